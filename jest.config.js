@@ -1,0 +1,10 @@
+// Tests run on the compiled tree (build/test), so that worker threads find the same modules.
+export default {
+  rootDir: '.',
+  roots: ['<rootDir>/build/test'],
+  testMatch: ['**/*.test.js'],
+  testEnvironment: '<rootDir>/test/environment.cjs',
+  transform: {},
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,47 @@
+// The typed errors of tinygpt. Lower layers throw them; the CLI prints their message on one line.
+
+/** Bad input from the caller: states what was expected, what came and how to mend it. CLI exit code 2. */
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError';
+  readonly exitCode = 2;
+}
+
+/** The world failed (disk, network, corrupt file, absent library). CLI exit code 1. */
+export class EnvironmentError extends Error {
+  override readonly name: string = 'EnvironmentError';
+  readonly exitCode = 1;
+}
+
+/** Training went wrong although its input was valid. CLI exit code 1. */
+export class TrainingError extends Error {
+  override readonly name: string = 'TrainingError';
+  readonly exitCode = 1;
+  /**
+   * @param reason `diverged`: loss not finite or exploding; `out_of_memory`: device or heap exhausted.
+   */
+  constructor(
+    readonly reason: 'diverged' | 'out_of_memory',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * Throws UsageError unless `condition`; the message is built lazily.
+ * @throws UsageError
+ */
+export function expect(condition: boolean, message: () => string): asserts condition {
+  if (!condition) throw new UsageError(message());
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** True for system errors (`ENOSPC`, `EACCES`, ...) with the given code. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? '');
+}

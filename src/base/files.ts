@@ -1,0 +1,75 @@
+// Writing files so that a reader never sees half of one, and the cache folder.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { EnvironmentError, hasCode, messageOf } from './errors.js';
+
+/** A sibling name for a file under construction; unique, so that processes do not meet. */
+export function temporaryName(path: string): string {
+  return `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+}
+
+/**
+ * Writes through a temporary name, then renames; on failure nothing is left behind.
+ * @param write receives the temporary path and must create that file
+ * @throws EnvironmentError when the disk is full or the folder not writable
+ */
+export async function writeThrough(
+  path: string,
+  write: (temporary: string) => void | Promise<void>,
+): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    await write(temporary);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true, recursive: true });
+    throw describeWriteError(path, error);
+  }
+}
+
+/** `writeThrough` for contents at hand. */
+export function writeFileAtomic(path: string, contents: string | Uint8Array): void {
+  const temporary = temporaryName(path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(temporary, contents);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw describeWriteError(path, error);
+  }
+}
+
+/** Turns a system error of a write into an EnvironmentError with a remedy; other errors pass unchanged. */
+export function describeWriteError(path: string, error: unknown): unknown {
+  if (hasCode(error, 'ENOSPC', 'EDQUOT'))
+    return new EnvironmentError(`No space left to write ${path}; free some or choose another folder`, {
+      cause: error,
+    });
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR'))
+    return new EnvironmentError(`Cannot write ${path} (${messageOf(error)}); choose a writable folder`, {
+      cause: error,
+    });
+  return error;
+}
+
+/** Folder for prepared data and compiled kernels: $TINYGPT_CACHE, else $XDG_CACHE_HOME/tinygpt, else ~/.cache/tinygpt. */
+export function defaultCacheFolder(): string {
+  return (
+    process.env.TINYGPT_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tinygpt')
+  );
+}
+
+/** Hex SHA-256 of the parts, each length-prefixed so that boundaries count. */
+export function sha256(...parts: (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(`${part.length}:`);
+    hash.update(part);
+  }
+  return hash.digest('hex');
+}

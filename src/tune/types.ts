@@ -1,0 +1,87 @@
+// The words that the tuning layer shares: distributions, parameters, trials, samplers and pruners.
+// They mirror Optuna's so that a study opens in both.
+
+/** A real number in [low, high]; `step` null or > 0; `log` excludes step and needs low > 0. */
+export type FloatDistribution = {
+  kind: 'float';
+  low: number;
+  high: number;
+  log: boolean;
+  step: number | null;
+};
+/** An integer in {low, low + step, ..., high}; `log` needs low >= 1 and step 1. */
+export type IntDistribution = { kind: 'int'; low: number; high: number; log: boolean; step: number };
+/** One of the choices, unordered. */
+export type CategoricalDistribution = { kind: 'categorical'; choices: readonly Choice[] };
+export type Distribution = FloatDistribution | IntDistribution | CategoricalDistribution;
+export type Choice = string | number | boolean | null;
+
+/** Values by parameter name, as the objective sees them. */
+export type Params = Record<string, Choice>;
+
+/** Distributions by parameter name, in the order of the user's file. */
+export type SearchSpace = Record<string, Distribution>;
+
+export type TrialState = 'running' | 'complete' | 'pruned' | 'fail' | 'waiting';
+export type Direction = 'minimize' | 'maximize';
+export type Attributes = Record<string, unknown>;
+
+/** A trial as the study log holds it. Never mutated by its readers. */
+export interface Trial {
+  /** Counts within the study from 0. */
+  readonly number: number;
+  /** Counts within the log file from 0. */
+  readonly id: number;
+  state: TrialState;
+  /** Objective value of a complete trial (and the last intermediate value of a pruned one); else null. */
+  value: number | null;
+  params: Params;
+  distributions: SearchSpace;
+  /** Step -> value, as reported while running; may hold NaN and infinities. */
+  intermediate: Map<number, number>;
+  userAttrs: Attributes;
+  systemAttrs: Attributes;
+  /** Milliseconds since the epoch. */
+  start: number | null;
+  end: number | null;
+}
+
+/** What a sampler or pruner may look at. */
+export interface StudyView {
+  readonly direction: Direction;
+  readonly space: SearchSpace;
+  /** The default configuration, within the space. */
+  readonly defaults: Params;
+  /** All trials by number, running ones included. */
+  readonly trials: readonly Trial[];
+  /** Seeds every stream of the study. */
+  readonly seed: number | string;
+}
+
+/** A proposal; `systemAttrs` are stored with the trial so that the sampler finds its own later. */
+export interface Proposal {
+  params: Params;
+  systemAttrs?: Attributes;
+}
+
+/**
+ * Proposes configurations. A sampler keeps no state that cannot be rebuilt from the trials, so that a
+ * killed study resumes and several processes share one: `ask` is a function of (seed, trials, number).
+ * It may cache derived state.
+ */
+export interface Sampler {
+  readonly name: string;
+  /**
+   * @param study the study with all its trials
+   * @param number number of the trial to be started
+   * @returns a point inside `study.space`
+   */
+  ask(study: StudyView, number: number): Proposal;
+}
+
+/** Decides whether a running trial should stop early. */
+export interface Pruner {
+  readonly name: string;
+  /** @param trial running, its latest intermediate value just reported */
+  shouldPrune(study: StudyView, trial: Trial): boolean;
+}
