@@ -1,0 +1,242 @@
+// The three kinds of parameters: construction and validation, membership, the map to the unit interval that
+// every sampler works in, and the internal representation of the study log (a categorical value is its index).
+// Rules as Optuna's, so that a study means the same in both; sampling strategies live in samplers/.
+//
+// Unit interval (Optuna's transform): u = (g(x) - g(lo - s/2)) / (g(hi + s/2) - g(lo - s/2)), g = ln for a log
+// scale, else the identity; s is the step (1 for plain integers, 0 for continuous floats), so that every value
+// of a grid owns an equally wide (in g) cell. A categorical value owns the cell of its index: u = (i + 1/2) / n.
+
+import { UsageError } from '../base/errors.js';
+import type { Random } from '../base/random.js';
+import type {
+  CategoricalDistribution,
+  Choice,
+  Distribution,
+  FloatDistribution,
+  IntDistribution,
+} from './types.js';
+
+export type NumericDistribution = FloatDistribution | IntDistribution;
+
+/** `name` is only used in messages. */
+export type NumericOptions = { log?: boolean; step?: number | null; name?: string };
+
+function fail(name: string | undefined, message: string): never {
+  throw new UsageError(name === undefined ? `Expected ${message}` : `Parameter ${name}: expected ${message}`);
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
+function checkRange(low: unknown, high: unknown, log: unknown, name: string | undefined): void {
+  if (typeof low !== 'number' || !Number.isFinite(low)) fail(name, `low to be a number, got ${show(low)}`);
+  if (typeof high !== 'number' || !Number.isFinite(high))
+    fail(name, `high to be a number, got ${show(high)}`);
+  if (low > high) fail(name, `low <= high, got the empty range [${low}, ${high}]`);
+  if (typeof log !== 'boolean') fail(name, `log to be true or false, got ${show(log)}`);
+}
+
+/**
+ * A real parameter in [low, high]. Where `step` does not divide the range, high is lowered to the last value
+ * on the grid, as Optuna does.
+ * @example float(1e-4, 1e-1, { log: true })
+ * @throws UsageError for an empty range, NaN, a log scale from zero, log together with a step
+ */
+export function float(low: number, high: number, options: NumericOptions = {}): FloatDistribution {
+  const { log = false, step = null, name } = options;
+  checkRange(low, high, log, name);
+  if (log && low <= 0) fail(name, `low > 0 on a log scale, got ${low}; raise low or drop log`);
+  if (step === null) return { kind: 'float', low, high, log, step: null };
+  if (typeof step !== 'number' || !(step > 0 && step < Infinity)) fail(name, `step > 0, got ${show(step)}`);
+  if (log) fail(name, `either log or step, got both; drop one`);
+  return { kind: 'float', low, high: lastOnGrid(low, high, step), log, step };
+}
+
+/**
+ * An integer parameter in {low, low + step, ..., high}; high is lowered to the grid where step does not divide.
+ * @example int(4, 24)
+ * @throws UsageError as `float`, and where low, high or step is not an integer
+ */
+export function int(low: number, high: number, options: NumericOptions = {}): IntDistribution {
+  const { log = false, name } = options;
+  const step = options.step ?? 1;
+  checkRange(low, high, log, name);
+  for (const [key, value] of Object.entries({ low, high, step }))
+    if (!Number.isSafeInteger(value)) fail(name, `${key} to be an integer, got ${show(value)}`);
+  if (step <= 0) fail(name, `step > 0, got ${step}`);
+  if (log && low < 1) fail(name, `low >= 1 on a log scale, got ${low}; raise low or drop log`);
+  if (log && step !== 1) fail(name, `step 1 on a log scale, got ${step}; drop one`);
+  return { kind: 'int', low, high: low + Math.floor((high - low) / step) * step, log, step };
+}
+
+/**
+ * An unordered choice among at least one of strings, finite numbers, booleans and null.
+ * @example categorical(['SSSL', 'SSLL', 'LLLL'])
+ * @throws UsageError for no choices, duplicates (true equals 1 and false equals 0, as in Python), other types
+ */
+export function categorical(
+  choices: readonly Choice[],
+  options: { name?: string } = {},
+): CategoricalDistribution {
+  const { name } = options;
+  if (!Array.isArray(choices) || choices.length === 0)
+    fail(name, `at least one choice, got ${show(choices)}`);
+  const seen = new Map<Choice, Choice>();
+  for (const choice of choices as readonly unknown[]) {
+    if (!isChoice(choice))
+      fail(name, `choices to be strings, finite numbers, booleans or null, got ${show(choice)}`);
+    const key = typeof choice === 'boolean' ? Number(choice) : choice;
+    if (seen.has(key)) fail(name, `distinct choices, got ${show(seen.get(key))} and ${show(choice)}`);
+    seen.set(key, choice);
+  }
+  return { kind: 'categorical', choices: [...choices] };
+}
+
+function isChoice(value: unknown): value is Choice {
+  return value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value);
+}
+
+/**
+ * The distribution validated and with its defaults filled in, from plain data such as a JSON file's.
+ * @param name of the parameter, for messages
+ * @throws UsageError naming the parameter
+ */
+export function checkDistribution(name: string, value: unknown): Distribution {
+  if (typeof value !== 'object' || value === null)
+    fail(name, `a distribution such as {"kind": "float", "low": 0, "high": 1}, got ${show(value)}`);
+  const { kind, low, high, log, step, choices, ...rest } = value as Record<string, unknown>;
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined)
+    fail(name, `the keys kind, low, high, log, step or choices, got ${show(unknown)}`);
+  const options = { name, log: (log ?? false) as boolean, step: step as number | null };
+  if (kind === 'float') return float(low as number, high as number, options);
+  if (kind === 'int') return int(low as number, high as number, options);
+  if (kind === 'categorical') return categorical(choices as Choice[], { name });
+  return fail(name, `kind to be "float", "int" or "categorical", got ${show(kind)}`);
+}
+
+/** True for floats and integers. */
+export function isNumeric(distribution: Distribution): distribution is NumericDistribution {
+  return distribution.kind !== 'categorical';
+}
+
+/** How many values there are; Infinity for a continuous range of more than one point. */
+export function cardinality(distribution: Distribution): number {
+  if (distribution.kind === 'categorical') return distribution.choices.length;
+  const { low, high } = distribution;
+  if (low === high) return 1;
+  return distribution.step ? Math.round((high - low) / distribution.step) + 1 : Infinity;
+}
+
+/** Index of a choice, -1 where it is none. */
+export function choiceIndex(distribution: CategoricalDistribution, value: unknown): number {
+  return distribution.choices.indexOf(value as Choice);
+}
+
+/** Whether the value lies in the distribution; a float on a grid may be off by 1e-8 steps. */
+export function contains(distribution: Distribution, value: unknown): boolean {
+  if (distribution.kind === 'categorical') return choiceIndex(distribution, value) >= 0;
+  if (typeof value !== 'number' || !(value >= distribution.low && value <= distribution.high)) return false;
+  if (distribution.kind === 'int')
+    return Number.isInteger(value) && (value - distribution.low) % distribution.step === 0;
+  if (distribution.step === null) return true;
+  const k = (value - distribution.low) / distribution.step;
+  return Math.abs(k - Math.round(k)) < 1e-8;
+}
+
+/** The value of the distribution nearest to x. */
+export function nearest(distribution: NumericDistribution, x: number): number {
+  const { low, high, step } = distribution;
+  if (!step) return Math.min(high, Math.max(low, x));
+  const onGrid = low + Math.round((x - low) / step) * step;
+  // 15 digits drop the dust of the product: 0.3, not 0.30000000000000004.
+  const clean = distribution.kind === 'int' ? onGrid : Number(onGrid.toPrecision(15));
+  return Math.min(high, Math.max(low, clean));
+}
+
+/** g(lo - s/2) and g(hi + s/2): the ends of the widened range on its own scale. */
+export function widenedRange(distribution: NumericDistribution): [number, number] {
+  const half = (distribution.step ?? 0) / 2;
+  const ends: [number, number] = [distribution.low - half, distribution.high + half];
+  return distribution.log ? [Math.log(ends[0]), Math.log(ends[1])] : ends;
+}
+
+/**
+ * Position of a value in the unit interval; 1/2 where there is only one value.
+ * @throws UsageError for a categorical value that is not among the choices
+ */
+export function toUnit(distribution: Distribution, value: Choice): number {
+  if (distribution.kind === 'categorical')
+    return (toInternal(distribution, value) + 0.5) / distribution.choices.length;
+  const [from, to] = widenedRange(distribution);
+  if (from === to) return 0.5;
+  return ((distribution.log ? Math.log(value as number) : (value as number)) - from) / (to - from);
+}
+
+/** The value whose cell holds u; u is clipped to [0, 1] first. Always a member of the distribution. */
+export function fromUnit(distribution: Distribution, u: number): Choice {
+  const clipped = Math.min(1, Math.max(0, u));
+  if (distribution.kind === 'categorical') {
+    const n = distribution.choices.length;
+    return distribution.choices[Math.min(n - 1, Math.floor(clipped * n))]!;
+  }
+  const [from, to] = widenedRange(distribution);
+  const x = from + clipped * (to - from);
+  return nearest(distribution, distribution.log ? Math.exp(x) : x);
+}
+
+/** One uniform draw on the widened range (in its log where the scale is), then rounding. */
+export function sampleUniform(distribution: Distribution, random: Random): Choice {
+  return fromUnit(distribution, random.uniform());
+}
+
+/**
+ * The number that the study log stores.
+ * @throws UsageError for a categorical value that is not among the choices
+ */
+export function toInternal(distribution: Distribution, value: Choice): number {
+  if (distribution.kind !== 'categorical') return value as number;
+  const index = choiceIndex(distribution, value);
+  if (index < 0)
+    throw new UsageError(`Expected one of ${distribution.choices.map(show).join(', ')}, got ${show(value)}`);
+  return index;
+}
+
+/** The value that the study log's number stands for. */
+export function fromInternal(distribution: Distribution, internal: number): Choice {
+  if (distribution.kind === 'float') return internal;
+  if (distribution.kind === 'int') return Math.trunc(internal);
+  return distribution.choices[Math.trunc(internal)] ?? null;
+}
+
+/** One line for people: `float 0.001 .. 0.2 log`, `int 4 .. 24`, `one of "SSSL", "LLLL"`. */
+export function describeDistribution(distribution: Distribution): string {
+  if (distribution.kind === 'categorical') return `one of ${distribution.choices.map(show).join(', ')}`;
+  const { kind, low, high, log, step } = distribution;
+  const grid = step !== null && !(kind === 'int' && step === 1) ? ` step ${step}` : '';
+  return `${kind} ${low} .. ${high}${log ? ' log' : ''}${grid}`;
+}
+
+/** Whether two distributions are the same, bounds included. */
+export function sameDistribution(a: Distribution, b: Distribution): boolean {
+  return describeDistribution(a) === describeDistribution(b);
+}
+
+/** Largest low + k step <= high, in decimal arithmetic: 1 is on the grid of 0 with step 0.1. */
+function lastOnGrid(low: number, high: number, step: number): number {
+  const parts = [low, high, step].map(decimal);
+  const exponent = Math.min(...parts.map((part) => part.exponent));
+  const [lo, hi, st] = parts.map((part) => part.digits * 10n ** BigInt(part.exponent - exponent));
+  const rest = (hi! - lo!) % st!;
+  // A high that was itself rounded to a double counts as on the grid, so that lowering twice is lowering once.
+  if (rest * 10n ** 12n < st! || (st! - rest) * 10n ** 12n < st!) return high;
+  return Number(`${lo! + ((hi! - lo!) / st!) * st!}e${exponent}`);
+}
+
+/** The shortest decimal that reads back as x, as digits * 10^exponent. */
+function decimal(x: number): { digits: bigint; exponent: number } {
+  const [mantissa, power] = x.toExponential().split('e');
+  const [whole, fraction = ''] = mantissa!.split('.');
+  return { digits: BigInt(whole! + fraction), exponent: Number(power) - fraction.length };
+}
