@@ -230,7 +230,7 @@ function lastOnGrid(low: number, high: number, step: number): number {
   const [lo, hi, st] = parts.map((part) => part.digits * 10n ** BigInt(part.exponent - exponent));
   const rest = (hi! - lo!) % st!;
   // A high that was itself rounded to a double counts as on the grid, so that lowering twice is lowering once.
-  if (rest * 10n ** 12n < st! || (st! - rest) * 10n ** 12n < st!) return high;
+  if (rest * 10n ** 10n < st! || (st! - rest) * 10n ** 10n < st!) return high;
   return Number(`${lo! + ((hi! - lo!) / st!) * st!}e${exponent}`);
 }
 
