@@ -1,0 +1,33 @@
+// A differentiable operation from a forward computation and a hand-written backward one.
+// tfjs-core alone registers no gradients, so nothing here relies on the gradient of a stock op.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+/** What a forward computation hands back. */
+export interface Forward<T extends tf.Tensor> {
+  value: T;
+  /** Tensors that the backward computation needs; held until the tape is done with them. */
+  saved: tf.Tensor[];
+  /** Gradients of the inputs, in their order. `dy` must not be returned itself: clone it. */
+  backward: (dy: T, saved: tf.Tensor[]) => tf.Tensor[];
+}
+
+// A custom gradient's tape node takes the name of the enclosing scope, and a gradient registered under that
+// name would replace ours: hence a scope with a name that no kernel has.
+const SCOPE = 'tinygpt operation';
+
+/**
+ * Runs `forward` on `inputs`, recorded on the tape when one is on. All tensors but the value and the saved ones
+ * are freed, in both directions. Tensors that need no gradient are closed over, and saved where backward needs them.
+ */
+export function differentiable<T extends tf.Tensor>(inputs: tf.Tensor[], forward: () => Forward<T>): T {
+  if (!tf.engine().isTapeOn()) return tf.tidy(() => forward().value);
+  return tf.tidy(SCOPE, () =>
+    tf.customGrad<T>((...args) => {
+      const { value, saved, backward } = forward();
+      // Saving comes last: if forward throws, nothing is kept.
+      (args[args.length - 1] as tf.GradSaveFunc)(saved);
+      return { value, gradFunc: (dy, kept) => tf.tidy(() => backward(dy, kept)) };
+    })(...inputs),
+  );
+}

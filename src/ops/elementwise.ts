@@ -1,0 +1,100 @@
+// Elementwise operations: sum of two tensors, squared ReLU, and the per-layer mix of the residual stream with the
+// first embedding (karpathy/autoresearch, train.py: MLP.forward and GPT.forward).
+//
+// Fused kernels (optional):
+//   ReluSquared {x} -> [y];  ReluSquaredGrad {x, dy} -> [dx]
+//   ResidualMix {x, x0, residLambdas, x0Lambdas} attrs {layer} -> [y]
+//   ResidualMixGrad {x, x0, residLambdas, x0Lambdas, dy} attrs {layer} -> [dx, dx0, dResidLambdas [L], dX0Lambdas [L]]
+
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from '../base/errors.js';
+import { differentiable } from './differentiable.js';
+import { hasKernel, runFused } from './fused.js';
+
+/**
+ * a + b, shapes equal.
+ * @throws UsageError when the shapes differ
+ */
+export function add<T extends tf.Tensor>(a: T, b: T): T {
+  expect(
+    tf.util.arraysEqual(a.shape, b.shape),
+    () => `Expected two tensors of one shape to add, got [${a.shape}] and [${b.shape}]`,
+  );
+  return differentiable([a, b], () => ({
+    value: tf.add(a, b) as T,
+    saved: [],
+    backward: (dy) => [tf.clone(dy), tf.clone(dy)],
+  }));
+}
+
+/** max(x, 0)^2, elementwise (So et al. 2021, "Primer", section 3). */
+export function reluSquared<T extends tf.Tensor>(x: T): T {
+  return differentiable([x], () => {
+    if (hasKernel('ReluSquared')) {
+      return {
+        value: runFused('ReluSquared', { x })[0] as T,
+        saved: [x],
+        backward: (dy, [x]) => runFused('ReluSquaredGrad', { x: x!, dy }),
+      };
+    }
+    const positive = tf.relu(x);
+    return {
+      value: tf.square(positive) as T,
+      saved: [positive],
+      backward: (dy, [positive]) => [tf.mul(tf.mul(dy, positive!), 2)],
+    };
+  });
+}
+
+/**
+ * residLambdas[layer] * x + x0Lambdas[layer] * x0 for x, x0 [N,C] and lambdas [L].
+ * @throws UsageError when shapes or layer do not fit
+ */
+export function residualMix(
+  x: tf.Tensor2D,
+  x0: tf.Tensor2D,
+  residLambdas: tf.Tensor1D,
+  x0Lambdas: tf.Tensor1D,
+  layer: number,
+): tf.Tensor2D {
+  const layers = residLambdas.size;
+  expect(
+    tf.util.arraysEqual(x.shape, x0.shape) && x0Lambdas.size === layers && layer >= 0 && layer < layers,
+    () =>
+      `Expected x and x0 of one shape and layer within both lambdas, got [${x.shape}], [${x0.shape}], ` +
+      `layer ${layer}, lambdas [${residLambdas.shape}] and [${x0Lambdas.shape}]`,
+  );
+  return differentiable([x, x0, residLambdas, x0Lambdas], () => {
+    const inputs = { x, x0, residLambdas, x0Lambdas };
+    if (hasKernel('ResidualMix')) {
+      return {
+        value: runFused('ResidualMix', inputs, { layer })[0] as tf.Tensor2D,
+        saved: [x, x0, residLambdas, x0Lambdas],
+        backward: (dy, [x, x0, residLambdas, x0Lambdas]) =>
+          runFused(
+            'ResidualMixGrad',
+            { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas!, dy },
+            { layer },
+          ),
+      };
+    }
+    const pick = (lambdas: tf.Tensor1D) => tf.reshape(tf.slice1d(lambdas, layer, 1), []);
+    const [a, b] = [pick(residLambdas), pick(x0Lambdas)];
+    // The gradient of lambdas is zero but at `layer`.
+    const place = (value: tf.Tensor) => {
+      const unit = new Float32Array(layers);
+      unit[layer] = 1;
+      return tf.mul(tf.tensor1d(unit), value);
+    };
+    return {
+      value: tf.add(tf.mul(x, a), tf.mul(x0, b)) as tf.Tensor2D,
+      saved: [x, x0, a, b],
+      backward: (dy, [x, x0, a, b]) => [
+        tf.mul(dy, a!),
+        tf.mul(dy, b!),
+        place(tf.sum(tf.mul(dy, x!))),
+        place(tf.sum(tf.mul(dy, x0!))),
+      ],
+    };
+  });
+}

@@ -1,0 +1,50 @@
+// Root-mean-square norm without a learned gain (Zhang & Sennrich 2019, equation 4; PyTorch's F.rms_norm).
+//
+// Fused kernels (optional):
+//   RmsNorm {x [N,C]} attrs {epsilon} -> [y [N,C], rstd [N,1]]
+//   RmsNormGrad {y [N,C], rstd [N,1], dy [N,C]} -> [dx [N,C]]
+
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from '../base/errors.js';
+import { differentiable } from './differentiable.js';
+import { hasKernel, runFused } from './fused.js';
+
+/** Added to the mean square: float32's machine epsilon, PyTorch's default. */
+export const RMS_EPSILON = 2 ** -23;
+
+/**
+ * y = x * rsqrt(mean(x^2) + epsilon) over the last axis of x [N,C].
+ * @throws UsageError when x is not a matrix
+ */
+export function rmsNorm(x: tf.Tensor2D): tf.Tensor2D {
+  expect(x.rank === 2, () => `Expected a matrix [N,C] to normalise, got [${x.shape}]`);
+  return differentiable([x], () => {
+    if (hasKernel('RmsNorm')) {
+      const [y, rstd] = runFused('RmsNorm', { x }, { epsilon: RMS_EPSILON });
+      return {
+        value: y as tf.Tensor2D,
+        saved: [y!, rstd!],
+        backward: (dy, [y, rstd]) => runFused('RmsNormGrad', { y: y!, rstd: rstd!, dy }),
+      };
+    }
+    const { y, rstd } = normalizeRows(x);
+    return {
+      value: y,
+      saved: [y, rstd],
+      backward: (dy, [y, rstd]) => [normalizeRowsGrad(y as tf.Tensor2D, rstd as tf.Tensor2D, dy)],
+    };
+  });
+}
+
+/** Rows of x [R,D] scaled to a root mean square of one, and the factors rstd [R,1]. Not differentiable. */
+export function normalizeRows(x: tf.Tensor2D): { y: tf.Tensor2D; rstd: tf.Tensor2D } {
+  const meanSquare = tf.mean(tf.square(x), -1, true);
+  const rstd = tf.rsqrt(tf.add(meanSquare, RMS_EPSILON)) as tf.Tensor2D;
+  return { y: tf.mul(x, rstd), rstd };
+}
+
+/** dx = rstd * (dy - y * mean(dy * y)): needs the result y, not x, so x need not outlive the forward pass. */
+export function normalizeRowsGrad(y: tf.Tensor2D, rstd: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
+  const along = tf.mean(tf.mul(dy, y), -1, true);
+  return tf.mul(tf.sub(dy, tf.mul(y, along)), rstd);
+}
