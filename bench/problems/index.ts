@@ -1,0 +1,19 @@
+// All benchmark problems by name, the two of the published yardstick first.
+
+import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
+import { cliff, pretrain, svm } from './tuning.js';
+import type { Problem } from './types.js';
+import { hartmann, valley } from './yardstick.js';
+
+export const PROBLEMS: readonly Problem[] = [
+  hartmann,
+  valley,
+  branin,
+  ackley,
+  rosenbrock,
+  pretrain,
+  levy,
+  svm,
+  cliff,
+  ellipsoid,
+];

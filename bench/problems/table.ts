@@ -1,0 +1,105 @@
+// Medians, paired wins and trials-to-reach from the runs of the sampler benchmark, as data and as Markdown.
+
+import type { Run } from './race.js';
+import type { Problem } from './types.js';
+
+/** One sampler on one problem. */
+export interface Row {
+  problem: string;
+  heldOut: boolean;
+  sampler: string;
+  seeds: number;
+  /** Median noise-free value of the incumbent after half of the trials and after all. */
+  half: number;
+  final: number;
+  /** Seeds where it ended lower / higher than the reference sampler on the same seed. */
+  wins: number;
+  losses: number;
+  /** First trial count at which the median curve reaches the reference's final median, over its trials. */
+  reach: number | null;
+  fails: number;
+  /** Mean seconds of an ask, median over seeds. */
+  ask: number;
+}
+
+export interface Summary {
+  trials: number;
+  against: string;
+  rows: Row[];
+}
+
+/** Median; an even count averages the middle two. */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) return NaN;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** @param against the sampler that wins and `reach` refer to */
+export function summarize(
+  runs: readonly Run[],
+  problems: readonly Problem[],
+  samplers: readonly string[],
+  trials: number,
+  against: string,
+): Summary {
+  const rows: Row[] = [];
+  const at = (run: Run, trial: number) => run.curve[trial - 1] ?? Infinity;
+  for (const problem of problems) {
+    const reference = runs.filter((run) => run.problem === problem.name && run.sampler === against);
+    for (const sampler of samplers) {
+      const all = runs.filter((run) => run.problem === problem.name && run.sampler === sampler);
+      if (all.length === 0) continue;
+      const pairs = all.flatMap((run) => {
+        const other = reference.find((r) => r.seed === run.seed);
+        return other ? [[run, other] as const] : [];
+      });
+      const goal = median(pairs.map(([, other]) => at(other, trials)));
+      let reach: number | null = null;
+      for (let t = trials; t >= 1 && pairs.length; t--)
+        if (median(pairs.map(([run]) => at(run, t))) <= goal) reach = t / trials;
+      rows.push({
+        problem: problem.name,
+        heldOut: problem.heldOut,
+        sampler,
+        seeds: all.length,
+        half: median(all.map((run) => at(run, Math.ceil(trials / 2)))),
+        final: median(all.map((run) => at(run, trials))),
+        wins: pairs.filter(([run, other]) => at(run, trials) < at(other, trials)).length,
+        losses: pairs.filter(([run, other]) => at(run, trials) > at(other, trials)).length,
+        reach,
+        fails: median(all.map((run) => run.fails)),
+        ask: median(all.map((run) => run.ask)),
+      });
+    }
+  }
+  return { trials, against, rows };
+}
+
+/** The summary as a Markdown table. */
+export function describeRuns({ trials, against, rows }: Summary): string {
+  const number = (x: number) => (Number.isFinite(x) ? x.toPrecision(4) : '-');
+  const lines = [
+    `| problem | sampler | seeds | ${Math.ceil(trials / 2)} trials | ${trials} trials | wins-losses against ${against} | trials to reach its final median | failed trials | ask, ms |`,
+    '|---|---|---|---|---|---|---|---|---|',
+    ...rows.map((row) =>
+      [
+        '',
+        row.problem + (row.heldOut ? ' (held out)' : ''),
+        row.sampler,
+        row.seeds,
+        number(row.half),
+        number(row.final),
+        row.sampler === against ? '-' : `${row.wins}-${row.losses}`,
+        row.reach === null ? '-' : `${row.reach.toFixed(2)}x`,
+        row.fails,
+        (row.ask * 1000).toPrecision(3),
+        '',
+      ]
+        .join(' | ')
+        .trim(),
+    ),
+  ];
+  return lines.join('\n') + '\n';
+}
