@@ -1,0 +1,201 @@
+// The GPT of karpathy/autoresearch on tf.Tensor: token embedding and norm; in each layer a learned mix with
+// the first residual, windowed attention with rotary positions, QK norm and gated value embeddings, and a
+// ReLU^2 MLP; final norm and soft-capped logits. Source: class GPT of its train.py.
+//
+// B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from '../base/errors.js';
+import {
+  add,
+  causalAttention,
+  embedding,
+  gatedValueEmbedding,
+  linear,
+  lmHeadCrossEntropy,
+  lmHeadLogits,
+  reluSquared,
+  residualMix,
+  rmsNorm,
+  rotaryQkNorm,
+} from '../ops/index.js';
+import {
+  hasValueEmbedding,
+  headDim,
+  type ModelConfig,
+  parameterShapes,
+  validateModelConfig,
+  windowSizes,
+} from './config.js';
+import { initialWeights } from './init.js';
+import { rotaryTables } from './rotary.js';
+
+/** A model on the current backend. Owns its tensors: call `disposeGpt` when done. */
+export interface Gpt {
+  readonly config: ModelConfig;
+  /** Trainable parameters by the reference's names, in the order of its `parameters()`. */
+  readonly params: ReadonlyMap<string, tf.Variable>;
+  /** cos, sin: [T, D/2]. */
+  readonly rotary: { readonly cos: tf.Tensor2D; readonly sin: tf.Tensor2D };
+  /** Tokens back that each layer sees, [L]. */
+  readonly windows: readonly number[];
+}
+
+/**
+ * Builds a model from a seed, or from given weights.
+ * @param options.weights name -> values, row-major; every parameter must be there with its size
+ * @throws UsageError on sizes that do not fit
+ */
+export function createGpt(
+  config: ModelConfig,
+  options: { seed: number | string } | { weights: ReadonlyMap<string, Float32Array> },
+): Gpt {
+  validateModelConfig(config);
+  const weights = 'weights' in options ? options.weights : initialWeights(config, options.seed);
+  const params = new Map<string, tf.Variable>();
+  const made: tf.Tensor[] = [];
+  try {
+    for (const { name, shape } of parameterShapes(config)) {
+      const values = weights.get(name);
+      const size = shape.reduce((a, b) => a * b, 1);
+      expect(
+        values?.length === size,
+        () =>
+          `Expected ${size} values for ${name} [${shape}], got ${values?.length ?? 'none'}; the weights are of another configuration`,
+      );
+      const initial = tf.tensor(values, shape, 'float32');
+      made.push(initial);
+      const variable = tf.variable(initial, true);
+      params.set(name, variable);
+      initial.dispose();
+      made[made.length - 1] = variable;
+    }
+    const D = headDim(config);
+    const { cos, sin } = rotaryTables(config.sequenceLen, D, config.ropeBase);
+    const tables = [cos, sin].map((table) => {
+      const tensor = tf.keep(tf.tensor2d(table, [config.sequenceLen, D / 2]));
+      made.push(tensor);
+      return tensor;
+    });
+    return { config, params, rotary: { cos: tables[0]!, sin: tables[1]! }, windows: windowSizes(config) };
+  } catch (error) {
+    for (const tensor of made) tensor.dispose();
+    throw error;
+  }
+}
+
+/** Frees every tensor of the model. */
+export function disposeGpt(gpt: Gpt): void {
+  for (const variable of gpt.params.values()) variable.dispose();
+  gpt.rotary.cos.dispose();
+  gpt.rotary.sin.dispose();
+}
+
+/** The parameter `name`. @throws UsageError when the model has none of that name */
+export function parameter(gpt: Gpt, name: string): tf.Variable {
+  const variable = gpt.params.get(name);
+  expect(variable !== undefined, () => `Expected a parameter of the model, got "${name}"`);
+  return variable;
+}
+
+const matrix = (gpt: Gpt, name: string): tf.Tensor2D => parameter(gpt, name) as tf.Tensor as tf.Tensor2D;
+const vector = (gpt: Gpt, name: string): tf.Tensor1D => parameter(gpt, name) as tf.Tensor as tf.Tensor1D;
+
+/** Queries, keys and values of one layer, from which attention is computed. */
+export type Heads = { q: tf.Tensor2D; k: tf.Tensor2D; v: tf.Tensor2D };
+
+/**
+ * One layer; attention itself is the caller's, so that training and cached decoding share the rest.
+ * @param x [N, C] residual stream
+ * @param x0 [N, C] its first value
+ * @param ids int32 [N]
+ * @param rotary cos and sin of the rows' positions, [N / batch, D/2]
+ * @param attend q [N, H*D], k and v [N, G*D] -> [N, H*D]
+ */
+export function applyLayer(
+  gpt: Gpt,
+  layer: number,
+  x: tf.Tensor2D,
+  x0: tf.Tensor2D,
+  ids: tf.Tensor1D,
+  rotary: Gpt['rotary'],
+  attend: (heads: Heads) => tf.Tensor2D,
+): tf.Tensor2D {
+  const { nHead, nKvHead } = gpt.config;
+  const weight = (name: string) => matrix(gpt, `transformer.h.${layer}.${name}.weight`);
+  x = residualMix(x, x0, vector(gpt, 'resid_lambdas'), vector(gpt, 'x0_lambdas'), layer);
+
+  const h = rmsNorm(x);
+  const q = rotaryQkNorm(linear(h, weight('attn.c_q')), rotary.cos, rotary.sin, { heads: nHead });
+  const k = rotaryQkNorm(linear(h, weight('attn.c_k')), rotary.cos, rotary.sin, { heads: nKvHead });
+  let v = linear(h, weight('attn.c_v'));
+  if (hasValueEmbedding(gpt.config, layer)) {
+    const ve = embedding(matrix(gpt, `value_embeds.${layer}.weight`), ids);
+    v = gatedValueEmbedding(v, ve, h, weight('attn.ve_gate'));
+  }
+  x = add(x, linear(attend({ q, k, v }), weight('attn.c_proj')));
+
+  const hidden = reluSquared(linear(rmsNorm(x), weight('mlp.c_fc')));
+  return add(x, linear(hidden, weight('mlp.c_proj')));
+}
+
+/** The normalised token embedding, [N, C]: where the residual stream starts. */
+export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
+  rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids));
+
+/**
+ * The final normalised residual stream, from which logits are taken.
+ * @param ids int32 [N], rows of `seq` tokens
+ * @returns [N, C]
+ */
+export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, batch: number, seq: number): tf.Tensor2D {
+  const { nHead: heads, nKvHead: kvHeads, nLayer } = gpt.config;
+  expect(
+    ids.size === batch * seq && seq <= gpt.config.sequenceLen,
+    () =>
+      `Expected batch * seq ids with seq <= ${gpt.config.sequenceLen}, got ${ids.size} ids for ${batch} x ${seq}`,
+  );
+  const whole = seq === gpt.config.sequenceLen;
+  const half = gpt.rotary.cos.shape[1];
+  const cos = whole ? gpt.rotary.cos : tf.slice(gpt.rotary.cos, [0, 0], [seq, half]);
+  const sin = whole ? gpt.rotary.sin : tf.slice(gpt.rotary.sin, [0, 0], [seq, half]);
+  const x0 = embedTokens(gpt, ids);
+  let x = x0;
+  for (let layer = 0; layer < nLayer; layer++) {
+    const window = gpt.windows[layer]!;
+    x = applyLayer(gpt, layer, x, x0, ids, { cos, sin }, ({ q, k, v }) =>
+      causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),
+    );
+  }
+  return rmsNorm(x);
+}
+
+/**
+ * Cross-entropy in nats of the next token; targets of -1 are ignored.
+ * @param ids int32 [N]; @param targets int32 [N]
+ * @returns scalar (`mean`, over the targets that count) or [N] (`none`, 0 where ignored)
+ */
+export function gptLoss(
+  gpt: Gpt,
+  ids: tf.Tensor1D,
+  targets: tf.Tensor1D,
+  shape: { batch: number; seq: number },
+  reduction: 'mean' | 'none' = 'mean',
+): tf.Tensor {
+  const x = hiddenStates(gpt, ids, shape.batch, shape.seq);
+  return lmHeadCrossEntropy(x, matrix(gpt, 'lm_head.weight'), targets, {
+    softcap: gpt.config.softcap,
+    reduction,
+  });
+}
+
+/** Soft-capped logits, [N, V]. @param ids int32 [N] */
+export function gptLogits(gpt: Gpt, ids: tf.Tensor1D, shape: { batch: number; seq: number }): tf.Tensor2D {
+  return tf.tidy(() =>
+    lmHeadLogits(
+      hiddenStates(gpt, ids, shape.batch, shape.seq),
+      matrix(gpt, 'lm_head.weight'),
+      gpt.config.softcap,
+    ),
+  );
+}

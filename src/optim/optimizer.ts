@@ -1,0 +1,127 @@
+// The optimizer of a whole model: every group's step at a point of the schedule, and its state by name.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from '../base/errors.js';
+import { type Gpt, parameter } from '../model/gpt.js';
+import { type AdamWState, adamwStep } from './adamw.js';
+import { type OptimizerSettings, type ParameterGroup, parameterGroups } from './groups.js';
+import { type MuonState, muonLrScale, muonStep, secondMomentShape } from './muon.js';
+import { lrMultiplier, muonMomentum, muonWeightDecay } from './schedule.js';
+
+/** What a step's schedules came to. */
+export type ScheduledStep = { lrMultiplier: number; muonMomentum: number; muonWeightDecay: number };
+
+/** Optimizer of one model; owns its state tensors. */
+export interface Optimizer {
+  readonly groups: readonly ParameterGroup[];
+  /** Steps taken. */
+  readonly steps: number;
+  /**
+   * Updates every parameter in place.
+   * @param grads name -> gradient of the parameter's shape; not disposed here
+   * @param progress fraction of the budget used, 0 to 1
+   * @throws UsageError when a gradient is missing
+   */
+  step(grads: Readonly<Record<string, tf.Tensor>>, progress: number): ScheduledStep;
+  /** State tensors by stable name, for checkpoints. */
+  state(): Map<string, tf.Variable>;
+  /** Resumes: the values of `state()` as they were after `steps` steps. */
+  restore(values: ReadonlyMap<string, Float32Array>, steps: number): void;
+  dispose(): void;
+}
+
+type GroupState = { group: ParameterGroup; adamw: AdamWState[]; muon: MuonState | null };
+
+/** Makes the reference's optimizer (Muon and AdamW) for a model. @throws UsageError on bad settings */
+export function createOptimizer(gpt: Gpt, settings: OptimizerSettings): Optimizer {
+  const groups = parameterGroups(gpt.config, settings);
+  const variables = new Map<string, tf.Variable>();
+  const zeros = (name: string, shape: number[]) => {
+    const initial = tf.zeros(shape);
+    const variable = tf.variable(initial, false);
+    initial.dispose();
+    variables.set(name, variable);
+    return variable;
+  };
+  const states: GroupState[] = groups.map((group) => {
+    if (group.kind === 'muon') {
+      const [rows, columns] = group.shape;
+      const count = group.params.length;
+      const muon = {
+        momentum: zeros(`muon.${rows}x${columns}.momentum`, [count, rows, columns]),
+        secondMoment: zeros(`muon.${rows}x${columns}.second`, secondMomentShape(count, rows, columns)),
+      };
+      return { group, muon, adamw: [] };
+    }
+    const adamw = group.params.map((name) => ({
+      expAvg: zeros(`adamw.${name}.exp_avg`, parameter(gpt, name).shape),
+      expAvgSq: zeros(`adamw.${name}.exp_avg_sq`, parameter(gpt, name).shape),
+    }));
+    return { group, muon: null, adamw };
+  });
+  let steps = 0;
+
+  return {
+    groups,
+    get steps() {
+      return steps;
+    },
+    step(grads, progress) {
+      const schedule: ScheduledStep = {
+        lrMultiplier: lrMultiplier(progress, settings),
+        muonMomentum: muonMomentum(steps, {
+          start: settings.muonMomentumStart,
+          end: settings.muonMomentum,
+          warmupSteps: settings.muonMomentumWarmup,
+        }),
+        muonWeightDecay: muonWeightDecay(progress, settings.weightDecay),
+      };
+      for (const { group } of states)
+        for (const name of group.params)
+          expect(grads[name] !== undefined, () => `Expected a gradient of ${name}, got none`);
+      for (const { group, adamw, muon } of states) {
+        const lr = group.initialLr * schedule.lrMultiplier;
+        if (group.kind === 'adamw') {
+          const { beta1, beta2, eps, weightDecay } = group;
+          group.params.forEach((name, i) => {
+            const options = { lr, beta1, beta2, eps, weightDecay, step: steps + 1 };
+            adamwStep(parameter(gpt, name), grads[name]!, adamw[i]!, options);
+          });
+        } else {
+          const options = {
+            lr: lr * muonLrScale(...group.shape),
+            momentum: schedule.muonMomentum,
+            beta2: settings.muonBeta2,
+            weightDecay: schedule.muonWeightDecay,
+            nsSteps: settings.nsSteps,
+          };
+          const params = group.params.map((name) => parameter(gpt, name));
+          muonStep(
+            params,
+            group.params.map((name) => grads[name]!),
+            muon!,
+            options,
+          );
+        }
+      }
+      steps++;
+      return schedule;
+    },
+    state: () => new Map(variables),
+    restore(values, stepsTaken) {
+      for (const [name, variable] of variables) {
+        const saved = values.get(name);
+        expect(
+          saved?.length === variable.size,
+          () =>
+            `Expected ${variable.size} values of optimizer state ${name}, got ${saved?.length ?? 'none'}; the checkpoint is of another configuration`,
+        );
+        tf.tidy(() => variable.assign(tf.tensor(saved, variable.shape)));
+      }
+      steps = stepsTaken;
+    },
+    dispose() {
+      for (const variable of variables.values()) variable.dispose();
+    },
+  };
+}

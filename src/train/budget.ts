@@ -1,0 +1,92 @@
+// How long to train: seconds of training (the first steps not counted, as in the reference), or tokens,
+// steps or FLOPs, which give the same bits every time.
+
+import { expect } from '../base/errors.js';
+
+/** Exactly one limit. Seconds count training steps only. */
+export type Budget = { seconds: number } | { tokens: number } | { steps: number } | { flops: number };
+
+/** @throws UsageError unless there is exactly one limit above zero */
+export function validateBudget(budget: Budget): void {
+  const entries = Object.entries(budget);
+  const known = entries.every(([name]) => ['seconds', 'tokens', 'steps', 'flops'].includes(name));
+  expect(
+    entries.length === 1 && known,
+    () => `Expected one budget of seconds, tokens, steps or flops, got ${JSON.stringify(budget)}`,
+  );
+  const [name, value] = entries[0]!;
+  expect(
+    typeof value === 'number' && value > 0 && Number.isFinite(value),
+    () => `Expected the budget's ${name} to be > 0, got ${value} (${typeof value}); set --${name}`,
+  );
+}
+
+/** Measures what was used of a budget. */
+export interface BudgetMeter {
+  /** Fraction used, 0 to 1: what the schedules run on. */
+  readonly progress: number;
+  readonly done: boolean;
+  readonly steps: number;
+  readonly tokens: number;
+  /** Seconds counted against the budget. */
+  readonly trainingSeconds: number;
+  /** Tokens trained within `trainingSeconds`. */
+  readonly timedTokens: number;
+  /** Records a finished step. */
+  add(seconds: number, tokens: number): void;
+}
+
+/** What a meter has counted, to resume it. */
+export type MeterState = { steps: number; tokens: number; trainingSeconds: number; timedTokens: number };
+
+/**
+ * @param untimedSteps first steps whose seconds do not count
+ * @param flopsPerToken for a budget in FLOPs
+ */
+export function meterBudget(
+  budget: Budget,
+  options: { untimedSteps: number; flopsPerToken: number; resume?: MeterState },
+): BudgetMeter {
+  validateBudget(budget);
+  let { steps, tokens, trainingSeconds, timedTokens } = options.resume ?? {
+    steps: 0,
+    tokens: 0,
+    trainingSeconds: 0,
+    timedTokens: 0,
+  };
+  const firstTimed = steps + (options.resume ? Math.min(1, options.untimedSteps) : options.untimedSteps);
+  const used = () => {
+    if ('seconds' in budget) return trainingSeconds / budget.seconds;
+    if ('tokens' in budget) return tokens / budget.tokens;
+    if ('steps' in budget) return steps / budget.steps;
+    return (tokens * options.flopsPerToken) / budget.flops;
+  };
+  return {
+    get progress() {
+      return Math.min(used(), 1);
+    },
+    get done() {
+      return used() >= 1;
+    },
+    get steps() {
+      return steps;
+    },
+    get tokens() {
+      return tokens;
+    },
+    get trainingSeconds() {
+      return trainingSeconds;
+    },
+    get timedTokens() {
+      return timedTokens;
+    },
+    add(seconds, count) {
+      if (steps >= firstTimed) {
+        trainingSeconds += seconds;
+        timedTokens += count;
+      }
+      steps++;
+      tokens += count;
+    },
+  };
+}

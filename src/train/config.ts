@@ -1,0 +1,169 @@
+// Everything that a training run can be told, flat and JSON-safe, and what it resolves to. The tuner's
+// parameters are fields of this type. Sizes follow the reference: width from depth and aspect ratio, rounded
+// up to whole heads, unless given.
+
+import { expect } from '../base/errors.js';
+import { MODEL_DEFAULTS, type ModelConfig, validateModelConfig } from '../model/config.js';
+import { OPTIMIZER_DEFAULTS, type OptimizerSettings, validateOptimizerSettings } from '../optim/groups.js';
+
+/** Settings of a training run. Optimizer constants are inherited, the rest are sizes. */
+export interface TrainConfig extends OptimizerSettings {
+  /** Layers. */
+  depth: number;
+  /** Residual width; null: depth * aspectRatio, rounded up to a multiple of headDim. */
+  width: number | null;
+  aspectRatio: number;
+  /** Width of a head; the number of heads is width / headDim unless `heads` is given. */
+  headDim: number;
+  /** Query heads; null: width / headDim. */
+  heads: number | null;
+  /** Key and value heads; null: as many as query heads. */
+  kvHeads: number | null;
+  /** Ids in the vocabulary, 4 specials included; 256 is plain bytes. */
+  vocabSize: number;
+  /** Tokens a row. */
+  seqLen: number;
+  windowPattern: string;
+  shortWindowFraction: number;
+  ropeBase: number;
+  softcap: number;
+  valueEmbeds: boolean;
+  initScale: number;
+  x0Init: number;
+  residInit: number;
+  /** Rows of one forward and backward pass. */
+  deviceBatchSize: number;
+  /** Tokens of one optimizer step; a multiple of deviceBatchSize * seqLen. */
+  totalBatchSize: number;
+  /** Tokens of the final evaluation, rounded down to whole rows; at most one pass over the split. */
+  evalTokens: number;
+  /** First steps that the time budget does not count (start-up, compilation). */
+  untimedSteps: number;
+}
+
+/** The reference's settings (`train.py` and `prepare.py` of karpathy/autoresearch). */
+export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
+  ...OPTIMIZER_DEFAULTS,
+  ...MODEL_DEFAULTS,
+  depth: 8,
+  width: null,
+  aspectRatio: 64,
+  headDim: 128,
+  heads: null,
+  kvHeads: null,
+  vocabSize: 8192,
+  seqLen: 2048,
+  deviceBatchSize: 128,
+  totalBatchSize: 2 ** 19,
+  evalTokens: 40 * 524_288,
+  untimedSteps: 11,
+};
+
+/** A configuration checked and worked out. */
+export interface ResolvedConfig {
+  config: TrainConfig;
+  model: ModelConfig;
+  optimizer: OptimizerSettings;
+  /** Forward and backward passes a step. */
+  accumulation: number;
+}
+
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
+
+/**
+ * Works out sizes and checks that they fit together.
+ * @param vocabSize ids of the tokenizer at hand; default the configured ones (256 stands for 260)
+ * @throws UsageError naming the values and the option to change
+ */
+export function resolveConfig(
+  config: TrainConfig,
+  vocabSize = effectiveVocabSize(config.vocabSize),
+): ResolvedConfig {
+  const { depth, aspectRatio, seqLen, deviceBatchSize, totalBatchSize } = config;
+  const counts = { depth, seqLen, deviceBatchSize, totalBatchSize, evalTokens: config.evalTokens };
+  for (const [name, value] of Object.entries({ ...counts, headDim: config.headDim }))
+    expect(isCount(value), () => `Expected ${name} to be an integer >= 1, got ${value}; set ${flagOf(name)}`);
+  for (const name of ['width', 'heads', 'kvHeads'] as const) {
+    const value = config[name];
+    expect(
+      value === null || isCount(value),
+      () => `Expected ${name} to be an integer >= 1, got ${value}; set ${flagOf(name)}`,
+    );
+  }
+  expect(aspectRatio > 0, () => `Expected aspectRatio to be > 0, got ${aspectRatio}; set --aspect-ratio`);
+  expect(
+    Number.isInteger(config.untimedSteps) && config.untimedSteps >= 0,
+    () => `Expected untimedSteps to be an integer >= 0, got ${config.untimedSteps}; set --untimed-steps`,
+  );
+
+  const headUnit = config.heads === null ? config.headDim : 1;
+  const width = config.width ?? Math.ceil((depth * aspectRatio) / headUnit) * headUnit;
+  expect(
+    config.heads !== null || width % config.headDim === 0,
+    () =>
+      `Expected the width to be a multiple of the head size, got ${width} and ${config.headDim}; set --head-dim or --heads`,
+  );
+  const heads = config.heads ?? width / config.headDim;
+  const kvHeads = config.kvHeads ?? heads;
+  const model: ModelConfig = {
+    vocabSize,
+    sequenceLen: seqLen,
+    nLayer: depth,
+    nHead: heads,
+    nKvHead: kvHeads,
+    nEmbd: width,
+    windowPattern: config.windowPattern,
+    shortWindowFraction: config.shortWindowFraction,
+    ropeBase: config.ropeBase,
+    softcap: config.softcap,
+    valueEmbeds: config.valueEmbeds,
+    initScale: config.initScale,
+    x0Init: config.x0Init,
+    residInit: config.residInit,
+  };
+  validateModelConfig(model);
+
+  const pass = deviceBatchSize * seqLen;
+  expect(
+    totalBatchSize % pass === 0,
+    () =>
+      `Expected total batch to be a multiple of device batch x sequence (${deviceBatchSize} x ${seqLen} = ${pass}), got ${totalBatchSize}; set --device-batch-size or --total-batch-size`,
+  );
+  const optimizer = pick(config, Object.keys(OPTIMIZER_DEFAULTS) as (keyof OptimizerSettings)[]);
+  validateOptimizerSettings(optimizer);
+  const resolved = { ...config, width, heads, kvHeads, headDim: width / heads };
+  return { config: resolved, model, optimizer, accumulation: totalBatchSize / pass };
+}
+
+/** Ids that a configured vocabulary size comes to: 256 means plain bytes plus the 4 specials. */
+export const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);
+
+/** The command-line option of a setting. */
+export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+/**
+ * Checks an object from outside (a JSON file, tuned parameters) and lays it over a configuration.
+ * @throws UsageError naming an unknown setting or a value of the wrong type
+ */
+export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<string, unknown>>): TrainConfig {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [name, value] of Object.entries(overrides)) {
+    expect(
+      name in TRAIN_DEFAULTS,
+      () => `Unknown setting "${name}"; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
+    );
+    const known = TRAIN_DEFAULTS[name as keyof TrainConfig];
+    const nullable = known === null;
+    const wanted = nullable ? 'number' : typeof known;
+    expect(
+      typeof value === wanted || (nullable && value === null),
+      () => `Expected ${name} to be a ${wanted}, got ${JSON.stringify(value)} (${typeof value})`,
+    );
+    merged[name] = value;
+  }
+  return merged as unknown as TrainConfig;
+}
+
+function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<T, K>;
+}

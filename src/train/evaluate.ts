@@ -1,0 +1,81 @@
+// Bits per byte over the validation split: vocabulary-independent, so that configurations compare.
+// Source: evaluate_bpb of the reference's prepare.py, with each token's raw bytes (the reference decodes a
+// token first, so a lone byte of a character counts as the three of U+FFFD and bpb comes out too low).
+
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from '../base/errors.js';
+import type { Dataset } from '../data/types.js';
+import { type Gpt, gptLoss } from '../model/gpt.js';
+import { letEventsIn, withIds } from './step.js';
+
+/** What an evaluation measured. */
+export type Evaluation = {
+  /** Summed nats / (ln 2 * bytes); specials in neither sum. */
+  valBpb: number;
+  /** Targets scored, specials included. */
+  tokens: number;
+  bytes: number;
+};
+
+/**
+ * Evaluates on the first rows of the validation split, always the same ones for a given `tokens` and T.
+ * @param options.tokens how many, rounded down to whole rows, at least one row, at most one pass
+ * @param options.batch most rows of one forward pass
+ * @param options.signal stops between passes: the result is then of what was scored
+ * @throws UsageError when the split is shorter than one row
+ */
+export async function evaluateBpb(
+  gpt: Gpt,
+  data: Dataset,
+  options: { tokens: number; batch: number; signal?: AbortSignal | undefined },
+): Promise<Evaluation> {
+  const seq = gpt.config.sequenceLen;
+  const available = Math.floor((data.tokens.val + data.documents.val) / (seq + 1));
+  const rows = roundRows(Math.max(1, Math.min(Math.floor(options.tokens / seq), available)));
+  const batch = largestDivisor(rows, options.batch);
+  const loader = await data.loader('val', { batchSize: batch, seqLen: seq });
+  const { tokenBytes } = data.tokenizer;
+  let nats = 0;
+  let bytes = 0;
+  let tokens = 0;
+  try {
+    for (let row = 0; row < rows && !(options.signal?.aborted && tokens > 0); row += batch) {
+      const { inputs, targets } = await loader.next();
+      const losses = withIds({ inputs, targets }, (ids, next) =>
+        tf.tidy(() => gptLoss(gpt, ids, next, { batch, seq }, 'none')),
+      );
+      try {
+        const values = await losses.data();
+        for (let i = 0; i < targets.length; i++) {
+          const size = tokenBytes[targets[i]!]!;
+          if (size === 0) continue;
+          nats += values[i]!;
+          bytes += size;
+        }
+      } finally {
+        losses.dispose();
+      }
+      tokens += targets.length;
+      await letEventsIn();
+    }
+  } finally {
+    await loader.close();
+  }
+  expect(
+    bytes > 0,
+    () => `Expected validation text, got ${tokens} tokens of specials only; use a longer text`,
+  );
+  return { valBpb: nats / (Math.LN2 * bytes), tokens, bytes };
+}
+
+/** Keeps the four leading bits, so that the count divides into equal passes whatever the batch size. */
+function roundRows(rows: number): number {
+  const unit = 2 ** Math.max(0, Math.floor(Math.log2(rows)) - 3);
+  return Math.floor(rows / unit) * unit;
+}
+
+/** The largest divisor of `n` that is at most `limit`: every pass then has the same shape. */
+function largestDivisor(n: number, limit: number): number {
+  for (let d = Math.min(n, limit); d > 1; d--) if (n % d === 0) return d;
+  return 1;
+}

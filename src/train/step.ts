@@ -1,0 +1,107 @@
+// One optimizer step, top to bottom: micro-batches forward and backward, gradients averaged, parameters updated.
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { Batch, BatchLoader } from '../data/types.js';
+import { type Gpt, gptLoss } from '../model/gpt.js';
+import { leanGrads } from '../ops/index.js';
+import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
+
+/** What a step came to. */
+export type StepOutcome = ScheduledStep & {
+  /** Mean loss over all micro-batches, nats a token. */
+  loss: number;
+  /** Most tensor bytes that were alive. */
+  peakBytes: number;
+  epoch: number;
+};
+
+/**
+ * Runs one step.
+ * @param loader gives `accumulation` batches of B rows of T tokens
+ * @param progress fraction of the budget used so far
+ */
+export async function trainStep(
+  gpt: Gpt,
+  optimizer: Optimizer,
+  loader: BatchLoader,
+  {
+    batch,
+    seq,
+    accumulation,
+    progress,
+  }: { batch: number; seq: number; accumulation: number; progress: () => number },
+): Promise<StepOutcome> {
+  const variables = [...gpt.params.values()];
+  const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
+  let sums: Record<string, tf.Tensor> = {};
+  let loss = 0;
+  let peakBytes = 0;
+  let epoch = 1;
+  try {
+    for (let micro = 0; micro < accumulation; micro++) {
+      const { inputs, targets, epoch: packedIn } = await loader.next();
+      const {
+        value,
+        grads,
+        peakBytes: peak,
+      } = withIds({ inputs, targets }, (ids, next) =>
+        leanGrads(() => gptLoss(gpt, ids, next, { batch, seq }) as tf.Scalar, variables),
+      );
+      try {
+        sums = accumulate(sums, grads, names);
+        loss += (await value.data())[0]! / accumulation;
+      } finally {
+        value.dispose();
+      }
+      peakBytes = Math.max(peakBytes, peak);
+      epoch = packedIn;
+      await letEventsIn();
+    }
+    if (accumulation > 1) sums = scale(sums, 1 / accumulation);
+    const schedule = optimizer.step(sums, progress());
+    return { ...schedule, loss, peakBytes, epoch };
+  } finally {
+    tf.dispose(sums);
+  }
+}
+
+/** Puts a batch on the device for the time of `use`. */
+export function withIds<R>(
+  batch: Pick<Batch, 'inputs' | 'targets'>,
+  use: (ids: tf.Tensor1D, targets: tf.Tensor1D) => R,
+): R {
+  const ids = tf.tensor1d(batch.inputs, 'int32');
+  const targets = tf.tensor1d(batch.targets, 'int32');
+  try {
+    return use(ids, targets);
+  } finally {
+    ids.dispose();
+    targets.dispose();
+  }
+}
+
+/** Adds gradients (by variable name) to sums (by parameter name), consuming both. */
+function accumulate(
+  sums: Record<string, tf.Tensor>,
+  grads: Record<string, tf.Tensor>,
+  names: ReadonlyMap<string, string>,
+): Record<string, tf.Tensor> {
+  for (const [variable, grad] of Object.entries(grads)) {
+    const name = names.get(variable)!;
+    const sum = sums[name];
+    sums[name] = sum ? tf.add(sum, grad) : grad;
+    if (sum) tf.dispose([sum, grad]);
+  }
+  return sums;
+}
+
+function scale(sums: Record<string, tf.Tensor>, factor: number): Record<string, tf.Tensor> {
+  for (const [name, sum] of Object.entries(sums)) {
+    sums[name] = tf.mul(sum, factor);
+    sum.dispose();
+  }
+  return sums;
+}
+
+/** Lets signals, timers and progress run between synchronous passes. */
+export const letEventsIn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

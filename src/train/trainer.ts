@@ -1,0 +1,285 @@
+// The training function that the command line and the tuner call: a configuration, data and a budget in,
+// val_bpb and what it took out. Leaves no tensor behind, also when it throws.
+
+import type * as tf from '@tensorflow/tfjs-core';
+import { isOutOfMemory } from '../backend/index.js';
+import { expect, messageOf, TrainingError } from '../base/errors.js';
+import type { Dataset } from '../data/types.js';
+import { countParameters, flopsPerToken } from '../model/flops.js';
+import { createGpt, disposeGpt, type Gpt } from '../model/gpt.js';
+import { createOptimizer, type Optimizer } from '../optim/optimizer.js';
+import { type Budget, type BudgetMeter, meterBudget, validateBudget } from './budget.js';
+import { type Checkpoint, floats } from './checkpoint.js';
+import { resolveConfig, type TrainConfig } from './config.js';
+import { evaluateBpb } from './evaluate.js';
+import { trainStep } from './step.js';
+
+/** Loss above which a run is stopped as diverged (the reference's fast fail). */
+const EXPLODED = 100;
+/** Decay of the average loss shown while training. */
+const LOSS_EMA = 0.9;
+
+/** One finished step. */
+export interface StepReport {
+  /** From 0. */
+  step: number;
+  /** Fraction of the budget used after this step. */
+  progress: number;
+  /** Loss of this step, nats a token. */
+  loss: number;
+  /** Debiased moving average of the loss. */
+  smoothLoss: number;
+  lrMultiplier: number;
+  seconds: number;
+  tokensPerSecond: number;
+  /** Percent of the device's peak rate, null where that is not known. */
+  mfuPercent: number | null;
+  peakMemoryBytes: number;
+  epoch: number;
+  tokens: number;
+  trainingSeconds: number;
+}
+
+/** An evaluation during training. */
+export interface EvalReport {
+  /** Index of the fraction in `evalAt`. */
+  index: number;
+  /** Fraction of the budget at which it was due. */
+  fraction: number;
+  valBpb: number;
+  step: number;
+}
+
+export interface TrainOptions {
+  data: Dataset;
+  budget: Budget;
+  seed?: number | string;
+  /** Stops after the current step; the result says `stopped: 'signal'`. */
+  signal?: AbortSignal;
+  onStep?: (report: StepReport) => void;
+  /** Called at the fractions `evalAt`; returning 'stop' ends the run with `stopped: 'pruned'`. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: most callers return nothing
+  onEval?: (report: EvalReport) => 'stop' | void;
+  /** Ascending fractions of the budget in (0, 1) at which to evaluate on `evalAtTokens` tokens. */
+  evalAt?: readonly number[];
+  evalAtTokens?: number;
+  /** Device peak, operations a second, for MFU. */
+  peakFlops?: number | undefined;
+  /** Go on from here; config must be of the same shape. */
+  resume?: Checkpoint;
+  /** Put a checkpoint into the result (default false). */
+  checkpoint?: boolean;
+  /** Called every so many steps with the checkpoint so far. */
+  checkpointEvery?: { steps: number; save: (checkpoint: Checkpoint) => Promise<void> };
+  /** Called with the trained model before it is disposed, e.g. to sample. */
+  useModel?: (gpt: Gpt) => Promise<void>;
+}
+
+/** What a run came to. */
+export interface TrainResult {
+  /** Null when the run was stopped before its end. */
+  valBpb: number | null;
+  /** Loss of each step of this run. */
+  losses: number[];
+  stopped: 'budget' | 'signal' | 'pruned';
+  numSteps: number;
+  tokens: number;
+  /** Seconds counted against the budget. */
+  trainingSeconds: number;
+  totalSeconds: number;
+  evalSeconds: number;
+  evalTokens: number;
+  tokensPerSecond: number;
+  mfuPercent: number | null;
+  peakMemoryBytes: number;
+  numParams: number;
+  depth: number;
+  checkpoint: Checkpoint | null;
+}
+
+/**
+ * Trains a model on the current backend.
+ * @throws UsageError on a configuration that does not fit; TrainingError when the loss diverges or memory runs out
+ */
+export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
+  const { data, budget, seed = 1, resume } = options;
+  validateBudget(budget);
+  const vocabSize = data.tokenizer.vocabSize;
+  const resolved = resolveConfig(config, vocabSize);
+  if (resume) checkResumable(resume, data);
+  const begin = performance.now();
+  let gpt: Gpt | null = null;
+  let optimizer: Optimizer | null = null;
+  try {
+    gpt = createGpt(resolved.model, resume ? { weights: floats(resume.weights) } : { seed });
+    optimizer = createOptimizer(gpt, resolved.optimizer);
+    if (resume) optimizer.restore(floats(resume.optimizer), resume.run.meter.steps);
+    return await run(gpt, optimizer, resolved, options, begin);
+  } catch (error) {
+    if (isOutOfMemory(error) && !(error instanceof TrainingError))
+      throw new TrainingError(
+        'out_of_memory',
+        `Out of memory (${messageOf(error)}); set a smaller --device-batch-size, --depth or --width`,
+        { cause: error },
+      );
+    throw error;
+  } finally {
+    optimizer?.dispose();
+    if (gpt) disposeGpt(gpt);
+  }
+}
+
+async function run(
+  gpt: Gpt,
+  optimizer: Optimizer,
+  resolved: ReturnType<typeof resolveConfig>,
+  options: TrainOptions,
+  begin: number,
+): Promise<TrainResult> {
+  const { data, seed = 1, resume, signal, evalAt = [], peakFlops } = options;
+  const { config, accumulation } = resolved;
+  const batch = config.deviceBatchSize;
+  const seq = config.seqLen;
+  const flops = flopsPerToken(gpt.config);
+  const meter = meterBudget(options.budget, {
+    untimedSteps: config.untimedSteps,
+    flopsPerToken: flops,
+    ...(resume && { resume: resume.run.meter }),
+  });
+  const mfu = (tokens: number, seconds: number): number | null =>
+    peakFlops && seconds > 0 ? (100 * flops * tokens) / seconds / peakFlops : null;
+  const losses: number[] = [];
+  let smoothLoss = resume?.run.smoothLoss ?? 0;
+  let peakMemoryBytes = 0;
+  let nextEval = evalAt.filter((fraction) => fraction <= meter.progress).length;
+  let pruned = false;
+  let evalSeconds = 0;
+
+  const loader = await data.loader('train', {
+    batchSize: batch,
+    seqLen: seq,
+    ...(resume && { state: resume.run.loader }),
+  });
+  const snapshot = async (): Promise<Checkpoint> => ({
+    config,
+    vocabSize: gpt.config.vocabSize,
+    weights: await readVariables(gpt.params),
+    optimizer: await readVariables(optimizer.state()),
+    run: {
+      seed,
+      meter: meterState(meter),
+      loader: loader.state(),
+      smoothLoss,
+      tokenizerHash: data.tokenizer.hash,
+      data: data.name,
+    },
+  });
+  try {
+    while (!meter.done && !pruned && !signal?.aborted) {
+      const start = performance.now();
+      const outcome = await trainStep(gpt, optimizer, loader, {
+        batch,
+        seq,
+        accumulation,
+        progress: () => meter.progress,
+      });
+      const { loss } = outcome;
+      if (!(loss <= EXPLODED))
+        throw new TrainingError(
+          'diverged',
+          `Loss diverged to ${loss} at step ${meter.steps}; set lower learning rates (--matrix-lr, --embedding-lr)`,
+        );
+      const seconds = (performance.now() - start) / 1000;
+      meter.add(seconds, config.totalBatchSize);
+      losses.push(loss);
+      smoothLoss = LOSS_EMA * smoothLoss + (1 - LOSS_EMA) * loss;
+      peakMemoryBytes = Math.max(peakMemoryBytes, outcome.peakBytes);
+      options.onStep?.({
+        step: meter.steps - 1,
+        progress: meter.progress,
+        loss,
+        smoothLoss: smoothLoss / (1 - LOSS_EMA ** meter.steps),
+        lrMultiplier: outcome.lrMultiplier,
+        seconds,
+        tokensPerSecond: config.totalBatchSize / seconds,
+        mfuPercent: mfu(config.totalBatchSize, seconds),
+        peakMemoryBytes,
+        epoch: outcome.epoch,
+        tokens: meter.tokens,
+        trainingSeconds: meter.trainingSeconds,
+      });
+      while (nextEval < evalAt.length && meter.progress >= evalAt[nextEval]! && !meter.done && !pruned) {
+        const evalBegin = performance.now();
+        const tokens = options.evalAtTokens ?? config.evalTokens;
+        const { valBpb } = await evaluateBpb(gpt, data, { tokens, batch, signal });
+        evalSeconds += (performance.now() - evalBegin) / 1000;
+        const report = { index: nextEval, fraction: evalAt[nextEval]!, valBpb, step: meter.steps };
+        pruned = options.onEval?.(report) === 'stop';
+        nextEval++;
+      }
+      const every = options.checkpointEvery;
+      if (every && !meter.done && meter.steps % every.steps === 0) await every.save(await snapshot());
+    }
+
+    const stopped = pruned ? 'pruned' : meter.done ? 'budget' : 'signal';
+    let valBpb: number | null = null;
+    let evalTokens = 0;
+    if (stopped === 'budget') {
+      const evalBegin = performance.now();
+      const final = await evaluateBpb(gpt, data, { tokens: config.evalTokens, batch });
+      evalSeconds += (performance.now() - evalBegin) / 1000;
+      evalTokens = final.tokens;
+      valBpb = final.valBpb;
+      if (!Number.isFinite(valBpb))
+        throw new TrainingError(
+          'diverged',
+          `val_bpb is ${valBpb} after ${meter.steps} steps; set lower learning rates`,
+        );
+    }
+    const { tokens, timedTokens, trainingSeconds } = meter;
+    const checkpoint = options.checkpoint ? await snapshot() : null;
+    await options.useModel?.(gpt);
+    return {
+      valBpb,
+      losses,
+      stopped,
+      numSteps: meter.steps,
+      tokens,
+      trainingSeconds,
+      totalSeconds: (performance.now() - begin) / 1000,
+      evalSeconds,
+      evalTokens,
+      tokensPerSecond: trainingSeconds > 0 ? timedTokens / trainingSeconds : 0,
+      mfuPercent: mfu(timedTokens, trainingSeconds),
+      peakMemoryBytes,
+      numParams: countParameters(gpt.config).total,
+      depth: config.depth,
+      checkpoint,
+    };
+  } finally {
+    await loader.close();
+  }
+}
+
+const meterState = ({ steps, tokens, trainingSeconds, timedTokens }: BudgetMeter) => ({
+  steps,
+  tokens,
+  trainingSeconds,
+  timedTokens,
+});
+
+async function readVariables(variables: ReadonlyMap<string, tf.Variable>): Promise<Checkpoint['weights']> {
+  const arrays: Checkpoint['weights'] = new Map();
+  for (const [name, variable] of variables)
+    arrays.set(name, { shape: variable.shape, values: new Float32Array(await variable.data()) });
+  return arrays;
+}
+
+function checkResumable(checkpoint: Checkpoint, data: Dataset): void {
+  const { tokenizerHash, data: name } = checkpoint.run;
+  expect(
+    tokenizerHash === data.tokenizer.hash,
+    () =>
+      `Expected the data that the checkpoint was trained on (${name}), got ${data.name} with another tokenizer; give the same data options`,
+  );
+}
