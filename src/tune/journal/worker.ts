@@ -1,0 +1,66 @@
+// Who a process is and whether another one still lives: the basis for taking over a dead writer's lock and for
+// failing the trials of killed workers. A process is known by host, boot, pid namespace, pid and start time,
+// since pids are reused, a restart empties the table, and containers number their own.
+
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** Identifies a process for as long as the log may live. `start` counts clock ticks since boot. */
+export type WorkerIdentity = { host: string; boot: string; namespace: string; pid: number; start: number };
+
+function read(get: () => string): string {
+  try {
+    return get().trim();
+  } catch {
+    return ''; // not Linux, or no /proc: that part of the identity is simply empty
+  }
+}
+
+let place: Pick<WorkerIdentity, 'host' | 'boot' | 'namespace'> | undefined;
+
+/** Identity of a process on this machine, this one by default. */
+export function identify(pid = process.pid): WorkerIdentity {
+  place ??= {
+    host: hostname(),
+    boot: read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+    namespace: read(() => readlinkSync('/proc/self/ns/pid')).replace(/\D/g, ''),
+  };
+  return { ...place, pid, start: processStatus(pid).start };
+}
+
+/**
+ * Whether the process still runs; true where that cannot be known from here (another machine or container).
+ */
+export function mayBeAlive(worker: WorkerIdentity): boolean {
+  const here = identify();
+  if (worker.host !== here.host) return true;
+  if (worker.boot !== here.boot) return false; // this machine restarted since
+  if (worker.namespace !== here.namespace) return true;
+  const status = processStatus(worker.pid);
+  return status.alive && (status.start === 0 || worker.start === 0 || status.start === worker.start);
+}
+
+/** A worker identity from untyped data, or null. */
+export function asWorker(value: unknown): WorkerIdentity | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { host, boot, namespace, pid, start } = value as Record<string, unknown>;
+  if (typeof host !== 'string' || typeof boot !== 'string' || typeof namespace !== 'string') return null;
+  if (!Number.isInteger(pid) || typeof start !== 'number') return null;
+  return { host, boot, namespace, pid: pid as number, start };
+}
+
+/** Start time in clock ticks since boot (0 where unknown); a zombie counts as dead. */
+export function processStatus(pid: number): { alive: boolean; start: number } {
+  const stat = read(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  if (stat !== '') {
+    // "pid (name) state ppid ...": the name may hold spaces and parentheses, so count from the last one.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { alive: !['Z', 'X', 'x'].includes(fields[0]!), start: Number(fields[19]) };
+  }
+  try {
+    process.kill(pid, 0);
+    return { alive: true, start: 0 };
+  } catch (error) {
+    return { alive: (error as NodeJS.ErrnoException).code === 'EPERM', start: 0 };
+  }
+}
