@@ -48,6 +48,8 @@ export interface Trial {
 
 /** What a sampler or pruner may look at. */
 export interface StudyView {
+  /** Absent where a view is made by hand; hyperband deals its brackets by it. */
+  readonly name?: string;
   readonly direction: Direction;
   readonly space: SearchSpace;
   /** The default configuration, within the space. */
@@ -82,6 +84,9 @@ export interface Sampler {
 /** Decides whether a running trial should stop early. */
 export interface Pruner {
   readonly name: string;
-  /** @param trial running, its latest intermediate value just reported */
-  shouldPrune(study: StudyView, trial: Trial): boolean;
+  /**
+   * @param trial running, its latest intermediate value just reported
+   * @param setSystemAttr stores what later decisions need with the trial, as Optuna's pruners do
+   */
+  shouldPrune(study: StudyView, trial: Trial, setSystemAttr: (key: string, value: unknown) => void): boolean;
 }
