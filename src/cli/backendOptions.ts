@@ -1,0 +1,39 @@
+// The options that choose a backend, shared by all commands that compute.
+
+import type { BackendInfo, BackendName, Precision } from '../backend/index.js';
+import { BACKEND_NAMES } from '../backend/index.js';
+import { expect } from '../base/errors.js';
+
+export const BACKEND_OPTIONS = {
+  backend: {
+    type: 'string',
+    default: 'auto',
+    describe: `auto, ${BACKEND_NAMES.join(', ')}; see tinygpt doctor`,
+    group: 'Backend:',
+  },
+  precision: { type: 'string', describe: 'fp32 or bf16, where the backend has it', group: 'Backend:' },
+} as const;
+
+/** @throws UsageError on an unknown backend */
+export function backendChoice(name: unknown): BackendName | 'auto' {
+  const known = ['auto', ...BACKEND_NAMES] as const;
+  expect(
+    known.includes(name as BackendName),
+    () => `Expected --backend to be one of ${known.join(', ')}; got ${name}`,
+  );
+  return name as BackendName;
+}
+
+/** @throws UsageError on an unknown precision */
+export function precisionChoice(name: unknown): { precision?: Precision } {
+  if (name === undefined) return {};
+  expect(name === 'fp32' || name === 'bf16', () => `Expected --precision to be fp32 or bf16, got ${name}`);
+  return { precision: name };
+}
+
+/** Whether the backend in use computes on a GPU. */
+export const onGpu = (backend: BackendInfo): boolean =>
+  backend.name === 'cuda' || (backend.name === 'tensorflow' && /gpu|nvidia|cuda/i.test(backend.device));
+
+/** The preset that suits a backend. */
+export const defaultPreset = (backend: BackendInfo): string => (onGpu(backend) ? 'tinystories' : 'cpu');

@@ -1,0 +1,87 @@
+// The options that name a corpus, shared by train, prepare and tune.
+
+import { expect } from '../base/errors.js';
+import { defaultCacheFolder } from '../base/files.js';
+import { type Dataset, openSource, prepareDataset, type SourceSpec } from '../data/index.js';
+import { byteSize, type ProgressLine, thousands } from './terminal.js';
+
+/** yargs options of a corpus. */
+export const DATA_OPTIONS = {
+  bundled: { type: 'number', describe: 'MB of generated stories (the default data, 16)', group: 'Data:' },
+  text: { type: 'string', describe: '.txt, .jsonl or .parquet file, or a folder of them', group: 'Data:' },
+  'val-text': {
+    type: 'string',
+    describe: 'validation text (default: the last part of --text)',
+    group: 'Data:',
+  },
+  column: { type: 'string', describe: 'parquet column or jsonl field of the text', group: 'Data:' },
+  hub: { type: 'string', describe: 'data set of the Hugging Face hub to download', group: 'Data:' },
+  shards: { type: 'number', describe: 'training shards to download (climbmix)', group: 'Data:' },
+  'cache-folder': {
+    type: 'string',
+    describe: 'where prepared data is kept (default $TINYGPT_CACHE or ~/.cache/tinygpt)',
+    group: 'Data:',
+  },
+  threads: { type: 'number', describe: 'worker threads for preparing data', group: 'Data:' },
+} as const;
+
+/** What yargs makes of DATA_OPTIONS. */
+export interface DataArguments {
+  bundled?: number | undefined;
+  text?: string | undefined;
+  valText?: string | undefined;
+  column?: string | undefined;
+  hub?: string | undefined;
+  shards?: number | undefined;
+  cacheFolder?: string | undefined;
+  threads?: number | undefined;
+}
+
+/** The part of the arguments that names the corpus. */
+export function sourceSpec(args: DataArguments): SourceSpec {
+  const named = ['bundled', 'text', 'hub'].filter((name) => args[name as 'text'] !== undefined);
+  expect(
+    named.length <= 1,
+    () => `Expected one of --bundled, --text and --hub, got --${named.join(' and --')}`,
+  );
+  const { bundled, text, valText, column, hub, shards } = args;
+  const given = Object.entries({ bundled, text, valText, column, hub, shards });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as SourceSpec;
+}
+
+/** Opens and prepares the corpus, showing progress. */
+export async function openData(
+  spec: SourceSpec,
+  vocabSize: number,
+  args: Pick<DataArguments, 'cacheFolder' | 'threads'>,
+  progress: ProgressLine,
+  signal?: AbortSignal,
+): Promise<Dataset> {
+  const cacheFolder = args.cacheFolder ?? defaultCacheFolder();
+  const onProgress = (p: { stage: string; done: number; total?: number; unit: string }) =>
+    progress.update(() => {
+      const count = (n: number) => (p.unit === 'bytes' ? byteSize(n) : `${thousands(n)} ${p.unit}`);
+      return `${p.stage}: ${count(p.done)}${p.total ? ` of ${count(p.total)}` : ''}`;
+    });
+  const common = { cacheFolder, onProgress, ...(signal && { signal }) };
+  const source = await openSource(spec, common);
+  const data = await prepareDataset({
+    ...common,
+    source,
+    vocabSize,
+    ...(args.threads !== undefined && { threads: args.threads }),
+    onNote: (line: string) => progress.note(line),
+  });
+  progress.end();
+  return data;
+}
+
+/** One line about a prepared corpus. */
+export function describeData(data: Dataset): string {
+  const { tokens, bytes, documents } = data;
+  const ratio = (bytes.train / tokens.train).toFixed(2);
+  return (
+    `Data ${data.name}: ${thousands(documents.train)} documents, ${thousands(tokens.train)} tokens ` +
+    `(${ratio} bytes each, ${thousands(data.tokenizer.vocabSize)} ids), validation ${thousands(tokens.val)} tokens`
+  );
+}

@@ -1,0 +1,32 @@
+// tinygpt doctor: the machine, each backend, what is missing and the command that mends it.
+
+import type { Argv } from 'yargs';
+import { describeMachine, probeBackends } from '../backend/index.js';
+import { defaultCacheFolder } from '../base/files.js';
+
+export const doctorOptions = (yargs: Argv) =>
+  yargs.options({ json: { type: 'boolean', default: false, describe: 'print one JSON object' } });
+
+/** Runs the command; resolves to the exit code: 1 when no backend can be used. */
+export async function doctorCommand(args: { json: boolean }): Promise<number> {
+  const machine = await describeMachine();
+  const backends = await probeBackends();
+  const usable = backends.filter((probe) => probe.available);
+  const chosen = usable[0]?.name ?? null;
+  const report = { machine, backends, chosen, cache_folder: defaultCacheFolder() };
+  if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else {
+    const lines = Object.entries(machine).map(([key, value]) => `${`${key}:`.padEnd(12)}${value}`);
+    process.stdout.write(`${lines.join('\n')}\ncache:      ${report.cache_folder}\n\n`);
+    for (const { name, available, info, reason, remedy, precisions } of backends) {
+      const mark = available ? 'ok' : '--';
+      const what = available
+        ? `${info?.device ?? ''} (${info?.version ?? ''}; ${precisions.join(', ')})`
+        : reason;
+      process.stdout.write(`${mark} ${name.padEnd(11)} ${what}\n`);
+      if (!available && remedy) process.stdout.write(`${' '.repeat(15)}to mend: ${remedy}\n`);
+    }
+    process.stdout.write(`\nautomatic choice: ${chosen ?? 'none'}\n`);
+  }
+  return chosen ? 0 : 1;
+}

@@ -1,0 +1,123 @@
+// Every setting of TrainConfig as a command-line option, and how a run's configuration is put together:
+// preset, then --config FILE, then options.
+
+import { readFileSync } from 'node:fs';
+import { expect, messageOf, UsageError } from '../base/errors.js';
+import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
+import { PRESET_NAMES, presetConfig } from '../train/presets.js';
+
+const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
+  depth: 'layers',
+  width: 'residual width (default: depth x aspect ratio)',
+  aspectRatio: 'width per layer, rounded up to whole heads',
+  headDim: 'width of an attention head',
+  heads: 'query heads (default: width / head-dim)',
+  kvHeads: 'key and value heads (default: as query heads)',
+  vocabSize: 'ids in the vocabulary; 256 = plain bytes',
+  seqLen: 'tokens a row',
+  windowPattern: 'attention windows by layer: S short, L long',
+  shortWindowFraction: 'short window as a fraction of a row',
+  ropeBase: 'base of the rotary frequencies',
+  softcap: 'soft cap of the logits',
+  valueEmbeds: 'value embeddings on alternating layers',
+  initScale: 'factor on the initial matrices',
+  x0Init: 'initial x0 lambda',
+  residInit: 'initial resid lambda',
+  deviceBatchSize: 'rows of one pass',
+  totalBatchSize: 'tokens of one optimizer step',
+  evalTokens: 'validation tokens scored at the end',
+  untimedSteps: 'first steps that the time budget leaves out',
+  embeddingLr: 'AdamW rate of the token and value embeddings',
+  unembeddingLr: 'AdamW rate of lm_head',
+  matrixLr: 'Muon rate of the block matrices',
+  scalarLr: 'AdamW rate of the per-layer scalars',
+  adamBeta1: 'AdamW beta1',
+  adamBeta2: 'AdamW beta2',
+  x0Beta1: 'AdamW beta1 of the x0 lambdas',
+  adamEps: 'AdamW epsilon',
+  weightDecay: 'Muon cautious weight decay',
+  embeddingWeightDecay: 'AdamW decay of the token embedding',
+  valueEmbeddingWeightDecay: 'AdamW decay of the value embeddings',
+  unembeddingWeightDecay: 'AdamW decay of lm_head',
+  scalarWeightDecay: 'AdamW decay of the per-layer scalars',
+  muonMomentum: 'Muon momentum after its warm-up',
+  muonMomentumStart: 'Muon momentum at step 0',
+  muonMomentumWarmup: 'steps of the momentum warm-up',
+  muonBeta2: 'NorMuon second-moment decay',
+  nsSteps: 'Polar Express iterations',
+  warmupRatio: 'fraction of the budget for warm-up',
+  warmdownRatio: 'fraction of the budget for warm-down',
+  finalLrFrac: 'final rate as a fraction of the initial',
+};
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+
+type YargsOption = { type: 'number' | 'string' | 'boolean'; describe: string; group: string };
+
+/** yargs options for every setting, --preset and --config. */
+export const SETTING_OPTIONS: Record<string, YargsOption> = {
+  preset: {
+    type: 'string',
+    describe: `${PRESET_NAMES.join(', ')} (default: cpu on a CPU, tinystories on a GPU)`,
+    group: 'Configuration:',
+  },
+  config: { type: 'string', describe: 'JSON file of settings laid over the preset', group: 'Configuration:' },
+  ...Object.fromEntries(
+    Object.entries(DESCRIPTIONS).map(([name, describe]) => {
+      const value = TRAIN_DEFAULTS[name as keyof TrainConfig];
+      const type = value === null ? 'number' : (typeof value as 'number' | 'string' | 'boolean');
+      return [kebab(name), { type, describe, group: 'Settings (defaults come from the preset):' }];
+    }),
+  ),
+};
+
+/** Settings given as options. */
+export function givenSettings(args: Readonly<Record<string, unknown>>): Partial<TrainConfig> {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(TRAIN_DEFAULTS)) {
+    if (args[name] === undefined) continue;
+    expect(
+      !Array.isArray(args[name]) && !Number.isNaN(args[name]),
+      () =>
+        `Expected one ${typeof TRAIN_DEFAULTS[name as keyof TrainConfig]} for --${kebab(name)}, got ${args[name]}`,
+    );
+    given[name] = args[name];
+  }
+  return given as Partial<TrainConfig>;
+}
+
+/**
+ * The configuration of a run and the preset that it starts from.
+ * @param defaultPreset when neither --preset nor the file names one
+ * @throws UsageError on an unknown preset or setting, or an unreadable file
+ */
+export function configFromArguments(
+  args: Readonly<Record<string, unknown>>,
+  defaultPreset: string,
+): { preset: string; config: TrainConfig } {
+  const { preset: filePreset, ...fromFile } =
+    typeof args.config === 'string' ? readSettings(args.config) : {};
+  const preset = String(args.preset ?? filePreset ?? defaultPreset);
+  const base = presetConfig(preset);
+  return { preset, config: { ...overrideConfig(base, fromFile), ...givenSettings(args) } };
+}
+
+function readSettings(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`Cannot read --config ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  try {
+    const settings: unknown = JSON.parse(text);
+    expect(
+      typeof settings === 'object' && settings !== null && !Array.isArray(settings),
+      () => `Expected --config ${path} to hold a JSON object of settings`,
+    );
+    return settings as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`Expected --config ${path} to be JSON: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,247 @@
+// tinygpt train: prepares data, trains under a budget, reports val_bpb, saves a checkpoint and tells a story.
+
+import { existsSync } from 'node:fs';
+import type { Argv } from 'yargs';
+import { type BackendInfo, useBackend } from '../backend/index.js';
+import { expect } from '../base/errors.js';
+import { writeFileAtomic } from '../base/files.js';
+import type { Dataset } from '../data/index.js';
+import { countParameters } from '../model/flops.js';
+import type { Budget } from '../train/budget.js';
+import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
+import { effectiveVocabSize, resolveConfig } from '../train/config.js';
+import { openMetricsLog } from '../train/metrics.js';
+import { formatSummary, summarize } from '../train/summary.js';
+import { type StepReport, type TrainResult, train } from '../train/trainer.js';
+import { BACKEND_OPTIONS, backendChoice, defaultPreset, precisionChoice } from './backendOptions.js';
+import { DATA_OPTIONS, type DataArguments, describeData, openData, sourceSpec } from './dataOptions.js';
+import { newRunFolder, type RunRecord, readRunRecord, runFiles, writeRunRecord } from './run.js';
+import { tellStory } from './sampleCommand.js';
+import { configFromArguments, givenSettings, SETTING_OPTIONS } from './settings.js';
+import {
+  abortOnInterrupt,
+  bar,
+  byteSize,
+  duration,
+  openProgress,
+  type ProgressLine,
+  thousands,
+} from './terminal.js';
+
+const BUDGET_OPTIONS = {
+  seconds: { type: 'number', describe: 'budget: seconds of training (default 60 on a CPU, 300 on a GPU)' },
+  tokens: { type: 'number', describe: 'budget: tokens (repeatable to the bit)' },
+  steps: { type: 'number', describe: 'budget: optimizer steps' },
+  flops: { type: 'number', describe: 'budget: floating-point operations' },
+} as const;
+
+/** yargs options of the command. */
+export const trainOptions = (yargs: Argv) =>
+  yargs
+    .options(BUDGET_OPTIONS)
+    .group(Object.keys(BUDGET_OPTIONS), 'Budget (one of):')
+    .options(DATA_OPTIONS)
+    .options(BACKEND_OPTIONS)
+    .options(SETTING_OPTIONS)
+    .options({
+      seed: { type: 'number', default: 1, describe: 'fixes weights, data order and the sample' },
+      out: { type: 'string', describe: 'folder of the run (default runs/<time>)' },
+      resume: { type: 'string', describe: 'folder of a stopped run to go on with' },
+      'checkpoint-every': { type: 'number', describe: 'also save a checkpoint every so many steps' },
+      prompt: { type: 'string', default: 'Once upon a time', describe: 'start of the story told at the end' },
+      'sample-tokens': { type: 'number', default: 200, describe: 'length of that story; 0 tells none' },
+      json: { type: 'boolean', default: false, describe: 'print the summary as one JSON object' },
+    })
+    .example('$0 train', 'a minute on the bundled stories')
+    .example('$0 train --text stories.txt --seconds 300', 'five minutes on your own text')
+    .example('$0 train --resume runs/20261123-152101', 'go on with a stopped run');
+
+type Arguments = DataArguments &
+  Record<string, unknown> & {
+    seed: number;
+    out?: string | undefined;
+    resume?: string | undefined;
+    checkpointEvery?: number | undefined;
+    prompt: string;
+    sampleTokens: number;
+    json: boolean;
+  };
+
+/** Runs the command; resolves to the exit code. */
+export async function trainCommand(args: Arguments): Promise<number> {
+  const begin = performance.now();
+  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const progress = openProgress();
+  const { signal, release } = abortOnInterrupt(() =>
+    progress.note('Stopping after this step (Ctrl-C again leaves at once)'),
+  );
+  try {
+    const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
+    const backend = await useBackend(backendChoice(resumed?.record.backend ?? args.backend), {
+      ...precisionChoice(resumed?.record.precision ?? args.precision),
+      onNote: (line) => progress.note(line),
+    });
+    const record = resumed?.record ?? newRecord(args, backend);
+    const folder = args.resume ?? args.out ?? newRunFolder();
+    const { model } = resolveConfig(record.config);
+    say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
+    const vocabSize = effectiveVocabSize(record.config.vocabSize);
+    const data = await openData(record.source, record.config.vocabSize, args, progress, signal);
+    say(describeData(data));
+    say(
+      `Model ${record.preset}: ${(countParameters({ ...model, vocabSize }).total / 1e6).toFixed(2)} M parameters, ` +
+        `depth ${model.nLayer}, width ${model.nEmbd}, ${model.nHead} heads, ${model.sequenceLen} tokens a row, ` +
+        `${thousands(record.config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
+    );
+    writeRunRecord(folder, record);
+    const outcome = await runTraining(record, {
+      data,
+      backend,
+      folder,
+      progress,
+      signal,
+      resume: resumed?.checkpoint ?? null,
+      args,
+    });
+    const summary = summarize(outcome.result, backend, record.seed, (performance.now() - begin) / 1000);
+    writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
+    if (args.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    else say(formatSummary(summary));
+    if (outcome.story) {
+      writeFileAtomic(runFiles(folder).sample, `${outcome.story}\n`);
+      say(`\n${outcome.story}\n`);
+    }
+    if (outcome.result.stopped === 'signal') {
+      say(`Stopped at step ${outcome.result.numSteps}; go on with: tinygpt train --resume ${folder}`);
+      return 130;
+    }
+    say(
+      `Checkpoint: ${runFiles(folder).checkpoint}; more stories: tinygpt sample ${folder} --prompt "${args.prompt}"`,
+    );
+    return 0;
+  } finally {
+    progress.end();
+    release();
+  }
+}
+
+async function readResumed(
+  args: Arguments,
+  folder: string,
+): Promise<{ record: RunRecord; checkpoint: Checkpoint }> {
+  const given = Object.keys(givenSettings(args)).concat(
+    ['preset', 'config', 'out', 'text', 'hub', 'bundled'].filter((name) => args[name] !== undefined),
+  );
+  expect(
+    given.length === 0,
+    () => `Expected --resume to go on with the run as it was, got --${given[0]} too; start a new run instead`,
+  );
+  const record = readRunRecord(folder);
+  const checkpoint = await loadCheckpoint(runFiles(folder).checkpoint);
+  const budget = budgetOf(args);
+  return { record: budget ? { ...record, budget } : record, checkpoint };
+}
+
+function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
+  const { preset, config } = configFromArguments(args, defaultPreset(backend));
+  const folder = args.out;
+  expect(
+    folder === undefined || !existsSync(runFiles(folder).record),
+    () =>
+      `Expected a new folder for --out, got ${folder}, which holds a run; use --resume ${folder} or another folder`,
+  );
+  return {
+    version: 1,
+    preset,
+    config,
+    budget: budgetOf(args) ?? { seconds: defaultPreset(backend) === 'cpu' ? 60 : 300 },
+    seed: args.seed,
+    source: sourceSpec(args),
+    backend: backend.name,
+    precision: backend.precision,
+  };
+}
+
+function budgetOf(args: Record<string, unknown>): Budget | null {
+  const given = Object.keys(BUDGET_OPTIONS).filter((name) => args[name] !== undefined);
+  expect(given.length <= 1, () => `Expected one budget, got --${given.join(' and --')}`);
+  return given.length === 0 ? null : ({ [given[0]!]: args[given[0]!] } as Budget);
+}
+
+function describeBudget(budget: Budget): string {
+  const [unit, amount] = Object.entries(budget)[0]! as [string, number];
+  return unit === 'seconds' ? duration(amount) : `${thousands(amount)} ${unit}`;
+}
+
+type Run = {
+  data: Dataset;
+  backend: BackendInfo;
+  folder: string;
+  progress: ProgressLine;
+  signal: AbortSignal;
+  resume: Checkpoint | null;
+  args: Arguments;
+};
+
+async function runTraining(
+  record: RunRecord,
+  { data, backend, folder, progress, signal, resume, args }: Run,
+): Promise<{ result: TrainResult; story: string }> {
+  const files = runFiles(folder);
+  const metrics = openMetricsLog(files.metrics);
+  const save = (checkpoint: Checkpoint) => saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
+  let story = '';
+  try {
+    const every = args.checkpointEvery;
+    const result = await train(record.config, {
+      data,
+      budget: record.budget,
+      seed: record.seed,
+      signal,
+      peakFlops: backend.peakFlops,
+      checkpoint: true,
+      ...(resume && { resume }),
+      ...(every && { checkpointEvery: { steps: every, save } }),
+      onStep: (report) => {
+        metrics.write({ kind: 'step', ...report });
+        progress.update(() => stepLine(report));
+      },
+      useModel: async (gpt) => {
+        progress.end();
+        if (args.sampleTokens > 0 && !signal.aborted)
+          story = await tellStory(gpt, data.tokenizer, {
+            prompt: args.prompt,
+            maxTokens: args.sampleTokens,
+            seed: record.seed,
+          });
+      },
+    });
+    progress.end();
+    await save(result.checkpoint!);
+    metrics.write({
+      kind: 'final',
+      valBpb: result.valBpb,
+      stopped: result.stopped,
+      evalTokens: result.evalTokens,
+    });
+    return { result, story };
+  } finally {
+    metrics.close();
+  }
+}
+
+/** ` 12.3% [##..] | step 123 | loss 2.345 | lrm 1.00 | 12,345 tok/s | mfu 41.2% | 123 MB | 45s left`. */
+export function stepLine(report: StepReport): string {
+  const { progress, trainingSeconds } = report;
+  const left = progress > 0 ? (trainingSeconds * (1 - progress)) / progress : Number.NaN;
+  return [
+    `${(100 * progress).toFixed(1).padStart(5)}% ${bar(progress, 12)}`,
+    `step ${report.step}`,
+    `loss ${report.smoothLoss.toFixed(4)}`,
+    `lrm ${report.lrMultiplier.toFixed(2)}`,
+    `${thousands(report.tokensPerSecond)} tok/s`,
+    ...(report.mfuPercent === null ? [] : [`mfu ${report.mfuPercent.toFixed(1)}%`]),
+    byteSize(report.peakMemoryBytes),
+    ...(Number.isFinite(left) && left > 0 ? [`${duration(left)} left`] : []),
+  ].join(' | ');
+}
