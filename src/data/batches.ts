@@ -4,14 +4,7 @@
 
 import { join } from 'node:path';
 import { EnvironmentError, UsageError } from '../base/errors.js';
-import {
-  BUFFER_DOCUMENTS,
-  createWaitingDocuments,
-  documentOf,
-  epochOf,
-  firstState,
-  packRow,
-} from './packing.js';
+import { BUFFER_DOCUMENTS, createWaitingDocuments, packRow } from './packing.js';
 import {
   openShard,
   RUN_DOCUMENTS,
@@ -41,17 +34,16 @@ export interface BatchOptions {
   state?: LoaderState;
 }
 
-/** A batch and how it moved the position (see `createPosition`). */
+/** Where a loader is: `LoaderState` in a form that a worker hands over without copying. */
+export type Position = Omit<LoaderState, 'buffer'> & { buffer: Float64Array<ArrayBuffer> };
+
+/** A batch, and the position after it. */
 export interface PackedBatch {
   /** [B * T] */
   inputs: Int32Array<ArrayBuffer>;
   /** [B * T] */
   targets: Int32Array<ArrayBuffer>;
-  epoch: number;
-  /** Documents that had arrived since the start. */
-  arrived: number;
-  /** Arrival numbers of the documents placed in this batch. */
-  placed: Float64Array<ArrayBuffer>;
+  position: Position;
 }
 
 /** Endless batches. */
@@ -67,49 +59,39 @@ export function documentsIn(files: ShardFile[]): number {
 
 /** Opens one shard at a time, checked against what the dataset says of it. */
 function openShardSet(set: ShardSet) {
-  const firsts: number[] = [];
-  let total = 0;
-  for (const { documents } of set.files) {
-    firsts.push(total);
-    total += documents;
-  }
+  /** First document of each file, and the number of all documents. */
+  const bounds = [0];
+  for (const { documents } of set.files) bounds.push(bounds.at(-1)! + documents);
+  let file = -1;
   let reader: ShardReader | undefined;
-  let current = -1;
+
+  function open(wanted: number): ShardReader {
+    reader?.close();
+    reader = undefined;
+    const expected = set.files[wanted]!;
+    const path = join(set.folder, expected.file);
+    const opened = openShard(path);
+    const { header } = opened;
+    if (
+      header.documents !== expected.documents ||
+      header.tokens !== expected.tokens ||
+      header.vocabSize !== set.vocabSize ||
+      header.tokenizerHash !== set.tokenizerHash
+    ) {
+      opened.close();
+      throw new EnvironmentError(`Token shard ${path} belongs to another dataset; prepare again`);
+    }
+    file = wanted;
+    return (reader = opened);
+  }
 
   return {
-    /** Number of the file that holds a document (0 to documents - 1). */
-    fileOf(document: number): number {
-      let low = 0;
-      let high = firsts.length;
-      while (high - low > 1) {
-        const middle = (low + high) >>> 1;
-        if (firsts[middle]! <= document) low = middle;
-        else high = middle;
-      }
-      return low;
-    },
-    /** First document of a file. */
-    firstOf: (file: number) => firsts[file]!,
-    open(file: number): ShardReader {
-      if (reader && file === current) return reader;
-      reader?.close();
-      reader = undefined;
-      const expected = set.files[file]!;
-      const path = join(set.folder, expected.file);
-      const opened = openShard(path);
-      const { header } = opened;
-      if (
-        header.documents !== expected.documents ||
-        header.tokens !== expected.tokens ||
-        header.vocabSize !== set.vocabSize ||
-        header.tokenizerHash !== set.tokenizerHash
-      ) {
-        opened.close();
-        throw new EnvironmentError(`Token shard ${path} belongs to another dataset; prepare again`);
-      }
-      reader = opened;
-      current = file;
-      return opened;
+    /** The shard that holds a document, and the number of its first one. */
+    at(document: number): { reader: ShardReader; first: number } {
+      let wanted = file;
+      if (!reader || document < bounds[file]! || document >= bounds[file + 1]!)
+        wanted = bounds.findIndex((first) => document < first) - 1;
+      return { reader: reader && wanted === file ? reader : open(wanted), first: bounds[wanted]! };
     },
     close(): void {
       reader?.close();
@@ -124,7 +106,7 @@ function openShardSet(set: ShardSet) {
  * @throws EnvironmentError when a shard is absent, truncated or damaged
  */
 export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMaker {
-  const { batchSize: B, seqLen: T, state: start = firstState() } = options;
+  const { batchSize: B, seqLen: T, state = firstState() } = options;
   const documents = documentsIn(set.files);
   const shards = openShardSet(set);
   const capacity = T + 1;
@@ -132,81 +114,77 @@ export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMak
   const waiting = createWaitingDocuments(slots);
   // A document never gives a row more than T ids behind its BOS: the first T are all that must be kept.
   const ids = tokenArray(tokenBytesOf(set.vocabSize), slots * T);
-  let arrived = 0;
+  let { epoch, nextDocument } = state;
 
-  function arrive(reader: ShardReader, document: number): void {
-    const length = reader.lengths[document]!;
-    const slot = waiting.add(length + 1, arrived++);
-    reader.read(document, Math.min(length, T), ids, slot * T);
+  function arrive(document: number): void {
+    const { reader, first } = shards.at(document);
+    const length = reader.lengths[document - first]!;
+    const slot = waiting.add(document, length + 1);
+    reader.read(document - first, Math.min(length, T), ids, slot * T);
   }
 
-  let file: number;
-  let run: number;
+  /** Reads the next run: up to 128 documents of one group. */
+  function refill(): void {
+    if (nextDocument === documents) {
+      nextDocument = 0;
+      epoch++;
+    }
+    const { reader, first } = shards.at(nextDocument);
+    const end = first + reader.runEnds[runOf(reader, nextDocument - first)]!;
+    while (nextDocument < end) arrive(nextDocument++);
+  }
+
   try {
-    ({ file, run } = restore());
+    checkState(state, documents);
+    state.buffer.forEach(arrive);
+    if (nextDocument < documents) {
+      const { reader, first } = shards.at(nextDocument);
+      const run = runOf(reader, nextDocument - first);
+      if (nextDocument - first !== (run > 0 ? reader.runEnds[run - 1]! : 0))
+        throw foreignState(`next document ${nextDocument}, inside a run`);
+    }
   } catch (error) {
     shards.close();
     throw error;
   }
 
-  /** Reads the buffer of `start`; returns where `start.nextDocument` begins a run. */
-  function restore(): { file: number; run: number } {
-    checkState(start, documents);
-    for (let i = 0; i < start.buffer.length; i++) {
-      const document = documentOf(start, documents, i);
-      const from = shards.fileOf(document);
-      arrive(shards.open(from), document - shards.firstOf(from));
-    }
-    if (start.nextDocument === documents) return { file: set.files.length, run: 0 };
-    const from = shards.fileOf(start.nextDocument);
-    const within = start.nextDocument - shards.firstOf(from);
-    const run = within === 0 ? 0 : shards.open(from).runEnds.indexOf(within) + 1;
-    if (within > 0 && run === 0) throw foreignState(`document ${start.nextDocument}, inside a run`);
-    shards.open(from);
-    return { file: from, run };
-  }
-
-  function refill(): void {
-    if (file === set.files.length) {
-      file = 0;
-      run = 0;
-    }
-    const reader = shards.open(file);
-    const end = reader.runEnds[run]!;
-    for (let document = run > 0 ? reader.runEnds[run - 1]! : 0; document < end; document++)
-      arrive(reader, document);
-    run++;
-    if (run === reader.runEnds.length) {
-      file++;
-      run = 0;
-    }
-  }
-
   const row = new Int32Array(capacity);
-  let placed: number[] = [];
 
   function place(slot: number, position: number, count: number): void {
     row[position] = set.bosId;
     const from = slot * T - 1;
     for (let i = 1; i < count; i++) row[position + i] = ids[from + i]!;
-    placed.push(waiting.arrivals[slot]!);
   }
 
   return {
     make() {
       const inputs = new Int32Array(B * T);
       const targets = new Int32Array(B * T);
-      placed = [];
       for (let b = 0; b < B; b++) {
         packRow(waiting, capacity, BUFFER_DOCUMENTS, refill, place);
         inputs.set(row.subarray(0, T), b * T);
         targets.set(row.subarray(1), b * T);
       }
-      const epoch = epochOf(start, documents, arrived);
-      return { inputs, targets, epoch, arrived, placed: Float64Array.from(placed) };
+      return { inputs, targets, position: { epoch, nextDocument, buffer: waiting.documents() } };
     },
     close: () => shards.close(),
   };
+}
+
+/** The run that holds a document of a shard. */
+function runOf({ runEnds }: ShardReader, document: number): number {
+  let low = 0;
+  for (let high = runEnds.length - 1; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (runEnds[middle]! > document) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** The beginning of a split. */
+export function firstState(): LoaderState {
+  return { epoch: 1, nextDocument: 0, buffer: [] };
 }
 
 function foreignState(what: string): UsageError {

@@ -8,12 +8,12 @@ import { EnvironmentError, expect, UsageError } from '../base/errors.js';
 import {
   type BatchOptions,
   createBatchMaker,
-  documentsIn,
+  firstState,
   type PackedBatch,
+  type Position,
   type ShardSet,
 } from './batches.js';
-import { createPosition, firstState } from './packing.js';
-import type { BatchLoader, Split } from './types.js';
+import type { BatchLoader, LoaderState, Split } from './types.js';
 
 /** Batches packed ahead of the consumer. */
 const PREFETCH = 4;
@@ -65,18 +65,23 @@ export async function openLoader(
   return inline ? openInline(set, options) : openShared(set, options, prefetch);
 }
 
+function stateAt({ epoch, nextDocument, buffer }: Position | LoaderState): LoaderState {
+  return { epoch, nextDocument, buffer: Array.from(buffer) };
+}
+
 function openInline(set: ShardSet, options: BatchOptions): BatchLoader {
   const maker = createBatchMaker(set, options);
-  const position = createPosition(options.state ?? firstState(), documentsIn(set.files));
+  let position: Position | LoaderState = options.state ?? firstState();
   let closed = false;
   return {
     async next() {
       if (closed) throw new UsageError(CLOSED);
-      const { inputs, targets, epoch, arrived, placed } = maker.make();
-      position.advance(arrived, placed);
-      return { inputs, targets, epoch };
+      const batch = maker.make();
+      const { inputs, targets } = batch;
+      position = batch.position;
+      return { inputs, targets, epoch: position.epoch };
     },
-    state: () => position.state(),
+    state: () => stateAt(position),
     async close() {
       if (!closed) maker.close();
       closed = true;
@@ -86,7 +91,7 @@ function openInline(set: ShardSet, options: BatchOptions): BatchLoader {
 
 async function openShared(set: ShardSet, options: BatchOptions, prefetch: number): Promise<BatchLoader> {
   const { port1: port, port2 } = new MessageChannel();
-  const position = createPosition(options.state ?? firstState(), documentsIn(set.files));
+  let position: Position | LoaderState = options.state ?? firstState();
   /** Replies not yet asked for, and askers not yet answered: one of the two is empty. */
   const replies: Reply[] = [];
   const askers: ((reply: Reply) => void)[] = [];
@@ -155,11 +160,11 @@ async function openShared(set: ShardSet, options: BatchOptions, prefetch: number
         throw thrown(end);
       }
       order('more');
-      const { inputs, targets, epoch } = reply.batch;
-      position.advance(reply.batch.arrived, reply.batch.placed);
-      return { inputs, targets, epoch };
+      const { inputs, targets } = reply.batch;
+      position = reply.batch.position;
+      return { inputs, targets, epoch: position.epoch };
     },
-    state: () => position.state(),
+    state: () => stateAt(position),
     close,
   };
 }

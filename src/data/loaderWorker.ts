@@ -33,7 +33,8 @@ function serve(port: MessagePort, maker: BatchMaker | undefined, wanted: number)
     }
     wanted--;
     const reply: Reply = { type: 'batch', batch };
-    port.postMessage(reply, [batch.inputs.buffer, batch.targets.buffer, batch.placed.buffer]);
+    const { inputs, targets, position } = batch;
+    port.postMessage(reply, [inputs.buffer, targets.buffer, position.buffer.buffer]);
     schedule();
   }
 

@@ -4,8 +4,6 @@
 // Source: make_dataloader in prepare.py of karpathy/autoresearch. The reference scans all waiting documents
 // for each placement; here they are kept sorted by (length, arrival), so a placement is two binary searches.
 
-import type { LoaderState } from './types.js';
-
 /** Documents that wait for a row, at least (`buffer_size` of the reference). */
 export const BUFFER_DOCUMENTS = 1000;
 
@@ -14,23 +12,27 @@ export interface WaitingDocuments {
   readonly size: number;
   /** [slots] length of the document in each slot. */
   readonly lengths: Float64Array;
-  /** [slots] arrival number of the document in each slot. */
-  readonly arrivals: Float64Array;
-  /** Adds a document of `length` >= 1; `arrival` numbers must increase. Returns its slot. */
-  add(length: number, arrival: number): number;
+  /** Adds a document of `length` >= 1 behind all others. Returns its slot. */
+  add(document: number, length: number): number;
   /** Removes the longest document of at most `room`, the first to arrive among equals; its slot, or -1. */
   takeBestFit(room: number): number;
   /** Removes the shortest document, the first to arrive among equals; its slot. */
   takeShortest(): number;
+  /** [size] the documents, in order of arrival. */
+  documents(): Float64Array<ArrayBuffer>;
 }
 
 /** Room for `slots` waiting documents. */
 export function createWaitingDocuments(slots: number): WaitingDocuments {
   const lengths = new Float64Array(slots);
-  const arrivals = new Float64Array(slots);
+  const documents = new Float64Array(slots);
   /** Slots in use, sorted by length, then arrival; behind them the free ones. */
   const order = Uint32Array.from({ length: slots }, (_, slot) => slot);
   let size = 0;
+  // Order of arrival, a ring of slots through a slot of its own, which is before the first.
+  const before = new Uint32Array(slots + 1);
+  const after = new Uint32Array(slots + 1);
+  before[slots] = after[slots] = slots;
 
   /** First position in `order` whose document is longer than `length`. */
   function upperBound(length: number): number {
@@ -48,6 +50,8 @@ export function createWaitingDocuments(slots: number): WaitingDocuments {
     const slot = order[position]!;
     order.copyWithin(position, position + 1, size);
     order[--size] = slot;
+    after[before[slot]!] = after[slot]!;
+    before[after[slot]!] = before[slot]!;
     return slot;
   }
 
@@ -56,16 +60,18 @@ export function createWaitingDocuments(slots: number): WaitingDocuments {
       return size;
     },
     lengths,
-    arrivals,
-    add(length, arrival) {
+    add(document, length) {
       const slot = order[size]!;
       // The newcomer goes behind its equals: among them the first to arrive is first.
       const position = upperBound(length);
-      order.copyWithin(position + 1, position, size);
+      order.copyWithin(position + 1, position, size++);
       order[position] = slot;
       lengths[slot] = length;
-      arrivals[slot] = arrival;
-      size++;
+      documents[slot] = document;
+      const last = before[slots]!;
+      after[last] = before[slots] = slot;
+      before[slot] = last;
+      after[slot] = slots;
       return slot;
     },
     takeBestFit(room) {
@@ -75,6 +81,11 @@ export function createWaitingDocuments(slots: number): WaitingDocuments {
       return takeAt(upperBound(lengths[order[last]!]! - 1));
     },
     takeShortest: () => takeAt(0),
+    documents() {
+      const out = new Float64Array(size);
+      for (let i = 0, slot = after[slots]!; i < size; i++, slot = after[slot]!) out[i] = documents[slot]!;
+      return out;
+    },
   };
 }
 
@@ -99,63 +110,4 @@ export function packRow(
     place(slot, position, count);
     position += count;
   }
-}
-
-/** The beginning of a split. */
-export function firstState(): LoaderState {
-  return { epoch: 1, nextDocument: 0, buffer: [] };
-}
-
-/**
- * Document (0 to `documents` - 1) that arrives as number `arrival` when packing begins at `start`: first the
- * buffer of `start`, then the documents from `start.nextDocument` on, round and round.
- */
-export function documentOf(start: LoaderState, documents: number, arrival: number): number {
-  const { buffer, nextDocument } = start;
-  return arrival < buffer.length ? buffer[arrival]! : (nextDocument + arrival - buffer.length) % documents;
-}
-
-/** Epoch (from 1) of the last document read, after `arrived` arrivals since `start`. */
-export function epochOf(start: LoaderState, documents: number, arrived: number): number {
-  const read = start.nextDocument + arrived - start.buffer.length;
-  return start.epoch + (read > 0 ? Math.floor((read - 1) / documents) : 0);
-}
-
-/** Follows a loader from `start` by what left the buffer, so that its state needs no copy for each batch. */
-export interface Position {
-  /** After a batch: arrivals since `start`, and the arrival numbers of the documents placed in it. */
-  advance(arrived: number, placed: ArrayLike<number>): void;
-  state(): LoaderState;
-}
-
-/** A position at `start` in a split of `documents` documents. */
-export function createPosition(start: LoaderState, documents: number): Position {
-  /** Arrival numbers in the buffer when last compacted, in order; `known` had arrived then. */
-  let waiting = start.buffer.map((_, arrival) => arrival);
-  let known = start.buffer.length;
-  let arrived = known;
-  const gone = new Set<number>();
-
-  function compact(): void {
-    for (; known < arrived; known++) waiting.push(known);
-    waiting = waiting.filter((arrival) => !gone.has(arrival));
-    gone.clear();
-  }
-
-  return {
-    advance(total, placed) {
-      arrived = total;
-      for (let i = 0; i < placed.length; i++) gone.add(placed[i]!);
-      if (gone.size > 4 * BUFFER_DOCUMENTS) compact();
-    },
-    state() {
-      compact();
-      const read = start.nextDocument + arrived - start.buffer.length;
-      return {
-        epoch: epochOf(start, documents, arrived),
-        nextDocument: read > 0 ? ((read - 1) % documents) + 1 : 0,
-        buffer: waiting.map((arrival) => documentOf(start, documents, arrival)),
-      };
-    },
-  };
 }

@@ -59,6 +59,10 @@ function sameBatch(one: Batch, other: Batch): boolean {
   return same(one.inputs, other.inputs) && same(one.targets, other.targets) && one.epoch === other.epoch;
 }
 
+function sameState(one: LoaderState, other: LoaderState): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 describe.each(MODES)('a loader $name', (mode) => {
   test('equals the plain rule over several epochs and files', async () => {
     expect(set.files.length).toBeGreaterThan(3);
@@ -118,10 +122,10 @@ describe.each(MODES)('a loader $name', (mode) => {
     expect(new Set(states.map(({ epoch }) => epoch)).size).toBeGreaterThan(1);
     for (let from = 0; from < 60; from++) {
       const resumed = await open({ ...options, state: states[from]! }, mode);
-      expect(resumed.state()).toEqual(states[from]);
+      expect(sameState(resumed.state(), states[from]!)).toBe(true);
       for (let step = from; step < Math.min(from + 3, 60); step++) {
         expect(sameBatch(await resumed.next(), batches[step]!)).toBe(true);
-        expect(resumed.state()).toEqual(states[step + 1]);
+        expect(sameState(resumed.state(), states[step + 1]!)).toBe(true);
       }
       await resumed.close();
     }
@@ -139,7 +143,7 @@ describe.each(MODES)('a loader $name', (mode) => {
     for (let step = 0; step < 150; step++) {
       const resumed = await open({ ...options, state }, { inline: true }, tinySet);
       expect(sameBatch(await resumed.next(), await loader.next())).toBe(true);
-      expect(resumed.state()).toEqual((state = loader.state()));
+      expect(sameState(resumed.state(), (state = loader.state()))).toBe(true);
       seen.push(state);
       await resumed.close();
     }
@@ -173,7 +177,7 @@ describe.each(MODES)('a loader $name', (mode) => {
 
   test.each([
     [{ epoch: 1, nextDocument: 2501, buffer: [] }, 'next document 2501 of 2500'],
-    [{ epoch: 1, nextDocument: 1, buffer: [] }, 'document 1, inside a run'],
+    [{ epoch: 1, nextDocument: 1, buffer: [] }, 'next document 1, inside a run'],
     [{ epoch: 0, nextDocument: 0, buffer: [] }, 'epoch 0'],
     [{ epoch: 1, nextDocument: 0, buffer: [2500] }, 'document 2500 of 2500'],
     [{ epoch: 1, nextDocument: 0, buffer: new Array(1128).fill(0) }, 'a buffer of 1128 documents'],
