@@ -1,5 +1,8 @@
-// The backend layer's public face.
+// The backend layer's public face, light to import: tfjs loads when a backend is used.
+// What needs tfjs at once lies beside it: `memory.js` (deviceMemory, trackPeak) and `selfTest.js`.
 
+export { describeMachine, type Machine } from './machine.js';
+export { isOutOfMemory } from './outOfMemory.js';
 export {
   BACKEND_NAMES,
   type BackendInfo,
@@ -7,4 +10,4 @@ export {
   type BackendProbe,
   type Precision,
 } from './types.js';
-export { type UseBackendOptions, useBackend } from './use.js';
+export { probeBackends, type UseBackendOptions, useBackend } from './use.js';

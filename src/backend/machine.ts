@@ -1,13 +1,56 @@
 // What machine this is, in words.
 
-import { cpus } from 'node:os';
+import { execFile } from 'node:child_process';
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 
-/** The processor's model name without trademarks and clock rate, e.g. `Intel Xeon Platinum 8481C`. */
+/** For `tinygpt doctor` and the head of a benchmark: one line per entry. */
+export interface Machine {
+  cpu: string;
+  /** Logical cores that this process may use. */
+  cores: number;
+  memory: string;
+  os: string;
+  node: string;
+  /** NVIDIA GPUs as nvidia-smi names them, or `none found`. */
+  gpu: string;
+}
+
+/** Looks at the machine; asks nvidia-smi where there is one. Never throws. */
+export async function describeMachine(): Promise<Machine> {
+  return {
+    cpu: cpuName(),
+    cores: availableParallelism(),
+    memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
+    os: `${type()} ${release()}, ${process.arch}`,
+    node: process.versions.node,
+    gpu: (await nvidiaGpus()).join('; ') || 'none found',
+  };
+}
+
+/** The processor's model without trademarks and clock rate, e.g. `Intel Xeon Platinum 8481C`. */
 export function cpuName(): string {
-  const model = cpus()[0]?.model ?? 'unknown processor';
-  return model
-    .replace(/\((R|TM|tm)\)/g, '')
-    .replace(/\s*(CPU\s*)?@.*$/, '')
-    .replace(/\s+/g, ' ')
-    .trim();
+  const model = cpus()[0]?.model ?? '';
+  return (
+    model
+      .replace(/\((R|TM)\)/gi, '')
+      .replace(/\s*(CPU\s*)?@.*$/, '')
+      .replace(/\s+/g, ' ')
+      .trim() || process.arch
+  );
+}
+
+/** One entry per GPU, e.g. `NVIDIA H100 80GB HBM3, 79.6 GiB, driver 550.54.15`; empty without nvidia-smi. */
+export async function nvidiaGpus(): Promise<string[]> {
+  const query = ['--query-gpu=name,memory.total,driver_version', '--format=csv,noheader,nounits'];
+  const output = await new Promise<string>((resolve) => {
+    execFile('nvidia-smi', query, { timeout: 10_000 }, (error, stdout) => resolve(error ? '' : stdout));
+  });
+  return output
+    .split('\n')
+    .map((line) => line.split(',').map((field) => field.trim()))
+    .filter((fields) => fields.length === 3)
+    .map(
+      ([name, mebibytes, driver]) =>
+        `${name}, ${(Number(mebibytes) / 1024).toFixed(1)} GiB, driver ${driver}`,
+    );
 }

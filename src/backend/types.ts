@@ -26,6 +26,8 @@ export interface BackendProbe {
   /** Precisions that it offers. */
   precisions: Precision[];
   info?: BackendInfo;
+  /** Installed, yet it does not work: worth a remark, where mere absence is not. */
+  broken?: boolean;
   /** Why it cannot be used. */
   reason?: string;
   /** The command or change that mends it. */

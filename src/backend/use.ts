@@ -1,35 +1,145 @@
 // Choosing a backend: makes one current for tfjs, or says why it cannot be.
 
-import { EnvironmentError, UsageError } from '../base/errors.js';
-import { findDriver } from './driver.js';
-import { BACKEND_NAMES, type BackendInfo, type BackendName, type Precision } from './types.js';
+import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
+import { type BackendDriver, findDriver } from './driver.js';
+import { rememberPass, wasPassed } from './passes.js';
+import type { SelfCheck } from './selfTest.js';
+import {
+  BACKEND_NAMES,
+  type BackendInfo,
+  type BackendName,
+  type BackendProbe,
+  type Precision,
+} from './types.js';
 
 export interface UseBackendOptions {
-  /** Default: the backend's first. */
+  /** Default: the backend's first, fp32 where there is no other. */
   precision?: Precision;
-  /** Receives one-line remarks, e.g. why a backend was passed over. */
+  /** Receives one-line remarks, e.g. that a backend was passed over because it computes wrongly. */
   onNote?: (line: string) => void;
+  /** Cases to pass besides the built-in ones before the backend is trusted. */
+  checks?: readonly SelfCheck[];
 }
 
 /**
  * Makes a backend current. Calling it again, or switching back and forth, leaks nothing.
+ * The self-test runs once per machine and version; its success is remembered in the cache folder.
  * @param name one of BACKEND_NAMES, or `auto`: the first in that order that is available and computes rightly
  * @throws UsageError for an unknown name, or a precision that the backend lacks
- * @throws EnvironmentError when the backend cannot be used on this machine
+ * @throws EnvironmentError when the backend cannot be used on this machine, or computes wrongly
  */
 export async function useBackend(
   name: BackendName | 'auto',
   options: UseBackendOptions = {},
 ): Promise<BackendInfo> {
   if (name === 'auto') return chooseBackend(options);
-  if (!BACKEND_NAMES.includes(name))
-    throw new UsageError(`Expected a backend among auto, ${BACKEND_NAMES.join(', ')}; got ${String(name)}`);
-  const driver = await findDriver(name);
-  if (!driver) throw new EnvironmentError(`The backend ${name} is not included in this version`);
-  return driver.start(options.precision ?? driver.precisions[0]!);
+  const { driver, precision } = await checkChoice(name, options.precision);
+  const probe = await driver.probe();
+  if (!probe.available) throw unavailable(probe);
+  return startTrusted(driver, precision, options.checks);
 }
 
 async function chooseBackend(options: UseBackendOptions): Promise<BackendInfo> {
-  for (const name of BACKEND_NAMES) if (await findDriver(name)) return useBackend(name, options);
-  throw new EnvironmentError('No backend is available');
+  const { precision, onNote } = options;
+  if (precision && (await offering(precision)).length === 0) throw await lacksPrecision('auto', precision);
+  const reasons: string[] = [];
+  for (const name of BACKEND_NAMES) {
+    const driver = await findDriver(name);
+    if (!driver || (precision && !driver.precisions.includes(precision))) continue;
+    const probe = await driver.probe();
+    if (!probe.available) {
+      if (probe.broken)
+        onNote?.(`${name} is installed but unusable: ${probe.reason}; to mend: ${probe.remedy}`);
+      reasons.push(`${name}: ${probe.reason}`);
+      continue;
+    }
+    try {
+      return await startTrusted(driver, precision ?? driver.precisions[0]!, options.checks);
+    } catch (error) {
+      onNote?.(`${name} is passed over: ${messageOf(error)}`);
+      reasons.push(`${name}: ${messageOf(error)}`);
+    }
+  }
+  throw new EnvironmentError(`No backend can be used here (${reasons.join('; ')})`);
+}
+
+async function checkChoice(
+  name: BackendName,
+  precision: Precision | undefined,
+): Promise<{ driver: BackendDriver; precision: Precision }> {
+  if (!BACKEND_NAMES.includes(name))
+    throw new UsageError(`Expected a backend among auto, ${BACKEND_NAMES.join(', ')}; got ${String(name)}`);
+  const driver = await findDriver(name);
+  if (!driver) throw unavailable(notIncluded(name));
+  if (precision && !driver.precisions.includes(precision)) throw await lacksPrecision(name, precision);
+  return { driver, precision: precision ?? driver.precisions[0]! };
+}
+
+/** Starts a backend and lets it through only if it has passed, or now passes, the self-test. */
+async function startTrusted(
+  driver: BackendDriver,
+  precision: Precision,
+  checks: readonly SelfCheck[] = [],
+): Promise<BackendInfo> {
+  const { startMeter } = await import('./memory.js');
+  startMeter();
+  const info = await driver.start(precision);
+  const names = checks.map((check) => check.name);
+  if (wasPassed(info, names)) return info;
+  const { selfTest } = await import('./selfTest.js');
+  const { failures } = await selfTest(precision, checks);
+  if (failures.length > 0)
+    throw new EnvironmentError(
+      `The backend ${info.name} (${info.device}, ${info.version}) computes wrongly on this machine: ` +
+        `${failures[0]}${failures.length > 1 ? ` and ${failures.length - 1} more` : ''}; choose another with --backend`,
+    );
+  rememberPass(info, names);
+  return info;
+}
+
+/** What each backend needs and has, in order of preference, for `tinygpt doctor`; self-tests included. */
+export async function probeBackends(): Promise<BackendProbe[]> {
+  const tf = await import('@tensorflow/tfjs-core');
+  const before = tf.getBackend() as string | undefined;
+  const probes: BackendProbe[] = [];
+  for (const name of BACKEND_NAMES) {
+    const driver = await findDriver(name);
+    let probe = driver ? await driver.probe() : notIncluded(name);
+    if (driver && probe.available) {
+      try {
+        probe = { ...probe, info: await startTrusted(driver, driver.precisions[0]!) };
+      } catch (error) {
+        probe = { ...probe, available: false, broken: true, reason: messageOf(error) };
+      }
+    }
+    probes.push(probe);
+  }
+  if (before) await tf.setBackend(before);
+  return probes;
+}
+
+function notIncluded(name: BackendName): BackendProbe {
+  const remedy = 'choose another with --backend';
+  return { name, available: false, precisions: [], reason: 'not included in this version', remedy };
+}
+
+function unavailable({ name, reason, remedy }: BackendProbe): EnvironmentError {
+  return new EnvironmentError(`The backend ${name} is not available: ${reason}; ${remedy ?? ''}`);
+}
+
+async function offering(precision: Precision): Promise<BackendName[]> {
+  const names: BackendName[] = [];
+  for (const name of BACKEND_NAMES)
+    if ((await findDriver(name))?.precisions.includes(precision)) names.push(name);
+  return names;
+}
+
+async function lacksPrecision(name: string, precision: Precision): Promise<UsageError> {
+  const names = await offering(precision);
+  const offers =
+    names.length > 0 ? `is offered by ${names.join(', ')}` : 'is offered by no backend of this version';
+  const expected = name === 'auto' ? 'fp32' : (await findDriver(name as BackendName))!.precisions.join(', ');
+  return new UsageError(
+    `Expected a precision that ${name} has (${expected}), got ${precision}, which ${offers}`,
+  );
 }
