@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals';
+import { UsageError } from '../../src/base/errors.js';
+import {
+  hasValueEmbedding,
+  MODEL_DEFAULTS,
+  type ModelConfig,
+  parameterShapes,
+  validateModelConfig,
+  windowSizes,
+} from '../../src/model/config.js';
+import { countParameters, flopsPerToken } from '../../src/model/flops.js';
+import { initialWeights } from '../../src/model/init.js';
+import { rotaryTables } from '../../src/model/rotary.js';
+
+const sizes = (overrides: Partial<ModelConfig>): ModelConfig => ({
+  ...MODEL_DEFAULTS,
+  vocabSize: 96,
+  sequenceLen: 32,
+  nLayer: 3,
+  nHead: 2,
+  nKvHead: 2,
+  nEmbd: 64,
+  windowPattern: 'SL',
+  ...overrides,
+});
+
+describe('model configuration', () => {
+  test('counts parameters and FLOPs as the reference does', () => {
+    // Recorded from the PyTorch original at these sizes.
+    expect(countParameters(sizes({}))).toEqual({
+      wte: 6144,
+      value_embeds: 12288,
+      lm_head: 6144,
+      transformer_matrices: 147584,
+      scalars: 6,
+      total: 172166,
+    });
+    expect(flopsPerToken(sizes({}))).toBe(983808);
+  });
+
+  test('repeats the window pattern and always ends with a long window', () => {
+    expect(windowSizes(sizes({ nLayer: 6, windowPattern: 'SSSL' }))).toEqual([16, 16, 16, 32, 16, 32]);
+    expect(windowSizes(sizes({ nLayer: 2, windowPattern: 's', shortWindowFraction: 1 / 8 }))).toEqual([
+      4, 32,
+    ]);
+  });
+
+  test('puts value embeddings on alternating layers, the last included', () => {
+    expect([0, 1, 2].filter((layer) => hasValueEmbedding(sizes({}), layer))).toEqual([0, 2]);
+    expect([0, 1].filter((layer) => hasValueEmbedding(sizes({ nLayer: 2 }), layer))).toEqual([1]);
+    expect(
+      parameterShapes(sizes({ valueEmbeds: false })).some(({ name }) => /ve_gate|value/.test(name)),
+    ).toBe(false);
+  });
+
+  test.each([
+    [
+      { nEmbd: 100, nHead: 3, nKvHead: 3 },
+      /n_embd to be a multiple of n_head, got 100 and 3; set --head-dim/,
+    ],
+    [{ nEmbd: 66, nHead: 2 }, /even head size .* got 33/],
+    [{ nHead: 4, nKvHead: 3 }, /multiple of n_kv_head, got 4 and 3/],
+    [{ nEmbd: 16 }, /n_embd >= 32/],
+    [{ windowPattern: 'SXL' }, /letters S and L, got "SXL"/],
+    [{ shortWindowFraction: 0 }, /fraction in \(0, 1\], got 0/],
+    [{ nLayer: 0 }, /n_layer to be an integer >= 1, got 0/],
+    [{ softcap: Number.NaN }, /softcap to be > 0, got NaN/],
+  ])('refuses %j with the values and the remedy', (overrides, message) => {
+    expect(() => validateModelConfig(sizes(overrides))).toThrow(message);
+    expect(() => validateModelConfig(sizes(overrides))).toThrow(UsageError);
+  });
+});
+
+describe('initial weights', () => {
+  test('are the same for the same seed and differ for another', () => {
+    const [a, b, c] = [1, 1, 2].map((seed) => initialWeights(sizes({}), seed).get('transformer.wte.weight'));
+    expect(a).toEqual(b);
+    expect(a).not.toEqual(c);
+  });
+
+  test('have the spreads of the reference', () => {
+    const weights = initialWeights(sizes({ vocabSize: 2000, initScale: 0.5, x0Init: 0.05 }), 1);
+    const deviation = (name: string) => {
+      const values = weights.get(name)!;
+      return Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
+    };
+    const bound = 0.5 * Math.sqrt(3 / 64);
+    // Standard errors are below 1% of each value at these sizes; 3% is allowed.
+    expect(deviation('transformer.wte.weight') / 1).toBeCloseTo(1, 1);
+    expect(deviation('lm_head.weight') / 0.001).toBeCloseTo(1, 1);
+    expect(deviation('transformer.h.0.mlp.c_fc.weight') / (bound / Math.sqrt(3))).toBeCloseTo(1, 1);
+    expect(Math.max(...weights.get('transformer.h.1.attn.c_q.weight')!)).toBeLessThanOrEqual(bound);
+    expect(deviation('transformer.h.0.attn.c_proj.weight')).toBe(0);
+    expect(deviation('transformer.h.0.attn.ve_gate.weight')).toBe(0);
+    expect([...weights.get('x0_lambdas')!]).toEqual([0.05, 0.05, 0.05].map(Math.fround));
+  });
+});
+
+test('rotary tables of a later start continue the earlier ones', () => {
+  const whole = rotaryTables(12, 8, 10_000);
+  const tail = rotaryTables(5, 8, 10_000, 7);
+  expect(tail.cos).toEqual(whole.cos.slice(7 * 4));
+  expect(tail.sin).toEqual(whole.sin.slice(7 * 4));
+  expect(whole.cos[3 * 4]).toBeCloseTo(Math.cos(3), 6);
+  expect(whole.sin[11 * 4 + 1]).toBeCloseTo(Math.sin(11 / 10), 5);
+});
