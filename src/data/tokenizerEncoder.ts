@@ -1,0 +1,122 @@
+// Encodes UTF-8 into ids: splits it into chunks and applies merges by rank, as tiktoken's encode_ordinary.
+// Chunks met before come from a cache. The public tokenizer around it is tokenizer.ts.
+// Letters: V ranks (vocabulary without specials).
+
+import { UsageError } from '../base/errors.js';
+import type { Ranks } from './bpe.js';
+import { createChunkTable } from './bpeChunkTable.js';
+import { chunkEnd } from './splitPattern.js';
+import { createMerger, type Merger } from './tokenizerMerger.js';
+
+/** Longer chunks are merged anew each time; hardly any repeats. */
+const LONGEST_CACHED = 64;
+/** The cache starts over when it holds this many chunks or bytes of chunks. */
+const CACHE_CHUNKS = 1 << 17;
+const CACHE_BYTES = 1 << 22;
+
+/** Turns bytes into ids. Keeps scratch memory and a cache: one per thread. */
+export interface Encoder {
+  /**
+   * Writes the ids of the document bytes[start..end) to out from `at`; at most end - start of them.
+   * @returns the position after the last id
+   */
+  encode(bytes: Uint8Array, start: number, end: number, out: Uint32Array, at: number): number;
+}
+
+/** A vocabulary with the merges that make each token. */
+export interface Vocabulary {
+  /** [256] id of each single byte */
+  byteIds: Int32Array;
+  /** [V] the two ids that make a token, undefined for a single byte */
+  parts: ([number, number] | undefined)[];
+  merger: Merger;
+}
+
+/**
+ * Finds the merge behind every rank: the two tokens that remain when its bytes are merged by lower ranks.
+ * @param name says where a rank came from, e.g. `line 12`
+ * @throws UsageError when the ranks are no byte-level BPE: a byte missing, a token twice, empty or not two parts
+ */
+export function deriveVocabulary(ranks: Ranks, name = (rank: number) => `rank ${rank}`): Vocabulary {
+  const byteIds = new Int32Array(256).fill(-1);
+  ranks.forEach((token, rank) => {
+    if (token.length === 0)
+      throw new UsageError(`Expected tokens of at least one byte, got an empty one at ${name(rank)}`);
+    if (token.length !== 1) return;
+    const byte = token[0]!;
+    if (byteIds[byte] !== -1)
+      throw new UsageError(`Expected each byte once, got byte ${byte} again at ${name(rank)}`);
+    byteIds[byte] = rank;
+  });
+  const missing = byteIds.indexOf(-1);
+  if (missing !== -1)
+    throw new UsageError(`Expected all 256 single bytes among the ranks, byte ${missing} is missing`);
+
+  const merger = createMerger(byteIds, ranks.length);
+  const parts = ranks.map((token, rank): [number, number] | undefined => {
+    if (token.length === 1) return undefined;
+    const count = merger.merge(token, 0, token.length);
+    const [left, right] = merger.ids;
+    if (count !== 2)
+      throw new UsageError(
+        `Expected ${name(rank)} to join two earlier tokens, got ` +
+          (count === 1 ? `the bytes of ${name(left!)} again` : `a token of ${count} parts`) +
+          '; these are not the ranks of a byte-level BPE',
+      );
+    merger.add(left!, right!, rank);
+    return [left!, right!];
+  });
+  return { byteIds, parts, merger };
+}
+
+/** Creates an encoder; it shares the merger's scratch memory, so one vocabulary serves one thread. */
+export function createEncoder({ byteIds, merger }: Vocabulary): Encoder {
+  const table = createChunkTable();
+  // Ids of the cached chunks end to end; chunk k has cached[ends[k - 1]..ends[k]).
+  let ends = new Uint32Array(1 << 14);
+  let cached = new Uint32Array(1 << 16);
+
+  /** Merges chunk `index`, which the table has just met, and stores its ids. */
+  function fill(index: number, bytes: Uint8Array, start: number, end: number): void {
+    if (index === ends.length) ends = enlarge(ends, 2 * index);
+    const from = index === 0 ? 0 : ends[index - 1]!;
+    const count = merger.merge(bytes, start, end);
+    if (from + count > cached.length) cached = enlarge(cached, 2 * (from + count));
+    for (let i = 0; i < count; i++) cached[from + i] = merger.ids[i]!;
+    ends[index] = from + count;
+  }
+
+  return {
+    encode(bytes, start, end, out, at) {
+      let known = table.size();
+      for (let stop: number; start < end; start = stop) {
+        stop = chunkEnd(bytes, start, end);
+        if (stop - start === 1) {
+          out[at++] = byteIds[bytes[start]!]!;
+        } else if (stop - start > LONGEST_CACHED) {
+          const count = merger.merge(bytes, start, stop);
+          for (let i = 0; i < count; i++) out[at++] = merger.ids[i]!;
+        } else {
+          const index = table.indexOf(bytes, start, stop);
+          if (index === known) {
+            fill(index, bytes, start, stop);
+            known++;
+          }
+          const last = ends[index]!;
+          for (let i = index === 0 ? 0 : ends[index - 1]!; i < last; i++) out[at++] = cached[i]!;
+          if (known === CACHE_CHUNKS || table.poolBytes() > CACHE_BYTES) {
+            table.clear();
+            known = 0;
+          }
+        }
+      }
+      return at;
+    },
+  };
+}
+
+function enlarge(array: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(length);
+  larger.set(array);
+  return larger;
+}
