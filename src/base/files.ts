@@ -26,9 +26,16 @@ export async function writeThrough(
     await write(temporary);
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true, recursive: true });
+    discard(temporary);
     throw describeWriteError(path, error);
   }
+}
+
+/** Removes what was begun; why it failed matters more than whether that can be removed (`ENOTDIR` cannot). */
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true, recursive: true });
+  } catch {}
 }
 
 /** `writeThrough` for contents at hand. */
@@ -39,7 +46,7 @@ export function writeFileAtomic(path: string, contents: string | Uint8Array): vo
     writeFileSync(temporary, contents);
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw describeWriteError(path, error);
   }
 }

@@ -1,0 +1,260 @@
+// Prepares a corpus once: trains the tokenizer on the train split, encodes both splits on worker threads and
+// leaves a dataset in the cache, under a name that says what it was made of. A folder is built under a
+// temporary name and renamed when whole, so it is never seen half-written, and processes do not meet.
+// What a dataset folder holds is dataset.ts's matter; docs/formats.md describes cache and reuse.
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { EnvironmentError, expect, hasCode } from '../base/errors.js';
+import { defaultCacheFolder, describeWriteError, sha256, temporaryName } from '../base/files.js';
+import {
+  DATASET_VERSION,
+  describeSplit,
+  type Manifest,
+  openDataset,
+  readManifest,
+  TOKENIZER_FOLDER,
+  writeManifest,
+} from './dataset.js';
+import type { LoaderSettings } from './loader.js';
+import type { ShardFile } from './shards.js';
+import { createShardWriter } from './shardWriter.js';
+import { saveTokenizer } from './tokenizerFiles.js';
+import { createEncoderPool, type EncodedTexts, type EncoderPool } from './tokenizerPool.js';
+import { runsOf } from './tokenizerTexts.js';
+import { trainTokenizer } from './tokenizerTrain.js';
+import type { Dataset, DocumentSource, OnProgress, Split, Tokenizer } from './types.js';
+
+/** Texts go to the encoder in pieces of about this many UTF-16 units. */
+const PIECE_UNITS = 1 << 20;
+/** Starting threads does not pay for a train split of fewer bytes. */
+const SMALL_BYTES = 2 << 20;
+/** A temporary folder of a process that is gone is removed when untouched for this long. */
+const ABANDONED_MILLISECONDS = 3_600_000;
+const DEFAULT_VOCAB_SIZE = 8192;
+
+/** What to prepare, and how. */
+export interface PrepareOptions {
+  source: DocumentSource;
+  /** Vocabulary of the tokenizer that is trained; default 8,192. */
+  vocabSize?: number;
+  /** Used instead of training one. */
+  tokenizer?: Tokenizer;
+  /** Default `defaultCacheFolder()`. */
+  cacheFolder?: string;
+  /** Threads that count and encode; all cores, at most 8, by default. The result does not depend on it. */
+  threads?: number;
+  /** Ids after which a new shard begins; default 100 million. Does not change an existing folder. */
+  shardTokens?: number;
+  /** How the dataset's loaders work. */
+  loader?: LoaderSettings;
+  onProgress?: OnProgress;
+  /** Receives lines for the log: why a folder in the cache is built anew. */
+  onNote?: (line: string) => void;
+  /** Stops; the promise rejects with the signal's reason and nothing is left behind. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Opens the corpus's dataset in the cache, after building it where it is absent or does not agree.
+ * @throws UsageError when a split has no text, or the text does not support the vocabulary
+ * @throws EnvironmentError when the source cannot be read, the disk is full or the cache not writable
+ * @example
+ * const data = await prepareDataset({ source, vocabSize: 1024 });
+ * const loader = await data.loader('train', { batchSize: 8, seqLen: 256 });
+ */
+export async function prepareDataset(options: PrepareOptions): Promise<Dataset> {
+  const { source, cacheFolder = defaultCacheFolder(), onNote, signal } = options;
+  signal?.throwIfAborted();
+  const fingerprint = await source.fingerprint();
+  const tokenizer = options.tokenizer
+    ? `given:${options.tokenizer.hash}`
+    : `trained:${options.vocabSize ?? DEFAULT_VOCAB_SIZE}`;
+  const key = { fingerprint, tokenizer };
+  const named = sha256(`${DATASET_VERSION}`, key.fingerprint, key.tokenizer).slice(0, 24);
+  const folder = join(cacheFolder, 'datasets', named);
+  const open = async () => {
+    const { fingerprint, tokenizer } = readManifest(folder);
+    if (fingerprint !== key.fingerprint || tokenizer !== key.tokenizer)
+      throw new EnvironmentError(`${folder} was prepared from something else; prepare again`);
+    // The same documents may go by another name today.
+    return { ...(await openDataset(folder, options.loader)), name: source.name };
+  };
+  /** The dataset, or why it cannot be used. */
+  const tryOpen = () =>
+    open().catch((error: unknown) => {
+      if (error instanceof EnvironmentError) return error;
+      throw error;
+    });
+
+  if (existsSync(folder)) {
+    const found = await tryOpen();
+    if (!(found instanceof EnvironmentError)) return found;
+    onNote?.(`Building ${source.name} anew: ${found.message.replace(/; prepare again$/, '')}`);
+  }
+  removeAbandoned(folder);
+  const temporary = temporaryName(folder);
+  writing(folder, () => mkdirSync(temporary, { recursive: true }));
+  try {
+    await build(temporary, key, options);
+    await publish(temporary, folder, async () => !((await tryOpen()) instanceof EnvironmentError));
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return open();
+}
+
+/** Runs a write in the cache; its system errors say what to do. */
+function writing<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw describeWriteError(path, error);
+  }
+}
+
+/** Removes temporary folders of this dataset that a killed process left. */
+function removeAbandoned(folder: string): void {
+  const siblings = existsSync(dirname(folder)) ? readdirSync(dirname(folder)) : [];
+  for (const sibling of siblings) {
+    const pid = sibling.startsWith(`${basename(folder)}.`) && /\.(\d+)\.[0-9a-f]+\.tmp$/.exec(sibling)?.[1];
+    if (!pid || isAlive(Number(pid))) continue;
+    const path = join(dirname(folder), sibling);
+    const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    // A process on another machine may build in a shared folder: only what lies untouched goes.
+    if (Date.now() - touched > ABANDONED_MILLISECONDS) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
+}
+
+/** Renames the finished folder, unless another process was faster; a folder that does not agree gives way. */
+async function publish(temporary: string, folder: string, agrees: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      renameSync(temporary, folder);
+      return;
+    } catch (error) {
+      if (attempt === 5 || !existsSync(folder)) throw describeWriteError(folder, error);
+    }
+    if (await agrees()) return;
+    const old = temporaryName(folder);
+    try {
+      renameSync(folder, old);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw describeWriteError(folder, error);
+    }
+    rmSync(old, { recursive: true, force: true });
+  }
+}
+
+/** Fills a folder with a dataset. */
+async function build(
+  folder: string,
+  key: { fingerprint: string; tokenizer: string },
+  options: PrepareOptions,
+): Promise<void> {
+  const { source, vocabSize = DEFAULT_VOCAB_SIZE, onProgress, signal } = options;
+  const threads = options.threads ?? Math.min(8, availableParallelism());
+  const aborts = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
+  let trainBytes: number | undefined;
+
+  /** The train split, counting its bytes for the progress of encoding. */
+  async function* countedGroups(): AsyncGenerator<string[]> {
+    let bytes = 0;
+    for await (const group of source.groups('train')) {
+      for (const text of group) bytes += Buffer.byteLength(text);
+      yield group;
+    }
+    trainBytes = bytes;
+  }
+  const tokenizer =
+    options.tokenizer ?? (await trainTokenizer(countedGroups(), { vocabSize, threads, ...aborts }));
+  saveTokenizer(join(folder, TOKENIZER_FOLDER), tokenizer);
+
+  const pool = createEncoderPool(tokenizer, (trainBytes ?? Infinity) < SMALL_BYTES ? 1 : threads);
+  try {
+    const encode = (split: Split, total?: number) =>
+      encodeSplit(folder, split, { ...options, tokenizer, threads }, pool, total);
+    // The small split first: when it is missing, the user learns it at once.
+    const val = await encode('val');
+    const train = await encode('train', trainBytes);
+    writeManifest(folder, {
+      version: DATASET_VERSION,
+      name: source.name,
+      ...key,
+      tokenizerHash: tokenizer.hash,
+      vocabSize: tokenizer.vocabSize,
+      bosId: tokenizer.bosId,
+      splits: { train: describeSplit(train), val: describeSplit(val) },
+    } satisfies Manifest);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Encodes one split into shards, in order, a few pieces ahead of the writer. */
+async function encodeSplit(
+  folder: string,
+  split: Split,
+  options: PrepareOptions & { tokenizer: Tokenizer; threads: number },
+  pool: EncoderPool,
+  total: number | undefined,
+): Promise<ShardFile[]> {
+  const { source, tokenizer, threads, shardTokens, onProgress, signal } = options;
+  const { vocabSize, hash: tokenizerHash } = tokenizer;
+  const writer = createShardWriter(folder, split, {
+    vocabSize,
+    tokenizerHash,
+    ...(shardTokens !== undefined && { shardTokens }),
+  });
+  const pieces: { texts: string[]; startsGroup: boolean; encoded: Promise<EncodedTexts> }[] = [];
+  let done = 0;
+
+  async function writeOldest(): Promise<void> {
+    const { texts, startsGroup, encoded } = pieces.shift()!;
+    const { ids, offsets } = await encoded;
+    if (startsGroup) writer.startGroup();
+    texts.forEach((text, i) => {
+      const bytes = Buffer.byteLength(text);
+      writer.add(ids.subarray(offsets[i], offsets[i + 1]), bytes);
+      done += bytes;
+    });
+    onProgress?.({ stage: `encode ${split}`, done, ...(total && { total }), unit: 'bytes' });
+    // Lets signals in when everything runs on this thread.
+    await setImmediate();
+    signal?.throwIfAborted();
+  }
+
+  try {
+    for await (const group of source.groups(split))
+      for (const [from, to] of runsOf(group, PIECE_UNITS)) {
+        const texts = group.slice(from, to);
+        const encoded = pool.encode(texts);
+        // Awaited in its turn; until then a failure must not count as unhandled.
+        encoded.catch(() => {});
+        pieces.push({ texts, startsGroup: from === 0, encoded });
+        if (pieces.length > 2 * threads) await writeOldest();
+      }
+    while (pieces.length > 0) await writeOldest();
+    expect(
+      done > 0,
+      () =>
+        `Expected text in the ${split} split of ${source.name}, got none; give more text` +
+        (split === 'val' ? ', or a validation text of its own' : ''),
+    );
+    return writer.close();
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}

@@ -1,0 +1,367 @@
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { EnvironmentError, UsageError } from '../../src/base/errors.js';
+import { randomStream } from '../../src/base/random.js';
+import { openDataset } from '../../src/data/dataset.js';
+import { endLoaderThread } from '../../src/data/loader.js';
+import { type PrepareOptions, prepareDataset } from '../../src/data/prepare.js';
+import { readShardHeader } from '../../src/data/shards.js';
+import { createTokenizer } from '../../src/data/tokenizer.js';
+import { saveTokenizer } from '../../src/data/tokenizerFiles.js';
+import type { Dataset, DocumentSource, OnProgress, Split } from '../../src/data/types.js';
+import { temporaryFolder } from './corpus.js';
+import { plainBatches } from './plainPacking.js';
+
+const WORDS = 'the a cat dog ran sat on mat under tree and then she he said hello sun moon é 日本 🙂'.split(
+  ' ',
+);
+
+function randomGroups(name: string, groups: number, documents: number): string[][] {
+  const random = randomStream(1, name);
+  const document = () =>
+    Array.from({ length: random.int(40) }, () => WORDS[random.int(WORDS.length)]).join(' ');
+  return Array.from({ length: groups }, () => Array.from({ length: documents }, document));
+}
+
+const TRAIN = randomGroups('train', 4, 300);
+const VAL = randomGroups('val', 1, 40);
+
+type Fake = DocumentSource & { reads: Split[] };
+
+function source(
+  over: Partial<Record<Split, string[][]>> & { fingerprint?: string; name?: string } = {},
+): Fake {
+  const { train = TRAIN, val = VAL, fingerprint = 'one', name = 'fake stories' } = over;
+  const reads: Split[] = [];
+  return {
+    name,
+    reads,
+    fingerprint: async () => fingerprint,
+    async *groups(split) {
+      reads.push(split);
+      yield* split === 'train' ? train : val;
+    },
+  };
+}
+
+let cacheFolder: string;
+beforeEach(() => {
+  cacheFolder = temporaryFolder();
+});
+afterEach(() => rmSync(cacheFolder, { recursive: true, force: true }));
+afterAll(() => endLoaderThread());
+
+function prepare(options: Partial<PrepareOptions> = {}): Promise<Dataset> {
+  return prepareDataset({ source: source(), vocabSize: 300, cacheFolder, threads: 1, ...options });
+}
+
+/** Contents of all files under a folder, by path. */
+function contents(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  return Object.fromEntries(
+    files.map(({ parentPath, name }) => {
+      const path = join(parentPath, name);
+      return [path.slice(folder.length), readFileSync(path, 'base64')];
+    }),
+  );
+}
+
+const datasets = () =>
+  existsSync(join(cacheFolder, 'datasets')) ? readdirSync(join(cacheFolder, 'datasets')) : [];
+
+describe('prepareDataset', () => {
+  test('keeps every document, in order, and counts documents, tokens and bytes', async () => {
+    const data = await prepare();
+    const bytes = (groups: string[][]) => Buffer.byteLength(groups.flat().join(''));
+    const encoded = TRAIN.map((group) => group.map((text) => data.tokenizer.encode(text)));
+    expect(data.name).toBe('fake stories');
+    expect(data.tokenizer.vocabSize).toBe(300);
+    expect(data.documents).toEqual({ train: 1200, val: 40 });
+    expect(data.bytes).toEqual({ train: bytes(TRAIN), val: bytes(VAL) });
+    expect(data.tokens.train).toBe(encoded.flat().reduce((sum, ids) => sum + ids.length, 0));
+    const header = readShardHeader(join(data.folder, 'train-00000.tokens'));
+    expect(header).toMatchObject({ groups: 4, runs: 4 * 3, tokenizerHash: data.tokenizer.hash });
+
+    const loader = await data.loader('train', { batchSize: 4, seqLen: 32 });
+    const plain = plainBatches(encoded, data.tokenizer.bosId, 4, 32);
+    for (let step = 0; step < 20; step++) {
+      const { inputs } = await loader.next();
+      const expected = plain.next().value.rows.flatMap((row) => row.slice(0, 32));
+      expect(Array.from(inputs).join()).toBe(expected.join());
+    }
+    await loader.close();
+  });
+
+  test('uses what is there: neither documents nor files are touched', async () => {
+    const first = await prepare();
+    const before = contents(cacheFolder);
+    const again = source({ name: 'moved stories' });
+    const notes: string[] = [];
+    const second = await prepare({ source: again, onNote: (line) => notes.push(line), threads: 3 });
+    expect({ reads: again.reads, notes, name: second.name }).toEqual({
+      reads: [],
+      notes: [],
+      name: 'moved stories',
+    });
+    expect(contents(cacheFolder)).toEqual(before);
+    const { folder, tokens, documents, bytes } = first;
+    expect(second).toMatchObject({ folder, tokens, documents, bytes });
+    expect(second.tokenizer.hash).toBe(first.tokenizer.hash);
+  });
+
+  test('does not depend on threads, nor on where it is written', async () => {
+    // A group of more than one piece; a given tokenizer, so that threads are used whatever the size.
+    const { tokenizer } = await prepare();
+    const words = randomStream(2, 'large');
+    const text = () => Array.from({ length: 300 }, () => WORDS[words.int(WORDS.length)]).join(' ');
+    const large = [1000, 200, 1].map((documents) => Array.from({ length: documents }, text));
+    expect(large[0]!.join('').length).toBeGreaterThan(1 << 20);
+    const prepared: Record<string, string>[] = [];
+    for (const threads of [1, 3]) {
+      const folder = join(cacheFolder, `${threads}`);
+      const options = {
+        source: source({ train: large }),
+        tokenizer,
+        cacheFolder: folder,
+        threads,
+        shardTokens: 200_000,
+      };
+      prepared.push(contents((await prepare(options)).folder));
+    }
+    expect(Object.keys(prepared[0]!).filter((file) => file.startsWith('/train')).length).toBeGreaterThan(1);
+    expect(JSON.stringify(prepared[1]) === JSON.stringify(prepared[0])).toBe(true);
+  });
+
+  test('another text, vocabulary or tokenizer gets a folder of its own', async () => {
+    const tokenizer = createTokenizer(Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)));
+    const all = [
+      await prepare(),
+      await prepare({ vocabSize: 301 }),
+      await prepare({ source: source({ fingerprint: 'two' }) }),
+      await prepare({ tokenizer }),
+    ];
+    expect(new Set(all.map(({ folder }) => folder)).size).toBe(4);
+    expect(all.map((data) => data.tokenizer.vocabSize)).toEqual([300, 301, 300, 260]);
+    expect(all[3]!.tokenizer.hash).toBe(tokenizer.hash);
+    // Plain bytes: a token a byte.
+    expect(all[3]!.tokens).toEqual(all[3]!.bytes);
+  });
+
+  test('openDataset opens what was prepared, with its own name', async () => {
+    const { folder, tokens, documents, bytes } = await prepare();
+    expect(await openDataset(folder)).toMatchObject({
+      folder,
+      tokens,
+      documents,
+      bytes,
+      name: 'fake stories',
+    });
+    await expect(openDataset(join(folder, 'none'))).rejects.toThrow(
+      /^Expected a prepared dataset in .*none, got no dataset.json; prepare again$/,
+    );
+  });
+
+  test('reports progress in bytes up to the total of the train split', async () => {
+    const stages = new Map<string, { done: number; total?: number; unit: string }>();
+    const data = await prepare({ onProgress: ({ stage, ...progress }) => stages.set(stage, progress) });
+    const { train, val } = data.bytes;
+    expect(stages.get('encode train')).toEqual({ done: train, total: train, unit: 'bytes' });
+    expect(stages.get('encode val')).toEqual({ done: val, unit: 'bytes' });
+  });
+});
+
+describe('a folder that does not agree is built anew, with the reason', () => {
+  const cases: [string, (folder: string) => void, RegExp][] = [
+    [
+      'truncated shard',
+      (at) => truncateSync(join(at, 'train-00000.tokens'), 999),
+      /is truncated: .* got 999/,
+    ],
+    ['missing shard', (at) => rmSync(join(at, 'val-00000.tokens')), /got no such file/],
+    [
+      'shard of the other split',
+      (at) => cpSync(join(at, 'val-00000.tokens'), join(at, 'train-00000.tokens')),
+      /Expected documents 1200 in the header of token shard .*, got 40/,
+    ],
+    ['missing manifest', (at) => rmSync(join(at, 'dataset.json')), /got no dataset.json/],
+    ['half a manifest', (at) => truncateSync(join(at, 'dataset.json'), 100), /dataset.json is damaged/],
+    [
+      'manifest of another version',
+      (at) => edit(join(at, 'dataset.json'), (text) => text.replace('"version": 1', '"version": 0')),
+      /Expected version 1 of .*dataset.json, got 0/,
+    ],
+    [
+      'manifest of another text',
+      (at) => edit(join(at, 'dataset.json'), (text) => text.replace('"one"', '"two"')),
+      /was prepared from something else/,
+    ],
+    ['missing tokenizer', (at) => rmSync(join(at, 'tokenizer'), { recursive: true }), /tokenizer/],
+    ['damaged tokenizer', (at) => truncateSync(join(at, 'tokenizer/tokenizer.json'), 50), /tokenizer/],
+    [
+      'tokenizer of another text',
+      (at) =>
+        saveTokenizer(
+          join(at, 'tokenizer'),
+          createTokenizer(Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))),
+        ),
+      /Expected tokenizer [0-9a-f]{12} in .*, got [0-9a-f]{12}/,
+    ],
+  ];
+
+  function edit(path: string, change: (text: string) => string): void {
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+  }
+
+  test.each(cases)('%s', async (_, damage, reason) => {
+    const { folder } = await prepare();
+    const before = contents(cacheFolder);
+    damage(folder);
+    expect(contents(cacheFolder)).not.toEqual(before);
+    const notes: string[] = [];
+    await prepare({ onNote: (line) => notes.push(line) });
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(/^Building fake stories anew: [^\n]*$/);
+    expect(notes[0]).toMatch(reason);
+    expect(contents(cacheFolder)).toEqual(before);
+  });
+});
+
+describe('nothing half-written is left', () => {
+  test('when documents cannot be read', async () => {
+    const broken = source();
+    broken.groups = async function* () {
+      yield TRAIN[0]!;
+      throw new EnvironmentError('Parquet file x is truncated');
+    };
+    await expect(prepare({ source: broken })).rejects.toThrow('Parquet file x is truncated');
+    expect(datasets()).toEqual([]);
+  });
+
+  test.each(['count chunks', 'encode val', 'encode train'])('when stopped while it does "%s"', async (at) => {
+    const stop = new AbortController();
+    const onProgress: OnProgress = ({ stage }) => stage === at && stop.abort(new Error('stopped'));
+    await expect(prepare({ onProgress, signal: stop.signal, threads: 2 })).rejects.toThrow('stopped');
+    expect(datasets()).toEqual([]);
+  });
+
+  test('when stopped before it begins', async () => {
+    const fake = source();
+    await expect(prepare({ source: fake, signal: AbortSignal.abort() })).rejects.toThrow('aborted');
+    expect(fake.reads).toEqual([]);
+  });
+
+  test.each([
+    ['train', { train: [] }, 'Expected text to train a vocabulary of 300, got none'],
+    ['train', { train: [[''], []] }, 'Expected text'],
+    [
+      'val',
+      { val: [] },
+      'Expected text in the val split of fake stories, got none; give more text, or a valid',
+    ],
+    ['val', { val: [['', '']] }, 'Expected text in the val split of fake stories, got none'],
+  ])('when the %s split has no text (%#)', async (_, splits, message) => {
+    await expect(prepare({ source: source(splits) })).rejects.toThrow(message);
+    await expect(prepare({ source: source(splits) })).rejects.toBeInstanceOf(UsageError);
+    expect(datasets()).toEqual([]);
+  });
+
+  test('when plain bytes find no text', async () => {
+    await expect(prepare({ source: source({ train: [] }), vocabSize: 256 })).rejects.toThrow(
+      'Expected text in the train split of fake stories, got none; give more text',
+    );
+  });
+
+  test('when the text does not support the vocabulary', async () => {
+    const small = source({ train: [['abc', 'abd']] });
+    await expect(prepare({ source: small, vocabSize: 1000 })).rejects.toThrow(
+      /^Expected text that supports a vocabulary of 1000, got/,
+    );
+    expect(datasets()).toEqual([]);
+  });
+
+  test('when the cache is not a folder', async () => {
+    writeFileSync(join(cacheFolder, 'file'), '');
+    await expect(prepare({ cacheFolder: join(cacheFolder, 'file') })).rejects.toThrow(
+      /^Cannot write .*file.datasets.* choose a writable folder$/,
+    );
+    expect(readFileSync(join(cacheFolder, 'file'), 'utf8')).toBe('');
+  });
+
+  test('by a process that was killed an hour ago; those of others stay', async () => {
+    const { folder } = await prepare();
+    rmSync(folder, { recursive: true });
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    const names = {
+      abandoned: `${folder}.${gone}.0123abcd.tmp`,
+      recent: `${folder}.${gone}.4567abcd.tmp`,
+      alive: `${folder}.${process.pid}.0123abcd.tmp`,
+      other: `${join(cacheFolder, 'datasets', 'other')}.${gone}.0123abcd.tmp`,
+    };
+    for (const [name, path] of Object.entries(names)) {
+      mkdirSync(path);
+      const touched = Date.now() / 1000 - (name === 'recent' ? 60 : 7200);
+      utimesSync(path, touched, touched);
+    }
+    await prepare();
+    const left = Object.entries(names).filter(([, path]) => existsSync(path));
+    expect(left.map(([name]) => name)).toEqual(['recent', 'alive', 'other']);
+  });
+});
+
+describe('preparing the same corpus at once', () => {
+  test('in one process: one folder, the same for all', async () => {
+    const all = await Promise.all([prepare(), prepare(), prepare({ threads: 2 })]);
+    expect(new Set(all.map(({ folder }) => folder)).size).toBe(1);
+    expect(datasets()).toHaveLength(1);
+    const alone = await prepare({ cacheFolder: join(cacheFolder, 'alone') });
+    expect(contents(all[0]!.folder)).toEqual(contents(alone.folder));
+  });
+
+  test('in several processes, over a damaged folder: one folder, whole', async () => {
+    const { folder } = await prepare();
+    const before = contents(folder);
+    truncateSync(join(folder, 'train-00000.tokens'), 1000);
+    const script = join(cacheFolder, 'prepare.mjs');
+    const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    writeFileSync(
+      script,
+      `import { prepareDataset } from ${url('../../src/data/prepare.js')};
+       const corpus = ${JSON.stringify({ train: TRAIN, val: VAL })};
+       const source = {
+         name: 'fake stories',
+         fingerprint: async () => 'one',
+         async *groups(split) { yield* corpus[split]; },
+       };
+       const data = await prepareDataset(
+         { source, vocabSize: 300, cacheFolder: process.argv[2], threads: 1 });
+       const loader = await data.loader('train', { batchSize: 1, seqLen: 8 });
+       console.log((await loader.next()).inputs.join());`,
+    );
+    const outputs = await Promise.all([1, 2, 3].map(() => output([script, cacheFolder])));
+    expect(outputs[0]).toMatch(/^\d+(,\d+){7}\n$/);
+    expect(new Set(outputs).size).toBe(1);
+    expect(contents(folder)).toEqual(before);
+    expect(datasets()).toHaveLength(1);
+  });
+
+  /** What a Node process prints, both streams. */
+  function output(args: string[]): Promise<string> {
+    const child = spawn(process.execPath, args);
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += chunk));
+    child.stderr.on('data', (chunk) => (text += chunk));
+    return new Promise((resolve) => child.on('close', () => resolve(text)));
+  }
+});
