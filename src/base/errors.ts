@@ -38,10 +38,12 @@ export function expect(condition: boolean, message: () => string): asserts condi
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = (error as Error | null | undefined)?.message;
+  return typeof message === 'string' ? message : String(error);
 }
 
 /** True for system errors (`ENOSPC`, `EACCES`, ...) with the given code. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? '');
+  const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
+  return code !== undefined && codes.includes(code);
 }
