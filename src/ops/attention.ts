@@ -1,10 +1,14 @@
-// Causal attention with a sliding window and grouped queries (karpathy/autoresearch, train.py; window rule of flash
-// attention). B batch, T sequence, N = B*T, H query heads, G kv heads, D head width.
+// Causal attention with a sliding window and grouped queries (karpathy/autoresearch, train.py; the window rule is
+// flash attention's). B batch, T sequence, N = B*T, H query heads, G kv heads, D head width, Q = H/G queries a kv head.
+//
+// Queries are taken in blocks, each with only the keys that its window reaches, and no more than one block's scores
+// are held. The probabilities are recomputed in the backward pass (Dao et al. 2022, algorithm 4), or kept when they
+// are no larger than the other activations.
 //
 // Fused kernels (optional):
 //   CausalAttention {q [N,H*D], k [N,G*D], v [N,G*D]} attrs {batch, seq, heads, kvHeads, window}
-//     -> [y [N,H*D], lse [N,H]] (lse: log of the row's sum of exponentials)
-//   CausalAttentionGrad {q, k, v, y, lse, dy} attrs as above -> [dq, dk, dv]
+//     -> [y [N,H*D], lse [N,H]] (lse: log of the row's sum of exponentials of the scaled scores)
+//   CausalAttentionGrad {q, k, v, y, lse, dy} attrs as above -> [dq [N,H*D], dk [N,G*D], dv [N,G*D]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
@@ -19,6 +23,18 @@ export interface AttentionShape {
   kvHeads: number;
   window: number;
 }
+
+/**
+ * Queries a block. Short blocks skip more of the keys that no query sees, long ones make fewer calls: 128 was the
+ * fastest on wasm for T from 256 to 1024; a call costs more on tensorflow.
+ */
+const blockLength = () => (tf.getBackend() === 'tensorflow' ? 256 : 128);
+
+/** Subtracted from the score of an unseen key, once per token out of reach. */
+const HUGE = 1e30;
+
+/** Probabilities up to this many times the bytes of q are kept for the backward pass instead of recomputed. */
+const KEEP_RATIO = 4;
 
 /**
  * softmax(q k^T / sqrt(D)) v for q [N,H*D], k and v [N,G*D] -> [N,H*D]. Query i sees the keys j of its own sequence
@@ -55,52 +71,148 @@ export function causalAttention(
           runFused('CausalAttentionGrad', { q: q!, k: k!, v: v!, y: y!, lse: lse!, dy }, { ...shape }),
       };
     }
-    const group = heads / kvHeads;
-    // [N, G*group*D] -> [B*G, group*T, D]: the queries of one group are rows of one product, so k and v are not repeated.
-    const splitQ = (x: tf.Tensor) =>
-      tf.reshape(tf.transpose(tf.reshape(x, [batch, seq, heads, width]), [0, 2, 1, 3]), [
-        batch * kvHeads,
-        group * seq,
-        width,
-      ]);
-    const splitKv = (x: tf.Tensor) =>
-      tf.reshape(tf.transpose(tf.reshape(x, [batch, seq, kvHeads, width]), [0, 2, 1, 3]), [
-        batch * kvHeads,
-        seq,
-        width,
-      ]);
-    const join = (x: tf.Tensor, n: number) =>
-      tf.reshape(tf.transpose(tf.reshape(x, [batch, n, seq, width]), [0, 2, 1, 3]), [
-        rows,
-        n * width,
-      ]) as tf.Tensor2D;
-    const scale = 1 / Math.sqrt(width);
-    const q3 = splitQ(q);
-    const k3 = splitKv(k);
-    const v3 = splitKv(v);
-    const scores = tf.mul(tf.matMul(q3, k3, false, true), scale);
-    const masked = tf.add(tf.reshape(scores, [batch * heads, seq, seq]), windowMask(seq, window));
-    const p = tf.reshape(tf.softmax(masked), [batch * kvHeads, group * seq, seq]);
+    const keep = seq <= blockLength() && seq <= KEEP_RATIO * width;
+    const { y, p } = attend(q, k, v, shape, keep);
     return {
-      value: join(tf.matMul(p, v3), heads),
-      saved: [q3, k3, v3, p],
-      backward: (dy, [q3, k3, v3, p]) => {
-        const dy3 = splitQ(dy);
-        const dv = tf.matMul(p!, dy3, true, false);
-        const dp = tf.matMul(dy3, v3!, false, true);
-        const along = tf.sum(tf.mul(dp, p!), -1, true);
-        const ds = tf.mul(tf.mul(p!, tf.sub(dp, along)), scale);
-        const dq = tf.matMul(ds, k3!);
-        const dk = tf.matMul(ds, q3!, true, false);
-        return [join(dq, heads), join(dk, kvHeads), join(dv, kvHeads)];
-      },
+      value: y,
+      saved: p ? [q, k, v, y, p] : [q, k, v, y],
+      backward: (dy, [q, k, v, y, p]) =>
+        attendGrad(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, y as tf.Tensor2D, dy, shape, p),
     };
   });
 }
 
-/** [T,T]: zero where query i sees key j, a large negative number elsewhere. */
-function windowMask(seq: number, window: number): tf.Tensor2D {
-  const mask = new Float32Array(seq * seq).fill(-1e30);
-  for (let i = 0; i < seq; i++) mask.fill(0, i * seq + Math.max(0, i - window), i * seq + i + 1);
-  return tf.tensor2d(mask, [seq, seq]);
+/** A block of queries [from, to) and the keys that it reaches, [first, to). */
+interface Block {
+  from: number;
+  to: number;
+  first: number;
+}
+
+function blocksOf({ seq, window }: AttentionShape): Block[] {
+  const blocks: Block[] = [];
+  const length = blockLength();
+  for (let from = 0; from < seq; from += length) {
+    blocks.push({ from, to: Math.min(seq, from + length), first: Math.max(0, from - window) });
+  }
+  return blocks;
+}
+
+function attend(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, shape: AttentionShape, keep: boolean) {
+  const { q4, k3, v3 } = split(q, k, v, shape);
+  const parts = blocksOf(shape).map((block) =>
+    tf.tidy(() => {
+      const p = probabilities(rowsOf(q4, block), keysOf(k3, block), block, shape);
+      return { y: tf.matMul(p, keysOf(v3, block)), p: keep ? p : undefined };
+    }),
+  );
+  const y = merge(
+    parts.map((part) => part.y),
+    shape,
+  );
+  return { y, p: parts[0]!.p };
+}
+
+function attendGrad(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  y: tf.Tensor2D,
+  dy: tf.Tensor2D,
+  shape: AttentionShape,
+  kept?: tf.Tensor,
+): tf.Tensor2D[] {
+  const { batch, seq, heads, kvHeads } = shape;
+  const width = q.shape[1] / heads;
+  const { q4, k3, v3 } = split(q, k, v, shape);
+  const dy4 = splitHeads(dy, heads, shape);
+  // The softmax's gradient subtracts sum_j p_ij dp_ij, which is dy_i . y_i.
+  const along4 = splitHeads(tf.sum(tf.reshape(tf.mul(dy, y), [batch * seq, heads, width]), -1), heads, shape);
+  const dqs: tf.Tensor[] = [];
+  let sums: { dk: tf.Tensor; dv: tf.Tensor } | undefined;
+  for (const block of blocksOf(shape)) {
+    const { dq, dk, dv } = tf.tidy(() => {
+      const [qb, kb, vb, dyb] = [rowsOf(q4, block), keysOf(k3, block), keysOf(v3, block), rowsOf(dy4, block)];
+      const p = kept ?? probabilities(qb, kb, block, shape);
+      const dp = tf.matMul(dyb, vb, false, true);
+      const ds = tf.mul(p, tf.sub(dp, rowsOf(along4, block)));
+      const around = [
+        [0, 0],
+        [block.first, seq - block.to],
+        [0, 0],
+      ] as [number, number][];
+      const place = (x: tf.Tensor) => (x.shape[1] === seq ? x : tf.pad(x, around));
+      const dk = place(tf.matMul(ds, qb, true, false));
+      const dv = place(tf.matMul(p, dyb, true, false));
+      return {
+        dq: tf.matMul(ds, kb),
+        dk: sums ? tf.add(sums.dk, dk) : dk,
+        dv: sums ? tf.add(sums.dv, dv) : dv,
+      };
+    });
+    tf.dispose(sums);
+    sums = { dk, dv };
+    dqs.push(dq);
+  }
+  // q4 carries the scale, which is what dk needs; dq needs it once more.
+  const scale = 1 / Math.sqrt(width);
+  return [tf.mul(merge(dqs, shape), scale), join(sums!.dk, kvHeads, shape), join(sums!.dv, kvHeads, shape)];
+}
+
+/** softmax of the masked scores of a block: q [B*G,Q*n,D] (scaled), k [B*G,m,D] -> [B*G,Q*n,m]. */
+function probabilities(
+  q: tf.Tensor,
+  k: tf.Tensor,
+  { from, to, first }: Block,
+  shape: AttentionShape,
+): tf.Tensor {
+  const scores = tf.matMul(q, k, false, true);
+  const distance = tf.sub(tf.reshape(tf.range(from, to), [to - from, 1]), tf.range(first, to));
+  const outside = tf.add(tf.minimum(distance, 0), tf.minimum(tf.sub(shape.window, distance), 0));
+  const byHead = [shape.batch * shape.heads, to - from, to - first];
+  return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, byHead), tf.mul(outside, HUGE))), scores.shape);
+}
+
+/** q scaled and split into [B*G,Q,T,D], k and v into [B*G,T,D]: the queries of a group share one product with their keys. */
+function split(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, shape: AttentionShape) {
+  const { batch, seq, heads, kvHeads } = shape;
+  const width = q.shape[1] / heads;
+  const kv = (x: tf.Tensor) => tf.reshape(splitHeads(x, kvHeads, shape), [batch * kvHeads, seq, width]);
+  return { q4: splitHeads(tf.mul(q, 1 / Math.sqrt(width)), heads, shape), k3: kv(k), v3: kv(v) };
+}
+
+/** [N,n*E] -> [B*G,n/G,T,E]. */
+function splitHeads(x: tf.Tensor, n: number, { batch, seq, kvHeads }: AttentionShape): tf.Tensor4D {
+  const each = x.size / (batch * seq * n);
+  const byHead = tf.transpose(tf.reshape(x, [batch, seq, n, each]), [0, 2, 1, 3]);
+  return tf.reshape(byHead, [batch * kvHeads, n / kvHeads, seq, each]);
+}
+
+/** Inverse of splitHeads. */
+function join(x: tf.Tensor, n: number, { batch, seq }: AttentionShape): tf.Tensor2D {
+  const each = x.size / (batch * seq * n);
+  return tf.reshape(tf.transpose(tf.reshape(x, [batch, n, seq, each]), [0, 2, 1, 3]), [
+    batch * seq,
+    n * each,
+  ]);
+}
+
+/** Blocks [B*G,Q*n,D] of consecutive queries -> [N,H*D]. */
+function merge(blocks: tf.Tensor[], shape: AttentionShape): tf.Tensor2D {
+  const group = shape.heads / shape.kvHeads;
+  const split = blocks.map((x) => tf.reshape(x, [x.shape[0]!, group, x.shape[1]! / group, x.shape[2]!]));
+  return join(split.length === 1 ? split[0]! : tf.concat(split, 2), shape.heads, shape);
+}
+
+/** The block's queries out of [B*G,Q,T,E] -> [B*G,Q*n,E]. */
+function rowsOf(x: tf.Tensor4D, { from, to }: Block): tf.Tensor3D {
+  const [outer, group, seq, each] = x.shape;
+  const rows = to - from === seq ? x : tf.slice4d(x, [0, 0, from, 0], [outer, group, to - from, each]);
+  return tf.reshape(rows, [outer, group * (to - from), each]);
+}
+
+/** The block's keys out of [B*G,T,D] -> [B*G,m,D]. */
+function keysOf(x: tf.Tensor, { first, to }: Block): tf.Tensor {
+  const [outer, seq, width] = x.shape as [number, number, number];
+  return to - first === seq ? x : tf.slice(x, [0, first, 0], [outer, to - first, width]);
 }

@@ -8,11 +8,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { addRows } from './embedding.js';
+import { addRows, takeRows } from './embedding.js';
 import { hasKernel, runFused } from './fused.js';
 
 /** Default of `maxLogitsBytes`: one [rows, V] float32 matrix of logits, of which a chunk holds a few at once. */
 export const MAX_LOGITS_BYTES = 64 * 2 ** 20;
+
+/** -log of float32's smallest normal number, with a margin. */
+const MAX_LOG_RANGE = 80;
 
 /** Options of `lmHeadCrossEntropy`. */
 export interface CrossEntropyOptions {
@@ -105,6 +108,16 @@ export function lmHeadCrossEntropy(
   }) as tf.Scalar | tf.Tensor1D;
 }
 
+/** What a chunk of rows adds: weighted losses and, with gradients, its share of them but for the targets' one-hot. */
+type Chunk = {
+  losses: tf.Tensor1D;
+  /** -d loss / d z at the target: the one-hot's share of the gradient, [rows]. */
+  pull?: tf.Tensor1D;
+  dx?: tf.Tensor2D;
+  /** Transposed: [C,V]. */
+  dwt?: tf.Tensor2D;
+};
+
 /** Losses [N] times weights [N] and, withGrad, the gradients of their sum. */
 function chunkedCrossEntropy(
   x: tf.Tensor2D,
@@ -118,41 +131,89 @@ function chunkedCrossEntropy(
   const [rows, width] = x.shape;
   const vocab = w.shape[0];
   const step = Math.min(rows, Math.max(1, Math.floor(maxLogitsBytes / (4 * vocab))));
-  const losses: tf.Tensor1D[] = [];
-  const dxs: tf.Tensor2D[] = [];
-  let dw: tf.Tensor2D | undefined;
+  const known = tf.maximum(targets, tf.scalar(0, 'int32')) as tf.Tensor1D;
+  // Transposed once, not with every product: wasm would copy it for each.
+  const wt = tf.transpose(w);
+  const chunks: Chunk[] = [];
+  let dwt: tf.Tensor2D | undefined;
   for (let start = 0; start < rows; start += step) {
     const size = Math.min(step, rows - start);
-    const part = tf.tidy(() => {
-      const xs = tf.slice2d(x, [start, 0], [size, width]);
-      const ts = tf.maximum(tf.slice1d(targets, start, size), tf.scalar(0, 'int32')) as tf.Tensor1D;
-      const ws = tf.slice1d(weights, start, size) as tf.Tensor1D;
-      const t = tf.tanh(tf.matMul(tf.div(xs, softcap), w, false, true));
-      const logits = tf.mul(t, softcap);
-      const p = tf.softmax(logits);
-      const at = tf.add(tf.range(0, size * vocab, vocab, 'int32'), ts);
-      const pt = tf.gather(tf.reshape(p, [size * vocab]), at) as tf.Tensor1D;
-      const loss = tf.mul(tf.neg(tf.log(pt)), ws) as tf.Tensor1D;
-      if (!withGrad) return { loss };
-      // dlogits = p - onehot(target), dz = dlogits (1 - t^2)
-      const tt = tf.gather(tf.reshape(t, [size * vocab]), at);
-      const dz = tf.mul(p, tf.sub(1, tf.square(t)));
-      const slope = tf.reshape(tf.mul(tf.sub(1, tf.square(tt)), ws), [size, 1]);
-      const weightedX = tf.mul(xs, tf.reshape(ws, [size, 1]));
-      const dx = tf.sub(tf.mul(tf.matMul(dz, w), tf.reshape(ws, [size, 1])), tf.mul(tf.gather(w, ts), slope));
-      const dwAll = tf.matMul(dz, weightedX, true, false);
-      const dw = tf.sub(dwAll, addRows(tf.mul(xs, slope) as tf.Tensor2D, ts, vocab));
-      return { loss, dx: dx as tf.Tensor2D, dw: dw as tf.Tensor2D };
+    const chunk: Chunk = tf.tidy(() => {
+      const part = crossEntropy(
+        tf.slice2d(x, [start, 0], [size, width]),
+        w,
+        wt,
+        tf.slice1d(known, start, size),
+        tf.slice1d(weights, start, size),
+        softcap,
+        withGrad,
+      );
+      return part.dwt && dwt ? { ...part, dwt: tf.add(dwt, part.dwt) as tf.Tensor2D } : part;
     });
-    losses.push(part.loss);
-    if (part.dx) dxs.push(part.dx);
-    if (part.dw) {
-      const sum: tf.Tensor2D = dw ? tf.add(dw, part.dw) : part.dw;
-      if (dw) tf.dispose([dw, part.dw]);
-      dw = sum;
-    }
+    dwt?.dispose();
+    dwt = chunk.dwt;
+    chunks.push(chunk);
   }
-  const join = <T extends tf.Tensor>(parts: T[]) =>
-    parts.length === 1 ? parts[0]! : (tf.concat(parts) as T);
-  return { losses: join(losses), dx: withGrad ? join(dxs) : undefined, dw };
+  const losses = concat(chunks.map((chunk) => chunk.losses));
+  if (!withGrad) return { losses };
+  const pull = tf.reshape(concat(chunks.map((chunk) => chunk.pull!)), [rows, 1]);
+  return {
+    losses,
+    dx: tf.sub(concat(chunks.map((chunk) => chunk.dx!)), tf.mul(takeRows(w, known), pull)),
+    dw: tf.sub(tf.transpose(dwt!), addRows(tf.mul(x, pull), known, vocab)),
+  };
+}
+
+/**
+ * One chunk of rows. With s the softcap, z = x w^T and g = sigmoid(2 z / s), the logits are s tanh(z / s) =
+ * s (2 g - 1): the sigmoid is a fast kernel where the hyperbolic tangent is not (wasm), and softmax does not see the
+ * constant.
+ */
+function crossEntropy(
+  x: tf.Tensor2D,
+  w: tf.Tensor2D,
+  wt: tf.Tensor2D,
+  known: tf.Tensor1D,
+  weights: tf.Tensor1D,
+  softcap: number,
+  withGrad: boolean,
+): Chunk {
+  const rows = x.shape[0];
+  const vocab = w.shape[0];
+  const g = tf.sigmoid<tf.Tensor2D>(tf.matMul(tf.mul(x, 2 / softcap) as tf.Tensor2D, wt));
+  const p = tf.softmax(tf.mul(g, 2 * softcap) as tf.Tensor2D);
+  const places = tf.add(tf.range(0, rows * vocab, vocab, 'int32'), known);
+  const atTarget = (a: tf.Tensor) => tf.gather(tf.reshape(a, [rows * vocab]), places) as tf.Tensor1D;
+  const gTarget = atTarget(g);
+  const losses = tf.mul(negativeLogLikelihood(g, gTarget, p, atTarget(p), softcap), weights) as tf.Tensor1D;
+  if (!withGrad) return { losses };
+  // dlogits = p - onehot, dz = dlogits (1 - tanh^2) = dlogits 4 g (1 - g).
+  const dz = tf.mul(p, tf.mul(g, tf.sub(1, g))) as tf.Tensor2D;
+  const share = tf.mul(weights, 4);
+  const column = tf.reshape(share, [rows, 1]);
+  return {
+    losses,
+    pull: tf.mul(tf.mul(gTarget, tf.sub(1, gTarget)), share) as tf.Tensor1D,
+    dx: tf.mul(tf.matMul(dz, w), column),
+    dwt: tf.matMul(tf.mul(x, column) as tf.Tensor2D, dz, true, false),
+  };
+}
+
+/** -log of the target's probability, [rows]. */
+function negativeLogLikelihood(
+  g: tf.Tensor2D,
+  gTarget: tf.Tensor1D,
+  p: tf.Tensor2D,
+  pTarget: tf.Tensor1D,
+  softcap: number,
+): tf.Tensor {
+  // Logits lie within +-softcap, so p >= exp(-2 softcap) / V, which is far from underflow for usual caps.
+  const vocab = p.shape[1];
+  if (2 * softcap + Math.log(vocab) < MAX_LOG_RANGE) return tf.neg(tf.log(pTarget));
+  // Otherwise relative to the likeliest token, whose p >= 1 / V.
+  return tf.sub(tf.mul(tf.sub(tf.max(g, 1), gTarget), 2 * softcap), tf.log(tf.max(p, 1)));
+}
+
+function concat<T extends tf.Tensor>(parts: T[]): T {
+  return parts.length === 1 ? parts[0]! : (tf.concat(parts) as T);
 }

@@ -3,7 +3,7 @@
 //
 // Fused kernels (optional):
 //   RotaryQkNorm {x [N,H*D], cos [T,D/2], sin [T,D/2]} attrs {heads: H, epsilon} -> [y [N,H*D], rstd [N*H,1]]
-//   RotaryQkNormGrad {y, rstd, cos, sin, dy [N,H*D]} attrs {heads: H} -> [dx [N,H*D]]
+//   RotaryQkNormGrad {y [N,H*D], rstd [N*H,1], cos, sin, dy [N,H*D]} attrs {heads: H} -> [dx [N,H*D]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
@@ -45,35 +45,34 @@ export function rotaryQkNorm(
       };
     }
     const byHead: [number, number] = [rows * heads, 2 * half];
-    const { y, rstd } = normalizeRows(tf.reshape(rotate(x, cos, sin, heads, false), byHead));
+    const { y, rstd } = normalizeRows(tf.reshape(rotate(x, cos, sin, heads), byHead));
     const value = tf.reshape(y, [rows, width]) as tf.Tensor2D;
     return {
       value,
       saved: [value, rstd, cos, sin],
       backward: (dy, [y, rstd, cos, sin]) => {
         const dz = normalizeRowsGrad(tf.reshape(y!, byHead), rstd as tf.Tensor2D, tf.reshape(dy, byHead));
-        return [rotate(dz, cos as tf.Tensor2D, sin as tf.Tensor2D, heads, true)];
+        // The transpose of a rotation turns back: the sine changes its sign.
+        const dx = rotate(dz, cos as tf.Tensor2D, tf.neg(sin as tf.Tensor2D), heads);
+        return [tf.reshape(dx, [rows, width])];
       },
     };
   });
 }
 
-/** Rotation of all heads, or its transpose: x * [cos cos] + swap(x) * [sin -sin], swap exchanging a head's halves. */
-function rotate(
-  x: tf.Tensor2D,
-  cos: tf.Tensor2D,
-  sin: tf.Tensor2D,
-  heads: number,
-  inverse: boolean,
-): tf.Tensor2D {
+/** Rotated pairs of x, whose rows may be tokens or heads; the result is [N*H,2,D/2]. */
+function rotate(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads: number): tf.Tensor {
   const [seq, half] = cos.shape;
-  const width = heads * half * 2;
-  const rows = x.size / width;
-  const near = tf.tile(tf.concat([cos, cos], 1), [1, heads]);
-  const far = tf.tile(tf.concat(inverse ? [tf.neg(sin), sin] : [sin, tf.neg(sin)], 1), [1, heads]);
-  const swapped = tf.reverse(tf.reshape(x, [rows * heads, 2, half]), 1);
-  // The tables are a suffix of the operand's shape: the one broadcast that every backend does quickly.
-  const bySequence = [rows / seq, seq, width];
-  const y = tf.add(tf.mul(tf.reshape(x, bySequence), near), tf.mul(tf.reshape(swapped, bySequence), far));
-  return tf.reshape(y, [rows, width]);
+  const pairs = x.size / (2 * half);
+  // Halves first, so that x1 and x2 are contiguous, and the tables repeated per head, so that they are a suffix of
+  // the operand's shape: the one broadcast that every backend does quickly.
+  const halves = tf.transpose(tf.reshape(x, [pairs, 2, half]), [1, 0, 2]);
+  const rowwise = [pairs / (seq * heads), seq, heads * half];
+  const part = (i: number) => tf.reshape(tf.slice(halves, [i, 0, 0], [1, pairs, half]), rowwise);
+  const [x1, x2] = [part(0), part(1)];
+  const c = tf.concat(Array(heads).fill(cos), 1);
+  const s = tf.concat(Array(heads).fill(sin), 1);
+  const y1 = tf.add(tf.mul(x1, c), tf.mul(x2, s));
+  const y2 = tf.sub(tf.mul(x2, c), tf.mul(x1, s));
+  return tf.transpose(tf.reshape(tf.concat([y1, y2]), [2, pairs, half]), [1, 0, 2]);
 }
