@@ -223,3 +223,34 @@ export function triangularNorms(
 export function transpose(a: Float64Array, n: number, out: Float64Array): void {
   for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) out[j * n + i] = a[i * n + j]!;
 }
+
+/** out[c, s] = a_s . k_c for the rows a_s of [samples, n] and k_c of [count, n]. */
+export function rowDots(
+  a: Float64Array,
+  samples: number,
+  k: Float64Array,
+  count: number,
+  n: number,
+  out: Float64Array,
+): void {
+  for (let c = 0; c < count; c += 2) {
+    const pair = c + 1 < count;
+    let s = 0;
+    for (; s + 3 < samples; s += 4) {
+      dots4x2(a, s * n, n, k, c * n, pair ? n : 0, 0, n);
+      for (let r = 0; r < 4; r++) {
+        out[c * samples + s + r] = dots[2 * r]!;
+        if (pair) out[(c + 1) * samples + s + r] = dots[2 * r + 1]!;
+      }
+    }
+    for (; s < samples; s++) {
+      out[c * samples + s] = dot(a, s * n, k, c * n, 0, n);
+      if (pair) out[(c + 1) * samples + s] = dot(a, s * n, k, (c + 1) * n, 0, n);
+    }
+  }
+}
+
+/** y = L x for the lower triangle of a row-major [n, n] matrix. */
+export function multiplyLower(l: Float64Array, n: number, x: Float64Array, y: Float64Array): void {
+  for (let i = 0; i < n; i++) y[i] = dot(l, i * n, x, 0, 0, i + 1);
+}
