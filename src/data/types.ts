@@ -63,6 +63,7 @@ export interface Dataset {
   readonly folder: string;
   readonly name: string;
   readonly tokenizer: Tokenizer;
+  /** Ids in each split, without the BOS that the loader puts before each document. */
   readonly tokens: { train: number; val: number };
   readonly documents: { train: number; val: number };
   /** Raw UTF-8 bytes in each split. */
