@@ -25,7 +25,7 @@ const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   residInit: 'initial resid lambda',
   deviceBatchSize: 'rows of one pass',
   totalBatchSize: 'tokens of one optimizer step',
-  evalTokens: 'validation tokens scored at the end',
+  evalTokens: 'validation tokens scored at the end (default: up to a quarter of those trained)',
   untimedSteps: 'first steps that the time budget leaves out',
   embeddingLr: 'AdamW rate of the token and value embeddings',
   unembeddingLr: 'AdamW rate of lm_head',

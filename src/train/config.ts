@@ -31,12 +31,15 @@ export interface TrainConfig extends OptimizerSettings {
   initScale: number;
   x0Init: number;
   residInit: number;
-  /** Rows of one forward and backward pass. */
+  /** Most rows of one forward and backward pass; a smaller step takes fewer. */
   deviceBatchSize: number;
-  /** Tokens of one optimizer step; a multiple of deviceBatchSize * seqLen. */
+  /** Tokens of one optimizer step: whole passes of whole rows. */
   totalBatchSize: number;
-  /** Tokens of the final evaluation, rounded down to whole rows; at most one pass over the split. */
-  evalTokens: number;
+  /**
+   * Tokens of the final evaluation, rounded down to whole rows; at most one pass over the split.
+   * Null: a power of two, at most a quarter of the tokens trained on (`defaultEvalTokens`).
+   */
+  evalTokens: number | null;
   /** First steps that the time budget does not count (start-up, compilation). */
   untimedSteps: number;
 }
@@ -80,10 +83,10 @@ export function resolveConfig(
   vocabSize = effectiveVocabSize(config.vocabSize),
 ): ResolvedConfig {
   const { depth, aspectRatio, seqLen, deviceBatchSize, totalBatchSize } = config;
-  const counts = { depth, seqLen, deviceBatchSize, totalBatchSize, evalTokens: config.evalTokens };
+  const counts = { depth, seqLen, deviceBatchSize, totalBatchSize };
   for (const [name, value] of Object.entries({ ...counts, headDim: config.headDim }))
     expect(isCount(value), () => `Expected ${name} to be an integer >= 1, got ${value}; set ${flagOf(name)}`);
-  for (const name of ['width', 'heads', 'kvHeads'] as const) {
+  for (const name of ['width', 'heads', 'kvHeads', 'evalTokens'] as const) {
     const value = config[name];
     expect(
       value === null || isCount(value),
@@ -123,16 +126,17 @@ export function resolveConfig(
   };
   validateModelConfig(model);
 
-  const pass = deviceBatchSize * seqLen;
+  const stepRows = totalBatchSize / seqLen;
+  const rows = Math.min(deviceBatchSize, stepRows);
   expect(
-    totalBatchSize % pass === 0,
+    Number.isInteger(stepRows) && stepRows % rows === 0,
     () =>
-      `Expected total batch to be a multiple of device batch x sequence (${deviceBatchSize} x ${seqLen} = ${pass}), got ${totalBatchSize}; set --device-batch-size or --total-batch-size`,
+      `Expected the total batch to be a multiple of device batch x sequence (${deviceBatchSize} x ${seqLen} = ${deviceBatchSize * seqLen}) or fewer whole rows, got ${totalBatchSize}; set --device-batch-size or --total-batch-size`,
   );
   const optimizer = pick(config, Object.keys(OPTIMIZER_DEFAULTS) as (keyof OptimizerSettings)[]);
   validateOptimizerSettings(optimizer);
-  const resolved = { ...config, width, heads, kvHeads, headDim: width / heads };
-  return { config: resolved, model, optimizer, accumulation: totalBatchSize / pass };
+  const resolved = { ...config, width, heads, kvHeads, headDim: width / heads, deviceBatchSize: rows };
+  return { config: resolved, model, optimizer, accumulation: stepRows / rows };
 }
 
 /** Ids that a configured vocabulary size comes to: 256 means plain bytes plus the 4 specials. */
@@ -153,8 +157,8 @@ export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<str
       () => `Unknown setting "${name}"; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
     );
     const known = TRAIN_DEFAULTS[name as keyof TrainConfig];
-    const nullable = known === null;
-    const wanted = nullable ? 'number' : typeof known;
+    const nullable = known === null || name === 'evalTokens';
+    const wanted = known === null ? 'number' : typeof known;
     expect(
       typeof value === wanted || (nullable && value === null),
       () => `Expected ${name} to be a ${wanted}, got ${JSON.stringify(value)} (${typeof value})`,

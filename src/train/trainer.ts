@@ -11,7 +11,7 @@ import { createOptimizer, type Optimizer } from '../optim/optimizer.js';
 import { type Budget, type BudgetMeter, meterBudget, validateBudget } from './budget.js';
 import { type Checkpoint, floats } from './checkpoint.js';
 import { resolveConfig, type TrainConfig } from './config.js';
-import { evaluateBpb } from './evaluate.js';
+import { defaultEvalTokens, evaluateBpb } from './evaluate.js';
 import { trainStep } from './step.js';
 
 /** Loss above which a run is stopped as diverged (the reference's fast fail). */
@@ -210,7 +210,7 @@ async function run(
       });
       while (nextEval < evalAt.length && meter.progress >= evalAt[nextEval]! && !meter.done && !pruned) {
         const evalBegin = performance.now();
-        const tokens = options.evalAtTokens ?? config.evalTokens;
+        const tokens = options.evalAtTokens ?? config.evalTokens ?? defaultEvalTokens(meter.tokens);
         const { valBpb } = await evaluateBpb(gpt, data, { tokens, batch, signal });
         evalSeconds += (performance.now() - evalBegin) / 1000;
         const report = { index: nextEval, fraction: evalAt[nextEval]!, valBpb, step: meter.steps };
@@ -226,7 +226,8 @@ async function run(
     let evalTokens = 0;
     if (stopped === 'budget') {
       const evalBegin = performance.now();
-      const final = await evaluateBpb(gpt, data, { tokens: config.evalTokens, batch });
+      const size = config.evalTokens ?? defaultEvalTokens(meter.tokens);
+      const final = await evaluateBpb(gpt, data, { tokens: size, batch });
       evalSeconds += (performance.now() - evalBegin) / 1000;
       evalTokens = final.tokens;
       valBpb = final.valBpb;

@@ -1,0 +1,55 @@
+// What a study came to, from its journal alone: the table, best parameters as a configuration file, the report.
+
+import { join } from 'node:path';
+import { writeFileAtomic } from '../base/files.js';
+import { writeReport } from '../report/index.js';
+import type { Attributes, Direction, Trial } from '../tune/types.js';
+
+/** The part of a study that a conclusion needs; a journal's studies have it. */
+export type ConcludedStudy = {
+  readonly name: string;
+  readonly direction: Direction;
+  readonly trials: readonly Trial[];
+  readonly userAttrs: Attributes;
+};
+
+/**
+ * Writes best.json, progress.svg and report.html, and prints the summary; honest when no trial finished.
+ * @param options.json prints one JSON object to stdout instead
+ */
+export async function concludeStudy(
+  folder: string,
+  study: ConcludedStudy,
+  options: { reference?: number | undefined; json?: boolean; say: (line: string) => void },
+): Promise<void> {
+  const { say } = options;
+  const { trials, direction } = study;
+  const sign = direction === 'minimize' ? 1 : -1;
+  const best = trials
+    .filter((trial) => trial.state === 'complete' && trial.value !== null)
+    .sort((a, b) => sign * (a.value! - b.value!) || a.number - b.number)[0];
+  const paths = await writeReport(folder, study, { reference: options.reference });
+  if (options.json !== true) say(paths.text);
+  if (best) {
+    const { config } = best.userAttrs;
+    if (typeof config === 'object') {
+      const file = join(folder, 'best.json');
+      writeFileAtomic(file, `${JSON.stringify(config, null, 2)}\n`);
+      say(`Train the best: tinygpt train --config ${file}`);
+    }
+  } else say(`None of ${trials.length} trials has finished; give more time or a smaller space`);
+  say(`Report: ${paths.html}   Plot: ${paths.svg}`);
+  if (!options.json) return;
+  const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;
+  const outcome = {
+    study: study.name,
+    folder,
+    best_trial: best?.number ?? null,
+    best_value: best?.value ?? null,
+    best_params: best?.params ?? null,
+    complete: count('complete'),
+    pruned: count('pruned'),
+    failed: count('fail'),
+  };
+  process.stdout.write(`${JSON.stringify(outcome)}\n`);
+}

@@ -1,0 +1,179 @@
+// tinygpt tune --contest: samplers under equal budgets and seeds, then the defaults and each winner on fresh seeds.
+// Every study has its own journal, so the same command goes on where it was stopped.
+
+import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { expect } from '../base/errors.js';
+import { describeWriteError, writeFileAtomic } from '../base/files.js';
+import { writeContest } from '../report/index.js';
+import { contestTable, type Race, winnerOf } from '../tune/contest.js';
+import { int } from '../tune/distributions.js';
+import { prunerByName } from '../tune/pruners/index.js';
+import { samplerByName } from '../tune/samplers/index.js';
+import { createStudy, type Study } from '../tune/study.js';
+import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
+import type { Params } from '../tune/types.js';
+import { describeData } from './dataOptions.js';
+import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
+import { stepLine } from './trainCommand.js';
+import { bestValue, trialLine } from './trialLine.js';
+import { splitNames, type TuneArguments } from './tuneOptions.js';
+import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
+
+/** Fresh training seeds start here, away from the contest's own. */
+const FRESH_SEED = 1000;
+
+type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
+
+/** Runs the command; resolves to the exit code. */
+export async function contestCommand(args: TuneArguments): Promise<number> {
+  const samplers = splitNames(args.contest ?? '');
+  expect(samplers.length > 0, () => `Expected --contest to name samplers, got "${args.contest}"`);
+  for (const name of samplers) samplerByName(name);
+  for (const name of ['seeds', 'repeats'] as const)
+    expect(
+      Number.isInteger(args[name]) && args[name] >= 1,
+      () => `Expected --${name} to be an integer >= 1, got ${args[name]}`,
+    );
+  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const progress = openProgress();
+  const { signal, release } = abortOnInterrupt(() =>
+    progress.note('Stopping; the same command goes on from here (Ctrl-C again leaves at once)'),
+  );
+  const screen = { progress, signal, say };
+  const folder = args.out ?? join('studies', args.name ?? 'contest');
+  try {
+    const tuning = await prepareTuning(args, progress, signal);
+    const first = join(folder, `${samplers[0]}-1`, 'journal.log');
+    const evalTokens = await fixEvalTokens(args, tuning, first, `${samplers[0]}-1`, progress);
+    tuning.objective.base = { ...tuning.objective.base, evalTokens };
+    say(describeData(tuning.data));
+    say(`Contest of ${samplers.join(', ')}, ${args.seeds} seeds each; in ${folder}`);
+
+    const races: Race[] = [];
+    for (let seed = 1; seed <= args.seeds; seed++)
+      for (const sampler of samplers) {
+        if (signal.aborted) break;
+        const study = await race(tuning, folder, sampler, seed, screen);
+        races.push({ sampler, seed, trials: study.trials });
+      }
+    const defaults = await again(tuning, folder, 'defaults', tuning.setup.defaults, args.repeats, screen);
+    const winners = new Map<string, readonly number[]>();
+    for (const sampler of samplers) {
+      const own = races.filter((entry) => entry.sampler === sampler);
+      const winner = winnerOf(own, 'minimize', []);
+      if (winner)
+        winners.set(
+          sampler,
+          await again(tuning, folder, `${sampler}-winner`, winner.params, args.repeats, screen),
+        );
+    }
+    const table = contestTable(races, defaults, winners, { reference: args.reference });
+    const { text, svg } = writeContest(folder, races, table);
+    writeFileAtomic(join(folder, 'contest.json'), `${JSON.stringify(table, null, 2)}\n`);
+    say(text);
+    say(`Table: ${join(folder, 'contest.json')}   Plot: ${svg}`);
+    if (args.json) process.stdout.write(`${JSON.stringify(table)}\n`);
+    return signal.aborted ? 130 : 0;
+  } finally {
+    progress.end();
+    release();
+  }
+}
+
+/** One sampler's study with one seed; training uses the same seed for every sampler. */
+async function race(
+  tuning: TuneSetup,
+  folder: string,
+  sampler: string,
+  seed: number,
+  { progress, signal, say }: Screen,
+): Promise<Study> {
+  const name = `${sampler}-${seed}`;
+  const objective = { ...tuning.objective, seed };
+  const { space, defaults } = tuning.setup;
+  const { trials, seconds } = tuning.limits;
+  const pruning = sampler === 'random';
+  const study = createStudy({
+    name,
+    space,
+    defaults,
+    sampler: samplerByName(sampler),
+    pruner: prunerByName(pruning ? 'median' : 'nop'),
+    storage: journalIn(join(folder, name)),
+    seed,
+    objective: objectiveIdentity({ ...tuning, objective }, objective.base.evalTokens!),
+    metricName: 'val_bpb',
+    check: trainCheck(objective),
+  });
+  say(`\n${name}`);
+  const run = trainObjective({
+    ...objective,
+    reportAt: pruning ? REPORT_PERCENTS : [],
+    reportTokens: Math.ceil(objective.base.evalTokens! / 8),
+    onStep: (report) => progress.update(() => `${name} ${stepLine(report)}`),
+  });
+  await study.optimize(run, {
+    signal,
+    ...(trials !== undefined && { trials }),
+    ...(seconds !== undefined && { seconds }),
+    onTrial: (trial) => {
+      progress.end();
+      say(trialLine(trial, bestValue(study.trials, 'minimize'), defaults));
+    },
+  });
+  return study;
+}
+
+/** Values of one configuration on fresh training seeds, kept in a journal of their own. */
+async function again(
+  tuning: TuneSetup,
+  folder: string,
+  name: string,
+  params: Params,
+  repeats: number,
+  { progress, signal, say }: Screen,
+): Promise<number[]> {
+  const { objective } = tuning;
+  const study = createStudy({
+    name,
+    space: { train_seed: int(FRESH_SEED, FRESH_SEED + 9999) },
+    sampler: samplerByName('random'),
+    storage: journalIn(join(folder, 'again', name)),
+    seed: 1,
+    objective: { ...objectiveIdentity(tuning, objective.base.evalTokens!), params },
+    metricName: 'val_bpb',
+    runDefaults: false,
+  });
+  for (let i = 0; i < repeats; i++) study.enqueue({ train_seed: FRESH_SEED + i }, { skipIfExists: true });
+  say(`\n${basename(name)} on ${repeats} fresh seeds`);
+  const onStep = (report: Parameters<typeof stepLine>[0]) =>
+    progress.update(() => `${name} ${stepLine(report)}`);
+  await study.optimize(
+    (trial) => {
+      const seed = Number(trial.params.train_seed);
+      return trainObjective({ ...objective, seed, fixed: { ...objective.fixed, ...params }, onStep })({
+        ...trial,
+        params: {},
+      });
+    },
+    {
+      signal,
+      trials: repeats,
+      onTrial: (trial) => {
+        progress.end();
+        say(trialLine(trial, bestValue(study.trials, 'minimize'), {}));
+      },
+    },
+  );
+  return study.trials.flatMap(({ state, value }) => (state === 'complete' && value !== null ? [value] : []));
+}
+
+function journalIn(folder: string): string {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw describeWriteError(folder, error);
+  }
+  return join(folder, 'journal.log');
+}

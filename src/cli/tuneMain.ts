@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+// The tinygpt-tune command: the same as `tinygpt tune`.
+
+import { runCli } from './cli.js';
+
+process.exitCode = await runCli(['tune', ...process.argv.slice(2)]);

@@ -1,0 +1,129 @@
+// Everything a study of the trainer needs: backend, data, space, budgets and the objective, from the options.
+
+import { freemem } from 'node:os';
+import { type BackendInfo, deviceMemory, useBackend } from '../backend/index.js';
+import { EnvironmentError, expect } from '../base/errors.js';
+import type { Dataset } from '../data/index.js';
+import type { Budget } from '../train/budget.js';
+import type { TrainConfig } from '../train/config.js';
+import { defaultEvalTokens } from '../train/evaluate.js';
+import { train } from '../train/trainer.js';
+import { readJournal } from '../tune/journal/index.js';
+import type { TunableSpace } from '../tune/space.js';
+import { configOfTrial, type TrainObjectiveOptions } from '../tune/trainObjective.js';
+import type { Attributes } from '../tune/types.js';
+import { backendChoice, onGpu, precisionChoice } from './backendOptions.js';
+import { openData, sourceSpec } from './dataOptions.js';
+import { configFromArguments } from './settings.js';
+import type { ProgressLine } from './terminal.js';
+import { type Limits, limitsFromArguments, spaceFromArguments, type TuneArguments } from './tuneOptions.js';
+
+/** A study of the trainer, ready to run. */
+export interface TuneSetup {
+  backend: BackendInfo;
+  data: Dataset;
+  preset: string;
+  setup: TunableSpace;
+  limits: Limits;
+  objective: TrainObjectiveOptions;
+}
+
+/** Megabytes of stories for a demonstration: prepared in seconds. */
+const TASTE_MEGABYTES = 4;
+/** Part of the free memory that a trial may take on a CPU. */
+const MEMORY_SHARE = 0.7;
+/** Steps that measure the default configuration's speed, the first of them not counted. */
+const PROBE_STEPS = 3;
+
+/** Opens backend and data and works out space and limits. */
+export async function prepareTuning(
+  args: TuneArguments,
+  progress: ProgressLine,
+  signal: AbortSignal,
+): Promise<TuneSetup> {
+  const backend = await useBackend(backendChoice(args.backend), {
+    ...precisionChoice(args.precision),
+    onNote: (line) => progress.note(line),
+  });
+  const limits = limitsFromArguments(args, onGpu(backend));
+  const { setup, preset: spacePreset } = await spaceFromArguments(args, backend);
+  const { preset, config: base } = configFromArguments({ ...args, preset: spacePreset }, spacePreset);
+  const spec = sourceSpec(args);
+  const source = limits.taste && Object.keys(spec).length === 0 ? { bundled: TASTE_MEGABYTES } : spec;
+  const data = await openData(source, base.vocabSize, args, progress, signal);
+  const memoryLimit =
+    args.memoryLimit !== undefined
+      ? args.memoryLimit * 1e9
+      : (backend.memoryBytes ?? freemem() * MEMORY_SHARE) - deviceMemory().bytes;
+  expect(memoryLimit > 0, () => `Expected --memory-limit to be > 0, got ${args.memoryLimit}`);
+  const objective: TrainObjectiveOptions = {
+    base,
+    fixed: setup.fixed,
+    data,
+    budget: limits.trial,
+    seed: args.seed,
+    memoryLimit,
+    peakFlops: backend.peakFlops,
+  };
+  return { backend, data, preset, setup, limits, objective };
+}
+
+/**
+ * Fixes the evaluation's size for a whole study, so that all trials are scored on the same text: the option, what the
+ * study recorded, the configured number, or a measurement of the default configuration.
+ */
+export async function fixEvalTokens(
+  args: TuneArguments,
+  { objective, setup }: TuneSetup,
+  journal: string,
+  studyName: string,
+  progress: ProgressLine,
+): Promise<number> {
+  if (args.evalTokens !== undefined) return args.evalTokens;
+  const recorded = recordedObjective(journal, studyName)?.eval_tokens;
+  if (typeof recorded === 'number') return recorded;
+  const config = configOfTrial(objective, setup.defaults);
+  if (config.evalTokens !== null) return config.evalTokens;
+  progress.note('Measuring the speed of the default configuration');
+  return defaultEvalTokens(await expectedTokens(config, objective.data, objective.budget));
+}
+
+/** Tokens that a configuration will have trained on at the end of a budget. */
+async function expectedTokens(config: TrainConfig, data: Dataset, budget: Budget): Promise<number> {
+  if ('tokens' in budget) return budget.tokens;
+  if ('steps' in budget) return budget.steps * config.totalBatchSize;
+  const probe = { ...config, untimedSteps: 1, evalTokens: config.seqLen };
+  const { tokensPerSecond } = await train(probe, { data, budget: { steps: PROBE_STEPS } });
+  const seconds = 'seconds' in budget ? budget.seconds : 0;
+  return Math.max(config.totalBatchSize, tokensPerSecond * seconds);
+}
+
+function recordedObjective(journal: string, studyName: string): Attributes | undefined {
+  try {
+    const study = readJournal(journal).find((candidate) => candidate.name === studyName);
+    return study?.userAttrs.objective as Attributes | undefined;
+  } catch (error) {
+    if (error instanceof EnvironmentError) throw error; // a corrupt journal
+    return undefined; // none yet
+  }
+}
+
+/** What decides the meaning of a study's values: a study that differs in any of it is refused. */
+export function objectiveIdentity(
+  { backend, data, preset, setup, objective }: TuneSetup,
+  evalTokens: number,
+): Attributes {
+  return {
+    task: 'tinygpt train',
+    preset,
+    base: { ...objective.base, evalTokens },
+    fixed: setup.fixed,
+    data: data.name,
+    tokenizer: data.tokenizer.hash,
+    budget: objective.budget,
+    eval_tokens: evalTokens,
+    train_seed: objective.seed,
+    backend: backend.name,
+    precision: backend.precision,
+  };
+}

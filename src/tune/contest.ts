@@ -1,0 +1,120 @@
+// A contest: several samplers under equal budgets and seeds, the noise of the default configuration from repeats,
+// and each winner run again on fresh seeds, since the best of many noisy values is too good (selection bias).
+// Running the studies is the caller's; here is the plan and the arithmetic.
+
+import { bestSoFar } from './progress.js';
+import type { Direction, Params, Trial } from './types.js';
+
+/** One study of a contest. */
+export type Race = { sampler: string; seed: number; trials: readonly Trial[] };
+
+/** One sampler's row of the table. */
+export type Standing = {
+  sampler: string;
+  /** Best value of each seed. */
+  best: number[];
+  median: number;
+  /** 95% interval of the mean over seeds (Student's t); null for a single seed. */
+  interval: [number, number] | null;
+  /** Median improvement over the mean of the defaults, in percent. */
+  improvementPercent: number;
+  /** Evaluated trials over all seeds: complete, pruned and failed. */
+  runs: number;
+  failed: number;
+  /** Complete trials better than the reference value. */
+  betterThanReference: number | null;
+  /** The winner's parameters, its value in the contest, and its values on fresh seeds. */
+  winner: { seed: number; number: number; params: Params; value: number; again: number[] } | null;
+};
+
+/** Mean and standard deviation (n - 1) of values; deviation null for fewer than two. */
+export type Spread = { mean: number; deviation: number | null; values: number[] };
+
+/** The outcome of a contest. */
+export type ContestTable = { standings: Standing[]; defaults: Spread; reference: number | null };
+
+/**
+ * Works out the table, best median first.
+ * @param defaults values of the default configuration on fresh seeds
+ * @param again sampler -> values of its winner on fresh seeds
+ */
+export function contestTable(
+  races: readonly Race[],
+  defaults: readonly number[],
+  again: ReadonlyMap<string, readonly number[]>,
+  options: { direction?: Direction; reference?: number | undefined } = {},
+): ContestTable {
+  const { direction = 'minimize', reference } = options;
+  const sign = direction === 'minimize' ? 1 : -1;
+  const baseline = spread(defaults);
+  const standings = [...new Set(races.map((race) => race.sampler))].map((sampler): Standing => {
+    const own = races.filter((race) => race.sampler === sampler);
+    const best = own.flatMap((race) => bestSoFar(race.trials, direction).at(-1)?.value ?? []);
+    const all = own.flatMap((race) => race.trials.filter(isEvaluated));
+    const complete = all.filter((trial) => trial.state === 'complete' && trial.value !== null);
+    const center = median(best);
+    return {
+      sampler,
+      best,
+      median: center,
+      interval: meanInterval(best),
+      improvementPercent: (100 * sign * (baseline.mean - center)) / Math.abs(baseline.mean),
+      runs: all.length,
+      failed: all.filter((trial) => trial.state === 'fail').length,
+      betterThanReference:
+        reference === undefined
+          ? null
+          : complete.filter((trial) => sign * (trial.value! - reference) < 0).length,
+      winner: winnerOf(own, direction, [...(again.get(sampler) ?? [])]),
+    };
+  });
+  standings.sort((a, b) => sign * (a.median - b.median));
+  return { standings, defaults: baseline, reference: reference ?? null };
+}
+
+/** The best trial of several races. */
+export function winnerOf(races: readonly Race[], direction: Direction, again: number[]): Standing['winner'] {
+  const sign = direction === 'minimize' ? 1 : -1;
+  let winner: Standing['winner'] = null;
+  for (const { seed, trials } of races)
+    for (const { number, params, value, state } of trials)
+      if (state === 'complete' && value !== null && (!winner || sign * (value - winner.value) < 0))
+        winner = { seed, number, params, value, again };
+  return winner;
+}
+
+/** Trials that cost something: infeasible, killed and interrupted ones do not count. */
+const isEvaluated = ({ state, userAttrs }: Trial): boolean =>
+  state === 'complete' ||
+  state === 'pruned' ||
+  (state === 'fail' && !['infeasible', 'killed', 'interrupted'].includes(String(userAttrs.fail_reason)));
+
+/** The middle value; NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  if (sorted.length === 0) return Number.NaN;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Mean and sample standard deviation. */
+export function spread(values: readonly number[]): Spread {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const deviation = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null;
+  return { mean, deviation, values: [...values] };
+}
+
+/** Two-sided 95% quantiles of Student's t for 1 to 30 degrees of freedom; 1.96 beyond. */
+const STUDENT_T = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
+  2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/** 95% confidence interval of the mean; null for fewer than two values. */
+export function meanInterval(values: readonly number[]): [number, number] | null {
+  const { mean, deviation } = spread(values);
+  if (deviation === null) return null;
+  const half = ((STUDENT_T[values.length - 2] ?? 1.96) * deviation) / Math.sqrt(values.length);
+  return [mean - half, mean + half];
+}

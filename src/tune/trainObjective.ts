@@ -1,0 +1,107 @@
+// The trainer as an objective: a trial's parameters become a configuration, which is checked before it runs and
+// recorded as it ran; val_bpb comes back, with intermediate values for pruners and learning curves.
+
+import { messageOf, TrainingError, UsageError } from '../base/errors.js';
+import type { Dataset } from '../data/types.js';
+import { estimateMemory } from '../model/memory.js';
+import type { Budget } from '../train/budget.js';
+import { overrideConfig, resolveConfig, type TrainConfig } from '../train/config.js';
+import { type StepReport, type TrainResult, train } from '../train/trainer.js';
+import type { Objective } from './optimize.js';
+import { expandExponents } from './space.js';
+import type { Check } from './starting.js';
+import { TrialPruned } from './trial.js';
+import type { Params } from './types.js';
+
+/** Percentages of the budget at which a trial is evaluated on a small slice. */
+export const REPORT_PERCENTS = [10, 20, 30, 40, 50, 60, 70, 80, 90] as const;
+
+export interface TrainObjectiveOptions {
+  /** What every trial starts from. */
+  base: TrainConfig;
+  /** Parameters held fixed beside the searched ones. */
+  fixed: Params;
+  data: Dataset;
+  /** Of one trial. */
+  budget: Budget;
+  seed: number | string;
+  /** Bytes that a trial may take on the device; unchecked when not known. */
+  memoryLimit?: number | undefined;
+  peakFlops?: number | undefined;
+  /** Percentages at which to evaluate while training; none keeps all the budget's time for training. */
+  reportAt?: readonly number[];
+  /** Tokens of such an evaluation. */
+  reportTokens?: number;
+  onStep?: (report: StepReport) => void;
+  /** Receives each finished training run. */
+  onResult?: (number: number, result: TrainResult) => void;
+}
+
+/** The configuration that a trial's parameters come to. @throws UsageError for an unknown setting */
+export function configOfTrial(
+  options: Pick<TrainObjectiveOptions, 'base' | 'fixed'>,
+  params: Params,
+): TrainConfig {
+  return overrideConfig(options.base, expandExponents({ ...options.fixed, ...params }));
+}
+
+/** Refuses what cannot run: sizes that do not fit together, or more memory than the device has. */
+export function trainCheck(options: TrainObjectiveOptions): Check {
+  const { vocabSize } = options.data.tokenizer;
+  return (params) => {
+    try {
+      const { model, config, accumulation } = resolveConfig(configOfTrial(options, params), vocabSize);
+      const needed = estimateMemory(model, { batch: config.deviceBatchSize, accumulation }).peakBytes;
+      const limit = options.memoryLimit ?? Number.POSITIVE_INFINITY;
+      if (needed <= limit) return null;
+      const gigabytes = (bytes: number) => (bytes / 2 ** 30).toFixed(2);
+      return { reason: 'memory', detail: `needs about ${gigabytes(needed)} GiB of ${gigabytes(limit)}` };
+    } catch (error) {
+      if (error instanceof UsageError) return { reason: 'sizes', detail: messageOf(error) };
+      throw error;
+    }
+  };
+}
+
+/** Trains once a trial and returns val_bpb. Failures carry their reason (TrainingError). */
+export function trainObjective(options: TrainObjectiveOptions): Objective {
+  const { data, budget, seed, peakFlops, reportAt = [] } = options;
+  return async (trial) => {
+    const { config } = resolveConfig(configOfTrial(options, trial.params), data.tokenizer.vocabSize);
+    trial.setUserAttr('config', config);
+    const result = await train(config, {
+      data,
+      budget,
+      seed,
+      signal: trial.signal,
+      peakFlops,
+      evalAt: reportAt.map((percent) => percent / 100),
+      ...(options.reportTokens && { evalAtTokens: options.reportTokens }),
+      ...(options.onStep && { onStep: options.onStep }),
+      onEval: ({ index, valBpb }) => {
+        trial.report(reportAt[index]!, valBpb);
+        return trial.shouldPrune() ? 'stop' : undefined;
+      },
+    });
+    options.onResult?.(trial.number, result);
+    for (const [key, value] of Object.entries(measurements(result)))
+      if (value !== null) trial.setUserAttr(key, value);
+    if (result.stopped === 'pruned') throw new TrialPruned();
+    if (result.valBpb === null) throw new TrainingError('diverged', 'Stopped before the end of its budget');
+    return result.valBpb;
+  };
+}
+
+/** What is kept of a run beside its value. */
+const measurements = (result: TrainResult) => ({
+  training_seconds: result.trainingSeconds,
+  eval_seconds: result.evalSeconds,
+  total_seconds: result.totalSeconds,
+  num_steps: result.numSteps,
+  total_tokens: result.tokens,
+  num_params: result.numParams,
+  tokens_per_second: result.tokensPerSecond,
+  mfu_percent: result.mfuPercent,
+  peak_memory_bytes: result.peakMemoryBytes,
+  final_train_loss: result.losses.at(-1) ?? null,
+});

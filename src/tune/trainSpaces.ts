@@ -1,0 +1,118 @@
+// Search spaces over the trainer's settings. A parameter is a field of TrainConfig; log2_X is the exponent of X.
+
+import { expect } from '../base/errors.js';
+import { TRAIN_DEFAULTS } from '../train/config.js';
+import { presetConfig } from '../train/presets.js';
+import { categorical, float, int } from './distributions.js';
+import { checkSpace, type TunableSpace } from './space.js';
+import type { Choice, Params, SearchSpace } from './types.js';
+
+const WINDOW_PATTERNS = ['SSSL', 'SSLL', 'SLSL', 'LLLL', 'SSSS', 'LSSL'];
+
+/** Rates, schedules and decays: searched alike on every machine. */
+const OPTIMIZER: SearchSpace = {
+  embeddingLr: float(0.01, 2, { log: true }),
+  unembeddingLr: float(0.0005, 0.05, { log: true }),
+  matrixLr: float(0.005, 0.2, { log: true }),
+  scalarLr: float(0.05, 2, { log: true }),
+  weightDecay: float(0, 0.5),
+  warmupRatio: float(0, 0.3),
+  warmdownRatio: float(0.1, 0.8),
+  finalLrFrac: float(0, 0.2),
+};
+
+/** What the improvements found by hand in public studies of the reference changed besides. */
+const BEYOND: SearchSpace = {
+  ropeBase: float(1e3, 1e6, { log: true }),
+  log2_shortWindowFraction: int(-4, -1),
+  x0Init: float(0, 0.5),
+  embeddingWeightDecay: float(0, 0.01),
+  valueEmbeddingWeightDecay: float(0, 0.01),
+  muonMomentum: float(0.85, 0.98),
+};
+
+/**
+ * The 14 parameters of the published study (arXiv 2603.24647) with the width in place of the aspect ratio, whose
+ * rounding to whole heads made steps, and six more.
+ */
+const REFERENCE: SearchSpace = {
+  depth: int(4, 24),
+  width: int(256, 2048, { step: 128 }),
+  log2_headDim: int(6, 8),
+  log2_deviceBatchSize: int(5, 8),
+  log2_totalBatchSize: int(16, 21),
+  ...OPTIMIZER,
+  windowPattern: categorical(WINDOW_PATTERNS),
+  ...BEYOND,
+};
+
+/** A 12 GB card: smaller steps and models, since a trial sees fewer tokens. */
+const CONSUMER: SearchSpace = {
+  depth: int(2, 8),
+  width: int(128, 768, { step: 64 }),
+  log2_headDim: int(5, 6),
+  log2_deviceBatchSize: int(3, 6),
+  log2_totalBatchSize: int(13, 17),
+  ...OPTIMIZER,
+  windowPattern: categorical(WINDOW_PATTERNS),
+  ...BEYOND,
+};
+
+/** Two CPU cores: what changes the result within seconds. */
+const CPU: SearchSpace = {
+  depth: int(2, 6),
+  width: int(64, 256, { step: 32 }),
+  log2_headDim: int(4, 5),
+  log2_totalBatchSize: int(9, 12),
+  ...OPTIMIZER,
+  windowPattern: categorical(['SSSL', 'SL', 'LLLL']),
+  x0Init: float(0, 0.5),
+  muonMomentum: float(0.85, 0.98),
+};
+
+/** Space -> the preset that its trials start from. */
+const SPACES: Record<string, { space: SearchSpace; preset: string }> = {
+  reference: { space: REFERENCE, preset: 'autoresearch' },
+  consumer: { space: CONSUMER, preset: 'tinystories' },
+  cpu: { space: CPU, preset: 'cpu' },
+};
+
+export const SPACE_NAMES = Object.keys(SPACES);
+
+/**
+ * A named space with the defaults of its preset.
+ * @throws UsageError listing the names
+ */
+export function trainSpace(name: string): { setup: TunableSpace; preset: string } {
+  const entry = Object.hasOwn(SPACES, name) ? SPACES[name] : undefined;
+  expect(
+    entry !== undefined,
+    () => `Expected a space among ${SPACE_NAMES.join(', ')} or a file, got ${name}`,
+  );
+  return { setup: checkSpace(entry.space, presetDefaults(entry.space, entry.preset)), preset: entry.preset };
+}
+
+/** The preset's values of a space's parameters. @throws UsageError for a parameter that is no setting */
+export function presetDefaults(space: SearchSpace, preset: string): Params {
+  const config = presetConfig(preset);
+  const sizes = { width: config.width ?? config.depth * config.aspectRatio };
+  const values: Record<string, unknown> = { ...config, ...sizes };
+  return Object.fromEntries(
+    Object.keys(space).map((name) => {
+      const setting = settingOf(name);
+      const value = values[setting];
+      return [name, setting === name ? (value as Choice) : Math.log2(value as number)];
+    }),
+  );
+}
+
+/** The setting that a parameter decides. @throws UsageError when there is none, naming all */
+export function settingOf(parameter: string): string {
+  const setting = parameter.replace(/^log2_/, '');
+  expect(
+    setting in TRAIN_DEFAULTS,
+    () =>
+      `Parameter ${parameter} is no setting of the trainer; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
+  );
+  return setting;
+}
