@@ -24,7 +24,6 @@ import { identify, processStatus } from './worker.js';
 /** Bits of the holder in the link: pid (Linux allows 22), host, start time. */
 const bits = { pid: 22, host: 16, start: 15 };
 const total = bits.pid + bits.host + bits.start;
-const staleAfterMs = 30_000;
 const longestPauseMs = 20;
 
 type Holder = { pid: number; host: number; start: number };
@@ -79,12 +78,13 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 /**
  * Runs `work` while holding the lock of `path`; waits for other holders without yielding to the event loop.
  * @param path absolute path of the log
+ * @param staleAfterMs when to take over a lock whose holder is unknown and has shown no life
  * @throws EnvironmentError where the folder is not writable
  */
-export function withLock<T>(path: string, work: () => T): T {
+export function withLock<T>(path: string, work: () => T, staleAfterMs = 30_000): T {
   const lock = `${path}.lock`;
   const target = encodeHolder(path, ownIdentity());
-  acquire(lock, target);
+  acquire(lock, target, staleAfterMs);
   try {
     return work();
   } finally {
@@ -92,7 +92,7 @@ export function withLock<T>(path: string, work: () => T): T {
   }
 }
 
-function acquire(lock: string, target: string): void {
+function acquire(lock: string, target: string, staleAfterMs: number): void {
   let pause = 1;
   let seen = '';
   let since = performance.now();

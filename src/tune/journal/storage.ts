@@ -23,8 +23,8 @@ export type Storage = {
   transact(build: () => Entry[]): void;
 };
 
-/** Records go through JSON in memory too, so that both storages hold the same. */
-function formatEntry(entry: Entry, workerId: string): string {
+/** An entry as its line. Records go through JSON in memory too, so that both storages hold the same. */
+export function formatEntry(entry: Entry, workerId: string): string {
   const { op_code, ...fields } = entry;
   return formatJson({ op_code, worker_id: workerId, ...fields });
 }

@@ -1,0 +1,82 @@
+// What a study records about itself when it is created (space, defaults, objective, seed, sampler, pruner, as
+// user attributes), and the refusal to continue a study that another space or objective wrote.
+
+import { UsageError } from '../base/errors.js';
+import { checkDistribution, describeDistribution, sameDistribution } from './distributions.js';
+import { formatJson } from './journal/json.js';
+import type { StudyLog } from './journal/replay.js';
+import type { Attributes, Direction, Params, SearchSpace } from './types.js';
+
+/** The part of a study's options that must agree when it is continued. */
+export type Identity = {
+  space: SearchSpace;
+  defaults: Params;
+  direction: Direction;
+  /** Whatever else decides what a value means: budgets, fixed settings, data. Plain data. */
+  objective?: Attributes;
+};
+
+/**
+ * The space that a log's study searches: the recorded one, else what its trials used.
+ * @returns null where the study says neither
+ */
+export function recordedSpace(log: StudyLog): SearchSpace | null {
+  const { space } = log.userAttrs;
+  if (typeof space === 'object' && space !== null)
+    return Object.fromEntries(
+      Object.entries(space).map(([name, value]) => [name, checkDistribution(name, value)]),
+    );
+  const used: SearchSpace = {};
+  for (const trial of log.trials) Object.assign(used, trial.distributions);
+  return Object.keys(used).length > 0 ? used : null;
+}
+
+/** Defaults as recorded, or null in a study that Python created. */
+export function recordedDefaults(log: StudyLog): Params | null {
+  return (log.userAttrs.defaults as Params | undefined) ?? null;
+}
+
+/**
+ * @param where the journal, for the message
+ * @throws UsageError naming the first difference between what the log holds and what is asked for
+ */
+export function checkSameStudy(log: StudyLog, asked: Identity, where: string): void {
+  const difference =
+    log.directions.length !== 1
+      ? `it has ${log.directions.length} objectives, one is needed`
+      : (directionDifference(log, asked.direction) ??
+        spaceDifference(recordedSpace(log), asked.space) ??
+        valuesDifference('default', recordedDefaults(log), asked.defaults) ??
+        valuesDifference('objective', log.userAttrs.objective, asked.objective));
+  if (difference !== null)
+    throw new UsageError(
+      `Study ${log.name} in ${where} is another one: ${difference}; give the study another name or folder`,
+    );
+}
+
+function directionDifference(log: StudyLog, direction: Direction): string | null {
+  return log.directions[0] === direction ? null : `it is to ${log.directions[0]}, this one to ${direction}`;
+}
+
+function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace): string | null {
+  if (recorded === null) return null;
+  for (const name of Object.keys({ ...recorded, ...asked })) {
+    const [there, here] = [recorded[name], asked[name]];
+    if (!here) return `it searches ${name}, this one does not`;
+    if (!there) return `it does not search ${name}, this one does`;
+    if (!sameDistribution(there, here))
+      return `it searches ${name} in ${describeDistribution(there)}, this one in ${describeDistribution(here)}`;
+  }
+  return null;
+}
+
+function valuesDifference(what: string, recorded: unknown, asked: Attributes | undefined): string | null {
+  if (typeof recorded !== 'object' || recorded === null || asked === undefined) return null;
+  for (const name of Object.keys({ ...recorded, ...asked })) {
+    const [there, here] = [(recorded as Attributes)[name], asked[name]].map((value) =>
+      value === undefined ? 'nothing' : formatJson(value),
+    );
+    if (there !== here) return `its ${what} ${name} is ${there}, here ${here}`;
+  }
+  return null;
+}

@@ -1,0 +1,226 @@
+// Search spaces: checking them, reading them from a file, narrowing them (--fix, --only), and the convention for
+// sizes that must be powers of two. A parameter named log2_X is the exponent of X, an integer, so that what a
+// sampler proposes is exactly what runs; `expandExponents` gives the objective X itself.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { messageOf, UsageError } from '../base/errors.js';
+import { checkDistribution, choiceIndex, contains, describeDistribution, fromUnit } from './distributions.js';
+import type { Choice, Distribution, Params, SearchSpace } from './types.js';
+
+/** What is searched, where it starts, and what is held fixed beside it. */
+export type TunableSpace = {
+  space: SearchSpace;
+  /** A value for every parameter of the space: trial 0. */
+  defaults: Params;
+  /** Parameters taken out of the space by `fixParams` or `onlyParams`, for the objective to apply. */
+  fixed: Params;
+};
+
+/**
+ * Checks a space and its defaults, and fills in defaults that are missing with the middle of the range (the
+ * first choice of a categorical parameter).
+ * @throws UsageError naming the parameter: a bad distribution, a default of an unknown parameter or outside the
+ *   range, an empty space
+ */
+export function checkSpace(space: unknown, defaults: unknown = {}): TunableSpace {
+  if (!isObject(space))
+    throw new UsageError(`Expected space to be an object of parameters, got ${show(space)}`);
+  if (!isObject(defaults)) throw new UsageError(`Expected defaults to be an object, got ${show(defaults)}`);
+  const entries = Object.entries(space).map(
+    ([name, value]) => [name, checkDistribution(name, value)] as const,
+  );
+  if (entries.length === 0) throw new UsageError('Expected a space of at least one parameter, got none');
+  const checked: SearchSpace = Object.fromEntries(entries);
+  for (const name of Object.keys(defaults))
+    if (!Object.hasOwn(checked, name)) throw unknownParameter(name, Object.keys(checked), 'in defaults');
+  const complete = entries.map(([name, distribution]) => {
+    const value = defaults[name];
+    if (value === undefined) return [name, middle(distribution)];
+    if (!contains(distribution, value))
+      throw new UsageError(
+        `Parameter ${name}: expected a default within ${describeDistribution(distribution)}, got ${show(value)}`,
+      );
+    return [name, value];
+  });
+  return { space: checked, defaults: Object.fromEntries(complete) as Params, fixed: {} };
+}
+
+function middle(distribution: Distribution): Choice {
+  return distribution.kind === 'categorical' ? distribution.choices[0]! : fromUnit(distribution, 0.5);
+}
+
+/**
+ * Reads `{ space, defaults }` from a JSON file, or from a JavaScript or TypeScript module that exports `space` and
+ * `defaults` or an object of both as its default. In JSON a parameter is `{"kind": "float", "low": 1e-4, "high": 1,
+ * "log": true}`; a module may call `float`, `int` and `categorical`.
+ * @throws UsageError naming the file for anything `checkSpace` refuses, an unreadable or unsuitable file, and
+ *   TypeScript on a Node that cannot import it
+ */
+export async function loadSpaceFile(path: string): Promise<TunableSpace> {
+  if (!existsSync(path)) throw new UsageError(`No space file at ${path}; check the path`);
+  const content = extname(path) === '.json' ? readJson(path) : await importModule(path);
+  if (!isObject(content) || !('space' in content))
+    throw new UsageError(`Expected ${path} to give an object with space and defaults, got ${show(content)}`);
+  try {
+    return checkSpace(content.space, content.defaults);
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(`In ${path}: ${error.message}`) : error;
+  }
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`Expected ${path} to be JSON: ${messageOf(error)}`);
+  }
+}
+
+async function importModule(path: string): Promise<unknown> {
+  try {
+    const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href);
+    return 'space' in module ? module : module.default;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException)?.code;
+    if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?ts$/.test(path))
+      throw new UsageError(
+        `Node ${process.versions.node} cannot import ${path}; use Node 22.18 or newer, or compile it to JavaScript, ` +
+          'or write the space as JSON',
+      );
+    throw new UsageError(`Cannot import ${path}: ${messageOf(error).split('\n')[0]}`);
+  }
+}
+
+/**
+ * Takes parameters out of the space and holds them at a value, which may lie outside the searched range.
+ * A power-of-two parameter log2_X may be fixed as X.
+ * @param values by name; strings are read as the parameter's kind (`{ depth: '8' }`)
+ * @throws UsageError for an unknown parameter (with the nearest name) or a value of the wrong kind
+ * @example fixParams(setup, { depth: 8 })
+ */
+export function fixParams(setup: TunableSpace, values: Params): TunableSpace {
+  const fixed: Params = {};
+  for (const [given, value] of Object.entries(values)) {
+    const name = resolveName(setup.space, given);
+    const exponent = name !== given;
+    fixed[name] = readValue(given, setup.space[name]!, exponent ? log2(given, value) : value);
+  }
+  return split(setup, (name) => Object.hasOwn(fixed, name), fixed);
+}
+
+/**
+ * Searches only the named parameters; the others are held at their defaults.
+ * @throws UsageError for an unknown parameter (with the nearest name) or no name
+ */
+export function onlyParams(setup: TunableSpace, names: readonly string[]): TunableSpace {
+  if (names.length === 0) throw new UsageError('Expected at least one parameter to search, got none');
+  const kept = new Set(names.map((name) => resolveName(setup.space, name)));
+  return split(setup, (name) => !kept.has(name), setup.defaults);
+}
+
+function split(setup: TunableSpace, out: (name: string) => boolean, values: Params): TunableSpace {
+  const names = Object.keys(setup.space);
+  const kept = names.filter((name) => !out(name));
+  if (kept.length === 0) throw new UsageError('Expected at least one parameter left to search; fix fewer');
+  const pick = <T>(from: Record<string, T>, which: string[]) =>
+    Object.fromEntries(which.map((name) => [name, from[name]!]));
+  return {
+    space: pick(setup.space, kept),
+    defaults: pick(setup.defaults, kept),
+    fixed: { ...setup.fixed, ...pick(values, names.filter(out)) },
+  };
+}
+
+/** Splits `name=value` arguments; values stay strings. @throws UsageError for another shape or a repeated name */
+export function parseAssignments(texts: readonly string[]): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const text of texts) {
+    const at = text.indexOf('=');
+    if (at < 1) throw new UsageError(`Expected name=value, got ${show(text)}`);
+    const name = text.slice(0, at).trim();
+    if (Object.hasOwn(values, name)) throw new UsageError(`Expected ${name} once, got it twice`);
+    values[name] = text.slice(at + 1).trim();
+  }
+  return values;
+}
+
+/** The objective's view of a configuration: log2_X becomes X = 2^value, all else stays. */
+export function expandExponents(params: Params): Params {
+  const entries = Object.entries(params).map(([name, value]) =>
+    name.startsWith('log2_') ? [name.slice(5), 2 ** (value as number)] : [name, value],
+  );
+  return Object.fromEntries(entries) as Params;
+}
+
+function resolveName(space: SearchSpace, name: string): string {
+  if (Object.hasOwn(space, name)) return name;
+  if (Object.hasOwn(space, `log2_${name}`)) return `log2_${name}`;
+  throw unknownParameter(name, Object.keys(space));
+}
+
+function log2(name: string, value: Choice): number {
+  const exponent = Math.log2(Number(value));
+  if (!Number.isInteger(exponent))
+    throw new UsageError(`Expected ${name} to be a power of two, got ${show(value)}`);
+  return exponent;
+}
+
+function readValue(name: string, distribution: Distribution, value: Choice): Choice {
+  if (distribution.kind === 'categorical') {
+    if (choiceIndex(distribution, value) >= 0) return value;
+    const found = distribution.choices.find((choice) => String(choice) === value);
+    if (found === undefined)
+      throw new UsageError(
+        `Expected ${name} to be ${describeDistribution(distribution)}, got ${show(value)}`,
+      );
+    return found;
+  }
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  const fits = distribution.kind === 'int' ? Number.isInteger(number) : Number.isFinite(number);
+  if (!fits)
+    throw new UsageError(
+      `Expected ${name} to be ${distribution.kind === 'int' ? 'an integer' : 'a number'}, got ${show(value)}`,
+    );
+  return number;
+}
+
+/** The error for a name that is none of `known`, suggesting the nearest. */
+export function unknownParameter(name: string, known: readonly string[], where = ''): UsageError {
+  const nearest = nearestName(name, known);
+  const hint = nearest === null ? `known are ${known.join(', ')}` : `did you mean ${nearest}?`;
+  return new UsageError(`Unknown parameter ${name}${where === '' ? '' : ` ${where}`}; ${hint}`);
+}
+
+/** The known name that differs least, or null where none is close. */
+export function nearestName(name: string, known: readonly string[]): string | null {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  let best: string | null = null;
+  let least = Math.max(2, name.length / 3) + 1e-9;
+  for (const candidate of known) {
+    const distance = editDistance(plain(name), plain(candidate));
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best ?? known.find((candidate) => plain(candidate).includes(plain(name))) ?? null;
+}
+
+/** Insertions, deletions and substitutions that turn a into b (Levenshtein 1966). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function show(value: unknown): string {
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+}
