@@ -1,8 +1,9 @@
-// The backend layer's public face, light to import: tfjs loads when a backend is used.
-// What needs tfjs at once lies beside it: `memory.js` (deviceMemory, trackPeak) and `selfTest.js`.
+// The backend layer's public face. Light to import: tfjs loads when a backend is used.
 
 export { describeMachine, type Machine } from './machine.js';
+export { type DeviceMemory, deviceMemory, type PeakWatch, trackPeak } from './memory.js';
 export { isOutOfMemory } from './outOfMemory.js';
+export type { SelfCheck } from './selfTest.js';
 export {
   BACKEND_NAMES,
   type BackendInfo,

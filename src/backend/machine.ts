@@ -42,8 +42,9 @@ export function cpuName(): string {
 /** One entry per GPU, e.g. `NVIDIA H100 80GB HBM3, 79.6 GiB, driver 550.54.15`; empty without nvidia-smi. */
 export async function nvidiaGpus(): Promise<string[]> {
   const query = ['--query-gpu=name,memory.total,driver_version', '--format=csv,noheader,nounits'];
+  const options = { timeout: 10_000, env: process.env };
   const output = await new Promise<string>((resolve) => {
-    execFile('nvidia-smi', query, { timeout: 10_000 }, (error, stdout) => resolve(error ? '' : stdout));
+    execFile('nvidia-smi', query, options, (error, stdout) => resolve(error ? '' : stdout));
   });
   return output
     .split('\n')

@@ -1,8 +1,9 @@
 // What tensors take. tfjs's own count of bytes counts a buffer once for every tensor that shares it (each
 // reshape, each tensor kept for the backward pass); here a buffer counts once.
 // Scratch memory inside a backend is not seen.
-
-import * as tf from '@tensorflow/tfjs-core';
+//
+// This file does not import tfjs, so that it costs nothing to those who only might need it: tfjs keeps its
+// engine in a global variable, where its several copies find it.
 
 /** Tensors alive and the memory behind them. */
 export interface DeviceMemory {
@@ -26,6 +27,8 @@ export interface PeakWatch {
 
 type EngineState = {
   numBytes: number;
+  numTensors: number;
+  numDataBuffers: number;
   tensorInfo: {
     set(id: object, info: BufferInfo): unknown;
     delete(id: object): boolean;
@@ -42,7 +45,7 @@ let meter: Meter | undefined;
  * Tensors that are there already count as tfjs counts them.
  */
 export function startMeter(): Meter {
-  const { state } = tf.engine() as unknown as { state: EngineState };
+  const state = engine()?.state ?? NO_ENGINE;
   if (meter?.state === state) return meter;
   const counts: Meter = { state, bytes: state.numBytes, peaks: meter?.peaks ?? [] };
   const { tensorInfo } = state;
@@ -60,11 +63,19 @@ export function startMeter(): Meter {
   return counts;
 }
 
-/** Memory in use by tensors at this moment. */
+type Engine = { state: EngineState; backendInstance?: { wasm?: { HEAPU8: Uint8Array } } };
+
+const NO_ENGINE: EngineState = { numBytes: 0, numTensors: 0, numDataBuffers: 0, tensorInfo: new WeakMap() };
+
+function engine(): Engine | undefined {
+  return (globalThis as { _tfengine?: Engine })._tfengine;
+}
+
+/** Memory in use by tensors at this moment; nothing before a backend is in use. */
 export function deviceMemory(): DeviceMemory {
-  const { numTensors, numDataBuffers } = tf.memory();
-  const memory: DeviceMemory = { tensors: numTensors, buffers: numDataBuffers, bytes: startMeter().bytes };
-  const heap = (tf.backend() as unknown as { wasm?: { HEAPU8: Uint8Array } }).wasm?.HEAPU8;
+  const { state, bytes } = startMeter();
+  const memory: DeviceMemory = { tensors: state.numTensors, buffers: state.numDataBuffers, bytes };
+  const heap = engine()?.backendInstance?.wasm?.HEAPU8;
   if (heap) memory.reservedBytes = heap.length;
   return memory;
 }

@@ -2,6 +2,7 @@
 
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
 import { type BackendDriver, findDriver } from './driver.js';
+import { startMeter } from './memory.js';
 import { rememberPass, wasPassed } from './passes.js';
 import type { SelfCheck } from './selfTest.js';
 import {
@@ -81,7 +82,6 @@ async function startTrusted(
   precision: Precision,
   checks: readonly SelfCheck[] = [],
 ): Promise<BackendInfo> {
-  const { startMeter } = await import('./memory.js');
   startMeter();
   const info = await driver.start(precision);
   const names = checks.map((check) => check.name);

@@ -1,12 +1,34 @@
-// The `cpu` backend: tfjs in plain JavaScript. Always there; for tests and as the last resort.
+// The `cpu` backend: tfjs in plain JavaScript. Always there; for tests and as the last resort. A few kernels are
+// replaced where the stock ones are out of all proportion slow.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendDriver } from '../driver.js';
+import { FLAT_KERNELS } from '../flat/index.js';
+import { type FlatKernel, replaceKernel } from '../flat/store.js';
 import { cpuName } from '../machine.js';
 import type { BackendInfo, BackendProbe } from '../types.js';
+import { broadcast } from './broadcast.js';
+import { matMul } from './matMul.js';
+import { cpuStore } from './store.js';
+
+const KERNELS: Record<string, FlatKernel> = {
+  ...FLAT_KERNELS,
+  BatchMatMul: matMul,
+  Add: broadcast((a, b) => a + b),
+  Sub: broadcast((a, b) => a - b),
+  Multiply: broadcast((a, b) => a * b),
+  RealDiv: broadcast((a, b) => a / b),
+};
+
+let replaced: object | undefined;
 
 async function start(): Promise<BackendInfo> {
   await import('@tensorflow/tfjs-backend-cpu');
+  // Loading tfjs-node registers the stock kernels anew.
+  if (tf.getKernel('BatchMatMul', 'cpu') !== replaced) {
+    for (const [name, kernel] of Object.entries(KERNELS)) replaceKernel('cpu', cpuStore, name, kernel);
+    replaced = tf.getKernel('BatchMatMul', 'cpu');
+  }
   await tf.setBackend('cpu');
   await tf.ready();
   // Its first write would print an advertisement for tfjs-node.

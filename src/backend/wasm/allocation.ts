@@ -1,30 +1,41 @@
-// Running out of heap as an error. The stock backend takes malloc's null pointer for an address and writes
-// over the start of the heap.
+// Running out of heap as an error. The stock backend takes malloc's null pointer for an address and writes over
+// the start of the heap; and its malloc, asked for more than lies between a free block and the end of 32-bit
+// addresses, wraps around and hands out memory that is in use.
 
 import type { WasmModule } from './heap.js';
 
-/** A WebAssembly memory with 32-bit addresses ends below 4 GiB. */
-export const MAX_HEAP_BYTES = 2 ** 32 - 2 ** 16;
+const ADDRESSES = 2 ** 32;
+
+/** The heap may grow to this; what lies above keeps requests of up to a GiB from wrapping around. */
+export const MAX_HEAP_BYTES = 3 * 2 ** 30;
 
 const guarded = new WeakSet<WasmModule>();
 
-/** Makes `_malloc` throw a RangeError that names memory; idempotent. */
+/** Limits the heap and makes `_malloc` throw a RangeError that names memory; idempotent. */
 export function guardAllocation(wasm: WasmModule): void {
   if (guarded.has(wasm)) return;
   guarded.add(wasm);
+  const { memory } = wasm.asm;
+  const grow = memory.grow.bind(memory);
+  memory.grow = (pages) => {
+    if (memory.buffer.byteLength + pages * 2 ** 16 > MAX_HEAP_BYTES)
+      throw new RangeError(`Expected a heap of at most ${mebibytes(MAX_HEAP_BYTES)}`);
+    return grow(pages);
+  };
+  // Emscripten's functions replace themselves on their first call.
+  wasm._free(wasm._malloc(1));
   const malloc = wasm._malloc;
   wasm._malloc = (bytes) => {
-    // Larger requests would wrap around to small ones.
-    const pointer = bytes <= MAX_HEAP_BYTES ? malloc(bytes) >>> 0 : 0;
+    const pointer = bytes + wasm.HEAPU8.length <= ADDRESSES ? malloc(bytes) >>> 0 : 0;
     if (pointer === 0 && bytes > 0)
       throw new RangeError(
-        `Out of memory: the wasm backend cannot allocate ${megabytes(bytes)}, its heap of ` +
-          `${megabytes(wasm.HEAPU8.length)} can grow to ${megabytes(MAX_HEAP_BYTES)}`,
+        `Out of memory: the wasm backend cannot allocate ${mebibytes(bytes)}, ` +
+          `its heap has ${mebibytes(wasm.HEAPU8.length)} of at most ${mebibytes(MAX_HEAP_BYTES)}`,
       );
     return pointer;
   };
 }
 
-function megabytes(bytes: number): string {
+function mebibytes(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

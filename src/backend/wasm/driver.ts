@@ -3,43 +3,32 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendDriver } from '../driver.js';
+import { FLAT_KERNELS } from '../flat/index.js';
+import { type FlatKernel, replaceKernel } from '../flat/store.js';
 import { cpuName } from '../machine.js';
 import type { BackendInfo, BackendProbe } from '../types.js';
 import { guardAllocation, MAX_HEAP_BYTES } from './allocation.js';
-import { repairConcat } from './concat.js';
-import { repairGather } from './gather.js';
-import type { WasmBackend } from './heap.js';
-import { repairIdentity } from './identity.js';
-import { repairMatMul } from './matMul.js';
-import { repairOneHot } from './oneHot.js';
-import { repairReductions } from './reduce.js';
-import { repairSegmentSum } from './segmentSum.js';
-import { repairSlice } from './slice.js';
-import { repairTanh } from './tanh.js';
-import { repairTile } from './tile.js';
-import { repairTranspose } from './transpose.js';
+import { type WasmBackend, wasmStore } from './heap.js';
+import { identity } from './identity.js';
+import { matMul } from './matMul.js';
+import { oneHot } from './oneHot.js';
+import { tanh } from './tanh.js';
+
+const KERNELS: Record<string, FlatKernel> = {
+  ...FLAT_KERNELS,
+  BatchMatMul: matMul,
+  Identity: identity,
+  OneHot: oneHot,
+  Tanh: tanh,
+};
 
 let repaired = false;
 
-function repairKernels(): void {
-  if (repaired) return;
-  repaired = true;
-  repairTranspose();
-  repairIdentity();
-  repairMatMul();
-  repairSlice();
-  repairConcat();
-  repairGather();
-  repairTile();
-  repairSegmentSum();
-  repairOneHot();
-  repairReductions();
-  repairTanh();
-}
-
 async function start(): Promise<BackendInfo> {
   await import('@tensorflow/tfjs-backend-wasm');
-  repairKernels();
+  if (!repaired)
+    for (const [name, kernel] of Object.entries(KERNELS)) replaceKernel('wasm', wasmStore, name, kernel);
+  repaired = true;
   const listeners = processListeners();
   await tf.setBackend('wasm');
   await tf.ready();

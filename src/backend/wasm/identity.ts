@@ -1,11 +1,8 @@
 // Identity as an alias. The stock kernel copies, so every tensor kept for the backward pass is held twice.
 
-import { replaceKernel } from './heap.js';
-import { alias } from './transpose.js';
+import type { FlatKernel } from '../flat/store.js';
 
-export function repairIdentity(): void {
-  replaceKernel('Identity', (stock) => (args) => {
-    const x = args.inputs.x!;
-    return x.dtype === 'string' ? stock(args) : alias(args.backend, x, x.shape);
-  });
-}
+export const identity: FlatKernel = ({ inputs, store }) => {
+  const x = inputs.x!;
+  return x.dtype === 'string' ? undefined : store.alias(x, x.shape);
+};

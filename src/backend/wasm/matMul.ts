@@ -1,163 +1,95 @@
 // Matrix products through XNNPACK. The stock kernel takes that path only for one untransposed pair and
 // falls into a scalar loop for anything batched or transposed, 10 to 50 times slower. Here every product
-// becomes untransposed pairs: the smaller of what could be transposed is, by tiles, into a scratch matrix.
+// becomes untransposed pairs; whatever needs the fewest elements to be moved is transposed into scratch memory.
 //
-// Letters: a [.., M, K] or [.., K, M] if transposeA; b [.., K, N] or [.., N, K] if transposeB; out [.., M, N].
-//
-// XNNPACK packs b and the stock kernel keeps the packed copy for as long as b's tensor id lives, which
-// doubles memory and goes stale when b is written in place. Here ids live for one product only.
+// XNNPACK packs b, and the stock kernel keeps the packed copy for as long as b's tensor lives, which doubles
+// memory and goes stale when b is written in place. Here it lives for one product.
 
-import * as tf from '@tensorflow/tfjs-core';
-import {
-  floatsOf,
-  type Info,
-  pointerOf,
-  replaceKernel,
-  sizeOf,
-  type WasmBackend,
-  type WasmModule,
-} from './heap.js';
-import { transposeMatrix } from './transpose.js';
+import { type Product, planProduct } from '../flat/product.js';
+import { type FlatKernel, sizeOf } from '../flat/store.js';
+import { transposeMatrix } from '../flat/transposeMatrix.js';
+import { pointerOf, type WasmBackend, type WasmModule } from './heap.js';
 
-/** Ids that tfjs, counting up from 1, does not reach. */
-const A_ID = 2 ** 31 - 1;
-const B_ID = 2 ** 31 - 2;
+/** Ids of tensors in C++ that tfjs, counting up from 1, does not reach. */
+const LEFT_ID = 2 ** 31 - 1;
+const RIGHT_ID = 2 ** 31 - 2;
 const OUT_ID = 2 ** 31 - 3;
 
-export function repairMatMul(): void {
-  replaceKernel('BatchMatMul', (stock) => (args) => {
-    const { a, b } = args.inputs as { a: Info; b: Info };
-    const transposeA = Boolean(args.attrs.transposeA);
-    const transposeB = Boolean(args.attrs.transposeB);
-    if (a.dtype !== 'float32' || b.dtype !== 'float32') return stock(args);
-    return matMul(args.backend, a, b, transposeA, transposeB);
-  });
-}
-
-function matMul(backend: WasmBackend, a: Info, b: Info, transposeA: boolean, transposeB: boolean): Info {
-  const [aRows, aCols] = a.shape.slice(-2) as [number, number];
-  const [bRows, bCols] = b.shape.slice(-2) as [number, number];
-  let m = transposeA ? aCols : aRows;
-  const k = transposeA ? aRows : aCols;
-  const n = transposeB ? bRows : bCols;
-  tf.util.assert(k === (transposeB ? bCols : bRows), () => {
-    const by = `transposeA=${transposeA} and transposeB=${transposeB}`;
-    return `Expected equal inner sizes, got shapes ${a.shape} and ${b.shape} with ${by}`;
-  });
-  const aBatch = a.shape.slice(0, -2);
-  const bBatch = b.shape.slice(0, -2);
-  const batch = tf.broadcast_util.assertAndGetBroadcastShape(aBatch, bBatch);
-  const out = backend.makeOutput([...batch, m, n], 'float32');
-  if (sizeOf(out.shape) === 0) return out;
-  if (k === 0) {
-    floatsOf(backend, out).fill(0);
+export const matMul: FlatKernel = (args) => {
+  const product = planProduct(args);
+  if (!product) return undefined;
+  const { store } = args;
+  const backend = args.backend as WasmBackend;
+  const out = store.make(product.shape, 'float32');
+  const size = sizeOf(product.shape);
+  if (size === 0) return out;
+  if (product.k === 0) {
+    store.cells(out).fill(0, store.start(out), store.start(out) + size);
     return out;
   }
-  let batches = sizeOf(batch);
-  if (sizeOf(bBatch) === 1 && !transposeA) {
-    m *= batches;
-    batches = 1;
-  }
-  const aIndex = batchIndex(batches, batch, aBatch);
-  const bIndex = batchIndex(batches, batch, bBatch);
-  const product = startProduct(backend, m, k, n, transposeA, transposeB);
   try {
-    const pa = pointerOf(backend, a);
-    const pb = pointerOf(backend, b);
-    const po = pointerOf(backend, out);
-    for (let i = 0; i < batches; i++)
-      product.run(pa + 4 * m * k * aIndex(i), pb + 4 * k * n * bIndex(i), po + 4 * m * n * i);
+    multiply(backend, product, pointerOf(backend, out));
   } catch (error) {
-    backend.disposeData(out.dataId);
+    store.free(out);
     throw error;
-  } finally {
-    product.end();
   }
   return out;
-}
+};
 
-/** Maps a flat index over `batch` to one over `own`, a shape that broadcasts to it. */
-function batchIndex(batches: number, batch: number[], own: number[]): (i: number) => number {
-  const size = sizeOf(own);
-  if (size === batches) return (i) => i;
-  if (size === 1) return () => 0;
-  const padded = [...new Array<number>(batch.length - own.length).fill(1), ...own];
-  return (i) => {
-    let index = 0;
-    let stride = 1;
-    for (let axis = batch.length - 1; axis >= 0; axis--) {
-      if (padded[axis] !== 1) index += (i % batch[axis]!) * stride;
-      stride *= padded[axis]!;
-      i = Math.floor(i / batch[axis]!);
-    }
-    return index;
-  };
-}
-
-/**
- * A product of one shape and orientation, for many addresses. `end` frees its scratch memory.
- * Orientations that need a transposition choose what to transpose by the elements to be moved.
- */
-function startProduct(
-  backend: WasmBackend,
-  m: number,
-  k: number,
-  n: number,
-  transposeA: boolean,
-  transposeB: boolean,
-): { run(a: number, b: number, out: number): void; end(): void } {
+function multiply(backend: WasmBackend, product: Product, out: number): void {
+  const { a, b, transposeA, transposeB, m, k, n, count, aIndex, bIndex } = product;
   const { wasm } = backend;
-  // out = a b, or out' = b' a' with the roles of a and b swapped and out transposed at the end.
+  // Either out = a b, or out' = b' a': left and right change places and the result is transposed back.
   const straight = (transposeA ? m * k : 0) + (transposeB ? k * n : 0);
   const swapped = (transposeA ? 0 : m * k) + (transposeB ? 0 : k * n) + m * n;
   const swap = swapped < straight;
-  const leftSize = swap ? n * k : m * k;
+  const [rows, cols] = swap ? [n, m] : [m, n];
   const moveLeft = swap ? !transposeB : transposeA;
   const moveRight = swap ? !transposeA : transposeB;
-  const [rows, cols] = swap ? [n, m] : [m, n];
-  const scratch = (moveLeft ? leftSize : 0) + (moveRight ? m * k + k * n - leftSize : 0) + (swap ? m * n : 0);
-  // Shapes lie in front of the scratch matrices; what XNNPACK will allocate for packing is tried first,
-  // because it carries on with garbage when it cannot.
-  const base = wasm._malloc(32 + 4 * scratch) >>> 0;
+  const leftBytes = moveLeft ? 4 * rows * k : 0;
+  const rightBytes = moveRight ? 4 * k * cols : 0;
+  const base = reserve(wasm, 32 + leftBytes + rightBytes + (swap ? 4 * m * n : 0), k, cols);
+  const leftCopy = base + 32;
+  const rightCopy = leftCopy + leftBytes;
+  const outCopy = rightCopy + rightBytes;
+  wasm.HEAP32.set([1, rows, k, 1, k, cols], base / 4);
+  const { tfjs } = wasm;
+  for (let i = 0; i < count; i++) {
+    const pa = pointerOf(backend, a) + 4 * m * k * aIndex(i);
+    const pb = pointerOf(backend, b) + 4 * k * n * bIndex(i);
+    const to = out + 4 * m * n * i;
+    const left = swap ? pb : pa;
+    const right = swap ? pa : pb;
+    if (moveLeft) transpose(wasm, left, leftCopy, k, rows);
+    if (moveRight) transpose(wasm, right, rightCopy, cols, k);
+    tfjs.registerTensor(LEFT_ID, rows * k, moveLeft ? leftCopy : left);
+    tfjs.registerTensor(RIGHT_ID, k * cols, moveRight ? rightCopy : right);
+    tfjs.registerTensor(OUT_ID, m * n, swap ? outCopy : to);
+    wasm._BatchMatMul(LEFT_ID, base, 3, RIGHT_ID, base + 12, 3, 0, 0, OUT_ID);
+    tfjs.disposeData(LEFT_ID);
+    tfjs.disposeData(RIGHT_ID);
+    tfjs.disposeData(OUT_ID);
+    if (swap) transpose(wasm, outCopy, to, rows, cols);
+  }
+  wasm._free(base);
+}
+
+/**
+ * Allocates scratch memory, having made sure that XNNPACK's packed copy of a k x cols matrix fits beside it:
+ * XNNPACK itself carries on with garbage when it does not.
+ */
+function reserve(wasm: WasmModule, bytes: number, k: number, cols: number): number {
+  const base = wasm._malloc(bytes);
   try {
     wasm._free(wasm._malloc(4 * (k + 1) * (cols + 16) + 4096));
   } catch (error) {
     wasm._free(base);
     throw error;
   }
-  const shapes = base >>> 2;
-  wasm.HEAP32.set([1, rows, k, 1, k, cols], shapes);
-  const leftCopy = base + 32;
-  const rightCopy = leftCopy + (moveLeft ? 4 * leftSize : 0);
-  const outCopy = rightCopy + (moveRight ? 4 * (m * k + k * n - leftSize) : 0);
-
-  return {
-    run(a, b, out) {
-      let left = swap ? b : a;
-      let right = swap ? a : b;
-      if (moveLeft) {
-        transposeOnHeap(wasm, left, leftCopy, k, rows);
-        left = leftCopy;
-      }
-      if (moveRight) {
-        transposeOnHeap(wasm, right, rightCopy, cols, k);
-        right = rightCopy;
-      }
-      const { tfjs } = wasm;
-      tfjs.registerTensor(A_ID, rows * k, left);
-      tfjs.registerTensor(B_ID, k * cols, right);
-      tfjs.registerTensor(OUT_ID, rows * cols, swap ? outCopy : out);
-      wasm._BatchMatMul(A_ID, base, 3, B_ID, base + 12, 3, 0, 0, OUT_ID);
-      tfjs.disposeData(A_ID);
-      tfjs.disposeData(B_ID);
-      tfjs.disposeData(OUT_ID);
-      if (swap) transposeOnHeap(wasm, outCopy, out, rows, cols);
-    },
-    end: () => wasm._free(base),
-  };
+  return base;
 }
 
-/** `transposeMatrix` between byte addresses; looks the view up anew, as XNNPACK may have grown the heap. */
-function transposeOnHeap(wasm: WasmModule, from: number, to: number, rows: number, cols: number): void {
-  transposeMatrix(wasm.HEAPF32, from / 4, wasm.HEAPF32, to / 4, rows, cols);
+/** Transposes a rows x cols matrix between byte addresses; looks the view up, as the heap may have grown. */
+function transpose(wasm: WasmModule, from: number, to: number, rows: number, cols: number): void {
+  transposeMatrix(wasm.HEAPF32, from / 4, cols, wasm.HEAPF32, to / 4, rows, cols);
 }

@@ -1,23 +1,25 @@
-// OneHot with the dtype that was asked for; the stock kernel writes the bits of int32 whatever the dtype.
+// OneHot in the dtype that was asked for; the stock kernel writes the bits of int32 whatever the dtype.
 
-import { type Info, replaceKernel, viewOf } from './heap.js';
+import { type FlatKernel, sizeOf } from '../flat/store.js';
 
-export function repairOneHot(): void {
-  replaceKernel('OneHot', () => (args) => {
-    const indices = args.inputs.indices as Info;
-    const { depth, onValue, offValue, dtype } = args.attrs as {
-      depth: number;
-      onValue: number;
-      offValue: number;
-      dtype: 'float32' | 'int32' | 'bool';
-    };
-    const out = args.backend.makeOutput([...indices.shape, depth], dtype);
-    const values = viewOf(args.backend, out).fill(offValue);
-    const hot = viewOf(args.backend, indices);
-    for (let i = 0; i < hot.length; i++) {
-      const index = hot[i]!;
-      if (index >= 0 && index < depth) values[i * depth + index] = onValue;
-    }
-    return out;
-  });
-}
+export const oneHot: FlatKernel = ({ inputs, attrs, store }) => {
+  const indices = inputs.indices!;
+  const { depth, onValue, offValue, dtype } = attrs as {
+    depth: number;
+    onValue: number;
+    offValue: number;
+    dtype: 'float32' | 'int32' | 'bool';
+  };
+  const out = store.make([...indices.shape, depth], dtype);
+  const values = store.cells(out);
+  const to = store.start(out);
+  values.fill(offValue, to, to + sizeOf(out.shape));
+  const hot = store.cells(indices);
+  const from = store.start(indices);
+  const count = sizeOf(indices.shape);
+  for (let i = 0; i < count; i++) {
+    const index = hot[from + i]!;
+    if (index >= 0 && index < depth) values[to + i * depth + index] = onValue;
+  }
+  return out;
+};

@@ -1,0 +1,76 @@
+// Kernels on flat arrays, for the backends whose tensors JavaScript can see: `cpu`, where each tensor has its
+// array, and `wasm`, where all share one heap. A Store hides that difference; the rest of this folder is the
+// kernels, most of them moves of elements, which the stock backends do one element and one address at a time.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+/** A kernel's view of a tensor: {dataId, shape, dtype}. */
+export type Info = tf.TensorInfo;
+
+/** Elements of one dtype: float32, int32 or bool. */
+export type Cells = Float32Array | Int32Array | Uint8Array;
+
+/** Where a backend keeps tensors. */
+export interface Store {
+  /** A new tensor, its elements undefined. May move the heap: take `cells` afterwards. */
+  make(shape: number[], dtype: tf.DataType): Info;
+  /** The same elements under another shape, without a copy. */
+  alias(x: Info, shape: number[]): Info;
+  /** The array that holds a tensor's elements, from index `start(x)` on. */
+  cells(x: Info): Cells;
+  start(x: Info): number;
+  free(x: Info): void;
+}
+
+export type KernelArguments = {
+  inputs: Record<string, Info>;
+  attrs: Record<string, unknown>;
+  store: Store;
+  /** tfjs's backend object. */
+  backend: object;
+};
+
+/** Returns undefined to leave a case to the stock kernel. */
+export type FlatKernel = (args: KernelArguments) => Info | Info[] | undefined;
+
+/** Puts `kernel` in front of the backend's own kernel of that name, if it has one. */
+export function replaceKernel(
+  backendName: 'cpu' | 'wasm',
+  storeOf: (backend: object) => Store,
+  kernelName: string,
+  kernel: FlatKernel,
+): void {
+  const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
+  if (stock) tf.unregisterKernel(kernelName, backendName);
+  const kernelFunc: tf.KernelFunc = (params) => {
+    const { inputs, attrs, backend } = params as unknown as KernelArguments;
+    const out = kernel({ inputs, attrs, backend, store: storeOf(backend) });
+    if (out) return out;
+    if (!stock) throw new Error(`Kernel '${kernelName}' not registered for backend '${backendName}'`);
+    return stock.kernelFunc(params);
+  };
+  tf.registerKernel({ ...stock, kernelName, backendName, kernelFunc });
+}
+
+/** Number of elements. */
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const n of shape) size *= n;
+  return size;
+}
+
+/** Elements between neighbours along each axis, row-major. */
+export function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  return strides;
+}
+
+/** True for the dtypes that Cells can hold. */
+export function isFlat({ dtype }: Info): boolean {
+  return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';
+}
