@@ -3,7 +3,7 @@
 // Source: text_iterator and train_tokenizer of the reference's prepare.py, rustbpe's train_from_iterator.
 
 import { UsageError } from '../base/errors.js';
-import { createChunkTable } from './bpeChunkTable.js';
+import { createChunkTable, viewOf } from './bpeChunkTable.js';
 import { createMergeLearner } from './bpeMerges.js';
 import { chunkEnd } from './splitPattern.js';
 import type { OnProgress } from './types.js';
@@ -129,15 +129,17 @@ export function createChunkCounter(): ChunkCounter {
 
   return {
     count(bytes, start, end) {
+      const view = viewOf(bytes);
       for (let at = start; at < end; ) {
         const stop = chunkEnd(bytes, at, end);
-        add(table.indexOf(bytes, at, stop), 1);
+        add(table.indexOf(bytes, view, at, stop), 1);
         at = stop;
       }
     },
     merge({ pool, offsets, counts: others }) {
+      const view = viewOf(pool);
       for (let k = 0; k < others.length; k++)
-        add(table.indexOf(pool, offsets[k]!, offsets[k + 1]!), others[k]!);
+        add(table.indexOf(pool, view, offsets[k]!, offsets[k + 1]!), others[k]!);
     },
     result: () => ({ ...table.keys(), counts: counts.subarray(0, table.size()) }),
   };

@@ -1,6 +1,8 @@
 // The pairs of neighbouring ids with their counts: a hash table to change a count, and a heap that gives
 // the pair of highest count, among equals the one of smallest (left, right). Knows nothing of words.
 
+const { imul } = Math;
+
 /** Pairs in order of count. A pair is added once; its count then only falls. */
 export interface PairQueue {
   /** Adds a pair and returns its index; it can be popped after the next `flush`. */
@@ -34,7 +36,7 @@ export function createPairQueue(): PairQueue {
   let queued = 0;
 
   function slotOf(key: number): number {
-    let hash = Math.imul(key ^ (key >>> 15), 0x9e3779b1);
+    let hash = imul(key ^ (key >>> 15), 0x9e3779b1);
     hash ^= hash >>> 15;
     let slot = hash & mask;
     for (;;) {

@@ -15,6 +15,8 @@ const LETTER = 1;
 const NUMBER = 2;
 const SPACE = 3;
 const NEWLINE = 4;
+/** In place of the class: a byte of a longer character. */
+const WIDE = 5;
 
 const SPACES = [
   0x09, 0x0b, 0x0c, 0x20, 0x85, 0xa0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007,
@@ -24,6 +26,8 @@ const SPACES = [
 /** Letters, numbers and spaces all lie below this code point; what is above is OTHER. */
 const CLASS_COUNT = 0x40000;
 const CLASS = buildClasses();
+/** [256] class of an ASCII byte, WIDE for the others. */
+const BYTE_CLASS = Uint8Array.from({ length: 256 }, (_, byte) => (byte < 0x80 ? CLASS[byte]! : WIDE));
 
 function buildClasses(): Uint8Array {
   const classes = new Uint8Array(CLASS_COUNT);
@@ -77,18 +81,13 @@ function wideCharacter(bytes: Uint8Array, i: number, end: number): number {
 
 /** First position at or after `i` whose character is not of class `wanted` (LETTER or OTHER). */
 function skip(wanted: number, bytes: Uint8Array, i: number, end: number): number {
-  while (i < end) {
-    const b = bytes[i]!;
-    if (b < 0x80) {
-      if (CLASS[b] !== wanted) break;
-      i++;
-    } else {
-      const wide = wideCharacter(bytes, i, end);
-      if ((wide & 7) !== wanted) break;
-      i += wide >> 3;
-    }
+  for (;;) {
+    while (i < end && BYTE_CLASS[bytes[i]!] === wanted) i++;
+    if (i === end || BYTE_CLASS[bytes[i]!] !== WIDE) return i;
+    const wide = wideCharacter(bytes, i, end);
+    if ((wide & 7) !== wanted) return i;
+    i += wide >> 3;
   }
-  return i;
 }
 
 /** `[\r\n]*` */
@@ -117,12 +116,16 @@ function whitespaceEnd(bytes: Uint8Array, start: number, end: number): number {
   let last = start;
   let newline = 0;
   while (i < end) {
-    const b = bytes[i]!;
-    const character = b < 0x80 ? CLASS[b]! | (1 << 3) : wideCharacter(bytes, i, end);
-    const kind = character & 7;
+    let kind = BYTE_CLASS[bytes[i]!]!;
+    let length = 1;
+    if (kind === WIDE) {
+      const wide = wideCharacter(bytes, i, end);
+      kind = wide & 7;
+      length = wide >> 3;
+    }
     if (kind !== SPACE && kind !== NEWLINE) break;
     last = i;
-    i += character >> 3;
+    i += length;
     if (kind === NEWLINE) newline = i;
   }
   if (newline > 0) return newline;
@@ -137,9 +140,8 @@ function whitespaceEnd(bytes: Uint8Array, start: number, end: number): number {
 export function chunkEnd(bytes: Uint8Array, start: number, end: number): number {
   const first = bytes[start]!;
   let i = start + 1;
-  let kind: number;
-  if (first < 0x80) kind = CLASS[first]!;
-  else {
+  let kind = BYTE_CLASS[first]!;
+  if (kind === WIDE) {
     const wide = wideCharacter(bytes, start, end);
     kind = wide & 7;
     i = start + (wide >> 3);
@@ -149,9 +151,13 @@ export function chunkEnd(bytes: Uint8Array, start: number, end: number): number 
   if (i === end) return i;
 
   const next = bytes[i]!;
-  const character = next < 0x80 ? CLASS[next]! | (1 << 3) : wideCharacter(bytes, i, end);
-  const nextKind = character & 7;
-  const nextEnd = i + (character >> 3);
+  let nextKind = BYTE_CLASS[next]!;
+  let nextEnd = i + 1;
+  if (nextKind === WIDE) {
+    const wide = wideCharacter(bytes, i, end);
+    nextKind = wide & 7;
+    nextEnd = i + (wide >> 3);
+  }
   if (kind === NUMBER) return nextKind === NUMBER ? nextEnd : i;
   if (first === 0x27) {
     const contraction = contractionEnd(bytes, i, end);

@@ -4,7 +4,7 @@
 
 import { UsageError } from '../base/errors.js';
 import type { Ranks } from './bpe.js';
-import { createChunkTable } from './bpeChunkTable.js';
+import { createChunkTable, viewOf } from './bpeChunkTable.js';
 import { chunkEnd } from './splitPattern.js';
 import { createMerger, type Merger } from './tokenizerMerger.js';
 
@@ -72,22 +72,29 @@ export function deriveVocabulary(ranks: Ranks, name = (rank: number) => `rank ${
 /** Creates an encoder; it shares the merger's scratch memory, so one vocabulary serves one thread. */
 export function createEncoder({ byteIds, merger }: Vocabulary): Encoder {
   const table = createChunkTable();
-  // Ids of the cached chunks end to end; chunk k has cached[ends[k - 1]..ends[k]).
-  let ends = new Uint32Array(1 << 14);
+  // What the cached chunks became: [chunks] the id of a chunk that is one token, else -1 and its ids are
+  // cached[offsets[k]..offsets[k + 1]).
+  let single = new Int32Array(1 << 14);
+  let offsets = new Uint32Array((1 << 14) + 1);
   let cached = new Uint32Array(1 << 16);
 
   /** Merges chunk `index`, which the table has just met, and stores its ids. */
   function fill(index: number, bytes: Uint8Array, start: number, end: number): void {
-    if (index === ends.length) ends = enlarge(ends, 2 * index);
-    const from = index === 0 ? 0 : ends[index - 1]!;
+    if (index === single.length) {
+      single = enlarge(single, new Int32Array(2 * index));
+      offsets = enlarge(offsets, new Uint32Array(2 * index + 1));
+    }
+    const from = offsets[index]!;
     const count = merger.merge(bytes, start, end);
-    if (from + count > cached.length) cached = enlarge(cached, 2 * (from + count));
+    if (from + count > cached.length) cached = enlarge(cached, new Uint32Array(2 * (from + count)));
     for (let i = 0; i < count; i++) cached[from + i] = merger.ids[i]!;
-    ends[index] = from + count;
+    offsets[index + 1] = from + count;
+    single[index] = count === 1 ? merger.ids[0]! : -1;
   }
 
   return {
     encode(bytes, start, end, out, at) {
+      const view = viewOf(bytes);
       let known = table.size();
       for (let stop: number; start < end; start = stop) {
         stop = chunkEnd(bytes, start, end);
@@ -97,13 +104,14 @@ export function createEncoder({ byteIds, merger }: Vocabulary): Encoder {
           const count = merger.merge(bytes, start, stop);
           for (let i = 0; i < count; i++) out[at++] = merger.ids[i]!;
         } else {
-          const index = table.indexOf(bytes, start, stop);
+          const index = table.indexOf(bytes, view, start, stop);
           if (index === known) {
             fill(index, bytes, start, stop);
             known++;
           }
-          const last = ends[index]!;
-          for (let i = index === 0 ? 0 : ends[index - 1]!; i < last; i++) out[at++] = cached[i]!;
+          const id = single[index]!;
+          if (id >= 0) out[at++] = id;
+          else for (let i = offsets[index]!; i < offsets[index + 1]!; i++) out[at++] = cached[i]!;
           if (known === CACHE_CHUNKS || table.poolBytes() > CACHE_BYTES) {
             table.clear();
             known = 0;
@@ -115,8 +123,7 @@ export function createEncoder({ byteIds, merger }: Vocabulary): Encoder {
   };
 }
 
-function enlarge(array: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(length);
+function enlarge<A extends Int32Array | Uint32Array>(array: A, larger: A): A {
   larger.set(array);
   return larger;
 }

@@ -13,6 +13,8 @@ export interface Merger {
   readonly ids: Int32Array;
 }
 
+const { floor, imul } = Math;
+
 const NONE = 0x7fffffff;
 /** From this many bytes on, the heap is faster. */
 const HEAP_FROM = 128;
@@ -35,7 +37,7 @@ export function createMerger(byteIds: Int32Array, capacity: number): Merger {
   let made = new Int32Array(HEAP_FROM);
 
   function slotOf(left: number, right: number): number {
-    let hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
+    let hash = imul(left, 0x9e3779b1) ^ imul(right, 0x85ebca6b);
     hash ^= hash >>> 15;
     let slot = 3 * (hash & mask);
     while (slots[slot + 2] !== 0 && (slots[slot] !== left || slots[slot + 1] !== right)) {
@@ -115,7 +117,7 @@ export function createMerger(byteIds: Int32Array, capacity: number): Merger {
     }
     while (size > 0) {
       const top = pop();
-      const id = Math.floor(top / POSITIONS);
+      const id = floor(top / POSITIONS);
       const at = top - id * POSITIONS;
       if (made[at] !== id) continue; // its pair has changed since
       const right = after[at]!;

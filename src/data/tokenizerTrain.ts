@@ -11,8 +11,8 @@ import { startWorkers, type Workers } from './tokenizerWorkers.js';
 import type { OnProgress, Tokenizer } from './types.js';
 
 /** Text that this thread counts itself before it starts workers, and that a worker gets at a time; bytes. */
-const INLINE_BYTES = 1 << 23;
-const RUN_UNITS = 1 << 20;
+const INLINE_BYTES = 1 << 22;
+const RUN_UNITS = 1 << 19;
 
 /** Settings of `trainTokenizer`. */
 export interface TrainTokenizerOptions extends BpeOptions {
