@@ -85,7 +85,8 @@ describe('JSON with bare tokens', () => {
   test('what JSON cannot hold is refused, absent members are dropped', () => {
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
-    for (const value of [cycle, 1n, { f: () => 1 }]) expect(() => formatJson(value)).toThrow(TypeError);
+    for (const value of [cycle, 1n, { f: () => 1 }])
+      expect(() => formatJson(value)).toThrow(/JSON cannot hold|serialize a BigInt/);
     expect(formatJson({ a: undefined, b: [undefined], c: new Date(0) })).toBe(
       '{"b":[null],"c":"1970-01-01T00:00:00.000Z"}',
     );
@@ -327,9 +328,7 @@ describe('bad files', () => {
 
   test('an empty file is an empty log, an absent one an error', () => {
     expect(readJournal(journal([]))).toEqual([]);
-    expect(messageFrom(() => readJournal(fresh('none.log')))).toMatch(
-      /^No study log at .*none\.log; check the path$/,
-    );
+    expect(() => readJournal(fresh('none.log'))).toThrow(/^No study log at .*none\.log; check the path$/);
   });
 
   test('a folder, and a place that cannot be written, are errors with a remedy', () => {
@@ -360,7 +359,8 @@ describe('bad files', () => {
     expect(messageFrom(() => storage.refresh())).toMatch(/was removed while in use/);
   });
 
-  test('an append that does not fit leaves the log as it was', async () => {
+  const canLimit = process.platform === 'linux' ? test : test.skip;
+  canLimit('an append that does not fit leaves the log as it was', async () => {
     const path = journal([create]);
     const before = readFileSync(path);
     const script = `

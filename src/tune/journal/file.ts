@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { EnvironmentError, hasCode, messageOf } from '../../base/errors.js';
+import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
 import { describeWriteError } from '../../base/files.js';
 import { parseJson } from './json.js';
 import { withLock } from './lock.js';
@@ -55,10 +55,10 @@ export function createJournalFile(path: string): void {
   }
 }
 
-/** @throws EnvironmentError where there is no such file */
+/** @throws UsageError where there is no such file */
 export function openJournalFile(givenPath: string): JournalFile {
   const path = resolve(givenPath); // Optuna follows the lock's target from its own working folder
-  if (!existsSync(path)) throw new EnvironmentError(`No study log at ${path}; check the path`);
+  if (!existsSync(path)) throw new UsageError(`No study log at ${path}; check the path`);
   let offset = 0;
   let line = 0;
 

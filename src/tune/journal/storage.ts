@@ -45,7 +45,8 @@ export function memoryStorage(): Storage {
 /**
  * Opens a journal file.
  * @param path of the file; created with its folder where `create` is set
- * @throws EnvironmentError for an absent, unreadable, foreign or corrupt file (naming the line)
+ * @throws UsageError for an absent file
+ * @throws EnvironmentError for an unreadable, foreign or corrupt one (naming the line)
  */
 export function journalStorage(path: string, options: { create?: boolean } = {}): Storage {
   if (options.create) createJournalFile(resolve(path));
@@ -74,7 +75,8 @@ export function journalStorage(path: string, options: { create?: boolean } = {})
  * Reads any Optuna journal, ours or one that Python wrote, without taking its lock. A torn last line is
  * left out.
  * @returns the studies in order of creation
- * @throws EnvironmentError for an absent, foreign or corrupt file (naming the line)
+ * @throws UsageError for an absent file
+ * @throws EnvironmentError for a foreign or corrupt one (naming the line)
  */
 export function readJournal(path: string): StudyLog[] {
   return journalStorage(path).log.studies();
