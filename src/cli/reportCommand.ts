@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Argv } from 'yargs';
 import { expect, UsageError } from '../base/errors.js';
-import { readJournal } from '../tune/journal/index.js';
+import { readJournal } from '../tune/journal/storage.js';
 import { concludeStudy } from './conclude.js';
 
 export const reportOptions = (yargs: Argv) =>

@@ -8,7 +8,7 @@ import type { Budget } from '../train/budget.js';
 import type { TrainConfig } from '../train/config.js';
 import { defaultEvalTokens } from '../train/evaluate.js';
 import { train } from '../train/trainer.js';
-import { readJournal } from '../tune/journal/index.js';
+import { readJournal } from '../tune/journal/storage.js';
 import type { TunableSpace } from '../tune/space.js';
 import { configOfTrial, type TrainObjectiveOptions } from '../tune/trainObjective.js';
 import type { Attributes } from '../tune/types.js';

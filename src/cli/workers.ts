@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect } from '../base/errors.js';
-import { readJournal } from '../tune/journal/index.js';
+import { readJournal } from '../tune/journal/storage.js';
 import { concludeStudy } from './conclude.js';
 import { abortOnInterrupt } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';

@@ -10,8 +10,6 @@ import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 export type StepOutcome = ScheduledStep & {
   /** Mean loss over all micro-batches, nats a token. */
   loss: number;
-  /** Most tensor bytes that were alive. */
-  peakBytes: number;
   epoch: number;
 };
 
@@ -35,16 +33,11 @@ export async function trainStep(
   const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
   let sums: Record<string, tf.Tensor> = {};
   let loss = 0;
-  let peakBytes = 0;
   let epoch = 1;
   try {
     for (let micro = 0; micro < accumulation; micro++) {
       const { inputs, targets, epoch: packedIn } = await loader.next();
-      const {
-        value,
-        grads,
-        peakBytes: peak,
-      } = withIds({ inputs, targets }, (ids, next) =>
+      const { value, grads } = withIds({ inputs, targets }, (ids, next) =>
         leanGrads(() => gptLoss(gpt, ids, next, { batch, seq }) as tf.Scalar, variables),
       );
       try {
@@ -53,13 +46,12 @@ export async function trainStep(
       } finally {
         value.dispose();
       }
-      peakBytes = Math.max(peakBytes, peak);
       epoch = packedIn;
       await letEventsIn();
     }
     if (accumulation > 1) sums = scale(sums, 1 / accumulation);
     const schedule = optimizer.step(sums, progress());
-    return { ...schedule, loss, peakBytes, epoch };
+    return { ...schedule, loss, epoch };
   } finally {
     tf.dispose(sums);
   }

@@ -3,6 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { isOutOfMemory } from '../backend/index.js';
+import { type PeakWatch, trackPeak } from '../backend/memory.js';
 import { expect, messageOf, TrainingError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
 import { countParameters, flopsPerToken } from '../model/flops.js';
@@ -108,13 +109,14 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const resolved = resolveConfig(config, vocabSize);
   if (resume) checkResumable(resume, data);
   const begin = performance.now();
+  const peak = trackPeak();
   let gpt: Gpt | null = null;
   let optimizer: Optimizer | null = null;
   try {
     gpt = createGpt(resolved.model, resume ? { weights: floats(resume.weights) } : { seed });
     optimizer = createOptimizer(gpt, resolved.optimizer);
     if (resume) optimizer.restore(floats(resume.optimizer), resume.run.meter.steps);
-    return await run(gpt, optimizer, resolved, options, begin);
+    return await run(gpt, optimizer, resolved, options, { begin, peak });
   } catch (error) {
     if (isOutOfMemory(error) && !(error instanceof TrainingError))
       throw new TrainingError(
@@ -126,6 +128,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   } finally {
     optimizer?.dispose();
     if (gpt) disposeGpt(gpt);
+    peak.stop();
   }
 }
 
@@ -134,7 +137,7 @@ async function run(
   optimizer: Optimizer,
   resolved: ReturnType<typeof resolveConfig>,
   options: TrainOptions,
-  begin: number,
+  { begin, peak }: { begin: number; peak: PeakWatch },
 ): Promise<TrainResult> {
   const { data, seed = 1, resume, signal, evalAt = [], peakFlops } = options;
   const { config, accumulation } = resolved;
@@ -150,7 +153,6 @@ async function run(
     peakFlops && seconds > 0 ? (100 * flops * tokens) / seconds / peakFlops : null;
   const losses: number[] = [];
   let smoothLoss = resume?.run.smoothLoss ?? 0;
-  let peakMemoryBytes = 0;
   let nextEval = evalAt.filter((fraction) => fraction <= meter.progress).length;
   let pruned = false;
   let evalSeconds = 0;
@@ -193,7 +195,6 @@ async function run(
       meter.add(seconds, config.totalBatchSize);
       losses.push(loss);
       smoothLoss = LOSS_EMA * smoothLoss + (1 - LOSS_EMA) * loss;
-      peakMemoryBytes = Math.max(peakMemoryBytes, outcome.peakBytes);
       options.onStep?.({
         step: meter.steps - 1,
         progress: meter.progress,
@@ -203,7 +204,7 @@ async function run(
         seconds,
         tokensPerSecond: config.totalBatchSize / seconds,
         mfuPercent: mfu(config.totalBatchSize, seconds),
-        peakMemoryBytes,
+        peakMemoryBytes: peak.bytes(),
         epoch: outcome.epoch,
         tokens: meter.tokens,
         trainingSeconds: meter.trainingSeconds,
@@ -252,7 +253,7 @@ async function run(
       evalTokens,
       tokensPerSecond: trainingSeconds > 0 ? timedTokens / trainingSeconds : 0,
       mfuPercent: mfu(timedTokens, trainingSeconds),
-      peakMemoryBytes,
+      peakMemoryBytes: peak.bytes(),
       numParams: countParameters(gpt.config).total,
       depth: config.depth,
       checkpoint,

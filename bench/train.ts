@@ -1,0 +1,171 @@
+// Training speed: tokens a second of whole steps (data excluded), a backend and a shape at a time, beside PyTorch in
+// the same run. `npm run bench:train -- --backend native --peer pytorch --preset cpu --json`
+
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import yargs from 'yargs';
+import { probeBackends, useBackend } from '../src/backend/index.js';
+import { trackPeak } from '../src/backend/memory.js';
+import { UsageError } from '../src/base/errors.js';
+import { backendChoice, precisionChoice } from '../src/cli/backendOptions.js';
+import { reportError } from '../src/cli/cli.js';
+import type { BatchLoader } from '../src/data/types.js';
+import { windowSizes } from '../src/model/config.js';
+import { createGpt, disposeGpt } from '../src/model/gpt.js';
+import { createOptimizer } from '../src/optim/optimizer.js';
+import { overrideConfig, type ResolvedConfig, resolveConfig, type TrainConfig } from '../src/train/config.js';
+import { presetConfig } from '../src/train/presets.js';
+import { trainStep } from '../src/train/step.js';
+
+/** Shapes larger than the cpu preset, by name. */
+const SHAPES: Record<string, Partial<TrainConfig>> = {
+  'w256-t256': { depth: 4, width: 256, headDim: 64, seqLen: 256, deviceBatchSize: 8, totalBatchSize: 2048 },
+  'w384-t512': { depth: 6, width: 384, headDim: 64, seqLen: 512, deviceBatchSize: 4, totalBatchSize: 2048 },
+  'w512-t1024': {
+    depth: 4,
+    width: 512,
+    headDim: 128,
+    seqLen: 1024,
+    deviceBatchSize: 2,
+    totalBatchSize: 2048,
+  },
+};
+
+type Measured = { tokens_per_second: number; peak_memory_mb: number; loss: number };
+
+function randomBatches({ config, model }: ResolvedConfig): BatchLoader {
+  const size = config.deviceBatchSize * config.seqLen;
+  const ids = (offset: number) =>
+    Int32Array.from({ length: size }, (_, i) => ((i + offset) * 7919) % model.vocabSize);
+  const batch = { inputs: ids(0), targets: ids(1), epoch: 1 };
+  return {
+    next: async () => batch,
+    state: () => ({ epoch: 1, nextDocument: 0, buffer: [] }),
+    close: async () => undefined,
+  };
+}
+
+/** Median step of at least three within `seconds`, after `warmup` steps. */
+async function measure(resolved: ResolvedConfig, seconds: number, warmup: number): Promise<Measured> {
+  const { config, model, optimizer: settings, accumulation } = resolved;
+  const peak = trackPeak();
+  const gpt = createGpt(model, { seed: 1 });
+  const optimizer = createOptimizer(gpt, settings);
+  const shape = { batch: config.deviceBatchSize, seq: config.seqLen, accumulation, progress: () => 0 };
+  const loader = randomBatches(resolved);
+  const times: number[] = [];
+  let loss = Number.NaN;
+  let timed = performance.now();
+  for (let step = 0; step < warmup + 3 || performance.now() - timed < 1000 * seconds; step++) {
+    if (step === warmup) timed = performance.now();
+    const start = performance.now();
+    ({ loss } = await trainStep(gpt, optimizer, loader, shape));
+    if (step >= warmup) times.push((performance.now() - start) / 1000);
+  }
+  times.sort((a, b) => a - b);
+  optimizer.dispose();
+  disposeGpt(gpt);
+  peak.stop();
+  const median = times[Math.floor(times.length / 2)]!;
+  return { tokens_per_second: config.totalBatchSize / median, peak_memory_mb: peak.bytes() / 2 ** 20, loss };
+}
+
+/** PyTorch's variants on the same work, the fastest first; null where Python or torch is absent. */
+function measurePeer(
+  { config, model, accumulation }: ResolvedConfig,
+  options: {
+    python: string;
+    seconds: number;
+    threads: number;
+    precision: string;
+    windows: readonly number[];
+  },
+): { variant: string; tokens_per_second: number }[] | string {
+  const input = {
+    batch: config.deviceBatchSize,
+    seq: config.seqLen,
+    layers: model.nLayer,
+    width: model.nEmbd,
+    heads: model.nHead,
+    kv_heads: model.nKvHead,
+    vocab: model.vocabSize,
+    accumulation,
+    warmup: 3,
+    ...options,
+  };
+  const script = fileURLToPath(new URL('../../bench/train_torch.py', import.meta.url));
+  const { status, stdout, stderr, error } = spawnSync(options.python, [script], {
+    input: JSON.stringify(input),
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, OMP_NUM_THREADS: `${options.threads}` },
+  });
+  if (error || status !== 0) return (error?.message ?? stderr.trim().split('\n').at(-1)) || 'failed';
+  const variants = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { variant: string; tokens_per_second: number });
+  return variants.sort((a, b) => b.tokens_per_second - a.tokens_per_second);
+}
+
+async function main(): Promise<void> {
+  const args = await yargs(process.argv.slice(2))
+    .options({
+      backend: { type: 'string', default: 'auto', describe: 'a backend, auto, or all that are present' },
+      precision: { type: 'string', default: 'fp32' },
+      preset: { type: 'string', default: 'cpu' },
+      shape: { type: 'string', describe: `${Object.keys(SHAPES).join(', ')}: instead of the preset's sizes` },
+      peer: { type: 'string', choices: ['none', 'pytorch'] as const, default: 'none' },
+      python: { type: 'string', default: 'python3', describe: 'a Python with torch' },
+      seconds: { type: 'number', default: 10, describe: 'of timed steps, ours and each variant of the peer' },
+      threads: { type: 'number', default: availableParallelism() },
+      json: { type: 'boolean', default: false },
+    })
+    .strict()
+    .parseAsync();
+  const sizes = args.shape === undefined ? {} : SHAPES[args.shape];
+  if (!sizes)
+    throw new UsageError(`Expected --shape among ${Object.keys(SHAPES).join(', ')}; got ${args.shape}`);
+  const config = overrideConfig(presetConfig(args.preset), sizes);
+  const resolved = resolveConfig(config);
+  const probes = args.backend === 'all' ? (await probeBackends()).filter((probe) => probe.available) : [];
+  const names = args.backend === 'all' ? probes.map((probe) => probe.name) : [backendChoice(args.backend)];
+  const peer =
+    args.peer === 'none'
+      ? undefined
+      : measurePeer(resolved, { ...args, windows: windowSizes(resolved.model) });
+  if (typeof peer === 'string') process.stderr.write(`PyTorch skipped: ${peer}\n`);
+  for (const name of names) {
+    const backend = await useBackend(name, precisionChoice(args.precision));
+    const ours = await measure(resolved, args.seconds, 2);
+    const best = Array.isArray(peer) ? peer[0] : undefined;
+    const report = {
+      preset: args.preset,
+      ...(args.shape && { shape: args.shape }),
+      backend: backend.name,
+      precision: backend.precision,
+      device: backend.device,
+      ours_tokens_per_second: ours.tokens_per_second,
+      peak_memory_mb: ours.peak_memory_mb,
+      peer_tokens_per_second: best?.tokens_per_second ?? null,
+      peer: best ? `pytorch ${best.variant}` : null,
+      ratio: best ? ours.tokens_per_second / best.tokens_per_second : null,
+    };
+    if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else {
+      const rate = (value: number) => `${Math.round(value).toLocaleString('en-US')} tok/s`;
+      const against = best
+        ? `  ${report.peer} ${rate(best.tokens_per_second)}  ratio ${report.ratio!.toFixed(2)}`
+        : '';
+      process.stdout.write(
+        `${args.shape ?? args.preset} on ${backend.name} ${backend.precision}: ${rate(ours.tokens_per_second)}, ` +
+          `${ours.peak_memory_mb.toFixed(0)} MB${against}\n`,
+      );
+    }
+  }
+}
+
+await main().catch((error: unknown) => {
+  process.exitCode = reportError(error);
+});
