@@ -20,7 +20,7 @@ export async function describeMachine(): Promise<Machine> {
   return {
     cpu: cpuName(),
     cores: availableParallelism(),
-    memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
+    memory: `${(systemMemory() / 2 ** 30).toFixed(1)} GiB`,
     os: `${type()} ${release()}, ${process.arch}`,
     node: process.versions.node,
     gpu: (await nvidiaGpus()).join('; ') || 'none found',
@@ -37,6 +37,12 @@ export function cpuName(): string {
       .replace(/\s+/g, ' ')
       .trim() || process.arch
   );
+}
+
+/** Bytes of memory that this process may take: the machine's, or its container's limit. */
+export function systemMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** One entry per GPU, e.g. `NVIDIA H100 80GB HBM3, 79.6 GiB, driver 550.54.15`; empty without nvidia-smi. */

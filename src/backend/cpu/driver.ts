@@ -5,7 +5,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { BackendDriver } from '../driver.js';
 import { FLAT_KERNELS } from '../flat/index.js';
 import { type FlatKernel, replaceKernel } from '../flat/store.js';
-import { cpuName } from '../machine.js';
+import { cpuName, systemMemory } from '../machine.js';
+import { quietly } from '../quiet.js';
 import type { BackendInfo, BackendProbe } from '../types.js';
 import { broadcast } from './broadcast.js';
 import { matMul } from './matMul.js';
@@ -23,7 +24,7 @@ const KERNELS: Record<string, FlatKernel> = {
 let replaced: object | undefined;
 
 async function start(): Promise<BackendInfo> {
-  await import('@tensorflow/tfjs-backend-cpu');
+  await quietly(() => import('@tensorflow/tfjs-backend-cpu'));
   // Loading tfjs-node registers the stock kernels anew.
   if (tf.getKernel('BatchMatMul', 'cpu') !== replaced) {
     for (const [name, kernel] of Object.entries(KERNELS)) replaceKernel('cpu', cpuStore, name, kernel);
@@ -42,6 +43,7 @@ function describe(): BackendInfo {
     precision: 'fp32',
     device: `${cpuName()}, 1 thread`,
     version: `tfjs ${tf.version_core}`,
+    memoryBytes: systemMemory(),
   };
 }
 

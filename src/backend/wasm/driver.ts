@@ -6,6 +6,7 @@ import type { BackendDriver } from '../driver.js';
 import { FLAT_KERNELS } from '../flat/index.js';
 import { type FlatKernel, replaceKernel } from '../flat/store.js';
 import { cpuName } from '../machine.js';
+import { quietly } from '../quiet.js';
 import type { BackendInfo, BackendProbe } from '../types.js';
 import { guardAllocation, MAX_HEAP_BYTES } from './allocation.js';
 import { type WasmBackend, wasmStore } from './heap.js';
@@ -25,7 +26,7 @@ const KERNELS: Record<string, FlatKernel> = {
 let repaired = false;
 
 async function start(): Promise<BackendInfo> {
-  await import('@tensorflow/tfjs-backend-wasm');
+  await quietly(() => import('@tensorflow/tfjs-backend-wasm'));
   if (!repaired)
     for (const [name, kernel] of Object.entries(KERNELS)) replaceKernel('wasm', wasmStore, name, kernel);
   repaired = true;

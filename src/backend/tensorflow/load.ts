@@ -1,0 +1,72 @@
+// Loading tfjs-node: what must be repaired and set before its native library comes in.
+
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import nodeUtil from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { quietly } from '../quiet.js';
+import { type Candidate, diagnose, type Fault, findPackages, inspect, PACKAGES } from './find.js';
+import { withoutStderr } from './stderr.js';
+
+/** What loading came to. */
+export type Loaded = { candidate: Candidate } | Fault;
+
+let loaded: Promise<Loaded> | undefined;
+
+/** Loads the first package that works, once per process. Leaves the current tfjs backend as it is. */
+export function loadTensorflow(): Promise<Loaded> {
+  loaded ??= loadFirst();
+  return loaded;
+}
+
+async function loadFirst(): Promise<Loaded> {
+  const { candidates, fault } = findPackages(import.meta.url);
+  if (fault) return fault;
+  const faults: Fault[] = [];
+  for (const candidate of candidates) {
+    const defect = inspect(candidate) ?? (await tryLoad(candidate));
+    if (!defect) return { candidate };
+    faults.push(defect);
+  }
+  return (
+    faults[0] ?? {
+      reason: `neither ${PACKAGES.join(' nor ')} is installed`,
+      remedy: `npm install ${PACKAGES[0]} (NVIDIA GPU) or ${PACKAGES[1]} (CPU)`,
+      installed: false,
+    }
+  );
+}
+
+async function tryLoad(candidate: Candidate): Promise<Fault | undefined> {
+  repairUtil();
+  const quiet = process.env.TF_CPP_MIN_LOG_LEVEL === undefined;
+  setDefaults();
+  const before = tf.getBackend() as string | undefined;
+  const require = createRequire(join(candidate.folder, 'package.json'));
+  const load = () => require(candidate.folder);
+  try {
+    await quietly(quiet ? () => withoutStderr(load) : load);
+  } catch (error) {
+    return diagnose(error, candidate);
+  } finally {
+    if (before) await tf.setBackend(before);
+  }
+  return undefined;
+}
+
+/** Node 23 removed two functions that tfjs-node 4.22 calls. */
+function repairUtil(): void {
+  const util = nodeUtil as unknown as Record<string, unknown>;
+  util.isNullOrUndefined ??= (x: unknown) => x === null || x === undefined;
+  util.isArray ??= Array.isArray;
+}
+
+/** Read by the native library when it starts; what the user has set stays. */
+function setDefaults(): void {
+  const { env } = process;
+  // tfjs-node passes no options to TensorFlow, which would take the whole card.
+  env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  // fp32 means fp32: TensorFlow otherwise rounds factors to 10 bits on tensor cores.
+  env.NVIDIA_TF32_OVERRIDE ??= '0';
+}
