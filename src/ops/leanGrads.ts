@@ -1,99 +1,79 @@
 // Gradients whose peak memory is the activations plus one layer's gradients. tf.variableGrads frees nothing during the
-// backward pass; here each output gradient and each saved tensor goes as soon as its tape node is done.
+// backward pass; here each output's gradient and each saved tensor goes as soon as its tape node is done.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { expect, UsageError } from '../base/errors.js';
+import { trackPeak } from '../backend/memory.js';
+import { expect } from '../base/errors.js';
 
 type TapeNode = ReturnType<typeof tf.engine>['state']['activeTape'][number];
 
-/** What `leanGrads` returns; the caller disposes value and grads (or calls within a tidy). */
+/** What `leanGrads` returns. Value and gradients belong to the caller, or to the tidy around the call. */
 export type LeanGrads = {
   value: tf.Scalar;
-  /** Gradient by variable name; a variable with no path to the value has no entry. */
+  /** Gradient by variable name; a variable that the value does not depend on has no entry. */
   grads: Record<string, tf.Tensor>;
-  /** Largest number of bytes of all tensors seen, as the engine counts them. */
+  /** The most bytes of tensors alive during the call, variables included; a shared buffer counts once. */
   peakBytes: number;
 };
 
 /** Options of `leanGrads`. */
-export interface LeanGradsOptions {
+export type LeanGradsOptions = {
   /**
-   * Called as soon as a variable's gradient is complete; the gradient is disposed on return unless the callback
-   * passed it to tf.keep. Then `grads` holds only the kept ones.
+   * Called as soon as a variable's gradient is complete, last layer first. The gradient is disposed on return unless
+   * the callback passed it to tf.keep; `grads` then holds the kept ones only. The variable may be changed here: nothing
+   * that the rest of the pass needs is read from it, provided that its buffer is replaced (assign) and not overwritten.
    */
   onGrad?: (variable: tf.Variable, grad: tf.Tensor) => void;
-}
+};
 
 /**
- * The scalar f() and its gradients with respect to `variables`. Peak memory: activations and one layer's gradients.
- * No tensor is left behind when f, a gradient or onGrad throws.
- * @throws UsageError when called inside another gradient, or when f does not return a float32 scalar
+ * The scalar f() and its gradients with respect to `variables`, those of tf.variableGrads with less memory.
+ * When f, a gradient or onGrad throws, all tensors made here are freed.
+ * @throws UsageError when called inside another gradient, when f does not return a float32 scalar, or when an
+ *   operation on the way has no gradient
  */
 export function leanGrads(
   f: () => tf.Scalar,
   variables: tf.Variable[],
   options: LeanGradsOptions = {},
 ): LeanGrads {
-  const { state } = tf.engine();
-  if (state.gradientDepth > 0)
-    throw new UsageError('Expected leanGrads outside of any other gradient; call it at the top');
-  let tape: TapeNode[] = [];
+  expect(
+    tf.engine().state.gradientDepth === 0,
+    () => 'Expected leanGrads outside of any other gradient, got a call inside one; call it at the top level',
+  );
+  const tape: TapeNode[] = [];
+  const peak = trackPeak();
   try {
-    return tf.tidy(() => {
-      const value = record(f, (nodes) => {
-        tape = nodes;
-      });
-      expect(
-        value instanceof tf.Tensor && value.rank === 0 && value.dtype === 'float32',
-        () =>
-          `Expected f to return a float32 scalar, got ${value instanceof tf.Tensor ? `${value.dtype} [${value.shape}]` : typeof value}`,
-      );
-      return backpropagate(value, tape, variables, options);
+    const result = tf.tidy(() => {
+      const value = record(f, tape);
+      const grads = backpropagate(value, tape, variables, options);
+      return { value, grads };
     });
+    return { ...result, peakBytes: peak.bytes() };
   } finally {
+    peak.stop();
     tape.forEach(release);
   }
 }
 
-function record(f: () => tf.Scalar, take: (tape: TapeNode[]) => void): tf.Scalar {
+/** Runs f with `tape` as the engine's tape: so that it is at hand also when f throws. */
+function record(f: () => tf.Scalar, tape: TapeNode[]): tf.Scalar {
   const { state } = tf.engine();
-  const tape: TapeNode[] = (state.activeTape = []);
-  take(tape);
+  state.activeTape = tape;
   state.gradientDepth++;
   try {
-    return tf.tidy('forward', f);
+    const value = tf.tidy('forward', f);
+    expect(
+      value instanceof tf.Tensor && value.rank === 0 && value.dtype === 'float32',
+      () =>
+        'Expected f to return a float32 scalar, got ' +
+        (value instanceof tf.Tensor ? `${value.dtype} [${value.shape}]` : typeof value),
+    );
+    return value;
   } finally {
     state.gradientDepth--;
     state.activeTape = null as unknown as TapeNode[];
   }
-}
-
-function release(node: TapeNode): void {
-  node.saved?.forEach((tensor) => {
-    tensor.dispose();
-  });
-  node.saved = [];
-}
-
-/** The nodes on a path from a variable to the value, in order, and all tensors that depend on a variable. */
-function onPath(
-  tape: TapeNode[],
-  variables: tf.Variable[],
-  value: tf.Tensor,
-): { path: TapeNode[]; dependent: Set<number> } {
-  const dependent = new Set<number>(variables.map((variable) => variable.id));
-  const forward = tape.filter((node) => {
-    const depends = Object.values(node.inputs).some((input) => dependent.has(input.id));
-    if (depends) for (const output of node.outputs) dependent.add(output.id);
-    return depends;
-  });
-  const leading = new Set<number>([value.id]);
-  const path = forward.reverse().filter((node) => {
-    const leads = node.outputs.some((output) => leading.has(output.id));
-    if (leads) for (const input of Object.values(node.inputs)) leading.add(input.id);
-    return leads;
-  });
-  return { path: path.reverse(), dependent };
 }
 
 function backpropagate(
@@ -101,71 +81,106 @@ function backpropagate(
   tape: TapeNode[],
   variables: tf.Variable[],
   { onGrad }: LeanGradsOptions,
-): LeanGrads {
-  const { state } = tf.engine();
-  let peakBytes = state.numBytes;
-  const { path, dependent } = onPath(tape, variables, value);
-  const used = new Set(path);
-  for (const node of tape) if (!used.has(node)) release(node);
-  const pending = new Map<number, number>(variables.map((variable) => [variable.id, 0]));
+): Record<string, tf.Tensor> {
+  const { path, dependent } = pathBetween(variables, value, tape);
+  const needed = new Set(path);
+  for (const node of tape) if (!needed.has(node)) release(node);
+
+  // Per variable, the nodes that still have a share of its gradient to give.
+  const pending = new Map(variables.map((variable) => [variable.id, { variable, shares: 0 }]));
   for (const node of path) {
-    for (const input of Object.values(node.inputs)) {
-      if (pending.has(input.id)) pending.set(input.id, pending.get(input.id)! + 1);
+    for (const id of dependentInputs(node, dependent).keys()) {
+      const entry = pending.get(id);
+      if (entry) entry.shares++;
     }
   }
-  const byId = new Map(variables.map((variable) => [variable.id, variable]));
+
   const grads: Record<string, tf.Tensor> = {};
-  const sums = new Map<number, tf.Tensor>([[value.id, tf.ones([]) as tf.Tensor]]);
+  /** Gradients by tensor id, complete or in the making. */
+  const sums = new Map<number, tf.Tensor>([[value.id, tf.ones([])]]);
+  const drop = (id: number) => {
+    sums.get(id)?.dispose();
+    sums.delete(id);
+  };
   for (let node = path.pop(); node; node = path.pop()) {
-    const { inputs, outputs } = node;
-    const dys = outputs.map((output) => sums.get(output.id) ?? null);
-    const names = Object.keys(inputs).filter((name) => dependent.has(inputs[name]!.id));
-    const gradient = node.gradient;
-    expect(
-      gradient !== undefined,
-      () =>
-        `Expected a gradient for ${node!.kernelName}, found none registered; use an operation of tinygpt/ops`,
-    );
-    const ids: number[] = [];
-    const fresh = tf.tidy(() => {
-      const lazy = gradient(dys as tf.Tensor[]);
-      const added = new Map<number, tf.Tensor>();
-      for (const name of names) {
-        const { id } = inputs[name]!;
-        const dx = lazy[name]!();
-        const sum = added.get(id) ?? sums.get(id);
-        // A gradient handed on as it came would be freed with its first owner.
-        const owned = dys.includes(dx) || [...added.values()].includes(dx);
-        added.set(id, sum ? tf.add(sum, dx) : owned ? tf.clone(dx) : dx);
-      }
-      peakBytes = Math.max(peakBytes, state.numBytes);
-      ids.push(...added.keys());
-      return [...added.values()];
-    });
-    for (const [i, id] of ids.entries()) {
-      sums.get(id)?.dispose();
-      sums.set(id, fresh[i]!);
-    }
-    for (const output of outputs) {
-      sums.get(output.id)?.dispose();
-      sums.delete(output.id);
-    }
+    const inputs = dependentInputs(node, dependent);
+    const next = inputGradients(node, inputs, sums);
+    for (const { id } of node.outputs) drop(id);
     release(node);
-    for (const name of names) {
-      const { id } = inputs[name]!;
-      const variable = byId.get(id);
-      if (!variable) continue;
-      pending.set(id, pending.get(id)! - 1);
-      if (pending.get(id)! > 0) continue;
-      const grad = sums.get(id)!;
+    for (const [i, id] of [...inputs.keys()].entries()) {
+      drop(id);
+      sums.set(id, next[i]!);
+      const entry = pending.get(id);
+      if (!entry || --entry.shares > 0) continue;
+      const grad = next[i]!;
       sums.delete(id);
-      onGrad?.(variable, grad);
+      onGrad?.(entry.variable, grad);
       if (onGrad && !grad.kept) grad.dispose();
-      else grads[variable.name] = grad;
+      else grads[entry.variable.name] = grad;
     }
   }
-  sums.forEach((sum) => {
-    sum.dispose();
+  return grads;
+}
+
+/** The nodes between the variables and the value, in order, and the ids of all tensors that depend on a variable. */
+function pathBetween(
+  variables: tf.Variable[],
+  value: tf.Tensor,
+  tape: TapeNode[],
+): { path: TapeNode[]; dependent: Set<number> } {
+  const dependent = new Set(variables.map((variable) => variable.id));
+  const downstream = tape.filter((node) => {
+    const depends = Object.values(node.inputs).some((input) => dependent.has(input.id));
+    if (depends) for (const output of node.outputs) dependent.add(output.id);
+    return depends;
   });
-  return { value, grads, peakBytes };
+  const leading = new Set([value.id]);
+  const path = downstream.reverse().filter((node) => {
+    const leads = node.outputs.some((output) => leading.has(output.id));
+    if (leads) for (const input of Object.values(node.inputs)) leading.add(input.id);
+    return leads;
+  });
+  return { path: path.reverse(), dependent };
+}
+
+/** Names of a node's inputs by tensor id, those only that depend on a variable; add(x, x) has two names for one id. */
+function dependentInputs(node: TapeNode, dependent: Set<number>): Map<number, string[]> {
+  const names = new Map<number, string[]>();
+  for (const [name, { id }] of Object.entries(node.inputs)) {
+    if (dependent.has(id)) names.set(id, [...(names.get(id) ?? []), name]);
+  }
+  return names;
+}
+
+/** The node's share added to the gradients of its inputs so far, in the order of `inputs`. */
+function inputGradients(
+  node: TapeNode,
+  inputs: Map<number, string[]>,
+  sums: Map<number, tf.Tensor>,
+): tf.Tensor[] {
+  const { gradient, kernelName } = node;
+  expect(
+    gradient !== undefined,
+    () => `Expected a gradient for ${kernelName}, found none registered; use the operations of tinygpt/ops`,
+  );
+  const dys = node.outputs.map((output) => sums.get(output.id) ?? null);
+  return tf.tidy(() => {
+    const shares = gradient(dys as tf.Tensor[]);
+    const made: tf.Tensor[] = [];
+    for (const [id, names] of inputs) {
+      const terms = names.map((name) => shares[name]!());
+      const sum = sums.get(id);
+      if (sum) terms.unshift(sum);
+      const total = terms.reduce((a, b) => tf.add(a, b));
+      // A gradient passed on as it came would be freed with its first owner.
+      made.push(dys.includes(total) || made.includes(total) ? tf.clone(total) : total);
+    }
+    return made;
+  });
+}
+
+/** Frees what a node saved for its gradient. */
+function release(node: TapeNode): void {
+  for (const tensor of node.saved ?? []) tensor.dispose();
+  node.saved = [];
 }

@@ -26,14 +26,6 @@ export function linear(x: tf.Tensor2D, w: tf.Tensor2D): tf.Tensor2D {
     backward: (dy, [x, w]) =>
       hasKernel('LinearGrad')
         ? runFused('LinearGrad', { x: x!, w: w!, dy })
-        : [tf.matMul(dy, w!), sumOfOuterProducts(dy, x as tf.Tensor2D)],
+        : [tf.matMul(dy, w!), tf.matMul(dy, x!, true, false)],
   }));
-}
-
-/** a^T b, the sum over rows of their outer products: a [N,P], b [N,Q] -> [P,Q]. Not differentiable. */
-export function sumOfOuterProducts(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
-  // wasm copies a transposed operand, slowly when it is large: there the narrower one is transposed, and the result.
-  if (tf.getBackend() === 'wasm' && a.shape[1] > b.shape[1])
-    return tf.transpose(tf.matMul(b, a, true, false));
-  return tf.matMul(a, b, true, false);
 }

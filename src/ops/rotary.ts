@@ -60,19 +60,22 @@ export function rotaryQkNorm(
   });
 }
 
-/** Rotated pairs of x, whose rows may be tokens or heads; the result is [N*H,2,D/2]. */
-function rotate(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads: number): tf.Tensor {
+/** x with all its heads rotated: x * [cos cos] + swapped(x) * [sin -sin], `swapped` exchanging each head's halves. */
+function rotate(x: tf.Tensor, cos: tf.Tensor2D, sin: tf.Tensor2D, heads: number): tf.Tensor {
   const [seq, half] = cos.shape;
   const pairs = x.size / (2 * half);
-  // Halves first, so that x1 and x2 are contiguous, and the tables repeated per head, so that they are a suffix of
-  // the operand's shape: the one broadcast that every backend does quickly.
-  const halves = tf.transpose(tf.reshape(x, [pairs, 2, half]), [1, 0, 2]);
-  const rowwise = [pairs / (seq * heads), seq, heads * half];
-  const part = (i: number) => tf.reshape(tf.slice(halves, [i, 0, 0], [1, pairs, half]), rowwise);
-  const [x1, x2] = [part(0), part(1)];
-  const c = tf.concat(Array(heads).fill(cos), 1);
-  const s = tf.concat(Array(heads).fill(sin), 1);
-  const y1 = tf.add(tf.mul(x1, c), tf.mul(x2, s));
-  const y2 = tf.sub(tf.mul(x2, c), tf.mul(x1, s));
-  return tf.transpose(tf.reshape(tf.concat([y1, y2]), [2, pairs, half]), [1, 0, 2]);
+  const byHead = tf.reshape(x, [pairs, 2 * half]) as tf.Tensor2D;
+  const side = (i: number) => tf.slice2d(byHead, [0, i * half], [pairs, half]);
+  const swapped = tf.concat([side(1), side(0)], 1);
+  // The tables are repeated per head, which makes them a suffix of the operand's shape: the one broadcast that every
+  // backend does quickly.
+  const near = tf.concat(Array<tf.Tensor2D>(2 * heads).fill(cos), 1);
+  const far = tf.concat(
+    Array<tf.Tensor2D[]>(heads)
+      .fill([sin, tf.neg(sin)])
+      .flat(),
+    1,
+  );
+  const rowwise = [pairs / (seq * heads), seq, heads * half * 2];
+  return tf.add(tf.mul(tf.reshape(byHead, rowwise), near), tf.mul(tf.reshape(swapped, rowwise), far));
 }

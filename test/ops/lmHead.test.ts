@@ -1,0 +1,143 @@
+import { expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { type CrossEntropyOptions, lmHeadCrossEntropy, lmHeadLogits } from '../../src/ops/index.js';
+import { describeEachBackend } from '../backend/present.js';
+import { checkOperation, expectClose, random, randomIds, tensorOf } from './check.js';
+import * as reference from './reference.js';
+
+const REDUCTIONS = ['mean', 'sum', 'none'] as const;
+
+const loss = ([x, w]: tf.Tensor[], targets: Int32Array, options: CrossEntropyOptions) =>
+  tf.tidy(() =>
+    lmHeadCrossEntropy(x as tf.Tensor2D, w as tf.Tensor2D, tf.tensor1d(targets, 'int32'), options),
+  );
+
+/** Targets with some ignored. */
+function someIgnored(length: number, vocab: number): Int32Array {
+  return randomIds('targets', length, vocab).map((id, i) => (i % 3 === 1 ? -1 : id));
+}
+
+describeEachBackend('lmHeadCrossEntropy', () => {
+  for (const reduction of REDUCTIONS) {
+    for (const [rows, width, vocab, maxLogitsBytes] of [
+      [7, 5, 11, undefined],
+      [7, 5, 11, 4 * 11 * 3], // chunks of 3, 3 and 1 rows
+      [4, 3, 6, 1], // of one row
+      [1, 1, 1, undefined],
+      [1, 4, 9, undefined],
+    ] as const) {
+      test(`value and gradients, ${reduction} of ${rows} x ${vocab}, chunks of ${maxLogitsBytes ?? 'default'} bytes`, () => {
+        const targets = someIgnored(rows, vocab);
+        checkOperation('lmHeadCrossEntropy', {
+          op: (inputs) => loss(inputs, targets, { softcap: 3, reduction, maxLogitsBytes }),
+          reference: ([x, w]) =>
+            reference.lmHeadCrossEntropy(x!, w!, targets, { width, softcap: 3, reduction }),
+          inputs: [random('x', [rows, width]), random('w', [vocab, width])],
+        });
+      });
+    }
+  }
+
+  test('with every target ignored, losses and gradients are zero', () => {
+    tf.tidy(() => {
+      const inputs = [random('x', [3, 4]), random('w', [5, 4])].map(tensorOf);
+      const targets = new Int32Array(3).fill(-1);
+      for (const reduction of REDUCTIONS) {
+        const f = (...xs: tf.Tensor[]) => loss(xs, targets, { softcap: 15, reduction });
+        expect(Array.from(f(...inputs).dataSync()).every((value) => value === 0)).toBe(true);
+        const slope = reduction === 'none' ? tf.ones([3]) : tf.ones([]);
+        for (const grad of tf.grads(f)(inputs, slope)) {
+          expect(Array.from(grad.dataSync()).every((value) => value === 0)).toBe(true);
+        }
+      }
+    });
+  });
+
+  test('a very large softcap neither overflows nor loses an unlikely target', () => {
+    tf.tidy(() => {
+      // Logits of 300 and -300: the target's probability is exp(-600).
+      const x = tf.tensor2d([1, 1], [2, 1]);
+      const w = tf.tensor2d([300, -300, 0], [3, 1]);
+      const targets = new Int32Array([1, 0]);
+      const options = { softcap: 1e4, reduction: 'none' } as const;
+      const expected = reference.lmHeadLosses(
+        Float64Array.of(1, 1),
+        Float64Array.of(300, -300, 0),
+        targets,
+        1,
+        1e4,
+      );
+      expectClose(loss([x, w], targets, options).dataSync(), expected, 'losses');
+      const grads = tf.grads((...xs: tf.Tensor[]) => loss(xs, targets, { ...options, reduction: 'mean' }))([
+        x,
+        w,
+      ]);
+      for (const grad of grads) expect(Array.from(grad.dataSync()).every(Number.isFinite)).toBe(true);
+    });
+  });
+
+  test('chunked equals unchunked, bit for bit in the losses', () => {
+    tf.tidy(() => {
+      const inputs = [random('x', [37, 8]), random('w', [29, 8])].map(tensorOf);
+      const targets = someIgnored(37, 29);
+      const run = (maxLogitsBytes?: number) => {
+        const options = { softcap: 15, reduction: 'mean', maxLogitsBytes } as const;
+        const losses = loss(inputs, targets, { ...options, reduction: 'none' }).dataSync();
+        const grads = tf.grads((...xs: tf.Tensor[]) => loss(xs, targets, options))(inputs);
+        return { losses, grads: grads.map((grad) => grad.dataSync()) };
+      };
+      const whole = run();
+      const chunked = run(4 * 29 * 5);
+      expect(chunked.losses).toEqual(whole.losses);
+      for (const i of [0, 1]) expectClose(chunked.grads[i]!, whole.grads[i]!, `gradient ${i}`, 1e-6);
+    });
+  });
+
+  test('the scalar loss takes the slope that comes from above', () => {
+    tf.tidy(() => {
+      const inputs = [random('x', [5, 4]), random('w', [6, 4])].map(tensorOf);
+      const targets = someIgnored(5, 6);
+      const f = (...xs: tf.Tensor[]) => loss(xs, targets, { softcap: 15, reduction: 'mean' });
+      const once = tf.grads(f)(inputs, tf.scalar(1));
+      const thrice = tf.grads(f)(inputs, tf.scalar(3));
+      for (const i of [0, 1]) {
+        expectClose(thrice[i]!.dataSync(), tf.mul(once[i]!, 3).dataSync(), `gradient ${i}`, 1e-6);
+      }
+    });
+  });
+
+  test('without a tape no gradient is computed', async () => {
+    const inputs = [random('x', [64, 4]), random('w', [256, 4])].map(tensorOf);
+    const targets = someIgnored(64, 256);
+    const { kernelNames, result } = await tf.profile(() =>
+      loss(inputs, targets, { softcap: 15, reduction: 'mean' }),
+    );
+    tf.dispose([inputs, result]);
+    expect(kernelNames).toContain('Sigmoid');
+    expect(kernelNames).not.toContain('UnsortedSegmentSum');
+  });
+
+  test('options must be sound', () => {
+    tf.tidy(() => {
+      const x = tf.zeros([2, 3]);
+      expect(() => loss([x, x], new Int32Array(2), { softcap: 0, reduction: 'mean' })).toThrow(
+        'Expected softcap > 0, got 0',
+      );
+      expect(() => loss([x, tf.zeros([2, 4])], new Int32Array(2), { softcap: 1, reduction: 'mean' })).toThrow(
+        'got [2,3], [2,4] and [2]',
+      );
+    });
+  });
+});
+
+describeEachBackend('lmHeadLogits', () => {
+  test('equals the reference and is capped', () => {
+    tf.tidy(() => {
+      const [x, w] = [random('x', [6, 5], 4), random('w', [7, 5])];
+      const logits = lmHeadLogits(tensorOf(x) as tf.Tensor2D, tensorOf(w) as tf.Tensor2D, 2);
+      const values = logits.dataSync();
+      expectClose(values, reference.lmHeadLogits(x.values, w.values, 5, 2), 'logits');
+      expect(Math.max(...values)).toBeLessThanOrEqual(2);
+    });
+  });
+});
