@@ -2,7 +2,7 @@
 // first embedding (karpathy/autoresearch, train.py: MLP.forward and GPT.forward).
 //
 // Fused kernels (optional):
-//   ReluSquared {x} -> [y];  ReluSquaredGrad {x, dy} -> [dx]
+//   ReluSquared {x} -> [y];  ReluSquaredGrad {y, dy} -> [dx = 2 sqrt(y) dy] (y is kept anyway, by what follows)
 //   ResidualMix {x, x0, residLambdas, x0Lambdas} attrs {layer} -> [y]
 //   ResidualMixGrad {x, x0, residLambdas, x0Lambdas, dy} attrs {layer} -> [dx, dx0, dResidLambdas [L], dX0Lambdas [L]]
 
@@ -31,10 +31,11 @@ export function add<T extends tf.Tensor>(a: T, b: T): T {
 export function reluSquared<T extends tf.Tensor>(x: T): T {
   return differentiable([x], () => {
     if (hasKernel('ReluSquared')) {
+      const y = runFused('ReluSquared', { x })[0] as T;
       return {
-        value: runFused('ReluSquared', { x })[0] as T,
-        saved: [x],
-        backward: (dy, [x]) => runFused('ReluSquaredGrad', { x: x!, dy }),
+        value: y,
+        saved: [y],
+        backward: (dy, [y]) => runFused('ReluSquaredGrad', { y: y!, dy }),
       };
     }
     const positive = tf.relu(x);

@@ -1,0 +1,59 @@
+import { expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { differentiable, reluSquared } from '../../src/ops/index.js';
+import { describeEachBackend } from '../backend/present.js';
+
+describeEachBackend('differentiable', () => {
+  test('the gradient is ours also inside a scope named like a kernel with a registered gradient', () => {
+    const name = 'TestKernelWithGradient';
+    tf.registerGradient({
+      kernelName: name,
+      gradFunc: () => {
+        throw new Error('the gradient of another kernel');
+      },
+    });
+    try {
+      tf.tidy(() => {
+        const f = (x: tf.Tensor) => tf.tidy(name, () => reluSquared(x));
+        expect(
+          Array.from(
+            tf
+              .grad(f)(tf.tensor1d([3, -1]))
+              .dataSync(),
+          ),
+        ).toEqual([6, 0]);
+      });
+    } finally {
+      tf.unregisterGradient(name);
+    }
+  });
+
+  test('what backward makes on its way is freed', () => {
+    const x = tf.tensor1d([1, 2]);
+    const f = (x: tf.Tensor) =>
+      differentiable([x], () => ({
+        value: tf.square(tf.square(x)),
+        saved: [x],
+        backward: (dy, [x]) => [tf.mul(tf.mul(tf.square(x!), x!), tf.mul(dy, 4))],
+      }));
+    const before = tf.memory().numTensors;
+    const grad = tf.grad(f)(x);
+    expect(Array.from(grad.dataSync())).toEqual([4, 32]);
+    expect(tf.memory().numTensors).toBe(before + 1);
+    tf.dispose([x, grad]);
+  });
+
+  test('a forward computation that throws keeps nothing', () => {
+    const x = tf.tensor1d([1, 2]);
+    const before = tf.memory().numTensors;
+    const f = (x: tf.Tensor): tf.Tensor =>
+      differentiable([x], () => {
+        tf.square(x);
+        throw new Error('forward');
+      });
+    expect(() => f(x)).toThrow('forward');
+    expect(() => tf.grad(f)(x)).toThrow('forward');
+    expect(tf.memory().numTensors).toBe(before);
+    x.dispose();
+  });
+});
