@@ -1,0 +1,143 @@
+// The published comparison for a contest: a table, and the running best of each sampler over its seeds.
+
+import type { EChartsOption } from 'echarts';
+import type { ContestTable, Race } from '../tune/contest.js';
+import { median } from '../tune/contest.js';
+import { COLORS } from './svg.js';
+import { alignColumns } from './table.js';
+
+const fixed = (value: number | null | undefined): string =>
+  value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(4);
+
+/** The table in words, with what may be read from it and what not. */
+export function contestText({ standings, defaults, reference }: ContestTable): string {
+  const head = ['sampler', 'median', 'best', '95% of the mean', 'better', 'runs', 'failed'];
+  if (reference !== null) head.push(`< ${reference}`);
+  const rows = standings.map((row) => [
+    row.sampler,
+    fixed(row.median),
+    fixed(Math.min(...row.best)),
+    row.interval ? `${fixed(row.interval[0])}..${fixed(row.interval[1])}` : '-',
+    `${row.improvementPercent.toFixed(2)}%`,
+    `${row.runs}`,
+    `${row.failed}`,
+    ...(reference !== null ? [`${row.betterThanReference}`] : []),
+  ]);
+  const noise = defaults.deviation === null ? 'unknown' : defaults.deviation.toExponential(1);
+  const lines = [
+    '---',
+    alignColumns([head, ...rows]),
+    '',
+    `defaults on fresh seeds: mean ${fixed(defaults.mean)}, standard deviation ${noise} (${defaults.values.length} runs);`,
+    'samplers whose medians differ by less than that are equal.',
+    '',
+    'winners on fresh seeds (the best of many noisy values is too good by the difference):',
+    alignColumns([
+      ['sampler', 'in the contest', 'again', 'difference'],
+      ...standings.flatMap(({ sampler, winner }) => {
+        if (!winner || winner.again.length === 0) return [];
+        const mean = winner.again.reduce((a, b) => a + b, 0) / winner.again.length;
+        return [[sampler, fixed(winner.value), fixed(mean), fixed(mean - winner.value)]];
+      }),
+    ]),
+  ];
+  return lines.join('\n');
+}
+
+/** Median running best of each sampler, its seeds as thin lines, the defaults' mean dashed. */
+export function contestOption(races: readonly Race[], table: ContestTable): EChartsOption {
+  const samplers = table.standings.map((row) => row.sampler);
+  const length = Math.max(...races.map((race) => race.trials.length));
+  const curves = races.map((race) => ({ sampler: race.sampler, curve: runningBest(race, length) }));
+  const medians = samplers.map((sampler) => {
+    const own = curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve);
+    return Array.from({ length }, (_, i) => median(own.flatMap((curve) => curve[i] ?? [])));
+  });
+  const from = medians.flat().filter(Number.isFinite);
+  const all = [...from, table.defaults.mean, ...(table.reference === null ? [] : [table.reference])].filter(
+    Number.isFinite,
+  );
+  const margin = 0.08 * (Math.max(...all) - Math.min(...all) || 1);
+  const line = (value: number, name: string) => ({
+    yAxis: value,
+    name,
+    label: { formatter: name, position: 'insideEndTop' as const },
+  });
+  return {
+    title: {
+      text: 'Running best val_bpb, median over seeds',
+      left: 'center',
+      top: 8,
+      textStyle: { fontSize: 17 },
+    },
+    legend: { top: 36, itemGap: 26, data: samplers },
+    grid: { left: 78, right: 40, top: 72, bottom: 56 },
+    xAxis: {
+      type: 'value',
+      name: 'Trial',
+      nameLocation: 'middle',
+      nameGap: 30,
+      max: length - 1,
+      splitLine: { lineStyle: { color: COLORS.grid } },
+    },
+    yAxis: {
+      type: 'value',
+      name: 'val_bpb (lower is better)',
+      nameLocation: 'middle',
+      nameGap: 56,
+      min: Math.min(...all) - margin,
+      max: Math.max(...all) + margin,
+      axisLabel: { showMinLabel: false, showMaxLabel: false },
+      splitLine: { lineStyle: { color: COLORS.grid } },
+    },
+    series: samplers.flatMap((sampler, i) => {
+      const color = COLORS.series[i % COLORS.series.length]!;
+      const points = (curve: readonly (number | null)[]) =>
+        curve.flatMap((value, x) => (value !== null && Number.isFinite(value) ? [[x, value]] : []));
+      return [
+        {
+          name: sampler,
+          type: 'line' as const,
+          step: 'end' as const,
+          symbol: 'none',
+          z: 4,
+          lineStyle: { width: 3, color },
+          itemStyle: { color },
+          data: points(medians[i]!),
+          ...(i === 0 && {
+            markLine: {
+              silent: true,
+              symbol: 'none',
+              lineStyle: { type: 'dashed' as const, color: '#777' },
+              data: [
+                line(table.defaults.mean, 'defaults'),
+                ...(table.reference === null ? [] : [line(table.reference, 'reference')]),
+              ].filter((entry) => Number.isFinite(entry.yAxis)),
+            },
+          }),
+        },
+        ...curves
+          .filter((entry) => entry.sampler === sampler)
+          .map((entry) => ({
+            type: 'line' as const,
+            step: 'end' as const,
+            symbol: 'none',
+            silent: true,
+            lineStyle: { width: 1, color, opacity: 0.35 },
+            data: points(entry.curve),
+          })),
+      ];
+    }),
+  };
+}
+
+/** Best value after each trial; null before the first complete one. */
+function runningBest({ trials }: Race, length: number): (number | null)[] {
+  let best: number | null = null;
+  return Array.from({ length }, (_, i) => {
+    const trial = trials[i];
+    if (trial?.state === 'complete' && trial.value !== null && (best === null || trial.value < best))
+      best = trial.value;
+    return best;
+  });
+}

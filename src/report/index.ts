@@ -1,0 +1,50 @@
+// Reports of studies and contests: files in a folder, and words for the terminal.
+
+import { join } from 'node:path';
+import { writeFileAtomic } from '../base/files.js';
+import type { ContestTable, Race } from '../tune/contest.js';
+import { contestOption, contestText } from './contest.js';
+import { reportHtml } from './html.js';
+import { progressOption } from './progressPlot.js';
+import type { ReportedStudy } from './study.js';
+import { renderSvg } from './svg.js';
+import { summaryText } from './table.js';
+
+export { reportHtml } from './html.js';
+export { progressOption } from './progressPlot.js';
+export type { ReportedStudy } from './study.js';
+export { renderSvg } from './svg.js';
+export { summaryText } from './table.js';
+
+const WIDTH = 1280;
+const HEIGHT = 640;
+
+/**
+ * Writes progress.svg and report.html of a study.
+ * @param options.reference a value to draw as a line
+ * @throws EnvironmentError when the folder cannot be written
+ */
+export async function writeReport(
+  folder: string,
+  study: ReportedStudy,
+  options: { reference?: number | undefined } = {},
+): Promise<{ text: string; svg: string; html: string }> {
+  const svg = join(folder, 'progress.svg');
+  const html = join(folder, 'report.html');
+  writeFileAtomic(svg, renderSvg(progressOption(study, options), WIDTH, HEIGHT));
+  writeFileAtomic(html, reportHtml(study, options));
+  return { text: summaryText(study), svg, html };
+}
+
+/** Writes contest.svg and contest.txt. @throws EnvironmentError when the folder cannot be written */
+export function writeContest(
+  folder: string,
+  races: readonly Race[],
+  table: ContestTable,
+): { text: string; svg: string } {
+  const svg = join(folder, 'contest.svg');
+  const text = contestText(table);
+  writeFileAtomic(svg, renderSvg(contestOption(races, table), WIDTH, HEIGHT));
+  writeFileAtomic(join(folder, 'contest.txt'), `${text}\n`);
+  return { text, svg };
+}
