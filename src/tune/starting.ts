@@ -103,8 +103,10 @@ export function isLost(trial: Trial, worker: WorkerIdentity, unknown: boolean): 
 /** Records that end a trial as told; none where it is already finished. */
 export function endEntries(studyId: number, trial: Trial, outcome: Outcome, now: number): Entry[] {
   const entries = outcomeEntries(trial, outcome, now);
-  const interrupted = typeof outcome === 'object' && 'reason' in outcome && outcome.reason === 'interrupted';
-  return entries.length > 0 && interrupted ? [...entries, ...requeueEntries(studyId, trial)] : entries;
+  const reason = (outcome as { reason?: string } | null)?.reason;
+  return entries.length > 0 && reason === 'interrupted'
+    ? [...entries, ...requeueEntries(studyId, trial)]
+    : entries;
 }
 
 /** Records that fail a lost trial. */

@@ -283,9 +283,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
             `Parameter ${name}: expected a value within ${describeDistribution(space[name]!)}, got ${JSON.stringify(value)}`,
           );
       }
-      const whole = Object.fromEntries(
-        Object.keys(space).map((name) => [name, params[name] ?? defaults[name]!]),
-      );
+      const whole: Params = { ...defaults, ...params };
       storage.transact(() => {
         const isSame = ({ params: own, systemAttrs }: Trial) => {
           const theirs = { ...(systemAttrs.fixed_params as Params | undefined), ...own };

@@ -1,0 +1,670 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, jest, test } from '@jest/globals';
+import { describeStudies } from '../../experiments/optuna-interop/describe.js';
+import { TrainingError, UsageError } from '../../src/base/errors.js';
+import { type Random, randomStream } from '../../src/base/random.js';
+import { categorical, contains, float, int } from '../../src/tune/distributions.js';
+import { createTrialEntry, studyAttrEntry } from '../../src/tune/journal/records.js';
+import { journalStorage, readJournal } from '../../src/tune/journal/storage.js';
+import { identify } from '../../src/tune/journal/worker.js';
+import { createStudy, loadStudy, type Study, type StudyOptions } from '../../src/tune/study.js';
+import { type RunningTrial, TrialPruned } from '../../src/tune/trial.js';
+import type { Params, Sampler, SearchSpace } from '../../src/tune/types.js';
+import { defaults, space, uniform, value } from './problem.js';
+import { scratchFolder } from './scratch.js';
+
+const fresh = scratchFolder();
+const options = (more: Partial<StudyOptions> = {}): StudyOptions => ({
+  space,
+  defaults,
+  sampler: uniform,
+  ...more,
+});
+const objective = ({ params }: RunningTrial) => value(params);
+
+/** Trials without times and owners, which differ from run to run. */
+function outcomes(study: Study) {
+  return study.trials.map(({ number, state, value, params, userAttrs }) => ({
+    number,
+    state,
+    value,
+    params,
+    userAttrs,
+  }));
+}
+
+describe('ask and tell', () => {
+  test('trial 0 is the default configuration, then the sampler proposes', () => {
+    const study = createStudy(options());
+    const first = study.ask();
+    expect([first.number, first.params]).toEqual([0, defaults]);
+    study.tell(first, 2);
+    const second = study.ask();
+    expect(second.params).toEqual(uniform.ask(study, 1).params);
+    expect(study.tell(1, 1)).toMatchObject({ number: 1, state: 'complete', value: 1 });
+    expect(study.best()).toMatchObject({ number: 1 });
+  });
+
+  test('the best is the largest where the value is maximised', () => {
+    const study = createStudy(options({ direction: 'maximize', runDefaults: false }));
+    for (const result of [1, 3, Infinity, 2, Number.NaN]) study.tell(study.ask(), result);
+    expect(study.best()!.value).toBe(Infinity);
+    expect(createStudy(options()).best()).toBeNull();
+  });
+
+  test('reports are kept by step, the first of a step counts', () => {
+    const study = createStudy(options());
+    const trial = study.ask();
+    trial.report(10, 3);
+    trial.report(0, Number.NaN);
+    trial.report(10, 4);
+    expect([...study.trials[0]!.intermediate]).toEqual([
+      [10, 3],
+      [0, Number.NaN],
+    ]);
+    expect(() => trial.report(0.5, 1)).toThrow('Expected step to be an integer >= 0, got 0.5');
+    expect(() => trial.report(1, '2' as unknown as number)).toThrow('Expected a number to report, got 2');
+    study.tell(trial, 1);
+    expect(() => trial.report(20, 1)).toThrow('Trial 0 is already finished (complete)');
+  });
+
+  test('attributes are stored; null and what JSON cannot hold are refused', () => {
+    const study = createStudy(options());
+    const trial = study.ask();
+    trial.setUserAttr('config', { depth: 8, nested: [null, Number.NaN] });
+    study.setUserAttr('note', 'x');
+    expect(study.trials[0]!.userAttrs).toEqual({ config: { depth: 8, nested: [null, Number.NaN] } });
+    expect(study.userAttrs.note).toBe('x');
+    expect(() => trial.setUserAttr('a', null)).toThrow('Expected a value for the attribute a, got null');
+    expect(() => trial.setUserAttr('a', 1n)).toThrow(UsageError);
+  });
+
+  test('a second tell changes nothing; an unknown number is refused', () => {
+    const study = createStudy(options());
+    const trial = study.ask();
+    study.tell(trial, 1);
+    expect(study.tell(trial, 2).value).toBe(1);
+    study.enqueue({ depth: 6 });
+    expect(() => study.tell(1, 1)).toThrow('Expected the number of a trial that was asked for, got 1');
+    expect(() => study.tell(9, 1)).toThrow(UsageError);
+  });
+
+  test('a sampler that leaves the space is an error, not a trial', () => {
+    const astray: Sampler = { name: 'astray', ask: () => ({ params: { ...defaults, x: 6 } }) };
+    const study = createStudy(options({ sampler: astray, runDefaults: false }));
+    expect(() => study.ask()).toThrow('Sampler astray proposed x = 6 outside float -5 .. 5');
+    expect(study.trials).toHaveLength(0);
+  });
+});
+
+describe('the queue', () => {
+  test('runs before the sampler in order, with defaults for what it leaves out', () => {
+    const study = createStudy(options());
+    study.enqueue({ depth: 12 });
+    study.enqueue({ kind: null, x: -5 });
+    const asked = Array.from({ length: 4 }, () => study.ask().params);
+    expect(asked.slice(0, 3)).toEqual([
+      defaults,
+      { ...defaults, depth: 12 },
+      { ...defaults, kind: null, x: -5 },
+    ]);
+    expect(study.trials[3]!.systemAttrs['tinygpt:sampler']).toBe('uniform');
+  });
+
+  test('holds nothing twice where that is asked for', () => {
+    const study = createStudy(options());
+    for (let i = 0; i < 2; i++) study.enqueue({ depth: 12 }, { skipIfExists: true });
+    study.enqueue({}, { skipIfExists: true }); // the defaults are there already
+    study.tell(study.ask(), 1);
+    study.enqueue({ ...defaults }, { skipIfExists: true });
+    expect(study.trials).toHaveLength(2);
+    study.enqueue({ depth: 12 });
+    expect(study.trials).toHaveLength(3);
+  });
+
+  test('refuses unknown parameters and values outside their range', () => {
+    const study = createStudy(options());
+    expect(() => study.enqueue({ dept: 4 })).toThrow(
+      'Unknown parameter dept to enqueue; did you mean depth?',
+    );
+    expect(() => study.enqueue({ depth: 3 })).toThrow(
+      'Parameter depth: expected a value within int 2 .. 12 step 2, got 3',
+    );
+    expect(study.trials).toHaveLength(1);
+  });
+
+  test('what another program enqueued outside the space fails without running', () => {
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path, runDefaults: false }));
+    const attrs = { fixed_params: { depth: 3, x: 2 } };
+    journalStorage(path).transact(() => [
+      createTrialEntry(0, {}, { state: 'waiting', params: {}, start: null, systemAttrs: attrs }),
+    ]);
+    expect(study.ask().number).toBe(1);
+    expect(study.trials[0]).toMatchObject({
+      state: 'fail',
+      params: { x: 2, kind: 'b' },
+      userAttrs: { fail_reason: 'infeasible', fail_message: 'outside the space: depth = 3' },
+    });
+  });
+});
+
+describe('what cannot run', () => {
+  const check = ({ depth }: Params) =>
+    (depth as number) > 6 ? { reason: 'memory', detail: `${depth} layers need 13 GB of 12 GB` } : null;
+
+  test('is recorded with its reason, never run, and not counted against the limit', async () => {
+    const study = createStudy(options({ check }));
+    const ran: number[] = [];
+    const seen: number[] = [];
+    const result = await study.optimize(
+      ({ number, params }) => {
+        ran.push(number);
+        expect(params.depth as number).toBeLessThanOrEqual(6);
+        return value(params);
+      },
+      { trials: 10, onTrial: (trial) => seen.push(trial.number) },
+    );
+    const refused = study.trials.filter((trial) => trial.state === 'fail');
+    expect(refused.length).toBeGreaterThan(3);
+    expect(result).toMatchObject({ trials: 10, infeasible: refused.length, stopped: 'trials' });
+    expect(ran).toHaveLength(10);
+    expect(seen).toEqual(study.trials.map((trial) => trial.number));
+    for (const trial of refused) {
+      expect(trial.userAttrs).toEqual({
+        fail_reason: 'infeasible',
+        fail_message: `memory: ${trial.params.depth} layers need 13 GB of 12 GB`,
+      });
+      expect(trial.end).not.toBeNull();
+    }
+  });
+
+  test('ends the study when nothing else is proposed', async () => {
+    const study = createStudy(
+      options({ check: () => ({ reason: 'memory', detail: 'none' }), maxInfeasible: 7 }),
+    );
+    await expect(study.optimize(objective, { trials: 3 })).rejects.toThrow(
+      'The last 7 proposals cannot run (memory: none); narrow the space',
+    );
+    expect(study.trials).toHaveLength(7);
+  });
+});
+
+describe('optimize', () => {
+  test('records how each trial ended and goes on', async () => {
+    const study = createStudy(options());
+    const endings: ((trial: RunningTrial) => number)[] = [
+      () => 1,
+      () => {
+        throw new TrialPruned();
+      },
+      (trial) => {
+        trial.report(0, 5);
+        trial.report(3, 4);
+        throw new TrialPruned();
+      },
+      () => {
+        throw new TrainingError('out_of_memory', 'no memory left');
+      },
+      () => {
+        throw new Error('boom');
+      },
+      () => {
+        throw 'a string';
+      },
+      () => Number.NaN,
+      () => undefined as unknown as number,
+      () => null as unknown as number,
+      () => -Infinity,
+    ];
+    const result = await study.optimize((trial) => endings[trial.number]!(trial), { trials: endings.length });
+    expect(result).toMatchObject({ trials: 10, infeasible: 0, stopped: 'trials' });
+    expect(
+      study.trials.map((t) => [t.state, t.value, t.userAttrs.fail_reason, t.userAttrs.fail_message]),
+    ).toEqual([
+      ['complete', 1, undefined, undefined],
+      ['pruned', null, undefined, undefined],
+      ['pruned', 4, undefined, undefined],
+      ['fail', null, 'out_of_memory', 'no memory left'],
+      ['fail', null, 'exception', 'boom'],
+      ['fail', null, 'exception', 'a string'],
+      ['fail', null, 'nan', 'Expected the objective to return a number, got NaN'],
+      ['fail', null, 'nan', 'Expected the objective to return a number, got undefined'],
+      ['fail', null, 'nan', 'Expected the objective to return a number, got null'],
+      ['complete', -Infinity, undefined, undefined],
+    ]);
+    expect(study.trials[4]!.userAttrs.cost_seconds).toBeGreaterThanOrEqual(0);
+  });
+
+  test('an error is thrown on where that is asked for, and recorded first', async () => {
+    const study = createStudy(options());
+    const fails = () => {
+      throw new Error('boom');
+    };
+    await expect(study.optimize(fails, { trials: 3, catchErrors: false })).rejects.toThrow('boom');
+    expect(study.trials.map((trial) => trial.state)).toEqual(['fail']);
+  });
+
+  test('the limit is for the study: the same call resumes, and a finished study starts nothing', async () => {
+    const path = fresh('journal.log');
+    const storage = { storage: path };
+    await createStudy(options(storage)).optimize(objective, { trials: 4 });
+    const study = createStudy(options(storage));
+    expect((await study.optimize(objective, { trials: 10 })).trials).toBe(6);
+    expect((await study.optimize(objective, { trials: 10 })).trials).toBe(0);
+    const whole = createStudy(options());
+    await whole.optimize(objective, { trials: 10 });
+    expect(outcomes(study)).toEqual(outcomes(whole));
+  });
+
+  test('a running trial of another worker counts against the limit', async () => {
+    const path = fresh('journal.log');
+    const other = createStudy(options({ storage: path }));
+    const running = other.ask();
+    const study = createStudy(options({ storage: path }));
+    expect(study.trials[0]!.state).toBe('running');
+    expect(await study.optimize(objective, { trials: 3 })).toMatchObject({ trials: 2 });
+    other.tell(running, 1);
+    expect(other.trials).toHaveLength(3);
+  });
+
+  test('a signal reaches the running trial, which is recorded; its configuration waits for the next run', async () => {
+    const path = fresh('journal.log');
+    const abort = new AbortController();
+    const study = createStudy(options({ storage: path }));
+    const result = await study.optimize(
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('stopped at step 3')));
+          abort.abort();
+        }),
+      { trials: 5, signal: abort.signal },
+    );
+    expect(result).toMatchObject({ trials: 1, stopped: 'signal' });
+    expect(study.trials.map((t) => [t.state, t.userAttrs.fail_reason])).toEqual([
+      ['fail', 'interrupted'],
+      ['waiting', undefined],
+    ]);
+    const resumed = createStudy(options({ storage: path }));
+    await resumed.optimize(objective, { trials: 2 });
+    expect(resumed.trials[1]).toMatchObject({ state: 'complete', params: defaults });
+    expect(resumed.trials).toHaveLength(3);
+  });
+
+  test('a trial that finishes in spite of the signal is complete, and the last', async () => {
+    const abort = new AbortController();
+    const study = createStudy(options());
+    const result = await study.optimize(
+      () => {
+        abort.abort();
+        return 3;
+      },
+      { signal: abort.signal },
+    );
+    expect([result.stopped, outcomes(study).map((t) => t.value)]).toEqual(['signal', [3]]);
+  });
+
+  test('no trial starts once the seconds are over', async () => {
+    const clock = jest.spyOn(performance, 'now');
+    let now = 0;
+    clock.mockImplementation(() => now);
+    try {
+      const study = createStudy(options());
+      const result = await study.optimize(
+        () => {
+          now += 400;
+          return 1;
+        },
+        { seconds: 1 },
+      );
+      expect(result).toEqual({ trials: 3, infeasible: 0, seconds: 1.2, stopped: 'seconds' });
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  test.each([[{}], [{ trials: 0 }], [{ trials: Number.NaN }], [{ seconds: 0 }], [{ seconds: -1 }]])(
+    'limits %p are refused',
+    async (limits) => {
+      await expect(createStudy(options()).optimize(objective, limits)).rejects.toThrow(
+        /^Expected (trials|seconds)/,
+      );
+    },
+  );
+});
+
+describe('determinism', () => {
+  test('the seed fixes every proposal, in memory and on disk', async () => {
+    const runs: unknown[] = [];
+    for (const more of [{ seed: 3 }, { seed: 3, storage: fresh('journal.log') }, { seed: 4 }]) {
+      const study = createStudy(options(more));
+      await study.optimize(objective, { trials: 8 });
+      runs.push(outcomes(study));
+    }
+    expect(runs[0]).toEqual(runs[1]);
+    expect(runs[0]).not.toEqual(runs[2]);
+  });
+
+  test('a continued study keeps its seed', () => {
+    const path = fresh('journal.log');
+    createStudy(options({ storage: path, seed: 'night' }));
+    expect(createStudy(options({ storage: path })).seed).toBe('night');
+    expect(loadStudy({ storage: path, sampler: uniform }).seed).toBe('night');
+  });
+});
+
+describe('studies on disk', () => {
+  test('a study in memory and its journal hold the same', async () => {
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path, metricName: 'val_bpb', objective: { seconds: 3 } }));
+    await study.optimize(
+      (trial) => {
+        trial.report(1, 2);
+        return value(trial.params);
+      },
+      { trials: 5 },
+    );
+    const [read] = readJournal(path);
+    expect(describeStudies([{ ...read!, trials: [...study.trials] }])).toEqual(describeStudies([read!]));
+    expect(read!.systemAttrs).toEqual({ 'study:metric_names': ['val_bpb'] });
+    expect(read!.userAttrs).toEqual({
+      space: JSON.parse(JSON.stringify(space)),
+      defaults,
+      seed: 0,
+      sampler: 'uniform',
+      pruner: 'nop',
+      objective: { seconds: 3 },
+    });
+  });
+
+  test('several studies share a journal; loading one needs its name', () => {
+    const path = fresh('journal.log');
+    createStudy(options({ storage: path, name: 'a' })).ask();
+    createStudy(options({ storage: path, name: 'b', direction: 'maximize' })).ask();
+    expect(readJournal(path).map((study) => study.trials.map((t) => [t.id, t.number]))).toEqual([
+      [[0, 0]],
+      [[1, 0]],
+    ]);
+    expect(loadStudy({ storage: path, name: 'b', sampler: uniform })).toMatchObject({
+      direction: 'maximize',
+      space,
+      defaults,
+    });
+    expect(() => loadStudy({ storage: path, sampler: uniform })).toThrow(
+      'Expected a study name among a, b of',
+    );
+    expect(() => loadStudy({ storage: path, name: 'c', sampler: uniform })).toThrow('got c');
+    expect(() => loadStudy({ storage: fresh('none.log'), sampler: uniform })).toThrow('No study log at');
+  });
+
+  test('two processes see each other: numbers are unique and in the order of the log', () => {
+    const path = fresh('journal.log');
+    const studies = [0, 1].map(() => createStudy(options({ storage: path })));
+    const asked = Array.from({ length: 12 }, (_, i) => studies[i % 2]!.ask());
+    expect(asked.map((trial) => trial.number)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+    studies[0]!.tell(asked[3]!.number, 5);
+    studies[1]!.refresh();
+    expect(studies[1]!.trials[3]!.value).toBe(5);
+  });
+
+  test('a number taken by another process while the sampler thinks is proposed anew', () => {
+    const path = fresh('journal.log');
+    const other = createStudy(options({ storage: path, runDefaults: false }));
+    const asked: number[] = [];
+    let intruders = 2;
+    const slow: Sampler = {
+      name: 'slow',
+      ask(view, number) {
+        asked.push(number);
+        if (intruders-- > 0) other.ask();
+        return uniform.ask(view, number);
+      },
+    };
+    const study = createStudy(options({ storage: path, sampler: slow }));
+    const trial = study.ask();
+    expect(asked).toEqual([0, 1, 2]);
+    expect([trial.number, trial.params]).toEqual([2, uniform.ask(study, 2).params]);
+  });
+
+  test('a sampler that is always overtaken ends up asked under the lock', () => {
+    const path = fresh('journal.log');
+    const other = createStudy(options({ storage: path, runDefaults: false }));
+    let asked = 0;
+    const slow: Sampler = {
+      name: 'slow',
+      ask(view, number) {
+        if (asked++ < 3) other.ask(); // a fourth time would wait for the lock that this ask holds
+        return uniform.ask(view, number);
+      },
+    };
+    expect(createStudy(options({ storage: path, sampler: slow })).ask().number).toBe(3);
+    expect(asked).toBe(4);
+  });
+});
+
+describe('another study is refused with the difference named', () => {
+  const path = fresh('journal.log');
+  const original = () => createStudy(options({ storage: path, objective: { seconds: 60, data: 'stories' } }));
+  const { depth: _, ...withoutDepth } = space;
+  const { depth: __, ...defaultsWithoutDepth } = defaults;
+
+  test.each<[string, Partial<StudyOptions>, RegExp]>([
+    [
+      'bounds',
+      { space: { ...space, x: float(-5, 6) } },
+      /searches x in float -5 \.\. 5, this one in float -5 \.\. 6/,
+    ],
+    [
+      'scale',
+      { space: { ...space, lr: float(1e-4, 1) } },
+      /lr in float 0\.0001 \.\. 1 log, this one in float 0\.0001 \.\. 1;/,
+    ],
+    [
+      'choices',
+      { space: { ...space, kind: categorical(['b', 'a', null]) } },
+      /kind in one of "a", "b", null, this one/,
+    ],
+    ['a parameter more', { space: { ...space, more: int(1, 2) } }, /does not search more, this one does/],
+    [
+      'a parameter less',
+      { space: withoutDepth, defaults: defaultsWithoutDepth },
+      /searches depth, this one does not/,
+    ],
+    ['defaults', { defaults: { ...defaults, x: 2 } }, /its default x is 1, here 2/],
+    ['direction', { direction: 'maximize' }, /it is to minimize, this one to maximize/],
+    ['objective', { objective: { seconds: 30, data: 'stories' } }, /its objective seconds is 60, here 30/],
+    [
+      'objective entry',
+      { objective: { seconds: 60, data: 'stories', seed: 1 } },
+      /objective seed is nothing, here 1/,
+    ],
+  ])('%s', (_, more, message) => {
+    original();
+    const before = readFileSync(path, 'utf8');
+    const again = () =>
+      createStudy(options({ storage: path, objective: { seconds: 60, data: 'stories' }, ...more }));
+    expect(again).toThrow(UsageError);
+    expect(again).toThrow(message);
+    expect(again).toThrow(`Study study in ${path} is another one: `);
+    expect(readFileSync(path, 'utf8')).toBe(before);
+  });
+
+  test('by the distributions of its trials where the study recorded no space, as Python writes it', () => {
+    const foreign = fresh('journal.log');
+    journalStorage(foreign, { create: true }).transact(() => [
+      { op_code: 0, study_name: 'study', directions: [1] },
+      createTrialEntry(0, { x: float(0, 1) }, { state: 'running', params: { x: 0.5 }, start: 0 }),
+    ]);
+    expect(() => createStudy(options({ storage: foreign }))).toThrow(
+      'it searches x in float 0 .. 1, this one in',
+    );
+    const study = createStudy({ storage: foreign, space: { x: float(0, 1) }, sampler: uniform });
+    expect(study.ask().number).toBe(1); // no default trial in the middle of a study
+    expect(readJournal(foreign)[0]!.userAttrs).toMatchObject({ seed: 0, space: { x: { kind: 'float' } } });
+    expect(loadStudy({ storage: foreign, sampler: uniform }).space).toEqual({ x: float(0, 1) });
+  });
+
+  test('by its number of objectives', () => {
+    const foreign = fresh('journal.log');
+    journalStorage(foreign, { create: true }).transact(() => [
+      { op_code: 0, study_name: 'study', directions: [1, 2] },
+    ]);
+    expect(() => createStudy(options({ storage: foreign }))).toThrow('it has 2 objectives, one is needed');
+  });
+});
+
+describe('trials of dead processes', () => {
+  const dead = { ...identify(), pid: 2 ** 22 - 1 };
+
+  function leftBehind(path: string, worker: object | null, fixed?: Params): void {
+    createStudy(options({ storage: path, runDefaults: false }));
+    const systemAttrs = {
+      ...(worker && { 'tinygpt:worker': worker }),
+      ...(fixed && { fixed_params: fixed }),
+    };
+    journalStorage(path).transact(() => [
+      createTrialEntry(0, space, { state: 'running', params: defaults, start: 0, systemAttrs }),
+    ]);
+  }
+
+  test('are failed when the study goes on, and do not count against its limit', async () => {
+    const path = fresh('journal.log');
+    leftBehind(path, dead);
+    const study = createStudy(options({ storage: path }));
+    await study.optimize(objective, { trials: 2 });
+    expect(study.trials.map((t) => [t.state, t.userAttrs.fail_reason])).toEqual([
+      ['fail', 'killed'],
+      ['complete', undefined],
+      ['complete', undefined],
+    ]);
+    expect(study.trials[0]!.userAttrs.fail_message).toMatch(/^Process 4194303 on .* ended$/);
+  });
+
+  test('run again once if they came from the queue', async () => {
+    const path = fresh('journal.log');
+    leftBehind(path, dead, defaults);
+    const study = createStudy(options({ storage: path }));
+    expect(study.reclaim()).toEqual([0]);
+    expect(study.trials[1]).toMatchObject({ state: 'waiting', systemAttrs: { 'tinygpt:retry_of': 0 } });
+    const retry = study.ask();
+    expect(retry.params).toEqual(defaults);
+    journalStorage(path).transact(() => [
+      { op_code: 9, trial_id: retry.id, system_attr: { 'tinygpt:worker': dead } },
+    ]);
+    study.refresh();
+    expect(study.reclaim()).toEqual([1]);
+    expect(study.trials).toHaveLength(2);
+  });
+
+  test('include those from before a restart of the machine and of a reused pid', () => {
+    for (const worker of [
+      { ...identify(), boot: 'earlier' },
+      { ...identify(), start: identify().start + 1 },
+    ]) {
+      if (identify().start === 0) continue; // known on Linux only
+      const path = fresh('journal.log');
+      leftBehind(path, worker);
+      expect(createStudy(options({ storage: path })).reclaim()).toEqual([0]);
+    }
+  });
+
+  test('elsewhere cannot be seen and stay, unless given up by request; living ones always stay', () => {
+    for (const worker of [{ ...dead, host: 'elsewhere' }, { ...dead, namespace: '1' }, null]) {
+      const path = fresh('journal.log');
+      leftBehind(path, worker);
+      const study = createStudy(options({ storage: path }));
+      expect(study.reclaim()).toEqual([]);
+      expect(study.reclaim({ unknown: true })).toEqual([0]);
+    }
+    const path = fresh('journal.log');
+    leftBehind(path, identify());
+    expect(createStudy(options({ storage: path })).reclaim({ unknown: true })).toEqual([]);
+  });
+
+  test('are left to their fate: a late tell of a reclaimed trial changes nothing', () => {
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path }));
+    const trial = study.ask();
+    journalStorage(path).transact(() => [
+      {
+        op_code: 6,
+        trial_id: 0,
+        state: 3,
+        values: null,
+        datetime_complete: '2026-11-23T12:00:00.000000+00:00',
+      },
+    ]);
+    trial.report(1, 1);
+    expect(study.tell(trial, 1)).toMatchObject({ state: 'fail', value: null });
+  });
+});
+
+describe('properties', () => {
+  function randomSpace(random: Random): SearchSpace {
+    const make = [
+      () => float(random.normal(), 4 + random.uniform()),
+      () => float(10 ** -random.int(5), 2, { log: true }),
+      () => float(0, 1, { step: 1 / (1 + random.int(20)) }),
+      () => int(-random.int(9), random.int(9), { step: 1 + random.int(3) }),
+      () => int(1 + random.int(4), 5 + random.int(900), { log: true }),
+      () => categorical(['a', 'é"', 3, null, 2.5].slice(0, 1 + random.int(5))),
+    ];
+    return Object.fromEntries(
+      Array.from({ length: 1 + random.int(6) }, (_, i) => [`p ${i}`, make[random.int(6)]!()]),
+    );
+  }
+
+  test('every asked point lies in its space and comes back from the log as it was', async () => {
+    for (let seed = 0; seed < 25; seed++) {
+      const path = fresh('journal.log');
+      const searched = randomSpace(randomStream(seed, 'space'));
+      const study = createStudy({ space: searched, sampler: uniform, storage: path, seed });
+      const asked: Params[] = [];
+      await study.optimize(
+        ({ params }) => {
+          for (const [name, distribution] of Object.entries(searched))
+            expect(contains(distribution, params[name])).toBe(true);
+          asked.push(params);
+          return 0;
+        },
+        { trials: 6 },
+      );
+      const [read] = readJournal(path);
+      expect(read!.trials.map((trial) => trial.params)).toEqual(asked);
+      expect(createStudy({ space: searched, sampler: uniform, storage: path, seed }).trials).toHaveLength(6);
+    }
+  });
+
+  test('a journal of random interleaved steps of three processes replays to what each of them sees', () => {
+    const random = randomStream(9, 'interleave');
+    const path = fresh('journal.log');
+    const studies = [0, 1, 2].map(() => createStudy(options({ storage: path })));
+    const open: { study: Study; trial: RunningTrial; step: number }[] = [];
+    for (let i = 0; i < 150; i++) {
+      const study = studies[random.int(3)]!;
+      const at = open[random.int(open.length)];
+      if (!at || random.uniform() < 0.2) open.push({ study, trial: study.ask(), step: 0 });
+      else if (random.uniform() < 0.5) at.trial.report(at.step++, random.normal());
+      else if (random.uniform() < 0.3) study.enqueue({ x: random.int(5) });
+      else {
+        const outcome = [1.5, Number.NaN, { state: 'pruned' } as const][random.int(3)]!;
+        at.study.tell(at.trial, outcome);
+        open.splice(open.indexOf(at), 1);
+      }
+    }
+    const expected = describeStudies(readJournal(path));
+    for (const study of studies) {
+      study.refresh();
+      const [read] = readJournal(path);
+      expect(describeStudies([{ ...read!, trials: [...study.trials] }])).toEqual(expected);
+    }
+  });
+
+  test('attributes written through another handle arrive', () => {
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path }));
+    journalStorage(path).transact(() => [studyAttrEntry('user', 0, 'by', 'another')]);
+    study.refresh();
+    expect(study.userAttrs.by).toBe('another');
+  });
+});
