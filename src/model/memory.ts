@@ -1,0 +1,72 @@
+// How much memory a training step needs, before it is run. Counts what the operations of ops/ keep for the
+// backward pass, the parameters with their gradients and optimizer state, and the largest transient.
+// test/model/memory.test.ts holds it against measured peaks.
+//
+// B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
+
+import { MAX_LOGITS_BYTES } from '../ops/index.js';
+import { GATE_CHANNELS, hasValueEmbedding, kvDim, type ModelConfig, parameterShapes } from './config.js';
+
+const FLOAT = 4;
+
+/**
+ * Floats a token that a layer keeps for the backward pass with the stock operations, as measured: in widths C
+ * (residuals, norms, projections' inputs, the MLP's 4 C twice) and in kv widths (keys, values, their rotated forms).
+ */
+const KEPT = { width: 22.2, kv: 3.1, valueEmbeddingKv: 2.1, gate: GATE_CHANNELS } as const;
+/** The same outside the layers: embedding, its norm, the head's input and gradient. */
+const KEPT_OUTSIDE = 4.2;
+/** Matrices of logits alive at once in the cross-entropy. */
+const LOGITS_AT_ONCE = 7.8;
+/** Attention keeps its probabilities up to this many tokens a row; longer rows are computed again in blocks. */
+const LONGEST_KEPT_ROW = 128;
+/** Score blocks alive at once in attention's backward pass, of this many queries. */
+const SCORES_AT_ONCE = 5;
+
+/** Bytes by what they are for, and the most of them that is alive at once. */
+export type MemoryEstimate = {
+  parameters: number;
+  gradients: number;
+  optimizer: number;
+  activations: number;
+  transient: number;
+  peakBytes: number;
+};
+
+/**
+ * Estimates the tensor bytes of a training step with the stock operations; within 25% of what backends measure.
+ * @param options.batch B, rows of one pass; @param options.accumulation passes of one step
+ */
+export function estimateMemory(
+  config: ModelConfig,
+  options: { batch: number; accumulation: number },
+): MemoryEstimate {
+  const { nLayer: L, nHead: H, nEmbd: C, vocabSize: V, sequenceLen: T } = config;
+  const kv = kvDim(config);
+  const N = options.batch * T;
+  let count = 0;
+  let moments = 0;
+  for (const { name, shape } of parameterShapes(config)) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    count += size;
+    moments += name.startsWith('transformer.h.') ? size : 2 * size; // Muon keeps one, AdamW two
+  }
+  let kept = N * KEPT_OUTSIDE * C + V * C; // the head's gradient is made in the forward pass
+  for (let layer = 0; layer < L; layer++) {
+    kept += N * (KEPT.width * C + KEPT.kv * kv);
+    if (hasValueEmbedding(config, layer)) kept += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
+    if (T <= LONGEST_KEPT_ROW) kept += N * H * T;
+  }
+  const logits = LOGITS_AT_ONCE * Math.min(N * V, MAX_LOGITS_BYTES / FLOAT);
+  const scores = SCORES_AT_ONCE * options.batch * H * Math.min(T, LONGEST_KEPT_ROW) * T;
+  const parts = {
+    parameters: FLOAT * count,
+    gradients: FLOAT * count * (options.accumulation > 1 ? 2 : 1),
+    optimizer: FLOAT * moments,
+    activations: FLOAT * kept,
+    transient: FLOAT * Math.max(logits, scores),
+  };
+  // Gradients grow while activations are freed, so the two are not whole at the same time.
+  const together = Math.max(parts.gradients, parts.activations + parts.transient);
+  return { ...parts, peakBytes: parts.parameters + parts.optimizer + together };
+}

@@ -1,0 +1,51 @@
+import { expect, test } from '@jest/globals';
+import { estimateMemory } from '../../src/model/memory.js';
+import { resolveConfig, TRAIN_DEFAULTS, type TrainConfig } from '../../src/train/config.js';
+import { train } from '../../src/train/trainer.js';
+import { describeEachBackend } from '../backend/present.js';
+import { TINY } from '../tinyConfig.js';
+import { tinyData } from '../tinyData.js';
+
+const base: TrainConfig = { ...TINY, valueEmbeds: true, kvHeads: null, windowPattern: 'SL' };
+
+describeEachBackend('the memory estimate', (backend) => {
+  // The stock cpu backend is slow: two shapes there, more on the others.
+  const shapes: Partial<TrainConfig>[] = [
+    { depth: 4, width: 32, seqLen: 32, deviceBatchSize: 4, totalBatchSize: 128 },
+    { depth: 1, width: 64, headDim: 16, seqLen: 64, deviceBatchSize: 2, totalBatchSize: 256 },
+    ...(backend === 'cpu'
+      ? []
+      : [
+          {
+            depth: 6,
+            width: 64,
+            headDim: 16,
+            kvHeads: 1,
+            seqLen: 64,
+            deviceBatchSize: 4,
+            totalBatchSize: 256,
+          },
+          { depth: 3, width: 64, headDim: 32, seqLen: 256, deviceBatchSize: 2, totalBatchSize: 512 },
+          { depth: 2, width: 128, headDim: 32, seqLen: 128, deviceBatchSize: 8, totalBatchSize: 1024 },
+        ]),
+  ];
+  test.each(shapes)('is within 25%% of the measured peak: %j', async (sizes) => {
+    const config = { ...base, ...sizes };
+    const { peakMemoryBytes } = await train(config, { data: tinyData(), budget: { steps: 2 } });
+    const { model, accumulation, config: resolved } = resolveConfig(config, 260);
+    const estimate = estimateMemory(model, { batch: resolved.deviceBatchSize, accumulation });
+    const ratio = estimate.peakBytes / peakMemoryBytes;
+    expect(ratio).toBeGreaterThan(0.75);
+    expect(ratio).toBeLessThan(1.25);
+  });
+});
+
+test('the estimate grows with every size', () => {
+  const estimate = (sizes: Partial<TrainConfig>) => {
+    const { model, config, accumulation } = resolveConfig({ ...TRAIN_DEFAULTS, ...sizes });
+    return estimateMemory(model, { batch: config.deviceBatchSize, accumulation }).peakBytes;
+  };
+  const normal = estimate({});
+  for (const larger of [{ depth: 12 }, { width: 1024 }, { deviceBatchSize: 256 }, { seqLen: 4096 }])
+    expect(estimate(larger)).toBeGreaterThan(1.2 * normal);
+});
