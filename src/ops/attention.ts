@@ -71,8 +71,7 @@ export function causalAttention(
           runFused('CausalAttentionGrad', { q: q!, k: k!, v: v!, y: y!, lse: lse!, dy }, { ...shape }),
       };
     }
-    const keep = seq <= blockLength() && seq <= KEEP_RATIO * width;
-    const { y, p } = attend(q, k, v, shape, keep);
+    const { y, p } = attend(q, k, v, shape, keepsProbabilities(seq, width));
     return {
       value: y,
       saved: p ? [q, k, v, y, p] : [q, k, v, y],
@@ -80,6 +79,23 @@ export function causalAttention(
         attendGrad(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, y as tf.Tensor2D, dy, shape, p),
     };
   });
+}
+
+const keepsProbabilities = (seq: number, width: number) => seq <= blockLength() && seq <= KEEP_RATIO * width;
+
+/**
+ * Numbers that the stock composition holds for heads of `width`: `kept` until the backward pass, besides q, k, v and y,
+ * and `transient` while it runs.
+ */
+export function attentionFootprint(
+  shape: AttentionShape,
+  width: number,
+): { kept: number; transient: number } {
+  const { batch, seq, heads } = shape;
+  const scores = blocksOf(shape).map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
+  const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
+  // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.
+  return { kept, transient: 4 * Math.max(...scores) };
 }
 
 /** A block of queries [from, to) and the keys that it reaches, [first, to). */
@@ -166,11 +182,13 @@ function probabilities(
   { from, to, first }: Block,
   shape: AttentionShape,
 ): tf.Tensor {
-  const scores = tf.matMul(q, k, false, true);
-  const distance = tf.sub(tf.reshape(tf.range(from, to), [to - from, 1]), tf.range(first, to));
-  const outside = tf.add(tf.minimum(distance, 0), tf.minimum(tf.sub(shape.window, distance), 0));
-  const byHead = [shape.batch * shape.heads, to - from, to - first];
-  return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, byHead), tf.mul(outside, HUGE))), scores.shape);
+  return tf.tidy(() => {
+    const scores = tf.matMul(q, k, false, true);
+    const distance = tf.sub(tf.reshape(tf.range(from, to), [to - from, 1]), tf.range(first, to));
+    const outside = tf.add(tf.minimum(distance, 0), tf.minimum(tf.sub(shape.window, distance), 0));
+    const byHead = [shape.batch * shape.heads, to - from, to - first];
+    return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, byHead), tf.mul(outside, HUGE))), scores.shape);
+  });
 }
 
 /** q scaled and split into [B*G,Q,T,D], k and v into [B*G,T,D]: the queries of a group share one product with their keys. */

@@ -1,13 +1,19 @@
 // Differentiable operations of the GPT on tf.Tensor, and gradients with a small memory peak: `tinygpt/ops`.
 
-export { type AttentionShape, causalAttention } from './attention.js';
+export { type AttentionShape, attentionFootprint, causalAttention } from './attention.js';
 export { differentiable, type Forward } from './differentiable.js';
 export { add, reluSquared, residualMix } from './elementwise.js';
 export { embedding } from './embedding.js';
 export { hasKernel, runFused } from './fused.js';
 export { type LeanGrads, type LeanGradsOptions, leanGrads } from './leanGrads.js';
 export { linear } from './linear.js';
-export { type CrossEntropyOptions, lmHeadCrossEntropy, lmHeadLogits, MAX_LOGITS_BYTES } from './lmHead.js';
+export {
+  type CrossEntropyOptions,
+  lmHeadCrossEntropy,
+  lmHeadLogits,
+  logitsRows,
+  MAX_LOGITS_BYTES,
+} from './lmHead.js';
 export { RMS_EPSILON, rmsNorm } from './norm.js';
 export { rotaryQkNorm } from './rotary.js';
 export { gatedValueEmbedding } from './valueEmbedding.js';

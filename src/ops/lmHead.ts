@@ -11,8 +11,21 @@ import { differentiable } from './differentiable.js';
 import { addRows, takeRows } from './embedding.js';
 import { hasKernel, runFused } from './fused.js';
 
-/** Default of `maxLogitsBytes`: one [rows, V] float32 matrix of logits, of which a chunk holds a few at once. */
+/** The most bytes of one [rows, V] matrix of logits; a chunk holds up to five such matrices at once. */
 export const MAX_LOGITS_BYTES = 64 * 2 ** 20;
+
+/** Fewer rows than this make the products slower (wasm, V from 512 to 4096). */
+const MIN_ROWS = 256;
+
+/**
+ * Rows of logits that are held at once, by default: as many as take the memory of x [N,C], at least 256, within
+ * MAX_LOGITS_BYTES.
+ */
+export function logitsRows(rows: number, width: number, vocab: number, maxLogitsBytes?: number): number {
+  const most = Math.floor((maxLogitsBytes ?? MAX_LOGITS_BYTES) / (4 * vocab));
+  const wanted = maxLogitsBytes ? most : Math.max(MIN_ROWS, Math.floor((rows * width) / vocab));
+  return Math.min(rows, Math.max(1, Math.min(wanted, most)));
+}
 
 /** -log of float32's smallest normal number, with a margin. */
 const MAX_LOG_RANGE = 80;
@@ -23,7 +36,7 @@ export interface CrossEntropyOptions {
   softcap: number;
   /** `mean` over the targets that are not -1 (0 when all are), `sum`, or `none`: one loss a token, 0 where ignored. */
   reduction: 'mean' | 'sum' | 'none';
-  /** Largest matrix of logits, bytes; the rows are taken in chunks that stay below it. Default 64 MiB. */
+  /** Largest matrix of logits, bytes: rows are taken in chunks that stay within it. Default: see `logitsRows`. */
   maxLogitsBytes?: number;
 }
 
@@ -46,7 +59,7 @@ export function lmHeadCrossEntropy(
   targets: tf.Tensor1D,
   options: CrossEntropyOptions,
 ): tf.Scalar | tf.Tensor1D {
-  const { softcap, reduction, maxLogitsBytes = MAX_LOGITS_BYTES } = options;
+  const { softcap, reduction, maxLogitsBytes } = options;
   expect(
     x.rank === 2 &&
       w.rank === 2 &&
@@ -125,12 +138,12 @@ function chunkedCrossEntropy(
   targets: tf.Tensor1D,
   weights: tf.Tensor1D,
   softcap: number,
-  maxLogitsBytes: number,
+  maxLogitsBytes: number | undefined,
   withGrad: boolean,
 ): { losses: tf.Tensor1D; dx?: tf.Tensor2D; dw?: tf.Tensor2D } {
   const [rows, width] = x.shape;
   const vocab = w.shape[0];
-  const step = Math.min(rows, Math.max(1, Math.floor(maxLogitsBytes / (4 * vocab))));
+  const step = logitsRows(rows, width, vocab, maxLogitsBytes);
   const known = tf.maximum(targets, tf.scalar(0, 'int32')) as tf.Tensor1D;
   // Transposed once, not with every product: wasm would copy it for each.
   const wt = tf.transpose(w);
@@ -181,14 +194,14 @@ function crossEntropy(
   const rows = x.shape[0];
   const vocab = w.shape[0];
   const g = tf.sigmoid<tf.Tensor2D>(tf.matMul(tf.mul(x, 2 / softcap) as tf.Tensor2D, wt));
-  const p = tf.softmax(tf.mul(g, 2 * softcap) as tf.Tensor2D);
+  const p = tf.tidy(() => tf.softmax(tf.mul(g, 2 * softcap) as tf.Tensor2D));
   const places = tf.add(tf.range(0, rows * vocab, vocab, 'int32'), known);
   const atTarget = (a: tf.Tensor) => tf.gather(tf.reshape(a, [rows * vocab]), places) as tf.Tensor1D;
   const gTarget = atTarget(g);
   const losses = tf.mul(negativeLogLikelihood(g, gTarget, p, atTarget(p), softcap), weights) as tf.Tensor1D;
   if (!withGrad) return { losses };
   // dlogits = p - onehot, dz = dlogits (1 - tanh^2) = dlogits 4 g (1 - g).
-  const dz = tf.mul(p, tf.mul(g, tf.sub(1, g))) as tf.Tensor2D;
+  const dz = tf.tidy(() => tf.mul(p, tf.mul(g, tf.sub(1, g))) as tf.Tensor2D);
   const share = tf.mul(weights, 4);
   const column = tf.reshape(share, [rows, 1]);
   return {

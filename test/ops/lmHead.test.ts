@@ -1,6 +1,13 @@
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { type CrossEntropyOptions, lmHeadCrossEntropy, lmHeadLogits } from '../../src/ops/index.js';
+import { trackPeak } from '../../src/backend/memory.js';
+import {
+  type CrossEntropyOptions,
+  lmHeadCrossEntropy,
+  lmHeadLogits,
+  logitsRows,
+  MAX_LOGITS_BYTES,
+} from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
 import { checkOperation, expectClose, random, randomIds, tensorOf } from './check.js';
 import * as reference from './reference.js';
@@ -93,6 +100,19 @@ describeEachBackend('lmHeadCrossEntropy', () => {
     });
   });
 
+  test('the logits are never held whole when they exceed their limit', () => {
+    tf.tidy(() => {
+      const [rows, vocab] = [512, 256];
+      const inputs = [random('x', [rows, 4]), random('w', [vocab, 4])].map(tensorOf);
+      const options = { softcap: 15, reduction: 'mean', maxLogitsBytes: 4 * vocab * 32 } as const;
+      const watch = trackPeak();
+      const start = watch.bytes();
+      tf.grads((...xs: tf.Tensor[]) => loss(xs, someIgnored(rows, vocab), options))(inputs);
+      expect(watch.bytes() - start).toBeLessThan(4 * rows * vocab);
+      watch.stop();
+    });
+  });
+
   test('the scalar loss takes the slope that comes from above', () => {
     tf.tidy(() => {
       const inputs = [random('x', [5, 4]), random('w', [6, 4])].map(tensorOf);
@@ -128,6 +148,15 @@ describeEachBackend('lmHeadCrossEntropy', () => {
       );
     });
   });
+});
+
+test('logitsRows: as many as take the memory of x, at least 256, within the limit and the rows there are', () => {
+  expect(logitsRows(2048, 128, 512)).toBe(512);
+  expect(logitsRows(2048, 128, 8192)).toBe(256);
+  expect(logitsRows(100, 128, 8192)).toBe(100);
+  expect(logitsRows(65536, 4096, 32768)).toBe(MAX_LOGITS_BYTES / 4 / 32768);
+  expect(logitsRows(2048, 128, 512, 4 * 512 * 10 + 5)).toBe(10);
+  expect(logitsRows(2048, 128, 512, 1)).toBe(1);
 });
 
 describeEachBackend('lmHeadLogits', () => {
