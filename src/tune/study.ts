@@ -132,11 +132,9 @@ export function createStudy(options: StudyOptions): Study {
     const existing = storage.log.study(name);
     if (!existing) return creation(storage.log.studyCount(), name, direction, options, identity);
     checkSameStudy(existing, identity, storage.path ?? 'memory');
-    // A study that Python created learns what it searches, so that the next process can compare.
-    const { id, userAttrs } = existing;
-    return Object.entries(selfDescription(options, identity))
-      .filter(([key]) => !(key in userAttrs))
-      .map(([key, value]) => studyAttrEntry('user', id, key, value));
+    // What is missing is added: a study that Python created, or whose creation was cut short.
+    const entries = creation(existing.id, name, direction, options, identity).slice(1);
+    return entries.filter((entry) => isMissing(existing, entry));
   });
   const log = storage.log.study(name)!;
   const seed = options.seed ?? (log.userAttrs.seed as number | string);
@@ -194,6 +192,14 @@ function creation(
   for (const [key, value] of Object.entries(attributes)) entries.push(studyAttrEntry('user', id, key, value));
   if (runDefaults) entries.push(waitingEntry(id, identity.defaults));
   return entries;
+}
+
+/** Whether a record of the creation says something that the study does not know yet. */
+function isMissing(log: StudyLog, entry: Entry): boolean {
+  const { user_attr: user, system_attr: system } = entry as { user_attr?: object; system_attr?: object };
+  if (user) return !(Object.keys(user)[0]! in log.userAttrs);
+  if (system) return !(Object.keys(system)[0]! in log.systemAttrs);
+  return log.trials.length === 0; // the defaults, as trial 0 or not at all
 }
 
 type Settings = StudyOptions & {

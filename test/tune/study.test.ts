@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, jest, test } from '@jest/globals';
 import { describeStudies } from '../../experiments/optuna-interop/describe.js';
 import { TrainingError, UsageError } from '../../src/base/errors.js';
@@ -377,6 +377,20 @@ describe('studies on disk', () => {
     });
   });
 
+  test('a study whose creation was cut short is completed, its defaults still trial 0', () => {
+    const path = fresh('journal.log');
+    createStudy(options({ storage: path, metricName: 'val_bpb', objective: { seconds: 3 } }));
+    const whole = describeStudies(readJournal(path));
+    const lines = readFileSync(path, 'utf8').split('\n');
+    for (let kept = 1; kept < lines.length; kept++) {
+      const cut = fresh('journal.log');
+      journalStorage(cut, { create: true });
+      writeFileSync(cut, `${lines.slice(0, kept).join('\n')}\n{"op_co`);
+      createStudy(options({ storage: cut, metricName: 'val_bpb', objective: { seconds: 3 } }));
+      expect(describeStudies(readJournal(cut))).toEqual(whole);
+    }
+  });
+
   test('several studies share a journal; loading one needs its name', () => {
     const path = fresh('journal.log');
     createStudy(options({ storage: path, name: 'a' })).ask();
@@ -420,7 +434,7 @@ describe('studies on disk', () => {
         return uniform.ask(view, number);
       },
     };
-    const study = createStudy(options({ storage: path, sampler: slow }));
+    const study = createStudy(options({ storage: path, sampler: slow, runDefaults: false }));
     const trial = study.ask();
     expect(asked).toEqual([0, 1, 2]);
     expect([trial.number, trial.params]).toEqual([2, uniform.ask(study, 2).params]);
@@ -437,7 +451,7 @@ describe('studies on disk', () => {
         return uniform.ask(view, number);
       },
     };
-    expect(createStudy(options({ storage: path, sampler: slow })).ask().number).toBe(3);
+    expect(createStudy(options({ storage: path, sampler: slow, runDefaults: false })).ask().number).toBe(3);
     expect(asked).toBe(4);
   });
 });
@@ -615,7 +629,7 @@ describe('properties', () => {
   }
 
   test('every asked point lies in its space and comes back from the log as it was', async () => {
-    for (let seed = 0; seed < 25; seed++) {
+    for (let seed = 0; seed < 15; seed++) {
       const path = fresh('journal.log');
       const searched = randomSpace(randomStream(seed, 'space'));
       const study = createStudy({ space: searched, sampler: uniform, storage: path, seed });

@@ -20,22 +20,25 @@ let place: Pick<WorkerIdentity, 'host' | 'boot' | 'namespace'> | undefined;
 
 /** Identity of a process on this machine, this one by default. */
 export function identify(pid = process.pid): WorkerIdentity {
-  place ??= {
+  return { ...here(), pid, start: processStatus(pid).start };
+}
+
+function here() {
+  return (place ??= {
     host: hostname(),
     boot: read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
     namespace: read(() => readlinkSync('/proc/self/ns/pid')).replace(/\D/g, ''),
-  };
-  return { ...place, pid, start: processStatus(pid).start };
+  });
 }
 
 /**
  * Whether the process still runs; true where that cannot be known from here (another machine or container).
  */
 export function mayBeAlive(worker: WorkerIdentity): boolean {
-  const here = identify();
-  if (worker.host !== here.host) return true;
-  if (worker.boot !== here.boot) return false; // this machine restarted since
-  if (worker.namespace !== here.namespace) return true;
+  const { host, boot, namespace } = here();
+  if (worker.host !== host) return true;
+  if (worker.boot !== boot) return false; // this machine restarted since
+  if (worker.namespace !== namespace) return true;
   const status = processStatus(worker.pid);
   return status.alive && (status.start === 0 || worker.start === 0 || status.start === worker.start);
 }
