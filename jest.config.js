@@ -5,6 +5,6 @@ export default {
   testMatch: ['**/*.test.js'],
   testEnvironment: '<rootDir>/test/environment.cjs',
   transform: {},
-  testTimeout: 60_000,
+  testTimeout: 240_000,
   maxWorkers: 2,
 };

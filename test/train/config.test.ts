@@ -1,0 +1,95 @@
+import { describe, expect, test } from '@jest/globals';
+import { UsageError } from '../../src/base/errors.js';
+import { meterBudget, validateBudget } from '../../src/train/budget.js';
+import { overrideConfig, resolveConfig, TRAIN_DEFAULTS } from '../../src/train/config.js';
+import { PRESET_NAMES, presetConfig } from '../../src/train/presets.js';
+import { TINY } from '../tinyConfig.js';
+
+describe('configuration', () => {
+  test('resolves the reference sizes from depth and aspect ratio', () => {
+    const { model, accumulation } = resolveConfig(TRAIN_DEFAULTS);
+    expect(model).toMatchObject({
+      nLayer: 8,
+      nEmbd: 512,
+      nHead: 4,
+      nKvHead: 4,
+      vocabSize: 8192,
+      sequenceLen: 2048,
+    });
+    expect(accumulation).toBe(2);
+  });
+
+  test('rounds the width up to whole heads, as the reference does', () => {
+    expect(resolveConfig({ ...TRAIN_DEFAULTS, depth: 9 }).model).toMatchObject({ nEmbd: 640, nHead: 5 });
+    expect(resolveConfig({ ...TRAIN_DEFAULTS, depth: 9, width: 768 }).model).toMatchObject({
+      nEmbd: 768,
+      nHead: 6,
+    });
+    expect(resolveConfig({ ...TINY, heads: 2, kvHeads: null }).model).toMatchObject({ nHead: 2, nKvHead: 2 });
+  });
+
+  test('every preset resolves', () => {
+    for (const name of PRESET_NAMES)
+      expect(resolveConfig(presetConfig(name)).model.nLayer).toBeGreaterThan(0);
+    expect(() => presetConfig('huge')).toThrow(/autoresearch, tinystories, cpu; got huge/);
+  });
+
+  test('plain bytes have 260 ids', () => {
+    expect(resolveConfig(TINY).model.vocabSize).toBe(260);
+  });
+
+  test.each([
+    [{ totalBatchSize: 100 }, /device batch x sequence \(2 x 16 = 32\), got 100; set --device-batch-size/],
+    [{ width: 30 }, /multiple of the head size, got 30 and 8; set --head-dim/],
+    [{ depth: 1.5 }, /depth to be an integer >= 1, got 1.5; set --depth/],
+    [{ kvHeads: 3 }, /multiple of n_kv_head, got 4 and 3/],
+    [{ matrixLr: Number.POSITIVE_INFINITY }, /matrixLr/],
+    [{ untimedSteps: -1 }, /untimedSteps/],
+  ])('refuses %j', (overrides, message) => {
+    expect(() => resolveConfig({ ...TINY, ...overrides })).toThrow(message);
+    expect(() => resolveConfig({ ...TINY, ...overrides })).toThrow(UsageError);
+  });
+
+  test('takes settings from outside only by known names and types', () => {
+    expect(overrideConfig(TINY, { depth: 3, width: null })).toMatchObject({ depth: 3, width: null });
+    expect(() => overrideConfig(TINY, { dept: 3 })).toThrow(/Unknown setting "dept"; known: .*depth/);
+    expect(() => overrideConfig(TINY, { depth: '3' })).toThrow(/depth to be a number, got "3" \(string\)/);
+    expect(() => overrideConfig(TINY, { depth: null })).toThrow(/depth to be a number, got null/);
+  });
+});
+
+describe('budget', () => {
+  const meter = (budget: Parameters<typeof meterBudget>[0], untimedSteps = 2) =>
+    meterBudget(budget, { untimedSteps, flopsPerToken: 1000 });
+
+  test('of seconds leaves out the first steps', () => {
+    const clock = meter({ seconds: 10 });
+    for (const seconds of [100, 50, 4]) clock.add(seconds, 8);
+    expect(clock).toMatchObject({ progress: 0.4, done: false, steps: 3, tokens: 24, timedTokens: 8 });
+    clock.add(7, 8);
+    expect(clock).toMatchObject({ progress: 1, done: true, trainingSeconds: 11 });
+  });
+
+  test('of tokens, steps and FLOPs does not depend on time', () => {
+    for (const [budget, done] of [
+      [{ tokens: 24 }, 3],
+      [{ steps: 5 }, 5],
+      [{ flops: 16_000 }, 2],
+    ] as const) {
+      const clock = meter(budget);
+      let steps = 0;
+      for (; !clock.done; steps++) clock.add(Number.NaN, 8);
+      expect(steps).toBe(done);
+    }
+  });
+
+  test.each([
+    [{ seconds: 0 }, /budget's seconds to be > 0, got 0 \(number\); set --seconds/],
+    [{ tokens: Number.NaN }, /tokens to be > 0, got NaN/],
+    [{}, /one budget of seconds, tokens, steps or flops, got \{\}/],
+    [{ seconds: 1, steps: 1 }, /one budget/],
+    [{ minutes: 1 }, /one budget/],
+  ])('refuses %j', (budget, message) => {
+    expect(() => validateBudget(budget as never)).toThrow(message);
+  });
+});

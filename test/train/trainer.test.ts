@@ -1,0 +1,174 @@
+import { describe, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { TrainingError } from '../../src/base/errors.js';
+import { createGpt, disposeGpt, gptLoss } from '../../src/model/gpt.js';
+import type { Checkpoint } from '../../src/train/checkpoint.js';
+import { resolveConfig } from '../../src/train/config.js';
+import { evaluateBpb } from '../../src/train/evaluate.js';
+import { withIds } from '../../src/train/step.js';
+import { type StepReport, train } from '../../src/train/trainer.js';
+import { describeEachBackend } from '../backend/present.js';
+import { TINY } from '../tinyConfig.js';
+import { tinyData } from '../tinyData.js';
+
+const BUDGET = { steps: 6 };
+
+describeEachBackend('training', () => {
+  test('lowers the loss, reports every step and leaves nothing behind', async () => {
+    const data = tinyData();
+    const before = tf.memory().numTensors;
+    const reports: StepReport[] = [];
+    const config = { ...TINY, matrixLr: 0.02, embeddingLr: 0.1 };
+    const result = await train(config, {
+      data,
+      budget: { steps: 20 },
+      onStep: (report) => reports.push(report),
+      peakFlops: 1e9,
+    });
+    expect(result).toMatchObject({ stopped: 'budget', numSteps: 20, tokens: 20 * 64, depth: 2 });
+    expect(result.losses[0]).toBeCloseTo(Math.log(260), 1);
+    expect(result.losses.at(-1)).toBeLessThan(0.7 * result.losses[0]!);
+    expect(result.valBpb).toBeLessThan(0.8 * Math.log2(260));
+    expect(reports.map((report) => report.step)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(reports.at(-1)!.progress).toBe(1);
+    expect(result.mfuPercent).toBeGreaterThan(0);
+    expect(result.peakMemoryBytes).toBeGreaterThan(4 * result.numParams);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(data.open).toBe(0);
+  });
+
+  test('gives the same bits for the same seed and others for another', async () => {
+    const run = (seed: number) => train(TINY, { data: tinyData(), budget: BUDGET, seed });
+    const [a, b, c] = [await run(1), await run(1), await run(2)];
+    expect(b.losses).toEqual(a.losses);
+    expect(b.valBpb).toBe(a.valBpb);
+    expect(c.losses).not.toEqual(a.losses);
+  });
+
+  test('resumes from a checkpoint bit for bit', async () => {
+    const whole = await train(TINY, { data: tinyData(), budget: BUDGET, checkpoint: true });
+    let half: Checkpoint | null = null;
+    const save = async (checkpoint: Checkpoint) => {
+      half ??= checkpoint;
+    };
+    await train(TINY, { data: tinyData(), budget: BUDGET, checkpointEvery: { steps: 3, save } });
+    const resumed = await train(TINY, { data: tinyData(), budget: BUDGET, checkpoint: true, resume: half! });
+    expect(resumed.numSteps).toBe(6);
+    expect(resumed.losses).toEqual(whole.losses.slice(3));
+    expect(resumed.valBpb).toBe(whole.valBpb);
+    const { run, ...state } = resumed.checkpoint!;
+    const { run: wholeRun, ...wholeState } = whole.checkpoint!;
+    expect(state).toEqual(wholeState);
+    expect({ ...run, meter: run.meter.tokens }).toEqual({ ...wholeRun, meter: wholeRun.meter.tokens });
+  });
+
+  test('averages gradients over micro-batches: two passes of one row equal one pass of two', async () => {
+    const config = { ...TINY, totalBatchSize: 32 };
+    const one = await train(config, { data: tinyData(), budget: BUDGET });
+    const two = await train({ ...config, deviceBatchSize: 1 }, { data: tinyData(), budget: BUDGET });
+    two.losses.forEach((loss, step) => {
+      expect(loss).toBeCloseTo(one.losses[step]!, 3);
+    });
+  });
+
+  test('stops on a signal after the step, with a checkpoint and no evaluation', async () => {
+    const controller = new AbortController();
+    const result = await train(TINY, {
+      data: tinyData(),
+      budget: { seconds: 1000 },
+      signal: controller.signal,
+      checkpoint: true,
+      onStep: ({ step }) => step === 2 && controller.abort(),
+    });
+    expect(result).toMatchObject({ stopped: 'signal', numSteps: 3, valBpb: null });
+    expect(result.checkpoint?.run.meter.steps).toBe(3);
+  });
+
+  test('evaluates at fractions of the budget and stops when told so', async () => {
+    const fractions: number[] = [];
+    const result = await train(TINY, {
+      data: tinyData(),
+      budget: { steps: 8 },
+      evalAt: [0.25, 0.5, 0.75],
+      evalAtTokens: 32,
+      onEval: ({ fraction, valBpb, step }) => {
+        expect(valBpb).toBeGreaterThan(0);
+        expect(step).toBe(8 * fraction);
+        fractions.push(fraction);
+        return fraction === 0.5 ? 'stop' : undefined;
+      },
+    });
+    expect(fractions).toEqual([0.25, 0.5]);
+    expect(result).toMatchObject({ stopped: 'pruned', numSteps: 4, valBpb: null });
+  });
+
+  test('a diverging run ends with a typed error and leaves nothing behind', async () => {
+    const data = tinyData();
+    const before = tf.memory().numTensors;
+    const config = { ...TINY, matrixLr: 1e30, embeddingLr: 1e30 };
+    const error = await train(config, { data, budget: { steps: 20 } }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(TrainingError);
+    expect((error as TrainingError).reason).toBe('diverged');
+    expect((error as TrainingError).message).toMatch(/Loss diverged to .*--matrix-lr/);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(data.open).toBe(0);
+  });
+
+  test('an error in the data, a callback or the configuration leaves nothing behind', async () => {
+    const before = tf.memory().numTensors;
+    const data = tinyData({ failAfter: 3 });
+    await expect(train(TINY, { data, budget: BUDGET })).rejects.toThrow('the shard was cut short');
+    const thrower = () => {
+      throw new Error('from the caller');
+    };
+    await expect(train(TINY, { data: tinyData(), budget: BUDGET, onStep: thrower })).rejects.toThrow(
+      'the caller',
+    );
+    await expect(train({ ...TINY, width: 30 }, { data: tinyData(), budget: BUDGET })).rejects.toThrow(
+      /--head-dim/,
+    );
+    await expect(train(TINY, { data: tinyData(), budget: { seconds: -5 } })).rejects.toThrow(
+      /got -5 \(number\)/,
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    expect(data.open).toBe(0);
+  });
+});
+
+describe('evaluation', () => {
+  test('is summed nats over raw bytes, specials in neither sum', async () => {
+    const data = tinyData();
+    const { model } = resolveConfig(TINY, 260);
+    const gpt = createGpt(model, { seed: 1 });
+    const { valBpb, tokens, bytes } = await evaluateBpb(gpt, data, { tokens: 64, batch: 2 });
+    const loader = await data.loader('val', { batchSize: 4, seqLen: 16 });
+    const batch = await loader.next();
+    const losses = withIds(batch, (ids, targets) =>
+      tf.tidy(() => gptLoss(gpt, ids, targets, { batch: 4, seq: 16 }, 'none')),
+    ).dataSync();
+    let nats = 0;
+    let count = 0;
+    batch.targets.forEach((target, i) => {
+      if (target < 256) {
+        nats += losses[i]!;
+        count++;
+      }
+    });
+    expect(count).toBeLessThan(64); // the slice holds a BOS
+    expect({ tokens, bytes }).toEqual({ tokens: 64, bytes: count });
+    expect(valBpb).toBeCloseTo(nats / Math.LN2 / count, 6);
+    await loader.close();
+    disposeGpt(gpt);
+  });
+
+  test('scores the same text whatever the batch size', async () => {
+    const { model } = resolveConfig(TINY, 260);
+    const gpt = createGpt(model, { seed: 1 });
+    const run = (batch: number) => evaluateBpb(gpt, tinyData(), { tokens: 200, batch });
+    const [a, b, c] = [await run(1), await run(5), await run(100)];
+    expect(b.bytes).toBe(a.bytes);
+    expect(b.valBpb).toBeCloseTo(a.valBpb, 5);
+    expect(c.valBpb).toBeCloseTo(a.valBpb, 5);
+    disposeGpt(gpt);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals';
+import { contestText } from '../../src/report/contest.js';
+import { contestTable, meanInterval, median, type Race, spread, winnerOf } from '../../src/tune/contest.js';
+import { bestSoFar } from '../../src/tune/progress.js';
+import { makeTrial, TRIALS } from '../report/trials.js';
+
+const race = (sampler: string, seed: number, values: number[]): Race => ({
+  sampler,
+  seed,
+  trials: values.map((value, i) => makeTrial(i, 'complete', value)),
+});
+
+describe('a contest', () => {
+  const races = [
+    race('gp', 1, [3, 1]),
+    race('gp', 2, [3, 2]),
+    race('random', 1, [3, 2.5]),
+    race('random', 2, [3, 2.7]),
+  ];
+
+  test('ranks samplers by the median of their best', () => {
+    const table = contestTable(races, [3, 3.2], new Map([['gp', [1.4, 1.6]]]), { reference: 2.6 });
+    expect(table.standings.map((row) => [row.sampler, row.best, row.median, row.runs])).toEqual([
+      ['gp', [1, 2], 1.5, 4],
+      ['random', [2.5, 2.7], 2.6, 4],
+    ]);
+    expect(table.standings.map((row) => row.betterThanReference)).toEqual([2, 1]);
+    expect(table.standings[0]!.improvementPercent).toBeCloseTo((100 * 1.6) / 3.1, 10);
+    expect(table.standings[0]!.winner).toMatchObject({ seed: 1, number: 1, value: 1, again: [1.4, 1.6] });
+    expect(contestText(table)).toMatch(/gp +1\.0000 +1\.5000 +0\.5000/); // what selection made too good
+  });
+
+  test('counts what cost something', () => {
+    const trials = [
+      makeTrial(0, 'complete', 1),
+      makeTrial(1, 'pruned', 2),
+      makeTrial(2, 'fail', null),
+      makeTrial(3, 'fail', null, { userAttrs: { fail_reason: 'infeasible' } }),
+      makeTrial(4, 'running', null),
+    ];
+    const { standings } = contestTable([{ sampler: 'gp', seed: 1, trials }], [1], new Map());
+    expect(standings[0]).toMatchObject({ runs: 3, failed: 2 });
+  });
+
+  test('survives a sampler that finished nothing', () => {
+    const table = contestTable([{ sampler: 'gp', seed: 1, trials: [] }], [], new Map());
+    expect(table.standings[0]).toMatchObject({ best: [], winner: null, interval: null });
+    expect(contestText(table)).toContain('gp');
+  });
+});
+
+test('improvements are complete trials better than all before', () => {
+  expect(bestSoFar(TRIALS, 'minimize').map(({ number }) => number)).toEqual([0, 3, 7]);
+  expect(bestSoFar(TRIALS, 'maximize').map(({ number }) => number)).toEqual([0, 1, 6]);
+  expect(bestSoFar([], 'minimize')).toEqual([]);
+});
+
+test('the winner of equal values is the first', () => {
+  expect(winnerOf([race('gp', 1, [2, 1]), race('gp', 2, [1])], 'minimize', [])).toMatchObject({
+    seed: 1,
+    number: 1,
+  });
+});
+
+test('median, spread and interval are those of the textbook', () => {
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([4, 1, 2, 3])).toBe(2.5);
+  expect(spread([1, 2, 3])).toEqual({ mean: 2, deviation: 1, values: [1, 2, 3] });
+  const [low, high] = meanInterval([1, 2, 3])!;
+  expect(high - 2).toBeCloseTo(4.303 / Math.sqrt(3), 6);
+  expect(2 - low).toBeCloseTo(4.303 / Math.sqrt(3), 6);
+  expect(meanInterval([1])).toBeNull();
+});
