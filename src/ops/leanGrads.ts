@@ -20,8 +20,8 @@ export type LeanGrads = {
 export type LeanGradsOptions = {
   /**
    * Called as soon as a variable's gradient is complete, last layer first. The gradient is disposed on return unless
-   * the callback passed it to tf.keep; `grads` then holds the kept ones only. The variable may be changed here: nothing
-   * that the rest of the pass needs is read from it, provided that its buffer is replaced (assign) and not overwritten.
+   * the callback passed it to tf.keep; `grads` then holds the kept ones only. The variable may be changed here, in
+   * place too: the rest of the pass does not read it, and nothing saved for the pass shares its buffer any more.
    */
   onGrad?: (variable: tf.Variable, grad: tf.Tensor) => void;
 };

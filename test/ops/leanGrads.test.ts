@@ -85,6 +85,7 @@ describeEachBackend('leanGrads', () => {
       onGrad: (variable, grad) => {
         seen.push(variable.name);
         expect(grad.dataSync()).toEqual(reference[variable.name]);
+        expect(tf.backend().refCount(variable.dataId)).toBe(1);
         tf.tidy(() => variable.assign(tf.add(variable, 1)));
       },
     });
