@@ -127,8 +127,7 @@ type Chunk = {
   /** -d loss / d z at the target: the one-hot's share of the gradient, [rows]. */
   pull?: tf.Tensor1D;
   dx?: tf.Tensor2D;
-  /** Transposed: [C,V]. */
-  dwt?: tf.Tensor2D;
+  dw?: tf.Tensor2D;
 };
 
 /** Losses [N] times weights [N] and, withGrad, the gradients of their sum. */
@@ -148,7 +147,7 @@ function chunkedCrossEntropy(
   // Transposed once, not with every product: wasm would copy it for each.
   const wt = tf.transpose(w);
   const chunks: Chunk[] = [];
-  let dwt: tf.Tensor2D | undefined;
+  let dw: tf.Tensor2D | undefined;
   for (let start = 0; start < rows; start += step) {
     const size = Math.min(step, rows - start);
     const chunk: Chunk = tf.tidy(() => {
@@ -161,10 +160,10 @@ function chunkedCrossEntropy(
         softcap,
         withGrad,
       );
-      return part.dwt && dwt ? { ...part, dwt: tf.add(dwt, part.dwt) as tf.Tensor2D } : part;
+      return part.dw && dw ? { ...part, dw: tf.add(dw, part.dw) as tf.Tensor2D } : part;
     });
-    dwt?.dispose();
-    dwt = chunk.dwt;
+    dw?.dispose();
+    dw = chunk.dw;
     chunks.push(chunk);
   }
   const losses = concat(chunks.map((chunk) => chunk.losses));
@@ -173,7 +172,7 @@ function chunkedCrossEntropy(
   return {
     losses,
     dx: tf.sub(concat(chunks.map((chunk) => chunk.dx!)), tf.mul(takeRows(w, known), pull)),
-    dw: tf.sub(tf.transpose(dwt!), addRows(tf.mul(x, pull), known, vocab)),
+    dw: tf.sub(dw!, addRows(tf.mul(x, pull), known, vocab)),
   };
 }
 
@@ -208,7 +207,7 @@ function crossEntropy(
     losses,
     pull: tf.mul(tf.mul(gTarget, tf.sub(1, gTarget)), share) as tf.Tensor1D,
     dx: tf.mul(tf.matMul(dz, w), column),
-    dwt: tf.matMul(tf.mul(x, column) as tf.Tensor2D, dz, true, false),
+    dw: tf.matMul(dz, tf.mul(x, column) as tf.Tensor2D, true, false),
   };
 }
 
