@@ -31,11 +31,13 @@ export async function writeThrough(
   }
 }
 
-/** Removes what was begun; why it failed matters more than whether that can be removed (`ENOTDIR` cannot). */
-function discard(path: string): void {
+/** Removes a file or folder where it exists; never throws, since it runs while another error is on its way. */
+export function discard(path: string): void {
   try {
     rmSync(path, { force: true, recursive: true });
-  } catch {}
+  } catch {
+    // What cannot be reached was not written either.
+  }
 }
 
 /** `writeThrough` for contents at hand. */

@@ -1,6 +1,5 @@
 // The options that name a corpus, shared by train, prepare and tune.
 
-import { expect } from '../base/errors.js';
 import { defaultCacheFolder } from '../base/files.js';
 import { type Dataset, openSource, prepareDataset, type SourceSpec } from '../data/index.js';
 import { byteSize, type ProgressLine, thousands } from './terminal.js';
@@ -39,11 +38,6 @@ export interface DataArguments {
 
 /** The part of the arguments that names the corpus. */
 export function sourceSpec(args: DataArguments): SourceSpec {
-  const named = ['bundled', 'text', 'hub'].filter((name) => args[name as 'text'] !== undefined);
-  expect(
-    named.length <= 1,
-    () => `Expected one of --bundled, --text and --hub, got --${named.join(' and --')}`,
-  );
   const { bundled, text, valText, column, hub, shards } = args;
   const given = Object.entries({ bundled, text, valText, column, hub, shards });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as SourceSpec;

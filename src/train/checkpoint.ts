@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, expect, messageOf, UsageError } from '../base/errors.js';
-import { describeWriteError, temporaryName } from '../base/files.js';
+import { describeWriteError, discard, temporaryName } from '../base/files.js';
 import { loadTokenizer, saveTokenizer } from '../data/index.js';
 import type { LoaderState, Tokenizer } from '../data/types.js';
 import { createGpt, type Gpt } from '../model/gpt.js';
@@ -68,7 +68,7 @@ export async function saveCheckpoint(
     renameSync(temporary, folder);
     rmSync(folder + OLD, { recursive: true, force: true });
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    discard(temporary);
     throw describeWriteError(folder, error);
   }
 }
