@@ -31,9 +31,13 @@ import type { Dataset, DocumentSource, OnProgress, Split, Tokenizer } from './ty
 const PIECE_UNITS = 1 << 20;
 /** Starting threads does not pay for a train split of fewer bytes. */
 const SMALL_BYTES = 2 << 20;
+/** A train split of up to this many bytes is read once: it stays in memory from training to encoding. */
+const KEPT_BYTES = 64 << 20;
 /** A temporary folder of a process that is gone is removed when untouched for this long. */
 const ABANDONED_MILLISECONDS = 3_600_000;
 const DEFAULT_VOCAB_SIZE = 8192;
+
+type Groups = AsyncIterable<string[]> | Iterable<string[]>;
 
 /** What to prepare, and how. */
 export interface PrepareOptions {
@@ -166,28 +170,31 @@ async function build(
   const { source, vocabSize = DEFAULT_VOCAB_SIZE, onProgress, signal } = options;
   const threads = options.threads ?? Math.min(8, availableParallelism());
   const aborts = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
-  let trainBytes: number | undefined;
+  /** What training read, when that was all: its bytes, and the groups while they are few. */
+  let read: { bytes: number; groups: string[][] | undefined } | undefined;
 
-  /** The train split, counting its bytes for the progress of encoding. */
-  async function* countedGroups(): AsyncGenerator<string[]> {
+  async function* trainGroups(): AsyncGenerator<string[]> {
     let bytes = 0;
+    let groups: string[][] | undefined = [];
     for await (const group of source.groups('train')) {
       for (const text of group) bytes += Buffer.byteLength(text);
+      if (bytes > KEPT_BYTES) groups = undefined;
+      groups?.push(group);
       yield group;
     }
-    trainBytes = bytes;
+    read = { bytes, groups };
   }
   const tokenizer =
-    options.tokenizer ?? (await trainTokenizer(countedGroups(), { vocabSize, threads, ...aborts }));
+    options.tokenizer ?? (await trainTokenizer(trainGroups(), { vocabSize, threads, ...aborts }));
   saveTokenizer(join(folder, TOKENIZER_FOLDER), tokenizer);
 
-  const pool = createEncoderPool(tokenizer, (trainBytes ?? Infinity) < SMALL_BYTES ? 1 : threads);
+  const pool = createEncoderPool(tokenizer, (read?.bytes ?? Infinity) < SMALL_BYTES ? 1 : threads);
   try {
-    const encode = (split: Split, total?: number) =>
-      encodeSplit(folder, split, { ...options, tokenizer, threads }, pool, total);
+    const encode = (split: Split, groups: Groups = source.groups(split), total?: number) =>
+      encodeSplit(folder, split, groups, { ...options, tokenizer, threads }, pool, total);
     // The small split first: when it is missing, the user learns it at once.
     const val = await encode('val');
-    const train = await encode('train', trainBytes);
+    const train = await encode('train', read?.groups, read?.bytes);
     writeManifest(folder, {
       version: DATASET_VERSION,
       name: source.name,
@@ -206,6 +213,7 @@ async function build(
 async function encodeSplit(
   folder: string,
   split: Split,
+  groups: Groups,
   options: PrepareOptions & { tokenizer: Tokenizer; threads: number },
   pool: EncoderPool,
   total: number | undefined,
@@ -236,7 +244,7 @@ async function encodeSplit(
   }
 
   try {
-    for await (const group of source.groups(split))
+    for await (const group of groups)
       for (const [from, to] of runsOf(group, PIECE_UNITS)) {
         const texts = group.slice(from, to);
         const encoded = pool.encode(texts);

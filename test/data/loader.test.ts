@@ -109,21 +109,21 @@ describe.each(MODES)('a loader $name', (mode) => {
   });
 
   test('resumes from its state after every batch, bit for bit', async () => {
-    const options = { batchSize: 16, seqLen: 90 };
+    const options = { batchSize: 24, seqLen: 90 };
     const loader = await open(options, mode);
     const batches: Batch[] = [];
     const states: LoaderState[] = [loader.state()];
-    for (let step = 0; step < 60; step++) {
+    for (let step = 0; step < 40; step++) {
       batches.push(await loader.next());
       states.push(JSON.parse(JSON.stringify(loader.state())));
     }
     await loader.close();
     expect(states[0]).toEqual({ epoch: 1, nextDocument: 0, buffer: [] });
     expect(new Set(states.map(({ epoch }) => epoch)).size).toBeGreaterThan(1);
-    for (let from = 0; from < 60; from++) {
+    for (let from = 0; from < 40; from++) {
       const resumed = await open({ ...options, state: states[from]! }, mode);
       expect(sameState(resumed.state(), states[from]!)).toBe(true);
-      for (let step = from; step < Math.min(from + 3, 60); step++) {
+      for (let step = from; step < Math.min(from + 2, 40); step++) {
         expect(sameBatch(await resumed.next(), batches[step]!)).toBe(true);
         expect(sameState(resumed.state(), states[step + 1]!)).toBe(true);
       }
@@ -140,7 +140,7 @@ describe.each(MODES)('a loader $name', (mode) => {
     const loader = await open(options, mode, tinySet);
     let state = loader.state();
     const seen: LoaderState[] = [];
-    for (let step = 0; step < 150; step++) {
+    for (let step = 0; step < 60; step++) {
       const resumed = await open({ ...options, state }, { inline: true }, tinySet);
       expect(sameBatch(await resumed.next(), await loader.next())).toBe(true);
       expect(sameState(resumed.state(), (state = loader.state()))).toBe(true);

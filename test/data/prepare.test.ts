@@ -104,6 +104,12 @@ describe('prepareDataset', () => {
     await loader.close();
   });
 
+  test('reads a train split that fits in memory once', async () => {
+    const once = source();
+    await prepare({ source: once });
+    expect(once.reads).toEqual(['train', 'val']);
+  });
+
   test('uses what is there: neither documents nor files are touched', async () => {
     const first = await prepare();
     const before = contents(cacheFolder);
