@@ -7,7 +7,7 @@ import { defaultCacheFolder, sha256, writeFileAtomic } from '../base/files.js';
 import type { BackendInfo } from './types.js';
 
 /** Raised when the self-test's cases change. */
-const SELF_TEST_VERSION = '1';
+const SELF_TEST_VERSION = '2';
 
 /** True when this backend passed the test with these extra cases on this machine before. */
 export function wasPassed(info: BackendInfo, checks: readonly string[]): boolean {

@@ -28,8 +28,10 @@ export function coreChecks(): SelfCheck[] {
     product('batched product, b transposed', 5, 12, 8, 13, false, true),
     embedding(),
     embeddingGradient(),
-    softmax(),
-    logSumExp(),
+    softmax('softmax', 0),
+    softmax('softmax far from zero', 300),
+    logSumExp('log-sum-exp', 0),
+    logSumExp('log-sum-exp far from zero', 300),
     rmsNorm(),
     softcap(),
     reluSquared(),
@@ -106,13 +108,17 @@ function embeddingGradient(): SelfCheck {
   };
 }
 
-/** Rows of [7, 13] logits, some large, one row shifted far from zero; f maps each row. */
-function overRows(name: string, op: (x: tf.Tensor) => tf.Tensor, f: (row: number[]) => number[]): SelfCheck {
+/** Rows of [7, 13] logits around `offset`, one of them far below all others; f maps each row. */
+function overRows(
+  name: string,
+  offset: number,
+  op: (x: tf.Tensor) => tf.Tensor,
+  f: (row: number[]) => number[],
+): SelfCheck {
   return {
     name,
     run() {
-      const x = values('rows of logits', 7 * 13, 12);
-      for (let j = 0; j < 13; j++) x[13 + j]! += 300;
+      const x = values('rows of logits', 7 * 13, 12).map((v) => v + offset);
       x[5] = -1e9;
       const rows = Array.from({ length: 7 }, (_, i) => Array.from(x.subarray(13 * i, 13 * (i + 1))));
       return { got: op(tensor(x, [7, 13])), expected: rows.flatMap(f) };
@@ -125,16 +131,18 @@ function lse(row: number[]): number {
   return max + Math.log(row.reduce((sum, v) => sum + Math.exp(v - max), 0));
 }
 
-const softmax = () =>
+const softmax = (name: string, offset: number) =>
   overRows(
-    'softmax',
+    name,
+    offset,
     (x) => tf.softmax(x),
     (row) => row.map((v) => Math.exp(v - lse(row))),
   );
 
-const logSumExp = () =>
+const logSumExp = (name: string, offset: number) =>
   overRows(
-    'log-sum-exp',
+    name,
+    offset,
     (x) => tf.logSumExp(x, -1),
     (row) => [lse(row)],
   );

@@ -1,21 +1,174 @@
-import { expect, test } from '@jest/globals';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { useBackend } from '../../src/backend/use.js';
-import { UsageError } from '../../src/base/errors.js';
-import { describeEachBackend, presentBackends } from './present.js';
+import {
+  BACKEND_NAMES,
+  type BackendName,
+  probeBackends,
+  type SelfCheck,
+  useBackend,
+} from '../../src/backend/index.js';
+import { EnvironmentError, UsageError } from '../../src/base/errors.js';
+import { absentBackends, describeEachBackend, presentBackends } from './present.js';
+
+const variable = process.env.TINYGPT_CACHE;
+let cache = '';
+
+beforeAll(() => {
+  cache = mkdtempSync(join(tmpdir(), 'tinygpt-cache-'));
+  process.env.TINYGPT_CACHE = cache;
+});
+
+afterEach(() => {
+  process.env.TINYGPT_CACHE = cache;
+});
+
+afterAll(() => {
+  delete process.env.TINYGPT_CACHE;
+  if (variable !== undefined) process.env.TINYGPT_CACHE = variable;
+  rmSync(cache, { recursive: true });
+});
+
+/** A case that counts its runs and fails on the given backends. */
+function countingCheck(name: string, failsOn: BackendName[] = []): SelfCheck & { runs: number } {
+  const check = {
+    name,
+    runs: 0,
+    run() {
+      check.runs++;
+      return { got: tf.scalar(failsOn.includes(tf.getBackend() as BackendName) ? 2 : 1), expected: [1] };
+    },
+  };
+  return check;
+}
 
 test('wasm and cpu are always present', () => {
   expect(presentBackends).toEqual(expect.arrayContaining(['wasm', 'cpu']));
 });
 
-test('an unknown backend is refused with the list of names', async () => {
-  await expect(useBackend('gpu' as never)).rejects.toThrow(UsageError);
-  await expect(useBackend('gpu' as never)).rejects.toThrow(/cuda, tensorflow, native, wasm, cpu; got gpu/);
+describeEachBackend('useBackend', (backend) => {
+  test('makes the backend current and describes it', async () => {
+    const info = await useBackend(backend);
+    expect(tf.getBackend()).toBe(backend);
+    expect(info).toMatchObject({ name: backend });
+    expect(info.device).not.toBe('');
+    expect(info.version).toMatch(/\d+\.\d+/);
+    expect(info.memoryBytes).toBeGreaterThan(2 ** 28);
+  });
+
+  test('leaves no tensor behind, also when called again', async () => {
+    const before = tf.memory();
+    await useBackend(backend, { checks: [countingCheck(`fresh on ${backend}`)] });
+    await useBackend(backend);
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers);
+  });
 });
 
-describeEachBackend('useBackend', (backend) => {
-  test('makes the backend current', () => {
-    expect(tf.getBackend()).toBe(backend);
-    expect(Array.from(tf.tidy(() => tf.add([1, 2], [3, 4]).dataSync()))).toEqual([4, 6]);
+describe('refusals', () => {
+  test('an unknown backend is refused with the list of names', async () => {
+    const use = useBackend('gpu' as never);
+    await expect(use).rejects.toThrow(UsageError);
+    await expect(use).rejects.toThrow(/auto, cuda, tensorflow, native, wasm, cpu; got gpu/);
+  });
+
+  test.each(['wasm', 'cpu', 'auto'] as const)(
+    'bf16 on %s names the backends that offer it, or that none does',
+    async (name) => {
+      const use = useBackend(name, { precision: 'bf16' });
+      if (
+        name === 'auto' &&
+        presentBackends.some((present) => !['tensorflow', 'wasm', 'cpu'].includes(present))
+      )
+        return;
+      await expect(use).rejects.toThrow(UsageError);
+      await expect(use).rejects.toThrow(/Expected a precision .*fp32.*got bf16, which is offered by/);
+    },
+  );
+
+  test.each(absentBackends)(
+    '$name, absent here, is an EnvironmentError with its reason',
+    async ({ name, reason }) => {
+      const use = useBackend(name);
+      await expect(use).rejects.toThrow(EnvironmentError);
+      await expect(use).rejects.toThrow(reason);
+    },
+  );
+});
+
+describe('the self-test', () => {
+  test('runs once and is remembered, per backend and set of cases', async () => {
+    const [check, other] = [countingCheck('remembered'), countingCheck('another')];
+    await useBackend('wasm', { checks: [check] });
+    await useBackend('wasm', { checks: [check] });
+    expect(check.runs).toBe(1);
+    await useBackend('cpu', { checks: [check] });
+    expect(check.runs).toBe(2);
+    await useBackend('cpu', { checks: [check, other] });
+    expect([check.runs, other.runs]).toEqual([3, 1]);
+    expect(readdirSync(join(cache, 'self-test')).some((file) => file.startsWith('wasm-'))).toBe(true);
+  });
+
+  test('runs every time where the cache cannot be written', async () => {
+    writeFileSync(join(cache, 'file'), '');
+    process.env.TINYGPT_CACHE = join(cache, 'file', 'below');
+    const check = countingCheck('unwritable');
+    await useBackend('wasm', { checks: [check] });
+    await useBackend('wasm', { checks: [check] });
+    expect(check.runs).toBe(2);
+  });
+
+  test('a backend that fails it is refused when asked for, again and again', async () => {
+    const check = countingCheck('golden step', ['cpu']);
+    for (let i = 0; i < 2; i++) {
+      const use = useBackend('cpu', { checks: [check] });
+      await expect(use).rejects.toThrow(EnvironmentError);
+      await expect(use).rejects.toThrow(
+        /cpu .*computes wrongly on this machine: golden step: expected 1 at 0, got 2/,
+      );
+    }
+    expect(check.runs).toBe(2);
+  });
+
+  test('a backend that fails it is passed over by the automatic choice, with a remark', async () => {
+    const notes: string[] = [];
+    const others = presentBackends.filter((name) => name !== 'cpu');
+    const check = countingCheck('golden step', others);
+    const info = await useBackend('auto', { checks: [check], onNote: (line) => notes.push(line) });
+    expect(info.name).toBe('cpu');
+    expect(tf.getBackend()).toBe('cpu');
+    expect(notes.filter((note) => /is passed over: .*golden step/.test(note))).toHaveLength(others.length);
+  });
+
+  test('where none is left the reasons are told', async () => {
+    const check = countingCheck('impossible step', [...BACKEND_NAMES]);
+    const use = useBackend('auto', { checks: [check] });
+    await expect(use).rejects.toThrow(EnvironmentError);
+    await expect(use).rejects.toThrow(/No backend can be used here .*wasm: .*cpu: /);
+  });
+});
+
+test('the automatic choice is the first that is present', async () => {
+  expect((await useBackend('auto')).name).toBe(presentBackends[0]);
+});
+
+describe('probeBackends', () => {
+  test('reports every backend in order of preference, with a reason and a remedy where it is absent', async () => {
+    const probes = await probeBackends();
+    expect(probes.map(({ name }) => name)).toEqual([...BACKEND_NAMES]);
+    for (const { available, info, reason, remedy, precisions } of probes)
+      if (available) expect([info?.precision, reason]).toEqual([precisions[0], undefined]);
+      else expect([typeof reason, typeof remedy]).toEqual(['string', 'string']);
+    expect(probes.filter((p) => p.available).map((p) => p.name)).toEqual(presentBackends);
+  });
+
+  test('leaves the current backend and the count of tensors as they were', async () => {
+    await useBackend('cpu');
+    const { numTensors } = tf.memory();
+    await probeBackends();
+    expect(tf.getBackend()).toBe('cpu');
+    expect(tf.memory().numTensors).toBe(numTensors);
   });
 });

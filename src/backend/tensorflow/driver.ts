@@ -24,22 +24,22 @@ async function start(): Promise<BackendInfo> {
 
 async function describe({ name, version }: Candidate): Promise<BackendInfo> {
   const backend = tf.findBackend('tensorflow') as unknown as NodeBackend;
-  const [gpu] = backend.isUsingGpuDevice ? await nvidiaGpus() : [];
-  const mebibytes = /, ([\d.]+) GiB/.exec(gpu ?? '')?.[1];
+  const [gpu] = await nvidiaGpus();
+  const gibibytes = backend.isUsingGpuDevice ? /, ([\d.]+) GiB/.exec(gpu ?? '')?.[1] : undefined;
+  const idle = gpu ? ' (the GPU is not in use: TensorFlow finds no CUDA libraries that fit it)' : '';
   return {
     name: 'tensorflow',
     precision: 'fp32',
-    device: backend.isUsingGpuDevice ? (gpu ?? 'NVIDIA GPU') : cpuName(),
+    device: backend.isUsingGpuDevice ? (gpu ?? 'NVIDIA GPU') : cpuName() + idle,
     version: `${name.replace('@tensorflow/', '')} ${version}, TensorFlow ${backend.binding.TF_Version}`,
-    memoryBytes: mebibytes ? Number(mebibytes) * 2 ** 30 : systemMemory(),
+    memoryBytes: gibibytes ? Number(gibibytes) * 2 ** 30 : systemMemory(),
   };
 }
 
 async function probe(): Promise<BackendProbe> {
   const loaded = await loadTensorflow();
   if ('reason' in loaded) {
-    const { reason, remedy, installed } = loaded;
-    return { name: 'tensorflow', available: false, precisions: ['fp32'], broken: installed, reason, remedy };
+    return { name: 'tensorflow', available: false, precisions: ['fp32'], ...loaded };
   }
   return {
     name: 'tensorflow',

@@ -1,6 +1,6 @@
 // Where an installed tfjs-node may be: the folder named by TINYGPT_TFJS, this project, the user's project.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../../base/errors.js';
@@ -21,8 +21,8 @@ export interface Candidate {
 export interface Fault {
   reason: string;
   remedy: string;
-  /** False when there is nothing to mend, only something to install. */
-  installed: boolean;
+  /** Worth a remark unasked: something is there and does not work. */
+  broken: boolean;
 }
 
 /**
@@ -40,7 +40,7 @@ export function findPackages(from: string): { candidates: Candidate[]; fault?: F
     const fault = {
       reason: `TINYGPT_TFJS names ${named}, which holds no ${PACKAGES.join(' or ')}`,
       remedy: 'set TINYGPT_TFJS to the folder of the installed package, or unset it',
-      installed: true,
+      broken: true,
     };
     return candidates.length > 0 ? { candidates } : { candidates, fault };
   }
@@ -61,18 +61,10 @@ function readCandidate(folder: string): Candidate | undefined {
   try {
     const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     if (!PACKAGES.includes(name)) return undefined;
-    return { folder, name, version, addon: addonOf(folder) };
+    return { folder, name, version, addon: join(folder, 'lib', 'napi-v8', 'tfjs_binding.node') };
   } catch {
     return undefined;
   }
-}
-
-/** The addon of the highest Node-API version there is; the newest name where there is none. */
-function addonOf(folder: string): string {
-  const lib = join(folder, 'lib');
-  const versions = existsSync(lib) ? readdirSync(lib).filter((name) => name.startsWith('napi-v')) : [];
-  const built = versions.sort().map((version) => join(lib, version, 'tfjs_binding.node'));
-  return built.findLast((path) => existsSync(path)) ?? join(lib, 'napi-v8', 'tfjs_binding.node');
 }
 
 /** What is wrong with a package as far as its files tell; undefined when it is worth loading. */
@@ -81,20 +73,21 @@ export function inspect({ folder, name, version, addon }: Candidate): Fault | un
     return {
       reason: `${name} ${version} is installed, but this version of tinygpt works with 4.x`,
       remedy: `npm install ${name}@4.22.0`,
-      installed: true,
+      broken: true,
     };
   if (!existsSync(addon))
     return {
       reason: `${name} is installed without its native addon (${addon}): its install script was blocked, or its download failed`,
       remedy: rebuild(name, folder),
-      installed: true,
+      // npm leaves it like this where install scripts are off; that is nobody's mistake.
+      broken: process.env.TINYGPT_TFJS !== undefined,
     };
   return undefined;
 }
 
 /** The command that runs a package's install script again. */
 function rebuild(name: string, folder: string): string {
-  const project = folder.slice(0, folder.lastIndexOf(`${join('node_modules', name)}`)) || folder;
+  const project = resolve(folder.slice(0, folder.lastIndexOf(join('node_modules', name))) || folder);
   return `cd ${project} && npm rebuild ${name} --ignore-scripts=false --foreground-scripts`;
 }
 
@@ -110,15 +103,15 @@ export function diagnose(error: unknown, { folder, name }: Candidate): Fault {
   if (missing) {
     const library = missing[1] ?? missing[2]!;
     const reason = `${name} needs the shared library ${library}, which is not found`;
-    if (/libtensorflow/.test(library)) return { reason, remedy: again, installed: true };
+    if (/libtensorflow/.test(library)) return { reason, remedy: again, broken: true };
     const remedy = `install what holds ${library} and name its folder in LD_LIBRARY_PATH, or npm install ${PACKAGES[1]}`;
-    return { reason, remedy, installed: true };
+    return { reason, remedy, broken: true };
   }
   if (WRONG_BUILD.test(message))
     return {
       reason: `the native addon of ${name} was built for another system or Node.js (${line})`,
       remedy: `${again} --build-addon-from-source`,
-      installed: true,
+      broken: true,
     };
-  return { reason: `${name} does not load (${line})`, remedy: again, installed: true };
+  return { reason: `${name} does not load (${line})`, remedy: again, broken: true };
 }

@@ -32,7 +32,7 @@ async function loadFirst(): Promise<Loaded> {
     faults[0] ?? {
       reason: `neither ${PACKAGES.join(' nor ')} is installed`,
       remedy: `npm install ${PACKAGES[0]} (NVIDIA GPU) or ${PACKAGES[1]} (CPU)`,
-      installed: false,
+      broken: false,
     }
   );
 }

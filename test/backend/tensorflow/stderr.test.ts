@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+
+const MODULE = join(dirname(fileURLToPath(import.meta.url)), '../../../src/backend/tensorflow/stderr.js');
+
+/** Runs a script in a process of its own, whose standard error can be read. */
+function stderrOf(script: string): string {
+  const source = `import { writeSync } from 'node:fs'; import { withoutStderr } from ${JSON.stringify(MODULE)}; ${script}`;
+  const { stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+    encoding: 'utf8',
+  });
+  expect(status).toBe(0);
+  return stderr;
+}
+
+test('what is written to the descriptor meanwhile is gone, before and after it is not', () => {
+  const script = `writeSync(2, 'a'); withoutStderr(() => writeSync(2, 'b')); writeSync(2, 'c');`;
+  expect(stderrOf(script)).toBe(process.platform === 'win32' ? 'abc' : 'ac');
+});
+
+test('an error comes through and the descriptor is restored', () => {
+  const script = `try { withoutStderr(() => { throw new Error('x'); }); } catch (e) { writeSync(2, e.message); }`;
+  expect(stderrOf(script)).toBe('x');
+});
