@@ -163,8 +163,11 @@ export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, batch: number, seq: num
   let x = x0;
   for (let layer = 0; layer < nLayer; layer++) {
     const window = gpt.windows[layer]!;
-    x = applyLayer(gpt, layer, x, x0, ids, { cos, sin }, ({ q, k, v }) =>
-      causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),
+    // A scope a layer: what no later step needs is freed at once.
+    x = tf.tidy(() =>
+      applyLayer(gpt, layer, x, x0, ids, { cos, sin }, ({ q, k, v }) =>
+        causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),
+      ),
     );
   }
   return rmsNorm(x);

@@ -4,24 +4,28 @@
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
-import { MAX_LOGITS_BYTES } from '../ops/index.js';
-import { GATE_CHANNELS, hasValueEmbedding, kvDim, type ModelConfig, parameterShapes } from './config.js';
+import { attentionFootprint, logitsRows } from '../ops/index.js';
+import {
+  GATE_CHANNELS,
+  hasValueEmbedding,
+  headDim,
+  kvDim,
+  type ModelConfig,
+  parameterShapes,
+  windowSizes,
+} from './config.js';
 
 const FLOAT = 4;
 
 /**
- * Floats a token that a layer keeps for the backward pass with the stock operations, as measured: in widths C
- * (residuals, norms, projections' inputs, the MLP's 4 C twice) and in kv widths (keys, values, their rotated forms).
+ * Floats a token that a layer keeps for the backward pass with the stock operations, as measured: in widths C (the
+ * residual stream, norms, q, attention's result, the MLP's 4 C twice) and in kv widths (keys and values).
  */
-const KEPT = { width: 22.2, kv: 3.1, valueEmbeddingKv: 2.1, gate: GATE_CHANNELS } as const;
+const KEPT = { width: 13.1, kv: 2.1, valueEmbeddingKv: 1.1, gate: GATE_CHANNELS } as const;
 /** The same outside the layers: embedding, its norm, the head's input and gradient. */
-const KEPT_OUTSIDE = 4.2;
+const KEPT_OUTSIDE = 4.1;
 /** Matrices of logits alive at once in the cross-entropy. */
-const LOGITS_AT_ONCE = 7.8;
-/** Attention keeps its probabilities up to this many tokens a row; longer rows are computed again in blocks. */
-const LONGEST_KEPT_ROW = 128;
-/** Score blocks alive at once in attention's backward pass, of this many queries. */
-const SCORES_AT_ONCE = 5;
+const LOGITS_AT_ONCE = 6.2;
 
 /** Bytes by what they are for, and the most of them that is alive at once. */
 export type MemoryEstimate = {
@@ -52,13 +56,23 @@ export function estimateMemory(
     moments += name.startsWith('transformer.h.') ? size : 2 * size; // Muon keeps one, AdamW two
   }
   let kept = N * KEPT_OUTSIDE * C + V * C; // the head's gradient is made in the forward pass
+  const windows = windowSizes(config);
+  let scores = 0;
   for (let layer = 0; layer < L; layer++) {
     kept += N * (KEPT.width * C + KEPT.kv * kv);
     if (hasValueEmbedding(config, layer)) kept += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
-    if (T <= LONGEST_KEPT_ROW) kept += N * H * T;
+    const shape = {
+      batch: options.batch,
+      seq: T,
+      heads: H,
+      kvHeads: config.nKvHead,
+      window: windows[layer]!,
+    };
+    const attention = attentionFootprint(shape, headDim(config));
+    kept += attention.kept;
+    scores = Math.max(scores, attention.transient);
   }
-  const logits = LOGITS_AT_ONCE * Math.min(N * V, MAX_LOGITS_BYTES / FLOAT);
-  const scores = SCORES_AT_ONCE * options.batch * H * Math.min(T, LONGEST_KEPT_ROW) * T;
+  const logits = LOGITS_AT_ONCE * logitsRows(N, C, V) * V;
   const parts = {
     parameters: FLOAT * count,
     gradients: FLOAT * count * (options.accumulation > 1 ? 2 : 1),
