@@ -3,6 +3,7 @@
   {"op": "start", "sampler": "gp", "seed": 3, "space": {...}, "first": {...}}  -> {"version": "5.0.0"}
   {"op": "ask"}                                                              -> {"params": {...}, "seconds": 0.2}
   {"op": "tell", "value": 1.5}   (null: the trial failed)                     -> {}
+  {"op": "load", "trials": [{"params": {...}, "value": 1.5}, ...]}           -> {}
 """
 
 import json
@@ -53,12 +54,18 @@ def main():
         if request["op"] == "start":
             study = optuna.create_study(sampler=make_sampler(request["sampler"], request["seed"]))
             space = {name: distribution(d) for name, d in request["space"].items()}
-            study.enqueue_trial(request["first"])
+            if "first" in request:
+                study.enqueue_trial(request["first"])
             answer = {"version": optuna.__version__}
         elif request["op"] == "ask":
             begin = time.perf_counter()
             trial = study.ask(space)
             answer = {"params": trial.params, "seconds": time.perf_counter() - begin}
+        elif request["op"] == "load":
+            for t in request["trials"]:
+                study.add_trial(
+                    optuna.trial.create_trial(params=t["params"], distributions=space, value=t["value"])
+                )
         else:
             if request["value"] is None:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)

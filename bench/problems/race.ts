@@ -128,6 +128,18 @@ export class OptunaPeer {
     return JSON.parse(value);
   }
 
+  /** Begins a study that already holds complete trials. */
+  async startWith(
+    sampler: string,
+    problem: Problem,
+    seed: number,
+    trials: readonly { params: Params; value: number }[],
+  ): Promise<Contestant> {
+    await this.request({ op: 'start', sampler, seed, space: problem.space });
+    await this.request({ op: 'load', trials });
+    return this.contestant();
+  }
+
   /** Begins a study with one of Optuna's samplers (gp, tpe, cmaes, random), settings as shipped. */
   async start(sampler: string, problem: Problem, seed: number): Promise<Contestant> {
     await this.request({
@@ -137,6 +149,10 @@ export class OptunaPeer {
       space: problem.space,
       first: firstPoint(problem, seed),
     });
+    return this.contestant();
+  }
+
+  private contestant(): Contestant {
     return {
       ask: async () => (await this.request({ op: 'ask' })) as { params: Params; seconds: number },
       tell: async (value) => {

@@ -102,20 +102,32 @@ export function cholesky(a: Float64Array, n: number): boolean {
  */
 export function invertFactor(l: Float64Array, n: number, u: Float64Array): void {
   u.fill(0, 0, n * n);
-  // Row i of L^-1 needs the rows above it: (L^-1)_ij = -sum_{k=j}^{i-1} L_ik (L^-1)_kj / L_ii.
-  for (let i = 0; i < n; i++) {
-    const d = 1 / l[i * n + i]!;
-    u[i * n + i] = d;
-    // U's rows start at their diagonal; the zeros before it make blocks of rows possible.
+  // Row i of L^-1 needs the rows above it: (L^-1)_ij = -sum_{k=j}^{i-1} L_ik (L^-1)_kj / L_ii. Rows i and i + 1
+  // are made together; U's zeros before its diagonal make blocks of four columns possible.
+  for (let i = 0; i < n; i += 2) {
+    const two = i + 1 < n;
+    const d0 = 1 / l[i * n + i]!;
+    const d1 = two ? 1 / l[(i + 1) * n + i + 1]! : 0;
+    const off = two ? l[(i + 1) * n + i]! : 0;
     let j = 0;
     for (; j + 3 < i; j += 4) {
-      dots4x2(u, j * n, n, l, i * n, 0, j, i);
-      u[j * n + i] = -dots[0]! * d;
-      u[(j + 1) * n + i] = -dots[2]! * d;
-      u[(j + 2) * n + i] = -dots[4]! * d;
-      u[(j + 3) * n + i] = -dots[6]! * d;
+      dots4x2(u, j * n, n, l, i * n, two ? n : 0, j, i);
+      for (let r = 0; r < 4; r++) {
+        const x = -dots[2 * r]! * d0;
+        u[(j + r) * n + i] = x;
+        if (two) u[(j + r) * n + i + 1] = -(dots[2 * r + 1]! + off * x) * d1;
+      }
     }
-    for (; j < i; j++) u[j * n + i] = -dot(u, j * n, l, i * n, j, i) * d;
+    for (; j < i; j++) {
+      const x = -dot(u, j * n, l, i * n, j, i) * d0;
+      u[j * n + i] = x;
+      if (two) u[j * n + i + 1] = -(dot(u, j * n, l, (i + 1) * n, j, i) + off * x) * d1;
+    }
+    u[i * n + i] = d0;
+    if (two) {
+      u[i * n + i + 1] = -off * d0 * d1;
+      u[(i + 1) * n + i + 1] = d1;
+    }
   }
 }
 

@@ -1,0 +1,108 @@
+// Bayesian optimisation with Gaussian processes: fit a model to the trials, ask where improvement is most likely.
+// What it does beyond the textbook: a prior on length scales that grows with the dimension, warped targets, several
+// starts of the fit, improvement over an incumbent that is itself uncertain, failures as a model of their own,
+// pruned and running trials taken into account, a Sobol startup after the default configuration.
+//
+//   gp/axes.ts        the space as coordinates      gp/likelihood.ts   fit criterion and its gradient
+//   gp/targets.ts     trials as observations        gp/fit.ts, chain   hyperparameters
+//   gp/kernel.ts      covariance                    gp/posterior.ts    predictions
+//   gp/models.ts      objective and feasibility     gp/acquisition.ts  what a point promises
+//                                                   gp/search.ts       where that is largest
+
+import { randomStream } from '../../base/random.js';
+import { sobol } from '../math/sobol.js';
+import type { Params, Sampler, StudyView } from '../types.js';
+import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
+import { type Axis, axesOf, decode, snap } from './gp/axes.js';
+import { fitChain } from './gp/chain.js';
+import { feasibilityData, modelObjective, objectiveData } from './gp/models.js';
+import { condition } from './gp/posterior.js';
+import { type Candidate, search } from './gp/search.js';
+import { type Evidence, finishedTrials, gather } from './gp/targets.js';
+
+export interface GpOptions {
+  /**
+   * Trials of the startup design, the default configuration included: scrambled Sobol points.
+   * Default: 4 + D/2, at most 10.
+   */
+  startupTrials?: number;
+}
+
+/**
+ * The Gaussian-process sampler. One instance may serve several studies; it only caches fits.
+ * @example createStudy({ space, sampler: gpSampler() })
+ */
+export function gpSampler(options: GpOptions = {}): Sampler {
+  const objectiveFits = fitChain();
+  const feasibilityFits = fitChain();
+  return {
+    name: 'gp',
+    ask(study, number) {
+      if (number === 0) return { params: { ...study.defaults } };
+      const axes = axesOf(study.space);
+      const d = axes.length;
+      if (d === 0) return { params: decode(study.space, axes, []) };
+      const finished = finishedTrials(study);
+      const startup = options.startupTrials ?? Math.min(10, 4 + Math.ceil(d / 2));
+      if (finished.length < startup) return { params: startupPoint(study, axes, number) };
+
+      const evidence = gather(study, axes, finished);
+      const values = objectiveData(axes, evidence);
+      const labels = feasibilityData(axes, evidence);
+      // Every trial is of another space: nothing to learn from yet.
+      if (values === null && labels === null) return { params: startupPoint(study, axes, number) };
+
+      const objective =
+        values &&
+        modelObjective(
+          axes,
+          evidence,
+          values,
+          objectiveFits.at(study, axes, finished, (trials) =>
+            objectiveData(axes, gather(study, axes, trials)),
+          ),
+          randomStream(study.seed, `gp/pasts/${number}`),
+        );
+      const feasibility =
+        labels &&
+        condition(
+          labels,
+          feasibilityFits.at(study, axes, finished, (trials) =>
+            feasibilityData(axes, gather(study, axes, trials)),
+          ),
+        );
+      const improvement = objective && logNoisyImprovement(d, objective.posterior, objective.lowest);
+      const runs = feasibility && logFeasibility(d, feasibility);
+      const target = improvement && runs ? both(improvement, runs) : (improvement ?? runs)!;
+      const hyper = (objective?.posterior ?? feasibility)!.hyper;
+      const candidates = search(target, {
+        axes,
+        anchors: objective?.anchors ?? [],
+        lengths: hyper.slice(0, d).map(Math.exp),
+        random: randomStream(study.seed, `gp/search/${number}`),
+        seed: study.seed,
+        purpose: `gp/scatter/${number}`,
+      });
+      const chosen = firstNew(candidates, evidence) ?? candidates[0]!;
+      return { params: decode(study.space, axes, chosen.x) };
+    },
+  };
+}
+
+/** Point `number` of the seed's scrambled Sobol sequence: workers that ask at once get points of their own. */
+function startupPoint(study: StudyView, axes: readonly Axis[], number: number): Params {
+  const u = sobol(axes.length, 1, study.seed, 'gp/startup', number);
+  return decode(
+    study.space,
+    axes,
+    axes.map((axis, j) => snap(axis, u[j]!)),
+  );
+}
+
+/** The best candidate that was not evaluated, did not fail and is not running; undefined where all are known. */
+function firstNew(candidates: readonly Candidate[], evidence: Evidence): Candidate | undefined {
+  const key = (x: Float64Array) => x.join();
+  const known = [...evidence.observations.map((o) => o.x), ...evidence.failures, ...evidence.running];
+  const seen = new Set(known.map(key));
+  return candidates.find((candidate) => !seen.has(key(candidate.x)));
+}

@@ -1,0 +1,85 @@
+// The search space as the model sees it: one coordinate per parameter that can vary. Numeric parameters lie in
+// [0, 1] (log scales and half-step widening as in ../../distributions), categorical ones are the index of their
+// choice. The rest of the sampler never looks at distributions.
+
+import { cardinality, fromUnit, nearest, toUnit } from '../../distributions.js';
+import type { Choice, Distribution, Params, SearchSpace } from '../../types.js';
+
+/** Grids with at most this many values are searched value by value, finer ones as if continuous. */
+const SMALL_GRID = 16;
+
+export interface Axis {
+  name: string;
+  distribution: Distribution;
+  /** `grid`: few values, unordered or not; `fine`: a grid searched as continuous, then rounded. */
+  kind: 'continuous' | 'fine' | 'grid' | 'categorical';
+  /** Coordinates of every value of a small grid or of a categorical; else empty. */
+  values: Float64Array;
+}
+
+/**
+ * Axes of the parameters with more than one value: numeric before categorical, by name within, so that the order
+ * of the user's file changes nothing.
+ */
+export function axesOf(space: SearchSpace): Axis[] {
+  const rank = (name: string) => (space[name]!.kind === 'categorical' ? 1 : 0);
+  return Object.keys(space)
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    .filter((name) => cardinality(space[name]!) > 1)
+    .map((name) => {
+      const distribution = space[name]!;
+      const count = cardinality(distribution);
+      if (distribution.kind === 'categorical')
+        return {
+          name,
+          distribution,
+          kind: 'categorical',
+          values: Float64Array.from({ length: count }, (_, i) => i),
+        };
+      if (count === Infinity) return { name, distribution, kind: 'continuous', values: new Float64Array() };
+      if (count > SMALL_GRID) return { name, distribution, kind: 'fine', values: new Float64Array() };
+      const step = distribution.step ?? 1;
+      const values = Float64Array.from({ length: count }, (_, i) =>
+        toUnit(distribution, nearest(distribution, distribution.low + i * step)),
+      );
+      return { name, distribution, kind: 'grid', values };
+    });
+}
+
+/** Coordinates of a configuration, or null where a parameter is absent or no longer in the space. */
+export function encode(axes: readonly Axis[], params: Params): Float64Array | null {
+  const x = new Float64Array(axes.length);
+  for (let j = 0; j < axes.length; j++) {
+    const { name, distribution } = axes[j]!;
+    const value = params[name];
+    if (value === undefined) return null;
+    if (distribution.kind === 'categorical') x[j] = distribution.choices.indexOf(value);
+    else x[j] = typeof value === 'number' ? toUnit(distribution, value) : NaN;
+    // Points a little outside a range that was narrowed since still inform the model.
+    if (!(x[j]! >= (distribution.kind === 'categorical' ? 0 : -1) && x[j]! < Infinity)) return null;
+  }
+  return x;
+}
+
+/** The configuration at the coordinates; parameters of a single value are filled in. */
+export function decode(space: SearchSpace, axes: readonly Axis[], x: ArrayLike<number>): Params {
+  const byName = new Map(axes.map((axis, j) => [axis.name, j]));
+  const params: Params = {};
+  for (const [name, distribution] of Object.entries(space)) {
+    const j = byName.get(name);
+    params[name] = j === undefined ? fromUnit(distribution, 0.5) : valueAt(distribution, x[j]!);
+  }
+  return params;
+}
+
+function valueAt(distribution: Distribution, x: number): Choice {
+  return distribution.kind === 'categorical' ? distribution.choices[x]! : fromUnit(distribution, x);
+}
+
+/** Moves a coordinate to the nearest value of its axis; `u` in [0, 1] (a categorical's cell is chosen by u). */
+export function snap(axis: Axis, u: number): number {
+  if (axis.kind === 'continuous') return Math.min(1, Math.max(0, u));
+  if (axis.kind === 'categorical')
+    return Math.min(axis.values.length - 1, Math.floor(u * axis.values.length));
+  return toUnit(axis.distribution, fromUnit(axis.distribution, u));
+}

@@ -1,0 +1,47 @@
+// Hyperparameters along a study. Fits happen after fixed numbers of finished trials and each starts from the one
+// before: the outcome depends on the trials alone, in the order in which they finished, so that a resumed study
+// (or another process) comes to the same. Fits once made are kept.
+
+import type { StudyView, Trial } from '../../types.js';
+import type { Axis } from './axes.js';
+import { fitDue, fitHyper, priorMode } from './fit.js';
+import type { Data } from './likelihood.js';
+
+/** Cached fits of one model. */
+export interface FitChain {
+  /**
+   * The hyperparameters after the finished trials.
+   * @param finished in the order in which they finished
+   * @param data what the model sees of the first trials; null: too little
+   */
+  at(
+    study: StudyView,
+    axes: readonly Axis[],
+    finished: readonly Trial[],
+    data: (trials: readonly Trial[]) => Data | null,
+  ): Float64Array;
+}
+
+/** An empty chain. */
+export function fitChain(): FitChain {
+  let key: string[] = [];
+  let links: { length: number; hyper: Float64Array }[] = [];
+  let origin = '';
+  return {
+    at(study, axes, finished, data) {
+      const from = JSON.stringify([study.direction, axes]);
+      const next = finished.map((t) =>
+        JSON.stringify([t.number, t.state, t.value, t.params, [...t.intermediate]]),
+      );
+      let same = 0;
+      if (from === origin) while (same < key.length && key[same] === next[same]) same++;
+      [origin, key] = [from, next];
+      links = links.filter((link) => link.length <= same);
+      for (let length = (links.at(-1)?.length ?? 0) + 1; length <= finished.length; length++) {
+        const part = fitDue(length) ? data(finished.slice(0, length)) : null;
+        if (part) links.push({ length, hyper: fitHyper(part, links.at(-1)?.hyper ?? null).hyper });
+      }
+      return links.at(-1)?.hyper ?? priorMode(axes.length);
+    },
+  };
+}
