@@ -4,11 +4,62 @@
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { messageOf, UsageError } from '../base/errors.js';
-import { doctorCommand, doctorOptions } from './doctorCommand.js';
-import { prepareCommand, prepareOptions } from './prepareCommand.js';
-import { sampleCommand, sampleOptions } from './sampleCommand.js';
-import { trainCommand, trainOptions } from './trainCommand.js';
-import { verifyCommand, verifyOptions } from './verifyCommand.js';
+
+type Command = { options: (yargs: Argv) => Argv; run: (args: never) => Promise<number> };
+
+/** Loaded when asked for: a command starts without the libraries of the others. */
+const COMMANDS: Record<string, { describe: string; load: () => Promise<Command> }> = {
+  train: {
+    describe: 'train a model and tell a story',
+    load: async () => {
+      const { trainOptions: options, trainCommand: run } = await import('./trainCommand.js');
+      return { options, run };
+    },
+  },
+  tune: {
+    describe: 'search hyperparameters',
+    load: async () => {
+      const { tuneOptions: options } = await import('./tuneOptions.js');
+      const { tuneCommand: run } = await import('./tuneCommand.js');
+      return { options, run };
+    },
+  },
+  'sample <checkpoint>': {
+    describe: 'write text with a trained model',
+    load: async () => {
+      const { sampleOptions: options, sampleCommand: run } = await import('./sampleCommand.js');
+      return { options, run };
+    },
+  },
+  'report <study>': {
+    describe: 'make the report of a study again',
+    load: async () => {
+      const { reportOptions: options, reportCommand: run } = await import('./reportCommand.js');
+      return { options, run };
+    },
+  },
+  prepare: {
+    describe: 'train the tokenizer and cache the tokens',
+    load: async () => {
+      const { prepareOptions: options, prepareCommand: run } = await import('./prepareCommand.js');
+      return { options, run };
+    },
+  },
+  doctor: {
+    describe: 'what this machine can do, and what is missing',
+    load: async () => {
+      const { doctorOptions: options, doctorCommand: run } = await import('./doctorCommand.js');
+      return { options, run };
+    },
+  },
+  'verify <files..>': {
+    describe: 'replay golden files from the reference',
+    load: async () => {
+      const { verifyOptions: options, verifyCommand: run } = await import('./verifyCommand.js');
+      return { options, run };
+    },
+  },
+};
 
 /**
  * Runs one command line.
@@ -17,25 +68,20 @@ import { verifyCommand, verifyOptions } from './verifyCommand.js';
  */
 export async function runCli(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
-  const command =
-    <A>(run: (args: A) => Promise<number>) =>
-    async (args: unknown) => {
-      exitCode = await run(args as A);
-    };
-  const parser: Argv = yargs()
+  let parser: Argv = yargs()
     .scriptName('tinygpt')
-    .usage('$0 <command>\n\nTrain tiny GPTs and tune their hyperparameters.')
-    .command('train', 'train a model and tell a story', trainOptions, command(trainCommand))
-    .command('sample <checkpoint>', 'write text with a trained model', sampleOptions, command(sampleCommand))
-    .command('prepare', 'train the tokenizer and cache the tokens', prepareOptions, command(prepareCommand))
-    .command('doctor', 'what this machine can do, and what is missing', doctorOptions, command(doctorCommand))
-    .command(
-      'verify <files..>',
-      'replay golden files from the reference',
-      verifyOptions,
-      command(verifyCommand),
-    )
-    .demandCommand(1, 'Expected a command; see tinygpt --help')
+    .usage('$0 <command>\n\nTrain tiny GPTs and tune their hyperparameters.');
+  for (const [name, { describe, load }] of Object.entries(COMMANDS))
+    parser = parser.command(
+      name,
+      describe,
+      async (command) => (await load()).options(command),
+      async (args) => {
+        exitCode = await (await load()).run(args as never);
+      },
+    );
+  parser = parser
+    .demandCommand(1, 'Expected a command')
     .strict()
     .recommendCommands()
     .parserConfiguration({ 'duplicate-arguments-array': false })

@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { type BackendInfo, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
+import { discard, writeFileAtomic } from '../base/files.js';
 import type { Dataset } from '../data/index.js';
 import { countParameters } from '../model/flops.js';
-import type { Budget } from '../train/budget.js';
+import { type Budget, validateBudget } from '../train/budget.js';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
 import { effectiveVocabSize, resolveConfig } from '../train/config.js';
 import { openMetricsLog } from '../train/metrics.js';
@@ -93,7 +93,6 @@ export async function trainCommand(args: Arguments): Promise<number> {
         `depth ${model.nLayer}, width ${model.nEmbd}, ${model.nHead} heads, ${model.sequenceLen} tokens a row, ` +
         `${thousands(record.config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
     );
-    writeRunRecord(folder, record);
     const outcome = await runTraining(record, {
       data,
       backend,
@@ -165,7 +164,10 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
 function budgetOf(args: Record<string, unknown>): Budget | null {
   const given = Object.keys(BUDGET_OPTIONS).filter((name) => args[name] !== undefined);
   expect(given.length <= 1, () => `Expected one budget, got --${given.join(' and --')}`);
-  return given.length === 0 ? null : ({ [given[0]!]: args[given[0]!] } as Budget);
+  if (given.length === 0) return null;
+  const budget = { [given[0]!]: args[given[0]!] } as Budget;
+  validateBudget(budget);
+  return budget;
 }
 
 function describeBudget(budget: Budget): string {
@@ -188,7 +190,10 @@ async function runTraining(
   { data, backend, folder, progress, signal, resume, args }: Run,
 ): Promise<{ result: TrainResult; story: string }> {
   const files = runFiles(folder);
+  const fresh = !existsSync(folder);
   const metrics = openMetricsLog(files.metrics);
+  if (!resume) writeRunRecord(folder, record);
+  let begun = resume !== null;
   const save = (checkpoint: Checkpoint) => saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
   let story = '';
   try {
@@ -203,6 +208,7 @@ async function runTraining(
       ...(resume && { resume }),
       ...(every && { checkpointEvery: { steps: every, save } }),
       onStep: (report) => {
+        begun = true;
         metrics.write({ kind: 'step', ...report });
         progress.update(() => stepLine(report));
       },
@@ -225,6 +231,10 @@ async function runTraining(
       evalTokens: result.evalTokens,
     });
     return { result, story };
+  } catch (error) {
+    // What never took a step leaves nothing behind.
+    if (!begun) for (const path of fresh ? [folder] : [files.record, files.metrics]) discard(path);
+    throw error;
   } finally {
     metrics.close();
   }

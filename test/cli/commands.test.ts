@@ -1,0 +1,222 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { runCli } from '../../src/cli/cli.js';
+
+let folder: string;
+let out = '';
+let err = '';
+let text: string;
+
+/** Runs a command line in this process and collects what it prints. */
+async function run(...argv: string[]): Promise<number> {
+  out = '';
+  err = '';
+  const stdout = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    out += chunk;
+    return true;
+  });
+  const stderr = jest.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    err += chunk;
+    return true;
+  });
+  try {
+    return await runCli(argv);
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+/** A run of a few steps of a tiny model on a tiny text. */
+const tiny = (...more: string[]) => [
+  'train',
+  ...['--backend', 'wasm', '--text', text, '--cache-folder', join(folder, 'cache'), '--vocab-size', '256'],
+  ...['--depth', '1', '--width', '32', '--head-dim', '16', '--seq-len', '16', '--device-batch-size', '2'],
+  ...['--total-batch-size', '32', '--sample-tokens', '8', '--eval-tokens', '32'],
+  ...more,
+];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-cli-'));
+  text = join(folder, 'stories.txt');
+  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+  writeFileSync(text, Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('train and sample', () => {
+  test('a run leaves its record, metrics, checkpoint, summary and story', async () => {
+    const at = join(folder, 'whole');
+    expect(await run(...tiny('--steps', '4', '--out', at))).toBe(0);
+    expect(out).toMatch(/---\nval_bpb: +\d/);
+    expect(out).toContain('Once upon a time');
+    expect(readdirSync(at).sort()).toEqual([
+      'checkpoint',
+      'metrics.jsonl',
+      'run.json',
+      'sample.txt',
+      'summary.json',
+    ]);
+    const records = readFileSync(join(at, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(records.map((record) => record.kind)).toEqual(['step', 'step', 'step', 'step', 'final']);
+  });
+
+  test('--json prints one object with the keys of the block and nothing else', async () => {
+    expect(await run(...tiny('--steps', '2', '--json', '--out', join(folder, 'json')))).toBe(0);
+    const summary = JSON.parse(out);
+    expect(Object.keys(summary)).toEqual([
+      'val_bpb',
+      'training_seconds',
+      'total_seconds',
+      'peak_memory_mb',
+      'mfu_percent',
+      'total_tokens_M',
+      'num_steps',
+      'num_params_M',
+      'depth',
+      'tokens_per_second',
+      'backend',
+      'precision',
+      'seed',
+    ]);
+    expect(summary).toMatchObject({ num_steps: 2, depth: 1, backend: 'wasm', precision: 'fp32', seed: 1 });
+  });
+
+  test('a run that was stopped goes on to the same bits', async () => {
+    const [whole, parts] = [join(folder, 'a'), join(folder, 'b')];
+    expect(await run(...tiny('--tokens', '160', '--json', '--out', whole))).toBe(0);
+    const expected = JSON.parse(out).val_bpb;
+    // Killed after the checkpoint of step 3: run.json and the checkpoint are what is left.
+    const stop = ['--tokens', '160', '--out', parts, '--checkpoint-every', '3'];
+    const interrupt = jest.spyOn(process, 'on');
+    const stopping = run(...tiny(...stop));
+    const metrics = join(parts, 'metrics.jsonl');
+    const steps = () => (existsSync(metrics) ? readFileSync(metrics, 'utf8').split('\n').length - 1 : 0);
+    while (steps() < 2) await new Promise((resolve) => setImmediate(resolve));
+    const handler = interrupt.mock.calls.find(([event]) => event === 'SIGINT')![1] as () => void;
+    handler();
+    interrupt.mockRestore();
+    expect(await stopping).toBe(130);
+    expect(out).toContain(`tinygpt train --resume ${parts}`);
+    expect(await run('train', '--resume', parts, '--cache-folder', join(folder, 'cache'), '--json')).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ val_bpb: expected, num_steps: 5 });
+  });
+
+  test('sample writes the same text for the same seed, as many as asked', async () => {
+    const at = join(folder, 'whole');
+    const args = ['sample', at, '--backend', 'wasm', '--tokens', '12', '--samples', '2', '--prompt', 'The'];
+    expect(await run(...args)).toBe(0);
+    const first = out;
+    expect(first).toMatch(/--- 1 of 2\nThe[\s\S]*--- 2 of 2\nThe/);
+    await run(...args);
+    expect(out).toBe(first);
+    await run(...args, '--seed', '2');
+    expect(out).not.toBe(first);
+  });
+});
+
+describe('bad input is one line and an exit code', () => {
+  let before: string[];
+  beforeEach(() => {
+    before = readdirSync(folder);
+  });
+
+  test.each([
+    [[], 2, /Expected a command/],
+    [['trian'], 2, /Did you mean train\?/],
+    [['train', '--depth', 'abc'], 2, /Expected a number for --depth/],
+    [['train', '--frob'], 2, /Unknown argument: frob/],
+    [['train', '--seconds', '-5'], 2, /seconds to be > 0, got -5 \(number\); set --seconds/],
+    [['train', '--steps', '1', '--tokens', '5'], 2, /one budget, got --tokens and --steps/],
+    [['train', '--backend', 'gpu'], 2, /--backend to be one of auto, .*; got gpu/],
+    [['train', '--backend', 'wasm', '--precision', 'bf16'], 2, /bf16/],
+    [['train', '--backend', 'wasm', '--preset', 'big'], 2, /preset among .*; got big/],
+    [['train', '--backend', 'wasm', '--width', '100', '--head-dim', '32'], 2, /100 and 32; set --head-dim/],
+    [['train', '--backend', 'wasm', '--head-dim', '1', '--width', '33'], 2, /even head size .* got 1/],
+    [['train', '--backend', 'wasm', '--total-batch-size', '100'], 2, /got 100; set --device-batch-size/],
+    [['train', '--backend', 'wasm', '--text', '/nowhere/x.txt'], 2, /\/nowhere\/x\.txt/],
+    [['train', '--text', 'a', '--hub', 'b'], 2, /one of --bundled, --text and --hub/],
+    [['train', '--resume', '/nowhere'], 2, /No run in \/nowhere/],
+    [['train', '--config', '/nowhere.json'], 2, /Cannot read --config/],
+    [['sample', '/nowhere'], 2, /No checkpoint in \/nowhere/],
+    [['verify', '/nowhere.safetensors', '--backend', 'cpu'], 2, /Cannot read/],
+    [['verify', 'package.json', '--backend', 'cpu'], 1, /not a whole safetensors file/],
+    [['report', '/nowhere'], 2, /No study at \/nowhere/],
+  ])('%j', async (argv, code, message) => {
+    expect(await run(...(argv as string[]))).toBe(code);
+    expect(err).toMatch(message as RegExp);
+    expect(
+      err
+        .trim()
+        .split('\n')
+        .filter((line) => line.startsWith('error:')),
+    ).toHaveLength(1);
+    expect(err).not.toMatch(/^ +at /m);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  test('a text too short, empty or too poor for its vocabulary', async () => {
+    const short = join(folder, 'short.txt');
+    const args = (path: string, ...more: string[]) =>
+      tiny(...more, '--steps', '2', '--out', join(folder, 'bad')).map((word) =>
+        word === text ? path : word,
+      );
+    writeFileSync(short, 'Hi.\n\nYou.');
+    expect(await run(...args(short))).not.toBe(0);
+    expect(err).toMatch(/error: .*(17|row|sequence)/);
+    writeFileSync(short, '');
+    expect(await run(...args(short))).not.toBe(0);
+    expect(err).toMatch(/error: .*short\.txt/);
+    rmSync(short);
+    expect(await run(...tiny('--steps', '2', '--out', join(folder, 'bad'), '--vocab-size', '60000'))).toBe(2);
+    expect(err).toMatch(/error: .*60000|error: .*60,000/);
+    expect(existsSync(join(folder, 'bad', 'checkpoint'))).toBe(false);
+  });
+
+  test('a run folder is never overwritten', async () => {
+    expect(await run(...tiny('--steps', '2', '--out', join(folder, 'whole')))).toBe(2);
+    expect(err).toMatch(/use --resume .*whole or another folder/);
+  });
+
+  test('a resumed run takes no new settings', async () => {
+    expect(await run('train', '--resume', join(folder, 'whole'), '--depth', '3')).toBe(2);
+    expect(err).toMatch(/go on with the run as it was, got --depth/);
+  });
+});
+
+test('doctor names every backend, with a remedy for those that are missing', async () => {
+  expect(await run('doctor', '--json')).toBe(0);
+  const { backends, chosen } = JSON.parse(out);
+  expect(backends.map((probe: { name: string }) => probe.name)).toEqual([
+    'cuda',
+    'tensorflow',
+    'native',
+    'wasm',
+    'cpu',
+  ]);
+  for (const { available, reason, remedy } of backends)
+    if (!available) expect([reason, remedy].every(Boolean)).toBe(true);
+  expect(backends.find((probe: { name: string }) => probe.name === chosen).available).toBe(true);
+});
+
+test('prepare reports what it prepared', async () => {
+  const args = [
+    'prepare',
+    '--text',
+    text,
+    '--vocab-size',
+    '256',
+    '--cache-folder',
+    join(folder, 'cache'),
+    '--json',
+  ];
+  expect(await run(...args)).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ vocab_size: 260, documents: { train: expect.any(Number) } });
+});
