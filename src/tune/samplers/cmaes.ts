@@ -1,0 +1,126 @@
+// CMA-ES for mixed spaces under noise and small budgets: a Gaussian that learns mean, scale and correlations.
+// What it does beyond the textbook: it starts at the defaults (or at the centre of the ranges, if one trial there
+// shows that to be better), lets integers move by a margin, learns categorical choices, ranks failures last and
+// pruned trials by their partial results, screens every second draw with a model, restarts when converged.
+//
+//   cmaes/constants.ts    strategy parameters       cmaes/search.ts     generations, ranks, restarts
+//   cmaes/gaussian.ts     the update                cmaes/stops.ts      when a run is over
+//   cmaes/margin.ts       integers                  cmaes/replay.ts     the state from the trials
+//   cmaes/categorical.ts  choices                   cmaes/propose.ts    drawing inside the space
+//   cmaes/warmStart.ts    start from known points   cmaes/directions.ts, screen.ts   better draws
+//
+// Several workers: a generation closes when lambda trials have finished, whoever drew them and when. Whoever asks
+// meanwhile gets more draws of the current generation (nobody waits); what finishes late counts for the generation
+// that is then open, its step bounded. The order is that of the end times, so all workers agree.
+
+import { UsageError } from '../../base/errors.js';
+import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
+import { defaultPopulation } from './cmaes/constants.js';
+import { propose } from './cmaes/propose.js';
+import { GENERATION, replayer, toldOf } from './cmaes/replay.js';
+import type { Point } from './cmaes/screen.js';
+import type { Settings } from './cmaes/search.js';
+import { type Axis, axesOf, decode, encode } from './gp/axes.js';
+
+export interface CmaesOptions {
+  /** Population of the first run. Default 4 + floor(3 ln n) for n parameters. */
+  populationSize?: number;
+  /** Standard deviation at the start, relative to each range. Default 1/6. */
+  sigma?: number;
+  /** Draws from which every second proposal is chosen by a model; 1 is plain CMA-ES. Default 60. */
+  screen?: number;
+  /** Whether a first trial at the centre of the ranges may replace the defaults as the start. Default true. */
+  probeCentre?: boolean;
+  /** BIPOP restarts once a run has converged. Default true. */
+  restarts?: boolean;
+  /** Trials of another study of the same parameters and direction; their best tenth is where the search starts. */
+  warmStart?: readonly Trial[];
+}
+
+/** Attribute of the trial at the centre. */
+const PROBE = 'cmaes:probe';
+
+/**
+ * The CMA-ES sampler. One instance may serve several studies; it only caches the state that the trials imply.
+ * Trials of other origin (enqueued, another sampler's) are learned from as well; a study that has 20 or more of
+ * them starts at their promising region.
+ * @throws UsageError for options outside their range
+ */
+export function cmaesSampler(options: CmaesOptions = {}): Sampler {
+  check(options);
+  const { screen = 60, probeCentre = true } = options;
+  const settingsOf = cachedSettings(options);
+  const replay = replayer();
+  return {
+    name: 'cmaes',
+    ask(study, number) {
+      if (number === 0) return { params: { ...study.defaults } };
+      const settings = settingsOf(study);
+      const axes = [...settings.numeric, ...settings.categorical];
+      const paramsOf = ({ u, choices }: Point): Params => decode(study.space, axes, [...u, ...choices]);
+      const { search, told } = replay(study, settings);
+
+      const own = study.trials.filter((trial) => GENERATION in trial.systemAttrs);
+      if (probeCentre && own.length === 0 && isUnprobed(study, settings, told.length))
+        return {
+          params: paramsOf({
+            u: new Float64Array(settings.numeric.length).fill(0.5),
+            choices: settings.defaults.choices,
+          }),
+          systemAttrs: { [PROBE]: true },
+        };
+      const generation = [search.run, search.gaussian.generation];
+      const slot = own.filter((trial) => `${trial.systemAttrs[GENERATION]}` === `${generation}`).length;
+      const point = propose(settings, search, told, slot, number, screen);
+      return { params: paramsOf(point), systemAttrs: { [GENERATION]: generation } };
+    },
+  };
+}
+
+/** Whether the centre is worth a trial: nothing better is known than the defaults, and they lie elsewhere. */
+function isUnprobed(study: StudyView, { numeric, defaults, warm }: Settings, told: number): boolean {
+  if (numeric.length === 0 || warm.length > 0 || told >= 20) return false;
+  if (study.trials.some((trial) => PROBE in trial.systemAttrs)) return false;
+  return defaults.u.some((x) => Math.abs(x - 0.5) > 0.1);
+}
+
+function check({ populationSize, sigma, screen }: CmaesOptions): void {
+  if (populationSize !== undefined && !(Number.isInteger(populationSize) && populationSize >= 4))
+    throw new UsageError(`Expected populationSize to be an integer >= 4, got ${populationSize}`);
+  if (sigma !== undefined && !(sigma > 0 && sigma <= 1))
+    throw new UsageError(`Expected sigma in (0, 1], got ${sigma}`);
+  if (screen !== undefined && !(Number.isInteger(screen) && screen >= 1))
+    throw new UsageError(`Expected screen to be an integer >= 1, got ${screen}`);
+}
+
+/** Settings of a study, made once per space. */
+function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
+  const cache = new WeakMap<SearchSpace, Settings>();
+  return (study) => {
+    const known = cache.get(study.space);
+    if (known && known.seed === study.seed) return known;
+    const axes = axesOf(study.space);
+    const numeric = axes.filter((axis) => axis.kind !== 'categorical');
+    const categorical = axes.filter((axis) => axis.kind === 'categorical');
+    const base = { numeric, categorical };
+    const warm = (options.warmStart ?? []).flatMap(
+      (trial) => toldOf(study, base, trial, options.warmStart!) ?? [],
+    );
+    const settings: Settings = {
+      ...base,
+      seed: study.seed,
+      defaults: defaultPoint(study, axes, numeric.length),
+      lambda: options.populationSize ?? defaultPopulation(axes.length),
+      sigma0: options.sigma ?? 1 / 6,
+      restarts: options.restarts ?? true,
+      warm: warm.filter((t) => t.loss !== null),
+    };
+    cache.set(study.space, settings);
+    return settings;
+  };
+}
+
+function defaultPoint(study: StudyView, axes: readonly Axis[], n: number): Point {
+  const x = encode(axes, study.defaults) ?? Float64Array.from(axes, (axis) => (axis.kind === 'categorical' ? 0 : 0.5));
+  return { u: x.slice(0, n).map((v) => Math.min(1, Math.max(0, v))), choices: [...x.slice(n)] };
+}

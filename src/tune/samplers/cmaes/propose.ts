@@ -1,0 +1,69 @@
+// A point drawn from the search distribution, inside the space and on its grids.
+//
+// n numeric coordinates; slot position of the trial within its generation, counting those under way.
+
+import { type Random, randomStream } from '../../../base/random.js';
+import { fromUnit, toUnit } from '../../distributions.js';
+import { mirroredDirections } from './directions.js';
+import { colour } from './gaussian.js';
+import { isGrid } from './margin.js';
+import { mostPromising, type Point, type Told } from './screen.js';
+import type { Search, Settings } from './search.js';
+
+/**
+ * The proposal for trial `number`. Even slots are plain draws; odd ones the most promising of `screen` draws.
+ * A function of its arguments alone.
+ */
+export function propose(
+  settings: Settings,
+  search: Search,
+  told: readonly Told[],
+  slot: number,
+  number: number,
+  screen: number,
+): Point {
+  const random = randomStream(settings.seed, `cmaes/trial/${number}`);
+  const first = draw(settings, search, random, directionOf(settings, search, slot));
+  if (screen <= 1 || slot % 2 === 0 || told.length < search.constants.lambda) return first;
+  const candidates = [first];
+  while (candidates.length < screen) candidates.push(draw(settings, search, random));
+  return candidates[mostPromising(candidates, told, search.gaussian, search.stretch)]!;
+}
+
+/** The slot's vector among the generation's mirrored orthogonal ones; workers beyond lambda open another set. */
+function directionOf({ seed }: Settings, { run, gaussian, constants }: Search, slot: number): Float64Array {
+  const { lambda } = constants;
+  const purpose = `cmaes/directions/${run}/${gaussian.generation}/${Math.floor(slot / lambda)}`;
+  return mirroredDirections(randomStream(seed, purpose), gaussian.mean.length, lambda)[slot % lambda]!;
+}
+
+/**
+ * x = m + sigma A y, y ~ N(0, C), drawn again where a continuous coordinate leaves its range, up to 10 n times,
+ * then clipped. Grid coordinates are rounded into their range; the rounded point is what the search is told.
+ */
+function draw(settings: Settings, search: Search, random: Random, direction?: Float64Array): Point {
+  const { numeric } = settings;
+  const { gaussian, stretch, categories } = search;
+  const n = numeric.length;
+  const choices = categories.q.map((q) => pick(q, random));
+  for (let attempt = 0; ; attempt++) {
+    const z =
+      attempt === 0 && direction ? direction : Float64Array.from({ length: n }, () => random.normal());
+    const y = colour(gaussian, z);
+    const u = gaussian.mean.map((m, i) => m + gaussian.sigma * stretch[i]! * y[i]!);
+    if (attempt < 10 * n && !u.every((v, i) => (v >= 0 && v <= 1) || isGrid(numeric[i]!))) continue;
+    return { u: u.map((v, i) => onGrid(settings, i, v)), choices };
+  }
+}
+
+function onGrid({ numeric }: Settings, i: number, v: number): number {
+  const { distribution } = numeric[i]!;
+  return isGrid(numeric[i]!) ? toUnit(distribution, fromUnit(distribution, v)) : Math.min(1, Math.max(0, v));
+}
+
+/** An index drawn with the given probabilities. */
+function pick(q: Float64Array, random: Random): number {
+  let u = random.uniform();
+  for (let k = 0; k < q.length - 1; k++) if ((u -= q[k]!) < 0) return k;
+  return q.length - 1;
+}

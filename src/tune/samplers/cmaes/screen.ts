@@ -1,0 +1,138 @@
+// Which of many draws from the search distribution is worth a trial: a Gaussian process over the trials so far,
+// in the metric of the distribution itself (distances in units of its own standard deviations along its own axes),
+// predicts them all. Every second point of a generation is chosen so, the others stay plain draws: those keep the
+// covariance honest, and at the budgets of a tuning study the chosen ones save about half of the trials.
+// The idea is local meta-model CMA-ES (Kern, Hansen, Koumoutsakos, PPSN 2006); the model is this file's.
+//
+// N trials in the model; n coordinates; z = C^{-1/2} (x - m) / sigma.
+
+import { cholesky, solveLower, solveLowerTransposed } from '../../math/linear.js';
+import { type Gaussian, whiten } from './gaussian.js';
+
+/** A point of the mixed space. */
+export interface Point {
+  /** (n) numeric coordinates in [0, 1]. */
+  readonly u: Float64Array;
+  /** Index of the choice of each categorical parameter. */
+  readonly choices: readonly number[];
+}
+
+/** A finished trial; loss null where it failed. */
+export interface Told extends Point {
+  readonly loss: number | null;
+}
+
+/** Trials nearest to the mean that the model sees. */
+const MODEL_SIZE = 80;
+/** Length scales tried, in units of sqrt(n): the typical distance of a draw from the mean is 1. */
+const LENGTHS = [1, 2, 4];
+/** Noise variances tried, relative to the signal's. */
+const NOISES = [0.03, 0.3];
+
+/** z of a point; the stretch of integer axes taken out. */
+export function standardize(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
+  return whiten(
+    state,
+    u.map((x, i) => (x - state.mean[i]!) / (state.sigma * stretch[i]!)),
+  );
+}
+
+/**
+ * Index of the candidate with the lowest predicted loss; 0 where nothing can be told.
+ * Failures count as the worst loss seen. Length scale and noise maximise the marginal likelihood over a small grid.
+ */
+export function mostPromising(
+  candidates: readonly Point[],
+  told: readonly Told[],
+  state: Gaussian,
+  stretch: Float64Array,
+): number {
+  const n = state.mean.length + (told[0]?.choices.length ?? 0);
+  const near = nearest(told, state, stretch);
+  const y = standardizedLosses(near.map((t) => t.loss));
+  if (y === null) return 0;
+  const count = near.length;
+
+  const distances = new Float64Array(count * count);
+  for (let i = 0; i < count; i++)
+    for (let j = 0; j < i; j++) distances[i * count + j] = squaredDistance(near[i]!, near[j]!, n);
+
+  let best: { length: number; weights: Float64Array; likelihood: number } | null = null;
+  const covariance = new Float64Array(count * count);
+  for (const relative of LENGTHS)
+    for (const noise of NOISES) {
+      const length = relative * Math.sqrt(n);
+      for (let i = 0; i < count; i++) {
+        for (let j = 0; j < i; j++) covariance[i * count + j] = matern(distances[i * count + j]!, length);
+        covariance[i * count + i] = 1 + noise;
+      }
+      if (!cholesky(covariance, count)) continue;
+      const weights = y.slice();
+      solveLower(covariance, count, weights);
+      let square = 0;
+      let logDeterminant = 0;
+      for (let i = 0; i < count; i++) {
+        square += weights[i]! ** 2;
+        logDeterminant += Math.log(covariance[i * count + i]!);
+      }
+      // The signal variance that fits best, square / N, is put in.
+      const likelihood = -0.5 * count * Math.log(square / count) - logDeterminant;
+      if (best !== null && likelihood <= best.likelihood) continue;
+      solveLowerTransposed(covariance, count, weights);
+      best = { length, weights, likelihood };
+    }
+  if (best === null) return 0;
+
+  let chosen = 0;
+  let lowest = Infinity;
+  candidates.forEach((candidate, index) => {
+    const at = { z: standardize(state, stretch, candidate.u), choices: candidate.choices };
+    let prediction = 0;
+    for (let i = 0; i < count; i++)
+      prediction += best.weights[i]! * matern(squaredDistance(at, near[i]!, n), best.length);
+    if (prediction < lowest) [lowest, chosen] = [prediction, index];
+  });
+  return chosen;
+}
+
+type Standardized = { z: Float64Array; choices: readonly number[]; loss: number | null };
+
+/** The trials nearest to the mean, in z. */
+function nearest(told: readonly Told[], state: Gaussian, stretch: Float64Array): Standardized[] {
+  const all = told.map(({ u, choices, loss }) => ({ z: standardize(state, stretch, u), choices, loss }));
+  if (all.length <= MODEL_SIZE) return all;
+  const square = (z: Float64Array) => z.reduce((sum, x) => sum + x * x, 0);
+  return all
+    .map((t) => ({ t, far: square(t.z) }))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, MODEL_SIZE)
+    .map(({ t }) => t);
+}
+
+/** Mean 0, variance 1; null where there is no success or no difference. */
+function standardizedLosses(losses: readonly (number | null)[]): Float64Array | null {
+  const worst = losses.reduce<number>((a, b) => Math.max(a, b ?? -Infinity), -Infinity);
+  if (worst === -Infinity) return null;
+  const filled = Float64Array.from(losses, (loss) => loss ?? worst);
+  const mean = filled.reduce((a, b) => a + b) / filled.length;
+  const deviation = Math.sqrt(filled.reduce((a, b) => a + (b - mean) ** 2, 0) / filled.length);
+  return deviation > 0 && deviation < Infinity ? filled.map((x) => (x - mean) / deviation) : null;
+}
+
+/** In z; another choice is as far as a typical draw from the mean. */
+function squaredDistance(
+  a: { z: Float64Array; choices: readonly number[] },
+  b: { z: Float64Array; choices: readonly number[] },
+  n: number,
+): number {
+  let sum = 0;
+  for (let k = 0; k < a.z.length; k++) sum += (a.z[k]! - b.z[k]!) ** 2;
+  for (let k = 0; k < a.choices.length; k++) if (a.choices[k] !== b.choices[k]) sum += n;
+  return sum;
+}
+
+/** Matérn 5/2. */
+function matern(squared: number, length: number): number {
+  const r = Math.sqrt(5 * squared) / length;
+  return (1 + r + (r * r) / 3) * Math.exp(-r);
+}

@@ -1,0 +1,224 @@
+// The state of a CMA-ES study and how a finished trial changes it: start, generations, restarts.
+// Sources: Hansen's tutorial (arXiv 1604.00772); bound on steps of foreign points: Hansen, Injecting external
+// solutions into CMA-ES (arXiv 1110.4181); restarts: Hansen, Benchmarking a BI-population CMA-ES, BBOB 2009.
+//
+// n numeric coordinates; lambda population; m, sigma, C, A as in gaussian.ts and margin.ts.
+
+import { randomStream } from '../../../base/random.js';
+import type { Axis } from '../gp/axes.js';
+import { type Categories, initialCategories, updateCategories } from './categorical.js';
+import { type CmaConstants, cmaConstants } from './constants.js';
+import { type Gaussian, initialGaussian, norm, updateGaussian, whiten } from './gaussian.js';
+import { correctMargin } from './margin.js';
+import type { Point, Told } from './screen.js';
+import { type Generation, stopReason } from './stops.js';
+import { promisingRegion } from './warmStart.js';
+
+/** What does not change during a study. */
+export interface Settings {
+  seed: number | string;
+  numeric: readonly Axis[];
+  categorical: readonly Axis[];
+  defaults: Point;
+  /** Population of the first run. */
+  lambda: number;
+  /** Step size at the start, in units of the range. */
+  sigma0: number;
+  restarts: boolean;
+  /** Trials of another study to start from. */
+  warm: readonly Told[];
+}
+
+/** Trials known before the first proposal from which mean and covariance are taken rather than a best point. */
+const WARM_FROM = 20;
+/** Probability that the categorical distributions give to the defaults beyond an equal share. */
+const TRUST_IN_DEFAULTS = 0.25;
+
+export interface Search {
+  /** Restarts so far; all of a run is one Gaussian's evolution. */
+  readonly run: number;
+  readonly constants: CmaConstants;
+  readonly sigma0: number;
+  readonly gaussian: Gaussian;
+  /** (n) diagonal of A. */
+  readonly stretch: Float64Array;
+  readonly categories: Categories;
+  /** Points of the generation under way. */
+  readonly pending: readonly Told[];
+  /** Of this run. */
+  readonly history: readonly Generation[];
+  /** The best success so far. */
+  readonly best: Told | null;
+  readonly regime: 'large' | 'small';
+  /** Restarts with a doubled population. */
+  readonly doublings: number;
+  /** Trials spent in finished runs by regime. */
+  readonly spent: { readonly large: number; readonly small: number };
+}
+
+/**
+ * The state before the first generation. It starts at the best of `known` (defaults, the probe of the centre,
+ * enqueued trials), which also count for the first generation; from many, at their promising region.
+ */
+export function startSearch(settings: Settings, known: readonly Told[]): Search {
+  const { lambda, sigma0, defaults, warm } = settings;
+  const successes = known.filter((t): t is Told & { loss: number } => t.loss !== null);
+  const sorted = successes.sort((a, b) => a.loss - b.loss);
+  const source = (warm.length > 0 ? warm : sorted).filter(
+    (t): t is Told & { loss: number } => t.loss !== null,
+  );
+  const shared = {
+    run: 0,
+    history: [],
+    best: sorted[0] ?? null,
+    regime: 'large',
+    doublings: 0,
+    spent: { large: 0, small: 0 },
+  } as const;
+  const n = settings.numeric.length;
+  if (n > 0 && source.length >= (warm.length > 0 ? 1 : WARM_FROM)) {
+    const { mean, sigma, covariance } = promisingRegion(source);
+    const top = source.sort((a, b) => a.loss - b.loss).slice(0, Math.max(1, Math.floor(source.length / 10)));
+    return {
+      ...shared,
+      ...freshRun(settings, mean, sigma, lambda, covariance),
+      categories: initialCategories(frequencies(settings.categorical, top)),
+      pending: [],
+    };
+  }
+  const start = sorted[0] ?? defaults;
+  return {
+    ...shared,
+    ...freshRun(settings, start.u, sigma0, lambda),
+    categories: initialCategories(trusting(settings.categorical, start)),
+    pending: sorted.slice(0, lambda >> 1),
+  };
+}
+
+/** The state after one more trial. */
+export function advance(settings: Settings, search: Search, told: Told): Search {
+  const isBest = told.loss !== null && (search.best === null || told.loss < search.best.loss!);
+  const pending = [...search.pending, told];
+  const next = { ...search, pending, best: isBest ? told : search.best };
+  return pending.length < search.constants.lambda ? next : closeGeneration(settings, next);
+}
+
+function closeGeneration(settings: Settings, search: Search): Search {
+  const { constants, categories, stretch } = search;
+  const ranked = rank(search);
+  let { gaussian } = search;
+  const n = gaussian.mean.length;
+  let corrected = { mean: gaussian.mean, stretch };
+  if (n > 0) {
+    const steps = ranked.map((t) => boundedStep(gaussian, stretch, t.u));
+    gaussian = updateGaussian(constants, gaussian, steps);
+    corrected = correctMargin(settings.numeric, gaussian, stretch, 1 / (n * constants.lambda));
+    gaussian = { ...gaussian, mean: corrected.mean };
+  } else gaussian = { ...gaussian, generation: gaussian.generation + 1 };
+  const next: Search = {
+    ...search,
+    gaussian,
+    stretch: corrected.stretch,
+    categories: updateCategories(
+      categories,
+      ranked.map((t) => t.choices),
+      constants.weights.subarray(0, constants.mu),
+    ),
+    pending: [],
+    history: [...search.history, summary(ranked)],
+  };
+  const stop = settings.restarts && stopReason(gaussian, search.sigma0, constants.lambda, next.history);
+  return stop ? restart(settings, next) : next;
+}
+
+/** Best first; failures last, those nearest to the best known point first among them. */
+function rank({ pending, best, gaussian }: Search): Told[] {
+  const to = best?.u ?? gaussian.mean;
+  const distance = ({ u }: Told) => norm(u.map((x, i) => x - to[i]!));
+  return [...pending].sort((a, b) => {
+    if (a.loss !== null && b.loss !== null) return a.loss - b.loss;
+    if (a.loss === null && b.loss === null) return distance(a) - distance(b);
+    return a.loss === null ? 1 : -1;
+  });
+}
+
+/**
+ * y = A^{-1} (u - m) / sigma, shortened where it is longer than a draw would be: enqueued points, late ones of an
+ * earlier generation and rounded ones must not throw the distribution (Hansen 2011, eq. 3: c_y = sqrt n + 2n/(n+2)).
+ */
+function boundedStep(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
+  const n = u.length;
+  const y = u.map((x, i) => (x - state.mean[i]!) / (state.sigma * stretch[i]!));
+  const most = Math.sqrt(n) + (2 * n) / (n + 2);
+  const length = norm(whiten(state, y));
+  return length > most ? y.map((x) => (x * most) / length) : y;
+}
+
+function summary(ranked: readonly Told[]): Generation {
+  const losses = ranked.flatMap((t) => (t.loss === null ? [] : [t.loss]));
+  if (losses.length === 0) return { best: Infinity, median: Infinity, worst: Infinity };
+  return { best: losses[0]!, median: losses[losses.length >> 1]!, worst: losses.at(-1)! };
+}
+
+/**
+ * BIPOP: with a doubled population at sigma0, or with a small one of random size and step size, whichever regime
+ * has spent fewer trials; from a uniform point.
+ */
+function restart(settings: Settings, search: Search): Search {
+  const run = search.run + 1;
+  const random = randomStream(settings.seed, `cmaes/restart/${run}`);
+  const used = search.history.length * search.constants.lambda;
+  const spent = { ...search.spent, [search.regime]: search.spent[search.regime] + used };
+  const regime = spent.small < spent.large ? 'small' : 'large';
+  const doublings = search.doublings + (regime === 'large' ? 1 : 0);
+  const growth = 2 ** doublings;
+  const lambda = Math.floor(
+    settings.lambda * (regime === 'large' ? growth : growth ** (random.uniform() ** 2)),
+  );
+  const sigma = settings.sigma0 * (regime === 'large' ? 1 : 10 ** (-2 * random.uniform()));
+  const mean = Float64Array.from(settings.numeric, () => random.uniform());
+  return {
+    run,
+    ...freshRun(settings, mean, sigma, lambda),
+    categories: initialCategories(trusting(settings.categorical, settings.defaults)),
+    pending: [],
+    history: [],
+    best: search.best,
+    regime,
+    doublings,
+    spent,
+  };
+}
+
+function freshRun(
+  { numeric, categorical }: Settings,
+  mean: Float64Array,
+  sigma0: number,
+  lambda: number,
+  covariance?: Float64Array,
+) {
+  const n = numeric.length;
+  const constants = cmaConstants(Math.max(1, n || categorical.length), lambda);
+  const stretch = new Float64Array(n).fill(1);
+  return { constants, sigma0, gaussian: initialGaussian(mean, sigma0, covariance), stretch };
+}
+
+/** Equal shares, and a little more for the choices of `point`. */
+function trusting(categorical: readonly Axis[], point: Point): Float64Array[] {
+  return categorical.map(({ values }, i) =>
+    Float64Array.from(
+      values,
+      (k) => (1 - TRUST_IN_DEFAULTS) / values.length + (k === point.choices[i] ? TRUST_IN_DEFAULTS : 0),
+    ),
+  );
+}
+
+/** How often the points have each choice, with one more of each. */
+function frequencies(categorical: readonly Axis[], points: readonly Point[]): Float64Array[] {
+  return categorical.map(({ values }, i) =>
+    Float64Array.from(
+      values,
+      (k) => (1 + points.filter((p) => p.choices[i] === k).length) / (values.length + points.length),
+    ),
+  );
+}

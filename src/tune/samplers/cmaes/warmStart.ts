@@ -1,0 +1,38 @@
+// Where CMA-ES starts when good points are known already: mean and covariance of the best tenth.
+// Source: Nomura, Watanabe, Akimoto, Ozaki, Onishi, Warm Starting CMA-ES, AAAI 2021 (arXiv 2012.06932), section 4.
+//
+// n dimension; alpha = 0.1 standard deviation around each point; gamma = 0.1 share of points used.
+
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+
+const ALPHA = 0.1;
+const GAMMA = 0.1;
+
+/**
+ * Mean, step size and covariance (its determinant 1) of the promising region.
+ * @param points (count, n) with their losses, in any order; at least one
+ */
+export function promisingRegion(points: readonly { u: Float64Array; loss: number }[]): {
+  mean: Float64Array;
+  sigma: number;
+  covariance: Float64Array;
+} {
+  const count = Math.max(1, Math.floor(GAMMA * points.length));
+  const best = [...points].sort((a, b) => a.loss - b.loss).slice(0, count);
+  const n = best[0]!.u.length;
+  const mean = new Float64Array(n);
+  for (const { u } of best) for (let i = 0; i < n; i++) mean[i]! += u[i]! / count;
+  const covariance = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    covariance[i * n + i] = ALPHA ** 2;
+    for (let j = 0; j < n; j++)
+      for (const { u } of best) covariance[i * n + j]! += ((u[i]! - mean[i]!) * (u[j]! - mean[j]!)) / count;
+  }
+  const matrix = Matrix.zeros(n, n);
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) matrix.set(i, j, covariance[i * n + j]!);
+  const { realEigenvalues } = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
+  let logDeterminant = 0;
+  for (const value of realEigenvalues) logDeterminant += Math.log(Math.max(value, ALPHA ** 2));
+  const variance = Math.exp(logDeterminant / n);
+  return { mean, sigma: Math.sqrt(variance), covariance: covariance.map((x) => x / variance) };
+}
