@@ -21,7 +21,7 @@ const FAILURE_NOISE = 0.2;
 
 export interface ObjectiveModel {
   posterior: Posterior;
-  /** [S] the lowest value of each past, over trials that ran or are running. */
+  /** [S] what to improve on: the lowest value of each past, over trials that ran or are running, or told if lower. */
   lowest: Float64Array;
   /** Observed points by posterior mean, the best first. */
   anchors: Float64Array[];
@@ -70,6 +70,10 @@ export function modelObjective(
     extra: pad(values.extra, FAILURE_NOISE),
   };
   const { posterior, lowest, mean } = fantasize(data, hyper, stack(axes, running).x, PASTS, random, values.n);
+  // Under noise the luckiest value told lies below what any past holds. Improving on it asks for more, which keeps
+  // the search from settling in the first valley (measured: as good on bowls, better on multimodal functions).
+  const told = Math.min(...values.y);
+  for (let s = 0; s < PASTS; s++) lowest[s] = Math.min(lowest[s]!, told);
   const order = Array.from(observations.keys()).sort((a, b) => mean[a]! - mean[b]! || a - b);
   return { posterior, lowest, anchors: order.slice(0, ANCHORS).map((i) => observations[i]!.x) };
 }
