@@ -97,12 +97,12 @@ export async function downloadFile(
   options: HttpOptions & { onBytes?: (bytes: number) => void } = {},
 ): Promise<void> {
   const { path, size } = file;
-  const had = sizeOf(path);
-  if (had !== null && (size === undefined || had === size)) {
-    options.onBytes?.(had);
-    return;
-  }
   try {
+    const had = sizeOf(path);
+    if (had !== null && (size === undefined || had === size)) {
+      options.onBytes?.(had);
+      return;
+    }
     mkdirSync(dirname(path), { recursive: true });
     await retrying(
       file.url,

@@ -325,7 +325,7 @@ a little paint
 a [rusty|bent|broken] [spoon|nail|key|pot|bell]
 an old [shoe|boot|sock|hat|glove]
 a [sleepy|shy|fat|grumpy|busy] <bug>
-<number> [acorns|pebbles|crumbs|buttons|busy ants]
+a [bag|box|heap|row] of <number> [acorns|pebbles|buttons|marbles|nuts]
 a <color> [feather|pebble|button|leaf]
-[dust and cobwebs|a heap of dry leaves|a patch of mud|an empty snail shell|two very old nuts]
+[a ball of dust|a heap of dry leaves|a patch of mud|an empty snail shell|a very old nut|a cobweb|a crumb of cake]
 `;

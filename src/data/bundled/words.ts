@@ -83,7 +83,6 @@ strange, odd, curious
 hurried, rushed, dashed
 afraid, scared
 carefully, gently
-at once, right away
 at last, finally
 every day, each day, day after day
 every morning, each morning

@@ -152,7 +152,7 @@ table obstacle: where; how
 <Suddenly> {friend} came along. "[Make room|Let me try]," <says friend>. They pulled together. The cart [rocked|creaked], but it was still stuck.
 
 ? Then {elder} came. Now there were [three|more] of them. They pulled and pulled, but [everybody pulled at a different time|one pulled left and one pulled right]. [The cart stayed where it was.|Nothing moved but their hats.]
-More friends came to help. Some pushed and some pulled, and everyone shouted something different. The cart [did not move|stayed where it was].
+More friends came to help. Some pushed and some pulled, and everyone said something different. The cart [did not move|stayed where it was].
 
 <Think> "Stop!" <shouts hero>. "We [have to|must] pull at the same time."
 <Idea> "[Let's|Let us] sing a song," <says hero>, "and pull [when I say now|on the last word]."
@@ -170,7 +170,7 @@ Everyone [laughed|cheered]. {Sage} gave [everybody|each of them] some of the {lo
 
 ¶
 
-<learned> [many small hands can move a big thing|it helps to pull together|a hard job is easier with a song].
+<learned> [many small hands can move a big thing|it helps to pull together|a hard job is easier with friends].
 
 ? <together>
 

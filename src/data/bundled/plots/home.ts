@@ -148,7 +148,7 @@ When the birthday came, {hero} found [a cake|a card] and a [box|basket] with a <
 <Glad> "I will take [good |the best ]care of you," {he} whispered[ into its ear|]. "[I promise|I know how]."
 
 {Hero} named it {petname}. And every day, rain or shine, {he} remembered that a {pet} needs {pet.wants}.
-And {he} did. {He} and {petname}, for that was its name, were [never apart|together] from that day on.
+From that day on, {he} and {petname}, for that was the name of the {pet}, were [never apart|always together].
 
 == the chore
 worlds: town farm kingdom forest

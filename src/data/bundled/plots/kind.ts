@@ -39,7 +39,7 @@ Now {hero} had the {snack} all to {himself}, but {he} was all by {himself}, too.
 "What would {elder.name} [say|do]?" {hero} [wondered|asked {himself}]. {He} knew the answer.
 
 {He} broke the {snack} in two and [walked|went|ran] [over |]to {friend}. "I am sorry," <says hero>. "[Here is half|The bigger half is for you|Half of it is yours]."
-"{friend.name}, wait!" <shouts hero>. "I was wrong. [Please have|Take] half of my {snack}." {He} gave {friend} the [big|bigger] half.
+"{friend.name}, wait!" <shouts hero>. "I was wrong. [Please have|Take] half of my {snack}." {He} gave {friend} the bigger half.
 
 <glad friend> <thank friend>
 {Friend} [took a bite|tasted it] and [smiled|laughed]. "It is the best {snack} [in the world|I ever had]," {friend.he} said.

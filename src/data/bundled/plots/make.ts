@@ -256,7 +256,7 @@ There was going to be a big party {place.at}, and {friend} wanted to [start|make
 ? <Sorrow> "I [can't do anything|am no good at music]," {he} [said|thought].
 {Hero} put down the {play}. "[Everyone can do something but me|There is no place for me]," {he} [said|whispered]. <Sorrow>
 
-{He} sat [down |]and [watched|listened to] the others. They played, but [it sounded like a storm in a kitchen|everyone played at a different speed]. Then {sage} [looked|turned] at {hero}. "[Wait|Look]," <says sage>, for {role.found}.
+{He} sat [down |]and [watched|listened to] the others. They played, but [it sounded like a storm in a kitchen|everyone played at a different speed]. Then {sage} looked at {hero}. "[Wait|Look]," <says sage>, for {role.found}.
 The others [played|began to play], but [something was missing|it did not sound right]. {Sage} [was listening|stopped to listen]. "[That is it|There]!" <says sage>, pointing at {hero}, because {role.found}.
 
 "[Do that again|Don't stop]!" <shouts friend>. So {hero} {role.did}. And all at once, it was [music|real music]!

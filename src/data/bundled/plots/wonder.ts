@@ -181,7 +181,7 @@ table big: text; where; sound; secret; wish
 - giant; behind the hill; stamped so hard that the cups jumped; I have a thorn in my toe; somebody with small fingers
 - bear; in the dark part of the woods; growled all night; I am so lonely that I cannot sleep; somebody to sing it a song
 - wolf; beyond the river; howled at the moon; I do not know how to make friends; somebody to howl with
-- troll; under the bridge; shouted at everyone who crossed; I lost my reading glasses; somebody to read him a story
+- troll; under the bridge; shouted at everyone who crossed; I lost my reading glasses; somebody to read it a story
 - sea monster; at the bottom of the lake; splashed and groaned; I am stuck in an old net; somebody to cut the ropes
 - ogre; in the old tower; slammed the doors all day; Nobody ever asked me to a party; a piece of birthday cake
 
@@ -236,7 +236,7 @@ table guest: text; lost; do; home; gift
 - moonbeam; my brothers and sisters; dance; opened the window wide, and it slid up into the night; a silver spot on the floor every evening
 - snowflake; the cold; stay white; carried it up the mountain where the snow never melts; a snowflake on {his} window, even in spring
 - cloud; the wind; float; blew and blew until it rose over the roofs; a cloud in the shape of a heart
-- dream; the sleeper I belong to; make pictures; followed it from window to window until it slipped in beside a sleeping baby; good dreams for a hundred nights
+- dream; the sleeper I belong to; make pictures; followed it from window to window until it slipped in beside a sleeping baby; a good dream, as soft as a pillow
 - firefly; my light; glow; took it to the field where a thousand fireflies were dancing; a tiny light outside the window
 - song; the singer I belong to; be heard; hummed it at every door until {sage.name} sang along; a tune that {he} never forgot
 
