@@ -20,6 +20,7 @@ export interface BackendDriver {
 /** Loaded on first use: tfjs packages cost tens of milliseconds each. */
 const DRIVERS: Partial<Record<BackendName, () => Promise<{ driver: BackendDriver }>>> = {
   tensorflow: () => import('./tensorflow/driver.js'),
+  native: () => import('./native/driver.js'),
   wasm: () => import('./wasm/driver.js'),
   cpu: () => import('./cpu/driver.js'),
 };

@@ -1,0 +1,148 @@
+// Elementwise operations on n floats, and the mix of the residual stream with the first embedding.
+#include "pool.h"
+#include "vector.h"
+
+// Floats of one task, and of one partial sum.
+#define PIECE 16384
+
+typedef struct {
+  int op;
+  const float *a, *b;
+  float *out;
+} Binary;
+
+#define EACH(expression) \
+  for (long i = from; i < to; i++) out[i] = expression
+
+static void binary_piece(void *args, long from, long to) {
+  Binary *p = args;
+  const float *a = p->a, *b = p->b;
+  float *restrict out = p->out;
+  switch (p->op) {
+    case 0: EACH(a[i] + b[i]); break;
+    case 1: EACH(a[i] - b[i]); break;
+    case 2: EACH(a[i] * b[i]); break;
+    case 3: EACH(a[i] / b[i]); break;
+  }
+}
+
+// op 0 to 3: a + b, a - b, a * b, a / b
+void tg_binary(int op, long n, const float *a, const float *b, float *out) {
+  Binary p = {op, a, b, out};
+  pool_range(binary_piece, &p, n, PIECE);
+}
+
+typedef struct {
+  float factor, offset;
+  const float *x;
+  float *out;
+} Affine;
+
+static void affine_piece(void *args, long from, long to) {
+  Affine *p = args;
+  const float *x = p->x;
+  float *restrict out = p->out, factor = p->factor, offset = p->offset;
+  if (offset == 0) EACH(factor * x[i]);
+  else if (factor == 1) EACH(x[i] + offset);
+  else EACH(factor * x[i] + offset);
+}
+
+// factor * x + offset
+void tg_affine(long n, float factor, float offset, const float *x, float *out) {
+  Affine p = {factor, offset, x, out};
+  pool_range(affine_piece, &p, n, PIECE);
+}
+
+static void tanh_piece(void *args, long from, long to) {
+  Affine *p = args;
+  long i = from;
+  for (; i + VL <= to; i += VL) vstore(p->out + i, vtanh(vload(p->x + i)));
+  if (i < to) vstore_part(p->out + i, vtanh(vload_part(p->x + i, to - i)), to - i);
+}
+
+void tg_tanh(long n, const float *x, float *out) {
+  Affine p = {.x = x, .out = out};
+  pool_range(tanh_piece, &p, n, PIECE);
+}
+
+static void relu_squared_piece(void *args, long from, long to) {
+  Affine *p = args;
+  const float *x = p->x;
+  float *restrict out = p->out;
+  // NaN < 0 is false: NaN passes.
+  for (long i = from; i < to; i++) {
+    float positive = x[i] < 0 ? 0 : x[i];
+    out[i] = positive * positive;
+  }
+}
+
+// max(x, 0)^2
+void tg_relu_squared(long n, const float *x, float *y) {
+  Affine p = {.x = x, .out = y};
+  pool_range(relu_squared_piece, &p, n, PIECE);
+}
+
+static void relu_squared_grad_piece(void *args, long from, long to) {
+  Binary *p = args;
+  const float *y = p->a, *dy = p->b;
+  float *restrict out = p->out;
+  EACH(2 * sqrtf(y[i]) * dy[i]);
+}
+
+// dx = 2 sqrt(y) dy
+void tg_relu_squared_grad(long n, const float *y, const float *dy, float *dx) {
+  Binary p = {0, y, dy, dx};
+  pool_range(relu_squared_grad_piece, &p, n, PIECE);
+}
+
+typedef struct {
+  float a, b;
+  const float *x, *x0, *dy;
+  float *y, *dx, *dx0, *sums;
+} Mix;
+
+static void mix_piece(void *args, long from, long to) {
+  Mix *p = args;
+  const float *x = p->x, *x0 = p->x0;
+  float *restrict out = p->y, a = p->a, b = p->b;
+  EACH(a * x[i] + b * x0[i]);
+}
+
+// y = resid[layer] x + first[layer] x0
+void tg_residual_mix(long n, long layer, const float *x, const float *x0, const float *resid, const float *first,
+                     float *y) {
+  Mix p = {.a = resid[layer], .b = first[layer], .x = x, .x0 = x0, .y = y};
+  pool_range(mix_piece, &p, n, PIECE);
+}
+
+static void mix_grad_piece(void *args, long from, long to) {
+  Mix *p = args;
+  const float *dy = p->dy;
+  float *restrict dx = p->dx, *restrict dx0 = p->dx0, a = p->a, b = p->b;
+  for (long i = from; i < to; i++) {
+    dx[i] = a * dy[i];
+    dx0[i] = b * dy[i];
+  }
+  p->sums[from / PIECE * 2] = vdot(p->x + from, dy + from, to - from);
+  p->sums[from / PIECE * 2 + 1] = vdot(p->x0 + from, dy + from, to - from);
+}
+
+// dresid and dfirst, [L], are zero but at `layer`. False without memory.
+int tg_residual_mix_grad(long n, long L, long layer, const float *x, const float *x0, const float *resid,
+                         const float *first, const float *dy, float *dx, float *dx0, float *dresid, float *dfirst) {
+  long pieces = (n + PIECE - 1) / PIECE;
+  Mix p = {.a = resid[layer], .b = first[layer], .x = x, .x0 = x0, .dy = dy, .dx = dx, .dx0 = dx0};
+  p.sums = pool_scratch(1, 2 * pieces);
+  if (!p.sums) return 0;
+  pool_range(mix_grad_piece, &p, n, PIECE);
+  memset(dresid, 0, sizeof(float) * (size_t)L);
+  memset(dfirst, 0, sizeof(float) * (size_t)L);
+  double da = 0, db = 0;
+  for (long i = 0; i < pieces; i++) {
+    da += p.sums[2 * i];
+    db += p.sums[2 * i + 1];
+  }
+  dresid[layer] = (float)da;
+  dfirst[layer] = (float)db;
+  return 1;
+}

@@ -1,0 +1,231 @@
+// Matrix products as in BLIS (Van Zee & van de Geijn 2015): B is packed once into panels of NR columns, blocks of rows
+// of A go against them through a kernel that holds an MR x NR tile of C in registers. A is read in place unless its
+// rows are far apart or it is stored transposed. See gemm.h.
+#include "gemm.h"
+#include "pool.h"
+
+// Depth of one pass over a tile: a panel of B stays in the first two cache levels.
+#define KC 256
+// Most rows of a task.
+#define MC (10 * MR)
+// Most floats of packed B at once, 4 MB.
+#define PACK_LIMIT (1L << 20)
+
+// Panel [kc][MR] of rows i.. of op(A), columns k..; rows beyond m are zero.
+static void pack_a_panel(int ta, const float *A, long lda, long i, long k, long m, long kc, float *out) {
+  if (ta && m == MR) {
+    for (long c = 0; c < kc; c++) memcpy(out + c * MR, A + (k + c) * lda + i, sizeof(float) * MR);
+    return;
+  }
+  const float *rows[MR];
+  for (long r = 0; r < MR; r++) rows[r] = ta ? A + k * lda + i + MIN(r, m - 1) : A + (i + MIN(r, m - 1)) * lda + k;
+  long step = ta ? lda : 1;
+  for (long c = 0; c < kc; c++)
+    for (long r = 0; r < MR; r++) out[c * MR + r] = r < m ? rows[r][c * step] : 0;
+}
+
+// One panel [K][NR] from the columns j.. of op(B).
+static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long j, float *out) {
+  long cols = MIN(NR, N - j);
+  if (!tb) {
+    for (long r = 0; r < K; r++, out += NR) {
+      const float *b = B + r * ldb + j;
+      if (cols == NR)
+        memcpy(out, b, sizeof(float) * NR);
+      else
+        for (long c = 0; c < NR; c++) out[c] = c < cols ? b[c] : 0;
+    }
+    return;
+  }
+  // Transposed by squares of VL rows, so that what is written stays in the first cache.
+  for (long r0 = 0; r0 < K; r0 += VL) {
+    long rows = MIN(VL, K - r0);
+    for (long c = 0; c < NR; c++) {
+      float *o = out + r0 * NR + c;
+      if (c >= cols) {
+        for (long r = 0; r < rows; r++) o[r * NR] = 0;
+        continue;
+      }
+      const float *b = B + (j + c) * ldb + r0;
+      if (rows == VL)
+        for (long r = 0; r < VL; r++) o[r * NR] = b[r];
+      else
+        for (long r = 0; r < rows; r++) o[r * NR] = b[r];
+    }
+  }
+}
+
+void pack_b(int tb, long K, long N, const float *B, long ldb, float *packed) {
+  for (long j = 0; j < N; j += NR) pack_b_panel(tb, K, N, B, ldb, j, packed + j * K);
+}
+
+// C [m,n] (+)= tile, through memory where it is cut.
+INLINE void store_tile(vf acc[MR][2], float *C, long ldc, long m, long n, int add) {
+  if (m == MR && n == NR) {
+#pragma GCC unroll 12
+    for (int i = 0; i < MR; i++) {
+      float *c = C + i * ldc;
+      vstore(c, add ? vload(c) + acc[i][0] : acc[i][0]);
+      vstore(c + VL, add ? vload(c + VL) + acc[i][1] : acc[i][1]);
+    }
+    return;
+  }
+  float edge[MR * NR];
+#pragma GCC unroll 12
+  for (int i = 0; i < MR; i++) {
+    vstore(edge + i * NR, acc[i][0]);
+    vstore(edge + i * NR + VL, acc[i][1]);
+  }
+  for (long i = 0; i < m; i++)
+    for (long j = 0; j < n; j++) C[i * ldc + j] = (add ? C[i * ldc + j] : 0) + edge[i * NR + j];
+}
+
+// A packed: [kc][MR].
+static void kernel_packed(long kc, const float *a, const float *b, float *C, long ldc, long m, long n, int add) {
+  vf acc[MR][2];
+#pragma GCC unroll 12
+  for (int i = 0; i < MR; i++) acc[i][0] = acc[i][1] = (vf){0};
+  for (long k = 0; k < kc; k++, a += MR, b += NR) {
+    vf b0 = vload(b), b1 = vload(b + VL);
+#pragma GCC unroll 12
+    for (int i = 0; i < MR; i++) {
+      vf x = vset(a[i]);
+      acc[i][0] += x * b0;
+      acc[i][1] += x * b1;
+    }
+  }
+  store_tile(acc, C, ldc, m, n, add);
+}
+
+// A in place: MR rows, lda apart. One pointer serves three rows, else there are not registers enough.
+static void kernel_rows(long kc, const float *a, long lda, const float *b, float *C, long ldc, long n, int add) {
+  vf acc[MR][2];
+#pragma GCC unroll 12
+  for (int i = 0; i < MR; i++) acc[i][0] = acc[i][1] = (vf){0};
+  const float *p[(MR + 2) / 3];
+#pragma GCC unroll 4
+  for (int i = 0; i < (MR + 2) / 3; i++) p[i] = a + 3 * i * lda;
+  for (long k = 0; k < kc; k++, b += NR) {
+    vf b0 = vload(b), b1 = vload(b + VL);
+#pragma GCC unroll 12
+    for (int i = 0; i < MR; i++) {
+      vf x = vset(p[i / 3][i % 3 * lda]);
+      acc[i][0] += x * b0;
+      acc[i][1] += x * b1;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < (MR + 2) / 3; i++) p[i]++;
+  }
+  store_tile(acc, C, ldc, MR, n, add);
+}
+
+void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const float *packed, long panel, int add,
+                 float *C, long ldc) {
+  // Rows at a distance of whole pages meet in one cache set.
+  int in_place = !ta && (lda % 1024 != 0 || N <= NR);
+  float pa[MC * KC] __attribute__((aligned(64)));
+  for (long i0 = 0; i0 < M; i0 += MC) {
+    long mc = MIN(MC, M - i0);
+    for (long k0 = 0; k0 < K || k0 == 0; k0 += KC) {
+      long kc = MIN(KC, K - k0);
+      for (long i = 0; i < mc; i += MR)
+        if (!in_place || mc - i < MR) pack_a_panel(ta, A, lda, i0 + i, k0, MIN(MR, mc - i), kc, pa + i * kc);
+      for (long j = 0; j < N; j += NR) {
+        const float *b = packed + j / NR * panel + k0 * NR;
+        for (long i = 0; i < mc; i += MR) {
+          float *c = C + (i0 + i) * ldc + j;
+          if (in_place && mc - i >= MR)
+            kernel_rows(kc, A + (i0 + i) * lda + k0, lda, b, c, ldc, MIN(NR, N - j), add || k0 > 0);
+          else
+            kernel_packed(kc, pa + i * kc, b, c, ldc, MIN(MR, mc - i), MIN(NR, N - j), add || k0 > 0);
+        }
+      }
+    }
+  }
+}
+
+typedef struct {
+  int ta, tb, add;
+  long M, N, K, lda, ldb, ldc, mc, nc, columns;
+  const float *A, *B;
+  float *C, *packed;
+} Product;
+
+static void pack_task(void *args, long from, long to) {
+  Product *p = args;
+  for (long j = from; j < to; j++) pack_b_panel(p->tb, p->K, p->N, p->B, p->ldb, j * NR, p->packed + j * NR * p->K);
+}
+
+static void block_task(void *args, long index) {
+  Product *p = args;
+  long i = index / p->columns * p->mc, j = index % p->columns * p->nc;
+  gemm_packed(p->ta, MIN(p->mc, p->M - i), MIN(p->nc, p->N - j), p->K, p->ta ? p->A + i : p->A + i * p->lda, p->lda,
+              p->packed + j * p->K, NR * p->K, p->add, p->C + i * p->ldc + j, p->ldc);
+}
+
+int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
+         long ldc) {
+  long columns = MAX(NR, PACK_LIMIT / MAX(K, 1) / NR * NR);
+  long wanted = pool_threads() == 1 ? 1 : 4L * pool_threads();
+  for (long j = 0; j < N; j += columns) {
+    long n = MIN(columns, N - j);
+    Product p = {ta, tb, add, M, n, K, lda, ldb, ldc, 0, 0, 0, A, tb ? B + j * ldb : B + j, C + j, NULL};
+    p.packed = pool_scratch(0, packed_size(K, n));
+    if (!p.packed) return 0;
+    pool_range(pack_task, &p, (n + NR - 1) / NR, MAX(1, 8192 / (NR * MAX(K, 1))));
+    // Row blocks as high as leave work for all threads; too few of them are cut in columns too.
+    p.mc = MIN(MC, MAX(1, (M / wanted + MR - 1) / MR) * MR);
+    long blocks = (M + p.mc - 1) / p.mc, panels = (n + NR - 1) / NR;
+    long cuts = blocks >= wanted ? 1 : MIN(panels, (wanted + blocks - 1) / MAX(blocks, 1));
+    p.nc = (panels + cuts - 1) / cuts * NR;
+    p.columns = (n + p.nc - 1) / p.nc;
+    pool_run(block_task, &p, blocks * p.columns);
+  }
+  return 1;
+}
+
+typedef struct {
+  int ta, tb;
+  long M, N, K, stride_a, stride_b;
+  const float *A, *B;
+  float *C;
+  int failed;
+} Batch;
+
+static void batch_task(void *args, long index) {
+  Batch *b = args;
+  const float *B = b->B + index * b->stride_b;
+  float *packed = pool_scratch(0, packed_size(b->K, b->N));
+  if (!packed) {
+    b->failed = 1;
+    return;
+  }
+  pack_b(b->tb, b->K, b->N, B, b->tb ? b->K : b->N, packed);
+  gemm_packed(b->ta, b->M, b->N, b->K, b->A + index * b->stride_a, b->ta ? b->M : b->K, packed, NR * b->K, 0,
+              b->C + index * b->M * b->N, b->N);
+}
+
+// count products of contiguous matrices; a stride of 0 uses one matrix for all. False without memory.
+int tg_batch_matmul(int ta, int tb, long count, long M, long N, long K, const float *A, long stride_a, const float *B,
+                    long stride_b, float *C) {
+  // Many small products run side by side, few large ones one after another.
+  if (count >= pool_threads() && packed_size(K, N) <= PACK_LIMIT) {
+    Batch b = {ta, tb, M, N, K, stride_a, stride_b, A, B, C, 0};
+    pool_run(batch_task, &b, count);
+    return !b.failed;
+  }
+  for (long i = 0; i < count; i++)
+    if (!gemm(ta, tb, M, N, K, A + i * stride_a, ta ? M : K, B + i * stride_b, tb ? K : N, 0, C + i * M * N, N))
+      return 0;
+  return 1;
+}
+
+// y [N,O] = x [N,I] w [O,I]^T
+int tg_linear(long N, long I, long O, const float *x, const float *w, float *y) {
+  return gemm(0, 1, N, O, I, x, I, w, I, 0, y, O);
+}
+
+// dx [N,I] = dy [N,O] w [O,I], dw [O,I] = dy^T x
+int tg_linear_grad(long N, long I, long O, const float *x, const float *w, const float *dy, float *dx, float *dw) {
+  return gemm(0, 0, N, I, O, dy, O, w, I, 0, dx, I) && gemm(1, 0, O, I, N, dy, O, x, I, 0, dw, I);
+}

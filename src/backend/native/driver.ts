@@ -1,0 +1,99 @@
+// The `native` backend: fused kernels in C, called through koffi, on all cores. Whatever has no kernel of ours is the
+// cpu backend's. The kernels are compiled at first use by the machine's own compiler (compile.ts).
+
+import * as tf from '@tensorflow/tfjs-core';
+import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
+import { driver as cpu } from '../cpu/driver.js';
+import type { BackendDriver } from '../driver.js';
+import { cpuName, systemMemory } from '../machine.js';
+import { quietly } from '../quiet.js';
+import type { BackendInfo, BackendProbe } from '../types.js';
+import type { NativeBackend } from './backend.js';
+import { type CompiledLibrary, compileKernels, findCompiler, NO_COMPILER_REMEDY } from './compile.js';
+import { NATIVE_KERNELS } from './kernels/index.js';
+import type { KernelCall, NativeKernel } from './kernels/kernel.js';
+import { type Library, loadLibrary } from './library.js';
+import { startThreads, threadsInUse } from './threads.js';
+
+type Loaded = { library: Library; compiled: CompiledLibrary };
+
+let loading: Promise<Loaded> | undefined;
+const registered = new Map<string, tf.KernelConfig>();
+
+/** Compiles and loads, once; a failure is tried again next time. */
+function load(): Promise<Loaded> {
+  loading ??= (async () => {
+    const compiled = await compileKernels();
+    const library = await loadLibrary(compiled.path);
+    startThreads(library);
+    return { library, compiled };
+  })().catch((error) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function start(): Promise<BackendInfo> {
+  const { library, compiled } = await load();
+  // Stock kernels come from the cpu backend, with its repairs.
+  await cpu.start('fp32');
+  const { NativeBackend } = await quietly(() => import('./backend.js'));
+  if (!tf.findBackendFactory('native')) {
+    await quietly(() => tf.copyRegisteredKernels('cpu', 'native'));
+    tf.registerBackend('native', () => new NativeBackend(library) as unknown as tf.KernelBackend);
+  }
+  for (const [name, kernel] of Object.entries(NATIVE_KERNELS)) register(name, kernel);
+  await tf.setBackend('native');
+  await tf.ready();
+  return describe(compiled);
+}
+
+/** Puts a kernel in front of the stock one of its name, unless it is there. */
+function register(kernelName: string, kernel: NativeKernel): void {
+  const present = tf.getKernel(kernelName, 'native') as tf.KernelConfig | undefined;
+  if (present && present === registered.get(kernelName)) return;
+  if (present) tf.unregisterKernel(kernelName, 'native');
+  const stock = tf.getKernel(kernelName, 'cpu') as tf.KernelConfig | undefined;
+  const kernelFunc: tf.KernelFunc = (params) => {
+    const { inputs, attrs } = params as unknown as KernelCall;
+    const backend = params.backend as NativeBackend;
+    const out = kernel({ inputs, attrs, backend, c: backend.library });
+    if (out) return out;
+    if (!stock) throw new Error(`Kernel '${kernelName}' of the native backend does not take these inputs`);
+    return stock.kernelFunc(params);
+  };
+  tf.registerKernel({ kernelName, backendName: 'native', kernelFunc });
+  registered.set(kernelName, tf.getKernel(kernelName, 'native') as tf.KernelConfig);
+}
+
+function describe({ made }: CompiledLibrary): BackendInfo {
+  const threads = threadsInUse();
+  return {
+    name: 'native',
+    precision: 'fp32',
+    device: `${cpuName()}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    version: `tfjs ${tf.version_core}, kernels by ${made}`,
+    memoryBytes: systemMemory(),
+  };
+}
+
+async function probe(): Promise<BackendProbe> {
+  const found: BackendProbe = { name: 'native', available: false, precisions: ['fp32'] };
+  if (process.platform === 'win32')
+    return { ...found, reason: 'its kernels need a POSIX system', remedy: 'run under WSL 2' };
+  try {
+    return { ...found, available: true, info: describe((await load()).compiled) };
+  } catch (error) {
+    const reason = messageOf(error);
+    if (!findCompiler()) return { ...found, reason, remedy: NO_COMPILER_REMEDY };
+    if (error instanceof UsageError) return { ...found, broken: true, reason, remedy: 'correct the setting' };
+    const remedy =
+      error instanceof EnvironmentError
+        ? 'install a newer C compiler with its headers, or name one with CC'
+        : 'reinstall the dependencies (npm install), koffi among them';
+    return { ...found, broken: true, reason, remedy };
+  }
+}
+
+export const driver: BackendDriver = { name: 'native', precisions: ['fp32'], probe, start };

@@ -1,0 +1,96 @@
+// Elementwise kernels (kernels/native/elementwise.c).
+
+import { type Info, sizeOf } from '../../flat/store.js';
+import { assertMemory } from '../library.js';
+import type { KernelCall, NativeKernel } from './kernel.js';
+
+const OPERATIONS = { add: 0, sub: 1, mul: 2, div: 3 };
+
+/** Two float32 tensors of one shape, or one and a number; broadcasts stay with the stock kernel. */
+function binary(operation: keyof typeof OPERATIONS): NativeKernel {
+  return (call) => {
+    const { inputs, backend, c } = call;
+    const { a, b } = inputs as { a: Info; b: Info };
+    if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
+    if (sameShape(a, b)) {
+      const out = backend.make(a.shape);
+      c.tg_binary(
+        OPERATIONS[operation],
+        sizeOf(a.shape),
+        backend.floats(a),
+        backend.floats(b),
+        backend.floats(out),
+      );
+      return out;
+    }
+    if (operation === 'div') return undefined;
+    if (sizeOf(b.shape) === 1 && b.shape.length <= a.shape.length) {
+      const number = backend.floats(b)[0]!;
+      if (operation === 'mul') return affine(call, a, number, 0);
+      return affine(call, a, 1, operation === 'add' ? number : -number);
+    }
+    if (sizeOf(a.shape) === 1 && a.shape.length <= b.shape.length) {
+      const number = backend.floats(a)[0]!;
+      if (operation === 'mul') return affine(call, b, number, 0);
+      return affine(call, b, operation === 'add' ? 1 : -1, number);
+    }
+    return undefined;
+  };
+}
+
+export const add = binary('add');
+export const sub = binary('sub');
+export const mul = binary('mul');
+export const div = binary('div');
+
+const sameShape = (a: Info, b: Info): boolean =>
+  a.shape.length === b.shape.length && a.shape.every((n, axis) => n === b.shape[axis]);
+
+/** factor * x + offset */
+function affine({ backend, c }: KernelCall, x: Info, factor: number, offset: number): Info {
+  // The gradient of a loss starts as 1: what it multiplies need not be copied.
+  if (factor === 1 && offset === 0) return backend.alias(x);
+  const out = backend.make(x.shape);
+  c.tg_affine(sizeOf(x.shape), factor, offset, backend.floats(x), backend.floats(out));
+  return out;
+}
+
+export const tanh: NativeKernel = ({ inputs, backend, c }) => {
+  const x = inputs.x!;
+  if (x.dtype !== 'float32') return undefined;
+  const out = backend.make(x.shape);
+  c.tg_tanh(sizeOf(x.shape), backend.floats(x), backend.floats(out));
+  return out;
+};
+
+export const reluSquared: NativeKernel = ({ inputs, backend, c }) => {
+  const x = inputs.x!;
+  const y = backend.make(x.shape);
+  c.tg_relu_squared(sizeOf(x.shape), backend.floats(x), backend.floats(y));
+  return [y];
+};
+
+export const reluSquaredGrad: NativeKernel = ({ inputs, backend, c }) => {
+  const { y, dy } = inputs as { y: Info; dy: Info };
+  const dx = backend.make(y.shape);
+  c.tg_relu_squared_grad(sizeOf(y.shape), backend.floats(y), backend.floats(dy), backend.floats(dx));
+  return [dx];
+};
+
+export const residualMix: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const { x, x0, residLambdas, x0Lambdas } = inputs as Record<string, Info> & { x: Info };
+  const y = backend.make(x.shape);
+  const arrays = [x, x0!, residLambdas!, x0Lambdas!, y].map((tensor) => backend.floats(tensor));
+  c.tg_residual_mix(sizeOf(x.shape), attrs.layer as number, ...arrays);
+  return [y];
+};
+
+export const residualMixGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const { x, x0, residLambdas, x0Lambdas, dy } = inputs as Record<string, Info> & { x: Info; dy: Info };
+  const outputs = [x, x0!, residLambdas!, x0Lambdas!].map(({ shape }) => backend.make(shape));
+  const arrays = [x, x0!, residLambdas!, x0Lambdas!, dy, ...outputs].map((tensor) => backend.floats(tensor));
+  const layers = sizeOf(residLambdas!.shape);
+  const done = c.tg_residual_mix_grad(sizeOf(x.shape), layers, attrs.layer as number, ...arrays);
+  assertMemory(done, 'ResidualMixGrad');
+  return outputs;
+};

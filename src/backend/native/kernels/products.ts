@@ -1,0 +1,54 @@
+// Matrix products (kernels/native/gemm.c).
+
+import { planProduct } from '../../flat/product.js';
+import { type Info, sizeOf } from '../../flat/store.js';
+import { assertMemory } from '../library.js';
+import type { NativeKernel } from './kernel.js';
+
+export const linear: NativeKernel = ({ inputs, backend, c }) => {
+  const { x, w } = inputs as { x: Info; w: Info };
+  const [rows, width] = x.shape as [number, number];
+  const y = backend.make([rows, w.shape[0]!]);
+  const done = c.tg_linear(rows, width, w.shape[0]!, backend.floats(x), backend.floats(w), backend.floats(y));
+  assertMemory(done, 'Linear');
+  return [y];
+};
+
+export const linearGrad: NativeKernel = ({ inputs, backend, c }) => {
+  const { x, w, dy } = inputs as { x: Info; w: Info; dy: Info };
+  const [rows, width] = x.shape as [number, number];
+  const dx = backend.make(x.shape);
+  const dw = backend.make(w.shape);
+  const arrays = [x, w, dy, dx, dw].map((tensor) => backend.floats(tensor));
+  assertMemory(c.tg_linear_grad(rows, width, w.shape[0]!, ...arrays), 'LinearGrad');
+  return [dx, dw];
+};
+
+export const batchMatMul: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const product = planProduct({ inputs, attrs, backend, store: undefined as never });
+  if (!product) return undefined;
+  const { a, b, transposeA, transposeB, shape, m, k, n, count, aIndex, bIndex } = product;
+  const out = backend.make(shape);
+  if (sizeOf(shape) === 0) return out;
+  const [x, y, z] = [backend.floats(a), backend.floats(b), backend.floats(out)];
+  const multiply = (
+    count: number,
+    x: Float32Array,
+    xStep: number,
+    y: Float32Array,
+    yStep: number,
+    z: Float32Array,
+  ) =>
+    assertMemory(
+      c.tg_batch_matmul(Number(transposeA), Number(transposeB), count, m, n, k, x, xStep, y, yStep, z),
+      'BatchMatMul',
+    );
+  // One matrix for all, one for each, or something between.
+  const [aLast, bLast] = [aIndex(count - 1), bIndex(count - 1)];
+  if ((aLast === 0 || aLast === count - 1) && (bLast === 0 || bLast === count - 1))
+    multiply(count, x, aLast === 0 ? 0 : m * k, y, bLast === 0 ? 0 : k * n, z);
+  else
+    for (let i = 0; i < count; i++)
+      multiply(1, x.subarray(m * k * aIndex(i)), 0, y.subarray(k * n * bIndex(i)), 0, z.subarray(m * n * i));
+  return out;
+};

@@ -1,0 +1,103 @@
+// Kernels by rows: embedding, norm, rotary embedding, gated value embedding (kernels/native/{embedding,norm,rotary,
+// value_embedding}.c). Contracts: src/ops.
+
+import { type Info, sizeOf } from '../../flat/store.js';
+import { assertMemory } from '../library.js';
+import { type NativeKernel, numbersOf } from './kernel.js';
+
+export const embedding: NativeKernel = ({ inputs, backend, c }) => {
+  const { table, ids } = inputs as { table: Info; ids: Info };
+  const [vocab, width] = table.shape as [number, number];
+  const count = sizeOf(ids.shape);
+  const y = backend.make([count, width]);
+  const at = c.tg_embedding(count, vocab, width, backend.floats(table), backend.ints(ids), backend.floats(y));
+  if (at < 0) return [y];
+  backend.disposeData(y.dataId);
+  throw new Error(`Embedding: expected ids in [0, ${vocab}), got ${backend.ints(ids)[at]} at ${at}`);
+};
+
+export const embeddingGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const { ids, dy } = inputs as { ids: Info; dy: Info };
+  const { rows } = numbersOf<'rows'>(attrs);
+  const [count, width] = dy.shape as [number, number];
+  const dTable = backend.make([rows, width]);
+  c.tg_embedding_grad(count, rows, width, backend.ints(ids), backend.floats(dy), backend.floats(dTable));
+  return [dTable];
+};
+
+export const rmsNorm: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const x = inputs.x!;
+  const [rows, width] = x.shape as [number, number];
+  const y = backend.make(x.shape);
+  const rstd = backend.make([rows, 1]);
+  const { epsilon } = numbersOf<'epsilon'>(attrs);
+  c.tg_rms_norm(rows, width, epsilon, backend.floats(x), backend.floats(y), backend.floats(rstd));
+  return [y, rstd];
+};
+
+export const rmsNormGrad: NativeKernel = ({ inputs, backend, c }) => {
+  const { y, rstd, dy } = inputs as { y: Info; rstd: Info; dy: Info };
+  const [rows, width] = y.shape as [number, number];
+  const dx = backend.make(y.shape);
+  c.tg_rms_norm_grad(
+    rows,
+    width,
+    backend.floats(y),
+    backend.floats(rstd),
+    backend.floats(dy),
+    backend.floats(dx),
+  );
+  return [dx];
+};
+
+export const rotaryQkNorm: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const { x, cos, sin } = inputs as { x: Info; cos: Info; sin: Info };
+  const { heads, epsilon } = numbersOf<'heads' | 'epsilon'>(attrs);
+  const [rows, width] = x.shape as [number, number];
+  const y = backend.make(x.shape);
+  const rstd = backend.make([rows * heads, 1]);
+  const arrays = [x, cos, sin, y, rstd].map((tensor) => backend.floats(tensor));
+  c.tg_rotary(rows, cos.shape[0]!, heads, width / heads, epsilon, ...arrays);
+  return [y, rstd];
+};
+
+export const rotaryQkNormGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const { y, rstd, cos, sin, dy } = inputs as Record<string, Info> & { y: Info; cos: Info };
+  const { heads } = numbersOf<'heads'>(attrs);
+  const [rows, width] = y.shape as [number, number];
+  const dx = backend.make(y.shape);
+  const arrays = [y, rstd!, cos, sin!, dy!, dx].map((tensor) => backend.floats(tensor));
+  c.tg_rotary_grad(rows, cos.shape[0]!, heads, width / heads, ...arrays);
+  return [dx];
+};
+
+/** N, C, G, D and K of a gated value embedding. */
+function gatedSizes(ve: Info, x: Info, gateWeight: Info): [number, number, number, number, number] {
+  const [rows, width] = ve.shape as [number, number];
+  const [kvHeads, channels] = gateWeight.shape as [number, number];
+  return [rows, x.shape[1]!, kvHeads, width / kvHeads, channels];
+}
+
+export const gatedValueEmbedding: NativeKernel = ({ inputs, backend, c }) => {
+  const { v, ve, x, gateWeight } = inputs as { v: Info; ve: Info; x: Info; gateWeight: Info };
+  const y = backend.make(v.shape);
+  const gate = backend.make([v.shape[0]!, gateWeight.shape[0]!]);
+  const arrays = [v, ve, x, gateWeight, y, gate].map((tensor) => backend.floats(tensor));
+  c.tg_value_embedding(...gatedSizes(ve, x, gateWeight), ...arrays);
+  return [y, gate];
+};
+
+export const gatedValueEmbeddingGrad: NativeKernel = ({ inputs, backend, c }) => {
+  const { ve, x, gateWeight, gate, dy } = inputs as {
+    ve: Info;
+    x: Info;
+    gateWeight: Info;
+    gate: Info;
+    dy: Info;
+  };
+  const outputs = [ve, x, gateWeight].map(({ shape }) => backend.make(shape));
+  const arrays = [ve, x, gateWeight, gate, dy, ...outputs].map((tensor) => backend.floats(tensor));
+  const done = c.tg_value_embedding_grad(...gatedSizes(ve, x, gateWeight), ...arrays);
+  assertMemory(done, 'GatedValueEmbeddingGrad');
+  return outputs;
+};

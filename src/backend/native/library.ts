@@ -1,0 +1,60 @@
+// The compiled kernels as functions. Arrays are passed as `void *`: koffi then hands over their address, no copy.
+// Sizes are whole numbers; what each function computes stands above it in kernels/native/*.c.
+
+import type { Cells } from '../flat/store.js';
+
+type Argument = number | Cells | null;
+type NativeFunction = (...args: Argument[]) => number;
+
+/** C's `long` (l), `int` (i), `float` (f) and pointer (p) arguments of each function, and what it returns. */
+const SIGNATURES = {
+  tg_set_threads: ['int', 'i'],
+  tg_batch_matmul: ['int', 'iillllplplp'],
+  tg_linear: ['int', 'lllppp'],
+  tg_linear_grad: ['int', 'lllppppp'],
+  tg_rms_norm: ['void', 'llfppp'],
+  tg_rms_norm_grad: ['void', 'llpppp'],
+  tg_rotary: ['void', 'llllfppppp'],
+  tg_rotary_grad: ['void', 'llllpppppp'],
+  tg_value_embedding: ['void', 'lllllpppppp'],
+  tg_value_embedding_grad: ['int', 'lllllpppppppp'],
+  tg_embedding: ['long', 'lllppp'],
+  tg_embedding_grad: ['void', 'lllppp'],
+  tg_binary: ['void', 'ilppp'],
+  tg_affine: ['void', 'lffpp'],
+  tg_tanh: ['void', 'lpp'],
+  tg_relu_squared: ['void', 'lpp'],
+  tg_relu_squared_grad: ['void', 'lppp'],
+  tg_residual_mix: ['void', 'llppppp'],
+  tg_residual_mix_grad: ['int', 'lllppppppppp'],
+  tg_attention: ['int', 'llllllppppp'],
+  tg_attention_grad: ['int', 'llllllppppppppp'],
+  tg_lm_head: ['long', 'lllfipppppp'],
+  tg_adamw: ['void', 'lffffffpppp'],
+  tg_muon_matrix: ['int', 'lpp'],
+  tg_muon: ['int', 'lllffffipp'],
+} as const;
+
+const TYPES: Record<string, string> = { l: 'long', i: 'int', f: 'float', p: 'void *' };
+
+/** The functions of kernels/native by their names in C. */
+export type Library = Record<keyof typeof SIGNATURES, NativeFunction>;
+
+/** Loads a compiled library. @throws when koffi or the library cannot be loaded */
+export async function loadLibrary(path: string): Promise<Library> {
+  const { default: koffi } = await import('koffi');
+  const library = koffi.load(path);
+  const functions = Object.entries(SIGNATURES).map(([name, [result, letters]]) => {
+    const types = [...letters].map((letter) => TYPES[letter]!);
+    return [name, library.func(name, result, types)] as const;
+  });
+  return Object.fromEntries(functions) as unknown as Library;
+}
+
+/** The start of an error's message that tells the rest of the project what happened. */
+export const OUT_OF_MEMORY = 'Out of memory for the scratch space of';
+
+/** @throws when a kernel reports that it had no memory */
+export function assertMemory(outcome: number, kernel: string): void {
+  if (outcome === 0) throw new Error(`${OUT_OF_MEMORY} ${kernel}; make batch or model smaller`);
+}
