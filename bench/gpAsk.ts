@@ -93,6 +93,7 @@ async function main(): Promise<void> {
     trials: past.length,
     dimensions: Object.keys(problem.space).length,
     median: median(later),
+    least: Math.min(...later),
     worst: Math.max(...later),
     processorMedian: median(processor.slice(1)),
     firstAfterResume: first!,

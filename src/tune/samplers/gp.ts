@@ -28,6 +28,9 @@ export interface GpOptions {
   startupTrials?: number;
 }
 
+/** Finished trials after which the search for the next point is cut short, to keep an ask quick. */
+const THOROUGH_UNTIL = 120;
+
 /**
  * The Gaussian-process sampler. One instance may serve several studies; it only caches fits.
  * @example createStudy({ space, sampler: gpSampler() })
@@ -80,6 +83,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         anchors: objective?.anchors ?? [],
         lengths: hyper.slice(0, d).map(Math.exp),
         random: randomStream(study.seed, `gp/search/${number}`),
+        thorough: finished.length <= THOROUGH_UNTIL,
         seed: study.seed,
         purpose: `gp/scatter/${number}`,
       });

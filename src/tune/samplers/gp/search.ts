@@ -16,8 +16,9 @@ const LOCAL = 192;
 /** Candidates that are climbed from. */
 const STARTS = 5;
 
-/** Candidates that get discrete steps. */
-const POLISHED = 3;
+/** Iterations of a climb, and candidates that get discrete steps, while predictions are cheap and later. */
+const THOROUGH = { iterations: 30, polished: 3 };
+const BRIEF = { iterations: 15, polished: 2 };
 
 export interface Candidate {
   x: Float64Array;
@@ -31,6 +32,8 @@ export interface SearchOptions {
   /** [D] typical distance over which the model changes. */
   lengths: Float64Array;
   random: Random;
+  /** Whether predictions are cheap. */
+  thorough: boolean;
   seed: number | string;
   purpose: string;
 }
@@ -60,7 +63,7 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   const discrete = axes.flatMap((axis, j) => (axis.kind === 'continuous' ? [] : [j]));
   const climbed = starts.map((x) => ascend(target, x, smooth, options)).sort((a, b) => b.value - a.value);
   // Discrete steps cost many evaluations: for the best only, in turns with the ascent until neither helps.
-  const polished = climbed.slice(0, POLISHED).map((candidate) => {
+  const polished = climbed.slice(0, (options.thorough ? THOROUGH : BRIEF).polished).map((candidate) => {
     let current = candidate;
     for (let round = 0; round < 3 && discrete.length; round++) {
       const before = current.value;
@@ -107,7 +110,7 @@ function ascend(
   target: Acquisition,
   start: Float64Array,
   smooth: readonly number[],
-  { axes, lengths }: SearchOptions,
+  { axes, lengths, thorough }: SearchOptions,
 ): Candidate {
   const d = axes.length;
   const origin = { x: start, value: target.many(start, 1)[0]! };
@@ -131,8 +134,8 @@ function ascend(
       upper: Float64Array.from(scale, (s) => 1 / s),
       tolerance: 1e-3,
       improvement: 1e-4,
-      maxIterations: 30,
-      maxEvaluations: 45,
+      maxIterations: (thorough ? THOROUGH : BRIEF).iterations,
+      maxEvaluations: 1.5 * (thorough ? THOROUGH : BRIEF).iterations,
       firstStep: 0.1,
     },
   );
