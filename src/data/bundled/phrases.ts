@@ -20,7 +20,7 @@ Do you know {hero}? {Hero} is a {hero.trait} [little|young] {hero.kid} who lives
 {He} was [very|always] {hero.mood} and [very|often] {hero.mood2}.
 {His} favorite thing in the [whole|whole wide] world was {hobby}.
 Everyone [said|knew] that {he} was a very {hero.mood} {hero.kid}.
-{He} was [small|little|not very big], but {he} was [very|ever so] {hero.mood}.
+{He} was [small|little|not very tall], but {he} was [very|ever so] {hero.mood}.
 {He} [loved|liked] {hobby}, and {he} [loved|liked] {his} {elder.as} [too|very much|even more].
 {He} had a <color> <clothes> that {he} [wore|put on] every day.
 Nobody [loved|liked] {hobby} [more than {he} did|as much as {he} did].
@@ -51,16 +51,16 @@ Once, {he} had found <junk>, and {he} still kept it in a <color> box with <numbe
 The path to {his} door was lined with <color> stones and <color> <flowers>.
 When {he} grew up, {he} wanted to be a <job>, or a <job>, or maybe a <animal>.
 {He} collected <trinket>. So far, {he} had <number> <color> ones and <number> <color> ones.
-{He} had once dreamed of a <color> <animal> that [played|wore|ate] a <look> [drum|hat|cake], and {he} never forgot it.
+{He} had once dreamed of a <color> <animal> that [played a <look> drum|wore a <look> hat|ate a <look> cake|sang a <look> song], and {he} never forgot it.
 If you asked {him} what {he} liked best, {he} would say, "<Food>, <birds>, and {hobby}."
 {He} was as <trait> as a <animal> and as [quick|quiet|busy|small|happy] as a <bug>.
 
 == family
-{His} {elder.as} grew <flowers> and <flowers> and made the best <food> for miles.
+{His} {elder.as} grew <flowers> and <flowers> and made the best [soup|bread|jam|pie|cake|pudding|stew|dumplings|pancakes] for miles.
 {His} {elder.as} had a <color> [cart|boat|bicycle|wagon] and told [funny|long|true] stories about [the sea|the stars|giants|the old days|a <job> and a <animal>].
 {His} {elder.as} could mend anything, from a <hard> <tool> to a broken [heart|cup|wing|toy].
 At {his} {home}, there were always <flowers> in the window and <baked> <food> on the table.
-{His} {elder.as} had taught {him} how to [bake|whistle|sew|swim|read the clouds|cook <food>|talk to a <animal>].
+{His} {elder.as} had taught {him} how to [bake|whistle|sew|swim|read the clouds|bake bread|make jam|fry eggs|talk to a <animal>].
 {His} {home} had a <color> door, <number> windows, and a <made> <bird> [on|above] the roof.
 Behind {his} {home} stood a [tall|very old|crooked] <tree>, and under it grew <color> <flowers>.
 Every evening, {he} and {his} {elder.as} [counted stars|sang songs|ate <food>|read about a <animal>|played <number> games].
@@ -133,7 +133,7 @@ asked {who}
 asked {who}
 {who} asked
 {who} asked <softly>
-{who} wanted to know
+{who} wondered
 
 == shouts
 shouted {who}
@@ -164,7 +164,7 @@ said {who} in a [small|tiny|shaky|low] voice
 {Who} felt <happy>.
 {Who} was as <happy> as a [lark|bee in a garden|fish in a pond|child at a fair|kitten with a ball of yarn].
 {Who} smiled from ear to ear.
-{Who} [smiled a big smile|hopped up and down|spun around|threw {who.his} <clothes> in the air|hummed a little tune].
+{Who} [smiled a wide smile|hopped up and down|spun around|threw {who.his} <clothes> in the air|hummed a little tune].
 {Who} was so <happy> that {who.he} [danced around in a circle|jumped up and down|laughed out loud|could hardly stand still|hugged a <tree>|turned <number> somersaults].
 A big smile [spread over|lit up] {who.poss} face.
 {Who} felt warm [inside|all over|from head to toe].
@@ -243,8 +243,8 @@ Then an idea popped into {who.poss} head.
 "There, there," <says who>.
 {Who} gave {hero} a [big|warm|long|gentle] hug.
 {Who} [put an arm around|sat down beside|hugged] {hero}.
-{Who} [smiled|looked] kindly at {hero}.
-{Who} sat down next to {hero} and [listened|waited|smiled].
+{Who} looked kindly at {hero}.
+{Who} sat down next to {hero} and [listened|waited].
 
 == offer
 "I [will|can] help you," <says who>.
@@ -279,7 +279,7 @@ The two friends [played|laughed|sang|hummed] all the way home.
 They spent the rest of the day {hobby} together.
 After that, they [went|walked] home [hand in hand|side by side|singing].
 They were [best|good] friends from that day on.
-Then they shared a plate of <food> and watched the <birds> fly home.
+Then they shared a little <food> and watched the <birds> fly home.
 They sat under a <tree> and [talked|laughed] until the [moon|first star] came out.
 
 == bedtime

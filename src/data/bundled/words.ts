@@ -30,7 +30,7 @@ baked: warm, fresh, sweet, sticky, tasty, yummy, delicious, golden, crunchy, cri
 fruity: sweet, ripe, juicy, round, tasty, fresh, shiny, plump, perfect
 trait: kind, curious, brave, cheerful, clever, gentle, lively, shy, thoughtful, friendly, playful, helpful, quiet, merry, dreamy, careful, bold, patient, funny, polite, honest, generous, stubborn, nimble, sensible, daring, peaceful, bright
 happy: happy, glad, pleased, joyful, delighted, cheerful, full of joy, merry, content, overjoyed, thrilled
-sad: sad, unhappy, gloomy, heartbroken, miserable, close to tears, downhearted, sorrowful, blue
+sad: sad, unhappy, gloomy, heartbroken, miserable, close to tears, downhearted, sorrowful
 afraid: afraid, scared, frightened, worried, nervous, uneasy, fearful
 surprised: surprised, amazed, astonished, startled, puzzled
 tired: tired, sleepy, worn out, weary, ready for bed
@@ -50,7 +50,7 @@ flowers: daisies, tulips, roses, poppies, violets, buttercups, bluebells, lilies
 trees: oaks, willows, pines, birches, maples, apple trees, beeches, chestnut trees, elms, cherry trees, plum trees, firs, poplars, pear trees, ash trees, lindens
 tree: oak, willow, pine, birch, maple, apple tree, beech, chestnut tree, elm, cherry tree, plum tree, fir, poplar, pear tree, ash tree, linden
 sound: rustle, rattle, squeak, thump, click, creak, jingle, hum, tap, crackle
-thanks: thank you so much, thank you, oh, thank you, thank you a hundred times, many thanks
+thanks: thank you so much, thank you, many thanks, thank you a hundred times, how kind of you, thank you from the bottom of my heart
 soon: soon, before long, after a while, a little later, in a little while, by and by, a moment later
 suddenly: suddenly, all at once, all of a sudden, just then, at that very moment, without warning
 tool: hammer, kettle, clock, chair, wheel, lantern, basket, bucket, roof, fence, umbrella, music box
@@ -84,7 +84,7 @@ hurried, rushed, dashed
 afraid, scared
 carefully, gently
 at last, finally
-every day, each day, day after day
+every day, each day
 every morning, each morning
 every evening, each evening
 looked at, gazed at, stared at
@@ -112,7 +112,6 @@ I will, I'll
 it is, it's
 you are, you're
 that is, that's
-what is, what's
 let us, let's
 `;
 
@@ -576,9 +575,7 @@ pinwheel; color, look
 whistle; made, color
 rattle; made, color
 cart; made, color
-pair of stilts; made, color
 seesaw; look, color
-bag of marbles; color, look
 ball; color, look
 drum; look, color
 kite; color, look
@@ -656,16 +653,15 @@ lantern; made, color
 hat; touch, color
 cushion; touch, color
 puppet; look, color
-poem; nice
+book of poems; look, color
 map of <trees>; look
 spoon; made
 whistle; made, color
-little boat; made, color
+toy boat; made, color
 paper crown; color, look
 bird feeder; made, color
-story; nice
+book of songs; look, color
 necklace of <flowers>; look, color
-song; nice
 picture; nice, look
 card; look, color
 bunch of <flowers>; nice, color

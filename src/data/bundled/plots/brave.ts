@@ -30,7 +30,7 @@ There was only one thing that {hero} did not like, and that was {fear}.
 {Fear.when}, {he} [hid behind {elder}|ran away|hid {his} face|covered {his} ears and shut {his} eyes]. <Fear>
 {Fear.when}, {hero} [shook from head to toe|could not move|said that {his} tummy hurt and went home].
 
-? "[Are you coming|Come on], {hero}!" <shouts friend>. But {hero} [shook {his} head|did not come].
+? "[Are you coming, {hero}?|Come on, {hero}!]" <shouts friend>. But {hero} [shook {his} head|did not come].
 
 ¶
 
@@ -129,7 +129,7 @@ table obstacle: where; how
 - deep in the mud; the wheels sank into the mud
 - in a ditch; one wheel rolled into a ditch
 - on a steep hill; it began to roll backward
-- behind a fallen tree; a tree had fallen across the road
+- behind a fallen tree; the road was blocked by a fallen tree
 - in the soft sand; the wheels sank into the sand
 
 <opening>
@@ -157,7 +157,7 @@ More friends came to help. Some pushed and some pulled, and everyone said someth
 <Think> "Stop!" <shouts hero>. "We [have to|must] pull at the same time."
 <Idea> "[Let's|Let us] sing a song," <says hero>, "and pull [when I say now|on the last word]."
 
-"What can a tiny <bug> do?" <asks friend>, for a <bug> had sat down on the rope. "[Everyone can help|Every bit helps]," <says hero>.
+"What can a tiny {bug} do?" <asks friend>, for a {bug} had sat down on the rope. "[Everyone can help|Every bit helps]," <says hero>.
 They put [flat stones|branches|an old board] under the wheels, and {hero} counted: "One, two, three, pull!"
 
 ¶

@@ -57,14 +57,14 @@ cast: place=outdoors spot=spots
 table animal: text; trouble; help; time; after; gift
 - bird; It had hurt its wing and could not fly; made a soft nest of [grass|leaves|wool] and fed it [seeds|crumbs]; Day by day, the wing grew stronger; spread its wings and flew up into the sky; sang outside the window every morning
 - rabbit; Its foot was caught in a [net|string]; [untied the knots|cut the string] and washed its foot; The foot soon felt better; hopped away into the bushes; left a fresh carrot at the door
-- turtle; It was lying on its back and could not turn over; gently turned it over and carried it to the water; The turtle took a long drink; swam away; swam up to say hello every summer
+- turtle; It was lying on its back and could not turn over; turned it over and carried it to the water; The turtle took a long drink; swam away; swam up to say hello every summer
 - butterfly; Its wings were wet and it could not fly; held it up to the warm sun; Slowly, the wings dried; fluttered away over the flowers; came back with ten more butterflies
-- frog; It had fallen into [a deep hole|an empty bucket]; lowered a long branch for it to climb; The frog climbed and climbed; jumped into the pond with a splash; sang a loud song every night
+- frog; A string was tangled around its legs; untied the string, knot by knot; The frog stretched one leg, and then the other; jumped away with a splash; sang a loud song every night
 - hedgehog; It was cold and could not find a place to sleep; made a bed of dry leaves for it; The hedgehog slept for a long time; walked off into the woods; came back in spring with three babies
-- kitten; It was stuck in a tall tree; [climbed up|brought a ladder] and put it in a basket; The kitten stopped crying; ran home to its mother; always purred when they met
-- fish; It was caught in a tiny pool and the water was drying up; carried it to the river in a [cup|bucket]; The fish wiggled its tail; swam off with a splash; jumped out of the water to say hello
-- bee; It had fallen into the water; lifted it out with a leaf and let it dry; The bee shook its wings; buzzed away to its hive; led {him} to the sweetest flowers
-- fox cub; A thorn was stuck in its paw; held it gently and pulled the thorn out; The cub licked its paw; ran off between the trees; barked softly when it passed by
+- kitten; Its head was stuck in an old jar; put a little oil around the jar and slipped it off; The kitten sneezed and shook its ears; ran home to its mother; always purred when they met
+- snail; Its shell was cracked; made it a cool bed of wet leaves and kept the <birds> away; Slowly, the shell grew whole again; crept away through the grass; left a silver trail on the window every spring
+- bee; It was wet with dew and too cold to fly; lifted it onto a warm leaf and gave it a drop of honey; The bee cleaned its wings and began to hum; buzzed away to its hive; led {him} to the sweetest flowers
+- fox cub; A thorn was stuck in its paw; held it and pulled the thorn out; The cub licked its paw; ran off between the trees; barked softly when it passed by
 - duckling; It was too weak to keep up with the others; gave it some corn and kept it warm; The duckling grew stronger; swam after its family; quacked whenever it saw {him}
 
 <opening>
@@ -118,15 +118,15 @@ worlds: town forest farm kingdom
 <opening>
 
 <Oneday> somebody new moved in next door. {Friend.he} was a {hero.mood} {friend.kid} named {friend.named}.
-<Oneday> {hero} saw a new {friend.kid} {place.at}. "That is {friend.named}," <says elder>. {Friend.he} sat [all alone|by {friend.himself}] and looked at {friend.his} [feet|toes].
+<Oneday> {hero} saw a new {friend.kid} {place.at}. "That is {friend.named}," <says elder>. {Friend} sat [all alone|by {friend.himself}] and looked at {friend.his} [feet|toes].
 
 "Who is that?" <asks hero>. "That is {friend.named}," <says elder>. "{Friend.he} is new here and does not know [anybody|a soul]."
 {Hero} wanted to say hello, but {he} was [a little |]shy. "What if {friend.he} does not like me?" {he} asked {elder}. "[You will never know if you don't try|Somebody has to say the first hello]," <says elder>.
 
 ¶
 
-{Hero} took a deep breath and [walked|went] over. "Hello, I am {hero}," {he} said. "[Would|Do] you [like|want] to play with me?"
-So {hero} [picked up|took] {his} {toy.full} and <went> over. "Hello," {he} said. "Do you [like|want] to play with my {toy}?"
+{Hero} took a deep breath and [walked|went] over. "Hello, I am {hero}," {he} said. "[Would you like|Do you want] to play with me?"
+So {hero} [picked up|took] {his} {toy.full} and <went> over. "Hello," {he} said. "Would you like to play with my {toy}?"
 
 {Friend} did not [say a word|answer]. {Friend.he} [hid|looked away]. "Maybe {friend.he} does not like me," thought {hero}.
 "I [do not|don't] know how," <whispers friend>. {Friend.he} [looked away|blushed].
@@ -149,7 +149,7 @@ They took turns with the {toy}. First {hero}, then {friend}, then {hero} again. 
 
 ¶
 
-From that day on, the two were always together. And when somebody new came {place.at}, they both [went|ran] to say hello.
+From that day on, the two were always together. And when somebody new came along, they both [went|ran] to say hello.
 <learned> [a friend can begin with one small hello|shy people make good friends|sometimes a friend only needs a little time].
 
 == the surprise

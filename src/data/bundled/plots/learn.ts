@@ -102,7 +102,7 @@ A pile of [books|boxes|blankets] fell over. Now {hero} could not find the door. 
 ¶
 
 "[What if we|Let us] clean up together," <says elder>. "Then we will find it."
-{Friend} came in and [stared|laughed]. "[No wonder!|Is there a room under this?]" {friend.he} [said|asked]. "I will help you."
+{Friend} came in and [stared|laughed]. "[No wonder!|Is there a room under this?]" {friend.he} said. "I will help you."
 
 They put the [books|blocks] on the shelf, the [socks|hats] in the drawer, and the {thing} [in its box|on its hook]. They even found [a sandwich with fur on it|a family of mice|a coin from last year].
 One by one, they put the things [away|in their places]. The {thing} went [here|on the shelf] and the {thing2} went [there|in the chest]. They swept up <junk>.
@@ -112,7 +112,7 @@ At last, they could see the floor. And on the floor lay the {lost}. "[There it i
 
 ¶
 
-That night, {hero} looked around {his} [clean|tidy] room. It looked [bigger|like a new room]. From then on, {he} put every thing in its place, or [almost|nearly] every thing.
+That night, {hero} looked around {his} [clean|tidy] room. It looked [bigger|like a new room]. From then on, {he} put everything in its place, or [almost|nearly] everything.
 <learned> [a place for everything saves a lot of time|it is easier to tidy a little every day than a lot on one day|later is not a good time].
 
 == the three questions
@@ -186,7 +186,7 @@ The king [was silent|said nothing]. A tear ran down into his beard. "You are [wi
 "[At last|Well done]!" [cried|laughed] the king. He [came down from his throne|threw his crown in the air] and gave {hero} {prize}.
 
 And every [Sunday|week], {hero} came to the castle to [ask|bring] the king a new riddle. The king [was never lonely again|did not get one of them right].
-{Hero} [thanked him|bowed] and ran home to {friend} and {elder}. They [laughed|danced] until the stars came out.
+{Hero} [thanked the king|bowed] and ran home to {friend} and {elder}. They [laughed|danced] until the stars came out.
 
 == the trade
 worlds: town farm kingdom
@@ -249,11 +249,11 @@ worlds: forest farm
 cast: place=outdoors
 table work: text; slow; quick; test; result; broke
 - build a house; carried stone after stone; used straw and leaves; One night, a great storm came; The stone house stood firm; The straw house blew away
-- get ready for winter; gathered nuts and berries every day; slept in the sun; Then the snow came, deep and white; In one home, there was plenty to eat; In the other, there was only one old nut
-- dig a well; dug a little every day; dug for an hour and stopped; Then a long, dry summer came; One well was deep and full of cool water; The other was only a dusty hole
-- make a boat; filled every crack with care; left the cracks as they were; Then the flood came; One boat floated like a duck; The other filled with water and sank
-- mend the roof; fixed every hole; put a leaf over the holes; Then it rained for seven days; One bed was dry; The other bed was a pond
-- plant a garden; pulled the weeds every morning; forgot about the weeds; Then it was time for the harvest; One garden was full of good things; In the other, there were only weeds
+- get ready for winter; gathered nuts and berries every day; slept in the sun; The snow came, deep and white; In one home, there was plenty to eat; In the other, there was only one old nut
+- dig a well; dug a little every day; dug for an hour and stopped; A long, dry summer came; One well was deep and full of cool water; The other was only a dusty hole
+- make a boat; filled every crack with care; left the cracks as they were; The flood came; One boat floated like a duck; The other filled with water and sank
+- mend the roof; fixed every hole; put a leaf over the holes; It rained for seven days; One bed was dry; The other bed was a pond
+- plant a garden; pulled the weeds every morning; forgot about the weeds; It was time for the harvest; One garden was full of good things; In the other, there were only weeds
 
 <opening>
 
@@ -277,10 +277,10 @@ It was time to {work.text}. {Hero} and {friend} each began [on the same day|one 
 {work.test}. {work.result}. {work.broke}.
 And then it happened. {work.test}. {work.result}. {work.broke}.
 
-{Friend} [came to the door|stood outside], [cold|wet|dirty] and <sad>. "[May I come in|Please help me]?" <whispers friend>. "You were right. I was [too quick|lazy]."
+{Friend} [came to the door|stood outside], [cold|wet|dirty] and <sad>. "[May I come in?|Please help me,]" <whispers friend>. "You were right. I was [too quick|lazy]."
 There was a [soft|small] knock at {hero.poss} door. It was {friend}. "[I should have listened|I was so foolish]," {friend.he} said.
 
-{Hero} could have [laughed|said, "I told you so."] But {he} did not. "[Come in|There is enough for two]," {he} said. "[We will start again together|I will show you how]."
+{Hero} could have [laughed.|said, "I told you so."] But {he} did not. "[Come in|There is enough for two]," {he} said. "[We will start again together|I will show you how]."
 "Come in," <says hero>. {He} gave {friend.him} a [blanket|bowl of soup|warm place by the fire]. "Tomorrow, I will help you."
 
 ¶

@@ -243,7 +243,7 @@ There was no {noise.guess}. There was only {noise.truth}. {Noise.why}.
 ¶
 
 {Hero} went back to bed. {Noise.sound}, went the noise, but now it sounded [like a lullaby|friendly|almost like a song]. Soon {he} was fast asleep.
-After that, {hero} [was not afraid of noises|slept well] anymore. And when {friend} was afraid [one night|of a noise], {hero} took {friend.his} hand and said, "Come on. Let us go and look."
+After that, {hero} [was not afraid of noises anymore|slept well every night]. And when {friend} was afraid [one night|of a noise], {hero} took {friend.his} hand and said, "Come on. Let us go and look."
 <learned> [most monsters are only noises|it is better to look than to wonder|a lamp and a little courage can chase away any monster].
 
 == the thing that was not lost

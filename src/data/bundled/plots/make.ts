@@ -97,7 +97,7 @@ Then {hero} took a bite. It tasted {dish.taste}. <Wonder> "I used {dish.wrong}!"
 
 ¶
 
-But {elder} began to laugh. {Elder} laughed so hard that {elder.he} had to sit down, and soon {hero} was laughing, too. "[Do you know what?|Listen]," <says elder>, "[when I was small, I did the same|let us make a new one together]."
+But {elder} began to laugh. {Elder} laughed so hard that {elder.he} had to sit down, and soon {hero} was laughing, too. "[Do you know what?|Listen]," <says elder>. "[When I was small, I did the same|Let us make a new one together]."
 "[Come here|Don't be sad]," <says elder>, and gave {him} a hug. "You made it for me. That is the best part."
 
 Then they made a new {dish} together. This time, {hero} tasted everything first.
@@ -312,7 +312,7 @@ Together, they made a snowman [as tall as {elder}|with a round tummy]. It had [a
 As they were playing, a {cold.who} came out of the trees. It {cold.why}.
 
 "[Poor thing|The winter is hard for it]," <says friend>. <Think hero>
-"It [needs|must have] help," <says hero>. "[What can we do|We have so much]."
+"It [needs|must have] help," <says hero>. "[What can we do?|We have so much.]"
 
 Then {hero} gave it {cold.gave}. {Friend} [helped|smiled]. "[The snowman will not mind|That was kind]," {friend.he} said.
 So {hero} gave it {cold.gave}. It looked at {him} with [bright|shining|grateful] eyes.

@@ -143,7 +143,7 @@ table chest: what; note; did
 <Oneday> {hero} found a map {map.found}. It was drawn {map.drawn}. <Wonder>
 <Oneday> {hero} and {friend} were playing when they found something {map.found}. It was an old map, drawn {map.drawn}.
 
-"[Is it|It must be] a treasure map!" <shouts hero>. {He} <ran> to show it to {friend}. "[Let's|Let us] find it!" <cheers friend>.
+"[It is|It must be] a treasure map!" <shouts hero>. {He} <ran> to show it to {friend}. "[Let's|Let us] find it!" <cheers friend>.
 "A treasure!" <whispers friend>. "[Gold|Rubies], maybe." "Or a [crown|sword]," <whispers hero>.
 
 They packed [bread and cheese|some apples|a rope and a sandwich] and [set off|went on their way]. "{clue.first}," {hero} read. They [did|looked for it], and there it was.
@@ -213,7 +213,7 @@ So {hero} went, with [a lamp|a piece of bread in {his} hand|{his} heart beating 
 The {big} [was very surprised|blinked]. Nobody had ever asked [it that|before]. "{Big.secret}," it [whispered|said].
 A big tear rolled down, as big as a [bucket|pumpkin]. "{Big.secret}," it [sobbed|said].
 
-"[I just need|All I need is] {big.wish}," it went on. "[I can do that|That is easy]," <says hero>. And {he} did.
+"[Can|Will] you help me?" it asked. All it needed was {big.wish}. "[I can do that|That is easy]," <says hero>. And {he} did.
 All it needed was {big.wish}. "[Is that all?|I can help you with that]," <says hero>, and {he} helped.
 
 ¶
@@ -263,7 +263,7 @@ One night, {hero} [woke up|could not sleep]. Something was [shining|glowing] {pl
 {Hero} [carried|held] it [gently|carefully] in {his} {hero.hands}. It weighed no more than a [feather|breath].
 
 They asked the owl. "[Who|Who, who]," said the owl. They asked the <tree>. It only rustled. They asked the river. "[On, on|Go on]," said the river.
-{He} asked a <bird>, but it was asleep. {He} asked a toad, but it only [blinked|said, "Ribbit"].
+{He} asked a <bird>, but it was asleep. {He} asked a toad, but it only [blinked.|said, "Ribbit."]
 
 <Idea> {He} {guest.home}.
 "I [know|think I know] what to do," <says hero>. {He} {guest.home}.
