@@ -54,11 +54,11 @@ async function tryLoad(candidate: Candidate): Promise<Fault | undefined> {
   return undefined;
 }
 
-/** Node 23 removed two functions that tfjs-node 4.22 calls. */
+/** tfjs-node 4.22 calls two functions that Node deprecated, with a warning, and from version 23 on removes. */
 function repairUtil(): void {
   const util = nodeUtil as unknown as Record<string, unknown>;
-  util.isNullOrUndefined ??= (x: unknown) => x === null || x === undefined;
-  util.isArray ??= Array.isArray;
+  util.isNullOrUndefined = (x: unknown) => x === null || x === undefined;
+  util.isArray = Array.isArray;
 }
 
 /** Read by the native library when it starts; what the user has set stays. */

@@ -63,7 +63,16 @@ function describe(): BackendInfo {
 }
 
 async function probe(): Promise<BackendProbe> {
-  return { name: 'wasm', available: true, precisions: ['fp32'], info: describe() };
+  if ('WebAssembly' in globalThis)
+    return { name: 'wasm', available: true, precisions: ['fp32'], info: describe() };
+  const reason = 'this Node.js runs without WebAssembly (--jitless)';
+  return {
+    name: 'wasm',
+    available: false,
+    precisions: ['fp32'],
+    reason,
+    remedy: 'start node without --jitless',
+  };
 }
 
 export const driver: BackendDriver = { name: 'wasm', precisions: ['fp32'], probe, start };
