@@ -40,7 +40,7 @@ const WORKERS = 4;
 /**
  * Downloads files, several at a time; those that are there already (and of the right size) are kept.
  * @param options.workers files at a time (default 4)
- * @param options.onProgress bytes of all files
+ * @param options.onProgress bytes of all files; the stage tells of trouble that is being mended
  * @throws EnvironmentError when one cannot be had; the others are stopped, and resumed by another call
  */
 export async function downloadAll(
@@ -54,10 +54,11 @@ export async function downloadAll(
   const total = files.every(({ size }) => size !== undefined)
     ? files.reduce((sum, { size }) => sum + size!, 0)
     : undefined;
+  const what = files.length === 1 ? basename(files[0]!.path) : `${files.length} files`;
+  let trouble = '';
   const report = () =>
     onProgress?.({
-      stage:
-        files.length === 1 ? `downloading ${basename(files[0]!.path)}` : `downloading ${files.length} files`,
+      stage: `downloading ${what}${trouble}`,
       done: done.reduce((sum, bytes) => sum + bytes, 0),
       ...(total !== undefined && { total }),
       unit: 'bytes',
@@ -71,6 +72,11 @@ export async function downloadAll(
         signal: either,
         onBytes: (bytes) => {
           done[index] = bytes;
+          trouble = '';
+          report();
+        },
+        onRetry: (reason) => {
+          trouble = ` (${reason}; trying again)`;
           report();
         },
       });

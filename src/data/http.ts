@@ -13,6 +13,8 @@ export type HttpOptions = {
   attempts?: number | undefined;
   /** Milliseconds without a byte after which a connection is given up (default 30,000). */
   stall?: number | undefined;
+  /** Told of a failure that another attempt will follow. */
+  onRetry?: ((reason: string) => void) | undefined;
   /** How to wait (tests do not). */
   wait?: ((milliseconds: number, signal?: AbortSignal) => Promise<void>) | undefined;
 };
@@ -78,6 +80,7 @@ export async function retrying<T>(
             'check the network, try again later, or set HF_ENDPOINT to a mirror',
           { cause: error },
         );
+      options.onRetry?.(error.message);
       jitter ??= randomStream(process.pid, 'http.jitter');
       const backoff = Math.min(MOST_BACKOFF, 1000 * 2 ** (failures - 1)) * (0.5 + jitter.uniform() / 2);
       await wait(Math.max(backoff, Math.min(MOST_WAIT, error.after)), signal);

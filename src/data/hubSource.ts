@@ -97,7 +97,15 @@ export function hubSource(
   const plan = once(async () => {
     let listing = readListing(folder);
     if (!listing) {
-      listing = await fetchListing(endpoint, dataset, http);
+      listing = await fetchListing(endpoint, dataset, {
+        ...http,
+        onRetry: (reason) =>
+          options.onProgress?.({
+            stage: `listing ${dataset} (${reason}; trying again)`,
+            done: 0,
+            unit: 'files',
+          }),
+      });
       writeFileAtomic(join(folder, LISTING), JSON.stringify(listing));
     }
     const rows = layout.rows(listing.files, shards);

@@ -407,6 +407,20 @@ describe('several files', () => {
     });
   });
 
+  test('tell of trouble that is being mended, and of its end', async () => {
+    const { url } = await server((request, response, number) => {
+      if (number === 0) response.writeHead(503).end();
+      else serve(request, response, bytesOf(1000));
+    });
+    const stages: string[] = [];
+    await downloadAll(files(url).slice(0, 1), {
+      ...options,
+      onProgress: ({ stage }) => stages.push(stage),
+    });
+    expect(stages[0]).toBe('downloading 0 (the server answered 503; trying again)');
+    expect(stages.at(-1)).toBe('downloading 0');
+  });
+
   test('stop when one of them cannot be had, with its error', async () => {
     const { url, requests } = await server((request, response) => {
       if (request.url === '/1') response.writeHead(404).end();

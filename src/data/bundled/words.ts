@@ -35,7 +35,7 @@ afraid: afraid, scared, frightened, worried, nervous, uneasy, fearful
 surprised: surprised, amazed, astonished, startled, puzzled
 tired: tired, sleepy, worn out, weary, ready for bed
 nice: nice, lovely, wonderful, fine, splendid, perfect, beautiful, marvelous, charming, delightful
-very: very, so, quite, really, ever so, terribly
+very: very, so, quite, really, ever so
 small: small, little, tiny, wee
 big: big, large, huge, enormous, giant
 size: big, little, small, tiny, huge
@@ -93,7 +93,6 @@ wanted to, wanted to, longed to, wished to
 the next day, the following day
 the next morning, the following morning
 from then on, from that day on, after that
-because, since
 until, till
 maybe, perhaps
 supper, dinner

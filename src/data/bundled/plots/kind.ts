@@ -28,7 +28,7 @@ cast: snack=snacks place=outdoors spot=spots
 {Hero} shook {his} head. "There is [only enough for me|not enough for two]," {he} said, [though|and] that was not true. <sorrow friend>
 "Get your own!" <snaps hero>. <sorrow friend> {Friend.he} went and sat {spot}, all alone.
 
-? {Hero} took a bite. The {snack} was <fruity>, but [somehow it did not taste good|it was hard to swallow|{he} could not enjoy it]. {He} [looked|kept looking] at {friend}.
+? {Hero} took a bite. The {snack} was [sweet|fresh|tasty], but [somehow it did not taste good|it was hard to swallow|{he} could not enjoy it]. {He} [looked|kept looking] at {friend}.
 {He} took one bite, and then another. But it is no fun to eat {snack.a} while a friend is hungry. <shame>
 Now {hero} had the {snack} all to {himself}, but {he} was all by {himself}, too. <shame>
 
@@ -164,7 +164,7 @@ worlds: town forest farm kingdom
 
 ? <family>
 
-One {time}, {hero} [went to|called at the house of] {friend}. "[Can|Do] you want to play?" <asks hero>. "[Not today|I can't]," <says friend>, and [closed the door|hurried away].
+One {time}, {hero} [went to|called at the house of] {friend}. "Do you want to play?" <asks hero>. "[Not today|I can't]," <says friend>, and [closed the door|hurried away].
 {Hero} wanted to play with {friend}, but {friend} was [busy|always busy]. "[Not now|Maybe tomorrow]," {friend.he} said and [ran off|hid something behind {friend.his} back].
 
 ? {Hero} went to {sage}. "I have no time today," <says sage>, and {sage.he} hid something {spot}.
@@ -242,7 +242,7 @@ Near the market stood {sage}. There were tears in {sage.his} eyes. "What [is the
 {Hero} held {his} bag of coins tight. {He} thought of the {want}. {He} thought of {sage}. It was not easy.
 
 "Please take [this|these]," <says hero>, and {he} put the [bag|coins] in {sage.poss} hand. "[You need it more than I do|The {want} can wait]."
-Then {he} held out {his} bag. "[Here|This is for you]," <says hero>. "It is not much, but [I hope it helps|it is all I have]."
+Then {hero} held out {his} bag. "[Here|This is for you]," <says hero>. "It is not much, but [I hope it helps|it is all I have]."
 
 ¶
 
