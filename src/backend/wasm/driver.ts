@@ -14,6 +14,7 @@ import { identity } from './identity.js';
 import { matMul } from './matMul.js';
 import { oneHot } from './oneHot.js';
 import { tanh } from './tanh.js';
+import { transpose } from './transpose.js';
 
 const KERNELS: Record<string, FlatKernel> = {
   ...FLAT_KERNELS,
@@ -21,6 +22,7 @@ const KERNELS: Record<string, FlatKernel> = {
   Identity: identity,
   OneHot: oneHot,
   Tanh: tanh,
+  Transpose: transpose,
 };
 
 let repaired = false;

@@ -1,5 +1,5 @@
 // Matrix products through XNNPACK. The stock kernel takes that path only for one untransposed pair and
-// falls into a scalar loop for anything batched or transposed, 10 to 50 times slower. Here every product
+// falls into a scalar loop for anything batched or transposed, ten to thirty times slower. Here every product
 // becomes untransposed pairs, transposed into scratch memory in whichever way costs least.
 //
 // XNNPACK packs b, and the stock kernel keeps the packed copy for as long as b's tensor lives, which doubles
