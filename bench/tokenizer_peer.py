@@ -1,6 +1,6 @@
 """The tokenizer's peers: rustbpe trains, tiktoken encodes, Hugging Face tokenizers loads the export.
 
-    python bench/tokenizer_peer.py bench TEXT VOCAB REPEATS    # timings and ids of the peers, one thread
+    python bench/tokenizer_peer.py bench TEXT VOCAB            # the peers' side of bench/tokenizer.ts
     python bench/tokenizer_peer.py golden test/golden/tokenizer
     python bench/tokenizer_peer.py unicode src/data/splitPatternUnicode.ts
     python bench/tokenizer_peer.py fuzz SEED COUNT             # texts and their chunks, one JSON a line
@@ -9,6 +9,7 @@
 Needs `pip install rustbpe tiktoken tokenizers`.
 """
 
+import array
 import base64
 import hashlib
 import json
@@ -231,45 +232,41 @@ def huggingface(folder):
     json.dump({"ids": ids, "decoded": decoded, "bos": bos, "size": tokenizer.get_vocab_size()}, sys.stdout)
 
 
-def best(repeats, run):
-    """Smallest wall time of several runs, seconds, and the last result."""
-    seconds, result = float("inf"), None
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = run()
-        seconds = min(seconds, time.perf_counter() - start)
-    return seconds, result
+def timed(run):
+    """Wall and CPU seconds of a run, and its result."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = run()
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}, result
 
 
-def bench(path, vocab_size, repeats):
-    """Prints one JSON object; a document ends at <|endoftext|>."""
+def bench(path, vocab_size):
+    """Answers each line `train` or `encode` on stdin with one JSON line; a document ends at <|endoftext|>."""
     with open(path, "rb") as file:
         texts = file.read().decode("utf-8", errors="replace").split("<|endoftext|>")
-    out = {"documents": len(texts), "bytes": sum(len(text.encode()) for text in texts)}
-    try:
-        seconds, ranks = best(repeats, lambda: train(texts, vocab_size - 4))
-        lines = "".join(f"{base64.b64encode(t).decode()} {r}\n" for t, r in ranks.items())
-        out["train"] = {"seconds": seconds, "sha256": hashlib.sha256(lines.encode()).hexdigest()}
-    except ImportError as error:
-        out["skipped"] = f"rustbpe ({error})"
-        ranks = None
-    if ranks is not None:
+    ranks, encoder = {}, None
+    for line in sys.stdin:
+        out = {}
         try:
-            encoder = encoding(ranks)
-            seconds, ids = best(repeats, lambda: [encoder.encode_ordinary(text) for text in texts])
-            flat = hashlib.sha256()
-            for row in ids:
-                flat.update(b"".join(token.to_bytes(4, "little") for token in row))
-            out["encode"] = {"seconds": seconds, "tokens": sum(map(len, ids)), "sha256": flat.hexdigest()}
+            if line.strip() == "train":
+                out, ranks = timed(lambda: train(texts, vocab_size - 4))
+                lines = "".join(f"{base64.b64encode(t).decode()} {r}\n" for t, r in ranks.items())
+                out["sha256"] = hashlib.sha256(lines.encode()).hexdigest()
+            else:
+                encoder = encoder or encoding(ranks)
+                out, rows = timed(lambda: [encoder.encode_ordinary(text) for text in texts])
+                flat = hashlib.sha256()
+                for row in rows:
+                    flat.update(array.array("I", row))
+                out["sha256"] = flat.hexdigest()
         except ImportError as error:
-            out["skipped"] = f"tiktoken ({error})"
-    print(json.dumps(out))
+            out = {"absent": str(error)}
+        print(json.dumps(out), flush=True)
 
 
 if __name__ == "__main__":
     command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     if command == "bench":
-        bench(arguments[0], int(arguments[1]), int(arguments[2]))
+        bench(arguments[0], int(arguments[1]))
     elif command == "golden":
         golden(arguments[0])
     elif command == "unicode":

@@ -2,12 +2,11 @@
 // neighbouring ids becomes a new id. Counting chunks and the tokenizer itself are left to others.
 // Source: train_core_incremental in rustbpe's lib.rs. Its queue refreshes counts lazily, and counts of
 // queued pairs only fall, so what it pops is always the pair of highest count and, among equals, of the
-// smallest (left, right); overlapping repeats count, `aaa` has two pairs (a, a). The same is computed here
-// with flat arrays: a merge sums the changes per neighbour before it touches the table of pairs.
+// smallest (left, right); overlapping repeats count, `aaa` has two pairs (a, a). The same is computed here on
+// flat arrays: a merge visits the positions of its pair, not the words that hold it, and sums the changes
+// per neighbour before it touches the table of pairs.
 
 import { createPairQueue } from './bpePairQueue.js';
-
-const IDS = 1 << 16;
 
 /** Learns one merge after the other. */
 export interface MergeLearner {
@@ -15,28 +14,25 @@ export interface MergeLearner {
   next(): [number, number] | undefined;
 }
 
-/** Neighbours on one side of the merged pair: what each gains, and the words where it stands. */
+const IDS = 1 << 16;
+/** In place of an id: between words, and where a token has become part of the one before. */
+const NO_ID = 0xffff;
+
+/** Neighbours on one side of the merged pair. */
 interface Side {
-  /** [IDS] occurrences, weighted by the count of the word */
+  /** [IDS] how often each stands there, weighted by the count of the word */
   readonly weight: Float64Array;
-  /** [IDS] distinct words, then a cursor into their list */
-  readonly words: Int32Array;
-  /** [IDS] word seen last, so that a word enters a list once; -1: none */
-  readonly lastWord: Int32Array;
+  /** [IDS] at how many positions, then where the list of positions goes on */
+  readonly positions: Uint32Array;
   /** Ids with a weight, in order of appearance */
   readonly touched: number[];
 }
 
 function createSide(): Side {
-  return {
-    weight: new Float64Array(IDS),
-    words: new Int32Array(IDS),
-    lastWord: new Int32Array(IDS).fill(-1),
-    touched: [],
-  };
+  return { weight: new Float64Array(IDS), positions: new Uint32Array(IDS), touched: [] };
 }
 
-function grown<A extends Int32Array | Uint32Array | Float64Array>(array: A, needed: number): A {
+function grown<A extends Int32Array | Uint32Array>(array: A, needed: number): A {
   if (needed <= array.length) return array;
   const larger = new (array.constructor as new (length: number) => A)(Math.max(needed, 2 * array.length));
   larger.set(array);
@@ -44,149 +40,135 @@ function grown<A extends Int32Array | Uint32Array | Float64Array>(array: A, need
 }
 
 /**
- * Prepares learning. Ids are bytes 0-255, then 256, 257, ... in order of merging, at most 65,536 in all.
+ * Prepares learning. Ids are bytes 0-255, then 256, 257, ... in order of merging, below 65,535.
  * @param pool bytes of the distinct chunks, end to end
  * @param offsets [chunks + 1] where each chunk begins in the pool
- * @param counts [chunks] how often each occurs
+ * @param counts [chunks] how often each occurs, below 2^32
  */
 export function createMergeLearner(
   pool: Uint8Array,
   offsets: Uint32Array,
   counts: ArrayLike<number>,
 ): MergeLearner {
-  const wordCount = offsets.length - 1;
-  /** Current ids of all words; word w has lengths[w] of them from offsets[w]. */
-  const ids = Uint16Array.from(pool);
-  const lengths = new Int32Array(wordCount);
-  for (let w = 0; w < wordCount; w++) lengths[w] = offsets[w + 1]! - offsets[w]!;
+  // The words, each followed by NO_ID. A token stands at its first position; its length stands at its first and
+  // last, so that both neighbours are found in one step.
+  const size = pool.length + offsets.length;
+  const ids = new Uint16Array(size).fill(NO_ID);
+  let longest = 0;
+  for (let word = 0; word + 1 < offsets.length; word++)
+    longest = Math.max(longest, offsets[word + 1]! - offsets[word]!);
+  const spans = (longest < IDS ? new Uint16Array(size) : new Uint32Array(size)).fill(1);
+  /** Count of the word at each position */
+  const weights = new Uint32Array(size);
 
   const pairs = createPairQueue();
-  /** [pairs] words where the pair stands: whereLength entries of `where` from whereStart */
+  /** [pairs + 1] positions of a pair: where[whereStart[pair]..whereStart[pair + 1]), from left to right */
   let whereStart = new Uint32Array(1 << 12);
-  let whereLength = new Int32Array(1 << 12);
-  let where = new Int32Array(1 << 12);
-  let whereTop = 0;
+  let where = new Uint32Array(0);
+  let whereEnd = 0;
 
   const left = createSide();
   const right = createSide();
-  /** The current merge's (neighbour, word) events; right neighbours are marked by IDS. */
-  let eventId = new Int32Array(1 << 10);
-  let eventWord = new Int32Array(1 << 10);
+  /** New pairs of the current merge: the neighbour, right ones marked by IDS, and the position of the pair. */
+  let eventIds = new Uint32Array(1 << 10);
+  let eventPositions = new Uint32Array(1 << 10);
   let events = 0;
   let merges = 0;
 
-  function addPair(a: number, b: number, count: number, words: number): void {
+  /** Adds a pair with room for its positions, and returns where that is. */
+  function addPair(a: number, b: number, count: number, positions: number): number {
     const pair = pairs.add(a, b, count);
-    whereStart = grown(whereStart, pair + 1);
-    whereLength = grown(whereLength, pair + 1);
-    whereStart[pair] = whereTop;
-    whereLength[pair] = words;
-    whereTop += words;
+    const start = whereEnd;
+    whereEnd += positions;
+    whereStart = grown(whereStart, pair + 2);
+    whereStart[pair + 1] = whereEnd;
+    return start;
   }
 
-  /** Counts the pairs of bytes, and lists for each the words that hold it. */
+  function layOutWords(): void {
+    let at = 1;
+    for (let word = 0; word + 1 < offsets.length; word++) {
+      for (let i = offsets[word]!; i < offsets[word + 1]!; i++, at++) {
+        ids[at] = pool[i]!;
+        weights[at] = counts[word]!;
+      }
+      at++;
+    }
+  }
+
+  /** Counts the pairs of bytes and lists their positions. */
   function countBytePairs(): void {
     const weight = new Float64Array(IDS);
-    const words = new Int32Array(IDS);
-    const lastWord = new Int32Array(IDS).fill(-1);
-    for (let w = 0; w < wordCount; w++) {
-      const stop = offsets[w + 1]! - 1;
-      for (let i = offsets[w]!; i < stop; i++) {
-        const key = (ids[i]! << 8) | ids[i + 1]!;
-        weight[key]! += counts[w]!;
-        if (lastWord[key] !== w) {
-          lastWord[key] = w;
-          words[key]!++;
-        }
-      }
+    const positions = new Uint32Array(IDS);
+    for (let i = 0; i + 1 < size; i++) {
+      if (ids[i] === NO_ID || ids[i + 1] === NO_ID) continue;
+      const key = (ids[i]! << 8) | ids[i + 1]!;
+      weight[key]! += weights[i]!;
+      positions[key]!++;
     }
-    const cursor = new Uint32Array(IDS);
-    for (let key = 0; key < IDS; key++) {
-      cursor[key] = whereTop;
-      if (words[key]! > 0) addPair(key >> 8, key & 0xff, weight[key]!, words[key]!);
-    }
-    where = new Int32Array(whereTop);
-    lastWord.fill(-1);
-    for (let w = 0; w < wordCount; w++) {
-      const stop = offsets[w + 1]! - 1;
-      for (let i = offsets[w]!; i < stop; i++) {
-        const key = (ids[i]! << 8) | ids[i + 1]!;
-        if (lastWord[key] === w) continue;
-        lastWord[key] = w;
-        where[cursor[key]!++] = w;
-      }
+    for (let key = 0; key < IDS; key++)
+      if (positions[key]! > 0) positions[key] = addPair(key >> 8, key & 0xff, weight[key]!, positions[key]!);
+    where = new Uint32Array(whereEnd);
+    for (let i = 0; i + 1 < size; i++) {
+      if (ids[i] === NO_ID || ids[i + 1] === NO_ID) continue;
+      where[positions[(ids[i]! << 8) | ids[i + 1]!]!++] = i;
     }
   }
 
-  function touch(side: Side, id: number, mark: number, word: number, count: number): void {
-    side.weight[id]! += count;
-    if (side.lastWord[id] === word) return;
-    if (side.lastWord[id] === -1) side.touched.push(id);
-    side.lastWord[id] = word;
-    side.words[id]!++;
-    if (events === eventId.length) {
-      eventId = grown(eventId, events + 1);
-      eventWord = grown(eventWord, events + 1);
+  function touch(side: Side, id: number, mark: number, position: number, weight: number): void {
+    if (side.positions[id]!++ === 0) side.touched.push(id);
+    side.weight[id]! += weight;
+    if (events === eventIds.length) {
+      eventIds = grown(eventIds, events + 1);
+      eventPositions = grown(eventPositions, events + 1);
     }
-    eventId[events] = id | mark;
-    eventWord[events++] = word;
+    eventIds[events] = id | mark;
+    eventPositions[events++] = position;
   }
 
-  /** Replaces a, b by `merged` in one word, from left to right. */
-  function mergeWord(word: number, a: number, b: number, merged: number): void {
-    const start = offsets[word]!;
-    const stop = start + lengths[word]!;
-    const count = counts[word]!;
-    let read = start;
-    while (read < stop - 1 && (ids[read] !== a || ids[read + 1] !== b)) read++;
-    let write = read;
-    while (read < stop) {
-      const id = ids[read]!;
-      if (id === a && read + 1 < stop && ids[read + 1] === b) {
-        if (write > start) touch(left, ids[write - 1]!, 0, word, count);
-        if (read + 2 < stop) touch(right, ids[read + 2]!, IDS, word, count);
-        ids[write++] = merged;
-        read += 2;
-      } else {
-        ids[write++] = id;
-        read++;
-      }
+  /** Merges a, b into `merged` at their listed positions, unless an earlier merge has taken one of them. */
+  function mergeAll(start: number, stop: number, a: number, b: number, merged: number): void {
+    for (let i = start; i < stop; i++) {
+      const at = where[i]!;
+      if (ids[at] !== a) continue;
+      const second = at + spans[at]!;
+      if (ids[second] !== b) continue;
+      const previous = at - spans[at - 1]!;
+      const next = second + spans[second]!;
+      ids[at] = merged;
+      ids[second] = NO_ID;
+      spans[at] = spans[next - 1] = next - at;
+      const weight = weights[at]!;
+      if (ids[previous] !== NO_ID) touch(left, ids[previous]!, 0, previous, weight);
+      if (ids[next] !== NO_ID) touch(right, ids[next]!, IDS, at, weight);
     }
-    lengths[word] = write - start;
   }
 
-  /** Moves counts from the old pairs beside a, b to the new ones beside `merged`, and lists their words. */
+  /** Moves counts from the old pairs beside a, b to the new ones beside `merged`, and lists their positions. */
   function updatePairs(a: number, b: number, merged: number): void {
     for (const y of right.touched) {
       pairs.decrease(b, y, right.weight[y]!);
-      const words = right.words[y]!;
-      right.words[y] = whereTop;
-      addPair(merged, y, right.weight[y]!, words);
+      right.positions[y] = addPair(merged, y, right.weight[y]!, right.positions[y]!);
     }
     for (const x of left.touched) {
       // Where two merged pairs meet, x is `merged` and the right side has just counted (merged, a).
       pairs.decrease(x, a, left.weight[x]!);
-      const words = left.words[x]!;
-      left.words[x] = whereTop;
-      addPair(x, merged, left.weight[x]!, words);
+      left.positions[x] = addPair(x, merged, left.weight[x]!, left.positions[x]!);
     }
-    where = grown(where, whereTop);
+    where = grown(where, whereEnd);
     for (let e = 0; e < events; e++) {
-      const id = eventId[e]!;
-      const side = id < IDS ? left : right;
-      where[side.words[id & (IDS - 1)]!++] = eventWord[e]!;
-    }
-    for (const side of [left, right]) {
-      for (const id of side.touched) {
-        side.weight[id] = 0;
-        side.words[id] = 0;
-        side.lastWord[id] = -1;
-      }
-      side.touched.length = 0;
+      const id = eventIds[e]!;
+      const { positions } = id < IDS ? left : right;
+      where[positions[id & (IDS - 1)]!++] = eventPositions[e]!;
     }
     events = 0;
+    for (const { touched, weight, positions } of [left, right]) {
+      for (const id of touched) weight[id] = positions[id] = 0;
+      touched.length = 0;
+    }
   }
 
+  layOutWords();
   countBytePairs();
   pairs.flush();
 
@@ -197,9 +179,7 @@ export function createMergeLearner(
       const a = pairs.leftOf(pair);
       const b = pairs.rightOf(pair);
       const merged = 256 + merges++;
-      const start = whereStart[pair]!;
-      const stop = start + whereLength[pair]!;
-      for (let at = start; at < stop; at++) mergeWord(where[at]!, a, b, merged);
+      mergeAll(whereStart[pair]!, whereStart[pair + 1]!, a, b, merged);
       updatePairs(a, b, merged);
       pairs.flush();
       return [a, b];

@@ -52,7 +52,7 @@ export function deriveVocabulary(ranks: Ranks, name = (rank: number) => `rank ${
   if (missing !== -1)
     throw new UsageError(`Expected all 256 single bytes among the ranks, byte ${missing} is missing`);
 
-  const merger = createMerger(byteIds, ranks.length);
+  const merger = createMerger(byteIds, ranks);
   const parts = ranks.map((token, rank): [number, number] | undefined => {
     if (token.length === 1) return undefined;
     const count = merger.merge(token, 0, token.length);

@@ -1,145 +1,129 @@
-// Merges the bytes of one chunk by rank: of all neighbouring pairs that make a token, the one of lowest rank,
-// leftmost among equals, until none is left. Short chunks scan for the lowest (quadratic, but small and flat);
-// long ones keep candidates in a heap, so that a 100,000-letter chunk takes n log n steps.
-// Source: byte_pair_merge in tiktoken's lib.rs.
+// Finds the tokens that merging a chunk by rank ends in: of all neighbouring pairs that make a token, the one of
+// lowest rank, leftmost among equals, is merged until none is left. The result is the only sequence of tokens in
+// which merging would join no two neighbours differently, so it is searched for directly: from left to right
+// the longest token that is compatible with the one before, stepping back where none is. Every position is
+// given up at most once, which makes the work linear however long the chunk is.
+// Source: the merging is byte_pair_merge in tiktoken's lib.rs; the search, github/rust-gems crates/bpe,
+// BacktrackEncoder and is_valid_token_pair.
+
+const { imul, max } = Math;
 
 /** Merges chunks of bytes. */
 export interface Merger {
-  /** Says that ids left, right make `id`; a rank is its id. */
+  /** Says that the ids left and right, in this order, make `id`. Ids are ranks. */
   add(left: number, right: number, id: number): void;
-  /** Merges bytes[start..end) into `ids`; returns how many. */
+  /** Merges bytes[start..end), at least one, into `ids`; returns how many. */
   merge(bytes: Uint8Array, start: number, end: number): number;
   /** Result of the last merge; valid until the next. */
   readonly ids: Int32Array;
 }
 
-const { floor, imul } = Math;
-
-const NONE = 0x7fffffff;
-/** From this many bytes on, the heap is faster. */
-const HEAP_FROM = 128;
-/** A heap entry is rank * POSITIONS + position: its order is by rank, then leftmost. */
-const POSITIONS = 2 ** 32;
-
 /**
- * Creates a merger that knows no merges yet.
+ * Creates a merger that knows single bytes only. Tokens must be added in order of rank, each of two ids that
+ * `merge` gave for its bytes.
  * @param byteIds [256] id of each single byte
- * @param capacity merges to make room for
+ * @param tokens the bytes of every id
  */
-export function createMerger(byteIds: Int32Array, capacity: number): Merger {
-  // Open addressing, at most a quarter full because most look-ups miss. [3 * slots]: left, right, id + 1.
-  const slotCount = 2 ** Math.ceil(Math.log2(Math.max(capacity, 16) * 4));
-  const mask = slotCount - 1;
-  const slots = new Int32Array(3 * slotCount);
+export function createMerger(byteIds: Int32Array, tokens: Uint8Array[]): Merger {
+  // A trie of the tokens. Node 0 is the root, byte b is node b + 1.
+  let nodeCount = 257;
+  const nodeCapacity = tokens.reduce((sum, token) => sum + token.length, 257);
+  /** [nodes] parent << 8 | byte */
+  const edges = new Int32Array(nodeCapacity);
+  /** [nodes] id of the token that ends here, -1: none */
+  const tokenAt = new Int32Array(nodeCapacity).fill(-1);
+  /** [nodes] bytes from the root */
+  const depth = new Int32Array(nodeCapacity);
+  let children = createSlots(1 << 10);
 
-  let ids = new Int32Array(HEAP_FROM);
-  /** [n] id that ids[i] and its right neighbour make, or NONE */
-  let made = new Int32Array(HEAP_FROM);
+  /** [2 * V] the ids that make an id; a single byte is made of itself, twice */
+  const parts = new Int32Array(2 * tokens.length);
+  const made = createSlots(tokens.length);
 
-  function slotOf(left: number, right: number): number {
-    let hash = imul(left, 0x9e3779b1) ^ imul(right, 0x85ebca6b);
-    hash ^= hash >>> 15;
-    let slot = 3 * (hash & mask);
-    while (slots[slot + 2] !== 0 && (slots[slot] !== left || slots[slot + 1] !== right)) {
-      slot += 3;
-      if (slot === slots.length) slot = 0;
-    }
-    return slot;
+  for (let byte = 0; byte < 256; byte++) {
+    const id = byteIds[byte]!;
+    edges[byte + 1] = byte;
+    tokenAt[byte + 1] = id;
+    depth[byte + 1] = 1;
+    parts[2 * id] = parts[2 * id + 1] = id;
   }
 
-  function find(left: number, right: number): number {
-    const id = slots[slotOf(left, right) + 2]!;
-    return id === 0 ? NONE : id - 1;
+  let ids = new Int32Array(128);
+  /** [n] node of each id */
+  let nodes = new Int32Array(128);
+  /** [n + 1] positions that cannot be reached in the end */
+  let dead = new Uint8Array(129);
+
+  /** Child of a node by a byte, 0: none. */
+  function childOf(node: number, byte: number): number {
+    const edge = (node << 8) | byte;
+    let slot = hash(edge, 0) & children.mask;
+    for (;;) {
+      const child = children.values[slot]!;
+      if (child === 0 || edges[child] === edge) return child;
+      slot = (slot + 1) & children.mask;
+    }
   }
 
-  function mergeShort(n: number): number {
-    while (n > 1) {
-      let lowest = NONE;
-      let at = 0;
-      for (let i = 0; i < n - 1; i++) {
-        if (made[i]! < lowest) {
-          lowest = made[i]!;
-          at = i;
-        }
-      }
-      if (lowest === NONE) break;
-      n--;
-      ids[at] = lowest;
-      for (let i = at + 1; i < n; i++) {
-        ids[i] = ids[i + 1]!;
-        made[i] = made[i + 1]!;
-      }
-      if (at > 0) made[at - 1] = find(ids[at - 1]!, lowest);
-      made[at] = at < n - 1 ? find(lowest, ids[at + 1]!) : NONE;
+  /** Id that two ids make, or a number above every id. */
+  function join(left: number, right: number): number {
+    let slot = hash(left, right) & made.mask;
+    for (;;) {
+      const id = made.values[slot]! - 1;
+      if (id < 0) return 0x7fffffff;
+      if (parts[2 * id] === left && parts[2 * id + 1] === right) return id;
+      slot = (slot + 1) & made.mask;
     }
-    return n;
   }
 
-  function mergeLong(n: number): number {
-    const before = new Int32Array(n);
-    const after = new Int32Array(n);
-    const heap = new Float64Array(3 * n); // n at first, and each merge adds two
-    let size = 0;
+  /**
+   * Whether merging leaves left and right side by side. Takes merges back, the latest first, and asks each
+   * time whether the two that then touched would have been joined before they grew further.
+   */
+  function compatible(left: number, right: number): boolean {
+    let limit = 0x7fffffff;
+    for (;;) {
+      if (join(left, right) < limit) return false;
+      if (left > right) {
+        limit = left;
+        left = parts[2 * left + 1]!;
+        if (left !== limit) continue;
+        limit = right + 1;
+        right = parts[2 * right]!;
+        if (right + 1 === limit) return true;
+      } else {
+        limit = right + 1;
+        right = parts[2 * right]!;
+        if (right + 1 !== limit) continue;
+        limit = left;
+        left = parts[2 * left + 1]!;
+        if (left === limit) return true;
+      }
+    }
+  }
 
-    function push(position: number): void {
-      if (made[position] === NONE) return;
-      const entry = made[position]! * POSITIONS + position;
-      let at = size++;
-      while (at > 0) {
-        const parent = (at - 1) >> 1;
-        if (heap[parent]! <= entry) break;
-        heap[at] = heap[parent]!;
-        at = parent;
-      }
-      heap[at] = entry;
+  /** Node of the longest token at `at`. */
+  function longest(bytes: Uint8Array, at: number, end: number): number {
+    let node = bytes[at]! + 1;
+    let found = node;
+    for (let i = at + 1; i < end; i++) {
+      node = childOf(node, bytes[i]!);
+      if (node === 0) break;
+      if (tokenAt[node]! >= 0) found = node;
     }
+    return found;
+  }
 
-    function pop(): number {
-      const top = heap[0]!;
-      const entry = heap[--size]!;
-      let at = 0;
-      for (;;) {
-        let child = 2 * at + 1;
-        if (child >= size) break;
-        if (child + 1 < size && heap[child + 1]! < heap[child]!) child++;
-        if (heap[child]! >= entry) break;
-        heap[at] = heap[child]!;
-        at = child;
-      }
-      heap[at] = entry;
-      return top;
-    }
+  /** Node of the next shorter token, 0: none. */
+  function shorter(node: number): number {
+    do node = edges[node]! >>> 8;
+    while (tokenAt[node]! < 0 && node !== 0);
+    return node;
+  }
 
-    for (let i = 0; i < n; i++) {
-      before[i] = i - 1;
-      after[i] = i + 1;
-      push(i);
-    }
-    while (size > 0) {
-      const top = pop();
-      const id = floor(top / POSITIONS);
-      const at = top - id * POSITIONS;
-      if (made[at] !== id) continue; // its pair has changed since
-      const right = after[at]!;
-      const next = after[right]!;
-      const previous = before[at]!;
-      ids[at] = id;
-      made[right] = NONE;
-      after[at] = next;
-      made[at] = NONE;
-      if (next < n) {
-        before[next] = at;
-        made[at] = find(id, ids[next]!);
-        push(at);
-      }
-      if (previous >= 0) {
-        made[previous] = find(ids[previous]!, id);
-        push(previous);
-      }
-    }
-    let count = 0;
-    for (let i = 0; i < n; i = after[i]!) ids[count++] = ids[i]!;
-    return count;
+  function growTrie(): void {
+    children = createSlots(2 * nodeCount);
+    for (let node = 257; node < nodeCount; node++) put(children, hash(edges[node]!, 0), node);
   }
 
   return {
@@ -147,22 +131,77 @@ export function createMerger(byteIds: Int32Array, capacity: number): Merger {
       return ids;
     },
     add(left, right, id) {
-      const slot = slotOf(left, right);
-      slots[slot] = left;
-      slots[slot + 1] = right;
-      slots[slot + 2] = id + 1;
+      const token = tokens[id]!;
+      let node = token[0]! + 1;
+      for (let i = 1; i < token.length; i++) {
+        let child = childOf(node, token[i]!);
+        if (child === 0) {
+          child = nodeCount++;
+          edges[child] = (node << 8) | token[i]!;
+          depth[child] = i + 1;
+          if (4 * nodeCount > children.values.length) growTrie();
+          else put(children, hash(edges[child]!, 0), child);
+        }
+        node = child;
+      }
+      tokenAt[node] = id;
+      parts[2 * id] = left;
+      parts[2 * id + 1] = right;
+      put(made, hash(left, right), id + 1);
     },
     merge(bytes, start, end) {
-      const n = end - start;
-      // Scratch of an unusually long chunk is not kept.
-      if (n > ids.length || ids.length > 1 << 20) {
-        ids = new Int32Array(Math.max(n, HEAP_FROM));
-        made = new Int32Array(Math.max(n, HEAP_FROM));
+      const length = end - start;
+      if (length > ids.length || ids.length > 1 << 20) {
+        // Scratch of an unusually long chunk is not kept.
+        ids = new Int32Array(max(length, 128));
+        nodes = new Int32Array(max(length, 128));
+        dead = new Uint8Array(max(length, 128) + 1);
       }
-      for (let i = 0; i < n; i++) ids[i] = byteIds[bytes[start + i]!]!;
-      for (let i = 0; i < n - 1; i++) made[i] = find(ids[i]!, ids[i + 1]!);
-      if (n > 0) made[n - 1] = NONE;
-      return n < HEAP_FROM ? mergeShort(n) : mergeLong(n);
+      for (let i = 0; i <= length; i++) dead[i] = 0;
+      let count = 0;
+      let at = start;
+      let node = longest(bytes, at, end);
+      for (;;) {
+        const id = tokenAt[node]!;
+        const stop = at + depth[node]!;
+        if (dead[stop - start] === 0 && (count === 0 || compatible(ids[count - 1]!, id))) {
+          ids[count] = id;
+          nodes[count++] = node;
+          if (stop === end) return count;
+          at = stop;
+          node = longest(bytes, at, end);
+          continue;
+        }
+        node = shorter(node);
+        while (node === 0) {
+          dead[at - start] = 1;
+          node = nodes[--count]!;
+          at -= depth[node]!;
+          node = shorter(node);
+        }
+      }
     },
   };
+}
+
+/** Open addressing with linear probing, at most a quarter full because many look-ups miss; 0 is empty. */
+interface Slots {
+  values: Int32Array;
+  mask: number;
+}
+
+function createSlots(capacity: number): Slots {
+  const count = 2 ** Math.ceil(Math.log2(capacity * 4));
+  return { values: new Int32Array(count), mask: count - 1 };
+}
+
+function put({ values, mask }: Slots, hash: number, value: number): void {
+  let slot = hash & mask;
+  while (values[slot] !== 0) slot = (slot + 1) & mask;
+  values[slot] = value;
+}
+
+function hash(a: number, b: number): number {
+  const mixed = imul(a, 0x9e3779b1) ^ imul(b, 0x85ebca6b);
+  return mixed ^ (mixed >>> 15);
 }
