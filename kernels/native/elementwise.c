@@ -98,7 +98,8 @@ void tg_relu_squared_grad(long n, const float *y, const float *dy, float *dx) {
 typedef struct {
   float a, b;
   const float *x, *x0, *dy;
-  float *y, *dx, *dx0, *sums;
+  float *y, *dx, *dx0;
+  double *sums;
 } Mix;
 
 static void mix_piece(void *args, long from, long to) {
@@ -115,6 +116,19 @@ void tg_residual_mix(long n, long layer, const float *x, const float *x0, const 
   pool_range(mix_piece, &p, n, PIECE);
 }
 
+// The norm that follows takes most of this gradient away: what is left is small against its terms, and AdamW divides by
+// its size. Hence double precision.
+static double dot_double(const float *a, const float *b, long n) {
+  double sums[VL] = {0};
+  long i = 0;
+  for (; i + VL <= n; i += VL)
+    for (long j = 0; j < VL; j++) sums[j] += (double)a[i + j] * (double)b[i + j];
+  for (; i < n; i++) sums[0] += (double)a[i] * (double)b[i];
+  double sum = 0;
+  for (long j = 0; j < VL; j++) sum += sums[j];
+  return sum;
+}
+
 static void mix_grad_piece(void *args, long from, long to) {
   Mix *p = args;
   const float *dy = p->dy;
@@ -123,8 +137,8 @@ static void mix_grad_piece(void *args, long from, long to) {
     dx[i] = a * dy[i];
     dx0[i] = b * dy[i];
   }
-  p->sums[from / PIECE * 2] = vdot(p->x + from, dy + from, to - from);
-  p->sums[from / PIECE * 2 + 1] = vdot(p->x0 + from, dy + from, to - from);
+  p->sums[from / PIECE * 2] = dot_double(p->x + from, dy + from, to - from);
+  p->sums[from / PIECE * 2 + 1] = dot_double(p->x0 + from, dy + from, to - from);
 }
 
 // dresid and dfirst, [L], are zero but at `layer`. False without memory.
@@ -132,7 +146,7 @@ int tg_residual_mix_grad(long n, long L, long layer, const float *x, const float
                          const float *first, const float *dy, float *dx, float *dx0, float *dresid, float *dfirst) {
   long pieces = (n + PIECE - 1) / PIECE;
   Mix p = {.a = resid[layer], .b = first[layer], .x = x, .x0 = x0, .dy = dy, .dx = dx, .dx0 = dx0};
-  p.sums = pool_scratch(1, 2 * pieces);
+  p.sums = (double *)pool_scratch(1, 4 * pieces);
   if (!p.sums) return 0;
   pool_range(mix_grad_piece, &p, n, PIECE);
   memset(dresid, 0, sizeof(float) * (size_t)L);

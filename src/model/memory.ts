@@ -4,7 +4,7 @@
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
-import { attentionFootprint, logitsRows } from '../ops/index.js';
+import { attentionFootprint, hasKernel, logitsRows } from '../ops/index.js';
 import {
   GATE_CHANNELS,
   hasValueEmbedding,
@@ -19,7 +19,8 @@ const FLOAT = 4;
 
 /**
  * Floats a token that a layer keeps for the backward pass with the stock operations, as measured: in widths C (the
- * residual stream, norms, q, attention's result, the MLP's 4 C twice) and in kv widths (keys and values).
+ * residual stream, norms, q, attention's result, the MLP's 4 C twice) and in kv widths (keys and values). A fused
+ * squared ReLU keeps the MLP's 4 C once.
  */
 const KEPT = { width: 13.1, kv: 2.1, valueEmbeddingKv: 1.1, gate: GATE_CHANNELS } as const;
 /** The same outside the layers: embedding, its norm, the head's input and gradient. */
@@ -38,7 +39,8 @@ export type MemoryEstimate = {
 };
 
 /**
- * Estimates the tensor bytes of a training step with the stock operations; within 25% of what backends measure.
+ * Estimates the tensor bytes of a training step on the backend in use, its scratch space excluded; within 25% of what
+ * backends measure.
  * @param options.batch B, rows of one pass; @param options.accumulation passes of one step
  */
 export function estimateMemory(
@@ -57,9 +59,10 @@ export function estimateMemory(
   }
   let kept = N * KEPT_OUTSIDE * C + V * C; // the head's gradient is made in the forward pass
   const windows = windowSizes(config);
+  const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0);
   let scores = 0;
   for (let layer = 0; layer < L; layer++) {
-    kept += N * (KEPT.width * C + KEPT.kv * kv);
+    kept += N * (width * C + KEPT.kv * kv);
     if (hasValueEmbedding(config, layer)) kept += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
     const shape = {
       batch: options.batch,
@@ -72,7 +75,7 @@ export function estimateMemory(
     kept += attention.kept;
     scores = Math.max(scores, attention.transient);
   }
-  const logits = LOGITS_AT_ONCE * logitsRows(N, C, V) * V;
+  const logits = hasKernel('LmHeadCrossEntropy') ? 0 : LOGITS_AT_ONCE * logitsRows(N, C, V) * V;
   const parts = {
     parameters: FLOAT * count,
     gradients: FLOAT * count * (options.accumulation > 1 ? 2 : 1),

@@ -84,7 +84,7 @@ export function causalAttention(
 const keepsProbabilities = (seq: number, width: number) => seq <= blockLength() && seq <= KEEP_RATIO * width;
 
 /**
- * Numbers that the stock composition holds for heads of `width`: `kept` until the backward pass, besides q, k, v and y,
+ * Numbers that attention holds for heads of `width`: `kept` until the backward pass, besides q, k, v and y,
  * and `transient` while it runs.
  */
 export function attentionFootprint(
@@ -92,6 +92,7 @@ export function attentionFootprint(
   width: number,
 ): { kept: number; transient: number } {
   const { batch, seq, heads } = shape;
+  if (hasKernel('CausalAttention')) return { kept: batch * seq * heads, transient: 0 };
   const scores = blocksOf(shape).map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
   // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.

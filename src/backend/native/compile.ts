@@ -82,26 +82,34 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** Options of `compileKernels`. */
+export interface CompileOptions {
+  /** Where the library is kept; when it cannot be written, a private folder under the system's temporary one serves. */
+  folder?: string;
+  /** Folder of the C files. */
+  sources?: string;
+}
+
 /**
  * Finds or makes the library. Several processes may do so at once: each writes a file of its own and renames it.
- * @param folder where it is kept; when it cannot be written, a private folder under the system's temporary one serves
  * @throws EnvironmentError when there is no compiler or it fails
  */
-export async function compileKernels(
+export async function compileKernels({
   folder = join(defaultCacheFolder(), 'native'),
-): Promise<CompiledLibrary> {
+  sources: from = SOURCES,
+}: CompileOptions = {}): Promise<CompiledLibrary> {
   const compiler = findCompiler();
   if (!compiler) {
     const looked = process.env.CC ? `CC names ${process.env.CC}, which is not there` : 'no C compiler found';
     throw new EnvironmentError(looked);
   }
-  const files = readdirSync(SOURCES)
+  const files = readdirSync(from)
     .filter((name) => /\.[ch]$/.test(name))
     .sort();
-  const parts = files.flatMap((name) => [name, readFileSync(join(SOURCES, name))]);
+  const parts = files.flatMap((name) => [name, readFileSync(join(from, name))]);
   const { size, mtimeMs } = statSync(compiler);
   const key = sha256(...parts, realpathSync(compiler), `${size} ${mtimeMs}`, FLAGS.join(' '), processor());
-  const sources = files.filter((name) => name.endsWith('.c')).map((name) => join(SOURCES, name));
+  const sources = files.filter((name) => name.endsWith('.c')).map((name) => join(from, name));
   const name = `kernels-${key.slice(0, 24)}.so`;
   const folders = [folder, privateFolder()];
   for (const each of folders) {
