@@ -60,27 +60,29 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
       const paramsOf = ({ u, choices }: Point): Params => decode(study.space, axes, [...u, ...choices]);
       const { search, told } = replay(study, settings);
 
-      const own = study.trials.filter((trial) => GENERATION in trial.systemAttrs);
-      if (probeCentre && own.length === 0 && isUnprobed(study, settings, told.length))
+      if (probeCentre && isUnprobed(study, settings, told.length))
         return {
-          params: paramsOf({
-            u: new Float64Array(settings.numeric.length).fill(0.5),
-            choices: settings.defaults.choices,
-          }),
+          params: paramsOf({ u: settings.defaults.u.map(() => 0.5), choices: settings.defaults.choices }),
           systemAttrs: { [PROBE]: true },
         };
-      const generation = [search.run, search.gaussian.generation];
-      const slot = own.filter((trial) => `${trial.systemAttrs[GENERATION]}` === `${generation}`).length;
+      const generation = [search.run, search.gaussian.generation] as const;
+      const slot = study.trials.filter((trial) => isOf(trial, generation)).length;
       const point = propose(settings, search, told, slot, number, screen);
       return { params: paramsOf(point), systemAttrs: { [GENERATION]: generation } };
     },
   };
 }
 
+/** Whether the trial was drawn from this generation of this run. */
+function isOf(trial: Trial, [run, generation]: readonly [number, number]): boolean {
+  const of = trial.systemAttrs[GENERATION] as readonly number[] | undefined;
+  return of !== undefined && of[0] === run && of[1] === generation;
+}
+
 /** Whether the centre is worth a trial: nothing better is known than the defaults, and they lie elsewhere. */
 function isUnprobed(study: StudyView, { numeric, defaults, warm }: Settings, told: number): boolean {
   if (numeric.length === 0 || warm.length > 0 || told >= 20) return false;
-  if (study.trials.some((trial) => PROBE in trial.systemAttrs)) return false;
+  if (study.trials.some(({ systemAttrs }) => PROBE in systemAttrs || GENERATION in systemAttrs)) return false;
   return defaults.u.some((x) => Math.abs(x - 0.5) > 0.1);
 }
 
@@ -121,6 +123,8 @@ function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
 }
 
 function defaultPoint(study: StudyView, axes: readonly Axis[], n: number): Point {
-  const x = encode(axes, study.defaults) ?? Float64Array.from(axes, (axis) => (axis.kind === 'categorical' ? 0 : 0.5));
+  const x =
+    encode(axes, study.defaults) ??
+    Float64Array.from(axes, (axis) => (axis.kind === 'categorical' ? 0 : 0.5));
   return { u: x.slice(0, n).map((v) => Math.min(1, Math.max(0, v))), choices: [...x.slice(n)] };
 }

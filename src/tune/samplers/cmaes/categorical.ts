@@ -18,6 +18,8 @@ export interface Categories {
   readonly s: Float64Array;
   readonly gamma: number;
   readonly delta: number;
+  /** Length of the next move; follows 1 / Delta one generation behind, as in the authors' code. */
+  readonly step: number;
 }
 
 /**
@@ -33,6 +35,7 @@ export function initialCategories(start: readonly Float64Array[]): Categories {
     s: new Float64Array(freedom),
     gamma: 0,
     delta: 1,
+    step: 1,
   };
 }
 
@@ -67,15 +70,15 @@ export function updateCategories(
     }
   }
   const length = norm(scaled) + 1e-30;
-  const step = 1 / state.delta;
-  const moved = q.map((p, i) => p.map((x, k) => x + (step / (length + 1e-8)) * gradient[i]![k]!));
+  const moved = q.map((p, i) => p.map((x, k) => x + (state.step / length) * gradient[i]![k]!));
 
+  const step = 1 / state.delta;
   const beta = step / Math.sqrt(state.s.length);
   const gain = Math.sqrt(beta * (2 - beta));
   const s = state.s.map((x, k) => (1 - beta) * x + (gain * scaled[k]!) / length);
   const gamma = (1 - beta) ** 2 * state.gamma + beta * (2 - beta);
   const delta = state.delta * Math.exp(beta * (gamma - norm(s) ** 2 / ALPHA_SNR));
-  return { q: moved.map((p, i) => keepLeast(p, least[i]!)), least, s, gamma, delta };
+  return { q: moved.map((p, i) => keepLeast(p, least[i]!)), least, s, gamma, delta, step };
 }
 
 /** Raises every probability to at least `least`; what lies above pays for it in proportion. */

@@ -109,6 +109,7 @@ export function updateGaussian(k: CmaConstants, state: Gaussian, ranked: readonl
 
 /** Eigendecomposition of the symmetrised C; eigenvalues lost to rounding are floored and C rebuilt. */
 function eigen(c: Float64Array, n: number): Pick<Gaussian, 'b' | 'c' | 'd'> {
+  if (n === 0) return { b: c, c, d: new Float64Array() };
   const matrix = Matrix.zeros(n, n);
   for (let i = 0; i < n; i++)
     for (let j = 0; j < n; j++) matrix.set(i, j, (c[i * n + j]! + c[j * n + i]!) / 2);

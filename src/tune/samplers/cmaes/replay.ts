@@ -14,30 +14,49 @@ export const GENERATION = 'cmaes:generation';
 export interface Replay {
   search: Search;
   /** Every finished trial that lies in the space. */
-  told: Told[];
+  told: readonly Told[];
 }
 
-type Cached = { settings: Settings; search: Search | null; told: Told[]; seen: Trial[] };
+type Cached = {
+  settings: Settings;
+  /** Null until one of our own draws has finished. */
+  search: Search | null;
+  told: Told[];
+  /** Finished trials taken in, in order. */
+  order: Trial[];
+  taken: Set<Trial>;
+};
 
 /** A replayer with its own cache. */
 export function replayer(): (study: StudyView, settings: Settings) => Replay {
   const caches = new WeakMap<readonly Trial[], Cached>();
   return (study, settings) => {
-    const finished = finishedTrials(study);
     let cached = caches.get(study.trials);
-    if (!cached || !isPrefix(cached.seen, finished) || !sameSettings(cached.settings, settings)) {
-      cached = { settings, search: null, told: [], seen: [] };
+    const added = cached && finishedTrials({ ...study, trials: study.trials.filter(isNew, cached.taken) });
+    const last = cached?.order.at(-1);
+    if (!cached || cached.settings !== settings || (last && added?.[0] && !isBefore(last, added[0]))) {
+      cached = { settings, search: null, told: [], order: [], taken: new Set() };
       caches.set(study.trials, cached);
-    }
-    for (const trial of finished.slice(cached.seen.length)) take(study, cached, trial);
+      for (const trial of finishedTrials(study)) take(study, cached, trial);
+    } else for (const trial of added!) take(study, cached, trial);
     return { search: cached.search ?? startSearch(settings, cached.told), told: cached.told };
   };
 }
 
+function isNew(this: ReadonlySet<Trial>, trial: Trial): boolean {
+  return !this.has(trial);
+}
+
+/** The order of `finishedTrials`. */
+function isBefore(a: Trial, b: Trial): boolean {
+  return ((a.end ?? 0) - (b.end ?? 0) || a.number - b.number) < 0;
+}
+
 function take(study: StudyView, cached: Cached, trial: Trial): void {
-  const { settings } = cached;
-  cached.seen.push(trial);
-  const told = toldOf(study, settings, trial, cached.seen);
+  const { settings, order, taken } = cached;
+  order.push(trial);
+  taken.add(trial);
+  const told = toldOf(study, settings, trial, order);
   if (told === null) return;
   const isOurs = GENERATION in trial.systemAttrs;
   if (isOurs) cached.search ??= startSearch(settings, cached.told);
@@ -46,7 +65,10 @@ function take(study: StudyView, cached: Cached, trial: Trial): void {
   if (cached.search && (isOurs || told.loss !== null)) cached.search = advance(settings, cached.search, told);
 }
 
-/** A finished trial as a point with its loss; null where it does not lie in the space. */
+/**
+ * A finished trial as a point with its loss; null where it does not lie in the space.
+ * @param before the trials that a pruned one may be compared with
+ */
 export function toldOf(
   study: StudyView,
   { numeric, categorical }: Pick<Settings, 'numeric' | 'categorical'>,
@@ -65,12 +87,4 @@ export function toldOf(
   // A pruned trial counts with its partial result, carried to the end as complete trials went on.
   const complete = before.filter((t) => t.state === 'complete');
   return { u, choices, loss: gather(study, axes, [trial, ...complete]).observations[0]!.value };
-}
-
-function isPrefix(seen: readonly Trial[], finished: readonly Trial[]): boolean {
-  return seen.length <= finished.length && seen.every((trial, i) => trial === finished[i]);
-}
-
-function sameSettings(a: Settings, b: Settings): boolean {
-  return a.seed === b.seed && a.numeric === b.numeric;
 }

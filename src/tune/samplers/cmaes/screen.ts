@@ -24,6 +24,8 @@ export interface Told extends Point {
 
 /** Trials nearest to the mean that the model sees. */
 const MODEL_SIZE = 80;
+/** They are looked for among this many latest ones. */
+const MEMORY = 400;
 /** Length scales tried, in units of sqrt(n): the typical distance of a draw from the mean is 1. */
 const LENGTHS = [1, 2, 4];
 /** Noise variances tried, relative to the signal's. */
@@ -58,14 +60,15 @@ export function mostPromising(
     for (let j = 0; j < i; j++) distances[i * count + j] = squaredDistance(near[i]!, near[j]!, n);
 
   let best: { length: number; weights: Float64Array; likelihood: number } | null = null;
+  const kernel = new Float64Array(count * count);
   const covariance = new Float64Array(count * count);
-  for (const relative of LENGTHS)
+  for (const relative of LENGTHS) {
+    const length = relative * Math.sqrt(n);
+    for (let i = 0; i < count; i++)
+      for (let j = 0; j < i; j++) kernel[i * count + j] = matern(distances[i * count + j]!, length);
     for (const noise of NOISES) {
-      const length = relative * Math.sqrt(n);
-      for (let i = 0; i < count; i++) {
-        for (let j = 0; j < i; j++) covariance[i * count + j] = matern(distances[i * count + j]!, length);
-        covariance[i * count + i] = 1 + noise;
-      }
+      covariance.set(kernel);
+      for (let i = 0; i < count; i++) covariance[i * count + i] = 1 + noise;
       if (!cholesky(covariance, count)) continue;
       const weights = y.slice();
       solveLower(covariance, count, weights);
@@ -81,6 +84,7 @@ export function mostPromising(
       solveLowerTransposed(covariance, count, weights);
       best = { length, weights, likelihood };
     }
+  }
   if (best === null) return 0;
 
   let chosen = 0;
@@ -99,7 +103,9 @@ type Standardized = { z: Float64Array; choices: readonly number[]; loss: number 
 
 /** The trials nearest to the mean, in z. */
 function nearest(told: readonly Told[], state: Gaussian, stretch: Float64Array): Standardized[] {
-  const all = told.map(({ u, choices, loss }) => ({ z: standardize(state, stretch, u), choices, loss }));
+  const all = told
+    .slice(-MEMORY)
+    .map(({ u, choices, loss }) => ({ z: standardize(state, stretch, u), choices, loss }));
   if (all.length <= MODEL_SIZE) return all;
   const square = (z: Float64Array) => z.reduce((sum, x) => sum + x * x, 0);
   return all
