@@ -124,7 +124,7 @@ function notIncluded(name: BackendName): BackendProbe {
 }
 
 function unavailable({ name, reason, remedy }: BackendProbe): EnvironmentError {
-  return new EnvironmentError(`The backend ${name} is not available: ${reason}; ${remedy ?? ''}`);
+  return new EnvironmentError(`The backend ${name} is not available: ${reason}; to mend: ${remedy}`);
 }
 
 async function offering(precision: Precision): Promise<BackendName[]> {
