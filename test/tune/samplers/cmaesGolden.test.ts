@@ -31,7 +31,7 @@ function expectClose(actual: ArrayLike<number>, expected: readonly number[], tol
   expect(actual.length).toBe(expected.length);
   const worst = expected.reduce((max, value, i) => {
     const error = Math.abs(actual[i]! - value) / (1 + Math.abs(value));
-    return error <= max ? max : error; // NaN counts
+    return Math.max(max, error); // NaN counts
   }, 0);
   expect(worst).toBeLessThan(tolerance);
 }
