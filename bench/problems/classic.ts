@@ -39,7 +39,7 @@ export const levy: Problem = {
   space: levySpace,
   noise: 0.1,
   minimum: 0,
-  heldOut: true,
+  heldOut: false,
   evaluate(p) {
     const w = Array.from({ length: 10 }, (_, i) => 1 + ((p[`x${i}`] as number) - 1) / 4);
     let total = Math.sin(Math.PI * w[0]!) ** 2;

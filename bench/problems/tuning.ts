@@ -85,7 +85,7 @@ export const svm: Problem = {
   space: svmSpace,
   noise: 0.005,
   minimum: 0.06,
-  heldOut: true,
+  heldOut: false,
   evaluate(p) {
     const c = Math.log10(p.c as number);
     const gamma = Math.log10(p.gamma as number);

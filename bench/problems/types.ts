@@ -13,7 +13,7 @@ export interface Problem {
   noise: number;
   /** Lowest noise-free value, where known (or the best that a long search found). */
   minimum: number;
-  /** True: looked at only after the samplers' settings were frozen. */
+  /** True: no setting of a sampler was chosen by its results. */
   heldOut: boolean;
 }
 
