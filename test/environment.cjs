@@ -1,6 +1,11 @@
 // Jest runs tests in a vm context with its own typed-array constructors, so arrays that come from
 // native code or worker threads would fail `instanceof`. Share the outer realm's constructors.
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
 const { TestEnvironment } = require('jest-environment-node');
+
+// Tests leave the user's cache alone; compiled kernels are kept from run to run.
+process.env.TINYGPT_CACHE ??= join(tmpdir(), `tinygpt-tests-${process.getuid?.() ?? 'user'}`);
 
 const SHARED = [
   'ArrayBuffer',
