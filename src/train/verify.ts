@@ -25,17 +25,18 @@ export type CheckKind =
   | 'params_after_last_step';
 
 /**
- * fp32: the arithmetic is the reference's in another order of summation. The embeddings' first AdamW step is
- * lr * g / |g| whatever the size of g, so where |g| is near zero its rounding decides the sign; measured on the
- * golden files the errors stay a decade or more below these limits.
+ * fp32: the arithmetic is the reference's in another order of summation; a decade or more above what the backends
+ * measure on the recorded runs (logits 8e-7, losses 4e-7, gradients 1.4e-5). Parameters need more: AdamW's first step is
+ * lr * g / |g| whatever the size of g, so where g is nearly zero its rounding decides the sign, and Polar Express
+ * amplifies small singular values up to 8-fold a step; measured 6e-4 after the first step, 1.5e-3 after the last.
  */
 export const FP32_TOLERANCES: Readonly<Tolerances> = {
-  logits: 1e-4,
-  loss_per_token: 1e-4,
-  loss: 1e-4,
-  grad: 1e-3,
+  logits: 1e-5,
+  loss_per_token: 1e-5,
+  loss: 1e-5,
+  grad: 1e-4,
   params_after_first_step: 1e-3,
-  params_after_last_step: 1e-2,
+  params_after_last_step: 5e-3,
 };
 
 /** bf16 keeps 8 bits of mantissa: relative rounding 2^-9 a product; losses within 5e-2. */
