@@ -5,7 +5,7 @@
 import { UsageError } from '../base/errors.js';
 import { type Ranks, SPECIAL_TOKENS } from './bpe.js';
 import { SPLIT_PATTERN } from './splitPattern.js';
-import { deriveVocabulary } from './tokenizerEncoder.js';
+import { deriveVocabulary, type Vocabulary } from './tokenizerEncoder.js';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -105,7 +105,7 @@ const off = (value: Json | undefined) =>
  * @param source name of the file for errors
  * @throws UsageError with the reason when the file is damaged or another kind of tokenizer
  */
-export function parseHuggingFace(text: string, source: string): Ranks {
+export function parseHuggingFace(text: string, source: string): Vocabulary {
   const refuse = (expected: string, got: Json | undefined): UsageError =>
     new UsageError(
       `Expected ${expected} in ${source}, got ${(JSON.stringify(got) ?? 'nothing').slice(0, 120)}; ` +
@@ -150,8 +150,9 @@ export function parseHuggingFace(text: string, source: string): Ranks {
       Object.fromEntries(specials),
     );
 
-  checkMerges(field(model, 'merges'), ranks as Ranks, refuse);
-  return ranks as Ranks;
+  const vocabulary = deriveVocabulary(ranks as Ranks, source, (rank) => `token ${rank} of ${source}`);
+  checkMerges(field(model, 'merges'), vocabulary, refuse);
+  return vocabulary;
 }
 
 function parseJson(text: string, source: string): Json {
@@ -186,8 +187,7 @@ function checkPreTokenizer(found: Json | undefined, refuse: Refuse): void {
 }
 
 /** The merges must be those that the ranks imply, in the same order: then merging by rank is the same. */
-function checkMerges(merges: Json | undefined, ranks: Ranks, refuse: Refuse): void {
-  const { parts } = deriveVocabulary(ranks, (rank) => `token ${rank}`);
+function checkMerges(merges: Json | undefined, { ranks, parts }: Vocabulary, refuse: Refuse): void {
   const pairs = parts.flatMap((pair) => (pair ? [pair.map((id) => toCharacters(ranks[id]!))] : []));
   if (!Array.isArray(merges) || merges.length !== pairs.length)
     throw refuse(`${pairs.length} merges`, Array.isArray(merges) ? merges.length : (merges ?? null));

@@ -7,7 +7,7 @@ import { sha256 } from '../base/files.js';
 import { type Ranks, SPECIAL_TOKENS } from './bpe.js';
 import { SPLIT_PATTERN } from './splitPattern.js';
 import { formatTiktoken } from './tiktoken.js';
-import { createEncoder, deriveVocabulary } from './tokenizerEncoder.js';
+import { createEncoder, deriveVocabulary, type Vocabulary } from './tokenizerEncoder.js';
 import type { Tokenizer } from './types.js';
 
 /** Scratch memory up to this many bytes is kept from call to call. */
@@ -19,11 +19,18 @@ const KEPT_BYTES = 1 << 20;
  * `encode` equals tiktoken's encode_ordinary: nothing in a text is special. A lone surrogate, which UTF-8
  * cannot express, becomes U+FFFD. `tokenBytes` counts raw bytes, so a token that is part of a character counts
  * its own bytes and not those of U+FFFD.
- * @param name says in errors where a rank came from, e.g. `line 12`
+ * @param source what the ranks are called in errors
+ * @param name says where a rank came from, e.g. `line 12 of FILE`
  * @throws UsageError when the ranks are no byte-level BPE; ids out of range also throw it when decoding
  */
-export function createTokenizer(ranks: Ranks, name?: (rank: number) => string): Tokenizer {
-  const encoder = createEncoder(deriveVocabulary(ranks, name));
+export function createTokenizer(ranks: Ranks, source?: string, name?: (rank: number) => string): Tokenizer {
+  return tokenizerOf(deriveVocabulary(ranks, source, name));
+}
+
+/** `createTokenizer` of ranks whose merges are known; takes the vocabulary over. */
+export function tokenizerOf(vocabulary: Vocabulary): Tokenizer {
+  const { ranks } = vocabulary;
+  const encoder = createEncoder(vocabulary);
   const vocabSize = ranks.length + SPECIAL_TOKENS.length;
   const tokenBytes = new Int32Array(vocabSize);
   const offsets = new Uint32Array(vocabSize + 1);

@@ -25,6 +25,8 @@ export interface Encoder {
 
 /** A vocabulary with the merges that make each token. */
 export interface Vocabulary {
+  /** [V] bytes of each token */
+  ranks: Ranks;
   /** [256] id of each single byte */
   byteIds: Int32Array;
   /** [V] the two ids that make a token, undefined for a single byte */
@@ -34,10 +36,15 @@ export interface Vocabulary {
 
 /**
  * Finds the merge behind every rank: the two tokens that remain when its bytes are merged by lower ranks.
- * @param name says where a rank came from, e.g. `line 12`
+ * @param source what the ranks are called in errors
+ * @param name says where a rank came from, e.g. `line 12 of FILE`
  * @throws UsageError when the ranks are no byte-level BPE: a byte missing, a token twice, empty or not two parts
  */
-export function deriveVocabulary(ranks: Ranks, name = (rank: number) => `rank ${rank}`): Vocabulary {
+export function deriveVocabulary(
+  ranks: Ranks,
+  source = 'the ranks',
+  name = (rank: number) => `rank ${rank} of ${source}`,
+): Vocabulary {
   const byteIds = new Int32Array(256).fill(-1);
   ranks.forEach((token, rank) => {
     if (token.length === 0)
@@ -50,7 +57,7 @@ export function deriveVocabulary(ranks: Ranks, name = (rank: number) => `rank ${
   });
   const missing = byteIds.indexOf(-1);
   if (missing !== -1)
-    throw new UsageError(`Expected all 256 single bytes among the ranks, byte ${missing} is missing`);
+    throw new UsageError(`Expected all 256 single bytes in ${source}, byte ${missing} is missing`);
 
   const merger = createMerger(byteIds, ranks);
   const parts = ranks.map((token, rank): [number, number] | undefined => {
@@ -66,7 +73,7 @@ export function deriveVocabulary(ranks: Ranks, name = (rank: number) => `rank ${
     merger.add(left!, right!, rank);
     return [left!, right!];
   });
-  return { byteIds, parts, merger };
+  return { ranks, byteIds, parts, merger };
 }
 
 /** Creates an encoder; it shares the merger's scratch memory, so one vocabulary serves one thread. */

@@ -2,12 +2,12 @@
 // read it); files in that format or tiktoken's can be read and written.
 
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { formatHuggingFace, parseHuggingFace } from './huggingface.js';
 import { formatTiktoken, parseTiktoken } from './tiktoken.js';
-import { createTokenizer, tokenizerRanks } from './tokenizer.js';
+import { createTokenizer, tokenizerOf, tokenizerRanks } from './tokenizer.js';
 import type { Tokenizer } from './types.js';
 
 const FILE = 'tokenizer.json';
@@ -46,9 +46,9 @@ export function readTokenizerFile(path: string): Tokenizer {
       cause: error,
     });
   }
-  if (/^\s*\{/.test(text) || path.endsWith('.json')) return createTokenizer(parseHuggingFace(text, path));
+  if (/^\s*\{/.test(text) || path.endsWith('.json')) return tokenizerOf(parseHuggingFace(text, path));
   const { ranks, lines } = parseTiktoken(text, path);
-  return createTokenizer(ranks, (rank) => `${basename(path)} line ${lines[rank]}`);
+  return createTokenizer(ranks, path, (rank) => `line ${lines[rank]} of ${path}`);
 }
 
 /**

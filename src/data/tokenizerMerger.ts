@@ -34,7 +34,7 @@ export function createMerger(byteIds: Int32Array, tokens: Uint8Array[]): Merger 
   const tokenAt = new Int32Array(nodeCapacity).fill(-1);
   /** [nodes] bytes from the root */
   const depth = new Int32Array(nodeCapacity);
-  let children = createSlots(1 << 10);
+  let children = createSlots(tokens.length);
 
   /** [2 * V] the ids that make an id; a single byte is made of itself, twice */
   const parts = new Int32Array(2 * tokens.length);

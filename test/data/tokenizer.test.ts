@@ -184,7 +184,7 @@ describe('createTokenizer', () => {
     expect(() => createTokenizer([...bytes, token('')])).toThrow('got an empty one at rank 256');
     expect(() => createTokenizer([...bytes, token('abc')])).toThrow('got a token of 3 parts');
     expect(() => createTokenizer([...bytes, token('ab'), token('ab')])).toThrow(
-      'the bytes of rank 256 again',
+      'the bytes of rank 256 of the ranks again',
     );
   });
 });

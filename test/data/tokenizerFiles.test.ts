@@ -64,7 +64,9 @@ describe('tokenizer files', () => {
   test('a rank that joins nothing is reported with its line', () => {
     const path = join(folder, 'odd.tiktoken');
     writeFileSync(path, `${ranksText}${Buffer.from('qqqzz').toString('base64')} 1020\n`);
-    expect(refusal(() => readTokenizerFile(path))).toMatch(/^Expected odd\.tiktoken line 1021 to join two/);
+    expect(refusal(() => readTokenizerFile(path))).toMatch(
+      /^Expected line 1021 of .*odd\.tiktoken to join two/,
+    );
   });
 });
 
@@ -92,7 +94,7 @@ describe('tiktoken ranks', () => {
 
 describe('Hugging Face tokenizer.json', () => {
   test('gives the ranks back', () => {
-    expect(formatTiktoken(parseHuggingFace(formatHuggingFace(ranks), 'x'))).toBe(ranksText);
+    expect(formatTiktoken(parseHuggingFace(formatHuggingFace(ranks), 'x').ranks)).toBe(ranksText);
   });
 
   test('names bytes with the characters of GPT-2', () => {
@@ -108,7 +110,7 @@ describe('Hugging Face tokenizer.json', () => {
     const tokens = ['__', 'pr', 'oto', 'proto', '__proto', '__proto__', '12'];
     const odd = ranks.slice(0, 256);
     for (const token of ['ot', ...tokens]) odd.push(new Uint8Array(Buffer.from(token)));
-    expect(formatTiktoken(parseHuggingFace(formatHuggingFace(odd), 'x'))).toBe(formatTiktoken(odd));
+    expect(formatTiktoken(parseHuggingFace(formatHuggingFace(odd), 'x').ranks)).toBe(formatTiktoken(odd));
   });
 
   test('is read with merges as pairs, and without specials', () => {
@@ -117,7 +119,7 @@ describe('Hugging Face tokenizer.json', () => {
       model.merges = model.merges.map((merge) => (merge as string).split(' '));
       delete file.added_tokens;
     });
-    expect(formatTiktoken(parseHuggingFace(text, 'x'))).toBe(ranksText);
+    expect(formatTiktoken(parseHuggingFace(text, 'x').ranks)).toBe(ranksText);
   });
 
   type File = {
