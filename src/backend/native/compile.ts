@@ -23,7 +23,7 @@ import { defaultCacheFolder, sha256, temporaryName } from '../../base/files.js';
 import { cpuName } from '../machine.js';
 
 /** kernels/native of the package. */
-const SOURCES = fileURLToPath(new URL('../../../../kernels/native/', import.meta.url));
+export const SOURCES = fileURLToPath(new URL('../../../../kernels/native/', import.meta.url));
 
 /**
  * No -ffast-math: NaN must pass through, it is how a diverging run is told. Multiply-adds may contract, errno and traps
@@ -88,6 +88,8 @@ export interface CompileOptions {
   folder?: string;
   /** Folder of the C files. */
   sources?: string;
+  /** Told before a compilation, which takes seconds. */
+  onCompile?: (compiler: string) => void;
 }
 
 /**
@@ -97,6 +99,7 @@ export interface CompileOptions {
 export async function compileKernels({
   folder = join(defaultCacheFolder(), 'native'),
   sources: from = SOURCES,
+  onCompile,
 }: CompileOptions = {}): Promise<CompiledLibrary> {
   const compiler = findCompiler();
   if (!compiler) {
@@ -116,7 +119,7 @@ export async function compileKernels({
     const path = join(each, name);
     if (existsSync(path)) return { path, key, made: describe(compiler, path) };
   }
-  process.stderr.write(`Compiling the native kernels with ${basename(compiler)}, once; it takes seconds\n`);
+  onCompile?.(basename(compiler));
   let failure: unknown;
   for (const each of folders) {
     try {

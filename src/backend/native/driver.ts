@@ -23,7 +23,7 @@ const registered = new Map<string, tf.KernelConfig>();
 /** Compiles and loads, once; a failure is tried again next time. */
 function load(): Promise<Loaded> {
   loading ??= (async () => {
-    const compiled = await compileKernels();
+    const compiled = await compileKernels({ onCompile: announce });
     const library = await loadLibrary(compiled.path);
     startThreads(library);
     return { library, compiled };
@@ -32,6 +32,12 @@ function load(): Promise<Loaded> {
     throw error;
   });
   return loading;
+}
+
+function announce(compiler: string): void {
+  process.stderr.write(
+    `Compiling the native kernels with ${compiler}, once for this machine; it takes seconds\n`,
+  );
 }
 
 async function start(): Promise<BackendInfo> {

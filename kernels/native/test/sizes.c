@@ -1,0 +1,171 @@
+// Calls every kernel over odd sizes on buffers of exactly the size that it may touch, for AddressSanitizer and
+// UndefinedBehaviorSanitizer to watch; prints the number of calls. Every result must be finite.
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int tg_set_threads(int);
+int tg_batch_matmul(int, int, long, long, long, long, const float *, long, const float *, long, float *);
+int tg_linear(long, long, long, const float *, const float *, float *);
+int tg_linear_grad(long, long, long, const float *, const float *, const float *, float *, float *);
+void tg_rms_norm(long, long, float, const float *, float *, float *);
+void tg_rms_norm_grad(long, long, const float *, const float *, const float *, float *);
+void tg_rotary(long, long, long, long, float, const float *, const float *, const float *, float *, float *);
+void tg_rotary_grad(long, long, long, long, const float *, const float *, const float *, const float *, const float *,
+                    float *);
+void tg_value_embedding(long, long, long, long, long, const float *, const float *, const float *, const float *,
+                        float *, float *);
+int tg_value_embedding_grad(long, long, long, long, long, const float *, const float *, const float *, const float *,
+                            const float *, float *, float *, float *);
+long tg_embedding(long, long, long, const float *, const int32_t *, float *);
+void tg_embedding_grad(long, long, long, const int32_t *, const float *, float *);
+void tg_binary(int, long, const float *, const float *, float *);
+void tg_affine(long, float, float, const float *, float *);
+void tg_tanh(long, const float *, float *);
+void tg_relu_squared(long, const float *, float *);
+void tg_relu_squared_grad(long, const float *, const float *, float *);
+void tg_residual_mix(long, long, const float *, const float *, const float *, const float *, float *);
+int tg_residual_mix_grad(long, long, long, const float *, const float *, const float *, const float *, const float *,
+                         float *, float *, float *, float *);
+int tg_attention(long, long, long, long, long, long, const float *, const float *, const float *, float *, float *);
+int tg_attention_grad(long, long, long, long, long, long, const float *, const float *, const float *, const float *,
+                      const float *, const float *, float *, float *, float *);
+long tg_lm_head(long, long, long, float, int, const float *, const float *, const int32_t *, float *, float *,
+                float *);
+void tg_adamw(long, float, float, float, float, float, float, float *, float *, float *, const float *);
+int tg_muon_matrix(long, float *, const float *);
+int tg_muon(long, long, long, float, float, float, float, int, float *, float *);
+
+static uint32_t state = 1;
+static uint32_t draw(void) {
+  state ^= state << 13;
+  state ^= state >> 17;
+  state ^= state << 5;
+  return state;
+}
+static long size(long limit) { return 1 + draw() % limit; }
+
+// Arrays of the current round, all freed at its end.
+static float *held[64];
+static long lengths[64];
+static int count;
+
+static float *fill(long n, float scale) {
+  float *p = malloc(sizeof(float) * (size_t)n);
+  for (long i = 0; i < n; i++) p[i] = scale * ((float)(draw() % 2001) / 1000 - 1);
+  held[count] = p;
+  lengths[count++] = n;
+  return p;
+}
+static float *array(long n) { return fill(n, 1); }
+
+static void release(const char *kernel) {
+  while (count > 0) {
+    float *p = held[--count];
+    for (long i = 0; i < lengths[count]; i++)
+      if (!isfinite(p[i])) {
+        printf("%s: not finite\n", kernel);
+        exit(1);
+      }
+    free(p);
+  }
+}
+
+static int32_t *ids(long n, long from, long limit) {
+  int32_t *p = malloc(sizeof(int32_t) * (size_t)n);
+  for (long i = 0; i < n; i++) p[i] = (int32_t)(from + draw() % (limit - from));
+  return p;
+}
+
+static void round_of(long limit) {
+  for (int ta = 0; ta < 2; ta++)
+    for (int tb = 0; tb < 2; tb++) {
+      long M = size(limit), N = size(limit), K = size(3 * limit), B = size(3);
+      tg_batch_matmul(ta, tb, B, M, N, K, array(B * M * K), M * K, array(K * N), 0, array(B * M * N));
+      release("batch_matmul");
+    }
+  long N = size(limit), I = size(limit), O = size(limit);
+  float *x = array(N * I), *w = array(O * I);
+  tg_linear(N, I, O, x, w, array(N * O));
+  tg_linear_grad(N, I, O, x, w, array(N * O), array(N * I), array(O * I));
+  release("linear");
+
+  x = array(N * I);
+  float *y = array(N * I), *rstd = array(N);
+  tg_rms_norm(N, I, 1e-7f, x, y, rstd);
+  tg_rms_norm_grad(N, I, y, rstd, array(N * I), array(N * I));
+  release("rms_norm");
+
+  long T = size(limit), B = size(3), H = size(3), half = size(20), D = 2 * half;
+  float *cosines = array(T * half), *sines = array(T * half);
+  x = array(B * T * H * D), y = array(B * T * H * D), rstd = array(B * T * H);
+  tg_rotary(B * T, T, H, D, 1e-7f, x, cosines, sines, y, rstd);
+  tg_rotary_grad(B * T, T, H, D, y, rstd, cosines, sines, array(B * T * H * D), array(B * T * H * D));
+  release("rotary");
+
+  long G = size(3), C = size(limit), K = size(C), rows = size(5 * limit);
+  float *ve = array(rows * G * D), *gate = array(rows * G);
+  x = array(rows * C), w = array(G * K);
+  tg_value_embedding(rows, C, G, D, K, array(rows * G * D), ve, x, w, array(rows * G * D), gate);
+  tg_value_embedding_grad(rows, C, G, D, K, ve, x, w, gate, array(rows * G * D), array(rows * G * D), array(rows * C),
+                          array(G * K));
+  release("value_embedding");
+
+  long V = size(limit), W = size(limit);
+  int32_t *list = ids(N, 0, V);
+  tg_embedding(N, V, W, array(V * W), list, array(N * W));
+  tg_embedding_grad(N, V, W, list, array(N * W), array(V * W));
+  release("embedding");
+  free(list);
+
+  long n = size(500 * limit);
+  for (int op = 0; op < 3; op++) tg_binary(op, n, array(n), array(n), array(n));
+  tg_affine(n, 2, 1, array(n), array(n));
+  tg_tanh(n, array(n), array(n));
+  y = array(n);
+  tg_relu_squared(n, array(n), y);
+  tg_relu_squared_grad(n, y, array(n), array(n));
+  long L = size(4), layer = (long)(draw() % L);
+  float *x0 = array(n), *a = array(L), *b = array(L);
+  x = array(n);
+  tg_residual_mix(n, layer, x, x0, a, b, array(n));
+  tg_residual_mix_grad(n, L, layer, x, x0, a, b, array(n), array(n), array(n), array(L), array(L));
+  release("elementwise");
+
+  long Q = size(3), window = (long)(draw() % (T + 1)), E = size(40);
+  float *q = array(B * T * G * Q * E), *k = array(B * T * G * E), *v = array(B * T * G * E), *lse = array(B * T * G * Q);
+  y = array(B * T * G * Q * E);
+  tg_attention(B, T, G * Q, G, E, window, q, k, v, y, lse);
+  tg_attention_grad(B, T, G * Q, G, E, window, q, k, v, y, lse, array(B * T * G * Q * E), array(B * T * G * Q * E),
+                    array(B * T * G * E), array(B * T * G * E));
+  release("attention");
+
+  list = ids(rows, -1, V);
+  for (int reduction = 0; reduction < 3; reduction++)
+    tg_lm_head(rows, C, V, reduction == 1 ? 100 : 15, reduction, array(rows * C), array(V * C), list,
+               array(reduction ? 1 : rows), reduction ? array(rows * C) : NULL, reduction ? array(V * C) : NULL);
+  release("lm_head");
+  free(list);
+
+  float *m = fill(n, 0), *second = fill(n, 0);
+  tg_adamw(n, 0.99f, 0.1f, 0.9f, 0.95f, 20, 1e-8f, array(n), m, second, array(n));
+  release("adamw");
+
+  long matrices = size(5);
+  for (long i = 0; i < matrices; i++) tg_muon_matrix(i, array(I * O), array(I * O));
+  tg_muon(matrices, I, O, 0.02f, 0.9f, 0.95f, 0.1f, 5, array(matrices * I * O),
+          fill(matrices * (I >= O ? I : O), 0));
+  release("muon");
+}
+
+int main(void) {
+  int rounds = 0;
+  for (int threads = 1; threads <= 3; threads++) {
+    tg_set_threads(threads);
+    round_of(1);
+    for (int i = 0; i < 8; i++, rounds++) round_of(i % 2 ? 40 : 140);
+  }
+  printf("%d rounds\n", rounds);
+  return 0;
+}

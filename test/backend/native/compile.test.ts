@@ -1,0 +1,134 @@
+// Compiling the kernels: found again, safe beside others, and with reasons when it cannot be; and the sanitizers'
+// verdict on the C code.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import {
+  compileKernels,
+  FLAGS,
+  findCompiler,
+  SOURCES,
+  TARGETS,
+} from '../../../src/backend/native/compile.js';
+import { EnvironmentError } from '../../../src/base/errors.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'tinygpt-compile-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** A folder of its own with one small source. */
+function sourceFolder(name: string, code = 'int one(void) { return 1; }\n'): string {
+  const folder = join(scratch, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'one.c'), code);
+  return folder;
+}
+
+const compiler = findCompiler();
+const withCompiler = compiler === undefined ? test.skip : test;
+
+describe('finding a compiler', () => {
+  test('takes the first of cc, gcc and clang in the path, and the one that CC names before them', () => {
+    const folder = join(scratch, 'bin');
+    mkdirSync(folder);
+    for (const name of ['gcc', 'clang', 'mine']) {
+      writeFileSync(join(folder, name), '#!/bin/sh\n');
+      chmodSync(join(folder, name), 0o755);
+    }
+    expect(findCompiler({ PATH: folder })).toBe(join(folder, 'gcc'));
+    expect(findCompiler({ PATH: folder, CC: 'mine' })).toBe(join(folder, 'mine'));
+    expect(findCompiler({ PATH: '', CC: join(folder, 'mine') })).toBe(join(folder, 'mine'));
+  });
+
+  test('finds none where there is none', () => {
+    expect(findCompiler({ PATH: scratch })).toBeUndefined();
+    expect(findCompiler({ PATH: process.env.PATH, CC: 'no-such-compiler' })).toBeUndefined();
+  });
+});
+
+describe('compiling', () => {
+  withCompiler('makes the library once and finds it again', async () => {
+    const [sources, folder] = [sourceFolder('once'), join(scratch, 'once-cache')];
+    const made = await compileKernels({ folder, sources });
+    const { mtimeMs } = statSync(made.path);
+    expect(await compileKernels({ folder, sources })).toEqual(made);
+    expect(statSync(made.path).mtimeMs).toBe(mtimeMs);
+  });
+
+  withCompiler('a changed source makes another library', async () => {
+    const [sources, folder] = [sourceFolder('changed'), join(scratch, 'changed-cache')];
+    const before = await compileKernels({ folder, sources });
+    writeFileSync(join(sources, 'one.c'), 'int one(void) { return 2; }\n');
+    expect((await compileKernels({ folder, sources })).path).not.toBe(before.path);
+  });
+
+  withCompiler('several at once leave one library and nothing else', async () => {
+    const [sources, folder] = [sourceFolder('several'), join(scratch, 'several-cache')];
+    const made = await Promise.all([1, 2, 3].map(() => compileKernels({ folder, sources })));
+    expect(new Set(made.map(({ path }) => path)).size).toBe(1);
+    expect(readdirSync(folder)).toHaveLength(1);
+  });
+
+  withCompiler('a cache that cannot be written is done without', async () => {
+    const sources = sourceFolder('unwritable', `int unwritable${process.pid}(void) { return 1; }\n`);
+    // A file where the folder should be: unwritable for the superuser too.
+    const folder = join(scratch, 'file');
+    writeFileSync(folder, '');
+    const { path } = await compileKernels({ folder: join(folder, 'native'), sources });
+    expect(statSync(path).size).toBeGreaterThan(0);
+    expect(path.startsWith(scratch)).toBe(false);
+    rmSync(path);
+  });
+
+  withCompiler('a source that does not compile is an error with the compiler’s words', async () => {
+    const [sources, folder] = [sourceFolder('wrong', 'int wrong( {\n'), join(scratch, 'wrong-cache')];
+    const failure = compileKernels({ folder, sources });
+    await expect(failure).rejects.toThrow(EnvironmentError);
+    await expect(failure).rejects.toThrow(/error/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+/** Flags with which the compiler can build and run a sanitized program; undefined where it cannot. */
+function sanitizing(): string[] | undefined {
+  if (compiler === undefined) return undefined;
+  const program = join(scratch, 'probe');
+  writeFileSync(`${program}.c`, 'int main(void) { return 0; }\n');
+  const sanitize = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+  for (const target of TARGETS) {
+    const { status } = spawnSync(compiler, [...sanitize, ...target, `${program}.c`, '-o', program]);
+    if (status === 0 && spawnSync(program).status === 0) return [...sanitize, ...target];
+  }
+  return undefined;
+}
+
+describe('the kernels under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
+  const flags = sanitizing();
+  const title = 'stay within their buffers over odd sizes';
+  if (!flags) {
+    test.skip(`${title} (no compiler with sanitizers)`, () => {});
+    return;
+  }
+  test(title, () => {
+    const program = join(scratch, 'sizes');
+    const files = readdirSync(SOURCES)
+      .filter((name) => name.endsWith('.c'))
+      .map((name) => join(SOURCES, name));
+    const options = [...FLAGS.filter((flag) => flag !== '-O3'), '-O1', '-g', ...flags];
+    const libraries = ['-lm', '-lpthread', ...(process.platform === 'linux' ? ['-ldl'] : [])];
+    execFileSync(compiler!, [
+      ...options,
+      ...files,
+      join(SOURCES, 'test/sizes.c'),
+      '-o',
+      program,
+      ...libraries,
+    ]);
+    const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
+    const { status, stdout, stderr } = spawnSync(program, { env, encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^\d+ rounds$/m);
+  });
+});
