@@ -74,9 +74,9 @@ static void attend(void *args, long index) {
     for (long i0 = 0; i0 < T; i0 += BLOCK) {
       Reach r = reach_of(p, i0);
       long at = (b * T + i0) * width + h * D;
-      gemm_packed(0, r.rows, r.padded, D, p->q + at, width, keys_t + r.first * D, NR * D, 0, scores, r.padded);
+      gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
       softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h);
-      gemm_packed(0, r.rows, D, r.count, scores, r.padded, values + r.first * NR, NR * T, 0, p->out + at, width);
+      gemm_packed(0, r.rows, D, r.count, scores, r.padded, packed_from(values, T, r.first, 0), panel_size(T), 0, p->out + at, width);
     }
 }
 
@@ -132,14 +132,14 @@ static void attend_grad(void *args, long index) {
     for (long i0 = 0; i0 < T; i0 += BLOCK) {
       Reach r = reach_of(p, i0);
       long at = (b * T + i0) * width + h * D, to = kv + r.first * kv_width;
-      gemm_packed(0, r.rows, r.padded, D, p->q + at, width, keys_t + r.first * D, NR * D, 0, scores, r.padded);
-      gemm_packed(0, r.rows, r.padded, D, p->dy + at, width, values_t + r.first * D, NR * D, 0, slopes, r.padded);
+      gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
+      gemm_packed(0, r.rows, r.padded, D, p->dy + at, width, packed_from(values_t, D, 0, r.first), panel_size(D), 0, slopes, r.padded);
       slope_rows(p, i0, r, scores, slopes, p->y + at, p->dy + at, p->lse + (b * T + i0) * p->H + h);
-      gemm_packed(0, r.rows, D, r.count, slopes, r.padded, keys + r.first * NR, NR * T, 0, p->dq + at, width);
+      gemm_packed(0, r.rows, D, r.count, slopes, r.padded, packed_from(keys, T, r.first, 0), panel_size(T), 0, p->dq + at, width);
       pack_b(0, r.rows, D, p->q + at, width, queries);
-      gemm_packed(1, r.count, D, r.rows, slopes, r.padded, queries, NR * r.rows, 1, p->dk + to, kv_width);
+      gemm_packed(1, r.count, D, r.rows, slopes, r.padded, queries, panel_size(r.rows), 1, p->dk + to, kv_width);
       pack_b(0, r.rows, D, p->dy + at, width, queries);
-      gemm_packed(1, r.count, D, r.rows, scores, r.padded, queries, NR * r.rows, 1, p->dv + to, kv_width);
+      gemm_packed(1, r.count, D, r.rows, scores, r.padded, queries, panel_size(r.rows), 1, p->dv + to, kv_width);
     }
 }
 

@@ -1,8 +1,23 @@
 // Matrix products as in BLIS (Van Zee & van de Geijn 2015): B is packed once into panels of NR columns, blocks of rows
 // of A go against them through a kernel that holds an MR x NR tile of C in registers. A is read in place unless its
 // rows are far apart or it is stored transposed. See gemm.h.
+#include "bf16.h"
 #include "gemm.h"
 #include "pool.h"
+#if defined(__AVX512BF16__)
+#include "pairs.h"
+#define HAS_PAIRS 1
+#else
+#define HAS_PAIRS 0
+#endif
+
+int gemm_mode = FLOATS;
+
+// Chooses the precision of products from now on. Returns whether the processor multiplies bfloat16 itself.
+int tg_set_bf16(int on) {
+  gemm_mode = !on ? FLOATS : HAS_PAIRS ? PAIRS : ROUNDED;
+  return HAS_PAIRS;
+}
 
 // Depth of one pass over a tile: a panel of B stays in the first two cache levels.
 #define KC 256
@@ -13,19 +28,35 @@
 
 // Panel [kc][MR] of rows i.. of op(A), columns k..; rows beyond m are zero.
 static void pack_a_panel(int ta, const float *A, long lda, long i, long k, long m, long kc, float *out) {
-  if (ta && m == MR) {
+  if (ta && m == MR && gemm_mode == FLOATS) {
     for (long c = 0; c < kc; c++) memcpy(out + c * MR, A + (k + c) * lda + i, sizeof(float) * MR);
     return;
   }
+  int rounded = gemm_mode == ROUNDED;
   const float *rows[MR];
   for (long r = 0; r < MR; r++) rows[r] = ta ? A + k * lda + i + MIN(r, m - 1) : A + (i + MIN(r, m - 1)) * lda + k;
   long step = ta ? lda : 1;
   for (long c = 0; c < kc; c++)
-    for (long r = 0; r < MR; r++) out[c * MR + r] = r < m ? rows[r][c * step] : 0;
+    for (long r = 0; r < MR; r++) {
+      float a = r < m ? rows[r][c * step] : 0;
+      out[c * MR + r] = rounded ? bf16_round1(a) : a;
+    }
+}
+
+static void round_panel(float *panel, long K) {
+  if (gemm_mode == ROUNDED)
+    for (long i = 0; i < K * NR; i += VL) vstore(panel + i, bf16_round(vload(panel + i)));
 }
 
 // One panel [K][NR] from the columns j.. of op(B).
 static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long j, float *out) {
+#if HAS_PAIRS
+  if (gemm_mode == PAIRS) {
+    pack_pairs(tb, K, N, B, ldb, j, (uint32_t *)out);
+    return;
+  }
+#endif
+  float *start = out;
   long cols = MIN(NR, N - j);
   if (!tb) {
     for (long r = 0; r < K; r++, out += NR) {
@@ -35,6 +66,7 @@ static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long 
       else
         for (long c = 0; c < NR; c++) out[c] = c < cols ? b[c] : 0;
     }
+    round_panel(start, K);
     return;
   }
   // Transposed by squares of VL rows, so that what is written stays in the first cache.
@@ -53,10 +85,11 @@ static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long 
         for (long r = 0; r < rows; r++) o[r * NR] = b[r];
     }
   }
+  round_panel(start, K);
 }
 
 void pack_b(int tb, long K, long N, const float *B, long ldb, float *packed) {
-  for (long j = 0; j < N; j += NR) pack_b_panel(tb, K, N, B, ldb, j, packed + j * K);
+  for (long j = 0; j < N; j += NR) pack_b_panel(tb, K, N, B, ldb, j, packed + j / NR * panel_size(K));
 }
 
 // C [m,n] (+)= tile, through memory where it is cut.
@@ -119,10 +152,48 @@ static void kernel_rows(long kc, const float *a, long lda, const float *b, float
   store_tile(acc, C, ldc, MR, n, add);
 }
 
+#if HAS_PAIRS
+// gemm_packed on pairs; a pass is as many bytes deep as there.
+static void gemm_pairs(int ta, long M, long N, long K, const float *A, long lda, const uint32_t *packed, long panel,
+                       int add, float *C, long ldc) {
+  uint32_t pa[MC * KC + 16] __attribute__((aligned(64)));
+  for (long i0 = 0; i0 < M; i0 += MC) {
+    long mc = MIN(MC, M - i0);
+    for (long k0 = 0; k0 < K || k0 == 0; k0 += 2 * KC) {
+      long kc = MIN(2 * KC, K - k0), pairs = (kc + 1) / 2, stride = ta ? pairs : (pairs + 15) / 16 * 16;
+      if (ta)
+        for (long i = 0; i < mc; i += MR)
+          pair_columns(A + k0 * lda + i0 + i, lda, MIN(MR, mc - i), kc, pa + i * stride);
+      else {
+        pair_rows(A + i0 * lda + k0, lda, mc, kc, pa, stride);
+        memset(pa + mc * stride, 0, sizeof(uint32_t) * (size_t)((MR - mc % MR) % MR * stride));
+      }
+      for (long j = 0; j < N; j += NR) {
+        const uint32_t *b = packed + j / NR * panel + k0 / 2 * NR;
+        for (long i = 0; i < mc; i += MR) {
+          vf acc[MR][2];
+          if (ta)
+            tile_pairs(acc, pairs, pa + i * stride, 1, MR, b);
+          else
+            tile_pairs(acc, pairs, pa + i * stride, stride, 1, b);
+          store_tile(acc, C + (i0 + i) * ldc + j, ldc, MIN(MR, mc - i), MIN(NR, N - j), add || k0 > 0);
+        }
+      }
+    }
+  }
+}
+#endif
+
 void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const float *packed, long panel, int add,
                  float *C, long ldc) {
+#if HAS_PAIRS
+  if (gemm_mode == PAIRS) {
+    gemm_pairs(ta, M, N, K, A, lda, (const uint32_t *)packed, panel, add, C, ldc);
+    return;
+  }
+#endif
   // Rows at a distance of whole pages meet in one cache set.
-  int in_place = !ta && (lda % 1024 != 0 || N <= NR);
+  int in_place = !ta && gemm_mode == FLOATS && (lda % 1024 != 0 || N <= NR);
   float pa[MC * KC] __attribute__((aligned(64)));
   for (long i0 = 0; i0 < M; i0 += MC) {
     long mc = MIN(MC, M - i0);
@@ -153,14 +224,14 @@ typedef struct {
 
 static void pack_task(void *args, long from, long to) {
   Product *p = args;
-  for (long j = from; j < to; j++) pack_b_panel(p->tb, p->K, p->N, p->B, p->ldb, j * NR, p->packed + j * NR * p->K);
+  for (long j = from; j < to; j++) pack_b_panel(p->tb, p->K, p->N, p->B, p->ldb, j * NR, p->packed + j * panel_size(p->K));
 }
 
 static void block_task(void *args, long index) {
   Product *p = args;
   long i = index / p->columns * p->mc, j = index % p->columns * p->nc;
   gemm_packed(p->ta, MIN(p->mc, p->M - i), MIN(p->nc, p->N - j), p->K, p->ta ? p->A + i : p->A + i * p->lda, p->lda,
-              p->packed + j * p->K, NR * p->K, p->add, p->C + i * p->ldc + j, p->ldc);
+              packed_from(p->packed, p->K, 0, j), panel_size(p->K), p->add, p->C + i * p->ldc + j, p->ldc);
 }
 
 int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
@@ -201,7 +272,7 @@ static void batch_task(void *args, long index) {
     return;
   }
   pack_b(b->tb, b->K, b->N, B, b->tb ? b->K : b->N, packed);
-  gemm_packed(b->ta, b->M, b->N, b->K, b->A + index * b->stride_a, b->ta ? b->M : b->K, packed, NR * b->K, 0,
+  gemm_packed(b->ta, b->M, b->N, b->K, b->A + index * b->stride_a, b->ta ? b->M : b->K, packed, panel_size(b->K), 0,
               b->C + index * b->M * b->N, b->N);
 }
 

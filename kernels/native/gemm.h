@@ -1,6 +1,9 @@
 // Matrix products, row-major float32: C [M,N] = op(A) op(B), or C + that when `add`; op(A) is [M,K], op(B) is [K,N];
 // ta and tb say that a matrix is stored transposed; lda, ldb, ldc are the distances between stored rows.
 // Each element of C is summed over k in one order, whatever the blocks and the threads.
+//
+// In bf16 precision A and B are rounded to bfloat16 on their way in; sums and C stay float32. Where the processor
+// multiplies pairs of bfloat16 (AVX512-BF16), packed B holds pairs of rows, half the floats; elsewhere rounded floats.
 #pragma once
 #include "vector.h"
 
@@ -14,14 +17,22 @@
 #endif
 #define NR (2 * VL)
 
+enum { FLOATS, ROUNDED, PAIRS };
+// How operands are multiplied; set by tg_set_bf16.
+extern int gemm_mode;
+
 // On all threads; not from within a task. False when there is no memory for the packed B.
 int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
          long ldc);
 
-// On the calling thread, B packed beforehand: panels of NR columns, each [K][NR], zeros beyond N. To take rows k0.. of
-// op(B) only, pass packed + k0 * NR; to take columns from j0, a multiple of NR, pass packed + j0 * K.
-static inline long packed_size(long K, long N) { return (N + NR - 1) / NR * NR * K; }
+// On the calling thread, B packed beforehand: panels of NR columns, zeros beyond N.
+static inline long panel_size(long K) { return NR * (gemm_mode == PAIRS ? (K + 1) / 2 : K); }
+static inline long packed_size(long K, long N) { return (N + NR - 1) / NR * panel_size(K); }
+// Packed B from row k0, even, and column j0, a multiple of NR.
+static inline const float *packed_from(const float *packed, long K, long k0, long j0) {
+  return packed + j0 / NR * panel_size(K) + panel_size(k0);
+}
 void pack_b(int tb, long K, long N, const float *B, long ldb, float *packed);
-// `panel` is the distance between panels, NR times the K of pack_b.
+// `panel` is the distance between panels, the panel_size of what was packed.
 void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const float *packed, long panel, int add,
                  float *C, long ldc);

@@ -48,7 +48,7 @@ static int multiply(Muon *p, int ta, int tb, long M, long N, long K, const float
   float *packed = pool_scratch(PACKED, packed_size(K, N));
   if (!packed) return 0;
   pack_b(tb, K, N, B, ldb, packed);
-  gemm_packed(ta, M, N, K, A, lda, packed, NR * K, 0, C, N);
+  gemm_packed(ta, M, N, K, A, lda, packed, panel_size(K), 0, C, N);
   return 1;
 }
 

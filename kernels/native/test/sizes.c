@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 int tg_set_threads(int);
+int tg_set_bf16(int);
 int tg_batch_matmul(int, int, long, long, long, long, const float *, long, const float *, long, float *);
 int tg_linear(long, long, long, const float *, const float *, float *);
 int tg_linear_grad(long, long, long, const float *, const float *, const float *, float *, float *);
@@ -164,7 +165,11 @@ int main(void) {
   for (int threads = 1; threads <= 3; threads++) {
     tg_set_threads(threads);
     round_of(1);
-    for (int i = 0; i < 8; i++, rounds++) round_of(i % 2 ? 40 : 140);
+    for (int i = 0; i < 8; i++, rounds++) {
+      tg_set_bf16(i % 4 > 1);
+      round_of(i % 2 ? 40 : 140);
+    }
+    tg_set_bf16(0);
   }
   printf("%d rounds\n", rounds);
   return 0;

@@ -7,7 +7,7 @@ import { driver as cpu } from '../cpu/driver.js';
 import type { BackendDriver } from '../driver.js';
 import { cpuName, systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
-import type { BackendInfo, BackendProbe } from '../types.js';
+import type { BackendInfo, BackendProbe, Precision } from '../types.js';
 import type { NativeBackend } from './backend.js';
 import { type CompiledLibrary, compileKernels, findCompiler, NO_COMPILER_REMEDY } from './compile.js';
 import { NATIVE_KERNELS } from './kernels/index.js';
@@ -16,6 +16,8 @@ import { type Library, loadLibrary } from './library.js';
 import { startThreads, threadsInUse } from './threads.js';
 
 type Loaded = { library: Library; compiled: CompiledLibrary };
+
+const PRECISIONS: readonly Precision[] = ['fp32', 'bf16'];
 
 let loading: Promise<Loaded> | undefined;
 const registered = new Map<string, tf.KernelConfig>();
@@ -40,8 +42,9 @@ function announce(compiler: string): void {
   );
 }
 
-async function start(): Promise<BackendInfo> {
+async function start(precision: Precision): Promise<BackendInfo> {
   const { library, compiled } = await load();
+  library.tg_set_bf16(Number(precision === 'bf16'));
   // Stock kernels come from the cpu backend, with its repairs.
   await cpu.start('fp32');
   const { NativeBackend } = await quietly(() => import('./backend.js'));
@@ -52,7 +55,7 @@ async function start(): Promise<BackendInfo> {
   for (const [name, kernel] of Object.entries(NATIVE_KERNELS)) register(name, kernel);
   await tf.setBackend('native');
   await tf.ready();
-  return describe(compiled);
+  return describe(compiled, precision);
 }
 
 /** Puts a kernel in front of the stock one of its name, unless it is there. */
@@ -73,11 +76,11 @@ function register(kernelName: string, kernel: NativeKernel): void {
   registered.set(kernelName, tf.getKernel(kernelName, 'native') as tf.KernelConfig);
 }
 
-function describe({ made }: CompiledLibrary): BackendInfo {
+function describe({ made }: CompiledLibrary, precision: Precision): BackendInfo {
   const threads = threadsInUse();
   return {
     name: 'native',
-    precision: 'fp32',
+    precision,
     device: `${cpuName()}, ${threads} thread${threads === 1 ? '' : 's'}`,
     version: `tfjs ${tf.version_core}, kernels by ${made}`,
     memoryBytes: systemMemory(),
@@ -85,11 +88,11 @@ function describe({ made }: CompiledLibrary): BackendInfo {
 }
 
 async function probe(): Promise<BackendProbe> {
-  const found: BackendProbe = { name: 'native', available: false, precisions: ['fp32'] };
+  const found: BackendProbe = { name: 'native', available: false, precisions: [...PRECISIONS] };
   if (process.platform === 'win32')
     return { ...found, reason: 'its kernels need a POSIX system', remedy: 'run under WSL 2' };
   try {
-    return { ...found, available: true, info: describe((await load()).compiled) };
+    return { ...found, available: true, info: describe((await load()).compiled, 'fp32') };
   } catch (error) {
     const reason = messageOf(error);
     if (!findCompiler()) return { ...found, reason, remedy: NO_COMPILER_REMEDY };
@@ -102,4 +105,4 @@ async function probe(): Promise<BackendProbe> {
   }
 }
 
-export const driver: BackendDriver = { name: 'native', precisions: ['fp32'], probe, start };
+export const driver: BackendDriver = { name: 'native', precisions: PRECISIONS, probe, start };

@@ -9,6 +9,7 @@ type NativeFunction = (...args: Argument[]) => number;
 /** C's `long` (l), `int` (i), `float` (f) and pointer (p) arguments of each function, and what it returns. */
 const SIGNATURES = {
   tg_set_threads: ['int', 'i'],
+  tg_set_bf16: ['int', 'i'],
   tg_batch_matmul: ['int', 'iillllplplp'],
   tg_linear: ['int', 'lllppp'],
   tg_linear_grad: ['int', 'lllppppp'],
