@@ -39,7 +39,7 @@ describe('configuration', () => {
   });
 
   test.each([
-    [{ totalBatchSize: 100 }, /device batch x sequence \(2 x 16 = 32\), got 100; set --device-batch-size/],
+    [{ totalBatchSize: 100 }, /device batch x sequence \(2 x 16 = 32\) .*got 100; set --device-batch-size/],
     [{ width: 30 }, /multiple of the head size, got 30 and 8; set --head-dim/],
     [{ depth: 1.5 }, /depth to be an integer >= 1, got 1.5; set --depth/],
     [{ kvHeads: 3 }, /multiple of n_kv_head, got 4 and 3/],
