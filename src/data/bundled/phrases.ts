@@ -59,6 +59,9 @@ If you asked {him} what {he} liked best, {he} would say, "<Food>, <birds>, and {
 {His} {elder.as} grew <flowers> and <flowers> and made the best [soup|bread|jam|pie|cake|pudding|stew|dumplings|pancakes] for miles.
 {His} {elder.as} had a <color> [cart|boat|bicycle|wagon] and told [funny|long|true] stories about [the sea|the stars|giants|the old days|a <job> and a <animal>].
 {His} {elder.as} could mend anything, from a <hard> <tool> to a broken [heart|cup|wing|toy].
+{His} {elder.as} came from <townhead><townend>, where the <birds> [sang|woke] before [dawn|breakfast|the rooster].
+Every summer, there was a [fair|market|parade|race] in <townhead><townend>, and {he} had been there <number> times.
+{He} had a cousin in <townhead><townend> who once sent {him} a <color> <clothes>.
 At {his} {home}, there were always <flowers> in the window and <baked> <food> on the table.
 {His} {elder.as} had taught {him} how to [bake|whistle|sew|swim|read the clouds|bake bread|make jam|fry eggs|talk to a <animal>].
 {His} {home} had a <color> door, <number> windows, and a <made> <bird> [on|above] the roof.

@@ -54,6 +54,8 @@ thanks: thank you so much, thank you, many thanks, thank you a hundred times, ho
 soon: soon, before long, after a while, a little later, in a little while, by and by, a moment later
 suddenly: suddenly, all at once, all of a sudden, just then, at that very moment, without warning
 tool: hammer, kettle, clock, chair, wheel, lantern, basket, bucket, roof, fence, umbrella, music box
+townhead: Alder, Amber, Apple, Ash, Badger, Barley, Beech, Berry, Birch, Bramble, Brook, Butter, Clover, Copper, Corn, Cross, Daisy, Elder, Elm, Fern, Fox, Golden, Goose, Green, Hare, Hazel, Heather, Hollow, Honey, Ivy, Juniper, King, Lark, Lily, Little, Long, Maple, Marsh, Meadow, Mill, Moss, North, Nut, Oak, Old, Otter, Owl, Pear, Pebble, Pine, Plum, Quail, Queen, Rain, Raven, Red, Robin, Rose, Rush, Salt, Sand, Silver, Snow, South, Spring, Star, Stone, Summer, Swan, Thistle, Thorn, Timber, Violet, Wheat, White, Wild, Willow, Wind, Winter, Wren
+townend: bank, beck, borough, bridge, burn, bury, combe, cote, croft, dale, den, ditch, down, end, fell, field, ford, gate, glen, grove, hall, ham, haven, heath, hill, holm, hurst, land, ley, lock, mead, mere, moor, mouth, pool, port, ridge, shaw, shore, side, stead, stoke, thorpe, ton, vale, view, wade, water, well, wick, wood, worth
 petname: Biscuit, Cookie, Snowball, Shadow, Buttons, Cinnamon, Duke, Sugar, Lucky, Noodle, Pudding, Ruffles, Star, Socks, Tiger
 animal: cat, dog, horse, cow, goat, sheep, pig, hen, duck, goose, frog, fish, whale, lion, tiger, elephant, giraffe, monkey, camel, zebra, bear, wolf, fox, deer, swan, seal, penguin, owl, parrot, turtle, snake, crab, dolphin, hippo, panda, kangaroo
 food: soup, bread, cheese, porridge, stew, rice, beans, pasta, pudding, pie, noodles, potatoes, pancakes, dumplings, toast, eggs, salad, corn, peas, cake, cookies, jam, honey, butter, nuts, berries, plums, pears, apples, peaches, cherries, grapes
@@ -246,6 +248,12 @@ the widow; a poor widow; she
 
 == lands: text
 @town
+in the village of <townhead><townend>
+in the little town of <townhead><townend>
+on the road to <townhead><townend>
+in a narrow house in <townhead><townend>
+between <townhead><townend> and the sea
+in old <townhead><townend>
 in a busy little harbor town
 on the last street before the woods
 in a village with one clock and two bells
@@ -261,6 +269,9 @@ in a yellow house on a hill
 near a wide river
 on Maple Street
 @forest
+in the woods above <townhead><townend>
+by the brook that runs down to <townhead><townend>
+a short walk from <townhead><townend>
 near a still pond in the woods
 under the oldest trees of the forest
 on the sunny side of a wooded hill
@@ -274,6 +285,10 @@ in a quiet valley full of trees
 beyond the blue hills
 in a forest where the trees touched the clouds
 @farm
+on a farm near <townhead><townend>
+on the road to <townhead><townend>
+in the hills behind <townhead><townend>
+on the last farm before <townhead><townend>
 on a farm with a tall red barn
 on a windy farm near the sea
 on a farm with <number> apple trees
@@ -285,6 +300,10 @@ on a little farm in the hills
 on a busy farm
 on a green farm by the river
 @kingdom
+in the kingdom of <townhead><townend>
+in a castle above <townhead><townend>
+in the old town of <townhead><townend>
+by the gates of <townhead><townend>
 in a kingdom by a silver lake
 in the smallest kingdom in the world
 in a castle with <number> towers
