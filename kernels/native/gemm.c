@@ -4,6 +4,9 @@
 #include "bf16.h"
 #include "gemm.h"
 #include "pool.h"
+#if VL == 16
+#include "transpose.h"
+#endif
 #if defined(__AVX512BF16__)
 #include "pairs.h"
 #define HAS_PAIRS 1
@@ -72,6 +75,17 @@ static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long 
   // Transposed by squares of VL rows, so that what is written stays in the first cache.
   for (long r0 = 0; r0 < K; r0 += VL) {
     long rows = MIN(VL, K - r0);
+#if VL == 16
+    if (rows == VL && cols == NR) {
+      for (long half = 0; half < NR; half += VL) {
+        __m512i square[VL];
+        for (long c = 0; c < VL; c++) square[c] = _mm512_loadu_si512(B + (j + half + c) * ldb + r0);
+        transpose16(square);
+        for (long r = 0; r < VL; r++) _mm512_storeu_si512(out + (r0 + r) * NR + half, square[r]);
+      }
+      continue;
+    }
+#endif
     for (long c = 0; c < NR; c++) {
       float *o = out + r0 * NR + c;
       if (c >= cols) {

@@ -3,6 +3,7 @@
 #pragma once
 #include "bf16.h"
 #include "gemm.h"
+#include "transpose.h"
 #include <immintrin.h>
 
 // Lane i: a[i] in the lower half, b[i] in the upper.
@@ -34,14 +35,14 @@ static void pack_pairs(int tb, long K, long N, const float *B, long ldb, long j,
     }
     return;
   }
-  const __m512i steps = _mm512_mullo_epi32(
-      _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(NR));
   for (long k = 0; k < K; k += 32) {
     long pairs = MIN(16, (K - k + 1) / 2);
-    __mmask16 mask = pairs >= 16 ? 0xffff : (__mmask16)((1u << pairs) - 1);
-    for (long c = 0; c < NR; c++) {
-      __m512i v = c < cols ? neighbours(B + (j + c) * ldb + k, K - k) : _mm512_setzero_si512();
-      _mm512_mask_i32scatter_epi32(out + k / 2 * NR + c, mask, steps, v, 4);
+    for (long half = 0; half < NR; half += 16) {
+      __m512i rows[16];
+      for (long c = 0; c < 16; c++)
+        rows[c] = half + c < cols ? neighbours(B + (j + half + c) * ldb + k, K - k) : _mm512_setzero_si512();
+      transpose16(rows);
+      for (long i = 0; i < pairs; i++) _mm512_storeu_si512(out + (k / 2 + i) * NR + half, rows[i]);
     }
   }
 }
