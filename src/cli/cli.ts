@@ -84,8 +84,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     .demandCommand(1, 'Expected a command')
     .strict()
     .recommendCommands()
-    .parserConfiguration({ 'duplicate-arguments-array': false })
-    .middleware(rejectNotANumber, true)
+    .middleware(checkArguments, true)
     .version(packageVersion())
     .wrap(Math.min(110, process.stdout.columns || 110))
     .exitProcess(false)
@@ -116,8 +115,14 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
-function rejectNotANumber(args: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(args))
+/** Options that may be given more than once. */
+const LISTS = ['_', 'files', 'fix'];
+
+function checkArguments(args: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(args)) {
     if (typeof value === 'number' && Number.isNaN(value))
       throw new UsageError(`Expected a number for --${name}`);
+    if (Array.isArray(value) && !LISTS.includes(name))
+      throw new UsageError(`Expected --${name} once, got ${value.join(' and ')}`);
+  }
 }

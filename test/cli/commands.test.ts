@@ -132,6 +132,7 @@ describe('bad input is one line and an exit code', () => {
     [[], 2, /Expected a command/],
     [['trian'], 2, /Did you mean train\?/],
     [['train', '--depth', 'abc'], 2, /Expected a number for --depth/],
+    [['train', '--seed', '1', '--seed', '2'], 2, /--seed once, got 1 and 2/],
     [['train', '--frob'], 2, /Unknown argument: frob/],
     [['train', '--seconds', '-5'], 2, /seconds to be > 0, got -5 \(number\); set --seconds/],
     [['train', '--steps', '1', '--tokens', '5'], 2, /one budget, got --tokens and --steps/],

@@ -1,0 +1,205 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { runCli } from '../../src/cli/cli.js';
+import { changes, trialLine } from '../../src/cli/trialLine.js';
+import { limitsFromArguments, type TuneArguments } from '../../src/cli/tuneOptions.js';
+import { makeTrial } from '../report/trials.js';
+
+let folder: string;
+let out = '';
+let err = '';
+
+async function run(...argv: string[]): Promise<number> {
+  out = '';
+  err = '';
+  const stdout = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    out += chunk;
+    return true;
+  });
+  const stderr = jest.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    err += chunk;
+    return true;
+  });
+  try {
+    return await runCli(argv);
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+/** A study of a tiny model on a tiny text: three steps a trial. */
+const tune = (name: string, ...more: string[]) => [
+  ...[
+    'tune',
+    '--backend',
+    'wasm',
+    '--text',
+    join(folder, 'stories.txt'),
+    '--cache-folder',
+    join(folder, 'cache'),
+  ],
+  ...['--config', join(folder, 'tiny.json'), '--space', join(folder, 'space.json'), '--trial-steps', '3'],
+  ...['--out', join(folder, name), ...more],
+];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-tune-'));
+  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+  const tiny = {
+    vocabSize: 256,
+    depth: 1,
+    width: 32,
+    headDim: 16,
+    seqLen: 16,
+    deviceBatchSize: 2,
+    totalBatchSize: 32,
+  };
+  writeFileSync(join(folder, 'tiny.json'), JSON.stringify({ ...tiny, evalTokens: 32 }));
+  const space = {
+    matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true },
+    depth: { kind: 'int', low: 1, high: 2 },
+  };
+  writeFileSync(join(folder, 'space.json'), JSON.stringify({ space, defaults: { depth: 1 } }));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('tune', () => {
+  test('ends with the best configuration, the report and the log, and goes on from its journal', async () => {
+    expect(await run(...tune('study', '--trials', '3', '--sampler', 'random', '--pruner', 'nop'))).toBe(0);
+    const at = join(folder, 'study');
+    for (const file of ['journal.log', 'best.json', 'progress.svg', 'report.html', 'tune.log'])
+      expect(existsSync(join(at, file))).toBe(true);
+    expect(out).toMatch(/^ +0 +\d\.\d{4} +best +\d\.\d{4} .*defaults$/m);
+    expect(out).toContain('3 trials: 3 complete');
+    expect(JSON.parse(readFileSync(join(at, 'best.json'), 'utf8'))).toMatchObject({ width: 32, seqLen: 16 });
+
+    expect(await run(...tune('study', '--trials', '5', '--sampler', 'gp', '--json'))).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ complete: 5, failed: 0 });
+    expect(err).toContain('Resuming after 3 trials');
+  });
+
+  test('its best configuration trains', async () => {
+    const args = [
+      '--text',
+      join(folder, 'stories.txt'),
+      '--cache-folder',
+      join(folder, 'cache'),
+      '--steps',
+      '2',
+    ];
+    const config = join(folder, 'study', 'best.json');
+    expect(
+      await run('train', '--backend', 'wasm', '--config', config, ...args, '--out', join(folder, 'again')),
+    ).toBe(0);
+  });
+
+  test('holds every parameter that --fix names', async () => {
+    const fix = ['--fix', 'depth=2', '--enqueue', join(folder, 'first.json')];
+    writeFileSync(join(folder, 'first.json'), JSON.stringify([{ matrixLr: 0.05 }]));
+    expect(await run(...tune('fixed', '--trials', '2', ...fix))).toBe(0);
+    const log = readFileSync(join(folder, 'fixed', 'journal.log'), 'utf8');
+    expect(log).toContain('"depth":2');
+    expect(log).not.toContain('"param_name":"depth"');
+    expect(out).toContain('matrixLr=0.05');
+  });
+
+  test('a contest compares samplers and runs its winners again', async () => {
+    const contest = [
+      '--contest',
+      'random,tpe',
+      '--seeds',
+      '2',
+      '--trials',
+      '2',
+      '--repeats',
+      '2',
+      '--reference',
+      '9',
+    ];
+    expect(await run(...tune('contest', ...contest))).toBe(0);
+    const table = JSON.parse(readFileSync(join(folder, 'contest', 'contest.json'), 'utf8'));
+    expect(table.standings).toHaveLength(2);
+    for (const row of table.standings) {
+      expect(row.best).toHaveLength(2);
+      expect(row.winner.again).toHaveLength(2);
+      expect(row.betterThanReference).toBe(4);
+    }
+    expect(table.defaults.values).toHaveLength(2);
+    expect(out).toMatch(/winners on fresh seeds/);
+    expect(existsSync(join(folder, 'contest', 'contest.svg'))).toBe(true);
+  });
+
+  test.each([
+    [['--fix', 'dept=3'], /dept/],
+    [['--only', 'nothing'], /nothing/],
+    [['--sampler', 'grid'], /sampler among gp, cmaes, tpe, random, got grid/],
+    [['--pruner', 'shears'], /pruner among .* got shears/],
+    [['--minutes', '1', '--hours', '1'], /one of --hours and --minutes/],
+    [
+      ['--minutes', '0.1', '--trial-seconds', '60'],
+      /Expected one of|fit into the budget, got 60 s a trial and 6 s/,
+    ],
+    [['--trials', '0'], /--trials to be > 0, got 0/],
+    [['--workers', '0'], /--workers to be an integer >= 1, got 0/],
+    [['--enqueue', '/nowhere.json'], /Cannot read --enqueue/],
+    [['--space', './nowhere.json'], /nowhere\.json/],
+    [['--contest', 'gp,grid'], /got grid/],
+  ])('refuses %j in one line', async (more, message) => {
+    const steps = more.includes('--trial-seconds')
+      ? tune('bad').filter((word) => !/^(--trial-steps|3)$/.test(word))
+      : tune('bad');
+    expect(await run(...steps, ...(more as string[]))).toBe(2);
+    expect(err).toMatch(message as RegExp);
+    expect(err).not.toMatch(/^ +at /m);
+  });
+
+  test('refuses a study of another base configuration, naming the difference', async () => {
+    const other = join(folder, 'other.json');
+    writeFileSync(
+      other,
+      JSON.stringify({ ...JSON.parse(readFileSync(join(folder, 'tiny.json'), 'utf8')), ropeBase: 500 }),
+    );
+    const args = tune('study', '--trials', '6').map((word) => (word.endsWith('tiny.json') ? other : word));
+    expect(await run(...args)).toBe(2);
+    expect(err).toMatch(/ropeBase|base/);
+  });
+
+  test('refuses a journal that is none, naming the line', async () => {
+    const at = join(folder, 'foreign');
+    expect(await run(...tune('foreign', '--trials', '1'))).toBe(0);
+    writeFileSync(join(at, 'journal.log'), 'hello\nworld\n');
+    expect(await run(...tune('foreign', '--trials', '2'))).toBe(1);
+    expect(err).toMatch(/journal\.log/);
+  });
+});
+
+describe('words of the tuner', () => {
+  test('a trial is one line of what changed', () => {
+    const trial = makeTrial(3, 'complete', 1.25);
+    expect(changes(trial.params, { ...trial.params, lr: 9 })).toBe('lr=0.04');
+    expect(trialLine(trial, 1.25, trial.params)).toBe(
+      '   3   1.2500  best 1.2500     10s  best           defaults',
+    );
+    expect(trialLine(makeTrial(4, 'fail', null), 1.25, {})).toContain('diverged');
+  });
+
+  test('without limits a study is a short demonstration', () => {
+    const args = {} as TuneArguments;
+    expect(limitsFromArguments(args, false)).toMatchObject({
+      taste: true,
+      seconds: 90,
+      trial: { seconds: 6 },
+    });
+    expect(limitsFromArguments({ ...args, hours: 8 }, true)).toMatchObject({
+      seconds: 28_800,
+      trial: { seconds: 300 },
+    });
+    expect(limitsFromArguments({ ...args, minutes: 2 }, false)).toMatchObject({ trial: { seconds: 6 } });
+  });
+});
