@@ -6,17 +6,13 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { probeBackends, useBackend } from '../src/backend/index.js';
-import { trackPeak } from '../src/backend/memory.js';
 import { UsageError } from '../src/base/errors.js';
 import { backendChoice, precisionChoice } from '../src/cli/backendOptions.js';
 import { reportError } from '../src/cli/cli.js';
-import type { BatchLoader } from '../src/data/types.js';
 import { windowSizes } from '../src/model/config.js';
-import { createGpt, disposeGpt } from '../src/model/gpt.js';
-import { createOptimizer } from '../src/optim/optimizer.js';
 import { overrideConfig, type ResolvedConfig, resolveConfig, type TrainConfig } from '../src/train/config.js';
+import { measureTraining } from '../src/train/measure.js';
 import { presetConfig } from '../src/train/presets.js';
-import { trainStep } from '../src/train/step.js';
 
 /** Shapes larger than the cpu preset, by name. */
 const SHAPES: Record<string, Partial<TrainConfig>> = {
@@ -31,45 +27,6 @@ const SHAPES: Record<string, Partial<TrainConfig>> = {
     totalBatchSize: 2048,
   },
 };
-
-type Measured = { tokens_per_second: number; peak_memory_mb: number; loss: number };
-
-function randomBatches({ config, model }: ResolvedConfig): BatchLoader {
-  const size = config.deviceBatchSize * config.seqLen;
-  const ids = (offset: number) =>
-    Int32Array.from({ length: size }, (_, i) => ((i + offset) * 7919) % model.vocabSize);
-  const batch = { inputs: ids(0), targets: ids(1), epoch: 1 };
-  return {
-    next: async () => batch,
-    state: () => ({ epoch: 1, nextDocument: 0, buffer: [] }),
-    close: async () => undefined,
-  };
-}
-
-/** Median step of at least three within `seconds`, after `warmup` steps. */
-async function measure(resolved: ResolvedConfig, seconds: number, warmup: number): Promise<Measured> {
-  const { config, model, optimizer: settings, accumulation } = resolved;
-  const peak = trackPeak();
-  const gpt = createGpt(model, { seed: 1 });
-  const optimizer = createOptimizer(gpt, settings);
-  const shape = { batch: config.deviceBatchSize, seq: config.seqLen, accumulation, progress: () => 0 };
-  const loader = randomBatches(resolved);
-  const times: number[] = [];
-  let loss = Number.NaN;
-  let timed = performance.now();
-  for (let step = 0; step < warmup + 3 || performance.now() - timed < 1000 * seconds; step++) {
-    if (step === warmup) timed = performance.now();
-    const start = performance.now();
-    ({ loss } = await trainStep(gpt, optimizer, loader, shape));
-    if (step >= warmup) times.push((performance.now() - start) / 1000);
-  }
-  times.sort((a, b) => a - b);
-  optimizer.dispose();
-  disposeGpt(gpt);
-  peak.stop();
-  const median = times[Math.floor(times.length / 2)]!;
-  return { tokens_per_second: config.totalBatchSize / median, peak_memory_mb: peak.bytes() / 2 ** 20, loss };
-}
 
 /** PyTorch's variants on the same work, the fastest first; null where Python or torch is absent. */
 function measurePeer(
@@ -138,7 +95,7 @@ async function main(): Promise<void> {
   if (typeof peer === 'string') process.stderr.write(`PyTorch skipped: ${peer}\n`);
   for (const name of names) {
     const backend = await useBackend(name, precisionChoice(args.precision));
-    const ours = await measure(resolved, args.seconds, 2);
+    const ours = await measureTraining(resolved, args);
     const best = Array.isArray(peer) ? peer[0] : undefined;
     const report = {
       preset: args.preset,
@@ -146,11 +103,11 @@ async function main(): Promise<void> {
       backend: backend.name,
       precision: backend.precision,
       device: backend.device,
-      ours_tokens_per_second: ours.tokens_per_second,
-      peak_memory_mb: ours.peak_memory_mb,
+      ours_tokens_per_second: ours.tokensPerSecond,
+      peak_memory_mb: ours.peakBytes / 2 ** 20,
       peer_tokens_per_second: best?.tokens_per_second ?? null,
       peer: best ? `pytorch ${best.variant}` : null,
-      ratio: best ? ours.tokens_per_second / best.tokens_per_second : null,
+      ratio: best ? ours.tokensPerSecond / best.tokens_per_second : null,
     };
     if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else {
@@ -159,8 +116,8 @@ async function main(): Promise<void> {
         ? `  ${report.peer} ${rate(best.tokens_per_second)}  ratio ${report.ratio!.toFixed(2)}`
         : '';
       process.stdout.write(
-        `${args.shape ?? args.preset} on ${backend.name} ${backend.precision}: ${rate(ours.tokens_per_second)}, ` +
-          `${ours.peak_memory_mb.toFixed(0)} MB${against}\n`,
+        `${args.shape ?? args.preset} on ${backend.name} ${backend.precision}: ${rate(ours.tokensPerSecond)}, ` +
+          `${(ours.peakBytes / 2 ** 20).toFixed(0)} MB${against}\n`,
       );
     }
   }

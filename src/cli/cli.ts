@@ -45,6 +45,13 @@ const COMMANDS: Record<string, { describe: string; load: () => Promise<Command> 
       return { options, run };
     },
   },
+  bench: {
+    describe: 'how fast this machine trains, a backend at a time',
+    load: async () => {
+      const { benchOptions: options, benchCommand: run } = await import('./benchCommand.js');
+      return { options, run };
+    },
+  },
   doctor: {
     describe: 'what this machine can do, and what is missing',
     load: async () => {

@@ -1,0 +1,52 @@
+// tinygpt bench: how fast this machine trains, a backend at a time.
+
+import type { Argv } from 'yargs';
+import { probeBackends, useBackend } from '../backend/index.js';
+import { flopsPerToken } from '../model/flops.js';
+import { resolveConfig } from '../train/config.js';
+import { measureTraining } from '../train/measure.js';
+import { backendChoice, precisionChoice } from './backendOptions.js';
+import { configFromArguments, SETTING_OPTIONS } from './settings.js';
+import { byteSize, thousands } from './terminal.js';
+
+export const benchOptions = (yargs: Argv) =>
+  yargs.options(SETTING_OPTIONS).options({
+    backend: { type: 'string', default: 'all', describe: 'a backend, auto, or all that work here' },
+    precision: { type: 'string', describe: 'fp32 or bf16, where the backend has it' },
+    seconds: { type: 'number', default: 10, describe: 'of timed steps on each backend' },
+    json: { type: 'boolean', default: false, describe: 'print one JSON object a backend' },
+  });
+
+/** Runs the command; resolves to the exit code. */
+export async function benchCommand(
+  args: Record<string, unknown> & { backend: string; seconds: number; json: boolean },
+): Promise<number> {
+  const { preset, config } = configFromArguments(args, 'cpu');
+  const resolved = resolveConfig(config);
+  const all = args.backend === 'all';
+  const names = all
+    ? (await probeBackends()).filter((probe) => probe.available).map((probe) => probe.name)
+    : [backendChoice(args.backend)];
+  for (const name of names) {
+    const backend = await useBackend(name, precisionChoice(args.precision));
+    const { tokensPerSecond, stepSeconds, peakBytes } = await measureTraining(resolved, args);
+    const gflops = (tokensPerSecond * flopsPerToken(resolved.model)) / 1e9;
+    const report = {
+      preset,
+      backend: backend.name,
+      precision: backend.precision,
+      device: backend.device,
+      tokens_per_second: tokensPerSecond,
+      step_seconds: stepSeconds,
+      gflops,
+      peak_memory_mb: peakBytes / 2 ** 20,
+    };
+    process.stdout.write(
+      args.json
+        ? `${JSON.stringify(report)}\n`
+        : `${preset} on ${backend.name.padEnd(10)} ${backend.precision}: ${thousands(tokensPerSecond).padStart(9)} tok/s, ` +
+            `${gflops.toFixed(1)} GFLOP/s, ${byteSize(peakBytes)} (${backend.device})\n`,
+    );
+  }
+  return 0;
+}

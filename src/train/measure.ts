@@ -1,0 +1,58 @@
+// Training speed of whole steps on made-up data: what benchmarks and `tinygpt bench` measure.
+
+import { trackPeak } from '../backend/memory.js';
+import type { BatchLoader } from '../data/types.js';
+import { createGpt, disposeGpt } from '../model/gpt.js';
+import { createOptimizer } from '../optim/optimizer.js';
+import type { ResolvedConfig } from './config.js';
+import { trainStep } from './step.js';
+
+/** What was measured: the median step, the most tensor bytes, the last loss. */
+export type Measured = { tokensPerSecond: number; stepSeconds: number; peakBytes: number; loss: number };
+
+/** One batch over and over: ids in a fixed scramble, each followed by another. */
+function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
+  const size = config.deviceBatchSize * config.seqLen;
+  const ids = (offset: number) =>
+    Int32Array.from({ length: size }, (_, i) => ((i + offset) * 7919) % model.vocabSize);
+  const batch = { inputs: ids(0), targets: ids(1), epoch: 1 };
+  return {
+    next: async () => batch,
+    state: () => ({ epoch: 1, nextDocument: 0, buffer: [] }),
+    close: async () => undefined,
+  };
+}
+
+/**
+ * Runs steps on the current backend for `seconds`, at least three, after `warmup` steps that do not count.
+ * Leaves no tensor behind.
+ */
+export async function measureTraining(
+  resolved: ResolvedConfig,
+  { seconds, warmup = 2 }: { seconds: number; warmup?: number },
+): Promise<Measured> {
+  const { config, model, optimizer: settings, accumulation } = resolved;
+  const peak = trackPeak();
+  const gpt = createGpt(model, { seed: 1 });
+  const optimizer = createOptimizer(gpt, settings);
+  const shape = { batch: config.deviceBatchSize, seq: config.seqLen, accumulation, progress: () => 0 };
+  const loader = fixedBatches(resolved);
+  const times: number[] = [];
+  let loss = Number.NaN;
+  try {
+    let timed = performance.now();
+    for (let step = 0; step < warmup + 3 || performance.now() - timed < 1000 * seconds; step++) {
+      if (step === warmup) timed = performance.now();
+      const start = performance.now();
+      ({ loss } = await trainStep(gpt, optimizer, loader, shape));
+      if (step >= warmup) times.push((performance.now() - start) / 1000);
+    }
+  } finally {
+    optimizer.dispose();
+    disposeGpt(gpt);
+    peak.stop();
+  }
+  times.sort((a, b) => a - b);
+  const stepSeconds = times[Math.floor(times.length / 2)]!;
+  return { tokensPerSecond: config.totalBatchSize / stepSeconds, stepSeconds, peakBytes: peak.bytes(), loss };
+}
