@@ -221,3 +221,9 @@ test('prepare reports what it prepared', async () => {
   expect(await run(...args)).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ vocab_size: 260, documents: { train: expect.any(Number) } });
 });
+
+test('bench reports a backend a line', async () => {
+  const sizes = ['--depth', '1', '--width', '32', '--head-dim', '16', '--seq-len', '16', '--total-batch-size', '64'];
+  expect(await run('bench', '--backend', 'wasm', '--seconds', '0.01', '--json', ...sizes)).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ preset: 'cpu', backend: 'wasm', tokens_per_second: expect.any(Number) });
+});
