@@ -52,6 +52,27 @@ static int multiply(Muon *p, int ta, int tb, long M, long N, long K, const float
   return 1;
 }
 
+// C [n,n] = op(A) op(B), known to be symmetric: blocks of rows from the diagonal on, the rest mirrored.
+static int multiply_symmetric(Muon *p, int ta, int tb, long n, long K, const float *A, long lda, const float *B,
+                              long ldb, float *C) {
+  if (!p->side_by_side || n <= NR) return multiply(p, ta, tb, n, n, K, A, lda, B, ldb, C);
+  float *packed = pool_scratch(PACKED, packed_size(K, n));
+  if (!packed) return 0;
+  pack_b(tb, K, n, B, ldb, packed);
+  const long height = 2 * MR;
+  for (long i = 0; i < n; i += height) {
+    long from = i / NR * NR;
+    gemm_packed(ta, MIN(height, n - i), n - from, K, ta ? A + i : A + i * lda, lda, packed_from(packed, K, 0, from),
+                panel_size(K), 0, C + i * n + from, n);
+  }
+  // In squares, as columns a power of two apart would evict each other.
+  for (long i0 = 0; i0 < n; i0 += 16)
+    for (long j0 = 0; j0 <= i0; j0 += 16)
+      for (long i = i0; i < MIN(i0 + 16, n); i++)
+        for (long j = j0; j < MIN(j0 + 16, i); j++) C[i * n + j] = C[j * n + i];
+  return 1;
+}
+
 // x [R,S] towards its orthogonal polar factor.
 static int polar_express(Muon *p, float *x) {
   long R = p->R, S = p->S, n = MIN(R, S);
@@ -63,8 +84,8 @@ static int polar_express(Muon *p, float *x) {
   for (long i = 0; i < R * S; i++) x[i] *= shrink;
   for (int step = 0; step < p->steps; step++) {
     float a = POLAR[step][0], b = POLAR[step][1], c = POLAR[step][2];
-    if (!multiply(p, tall, !tall, n, n, MAX(R, S), x, S, x, S, gram)) return 0;
-    if (!multiply(p, 0, 0, n, n, n, gram, n, gram, n, polynomial)) return 0;
+    if (!multiply_symmetric(p, tall, !tall, n, MAX(R, S), x, S, x, S, gram)) return 0;
+    if (!multiply_symmetric(p, 0, 0, n, n, gram, n, gram, n, polynomial)) return 0;
     for (long i = 0; i < n * n; i++) polynomial[i] = b * gram[i] + c * polynomial[i];
     int made = tall ? multiply(p, 0, 0, R, S, S, x, S, polynomial, S, product)
                     : multiply(p, 0, 0, R, S, R, polynomial, R, x, S, product);
