@@ -92,7 +92,8 @@ export function attentionFootprint(
   width: number,
 ): { kept: number; transient: number } {
   const { batch, seq, heads } = shape;
-  if (hasKernel('CausalAttention')) return { kept: batch * seq * heads, transient: 0 };
+  // A fused kernel keeps a number a row, and its scores are the backend's own.
+  if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
   const scores = blocksOf(shape).map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
   // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.
