@@ -329,6 +329,39 @@ describeNative('native kernels', () => {
     for (const other of results.slice(1)) expect(other).toEqual(results[0]);
   });
 
+  test('bf16 rounds the operands of products to eight bits, and fp32 is whole again after it', async () => {
+    const stream = randomStream(1, 'bf16');
+    const [x, w] = [normals(stream, [37, 45]), normals(stream, [50, 45])];
+    const run = (x: Float32Array, w: Float32Array) =>
+      tf
+        .tidy(() =>
+          tf
+            .grads((...xs: tf.Tensor[]) => linear(matrix(xs[0]), matrix(xs[1])))(
+              [tf.tensor(x, [37, 45]), tf.tensor(w, [50, 45])],
+              tf.ones([37, 50]),
+            )
+            .concat(linear(tf.tensor2d(x, [37, 45]), tf.tensor2d(w, [50, 45]))),
+        )
+        .map((result) => result.dataSync() as Float32Array);
+    const rounded = (values: Float32Array) => {
+      const bits = new Uint32Array(values.slice().buffer);
+      for (let i = 0; i < bits.length; i++)
+        bits[i] = ((bits[i]! + 0x7fff + ((bits[i]! >>> 16) & 1)) & 0xffff0000) >>> 0;
+      return new Float32Array(bits.buffer);
+    };
+    await useBackend('native');
+    const whole = run(x, w);
+    const expected = run(rounded(x), rounded(w));
+    expect((await useBackend('native', { precision: 'bf16' })).precision).toBe('bf16');
+    const got = run(x, w);
+    got.forEach((values, i) => {
+      expectClose(values, expected[i]!, `result ${i}`, 1e-6);
+      expect(values).not.toEqual(whole[i]);
+    });
+    await useBackend('native');
+    expect(run(x, w)).toEqual(whole);
+  });
+
   test('not-a-number passes through every operation', async () => {
     await useBackend('native');
     for (const [name, draw] of Object.entries(OPERATIONS)) {
