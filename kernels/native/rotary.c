@@ -18,13 +18,20 @@ static void rotary_rows(void *args, long from, long to) {
     const float *cos = p->cos + n % p->T * half, *sin = p->sin + n % p->T * half;
     for (long h = 0; h < H; h++) {
       const float *x1 = p->x + (n * H + h) * D, *x2 = x1 + half;
-      float *restrict z1 = p->out + (n * H + h) * D, *restrict z2 = z1 + half;
-      for (long i = 0; i < half; i++) {
+      float *z1 = p->out + (n * H + h) * D, *z2 = z1 + half;
+      long i = 0;
+      for (; i + VL <= half; i += VL) {
+        vf a = vload(x1 + i), b = vload(x2 + i), c = vload(cos + i), s = vload(sin + i);
+        vstore(z1 + i, a * c + b * s);
+        vstore(z2 + i, b * c - a * s);
+      }
+      for (; i < half; i++) {
         z1[i] = x1[i] * cos[i] + x2[i] * sin[i];
         z2[i] = x2[i] * cos[i] - x1[i] * sin[i];
       }
       float rstd = 1 / sqrtf(vdot(z1, z1, D) / (float)D + p->epsilon);
-      for (long i = 0; i < D; i++) z1[i] *= rstd;
+      for (i = 0; i + VL <= D; i += VL) vstore(z1 + i, vload(z1 + i) * rstd);
+      for (; i < D; i++) z1[i] *= rstd;
       p->out_rstd[n * H + h] = rstd;
     }
   }
@@ -45,9 +52,16 @@ static void rotary_grad_rows(void *args, long from, long to) {
     for (long h = 0; h < H; h++) {
       const float *y1 = p->y + (n * H + h) * D, *y2 = y1 + half;
       const float *g1 = p->dy + (n * H + h) * D, *g2 = g1 + half;
-      float *restrict x1 = p->out + (n * H + h) * D, *restrict x2 = x1 + half;
+      float *x1 = p->out + (n * H + h) * D, *x2 = x1 + half;
       float rstd = p->rstd[n * H + h], along = vdot(g1, y1, D) / (float)D;
-      for (long i = 0; i < half; i++) {
+      long i = 0;
+      for (; i + VL <= half; i += VL) {
+        vf z1 = rstd * (vload(g1 + i) - vload(y1 + i) * along), z2 = rstd * (vload(g2 + i) - vload(y2 + i) * along);
+        vf c = vload(cos + i), s = vload(sin + i);
+        vstore(x1 + i, z1 * c - z2 * s);
+        vstore(x2 + i, z1 * s + z2 * c);
+      }
+      for (; i < half; i++) {
         float z1 = rstd * (g1[i] - y1[i] * along), z2 = rstd * (g2[i] - y2[i] * along);
         x1[i] = z1 * cos[i] - z2 * sin[i];
         x2[i] = z1 * sin[i] + z2 * cos[i];

@@ -34,8 +34,20 @@ INLINE vf vmax(vf a, vf b) { return vpick(a > b, a, b); }
 // A fixed tree, so that the order of summation does not depend on the compiler.
 INLINE float vsum(vf v) {
   float s[VL];
+#if VL == 16
+  // The first step in registers.
+  typedef float half __attribute__((vector_size(4 * VL / 2)));
+  half low, high;
+  memcpy(&low, &v, sizeof low);
+  memcpy(&high, (char *)&v + sizeof low, sizeof high);
+  low += high;
+  memcpy(s, &low, sizeof low);
+  const int width = VL / 2;
+#else
   memcpy(s, &v, sizeof v);
-  for (int n = VL / 2; n > 0; n /= 2)
+  const int width = VL;
+#endif
+  for (int n = width / 2; n > 0; n /= 2)
     for (int i = 0; i < n; i++) s[i] += s[i + n];
   return s[0];
 }
