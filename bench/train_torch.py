@@ -75,7 +75,7 @@ def loss_of(p, ids, targets):
         x = x + F.linear(y.transpose(1, 2).reshape(B, T, C), p[f"{n}.o"])
         x = x + F.linear(F.relu(F.linear(norm(x), p[f"{n}.fc"])).square(), p[f"{n}.proj"])
     logits = F.linear(norm(x), p["head"]).float()
-    return F.cross_entropy((15 * torch.tanh(logits / 15)).view(-1, V), targets.view(-1), ignore_index=-1)
+    return F.cross_entropy((15 * torch.tanh(logits / 15)).view(-1, V), targets.reshape(-1), ignore_index=-1)
 
 
 def muon(p, g, m, s, lr, momentum, decay):
