@@ -78,7 +78,7 @@ const OPERATIONS: Record<string, (size: (limit: number) => number, stream: Strea
     return { op, shapes, label: `N ${N}, G ${G}, D ${D}, C ${C}, K ${K}` };
   },
   causalAttention: (size) => {
-    const [batch, seq, kvHeads, group, D] = [size(3), size(200), size(3), size(3), size(40)];
+    const [batch, seq, kvHeads, group, D] = [size(3), size(140), size(3), size(2), size(40)];
     const window = size(2) === 1 ? seq : size(seq) - 1;
     const heads = kvHeads * group;
     const op: Op = ([q, k, v]) =>
@@ -156,7 +156,7 @@ describeNative('native kernels', () => {
 
   test.each(Object.keys(OPERATIONS))('%s equals its stock composition, sizes at random', async (name) => {
     const stream = randomStream(1, name);
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 4; i++) {
       const draw = OPERATIONS[name]!((limit) => 1 + stream.int(limit), stream);
       await compareWithStock(draw, stream);
     }
