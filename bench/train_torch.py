@@ -134,10 +134,12 @@ def run(compiled, bf16):
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = loss_fn(p, ids[micro, :, :-1], ids[micro, :, 1:]) / ACC
             loss.backward()
+        # Tensors, so that a new step compiles nothing.
+        corrections = torch.tensor(1 - 0.8**step), torch.tensor(1 - 0.95**step)
         with torch.no_grad():
             for k, v in small.items():
                 m, s = state[k]
-                adamw_fn(v, v.grad, m, s, rates[k], 0.8, 0.95, 1 - 0.8**step, 1 - 0.95**step)
+                adamw_fn(v, v.grad, m, s, rates[k], 0.8, 0.95, *corrections)
             for names, m, s in groups:
                 stack = torch.stack([p[k] for k in names])
                 lr = 0.04 * max(1.0, stack.size(1) / stack.size(2)) ** 0.5

@@ -31,6 +31,19 @@ export function precisionChoice(name: unknown): { precision?: Precision } {
   return { precision: name };
 }
 
+/**
+ * Sets the number of threads that the native backend computes with, before it starts.
+ * @throws UsageError unless it is an integer >= 1
+ */
+export function setThreadCount(threads: number | undefined): void {
+  if (threads === undefined) return;
+  expect(
+    Number.isInteger(threads) && threads >= 1,
+    () => `Expected --threads to be an integer >= 1, got ${threads}`,
+  );
+  process.env.TINYGPT_THREADS = `${threads}`;
+}
+
 /** Whether the backend in use computes on a GPU. */
 export const onGpu = (backend: BackendInfo): boolean =>
   backend.name === 'cuda' || (backend.name === 'tensorflow' && /gpu|nvidia|cuda/i.test(backend.device));

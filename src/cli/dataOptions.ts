@@ -21,7 +21,10 @@ export const DATA_OPTIONS = {
     describe: 'where prepared data is kept (default $TINYGPT_CACHE or ~/.cache/tinygpt)',
     group: 'Data:',
   },
-  threads: { type: 'number', describe: 'worker threads for preparing data', group: 'Data:' },
+  threads: {
+    type: 'number',
+    describe: 'threads that prepare data and that the native backend computes with',
+  },
 } as const;
 
 /** What yargs makes of DATA_OPTIONS. */

