@@ -17,14 +17,14 @@ import { split } from './tpe/groups.js';
 import { logDensities, mixture, sample } from './tpe/mixture.js';
 
 export interface TpeOptions {
-  /** Finished trials before the model is used; until then scrambled Sobol points. Default 10. */
+  /** Finished trials before the model is used; until then scrambled Sobol points. Default 6. */
   startupTrials?: number;
-  /** Draws that compete for each proposal. Default 48. */
+  /** Draws that compete for each proposal. Default 32. */
   candidates?: number;
 }
 
 /** Narrowest kernels of the good trials, relative to the range. */
-const NARROWEST = 0.06;
+const NARROWEST = 0.08;
 
 /**
  * The TPE sampler. It keeps no state at all.
@@ -32,7 +32,7 @@ const NARROWEST = 0.06;
  * @throws UsageError for options outside their range
  */
 export function tpeSampler(options: TpeOptions = {}): Sampler {
-  const { startupTrials = 10, candidates = 48 } = options;
+  const { startupTrials = 6, candidates = 32 } = options;
   if (!(Number.isInteger(startupTrials) && startupTrials >= 1))
     throw new UsageError(`Expected startupTrials to be an integer >= 1, got ${startupTrials}`);
   if (!(Number.isInteger(candidates) && candidates >= 1))

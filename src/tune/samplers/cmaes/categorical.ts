@@ -1,6 +1,6 @@
 // Categorical parameters in CMA-ES: independent categorical distributions that follow the natural gradient with
 // an adaptive step (ASNG) and keep a least probability for each choice.
-// Source: Hamano, Saito, Nomura, Uchida, Shirakawa, CatCMA, GECCO 2024 (arXiv 2405.09962), sections 2.2 and 3;
+// Source: Hamano, Saito, Nomura, Uchida, Shirakawa, CatCMA, GECCO 2024 (arXiv 2405.09962);
 // the step adaptation is Akimoto et al., Adaptive Stochastic Natural Gradient, ICML 2019.
 //
 // q_i probabilities of the choices of parameter i; s accumulated direction; Delta, gamma its trust and weight.

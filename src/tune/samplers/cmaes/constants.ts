@@ -52,7 +52,7 @@ export function cmaConstants(n: number, lambda = defaultPopulation(n)): CmaConst
   for (const w of raw) w > 0 ? (positiveSum += w) : (negativeSum -= w);
   const weights = raw.map((w) => (w >= 0 ? w / positiveSum : (w * negative) / negativeSum)); // eq. 53
 
-  const chi = Math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n)); // below eq. 44
+  const chi = Math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n));
   return { n, lambda, mu, muEff, weights, cSigma, dSigma, cc, c1, cMu, chi };
 }
 

@@ -1,7 +1,7 @@
 // Integers in CMA-ES: each grid parameter keeps a least probability of leaving the cell that its mean is in, so
 // that it never freezes while the others still move. The Gaussian itself stays untouched; a diagonal matrix A
 // stretches its samples about the mean.
-// Source: Hamano, Saito, Nomura, Shirakawa, CMA-ES with Margin, GECCO 2022 (arXiv 2205.13482), section 4.
+// Source: Hamano, Saito, Nomura, Shirakawa, CMA-ES with Margin, GECCO 2022 (arXiv 2205.13482).
 //
 // n dimension; alpha margin; s = sigma A sqrt(C_jj) standard deviation of coordinate j.
 

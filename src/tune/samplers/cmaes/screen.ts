@@ -1,7 +1,7 @@
 // Which of many draws from the search distribution is worth a trial: a Gaussian process over the trials so far,
 // in the metric of the distribution itself (distances in units of its own standard deviations along its own axes),
 // predicts them all. Every second point of a generation is chosen so, the others stay plain draws: those keep the
-// covariance honest, and at the budgets of a tuning study the chosen ones save about half of the trials.
+// covariance honest (with all points chosen, it adapts more slowly on ill-conditioned functions).
 // The idea is local meta-model CMA-ES (Kern, Hansen, Koumoutsakos, PPSN 2006); the model is this file's.
 //
 // N trials in the model; n coordinates; z = C^{-1/2} (x - m) / sigma.

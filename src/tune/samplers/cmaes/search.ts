@@ -144,7 +144,7 @@ function rank({ pending, best, gaussian }: Search): Told[] {
 
 /**
  * y = A^{-1} (u - m) / sigma, shortened where it is longer than a draw would be: enqueued points, late ones of an
- * earlier generation and rounded ones must not throw the distribution (Hansen 2011, eq. 3: c_y = sqrt n + 2n/(n+2)).
+ * earlier generation and rounded ones must not throw the distribution (Hansen 2011: c_y = sqrt n + 2n/(n+2)).
  */
 function boundedStep(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
   const n = u.length;

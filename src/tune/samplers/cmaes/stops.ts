@@ -1,6 +1,6 @@
 // When a run of CMA-ES has nothing left to find.
-// Sources: Hansen's tutorial (arXiv 1604.00772), appendix B.3, and for stagnation Hansen, Benchmarking a
-// BI-population CMA-ES, BBOB 2009, section 2.
+// Sources: Hansen's tutorial (arXiv 1604.00772), and for stagnation Hansen, Benchmarking a
+// BI-population CMA-ES, BBOB 2009.
 
 import type { Gaussian } from './gaussian.js';
 

@@ -1,5 +1,5 @@
 // Which trials are good and which are not, and how much each counts.
-// Sources: Watanabe (arXiv 2304.11127), sections 3.1 and 3.2; the weights by age are Bergstra, Yamins, Cox, ICML
+// Sources: Watanabe (arXiv 2304.11127); the weights by age are Bergstra, Yamins, Cox, ICML
 // 2013, those by rank are ours.
 
 import type { Evidence } from '../gp/targets.js';
@@ -32,7 +32,7 @@ export function split({ observations, failures, running }: Evidence): { good: Gr
   const rest = order.slice(count).sort((i, j) => i - j);
   const points = (of: number[]) => of.map((i) => observations[i]!.x);
 
-  const byRank = best.map((_, rank) => Math.log(count + 0.5) - Math.log(rank + 1) + 0.1);
+  const byRank = best.map((_, rank) => (Math.log((count + 0.5) / (rank + 1)) + 0.1) ** 2);
   const mean = byRank.reduce((a, b) => a + b, 0) / count;
   const old = rest.length - FULL_WEIGHT;
   const byAge = rest.map((_, age) =>

@@ -2,7 +2,7 @@
 // and a broad prior kernel. Numeric axes carry normals truncated to the unit interval, which is the widened range;
 // grids the masses of their cells; categorical axes smoothed one-hot vectors.
 // Source: Watanabe, Tree-Structured Parzen Estimator: Understanding Its Algorithm Components and Their Roles for
-// Better Empirical Performance (arXiv 2304.11127), sections 3.2 and 3.3; equation numbers are its.
+// Better Empirical Performance (arXiv 2304.11127).
 //
 // N kernels, the prior last; D axes; b bandwidth of a kernel on an axis.
 
@@ -73,7 +73,7 @@ function numericLine(values: Float64Array, narrowest: number): Line {
   return { kind: 'numeric', mu, b, base };
 }
 
-/** The larger gap to the neighbours on the axis; at the ends the gap to the only neighbour (section 3.3.4). */
+/** The larger gap to the neighbours on the axis; at the ends the gap to the only neighbour. */
 function bandwidths(values: Float64Array): Float64Array {
   const n = values.length;
   const order = Array.from(values.keys()).sort((i, j) => values[i]! - values[j]!);
