@@ -55,7 +55,7 @@ export const trainOptions = (yargs: Argv) =>
       resume: { type: 'string', describe: 'folder of a stopped run to go on with' },
       'checkpoint-every': { type: 'number', describe: 'also save a checkpoint every so many steps' },
       prompt: { type: 'string', default: 'Once upon a time', describe: 'start of the story told at the end' },
-      'sample-tokens': { type: 'number', default: 200, describe: 'length of that story; 0 tells none' },
+      'sample-tokens': { type: 'number', default: 300, describe: 'length of that story; 0 tells none' },
       json: { type: 'boolean', default: false, describe: 'print the summary as one JSON object' },
     })
     .example('$0 train', 'a minute on the bundled stories')
