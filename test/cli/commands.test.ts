@@ -223,7 +223,22 @@ test('prepare reports what it prepared', async () => {
 });
 
 test('bench reports a backend a line', async () => {
-  const sizes = ['--depth', '1', '--width', '32', '--head-dim', '16', '--seq-len', '16', '--total-batch-size', '64'];
+  const sizes = [
+    '--depth',
+    '1',
+    '--width',
+    '32',
+    '--head-dim',
+    '16',
+    '--seq-len',
+    '16',
+    '--total-batch-size',
+    '64',
+  ];
   expect(await run('bench', '--backend', 'wasm', '--seconds', '0.01', '--json', ...sizes)).toBe(0);
-  expect(JSON.parse(out)).toMatchObject({ preset: 'cpu', backend: 'wasm', tokens_per_second: expect.any(Number) });
+  expect(JSON.parse(out)).toMatchObject({
+    preset: 'cpu',
+    backend: 'wasm',
+    tokens_per_second: expect.any(Number),
+  });
 });
