@@ -20,7 +20,7 @@ export function byteTokenizer(): Tokenizer {
 }
 
 /** Documents `<bos>1 cat. 2 cats. ...` in an endless order that depends on the split. */
-export function tinyData(options: { failAfter?: number } = {}): Dataset & { open: number } {
+export function tinyData(options: { failAfter?: number; failOn?: Split } = {}): Dataset & { open: number } {
   const tokenizer = byteTokenizer();
   const stream = (split: Split): number[] => {
     const ids: number[] = [];
@@ -46,7 +46,11 @@ export function tinyData(options: { failAfter?: number } = {}): Dataset & { open
       data.open++;
       const loader: BatchLoader = {
         async next(): Promise<Batch> {
-          if (split === 'train' && options.failAfter !== undefined && served++ >= options.failAfter)
+          if (
+            split === (options.failOn ?? 'train') &&
+            options.failAfter !== undefined &&
+            served++ >= options.failAfter
+          )
             throw new Error('the shard was cut short');
           const inputs = new Int32Array(batchSize * seqLen);
           const targets = new Int32Array(batchSize * seqLen);

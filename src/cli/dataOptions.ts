@@ -1,7 +1,13 @@
 // The options that name a corpus, shared by train, prepare and tune.
 
 import { defaultCacheFolder } from '../base/files.js';
-import { type Dataset, openSource, prepareDataset, type SourceSpec } from '../data/index.js';
+import {
+  type Dataset,
+  openSource,
+  prepareDataset,
+  readTokenizerFile,
+  type SourceSpec,
+} from '../data/index.js';
 import { byteSize, type ProgressLine, thousands } from './terminal.js';
 
 /** yargs options of a corpus. */
@@ -16,6 +22,11 @@ export const DATA_OPTIONS = {
   column: { type: 'string', describe: 'parquet column or jsonl field of the text', group: 'Data:' },
   hub: { type: 'string', describe: 'data set of the Hugging Face hub to download', group: 'Data:' },
   shards: { type: 'number', describe: 'training shards to download (climbmix)', group: 'Data:' },
+  tokenizer: {
+    type: 'string',
+    describe: 'tokenizer.json or tiktoken file to use instead of training one',
+    group: 'Data:',
+  },
   'cache-folder': {
     type: 'string',
     describe: 'where prepared data is kept (default $TINYGPT_CACHE or ~/.cache/tinygpt)',
@@ -35,6 +46,7 @@ export interface DataArguments {
   column?: string | undefined;
   hub?: string | undefined;
   shards?: number | undefined;
+  tokenizer?: string | undefined;
   cacheFolder?: string | undefined;
   threads?: number | undefined;
 }
@@ -50,7 +62,7 @@ export function sourceSpec(args: DataArguments): SourceSpec {
 export async function openData(
   spec: SourceSpec,
   vocabSize: number,
-  args: Pick<DataArguments, 'cacheFolder' | 'threads'>,
+  args: Pick<DataArguments, 'cacheFolder' | 'threads' | 'tokenizer'>,
   progress: ProgressLine,
   signal?: AbortSignal,
 ): Promise<Dataset> {
@@ -67,6 +79,7 @@ export async function openData(
     source,
     vocabSize,
     ...(args.threads !== undefined && { threads: args.threads }),
+    ...(args.tokenizer !== undefined && { tokenizer: readTokenizerFile(args.tokenizer) }),
     onNote: (line: string) => progress.note(line),
   });
   progress.end();

@@ -16,6 +16,8 @@ export interface RunRecord {
   budget: Budget;
   seed: number | string;
   source: SourceSpec;
+  /** File of an imported tokenizer. */
+  tokenizer?: string;
   backend: string;
   precision: string;
 }

@@ -1,6 +1,7 @@
 // tinygpt train: prepares data, trains under a budget, reports val_bpb, saves a checkpoint and tells a story.
 
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { type BackendInfo, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
@@ -93,7 +94,13 @@ export async function trainCommand(args: Arguments): Promise<number> {
     const { model } = resolveConfig(record.config);
     say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
     const vocabSize = effectiveVocabSize(record.config.vocabSize);
-    const data = await openData(record.source, record.config.vocabSize, args, progress, signal);
+    const data = await openData(
+      record.source,
+      record.config.vocabSize,
+      { ...args, tokenizer: record.tokenizer },
+      progress,
+      signal,
+    );
     say(describeData(data));
     say(
       `Model ${record.preset}: ${(countParameters({ ...model, vocabSize }).total / 1e6).toFixed(2)} M parameters, ` +
@@ -136,7 +143,9 @@ async function readResumed(
   folder: string,
 ): Promise<{ record: RunRecord; checkpoint: Checkpoint }> {
   const given = Object.keys(givenSettings(args)).concat(
-    ['preset', 'config', 'out', 'text', 'hub', 'bundled'].filter((name) => args[name] !== undefined),
+    ['preset', 'config', 'out', 'text', 'hub', 'bundled', 'tokenizer'].filter(
+      (name) => args[name] !== undefined,
+    ),
   );
   expect(
     given.length === 0,
@@ -163,6 +172,7 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
     budget: budgetOf(args) ?? { seconds: defaultPreset(backend) === 'cpu' ? 60 : 300 },
     seed: args.seed,
     source: sourceSpec(args),
+    ...(args.tokenizer !== undefined && { tokenizer: resolve(args.tokenizer) }),
     backend: backend.name,
     precision: backend.precision,
   };

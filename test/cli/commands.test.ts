@@ -222,6 +222,23 @@ test('prepare reports what it prepared', async () => {
   expect(JSON.parse(out)).toMatchObject({ vocab_size: 260, documents: { train: expect.any(Number) } });
 });
 
+test('a tokenizer that prepare exported trains a model, and a run with it resumes', async () => {
+  const data = ['--text', text, '--cache-folder', join(folder, 'cache')];
+  for (const file of ['tokenizer.json', 'ranks.tiktoken']) {
+    const exported = join(folder, file);
+    expect(await run('prepare', ...data, '--vocab-size', '300', '--export', exported, '--json')).toBe(0);
+    const at = join(folder, `with-${file}`);
+    expect(await run(...tiny('--steps', '1', '--tokenizer', exported, '--out', at))).toBe(0);
+    expect(out).toContain('300 ids');
+    expect(
+      await run('train', '--resume', at, '--steps', '2', '--json', '--cache-folder', join(folder, 'cache')),
+    ).toBe(0);
+    expect(JSON.parse(out).num_steps).toBe(2);
+  }
+  expect(await run(...tiny('--tokenizer', text, '--out', join(folder, 'none')))).not.toBe(0);
+  expect(err).toMatch(/error: .*stories\.txt/);
+});
+
 test('bench reports a backend a line', async () => {
   const sizes = [
     '--depth',

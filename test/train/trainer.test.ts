@@ -161,6 +161,17 @@ describe('evaluation', () => {
     disposeGpt(gpt);
   });
 
+  test('that fails leaves no tensor behind', async () => {
+    const { model } = resolveConfig(TINY, 260);
+    const gpt = createGpt(model, { seed: 1 });
+    const before = tf.memory().numTensors;
+    const data = tinyData({ failOn: 'val', failAfter: 2 });
+    await expect(evaluateBpb(gpt, data, { tokens: 200, batch: 1 })).rejects.toThrow('cut short');
+    expect(tf.memory().numTensors).toBe(before);
+    expect(data.open).toBe(0);
+    disposeGpt(gpt);
+  });
+
   test('scores the same text whatever the batch size', async () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 1 });
