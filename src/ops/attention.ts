@@ -96,8 +96,10 @@ export function attentionFootprint(
   if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
   const scores = blocksOf(shape).map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
-  // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.
-  return { kept, transient: 4 * Math.max(...scores) };
+  // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient; TensorFlow copies where
+  // the others alias.
+  const atOnce = tf.getBackend() === 'tensorflow' ? 8 : 4;
+  return { kept, transient: atOnce * Math.max(...scores) };
 }
 
 /** A block of queries [from, to) and the keys that it reaches, [first, to). */

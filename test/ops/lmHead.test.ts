@@ -96,7 +96,9 @@ describeEachBackend('lmHeadCrossEntropy', () => {
       };
       const whole = run();
       const chunked = run(4 * 29 * 5);
-      expect(chunked.losses).toEqual(whole.losses);
+      // TensorFlow's product of fewer rows sums in another order.
+      if (tf.getBackend() === 'tensorflow') expectClose(chunked.losses, whole.losses, 'losses', 1e-6);
+      else expect(chunked.losses).toEqual(whole.losses);
       for (const i of [0, 1]) expectClose(chunked.grads[i]!, whole.grads[i]!, `gradient ${i}`, 1e-6);
     });
   });

@@ -63,11 +63,13 @@ describeEachBackend('training', () => {
   });
 
   test('averages gradients over micro-batches: two passes of one row equal one pass of two', async () => {
-    const config = { ...TINY, totalBatchSize: 32 };
+    // Small rates: AdamW's first steps go by the sign of a gradient, which would magnify the order of summation.
+    const rates = { embeddingLr: 1e-3, unembeddingLr: 1e-4, matrixLr: 1e-3, scalarLr: 1e-3 };
+    const config = { ...TINY, ...rates, totalBatchSize: 32 };
     const one = await train(config, { data: tinyData(), budget: BUDGET });
     const two = await train({ ...config, deviceBatchSize: 1 }, { data: tinyData(), budget: BUDGET });
     two.losses.forEach((loss, step) => {
-      expect(loss).toBeCloseTo(one.losses[step]!, 3);
+      expect(loss).toBeCloseTo(one.losses[step]!, 4);
     });
   });
 
