@@ -10,7 +10,7 @@ import { TRAIN_DEFAULTS, type TrainConfig } from './config.js';
  * - vocabSize 4096: stories use few words; half the reference's vocabulary halves the lm_head and the embedding tables,
  *   which are 43% of the parameters even so.
  * - depth 6, width 384, heads of 64: 18.5 M parameters, 10.6 M of them in the blocks; 83 MFLOP a token, a third of the
- *   reference's, for a card with a tenth of the reference's rate.
+ *   reference's, as such a card has a fraction of the reference's rate.
  * - totalBatchSize 2^15: small cards see few tokens in a trial, so steps matter more than batch; published searches on
  *   a 3060 moved from 2^19 to 2^14.
  * - deviceBatchSize 32: 2^14 tokens a pass. With the stock operations in float32 that takes 2.7 GB by `estimateMemory`,

@@ -2,32 +2,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { runCli } from '../../src/cli/cli.js';
+import { err, out, run } from './capture.js';
 
 let folder: string;
-let out = '';
-let err = '';
 let text: string;
-
-/** Runs a command line in this process and collects what it prints. */
-async function run(...argv: string[]): Promise<number> {
-  out = '';
-  err = '';
-  const stdout = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += chunk;
-    return true;
-  });
-  const stderr = jest.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
-    err += chunk;
-    return true;
-  });
-  try {
-    return await runCli(argv);
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
 
 /** A run of a few steps of a tiny model on a tiny text. */
 const tiny = (...more: string[]) => [

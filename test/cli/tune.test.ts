@@ -1,34 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { runCli } from '../../src/cli/cli.js';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { changes, trialLine } from '../../src/cli/trialLine.js';
 import { limitsFromArguments, type TuneArguments } from '../../src/cli/tuneOptions.js';
 import { makeTrial } from '../report/trials.js';
+import { err, out, run } from './capture.js';
 
 let folder: string;
-let out = '';
-let err = '';
-
-async function run(...argv: string[]): Promise<number> {
-  out = '';
-  err = '';
-  const stdout = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += chunk;
-    return true;
-  });
-  const stderr = jest.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
-    err += chunk;
-    return true;
-  });
-  try {
-    return await runCli(argv);
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
 
 /** A study of a tiny model on a tiny text: three steps a trial. */
 const tune = (name: string, ...more: string[]) => [
