@@ -1,6 +1,7 @@
 // All benchmark problems by name, the two of the published yardstick first.
 
 import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
+import { network, styblinski, trid } from './heldOut.js';
 import { cliff, pretrain, svm } from './tuning.js';
 import type { Problem } from './types.js';
 import { hartmann, valley } from './yardstick.js';
@@ -16,4 +17,7 @@ export const PROBLEMS: readonly Problem[] = [
   svm,
   cliff,
   ellipsoid,
+  styblinski,
+  trid,
+  network,
 ];
