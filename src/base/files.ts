@@ -1,15 +1,42 @@
 // Writing files so that a reader never sees half of one, and the cache folder.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError, hasCode, messageOf } from './errors.js';
 
 /** A sibling name for a file under construction; unique, so that processes do not meet. */
 export function temporaryName(path: string): string {
   return `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
 }
+
+/**
+ * Makes a folder and its parents where they are missing. Node's own recursive mode never returns where a parent exists
+ * but takes no entries, as under /proc.
+ * @throws EnvironmentError when that cannot be done
+ */
+export function makeFolder(path: string, mode = 0o777): void {
+  try {
+    makeMissing(resolve(path), mode);
+  } catch (error) {
+    throw describeWriteError(path, error);
+  }
+}
+
+function makeMissing(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && statSync(path).isDirectory()) return;
+    if (!hasCode(error, 'ENOENT') || isFolder(dirname(path))) throw error;
+    makeMissing(dirname(path), mode);
+    // Another process may have made it meanwhile.
+    makeMissing(path, mode);
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /**
  * Writes through a temporary name, then renames; on failure nothing is left behind.
@@ -22,7 +49,7 @@ export async function writeThrough(
 ): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await write(temporary);
     renameSync(temporary, path);
   } catch (error) {
@@ -44,7 +71,7 @@ export function discard(path: string): void {
 export function writeFileAtomic(path: string, contents: string | Uint8Array): void {
   const temporary = temporaryName(path);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     writeFileSync(temporary, contents);
     renameSync(temporary, path);
   } catch (error) {
@@ -59,7 +86,7 @@ export function describeWriteError(path: string, error: unknown): unknown {
     return new EnvironmentError(`No space left to write ${path}; free some or choose another folder`, {
       cause: error,
     });
-  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR'))
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENOENT'))
     return new EnvironmentError(`Cannot write ${path} (${messageOf(error)}); choose a writable folder`, {
       cause: error,
     });

@@ -1,10 +1,9 @@
 // tinygpt tune --contest: samplers under equal budgets and seeds, then the defaults and each winner on fresh seeds.
 // Every study has its own journal, so the same command goes on where it was stopped.
 
-import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect } from '../base/errors.js';
-import { describeWriteError, writeFileAtomic } from '../base/files.js';
+import { makeFolder, writeFileAtomic } from '../base/files.js';
 import { writeContest } from '../report/index.js';
 import { contestTable, type Race, winnerOf } from '../tune/contest.js';
 import { int } from '../tune/distributions.js';
@@ -170,10 +169,6 @@ async function again(
 }
 
 function journalIn(folder: string): string {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw describeWriteError(folder, error);
-  }
+  makeFolder(folder);
   return join(folder, 'journal.log');
 }

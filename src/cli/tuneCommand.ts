@@ -1,9 +1,9 @@
 // tinygpt tune: searches hyperparameters by training, each trial under the same budget, and reports.
 
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { describeWriteError } from '../base/files.js';
+import { makeFolder } from '../base/files.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy, type Study } from '../tune/study.js';
@@ -57,11 +57,7 @@ async function openStudy(
   const journal = join(folder, 'journal.log');
   const sampler = samplerByName(args.sampler);
   const pruner = prunerByName(prunerName(args));
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw describeWriteError(folder, error);
-  }
+  makeFolder(folder);
   const evalTokens = await fixEvalTokens(args, tuning, journal, name, progress);
   tuning.objective.base = { ...tuning.objective.base, evalTokens };
   const { space, defaults } = tuning.setup;

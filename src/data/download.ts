@@ -6,19 +6,11 @@
 // sends it whole. Writing at positions keeps two processes with one cache from harming each other's part.
 
 import { createHash } from 'node:crypto';
-import {
-  createReadStream,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { createReadStream, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { hasCode } from '../base/errors.js';
-import { describeWriteError } from '../base/files.js';
+import { describeWriteError, makeFolder } from '../base/files.js';
 import { type Answer, type HttpOptions, openUrl, Retriable, retrying } from './http.js';
 import type { OnProgress } from './types.js';
 
@@ -109,7 +101,7 @@ export async function downloadFile(
       options.onBytes?.(had);
       return;
     }
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await retrying(
       file.url,
       options,

@@ -3,12 +3,12 @@
 // temporary name and renamed when whole, so it is never seen half-written, and processes do not meet.
 // What a dataset folder holds is dataset.ts's matter; docs/formats.md describes cache and reuse.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError, expect, hasCode } from '../base/errors.js';
-import { defaultCacheFolder, describeWriteError, sha256, temporaryName } from '../base/files.js';
+import { defaultCacheFolder, describeWriteError, makeFolder, sha256, temporaryName } from '../base/files.js';
 import {
   DATASET_VERSION,
   describeSplit,
@@ -100,7 +100,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
   }
   removeAbandoned(folder);
   const temporary = temporaryName(folder);
-  writing(folder, () => mkdirSync(temporary, { recursive: true }));
+  makeFolder(temporary);
   try {
     await build(temporary, key, options);
     await publish(temporary, folder, async () => !((await tryOpen()) instanceof EnvironmentError));
@@ -108,15 +108,6 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
     rmSync(temporary, { recursive: true, force: true });
   }
   return open();
-}
-
-/** Runs a write in the cache; its system errors say what to do. */
-function writing<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw describeWriteError(path, error);
-  }
 }
 
 /** Removes temporary folders of this dataset that a killed process left. */

@@ -2,10 +2,10 @@
 // (optimizer, budget and data position, to resume bit for bit) and the tokenizer. A folder is replaced as a
 // whole, so that the two files always belong together.
 
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { EnvironmentError, expect, messageOf, UsageError } from '../base/errors.js';
-import { describeWriteError, discard, temporaryName } from '../base/files.js';
+import { describeWriteError, discard, makeFolder, temporaryName } from '../base/files.js';
 import { loadTokenizer, saveTokenizer } from '../data/index.js';
 import type { LoaderState, Tokenizer } from '../data/types.js';
 import { createGpt, type Gpt } from '../model/gpt.js';
@@ -51,8 +51,7 @@ export async function saveCheckpoint(
   const temporary = temporaryName(folder);
   const { config, vocabSize, weights, optimizer, run } = checkpoint;
   try {
-    mkdirSync(dirname(folder), { recursive: true });
-    mkdirSync(temporary);
+    makeFolder(temporary);
     const common = { format: 'tinygpt', version: `${VERSION}` };
     writeSafetensors(join(temporary, 'model.safetensors'), {
       tensors: weights,

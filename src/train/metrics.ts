@@ -1,8 +1,8 @@
 // The metrics log: one JSON object a line, on disk as soon as it is written.
 
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { describeWriteError } from '../base/files.js';
+import { describeWriteError, makeFolder } from '../base/files.js';
 
 /** An append-only JSONL file. */
 export interface MetricsLog {
@@ -21,7 +21,7 @@ export function openMetricsLog(path: string): MetricsLog {
     }
   };
   const file = guarded(() => {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return openSync(path, 'a');
   });
   return {

@@ -16,10 +16,10 @@ import {
   statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
-import { defaultCacheFolder, sha256, temporaryName } from '../../base/files.js';
+import { defaultCacheFolder, makeFolder, sha256, temporaryName } from '../../base/files.js';
 import { cpuName } from '../machine.js';
 
 /** kernels/native of the package. */
@@ -139,7 +139,7 @@ async function build(compiler: string, sources: string[], path: string): Promise
   let failure: unknown;
   for (const target of TARGETS) {
     try {
-      mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path), 0o700);
       const args = [...FLAGS, ...target, '-fPIC', '-shared', ...sources, '-o', temporary, '-lm', '-lpthread'];
       await run(compiler, process.platform === 'linux' ? [...args, '-ldl'] : args);
       renameSync(temporary, path);

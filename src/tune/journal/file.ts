@@ -8,14 +8,13 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readSync,
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
-import { describeWriteError } from '../../base/files.js';
+import { describeWriteError, makeFolder } from '../../base/files.js';
 import { parseJson } from './json.js';
 import { withLock } from './lock.js';
 
@@ -44,7 +43,7 @@ export type JournalFile = {
 /** Creates an empty journal and its folder where there is none. */
 export function createJournalFile(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     closeSync(openSync(path, 'a'));
     if (process.platform === 'win32') return; // it cannot sync folders
     const folder = openSync(dirname(path), 'r');
