@@ -13,7 +13,7 @@ import { createStudy, type Study } from '../tune/study.js';
 import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
 import type { Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
-import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
+import { abortOnInterrupt, fitted, openProgress, type ProgressLine } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { bestValue, trialLine } from './trialLine.js';
 import { splitNames, type TuneArguments } from './tuneOptions.js';
@@ -118,7 +118,7 @@ async function race(
     ...(seconds !== undefined && { seconds }),
     onTrial: (trial) => {
       progress.end();
-      say(trialLine(trial, bestValue(study.trials, 'minimize'), defaults));
+      say(fitted(trialLine(trial, bestValue(study.trials, 'minimize'), defaults)));
     },
   });
   return study;
@@ -161,7 +161,7 @@ async function again(
       trials: repeats,
       onTrial: (trial) => {
         progress.end();
-        say(trialLine(trial, bestValue(study.trials, 'minimize'), {}));
+        say(fitted(trialLine(trial, bestValue(study.trials, 'minimize'), {})));
       },
     },
   );

@@ -43,6 +43,12 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progr
   };
 }
 
+/** A line cut to a terminal's width, so that a table stays one; whole where the stream is a file or a pipe. */
+export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout): string {
+  const columns = stream.isTTY ? stream.columns || 120 : Number.POSITIVE_INFINITY;
+  return line.length < columns ? line : `${line.slice(0, columns - 2)}…`;
+}
+
 /** `[#####.....]` for a fraction of 0 to 1. */
 export function bar(fraction: number, width = 20): string {
   const filled = Math.round(Math.min(Math.max(fraction, 0), 1) * width);

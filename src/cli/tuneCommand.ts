@@ -12,7 +12,7 @@ import type { Trial } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
 import { contestCommand } from './contestCommand.js';
 import { describeData } from './dataOptions.js';
-import { abortOnInterrupt, duration, openProgress } from './terminal.js';
+import { abortOnInterrupt, duration, fitted, openProgress } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { bestValue, trialLine } from './trialLine.js';
 import { readEnqueued, studyPlace, type TuneArguments } from './tuneOptions.js';
@@ -132,7 +132,7 @@ async function search(
   const onTrial = (trial: Trial) => {
     const best = bestValue(study.trials, 'minimize');
     progress.end();
-    say(trialLine(trial, best, setup.defaults));
+    say(fitted(trialLine(trial, best, setup.defaults)));
     const { number, state, value, params, userAttrs } = trial;
     log.info({ number, state, value, params, ...userAttrs }, 'trial');
   };
