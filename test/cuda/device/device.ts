@@ -1,0 +1,109 @@
+// The emulated device: stand-ins for libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12 made by this machine's C++
+// compiler (test/cuda/device/*.cpp say what they do), and a way to run a kernel on them without the project's runtime.
+
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sha256 } from '../../../src/base/files.js';
+
+const SOURCES = fileURLToPath(new URL('../../../../test/cuda/device/', import.meta.url));
+const FILES = { cuda: 'libcuda.so.1', nvrtc: 'libnvrtc.so.12', cublaslt: 'libcublasLt.so.12' } as const;
+
+/** Why there can be no emulated device here, or undefined. */
+export function whyNoEmulatedDevice(): string | undefined {
+  if (process.platform !== 'linux') return `it is made for Linux, not ${process.platform}`;
+  return compilerPath() ? undefined : 'no C++ compiler (CXX, g++ or clang++)';
+}
+
+function compilerPath(): string | undefined {
+  const { CXX, PATH } = process.env;
+  for (const name of CXX ? [CXX] : ['g++', 'clang++'])
+    for (const folder of name.includes('/') ? [''] : (PATH ?? '').split(delimiter)) {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return join(folder, name);
+      } catch {}
+    }
+  return undefined;
+}
+
+/**
+ * Compiles the stand-ins where they are not there yet and returns their folder: a folder of the system's temporary one
+ * that is named by the sources' hash, so that the test files share it.
+ */
+export function emulatedLibraries(): string {
+  const compiler = compilerPath()!;
+  const texts = ['emulation.h', 'blocks.h', ...Object.keys(FILES).map((name) => `${name}.cpp`)].map((name) =>
+    readFileSync(join(SOURCES, name), 'utf8'),
+  );
+  const key = sha256(compiler, SOURCES, ...texts).slice(0, 16);
+  const folder = join(tmpdir(), `tinygpt-emulated-${process.getuid?.() ?? 0}-${key}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const [name, file] of Object.entries(FILES)) {
+    if (existsSync(join(folder, file))) continue;
+    const temporary = join(folder, `${file}.${process.pid}`);
+    execFileSync(compiler, [
+      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-Wl,-soname,${file}`],
+      ...[`-DCXX="${compiler}"`, `-DEMULATION_H="${join(SOURCES, 'emulation.h')}"`],
+      ...[join(SOURCES, `${name}.cpp`), '-o', temporary],
+      // cuBLASLt's stand-in queues its work in libcuda's, which the loader finds beside it.
+      ...(name === 'cublaslt' ? [join(folder, FILES.cuda), '-Wl,-rpath,$ORIGIN'] : []),
+      ...['-ldl', '-lpthread'],
+    ]);
+    renameSync(temporary, join(folder, file));
+  }
+  // Names that a build links against.
+  for (const file of Object.values(FILES)) {
+    const plain = join(folder, file.replace(/\.so\..*/, '.so'));
+    try {
+      symlinkSync(file, plain);
+    } catch {}
+  }
+  return folder;
+}
+
+/** What tests tell the stand-in for libcuda; cuda.cpp says what each does. */
+export interface Controls {
+  fake_log(): string;
+  fake_errors(): string;
+  fake_reset(): void;
+  fake_fail(call: string, nth: number, code: number): void;
+  fake_set_memory(bytes: number): void;
+  fake_set_device(
+    devices: number,
+    major: number,
+    minor: number,
+    multiprocessors: number,
+    sharedOptIn: number,
+  ): void;
+  fake_set_order(seed: number): void;
+  fake_set_eager(on: number): void;
+  fake_set_tight(on: number): void;
+  fake_allocated(): number;
+}
+
+const CONTROLS: Record<keyof Controls, [string, string[]]> = {
+  fake_log: ['str', []],
+  fake_errors: ['str', []],
+  fake_reset: ['void', []],
+  fake_fail: ['void', ['str', 'long', 'int']],
+  fake_set_memory: ['void', ['double']],
+  fake_set_device: ['void', ['int', 'int', 'int', 'int', 'int']],
+  fake_set_order: ['void', ['double']],
+  fake_set_eager: ['void', ['int']],
+  fake_set_tight: ['void', ['int']],
+  fake_allocated: ['double', []],
+};
+
+/** The controls of the stand-in for libcuda in `folder`. */
+export async function controlsOf(folder: string): Promise<Controls> {
+  const { default: koffi } = await import('koffi');
+  const library = koffi.load(join(folder, FILES.cuda));
+  const functions = Object.entries(CONTROLS).map(([name, [result, types]]) => [
+    name,
+    library.func(name, result, types),
+  ]);
+  return Object.fromEntries(functions) as Controls;
+}

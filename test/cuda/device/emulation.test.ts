@@ -1,0 +1,113 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type Bench, openBench } from './bench.js';
+import { whyNoEmulatedDevice } from './device.js';
+
+const reason = whyNoEmulatedDevice();
+const describeHere = reason ? describe.skip : describe;
+
+const PROGRAM = `// Kernels for the emulation's own test.
+#ifndef DYNAMIC_SHARED
+#define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
+#endif
+extern "C" __global__ void __launch_bounds__(64) reverse(int n, const float *x, char odd, double half, float *y) {
+  __shared__ float tile[64];
+  int i = blockIdx.x * 64 + threadIdx.x;
+  tile[threadIdx.x] = i < n ? x[i] : 0;
+  __syncthreads();
+  int from = blockIdx.x * 64 + 63 - threadIdx.x;
+  if (from < n) y[from] = tile[63 - threadIdx.x] * (float)half * odd;
+}
+extern "C" __global__ void warp_sums(const float *x, float *y) {
+  float sum = x[blockIdx.x * 32 + threadIdx.x];
+  for (int i = 16; i > 0; i /= 2) sum += __shfl_xor_sync(0xffffffff, sum, i);
+  if (threadIdx.x == 0) y[blockIdx.x] = sum;
+}
+extern "C" __global__ void racy(float *y) {
+  DYNAMIC_SHARED(float, tile);
+  tile[threadIdx.x] = threadIdx.x;
+  y[threadIdx.x] = tile[(threadIdx.x + 1) % 64];
+}
+extern "C" __global__ void uneven(float *y) {
+  if (threadIdx.x == 3) return;
+  __syncthreads();
+  y[threadIdx.x] = 1;
+}
+extern "C" __global__ void beyond(int n, float *y) { y[n + 4] = 1; }
+extern "C" __global__ void shared_beyond(float *y) {
+  DYNAMIC_SHARED(float, tile);
+  y[0] = tile[1024 + threadIdx.x];
+}
+`;
+
+describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
+  let bench: Bench;
+  let program: ReturnType<Bench['program']>;
+  beforeAll(async () => {
+    bench = await openBench();
+    program = bench.program(PROGRAM);
+  });
+
+  test('runs blocks with shared memory, arguments at the offsets of their types', () => {
+    const x = Float32Array.from({ length: 130 }, (_, i) => i);
+    const y = new Float32Array(130);
+    const bytes = new Uint8Array(12);
+    new DataView(bytes.buffer).setFloat64(4, 0.5, true);
+    // char at 16, double at 24.
+    bytes[0] = 3;
+    const packed = new Uint8Array(16);
+    packed[0] = 3;
+    new DataView(packed.buffer).setFloat64(8, 0.5, true);
+    program.run('reverse', { grid: 3, block: 64 }, [{ int: 130 }, x, { bytes: packed }, y]);
+    expect([...y]).toEqual([...x].map((each) => each * 1.5));
+  });
+
+  test('exchanges values within warps', () => {
+    const x = Float32Array.from({ length: 64 }, (_, i) => i);
+    const y = new Float32Array(2);
+    program.run('warp_sums', { grid: 2, block: 32 }, [x, y]);
+    expect([...y]).toEqual([496, 496 + 32 * 32]);
+  });
+
+  test('a missing barrier shows', () => {
+    const y = new Float32Array(64);
+    expect(() => program.run('racy', { grid: 1, block: 64, shared: 256 }, [y])).toThrow(
+      /order of the threads/,
+    );
+  });
+
+  test('a barrier that a thread does not reach is reported', () => {
+    const y = new Float32Array(64);
+    const launch = { grid: 1, block: 64 };
+    expect(() => program.run('uneven', launch, [y])).toThrow(
+      /Divergence within a block.*thread \(3,0,0\).*exited/s,
+    );
+  });
+
+  test('a write beyond an array is reported, with the distance', () => {
+    const y = new Float32Array(10);
+    expect(() => program.run('beyond', { grid: 1, block: 1 }, [{ int: 7 }, y])).toThrow(
+      /44 bytes from the start of an allocation of 40/,
+    );
+    expect(() => program.run('beyond', { grid: 1, block: 1 }, [{ int: 5000 }, y])).toThrow(/unmapped memory/);
+  });
+
+  test('a read beyond dynamic shared memory is reported', () => {
+    const y = new Float32Array(1);
+    expect(() => program.run('shared_beyond', { grid: 1, block: 32, shared: 4096 }, [y])).toThrow(
+      /unmapped memory/,
+    );
+  });
+
+  test('a wrong number of argument bytes is refused', () => {
+    const y = new Float32Array(1);
+    expect(() =>
+      program.run('racy', { grid: 1, block: 64, shared: 256 }, [y, { int: 1 }, { long: 1 }]),
+    ).toThrow(/needs 8/);
+  });
+
+  test('a compile error comes with its line', () => {
+    expect(() => bench.program('// A fault\n__global__ void fault() { nothing(); }')).toThrow(
+      /:2:.*nothing/s,
+    );
+  });
+});
