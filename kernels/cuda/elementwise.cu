@@ -1,0 +1,45 @@
+// Squared ReLU, and the mix of the residual stream with the first embedding (rows/elementwise.h). A row is a piece of PIECE
+// numbers of a tensor; a team of a whole block (TEAM > 32) works on it.
+#include "elementwise.h"
+
+#define PIECE 4096
+
+#define EACH_PIECE(from, count, n)                                                          \
+  for (long from = (long)blockIdx.x * PIECE; from < (n); from += (long)gridDim.x * PIECE) \
+    for (long count = (n) - from < PIECE ? (n) - from : PIECE, once = 1; once; once = 0)
+
+extern "C" __global__ void relu_squared(long n, const act *x, act *y) {
+  EACH_PIECE(i, count, n) relu_squared_row(count, x + i, y + i);
+}
+
+// dx = 2 sqrt(y) dy
+extern "C" __global__ void relu_squared_grad(long n, const act *y, const act *dy, act *dx) {
+  EACH_PIECE(i, count, n) relu_squared_grad_row(count, y + i, dy + i, dx + i);
+}
+
+// y = resid[layer] x + first[layer] x0
+extern "C" __global__ void residual_mix(long n, int layer, const act *x, const act *x0, const float *resid, const float *first, act *y) {
+  EACH_PIECE(i, count, n) residual_mix_row(count, resid[layer], first[layer], x + i, x0 + i, y + i);
+}
+
+// sums [pieces,2], pieces = ceil(n / 4096)
+extern "C" __global__ void residual_mix_grad(long n, int layer, const act *x, const act *x0, const float *resid, const float *first,
+                                             const act *dy, act *dx, act *dx0, double *sums) {
+  EACH_PIECE(i, count, n)
+  residual_mix_grad_row(count, resid[layer], first[layer], x + i, x0 + i, dy + i, dx + i, dx0 + i, sums + i / PIECE * 2);
+}
+
+// One block: dresid and dfirst [L], zero but at `layer`.
+extern "C" __global__ void residual_mix_sums(int pieces, int L, int layer, const double *sums, float *dresid, float *dfirst) {
+  double a = 0, b = 0;
+  for (int i = threadIdx.x; i < pieces; i += TEAM) {
+    a += sums[2 * i];
+    b += sums[2 * i + 1];
+  }
+  a = over_team<Plus>(a);
+  b = over_team<Plus>(b);
+  for (int i = threadIdx.x; i < L; i += TEAM) {
+    dresid[i] = i == layer ? (float)a : 0;
+    dfirst[i] = i == layer ? (float)b : 0;
+  }
+}

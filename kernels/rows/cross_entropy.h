@@ -1,0 +1,43 @@
+// A row of logits z [V] before the soft cap: the loss of softmax(cap tanh(z / cap)) against a target, and in the same
+// passes its gradient.
+#pragma once
+#include "rows.h"
+
+// Returns the loss; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient. A target below 0 is
+// ignored: its loss and gradient are 0.
+ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z) {
+  if (target < 0) {
+    if (weight != 0) EACH(j, V, put(z, j, vset(0)));
+    return 0;
+  }
+  // The cap bounds the exponents, so no maximum is needed: exp(cap t - cap) is in [exp(-2 cap), 1]. For huge caps it is.
+  float inverse = 1 / cap, shift = cap;
+  if (cap > 30) {
+    vf tops = vset(-1e30f);
+    EACH(j, V, {
+      vf v = get(z, j);
+      PART(v, j, V, -1e30f);
+      tops = vmax(v, tops);
+    });
+    shift = cap * tanhf(row_top(tops) * inverse);
+  }
+  vf sums = vset(0);
+  EACH(j, V, {
+    vf e = vexp(vtanh(get(z, j) * inverse) * cap - shift);
+    PART(e, j, V, 0);
+    sums = sums + e;
+  });
+  float sum = row_sum(sums), t = tanhf(number(z, target) * inverse);
+  TEAM_SYNC();
+  if (weight != 0) {
+    float share = weight / sum;
+    EACH(j, V, {
+      vf u = vtanh(get(z, j) * inverse);
+      put(z, j, vexp(u * cap - shift) * (1.0f - u * u) * share);
+    });
+    TEAM_SYNC();
+    // Not added to what was stored, which may be rounded.
+    ONCE(set_number(z, target, (expf(t * cap - shift) * share - weight) * (1 - t * t)));
+  }
+  return shift - cap * t + logf(sum);
+}
