@@ -19,6 +19,7 @@ export interface BackendDriver {
 
 /** Loaded on first use: tfjs packages cost tens of milliseconds each. */
 const DRIVERS: Partial<Record<BackendName, () => Promise<{ driver: BackendDriver }>>> = {
+  cuda: () => import('./cuda/driver.js'),
   tensorflow: () => import('./tensorflow/driver.js'),
   native: () => import('./native/driver.js'),
   wasm: () => import('./wasm/driver.js'),

@@ -1,6 +1,6 @@
 // What tensors take. tfjs's own count of bytes counts a buffer once for every tensor that shares it (each
 // reshape, each tensor kept for the backward pass); here a buffer counts once.
-// Scratch memory inside a backend is not seen.
+// Scratch memory inside a backend is not seen, but for that of which the backend tells (`noteScratch`).
 //
 // This file does not import tfjs, so that it costs nothing to those who only might need it: tfjs keeps its
 // engine in a global variable, where its several copies find it.
@@ -63,7 +63,10 @@ export function startMeter(): Meter {
   return counts;
 }
 
-type Engine = { state: EngineState; backendInstance?: { wasm?: { HEAPU8: Uint8Array } } };
+type Engine = {
+  state: EngineState;
+  backendInstance?: { wasm?: { HEAPU8: Uint8Array }; reservedBytes?: () => number };
+};
 
 const NO_ENGINE: EngineState = { numBytes: 0, numTensors: 0, numDataBuffers: 0, tensorInfo: new WeakMap() };
 
@@ -75,12 +78,23 @@ function engine(): Engine | undefined {
 export function deviceMemory(): DeviceMemory {
   const { state, bytes } = startMeter();
   const memory: DeviceMemory = { tensors: state.numTensors, buffers: state.numDataBuffers, bytes };
-  const heap = engine()?.backendInstance?.wasm?.HEAPU8;
-  if (heap) memory.reservedBytes = heap.length;
+  const backend = engine()?.backendInstance;
+  const reservedBytes = backend?.wasm?.HEAPU8.length ?? backend?.reservedBytes?.();
+  if (reservedBytes !== undefined) memory.reservedBytes = reservedBytes;
   return memory;
 }
 
-/** Watches the peak of `deviceMemory().bytes`, scratch memory inside a kernel excluded. Watches may overlap. */
+/**
+ * Adds memory that a backend takes besides that of tensors, or, when negative, takes it away: for backends whose
+ * device counts every byte.
+ */
+export function noteScratch(bytes: number): void {
+  const counts = startMeter();
+  counts.bytes += bytes;
+  for (const peak of counts.peaks) if (counts.bytes > peak.bytes) peak.bytes = counts.bytes;
+}
+
+/** Watches the peak of `deviceMemory().bytes`. Watches may overlap. */
 export function trackPeak(): PeakWatch {
   const { peaks } = startMeter();
   const peak = { bytes: startMeter().bytes };

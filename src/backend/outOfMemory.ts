@@ -1,5 +1,22 @@
 // Telling exhausted memory from other failures, by the words each backend uses.
 
+import { EnvironmentError } from '../base/errors.js';
+
+/** What was asked for and what there was, bytes. */
+export type MemoryShortage = { bytes: number; inUse: number; free: number; total: number };
+
+/** Memory ran out; what was allocated before is still valid, and freeing some of it makes room. */
+export class OutOfMemoryError extends EnvironmentError {
+  override readonly name: string = 'OutOfMemoryError';
+  constructor(
+    message: string,
+    readonly shortage: MemoryShortage,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 const SIGNS = [
   /out of memory/i, // wasm (wasm/allocation.ts), CUDA
   /\bOOM\b/, // TensorFlow's allocators
@@ -12,6 +29,7 @@ const SIGNS = [
 export function isOutOfMemory(error: unknown): boolean {
   for (let e: unknown = error; e instanceof Error; e = e.cause)
     if (
+      e instanceof OutOfMemoryError ||
       (e as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY' ||
       SIGNS.some((s) => s.test(String(e)))
     )

@@ -26,6 +26,8 @@ export interface BackendProbe {
   /** Precisions that it offers. */
   precisions: Precision[];
   info?: BackendInfo;
+  /** More for `doctor`, one line each, e.g. where libraries were found. */
+  details?: string[];
   /** Installed, yet it does not work: worth a remark, where mere absence is not. */
   broken?: boolean;
   /** Why it cannot be used. */

@@ -18,12 +18,13 @@ export async function doctorCommand(args: { json: boolean }): Promise<number> {
   else {
     const lines = Object.entries(machine).map(([key, value]) => `${`${key}:`.padEnd(12)}${value}`);
     process.stdout.write(`${lines.join('\n')}\ncache:      ${report.cache_folder}\n\n`);
-    for (const { name, available, info, reason, remedy, precisions } of backends) {
+    for (const { name, available, info, reason, remedy, precisions, details = [] } of backends) {
       const mark = available ? 'ok' : '--';
       const what = available
         ? `${info?.device ?? ''} (${info?.version ?? ''}; ${precisions.join(', ')})`
         : reason;
       process.stdout.write(`${mark} ${name.padEnd(11)} ${what}\n`);
+      for (const line of details) process.stdout.write(`${' '.repeat(15)}${line}\n`);
       if (!available && remedy) process.stdout.write(`${' '.repeat(15)}to mend: ${remedy}\n`);
     }
     process.stdout.write(`\nautomatic choice: ${chosen ?? 'none'}\n`);

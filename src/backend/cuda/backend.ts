@@ -1,0 +1,361 @@
+// Tensors of the cuda backend: each has a block of device memory, or, for a few numbers that came from the host, just
+// those numbers until a kernel wants them in memory. A kernel runs within `call`: what it makes is taken back when it
+// throws, and its scratch space is given back as soon as its work is enqueued, which is safe on one stream.
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { Info } from '../flat/store.js';
+import { noteScratch } from '../memory.js';
+import type { Precision } from '../types.js';
+import type { Block } from './allocator.js';
+import type { Grid } from './launch.js';
+import type { KernelSpec } from './modules.js';
+import type { ProductCall } from './products.js';
+import type { Session } from './session.js';
+
+type Values = tf.backend_util.BackendValues;
+type Numbers = Float32Array | Int32Array | Uint8Array;
+
+/** Up to this many numbers stay on the host until they are wanted. */
+const FEW = 16;
+
+/** bfloat16 copies of tensors that are kept, as several products in a row share an operand. */
+const KEPT_HALVES = 4;
+
+interface Entry {
+  dtype: tf.DataType;
+  refCount: number;
+  /** Number of elements. */
+  size: number;
+  block: Block | undefined;
+  /** The numbers, where they are known here and `block` may be absent; strings and complex numbers in any case. */
+  values: Values | undefined;
+}
+
+const WIDTH: Partial<Record<tf.DataType, number>> = { float32: 4, int32: 4, bool: 1 };
+
+/** True for the dtypes that live on the device. */
+export const isOnDevice = (dtype: tf.DataType): boolean => WIDTH[dtype] !== undefined;
+
+/** tfjs's backend object. */
+export class CudaBackend extends tf.KernelBackend {
+  readonly #data: tf.DataStorage<Entry>;
+  /** What the kernel at work has made, and its scratch space. */
+  #made: Info[] = [];
+  #scratch: Block[] = [];
+  #depth = 0;
+  /** bfloat16 copies, the latest used last. */
+  readonly #halves = new Map<Entry, Block>();
+  /** Runs before other work is enqueued: for work that was put off. */
+  #pending: (() => void) | undefined;
+  precision: Precision = 'fp32';
+
+  constructor(readonly session: Session) {
+    super();
+    this.#data = new tf.DataStorage(this as unknown as tf.KernelBackend, tf.engine());
+  }
+
+  // --- What kernels use ---
+
+  /** Runs a kernel. What it made is taken back when it throws, or returns undefined. */
+  call<T>(kernel: () => T): T {
+    const [made, scratch] = [this.#made.length, this.#scratch.length];
+    const undo = () => {
+      for (const { dataId } of this.#made.slice(made)) this.disposeData(dataId, true);
+    };
+    this.#depth++;
+    try {
+      const out = kernel();
+      if (out === undefined) undo();
+      return out;
+    } catch (error) {
+      undo();
+      throw error;
+    } finally {
+      for (const block of this.#scratch.splice(scratch)) this.#freeScratch(block);
+      this.#made.length = made;
+      this.#depth--;
+    }
+  }
+
+  /** A tensor, its elements undefined. @throws OutOfMemoryError */
+  make(shape: number[], dtype: tf.DataType = 'float32'): Info {
+    const size = tf.util.sizeFromShape(shape);
+    const block = this.session.allocator.allocate(size * WIDTH[dtype]!);
+    const dataId = {};
+    this.#data.set(dataId, { dtype, refCount: 1, size, block, values: undefined });
+    const info = { dataId, shape, dtype };
+    if (this.#depth > 0) this.#made.push(info);
+    return info;
+  }
+
+  /** The same elements under another shape, without a copy. */
+  alias(x: Info, shape = x.shape): Info {
+    this.incRef(x.dataId);
+    return { dataId: x.dataId, shape, dtype: x.dtype };
+  }
+
+  /** A tensor of numbers that the host has. */
+  makeFrom(values: Numbers, shape: number[], dtype: tf.DataType): Info {
+    return { dataId: this.write(values, shape, dtype), shape, dtype };
+  }
+
+  /** Address of a tensor's elements. @throws OutOfMemoryError */
+  address(x: Info): number {
+    return this.#resident(this.#data.get(x.dataId)).address;
+  }
+
+  /** The one number of a tensor, where the host knows it. */
+  constant(x: Info): number | undefined {
+    const { size, values } = this.#data.get(x.dataId);
+    return size === 1 && values ? (values as Numbers)[0] : undefined;
+  }
+
+  /** Address of a variable's elements, to be written in place. A buffer that others hold too is left to them. */
+  writable(x: Info): number {
+    let entry = this.#data.get(x.dataId);
+    if (entry.refCount > 1) {
+      const copy = this.make(x.shape, x.dtype);
+      this.copy(this.address(x), this.address(copy), entry.size * WIDTH[x.dtype]!);
+      this.#made = this.#made.filter(({ dataId }) => dataId !== copy.dataId);
+      const tensor = tf.engine().makeTensorFromTensorInfo(copy, this as unknown as tf.KernelBackend);
+      (x as tf.Variable).assign(tensor);
+      tensor.dispose();
+      entry = this.#data.get(x.dataId);
+    }
+    const { address } = this.#resident(entry);
+    entry.values = undefined;
+    this.#dropHalf(entry);
+    return address;
+  }
+
+  /** Memory for the kernel at work. @throws OutOfMemoryError */
+  scratch(bytes: number): number {
+    const block = this.session.allocator.allocate(bytes);
+    noteScratch(block.bytes);
+    this.#scratch.push(block);
+    return block.address;
+  }
+
+  /** Address of a float32 tensor's elements rounded to bfloat16, kept while other products may want it. */
+  half(x: Info): number {
+    const entry = this.#data.get(x.dataId);
+    const known = this.#halves.get(entry);
+    if (known) {
+      this.#halves.delete(entry);
+      this.#halves.set(entry, known);
+      return known.address;
+    }
+    const source = this.#resident(entry).address;
+    for (const oldest of this.#halves.keys()) {
+      if (this.#halves.size < KEPT_HALVES) break;
+      this.#dropHalf(oldest);
+    }
+    const block = this.session.allocator.allocate(2 * entry.size);
+    noteScratch(block.bytes);
+    this.#halves.set(entry, block);
+    this.toHalf(entry.size, source, block.address);
+    return block.address;
+  }
+
+  /** Rounds `size` floats to bfloat16. */
+  toHalf(size: number, from: number, to: number): void {
+    this.each({ source: 'cuda/moves.cu', name: 'to_bf16', types: 'ipp' }, size, [size, from, to]);
+  }
+
+  /** Enqueues a kernel. */
+  launch(spec: KernelSpec, grid: Grid, threads: number, values: readonly number[]): void {
+    this.settle();
+    const { kernel, launcher } = this.session;
+    launcher.launch(kernel(spec), grid, threads, spec.shared ?? 0, values);
+  }
+
+  /** Enqueues a kernel that strides over `count` elements. */
+  each(spec: KernelSpec, count: number, values: readonly number[]): void {
+    const threads = 256;
+    const most = 32 * this.session.device.multiprocessors;
+    this.launch(spec, Math.min(most, Math.ceil(count / threads)), threads, values);
+  }
+
+  /** Enqueues a product. */
+  multiply(call: ProductCall): void {
+    this.settle();
+    this.session.products.multiply(call);
+  }
+
+  /** Enqueues a copy within the device. */
+  copy(from: number, to: number, bytes: number): void {
+    this.settle();
+    if (bytes > 0) this.session.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, this.session.stream);
+  }
+
+  /** Enqueues zeros over whole floats or ints. */
+  clear(address: number, bytes: number): void {
+    this.fill(address, 0, bytes / 4);
+  }
+
+  /** Enqueues `count` times the same 32 bits. */
+  fill(address: number, bits: number, count: number): void {
+    this.settle();
+    if (count > 0) this.session.driver.cuMemsetD32Async(address, bits, count, this.session.stream);
+  }
+
+  /** Enqueues a copy from the host. */
+  upload(values: ArrayBufferView, address: number): void {
+    this.settle();
+    const { buffer, byteOffset, byteLength } = values;
+    this.session.transfer.upload(new Uint8Array(buffer, byteOffset, byteLength), address);
+  }
+
+  /** Puts work off until other work is enqueued, or anything is read. */
+  postpone(work: () => void): void {
+    this.#pending = work;
+  }
+
+  /** Enqueues what was put off. */
+  settle(): void {
+    const work = this.#pending;
+    this.#pending = undefined;
+    work?.();
+  }
+
+  // --- What tfjs uses ---
+
+  override write(values: Values, shape: number[], dtype: tf.DataType): object {
+    const dataId = {};
+    const entry = this.#entryOf(values, shape, dtype, 1);
+    if (isOnDevice(dtype) && entry.size > FEW) this.#resident(entry);
+    this.#data.set(dataId, entry);
+    return dataId;
+  }
+
+  // The other backend has let go of the numbers already: that memory runs out must show when they are used.
+  override move(dataId: object, values: Values, shape: number[], dtype: tf.DataType, refCount: number): void {
+    this.#data.set(dataId, this.#entryOf(values, shape, dtype, refCount));
+  }
+
+  override read(dataId: object): Promise<Values> {
+    const { block, values, dtype, size } = this.#data.get(dataId);
+    if (values) return Promise.resolve(copyOf(values));
+    // The copy is enqueued before the first await: later work on the tensor does not show.
+    this.settle();
+    return this.session.transfer
+      .read(block!.address, size * WIDTH[dtype]!)
+      .then((bytes) => numbersOf(bytes, dtype));
+  }
+
+  override readSync(dataId: object): Values {
+    const { block, values, dtype, size } = this.#data.get(dataId);
+    if (values) return copyOf(values);
+    this.settle();
+    return numbersOf(this.session.transfer.readSync(block!.address, size * WIDTH[dtype]!), dtype);
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.#data.has(dataId)) return true;
+    const entry = this.#data.get(dataId);
+    entry.refCount--;
+    if (!force && entry.refCount > 0) return false;
+    if (entry.block) this.session.allocator.free(entry.block);
+    this.#dropHalf(entry);
+    this.#data.delete(dataId);
+    return true;
+  }
+
+  override refCount(dataId: object): number {
+    return this.#data.has(dataId) ? this.#data.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: object): void {
+    this.#data.get(dataId).refCount++;
+  }
+
+  override numDataIds(): number {
+    return this.#data.numDataIds();
+  }
+
+  override memory(): { unreliable: boolean; reserved: number } {
+    return { unreliable: false, reserved: this.reservedBytes() };
+  }
+
+  /** Bytes of device memory held, free ones included. */
+  reservedBytes(): number {
+    return this.session.allocator.statistics().reserved;
+  }
+
+  override async time(work: () => void): Promise<{ kernelMs: number }> {
+    await this.session.transfer.finished();
+    const begin = performance.now();
+    work();
+    this.settle();
+    await this.session.transfer.finished();
+    return { kernelMs: performance.now() - begin };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override dispose(): void {
+    for (const entry of [...this.#halves.keys()]) this.#dropHalf(entry);
+    this.session.allocator.trim();
+  }
+
+  #entryOf(values: Values, shape: number[], dtype: tf.DataType, refCount: number): Entry {
+    const size = tf.util.sizeFromShape(shape);
+    const own = isOnDevice(dtype) ? asNumbers(values, dtype, size) : values;
+    return { dtype, refCount, size, block: undefined, values: own };
+  }
+
+  /** The block of an entry, filled from the host's numbers where it has none yet. */
+  #resident(entry: Entry): Block {
+    if (entry.block) return entry.block;
+    const { dtype, size, values } = entry;
+    if (!isOnDevice(dtype)) throw new Error(`Expected a tensor of numbers, got ${dtype}`);
+    const block = this.session.allocator.allocate(size * WIDTH[dtype]!);
+    try {
+      this.upload(values as Numbers, block.address);
+    } catch (error) {
+      this.session.allocator.free(block);
+      throw error;
+    }
+    entry.block = block;
+    if (size > FEW) entry.values = undefined;
+    return block;
+  }
+
+  #dropHalf(entry: Entry): void {
+    const block = this.#halves.get(entry);
+    if (!block) return;
+    this.#halves.delete(entry);
+    this.#freeScratch(block);
+  }
+
+  #freeScratch(block: Block): void {
+    noteScratch(-block.bytes);
+    this.session.allocator.free(block);
+  }
+}
+
+/** Numbers as the device holds them; few are copied, as the caller may change what it handed in. */
+function asNumbers(values: Values, dtype: tf.DataType, size: number): Numbers {
+  const Kind = dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array;
+  if (values == null) return new Kind(size);
+  const numbers = values instanceof Kind ? values : Kind.from(values as ArrayLike<number>);
+  return size <= FEW && numbers === values ? numbers.slice() : numbers;
+}
+
+const copyOf = (values: Values): Values =>
+  ArrayBuffer.isView(values) ? (values as Float32Array).slice() : values;
+
+function numbersOf(bytes: ArrayBuffer, dtype: tf.DataType): Numbers {
+  if (dtype === 'float32') return new Float32Array(bytes);
+  return dtype === 'int32' ? new Int32Array(bytes) : new Uint8Array(bytes);
+}

@@ -1,0 +1,198 @@
+// Kernels from CUDA C++ source: compiled by NVRTC for the chip at hand and kept in the cache folder under a name that
+// changes with the sources, the options, the chip and the compiler. Processes that start at once each write a file of
+// their own and rename it; an entry that is damaged is compiled anew.
+
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EnvironmentError } from '../../base/errors.js';
+import { defaultCacheFolder, sha256, writeFileAtomic } from '../../base/files.js';
+import { type NvrtcApi, received, receivedInt } from './library.js';
+import { failure } from './status.js';
+
+/** kernels/ of the package; sources are named relative to it. */
+export const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta.url));
+
+/** Folders whose headers a source may include. */
+const INCLUDED = ['cuda', 'rows'];
+
+const CODE = { compilation: 6 };
+
+/** Values of macros, by name. */
+export type Defines = Readonly<Record<string, number | string>>;
+
+/** NVRTC made ready for one chip. */
+export interface KernelCompiler {
+  /** Version of NVRTC, e.g. 12.4. */
+  readonly version: string;
+  /** What it compiles for, e.g. `sm_90`, or `compute_90` where it is older than the chip. */
+  readonly target: string;
+  /** Start of the hash of all sources. */
+  readonly fingerprint: string;
+  /**
+   * The compiled image of a source, from the cache where it is there.
+   * @param source e.g. `cuda/attention.cu`
+   * @throws EnvironmentError with the compiler's complaint
+   */
+  image(source: string, defines: Defines): Uint8Array;
+  /** Forgets a cached image that the driver refuses; false when it was compiled just now. */
+  discard(source: string, defines: Defines): boolean;
+  /** Compilations so far, cached ones not counted. */
+  compilations(): number;
+}
+
+/** See `KernelCompiler`. */
+export function createCompiler(
+  api: NvrtcApi,
+  options: {
+    /** Compute capability, e.g. 90. */
+    chip: number;
+    /** Where images are kept. */
+    folder?: string;
+    /** Root of the sources. */
+    sources?: string;
+    /** Told before the first compilation. */
+    onFirst?: (target: string) => void;
+  },
+): KernelCompiler {
+  const { chip, folder = join(defaultCacheFolder(), 'cuda'), sources = KERNELS, onFirst } = options;
+  const version = versionOf(api).join('.');
+  const target = targetFor(supportedChips(api), chip, version);
+  const flags = [
+    `--gpu-architecture=${target}`,
+    '--std=c++17',
+    '--extra-device-vectorization',
+    ...INCLUDED.map((name) => `-I${join(sources, name)}`),
+  ];
+  const headers = textsOf(sources, /\.(h|cuh)$/);
+  const fresh = new Set<string>();
+  let compilations = 0;
+
+  const fileOf = (source: string, defines: Defines): string => {
+    const text = readFileSync(join(sources, source), 'utf8');
+    const key = sha256(
+      text,
+      ...headers,
+      version,
+      target,
+      flags.slice(1, 3).join(' '),
+      JSON.stringify(defines),
+    );
+    return join(folder, `${source.replace(/[/.]/g, '-')}-${target}-${key.slice(0, 24)}.bin`);
+  };
+
+  return {
+    version,
+    target,
+    fingerprint: sha256(...headers, ...textsOf(sources, /\.cu$/)).slice(0, 8),
+    image(source, defines) {
+      const file = fileOf(source, defines);
+      const cached = readImage(file);
+      if (cached) return cached;
+      if (compilations++ === 0) onFirst?.(target);
+      const text = readFileSync(join(sources, source), 'utf8');
+      const macros = Object.entries(defines).map(([name, value]) => `-D${name}=${value}`);
+      const image = compile(api, source, text, [...flags, ...macros], target.startsWith('sm_'));
+      fresh.add(file);
+      try {
+        writeFileAtomic(file, Buffer.concat([Buffer.from(sha256(image), 'hex'), image]));
+      } catch {
+        // Without a writable cache the kernels are compiled each time.
+      }
+      return image;
+    },
+    discard(source, defines) {
+      const file = fileOf(source, defines);
+      if (fresh.has(file)) return false;
+      rmSync(file, { force: true });
+      return true;
+    },
+    compilations: () => compilations,
+  };
+}
+
+/** NVRTC's version: [major, minor]. */
+export function versionOf(api: NvrtcApi): [number, number] {
+  const [major, minor] = [new Int32Array(1), new Int32Array(1)];
+  api.nvrtcVersion(major, minor);
+  return [major[0]!, minor[0]!];
+}
+
+function supportedChips(api: NvrtcApi): number[] {
+  const chips = new Int32Array(receivedInt((place) => api.nvrtcGetNumSupportedArchs(place)));
+  api.nvrtcGetSupportedArchs(chips);
+  return [...chips];
+}
+
+/**
+ * Machine code for a chip that NVRTC knows; else intermediate code for the latest older one, which the driver
+ * translates when it loads it.
+ * @throws EnvironmentError when NVRTC knows later chips only
+ */
+export function targetFor(known: readonly number[], chip: number, version: string): string {
+  if (known.includes(chip)) return `sm_${chip}`;
+  const older = known.filter((each) => each < chip);
+  if (older.length === 0)
+    throw new EnvironmentError(
+      `NVRTC ${version} compiles for compute capability ${Math.min(...known) / 10} and later, the GPU has ${chip / 10}; ` +
+        'install NVRTC of an older CUDA (pip install nvidia-cuda-nvrtc-cu12 nvidia-cublas-cu12)',
+    );
+  return `compute_${Math.max(...older)}`;
+}
+
+/** Names and texts of the files whose names match. */
+function textsOf(sources: string, pattern: RegExp): string[] {
+  return INCLUDED.filter((name) => existsSync(join(sources, name))).flatMap((name) =>
+    readdirSync(join(sources, name))
+      .filter((file) => pattern.test(file))
+      .sort()
+      .flatMap((file) => [file, readFileSync(join(sources, name, file), 'utf8')]),
+  );
+}
+
+/** An entry of the cache: its hash, then the image. Undefined when it is not there or damaged. */
+function readImage(file: string): Uint8Array | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch {
+    return undefined;
+  }
+  const image = bytes.subarray(32);
+  return bytes.subarray(0, 32).toString('hex') === sha256(image) ? image : undefined;
+}
+
+function compile(
+  api: NvrtcApi,
+  name: string,
+  text: string,
+  flags: readonly string[],
+  machineCode: boolean,
+): Uint8Array {
+  const program = received((place) => api.nvrtcCreateProgram(place, text, name, 0, [], []));
+  try {
+    const code = api.nvrtcCompileProgram(program, flags.length, flags);
+    if (code === CODE.compilation)
+      throw failure('nvrtc', 'nvrtcCompileProgram', code, `${name}: ${firstError(logOf(api, program))}`);
+    if (code !== 0) throw failure('nvrtc', 'nvrtcCompileProgram', code);
+    const [size, get] = machineCode
+      ? ([api.nvrtcGetCUBINSize, api.nvrtcGetCUBIN] as const)
+      : ([api.nvrtcGetPTXSize, api.nvrtcGetPTX] as const);
+    const image = new Uint8Array(received((place) => size(program, place)));
+    get(program, image);
+    return image;
+  } finally {
+    api.nvrtcDestroyProgram(new BigUint64Array([BigInt(program)]));
+  }
+}
+
+function logOf(api: NvrtcApi, program: number): string {
+  const log = new Uint8Array(received((place) => api.nvrtcGetProgramLogSize(program, place)));
+  api.nvrtcGetProgramLog(program, log);
+  return Buffer.from(log).toString('utf8').replace(/\0.*$/s, '');
+}
+
+const firstError = (log: string): string => {
+  const lines = log.split('\n').filter((line) => line.trim() !== '');
+  return (lines.find((line) => /error/i.test(line)) ?? lines[0] ?? 'no message').trim();
+};

@@ -1,0 +1,126 @@
+// The `cuda` backend: NVIDIA GPUs through the CUDA driver, NVRTC and cuBLASLt, without a build step. What is found, what
+// is missing, and the command that mends it.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
+import type { BackendDriver } from '../driver.js';
+import type { BackendInfo, BackendProbe, Precision } from '../types.js';
+import type { CudaBackend } from './backend.js';
+import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
+import { MissingLibrary } from './library.js';
+import { memoryLimit, openSession, type Session } from './session.js';
+import { CudaError } from './status.js';
+
+const PRECISIONS: readonly Precision[] = ['fp32', 'bf16'];
+
+let opening: Promise<Session> | undefined;
+
+/** Opens the GPU, once; a failure is tried again next time. */
+function open(): Promise<Session> {
+  opening ??= openSession({ onCompile: announce }).catch((error) => {
+    opening = undefined;
+    throw error;
+  });
+  return opening;
+}
+
+function announce(target: string): void {
+  process.stderr.write(`Compiling the CUDA kernels for ${target}, once for this GPU; it takes seconds\n`);
+}
+
+/** The GPU in use; undefined before the backend has started. For benchmarks and tests. */
+export async function currentSession(): Promise<Session | undefined> {
+  return opening;
+}
+
+async function start(precision: Precision): Promise<BackendInfo> {
+  const session = await open();
+  if (precision === 'bf16' && !precisionsOf(session).includes('bf16'))
+    throw new UsageError(
+      `Expected fp32 on ${session.device.name} (compute capability ${session.device.chip / 10}), got bf16, which needs ` +
+        `${OLDEST_BF16_CHIP / 10} or later; leave --precision out`,
+    );
+  const { registerCuda } = await import('./register.js');
+  await registerCuda(session);
+  await tf.setBackend('cuda');
+  await tf.ready();
+  (tf.backend() as unknown as CudaBackend).precision = precision;
+  return describe(session, precision);
+}
+
+const precisionsOf = ({ device }: Session): Precision[] =>
+  PRECISIONS.filter((precision) => precision === 'fp32' || device.chip >= OLDEST_BF16_CHIP);
+
+function describe({ device, compiler, products }: Session, precision: Precision): BackendInfo {
+  const { name, chip, memoryBytes, multiprocessors, ordinal } = device;
+  const gibibytes = (memoryBytes / 2 ** 30).toFixed(1);
+  const peak = peakFlops(name, precision);
+  return {
+    name: 'cuda',
+    precision,
+    device: `${name} (device ${ordinal}, sm_${chip}, ${multiprocessors} multiprocessors, ${gibibytes} GiB)`,
+    version:
+      `tfjs ${tf.version_core}, driver for CUDA ${device.driverVersion}, NVRTC ${compiler.version}, ` +
+      `cuBLASLt ${products.version}, kernels ${compiler.fingerprint}`,
+    memoryBytes: Math.min(memoryBytes, memoryLimit()),
+    ...(peak !== undefined && { peakFlops: peak }),
+  };
+}
+
+async function probe(): Promise<BackendProbe> {
+  const found: BackendProbe = { name: 'cuda', available: false, precisions: [...PRECISIONS] };
+  if (process.platform !== 'linux')
+    return {
+      ...found,
+      reason: 'it needs Linux',
+      remedy: 'on Windows run under WSL 2; elsewhere choose another',
+    };
+  try {
+    const session = await open();
+    const details = Object.entries(session.files).map(([name, path]) => `${name}: ${path}`);
+    return {
+      ...found,
+      available: true,
+      precisions: precisionsOf(session),
+      info: describe(session, 'fp32'),
+      details,
+    };
+  } catch (error) {
+    return { ...found, ...diagnose(error) };
+  }
+}
+
+/** Why the backend cannot be used and what mends it. Without a driver there is most likely no GPU, which is no fault. */
+function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy' | 'broken'> {
+  const reason = messageOf(error);
+  if (error instanceof MissingLibrary) {
+    if (error.library === 'libcuda')
+      return {
+        reason: `no NVIDIA driver (${reason})`,
+        remedy:
+          'on a machine with an NVIDIA GPU install its driver (525 or later); in a container start it with the GPUs ' +
+          '(docker run --gpus all); where libcuda.so.1 lies elsewhere, name its folder in TINYGPT_CUDA_LIBRARIES',
+      };
+    const newer = error.tooNew.length > 0 ? ', or install a newer driver' : '';
+    return {
+      broken: true,
+      reason,
+      remedy:
+        `pip install nvidia-cuda-nvrtc-cu12 nvidia-cublas-cu12${newer}; where they lie elsewhere, name their folders ` +
+        'in TINYGPT_CUDA_LIBRARIES',
+    };
+  }
+  if (error instanceof UsageError) return { broken: true, reason, remedy: 'correct the setting' };
+  if (error instanceof CudaError) {
+    // A driver without a GPU, as in many images, is as good as none.
+    const noDevice = error.codeName === 'CUDA_ERROR_NO_DEVICE';
+    return { broken: !noDevice, reason, remedy: error.advice };
+  }
+  const remedy =
+    error instanceof EnvironmentError
+      ? 'as the reason says, or choose another with --backend'
+      : 'reinstall the dependencies (npm install), koffi among them';
+  return { broken: true, reason, remedy };
+}
+
+export const driver: BackendDriver = { name: 'cuda', precisions: PRECISIONS, probe, start };

@@ -1,0 +1,66 @@
+// Kernels that the device has none for run on the cpu backend: tensors are read back, which waits for the device, and
+// the results uploaded. Slow, so each one is counted and shown.
+
+import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Info } from '../flat/store.js';
+import type { CudaBackend } from './backend.js';
+
+const counts = new Map<string, number>();
+
+/** Kernels that ran on the CPU so far, by name; empty when all was done on the device. */
+export function fallbacks(): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+}
+
+/** Counts anew. */
+export function resetFallbacks(): void {
+  counts.clear();
+}
+
+/** The fallbacks in words, e.g. `ArgMax 3 times, TopK once`; empty when there were none. */
+export function describeFallbacks(): string {
+  return Object.entries(fallbacks())
+    .map(([name, times]) => `${name} ${times === 1 ? 'once' : `${times} times`}`)
+    .join(', ');
+}
+
+type Inputs = Record<string, Info> | Info[];
+
+/** Runs a kernel of the cpu backend on tensors of the device. */
+export function runOnCpu(
+  name: string,
+  stock: tf.KernelFunc,
+  { inputs, attrs, backend }: { inputs: Inputs; attrs: Record<string, unknown>; backend: CudaBackend },
+): Info | Info[] {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+  const cpu = tf.findBackend('cpu') as unknown as MathBackendCPU;
+  const borrowed: Info[] = [];
+  const download = (x: Info): Info => {
+    const values = backend.readSync(x.dataId);
+    const info = cpu.makeTensorInfo(x.shape, x.dtype, values as Float32Array);
+    borrowed.push(info);
+    return info;
+  };
+  const upload = (x: Info): Info => ({
+    dataId: backend.write(cpu.readSync(x.dataId), x.shape, x.dtype),
+    shape: x.shape,
+    dtype: x.dtype,
+  });
+  let made: Info[] = [];
+  try {
+    const mapped = Array.isArray(inputs)
+      ? inputs.map(download)
+      : Object.fromEntries(Object.entries(inputs).map(([key, x]) => [key, x && download(x)]));
+    const outputs = stock({
+      inputs: mapped as never,
+      attrs: attrs as never,
+      backend: cpu as unknown as tf.KernelBackend,
+    }) as Info | Info[];
+    made = Array.isArray(outputs) ? outputs : [outputs];
+    const results = made.map(upload);
+    return Array.isArray(outputs) ? results : results[0]!;
+  } finally {
+    for (const { dataId } of [...made, ...borrowed]) cpu.disposeData(dataId);
+  }
+}

@@ -1,0 +1,124 @@
+// Where the CUDA libraries may lie. No toolkit is needed: the driver brings libcuda, and NVRTC and cuBLASLt come with
+// the toolkit, conda, or pip's wheels (nvidia-cuda-nvrtc-cu12, nvidia-cublas-cu12). Python is never run to find them.
+
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+
+export const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt'] as const;
+export type LibraryName = (typeof LIBRARY_NAMES)[number];
+
+/** File names to look for, the newest first. NVRTC and cuBLASLt of CUDA 12 and 13 keep the calls that are used here. */
+const FILES: Record<LibraryName, readonly string[]> = {
+  libcuda: ['libcuda.so.1'],
+  libnvrtc: ['libnvrtc.so.13', 'libnvrtc.so.12'],
+  libcublasLt: ['libcublasLt.so.13', 'libcublasLt.so.12'],
+};
+
+/** A file that may be the library. */
+export interface Candidate {
+  /** A full path, or a bare name that the system's loader looks up. */
+  path: string;
+  /** CUDA's major version by the file's name; 0 for libcuda, whose version the driver tells. */
+  major: number;
+  /** Where it was found, in words. */
+  where: string;
+}
+
+/** Folders that do not come from the environment; tests give others. */
+export interface SystemFolders {
+  home: string;
+  usrLocal: string;
+  /** Folders in which drivers outside of the loader's path are known to lie: WSL, containers, Colab. */
+  driver: readonly string[];
+  python: readonly string[];
+}
+
+const SYSTEM: SystemFolders = {
+  home: homedir(),
+  usrLocal: '/usr/local',
+  driver: ['/usr/lib/wsl/lib', '/usr/local/nvidia/lib64', '/usr/lib64-nvidia', '/usr/lib64', '/usr/lib'],
+  python: ['/usr/lib/python3', '/usr/local/lib'],
+};
+
+/**
+ * What could be loaded as `library`, the best first: $TINYGPT_CUDA_LIBRARIES (folders separated by colons), the loader's
+ * path, CUDA_HOME and CUDA_PATH, conda, pip's wheels, /usr/local/cuda*. Files outside of the loader's path exist.
+ */
+export function candidates(
+  library: LibraryName,
+  env: NodeJS.ProcessEnv = process.env,
+  system: SystemFolders = SYSTEM,
+): Candidate[] {
+  const found: Candidate[] = [];
+  const from = (where: string, folders: readonly string[]) => {
+    for (const folder of folders)
+      for (const file of FILES[library]) {
+        const path = join(folder, file);
+        if (existsSync(path)) found.push({ path, major: majorOf(file), where });
+      }
+  };
+  from('TINYGPT_CUDA_LIBRARIES', split(env.TINYGPT_CUDA_LIBRARIES));
+  for (const path of FILES[library]) found.push({ path, major: majorOf(path), where: "the loader's path" });
+  if (library === 'libcuda') {
+    from('the driver', system.driver);
+    return found;
+  }
+  from('CUDA_HOME', [...toolkit(env.CUDA_HOME), ...toolkit(env.CUDA_PATH)]);
+  from('conda', toolkit(env.CONDA_PREFIX));
+  from('pip', wheels(env, system));
+  const installed = children(system.usrLocal, /^cuda(-\d+(\.\d+)*)?$/).sort(newestFirst);
+  from(
+    'the toolkit',
+    installed.flatMap((name) => toolkit(join(system.usrLocal, name))),
+  );
+  return found;
+}
+
+const majorOf = (file: string): number => (file.startsWith('libcuda.') ? 0 : Number(file.split('.').pop()));
+
+const split = (folders: string | undefined): string[] => (folders ?? '').split(delimiter).filter(Boolean);
+
+/** Folders of a toolkit that hold libraries; conda and NVIDIA's installer agree on these. */
+function toolkit(root: string | undefined): string[] {
+  if (!root) return [];
+  const targets = children(join(root, 'targets'), /-linux$/).map((name) =>
+    join(root, 'targets', name, 'lib'),
+  );
+  return [join(root, 'lib64'), join(root, 'lib'), ...targets];
+}
+
+/** `nvidia/<package>/lib` in the site-packages of the Pythons at hand. */
+function wheels(env: NodeJS.ProcessEnv, system: SystemFolders): string[] {
+  const prefixes = [env.VIRTUAL_ENV, env.CONDA_PREFIX].filter((path) => path !== undefined);
+  for (const folder of split(env.PATH)) {
+    const python = join(folder, 'python3');
+    if (!existsSync(python)) continue;
+    // In a virtual environment the link itself tells the prefix, elsewhere its target.
+    prefixes.push(dirname(folder), dirname(dirname(realpathSync(python))));
+  }
+  const libraries = [...prefixes.map((prefix) => join(prefix, 'lib')), join(system.home, '.local', 'lib')];
+  const packages = [...libraries, ...system.python].flatMap((folder) =>
+    [
+      folder,
+      ...children(folder, /^python3(\.\d+)?$/)
+        .sort(newestFirst)
+        .map((name) => join(folder, name)),
+    ].flatMap((python) => [join(python, 'site-packages'), join(python, 'dist-packages')]),
+  );
+  return [...new Set(packages)].flatMap((folder) =>
+    children(join(folder, 'nvidia'), /./)
+      .sort(newestFirst)
+      .map((name) => join(folder, 'nvidia', name, 'lib')),
+  );
+}
+
+function children(folder: string, pattern: RegExp): string[] {
+  try {
+    return readdirSync(folder).filter((name) => pattern.test(name));
+  } catch {
+    return [];
+  }
+}
+
+const newestFirst = (a: string, b: string): number => b.localeCompare(a, 'en', { numeric: true });

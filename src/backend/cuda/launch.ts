@@ -1,0 +1,107 @@
+// Kernel launches. Arguments are packed into one buffer by CUDA's rules (each aligned to its own size), which lies in
+// memory that never moves, so that a launch allocates nothing: CU_LAUNCH_PARAM_BUFFER_POINTER, cuda.h.
+
+import koffi from 'koffi';
+import type { DriverApi } from './library.js';
+import { failure, OUT_OF_MEMORY_CODE } from './status.js';
+
+/** The most bytes of arguments that a kernel may have on every chip. */
+export const MAX_ARGUMENT_BYTES = 4096;
+
+/** Types of a kernel's arguments: address, int, float, 64-bit integer. */
+export type ArgumentType = 'p' | 'i' | 'f' | 'l';
+
+/** Bytes that arguments of these types take. */
+export function packedBytes(types: string): number {
+  let at = 0;
+  for (const type of types) {
+    const size = type === 'p' || type === 'l' ? 8 : 4;
+    at = Math.ceil(at / size) * size + size;
+  }
+  return at;
+}
+
+/** A kernel that can be launched. */
+export interface KernelFunction {
+  /** CUfunction. */
+  readonly handle: number;
+  readonly name: string;
+  /** One letter an argument, see `ArgumentType`. */
+  readonly types: string;
+}
+
+/** Blocks of a grid: x, and y and z where they are not 1. */
+export type Grid = number | readonly [number, number] | readonly [number, number, number];
+
+/** Enqueues kernels on one stream. */
+export interface Launcher {
+  /**
+   * @param threads of a block; @param shared bytes of dynamic shared memory
+   * @param values as the kernel's types say
+   * @throws CudaError
+   */
+  launch(
+    kernel: KernelFunction,
+    grid: Grid,
+    threads: number,
+    shared: number,
+    values: readonly number[],
+  ): void;
+  /** Launches so far. */
+  count(): number;
+}
+
+/** See `Launcher`. */
+export function createLauncher(api: DriverApi, stream: number): Launcher {
+  const buffer = pinned(MAX_ARGUMENT_BYTES);
+  const view = new DataView(buffer.memory);
+  // Pairs of a tag and a value, ended by 0: 1 the buffer's address, 2 the address of its size.
+  const extra = pinned(48);
+  const slots = new BigUint64Array(extra.memory);
+  slots.set([1n, buffer.address, 2n, extra.address + 40n, 0n, 0n]);
+  const extraAddress = Number(extra.address);
+  let launches = 0;
+  return {
+    launch({ handle, name, types }, grid, threads, shared, values) {
+      if (values.length !== types.length)
+        throw new Error(`Expected ${types.length} arguments of kernel ${name}, got ${values.length}`);
+      slots[5] = BigInt(pack(view, types, values));
+      const [x, y = 1, z = 1] = typeof grid === 'number' ? [grid] : grid;
+      if (x === 0 || y === 0 || z === 0) return;
+      const code = api.cuLaunchKernel(handle, x, y, z, threads, 1, 1, shared, stream, 0, extraAddress);
+      if (code !== 0) throw failure('driver', `cuLaunchKernel of ${name}`, code, adviceFor(code));
+      launches++;
+    },
+    count: () => launches,
+  };
+}
+
+const adviceFor = (code: number) =>
+  code === OUT_OF_MEMORY_CODE ? 'the driver ran out of memory; make batch or model smaller' : undefined;
+
+/** Writes `values` into `view`, each aligned to its own size; returns the bytes taken. */
+export function pack(view: DataView, types: string, values: readonly number[]): number {
+  let at = 0;
+  for (let i = 0; i < types.length; i++) {
+    const value = values[i]!;
+    const type = types.charCodeAt(i);
+    if (type === LETTER.p || type === LETTER.l) {
+      at = (at + 7) & ~7;
+      view.setUint32(at, (value % 2 ** 32) >>> 0, true);
+      view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
+      at += 8;
+    } else {
+      if (type === LETTER.f) view.setFloat32(at, value, true);
+      else view.setInt32(at, value, true);
+      at += 4;
+    }
+  }
+  return at;
+}
+
+const LETTER = { p: 112, i: 105, f: 102, l: 108 };
+
+function pinned(bytes: number): { address: bigint; memory: ArrayBuffer } {
+  const pointer = koffi.alloc('uint8_t', bytes);
+  return { address: koffi.address(pointer), memory: koffi.view(pointer, bytes) };
+}

@@ -1,0 +1,211 @@
+// Matrix products by cuBLASLt. Row-major matrices are handed over as the transposed column-major ones that lie in the
+// same memory: C = A B is computed as C^T = B^T A^T. What cuBLASLt's heuristics choose is kept by shape.
+//
+// Letters: op(a) [M,K], op(b) [K,N], c [M,N], each one of a batch of matrices a stride apart.
+
+import type { Allocator } from './allocator.js';
+import { type CublasApi, received } from './library.js';
+import { CudaError, failure } from './status.js';
+
+/** cublasLt.h, cublas_api.h and library_types.h. */
+const COMPUTE_32F = 68;
+const TYPE = { fp32: 0, bf16: 14 } as const;
+const BYTES = { fp32: 4, bf16: 2 } as const;
+const OPERATION = { none: 0, transpose: 1 };
+const DESCRIPTION = { transA: 3, transB: 4 };
+const LAYOUT = { batchCount: 5, batchStride: 6 };
+const PREFERENCE = { workspaceBytes: 1, reductionSchemes: 3, alignment: [5, 6, 7, 8] };
+/** Partial sums through the workspace only: in place, their order would change from run to run. */
+const REPEATABLE_REDUCTIONS = 2 | 4;
+const NOT_SUPPORTED = 15;
+/** Every algorithm on Hopper finds room in this (cuBLAS documentation, cublasSetWorkspace). */
+const WORKSPACE_BYTES = 32 * 2 ** 20;
+/** Of cublasLtMatmulHeuristicResult_t: the algorithm, then the size of its workspace. */
+const RESULT_BYTES = 96;
+const ALGORITHM_BYTES = 64;
+/** What cuBLASLt assumes of addresses unless told otherwise. */
+const FULL_ALIGNMENT = 256;
+
+export type OperandType = keyof typeof TYPE;
+
+/** One product, or a batch of them. */
+export interface ProductCall {
+  m: number;
+  n: number;
+  k: number;
+  transposeA?: boolean;
+  transposeB?: boolean;
+  /** Addresses on the device. */
+  a: number;
+  b: number;
+  c: number;
+  /** Of a and b, and of c; sums are float32 in any case. */
+  operands: OperandType;
+  result?: OperandType;
+  /** c = product + beta c; default 0. */
+  beta?: number;
+  /** c = alpha product + beta c; default 1. */
+  alpha?: number;
+  /** Number of products, and elements between their matrices; a stride of 0 repeats the matrix. */
+  batch?: number;
+  aStride?: number;
+  bStride?: number;
+  cStride?: number;
+}
+
+/** Multiplies. */
+export interface Products {
+  /** Enqueues a product. @throws CudaError, OutOfMemoryError */
+  multiply(call: ProductCall): void;
+  /** Whether cuBLASLt has a kernel for it. */
+  isSupported(call: ProductCall): boolean;
+  /** Version, e.g. 12.4.5. */
+  readonly version: string;
+  /** Shapes that heuristics were asked about, and products. */
+  statistics(): { plans: number; products: number };
+}
+
+interface Plan {
+  description: number;
+  a: number;
+  b: number;
+  c: number;
+  algorithm: Uint8Array;
+  workspaceBytes: number;
+}
+
+/** cuBLASLt's version as its parts: 120405 or 130401 -> 12.4.5. */
+export const versionText = (version: number): string =>
+  [Math.floor(version / 10_000), Math.floor(version / 100) % 100, version % 100].join('.');
+
+/** See `Products`. The context must be current. */
+export function createProducts(api: CublasApi, allocator: Allocator, stream: number): Products {
+  const handle = received((place) => api.cublasLtCreate(place));
+  const plans = new Map<string, Plan | null>();
+  const scalars = { alpha: new Float32Array(1), beta: new Float32Array(1) };
+  let products = 0;
+
+  const planOf = (call: ProductCall): Plan | null => {
+    const { m, n, k, transposeA, transposeB, operands, result, batch = 1, beta = 0 } = call;
+    const strides = batch > 1 ? `${call.aStride} ${call.bStride} ${call.cStride}` : '';
+    const alignment = [
+      alignmentOf(call.b, call.bStride, operands),
+      alignmentOf(call.a, call.aStride, operands),
+    ];
+    alignment.push(alignmentOf(call.c, call.cStride, result ?? 'fp32'));
+    const key = `${operands} ${result} ${m} ${n} ${k} ${transposeA} ${transposeB} ${batch} ${strides} ${beta === 0} ${alignment}`;
+    let plan = plans.get(key);
+    if (plan === undefined) {
+      plan = makePlan(api, handle, call, alignment as [number, number, number]);
+      plans.set(key, plan);
+    }
+    return plan;
+  };
+
+  return {
+    multiply(call) {
+      if (call.m === 0 || call.n === 0 || call.batch === 0) return;
+      const plan = planOf(call);
+      if (!plan) throw failure('cublas', `cublasLtMatmulAlgoGetHeuristic ${shapeOf(call)}`, NOT_SUPPORTED);
+      const { description, a, b, c, algorithm, workspaceBytes } = plan;
+      const workspace = workspaceBytes > 0 ? allocator.allocate(workspaceBytes) : undefined;
+      scalars.alpha[0] = call.alpha ?? 1;
+      scalars.beta[0] = call.beta ?? 0;
+      try {
+        api.cublasLtMatmul(
+          handle,
+          description,
+          scalars.alpha,
+          call.b,
+          b,
+          call.a,
+          a,
+          scalars.beta,
+          call.c,
+          c,
+          call.c,
+          c,
+          algorithm,
+          workspace?.address ?? 0,
+          workspaceBytes,
+          stream,
+        );
+      } finally {
+        if (workspace) allocator.free(workspace);
+      }
+      products++;
+    },
+    isSupported: (call) => planOf(call) !== null,
+    version: versionText(api.cublasLtGetVersion()),
+    statistics: () => ({ plans: plans.size, products }),
+  };
+}
+
+const shapeOf = ({ m, n, k, batch = 1, operands, transposeA, transposeB }: ProductCall): string =>
+  `of ${batch} x [${m},${k}]${transposeA ? '^T' : ''} [${k},${n}]${transposeB ? '^T' : ''} in ${operands}`;
+
+/** The largest power of two, up to 256, that divides an address and the bytes between the matrices of a batch. */
+function alignmentOf(address: number, stride: number | undefined, type: OperandType): number {
+  const bytes = (stride ?? 0) * BYTES[type];
+  let alignment = FULL_ALIGNMENT;
+  while (address % alignment !== 0 || bytes % alignment !== 0) alignment /= 2;
+  return alignment;
+}
+
+/** Descriptors and algorithm of a product; null when cuBLASLt has none. */
+function makePlan(
+  api: CublasApi,
+  handle: number,
+  call: ProductCall,
+  alignment: [number, number, number],
+): Plan | null {
+  const { m, n, k, transposeA = false, transposeB = false, operands, result = 'fp32', batch = 1 } = call;
+  const made: (() => void)[] = [];
+  const layout = (type: OperandType, rows: number, columns: number, stride = 0) => {
+    const id = received((place) => api.cublasLtMatrixLayoutCreate(place, TYPE[type], rows, columns, rows));
+    made.push(() => api.cublasLtMatrixLayoutDestroy(id));
+    if (batch > 1) {
+      api.cublasLtMatrixLayoutSetAttribute(id, LAYOUT.batchCount, Int32Array.of(batch), 4);
+      api.cublasLtMatrixLayoutSetAttribute(id, LAYOUT.batchStride, BigInt64Array.of(BigInt(stride)), 8);
+    }
+    return id;
+  };
+  try {
+    const description = received((place) => api.cublasLtMatmulDescCreate(place, COMPUTE_32F, TYPE.fp32));
+    made.push(() => api.cublasLtMatmulDescDestroy(description));
+    const operation = (transposed: boolean) =>
+      Int32Array.of(transposed ? OPERATION.transpose : OPERATION.none);
+    // cuBLASLt's first operand is our b, its second our a.
+    api.cublasLtMatmulDescSetAttribute(description, DESCRIPTION.transA, operation(transposeB), 4);
+    api.cublasLtMatmulDescSetAttribute(description, DESCRIPTION.transB, operation(transposeA), 4);
+    const b = transposeB ? layout(operands, k, n, call.bStride) : layout(operands, n, k, call.bStride);
+    const a = transposeA ? layout(operands, m, k, call.aStride) : layout(operands, k, m, call.aStride);
+    const c = layout(result, n, m, call.cStride);
+    const preference = received((place) => api.cublasLtMatmulPreferenceCreate(place));
+    const found = new Int32Array(1);
+    const results = new Uint8Array(RESULT_BYTES);
+    try {
+      const prefer = (attribute: number, value: ArrayBufferView) =>
+        api.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, value.byteLength);
+      prefer(PREFERENCE.workspaceBytes, BigUint64Array.of(BigInt(WORKSPACE_BYTES)));
+      prefer(PREFERENCE.reductionSchemes, Uint32Array.of(REPEATABLE_REDUCTIONS));
+      [...alignment, alignment[2]].forEach((bytes, i) => {
+        if (bytes !== FULL_ALIGNMENT) prefer(PREFERENCE.alignment[i]!, Uint32Array.of(bytes));
+      });
+      api.cublasLtMatmulAlgoGetHeuristic(handle, description, b, a, c, c, preference, 1, results, found);
+    } catch (error) {
+      if (!(error instanceof CudaError && error.code === NOT_SUPPORTED)) throw error;
+    } finally {
+      api.cublasLtMatmulPreferenceDestroy(preference);
+    }
+    if (found[0] === 0) {
+      for (const undo of made) undo();
+      return null;
+    }
+    const workspaceBytes = Number(new DataView(results.buffer).getBigUint64(ALGORITHM_BYTES, true));
+    return { description, a, b, c, algorithm: results.slice(0, ALGORITHM_BYTES), workspaceBytes };
+  } catch (error) {
+    for (const undo of made) undo();
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+// One GPU made ready: the driver initialized, a context current, a stream, memory, copies, kernels and products.
+
+import { EnvironmentError, expect } from '../../base/errors.js';
+import { type Allocator, createAllocator } from './allocator.js';
+import { createCompiler, type KernelCompiler } from './compile.js';
+import { chosenDevice, type DeviceProperties, driverVersion, openDevice } from './device.js';
+import { createLauncher, type Launcher } from './launch.js';
+import { type DriverApi, loadCublasLt, loadDriver, loadNvrtc, MissingLibrary, received } from './library.js';
+import { createModules, type FindKernel } from './modules.js';
+import { createProducts, type Products } from './products.js';
+import { CudaError, OUT_OF_MEMORY_CODE } from './status.js';
+import { createTransfer, type Transfer } from './transfer.js';
+
+const STREAM_NON_BLOCKING = 1;
+
+/** The first driver that runs CUDA 12, whose libraries are the oldest that serve. */
+const OLDEST_CUDA = 12;
+
+/** Everything that works on one GPU. */
+export interface Session {
+  readonly device: DeviceProperties;
+  readonly driver: DriverApi;
+  readonly stream: number;
+  readonly allocator: Allocator;
+  readonly transfer: Transfer;
+  readonly launcher: Launcher;
+  readonly compiler: KernelCompiler;
+  readonly kernel: FindKernel;
+  readonly products: Products;
+  /** Where the libraries were found. */
+  readonly files: { libcuda: string; libnvrtc: string; libcublasLt: string };
+  /** Device memory in all and free. */
+  memoryInfo(): { free: number; total: number };
+}
+
+/**
+ * Opens the GPU that --device or $TINYGPT_CUDA_DEVICE chose.
+ * @throws MissingLibrary, CudaError, EnvironmentError, UsageError
+ */
+export async function openSession(
+  options: { env?: NodeJS.ProcessEnv; onCompile?: (target: string) => void } = {},
+): Promise<Session> {
+  const { env = process.env, onCompile } = options;
+  const { api: driver, file: driverFile } = await loadDriver(env);
+  driver.cuInit(0);
+  const [major, minor] = driverVersion(driver);
+  if (major < OLDEST_CUDA)
+    throw new EnvironmentError(
+      `the NVIDIA driver runs CUDA ${major}.${minor} at most, expected ${OLDEST_CUDA}.0 or later; install driver 525 or later`,
+    );
+  const device = openDevice(driver, chosenDevice(env));
+  const [{ api: nvrtc, file: nvrtcFile }, { api: cublas, file: cublasFile }] = await both(
+    loadNvrtc(major, env),
+    loadCublasLt(major, env),
+  );
+  const context = received((place) => driver.cuDevicePrimaryCtxRetain(place, device.handle));
+  driver.cuCtxSetCurrent(context);
+  const stream = received((place) => driver.cuStreamCreate(place, STREAM_NON_BLOCKING));
+
+  const memoryInfo = () => {
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    driver.cuMemGetInfo_v2(free, total);
+    return { free: Number(free[0]), total: Number(total[0]) };
+  };
+  const allocator = createAllocator(
+    {
+      take: (bytes) => received((place) => driver.cuMemAlloc_v2(place, bytes)),
+      give: (address) => driver.cuMemFree_v2(address),
+      isExhausted: (error) => error instanceof CudaError && error.code === OUT_OF_MEMORY_CODE,
+      info: memoryInfo,
+    },
+    memoryLimit(env),
+  );
+  const compiler = createCompiler(nvrtc, { chip: device.chip, ...(onCompile && { onFirst: onCompile }) });
+  return {
+    device,
+    driver,
+    stream,
+    allocator,
+    transfer: createTransfer(driver, stream),
+    launcher: createLauncher(driver, stream),
+    compiler,
+    kernel: createModules(driver, compiler),
+    products: createProducts(cublas, allocator, stream),
+    files: { libcuda: driverFile.path, libnvrtc: nvrtcFile.path, libcublasLt: cublasFile.path },
+    memoryInfo,
+  };
+}
+
+/** Both, or an error that names all that is missing. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  const [first, second] = await Promise.allSettled([a, b]);
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value];
+  const errors = [first, second].flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  const missing = errors.filter((error) => error instanceof MissingLibrary);
+  if (missing.length < 2) throw errors[0];
+  const [{ library, tooNew, message }, other] = missing as [MissingLibrary, MissingLibrary];
+  throw new MissingLibrary(library, [...tooNew, ...other.tooNew], `${message}; ${other.message}`);
+}
+
+/** $TINYGPT_CUDA_MEMORY, GiB of device memory that may be held. @throws UsageError unless it is a number > 0 */
+export function memoryLimit(env: NodeJS.ProcessEnv = process.env): number {
+  const text = env.TINYGPT_CUDA_MEMORY;
+  if (!text) return Infinity;
+  const limit = Number(text) * 2 ** 30;
+  expect(limit > 0, () => `Expected TINYGPT_CUDA_MEMORY to be GiB > 0, got ${text}`);
+  return limit;
+}

@@ -1,0 +1,118 @@
+// What the CUDA libraries return, as errors: the call, the code's name, and what to do about it.
+
+import { EnvironmentError } from '../../base/errors.js';
+
+/** A call into CUDA that failed. */
+export class CudaError extends EnvironmentError {
+  override readonly name = 'CudaError';
+  /**
+   * @param call the function's name; @param code what it returned; @param codeName CUDA's name of that;
+   * @param advice what helps
+   */
+  constructor(
+    readonly call: string,
+    readonly code: number,
+    readonly codeName: string,
+    readonly advice: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${call} failed with ${codeName} (${code}): ${advice}`, options);
+  }
+}
+
+/** CUresult's names and what helps; cuda.h. */
+const DRIVER: Record<number, [string, string]> = {
+  1: ['CUDA_ERROR_INVALID_VALUE', 'a fault of this program; please report it'],
+  2: ['CUDA_ERROR_OUT_OF_MEMORY', 'make batch or model smaller, or end other programs on this GPU'],
+  3: ['CUDA_ERROR_NOT_INITIALIZED', 'start the process anew'],
+  4: ['CUDA_ERROR_DEINITIALIZED', 'the process is ending'],
+  34: ['CUDA_ERROR_STUB_LIBRARY', 'a stub of libcuda is in the path; put the folder of the driver before it'],
+  35: ['CUDA_ERROR_INSUFFICIENT_DRIVER', 'install a newer NVIDIA driver'],
+  36: ['CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER', 'install a newer NVIDIA driver'],
+  46: ['CUDA_ERROR_DEVICE_UNAVAILABLE', 'another process holds this GPU; choose another with --device'],
+  100: [
+    'CUDA_ERROR_NO_DEVICE',
+    'no GPU is visible; see nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides it',
+  ],
+  101: ['CUDA_ERROR_INVALID_DEVICE', 'choose another GPU with --device; nvidia-smi lists them'],
+  200: ['CUDA_ERROR_INVALID_IMAGE', 'the compiled kernel is damaged; empty the cuda folder of the cache'],
+  201: ['CUDA_ERROR_INVALID_CONTEXT', 'start the process anew'],
+  209: [
+    'CUDA_ERROR_NO_BINARY_FOR_GPU',
+    'the kernel was compiled for another GPU; empty the cuda folder of the cache',
+  ],
+  214: ['CUDA_ERROR_ECC_UNCORRECTABLE', 'the memory of this GPU has a fault; see nvidia-smi -q -d ECC'],
+  218: ['CUDA_ERROR_INVALID_PTX', 'install a newer NVIDIA driver, or an NVRTC of its version'],
+  221: [
+    'CUDA_ERROR_JIT_COMPILER_NOT_FOUND',
+    'reinstall the NVIDIA driver (libnvidia-ptxjitcompiler is missing)',
+  ],
+  222: ['CUDA_ERROR_UNSUPPORTED_PTX_VERSION', 'install a newer NVIDIA driver, or an NVRTC of its version'],
+  304: ['CUDA_ERROR_OPERATING_SYSTEM', 'see the system log (dmesg)'],
+  400: ['CUDA_ERROR_INVALID_HANDLE', 'a fault of this program; please report it'],
+  500: ['CUDA_ERROR_NOT_FOUND', 'a fault of this program; please report it'],
+  600: ['CUDA_ERROR_NOT_READY', 'a fault of this program; please report it'],
+  700: [
+    'CUDA_ERROR_ILLEGAL_ADDRESS',
+    'a kernel left its memory; the state of the GPU is lost, start the process anew',
+  ],
+  701: ['CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES', 'this GPU has too few registers or too little shared memory'],
+  702: [
+    'CUDA_ERROR_LAUNCH_TIMEOUT',
+    'the watchdog of the display ended a kernel; use a GPU without a display',
+  ],
+  716: [
+    'CUDA_ERROR_MISALIGNED_ADDRESS',
+    'a fault of this program; the state of the GPU is lost, start the process anew',
+  ],
+  719: ['CUDA_ERROR_LAUNCH_FAILED', 'a kernel failed; the state of the GPU is lost, start the process anew'],
+  801: ['CUDA_ERROR_NOT_SUPPORTED', 'this GPU or driver does not offer it'],
+  802: ['CUDA_ERROR_SYSTEM_NOT_READY', 'the GPUs are still starting (nvidia-fabricmanager); try again'],
+  803: [
+    'CUDA_ERROR_SYSTEM_DRIVER_MISMATCH',
+    'library and kernel module of the driver differ; restart the machine',
+  ],
+  804: ['CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE', 'install the driver that this CUDA needs'],
+  999: ['CUDA_ERROR_UNKNOWN', 'see the system log (dmesg); restarting the machine often helps'],
+};
+
+/** nvrtcResult's names; nvrtc.h. */
+const NVRTC: Record<number, [string, string]> = {
+  1: ['NVRTC_ERROR_OUT_OF_MEMORY', 'free some memory of the machine'],
+  2: ['NVRTC_ERROR_PROGRAM_CREATION_FAILURE', 'reinstall NVRTC'],
+  3: ['NVRTC_ERROR_INVALID_INPUT', 'a fault of this program; please report it'],
+  4: ['NVRTC_ERROR_INVALID_PROGRAM', 'a fault of this program; please report it'],
+  5: ['NVRTC_ERROR_INVALID_OPTION', 'install NVRTC of CUDA 12 or later'],
+  6: ['NVRTC_ERROR_COMPILATION', 'the sources of the kernels do not compile'],
+  7: [
+    'NVRTC_ERROR_BUILTIN_OPERATION_FAILURE',
+    'libnvrtc-builtins is missing beside libnvrtc; reinstall NVRTC',
+  ],
+  11: ['NVRTC_ERROR_INTERNAL_ERROR', 'reinstall NVRTC, or try another version of it'],
+};
+
+/** cublasStatus_t's names; cublas_api.h. */
+const CUBLAS: Record<number, [string, string]> = {
+  1: ['CUBLAS_STATUS_NOT_INITIALIZED', 'cuBLASLt needs a newer driver, or a GPU that it supports'],
+  3: ['CUBLAS_STATUS_ALLOC_FAILED', 'out of memory; make batch or model smaller'],
+  7: ['CUBLAS_STATUS_INVALID_VALUE', 'a fault of this program; please report it'],
+  8: ['CUBLAS_STATUS_ARCH_MISMATCH', 'this cuBLASLt does not support this GPU; install a newer one'],
+  11: ['CUBLAS_STATUS_MAPPING_ERROR', 'start the process anew'],
+  13: ['CUBLAS_STATUS_EXECUTION_FAILED', 'the kernel of the product failed; start the process anew'],
+  14: ['CUBLAS_STATUS_INTERNAL_ERROR', 'reinstall cuBLAS, or try another version of it'],
+  15: ['CUBLAS_STATUS_NOT_SUPPORTED', 'this cuBLASLt has no kernel for such a product; install a newer one'],
+};
+
+const TABLES = { driver: DRIVER, nvrtc: NVRTC, cublas: CUBLAS };
+
+/** Which library's codes a number is of. */
+export type CodeSpace = keyof typeof TABLES;
+
+export const OUT_OF_MEMORY_CODE = 2;
+export const NOT_READY_CODE = 600;
+
+/** The error for a call that returned `code`, which is not 0. */
+export function failure(space: CodeSpace, call: string, code: number, detail?: string): CudaError {
+  const [name, advice] = TABLES[space][code] ?? [`error ${code}`, 'see the CUDA documentation of this call'];
+  return new CudaError(call, code, name, detail ?? advice);
+}
