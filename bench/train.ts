@@ -6,27 +6,12 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { probeBackends, useBackend } from '../src/backend/index.js';
-import { UsageError } from '../src/base/errors.js';
 import { backendChoice, precisionChoice } from '../src/cli/backendOptions.js';
 import { reportError } from '../src/cli/cli.js';
 import { windowSizes } from '../src/model/config.js';
-import { overrideConfig, type ResolvedConfig, resolveConfig, type TrainConfig } from '../src/train/config.js';
+import { type ResolvedConfig, resolveConfig } from '../src/train/config.js';
 import { measureTraining } from '../src/train/measure.js';
-import { presetConfig } from '../src/train/presets.js';
-
-/** Shapes larger than the cpu preset, by name. */
-const SHAPES: Record<string, Partial<TrainConfig>> = {
-  'w256-t256': { depth: 4, width: 256, headDim: 64, seqLen: 256, deviceBatchSize: 8, totalBatchSize: 2048 },
-  'w384-t512': { depth: 6, width: 384, headDim: 64, seqLen: 512, deviceBatchSize: 4, totalBatchSize: 2048 },
-  'w512-t1024': {
-    depth: 4,
-    width: 512,
-    headDim: 128,
-    seqLen: 1024,
-    deviceBatchSize: 2,
-    totalBatchSize: 2048,
-  },
-};
+import { benchConfig, SHAPES } from './shapes.js';
 
 /** PyTorch's variants on the same work, the fastest first; null where Python or torch is absent. */
 function measurePeer(
@@ -81,10 +66,7 @@ async function main(): Promise<void> {
     })
     .strict()
     .parseAsync();
-  const sizes = args.shape === undefined ? {} : SHAPES[args.shape];
-  if (!sizes)
-    throw new UsageError(`Expected --shape among ${Object.keys(SHAPES).join(', ')}; got ${args.shape}`);
-  const config = overrideConfig(presetConfig(args.preset), sizes);
+  const config = benchConfig(args.preset, args.shape);
   const resolved = resolveConfig(config);
   const probes = args.backend === 'all' ? (await probeBackends()).filter((probe) => probe.available) : [];
   const names = args.backend === 'all' ? probes.map((probe) => probe.name) : [backendChoice(args.backend)];

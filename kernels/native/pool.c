@@ -7,17 +7,22 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define MAX_THREADS 256
-#define SPINS 2000
+// Longest that a thread looks out for work before it sleeps: more than passes between two kernels of a training step,
+// as on a busy machine a thread that slept waits for another process's turn to end.
+#define SPIN_NANOSECONDS 1000000
 
 static pthread_mutex_t run_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
 static int threads = 1, started = 1, sleeping = 0, open_for_work = 0;
-static atomic_long epoch = 0, next_task = 0;
+static atomic_long epoch = 0;
 static atomic_int active = 0;
-static long task_count = 0;
+// The tasks that a thread takes first, a cache line each; `workers` of them are in use.
+static struct { atomic_long next; long end; char rest[48]; } shares[MAX_THREADS] __attribute__((aligned(64)));
+static int workers = 0;
 static Task task;
 static void *task_args;
 static __thread struct { float *at; long size; } scratch[SCRATCH_SLOTS];
@@ -45,16 +50,36 @@ static void relax(void) {
 #endif
 }
 
-static void draw(void) {
-  long i;
-  while ((i = atomic_fetch_add(&next_task, 1)) < task_count) task(task_args, i);
+static long nanoseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+// Waits a little for a condition.
+#define SPIN_WHILE(condition)                                                      \
+  for (long start = 0, spin = 0; (condition); spin++) {                             \
+    relax();                                                                        \
+    if (spin % 32) continue;                                                        \
+    if (!start) start = nanoseconds();                                              \
+    else if (nanoseconds() - start > SPIN_NANOSECONDS) break;                       \
+  }
+
+// Its own share, then what others have left.
+static void draw(int self) {
+  for (int k = 0; k < workers; k++) {
+    int owner = (self + k) % workers;
+    long i;
+    while (atomic_load(&shares[owner].next) < shares[owner].end)
+      if ((i = atomic_fetch_add(&shares[owner].next, 1)) < shares[owner].end) task(task_args, i);
+  }
 }
 
 static void *worker(void *number) {
   int self = (int)(long)number;
   long seen = 0;
   for (;;) {
-    for (int spin = 0; spin < SPINS && atomic_load(&epoch) == seen; spin++) relax();
+    SPIN_WHILE(atomic_load(&epoch) == seen)
     pthread_mutex_lock(&lock);
     while (atomic_load(&epoch) == seen) {
       sleeping++;
@@ -66,7 +91,7 @@ static void *worker(void *number) {
     if (joins) atomic_fetch_add(&active, 1);
     pthread_mutex_unlock(&lock);
     if (!joins) continue;
-    draw();
+    draw(self);
     pthread_mutex_lock(&lock);
     if (atomic_fetch_sub(&active, 1) == 1) pthread_cond_signal(&done);
     pthread_mutex_unlock(&lock);
@@ -116,15 +141,18 @@ void pool_run(Task work, void *args, long count) {
   pthread_mutex_lock(&lock);
   task = work;
   task_args = args;
-  task_count = count;
-  atomic_store(&next_task, 0);
+  workers = threads;
+  for (int t = 0; t < workers; t++) {
+    atomic_store(&shares[t].next, count * t / workers);
+    shares[t].end = count * (t + 1) / workers;
+  }
   open_for_work = 1;
   atomic_fetch_add(&epoch, 1);
   int sleepers = sleeping;
   pthread_mutex_unlock(&lock);
   if (sleepers) pthread_cond_broadcast(&wake);
-  draw();
-  for (int spin = 0; spin < SPINS && atomic_load(&active) > 0; spin++) relax();
+  draw(0);
+  SPIN_WHILE(atomic_load(&active) > 0)
   pthread_mutex_lock(&lock);
   open_for_work = 0;
   while (atomic_load(&active) > 0) pthread_cond_wait(&done, &lock);

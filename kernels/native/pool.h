@@ -1,5 +1,6 @@
-// A small thread pool: a counter of tasks that all threads draw from, the caller included; waiting threads spin
-// briefly, then sleep, and one that wakes too late is not waited for. How work is cut into tasks never changes a
+// A small thread pool: each thread, the caller included, takes an even share of the tasks in order, then what others
+// have left of theirs; waiting threads spin briefly, then sleep, and one that wakes too late is not waited for. The
+// same rows thus tend to meet the same thread, in whose caches they are. How work is cut into tasks never changes a
 // result: a sum across tasks is kept per task and added up in order.
 #pragma once
 
