@@ -15,12 +15,12 @@
 
 import { UsageError } from '../../base/errors.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
+import { type Axis, axesOf, decode, encode } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
 import { propose } from './cmaes/propose.js';
 import { GENERATION, replayer, toldOf } from './cmaes/replay.js';
 import type { Point } from './cmaes/screen.js';
 import type { Settings } from './cmaes/search.js';
-import { type Axis, axesOf, decode, encode } from './gp/axes.js';
 
 export interface CmaesOptions {
   /** Population of the first run. Default 4 + floor(3 ln n) for n parameters. */

@@ -3,22 +3,22 @@
 // starts of the fit, improvement over an incumbent that is itself uncertain, failures as a model of their own,
 // pruned and running trials taken into account, a Sobol startup after the default configuration.
 //
-//   gp/axes.ts        the space as coordinates      gp/likelihood.ts   fit criterion and its gradient
-//   gp/targets.ts     trials as observations        gp/fit.ts, chain   hyperparameters
-//   gp/kernel.ts      covariance                    gp/posterior.ts    predictions
-//   gp/models.ts      objective and feasibility     gp/acquisition.ts  what a point promises
-//                                                   gp/search.ts       where that is largest
+//   axes.ts           the space as coordinates      gp/likelihood.ts   fit criterion and its gradient
+//   evidence.ts       trials as observations        gp/fit.ts, chain   hyperparameters
+//   gp/targets.ts     values warped                 gp/posterior.ts    predictions
+//   gp/kernel.ts      covariance                    gp/acquisition.ts  what a point promises
+//   gp/models.ts      objective and feasibility     gp/search.ts       where that is largest
 
 import { randomStream } from '../../base/random.js';
 import { sobol } from '../math/sobol.js';
 import type { Params, Sampler, StudyView } from '../types.js';
+import { type Axis, axesOf, decode, snap } from './axes.js';
+import { type Evidence, finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
-import { type Axis, axesOf, decode, snap } from './gp/axes.js';
 import { fitChain } from './gp/chain.js';
 import { feasibilityData, modelObjective, objectiveData } from './gp/models.js';
 import { condition } from './gp/posterior.js';
 import { type Candidate, search } from './gp/search.js';
-import { type Evidence, finishedTrials, gather } from './gp/targets.js';
 
 export interface GpOptions {
   /**

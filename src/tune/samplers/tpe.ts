@@ -11,8 +11,8 @@ import { UsageError } from '../../base/errors.js';
 import { randomStream } from '../../base/random.js';
 import { sobol } from '../math/sobol.js';
 import type { Sampler } from '../types.js';
-import { axesOf, decode, snap } from './gp/axes.js';
-import { finishedTrials, gather } from './gp/targets.js';
+import { axesOf, decode, snap } from './axes.js';
+import { finishedTrials, gather } from './evidence.js';
 import { split } from './tpe/groups.js';
 import { logDensities, mixture, sample } from './tpe/mixture.js';
 

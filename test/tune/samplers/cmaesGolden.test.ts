@@ -4,12 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { float, int } from '../../../src/tune/distributions.js';
+import { axesOf } from '../../../src/tune/samplers/axes.js';
 import { initialCategories, updateCategories } from '../../../src/tune/samplers/cmaes/categorical.js';
 import { cmaConstants, defaultPopulation } from '../../../src/tune/samplers/cmaes/constants.js';
 import { type Gaussian, initialGaussian, updateGaussian } from '../../../src/tune/samplers/cmaes/gaussian.js';
 import { correctMargin } from '../../../src/tune/samplers/cmaes/margin.js';
 import { promisingRegion } from '../../../src/tune/samplers/cmaes/warmStart.js';
-import { axesOf } from '../../../src/tune/samplers/gp/axes.js';
 
 type Step = { x: number[][]; mean: number[]; sigma: number; c: number[]; pSigma: number[]; pC: number[] };
 type Golden = {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
 import { categorical, contains, float, int } from '../../../src/tune/distributions.js';
+import { axesOf, decode, encode, snap } from '../../../src/tune/samplers/axes.js';
+import { gather } from '../../../src/tune/samplers/evidence.js';
 import {
   type Acquisition,
   both,
@@ -9,11 +11,10 @@ import {
   logImprovementSlope,
   logNoisyImprovement,
 } from '../../../src/tune/samplers/gp/acquisition.js';
-import { axesOf, decode, encode, snap } from '../../../src/tune/samplers/gp/axes.js';
 import { fitHyper, priorMode } from '../../../src/tune/samplers/gp/fit.js';
 import { type Data, negativeLogPosterior } from '../../../src/tune/samplers/gp/likelihood.js';
 import { condition, fantasize } from '../../../src/tune/samplers/gp/posterior.js';
-import { gather, warp } from '../../../src/tune/samplers/gp/targets.js';
+import { warp } from '../../../src/tune/samplers/gp/targets.js';
 import { study, trial } from './gpStudies.js';
 
 /** N points in three numeric and one categorical dimension. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
 import { categorical, float, int, toUnit } from '../../../src/tune/distributions.js';
-import { axesOf } from '../../../src/tune/samplers/gp/axes.js';
+import { axesOf } from '../../../src/tune/samplers/axes.js';
 import { randomSampler } from '../../../src/tune/samplers/random.js';
 import { goodCount, split } from '../../../src/tune/samplers/tpe/groups.js';
 import { logDensities, logMass, mixture, sample } from '../../../src/tune/samplers/tpe/mixture.js';

@@ -7,7 +7,7 @@
 
 import { cardinality, fromUnit, toUnit } from '../../distributions.js';
 import { normalCdf, normalQuantile } from '../../math/normal.js';
-import type { Axis } from '../gp/axes.js';
+import type { Axis } from '../axes.js';
 import type { Gaussian } from './gaussian.js';
 
 /** Ends of the cell that holds u, as coordinates; null at an end of the range. */

@@ -3,8 +3,8 @@
 // told late), all is replayed. So the state is a function of the trials alone.
 
 import type { StudyView, Trial } from '../../types.js';
-import { encode } from '../gp/axes.js';
-import { finishedTrials, gather } from '../gp/targets.js';
+import { encode } from '../axes.js';
+import { finishedTrials, gather } from '../evidence.js';
 import type { Told } from './screen.js';
 import { advance, type Search, type Settings, startSearch } from './search.js';
 

@@ -5,7 +5,7 @@
 // n numeric coordinates; lambda population; m, sigma, C, A as in gaussian.ts and margin.ts.
 
 import { randomStream } from '../../../base/random.js';
-import type { Axis } from '../gp/axes.js';
+import type { Axis } from '../axes.js';
 import { type Categories, initialCategories, updateCategories } from './categorical.js';
 import { type CmaConstants, cmaConstants } from './constants.js';
 import { type Gaussian, initialGaussian, norm, updateGaussian, whiten } from './gaussian.js';

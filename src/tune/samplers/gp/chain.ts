@@ -3,7 +3,7 @@
 // (or another process) comes to the same. Fits once made are kept.
 
 import type { StudyView, Trial } from '../../types.js';
-import type { Axis } from './axes.js';
+import type { Axis } from '../axes.js';
 import { fitDue, fitHyper, priorMode } from './fit.js';
 import type { Data } from './likelihood.js';
 

@@ -2,10 +2,11 @@
 // they ran at all.
 
 import type { Random } from '../../../base/random.js';
-import type { Axis } from './axes.js';
+import type { Axis } from '../axes.js';
+import type { Evidence } from '../evidence.js';
 import type { Data } from './likelihood.js';
 import { fantasize, type Posterior } from './posterior.js';
-import { type Evidence, warp } from './targets.js';
+import { warp } from './targets.js';
 
 /** Noise-free pasts that expected improvement is averaged over. */
 const PASTS = 16;

@@ -6,8 +6,8 @@ import type { Random } from '../../../base/random.js';
 import { fromUnit, nearest, toUnit } from '../../distributions.js';
 import { minimize } from '../../math/lbfgsb.js';
 import { sobol } from '../../math/sobol.js';
+import { type Axis, snap } from '../axes.js';
 import type { Acquisition } from './acquisition.js';
-import { type Axis, snap } from './axes.js';
 
 /** Candidates over the whole space, and about the anchors. */
 const WIDE = 256;

@@ -2,7 +2,7 @@
 // Sources: Watanabe (arXiv 2304.11127); the weights by age are Bergstra, Yamins, Cox, ICML
 // 2013, those by rank are ours.
 
-import type { Evidence } from '../gp/targets.js';
+import type { Evidence } from '../evidence.js';
 
 export interface Group {
   points: Float64Array[];

@@ -9,8 +9,8 @@
 import type { Random } from '../../../base/random.js';
 import { fromUnit, toUnit } from '../../distributions.js';
 import { LOG_SQRT_2PI, normalCdf, normalLogCdf, normalQuantile } from '../../math/normal.js';
+import type { Axis } from '../axes.js';
 import { cellOf, isGrid } from '../cmaes/margin.js';
-import type { Axis } from '../gp/axes.js';
 
 /** Kernels along one axis. */
 type Line =

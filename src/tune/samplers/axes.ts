@@ -1,9 +1,9 @@
 // The search space as the model sees it: one coordinate per parameter that can vary. Numeric parameters lie in
-// [0, 1] (log scales and half-step widening as in ../../distributions), categorical ones are the index of their
+// [0, 1] (log scales and half-step widening as in ../distributions), categorical ones are the index of their
 // choice. The rest of the sampler never looks at distributions.
 
-import { cardinality, fromUnit, nearest, toUnit } from '../../distributions.js';
-import type { Choice, Distribution, Params, SearchSpace } from '../../types.js';
+import { cardinality, fromUnit, nearest, toUnit } from '../distributions.js';
+import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
 
 /** Grids with at most this many values are searched value by value, finer ones as if continuous. */
 const SMALL_GRID = 16;
