@@ -25,6 +25,8 @@ export interface MemorySource {
   give(address: number): void;
   /** Whether an error of `take` says that memory ran out. */
   isExhausted(error: unknown): boolean;
+  /** Done before segments are given back. */
+  settle?(): void;
   /** Bytes in all and free ones, for messages. */
   info(): { free: number; total: number };
 }
@@ -136,6 +138,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
   };
 
   const trim = (): number => {
+    source.settle?.();
     let bytes = 0;
     for (const pool of Object.values(pools))
       for (const node of pool.all()) {

@@ -29,6 +29,8 @@ interface Entry {
   block: Block | undefined;
   /** The numbers, where they are known here and `block` may be absent; strings and complex numbers in any case. */
   values: Values | undefined;
+  /** What kernels worked out about the tensor and keep with it, by name. */
+  attached?: Map<string, Block[]>;
 }
 
 const WIDTH: Partial<Record<tf.DataType, number>> = { float32: 4, int32: 4, bool: 1 };
@@ -51,6 +53,7 @@ export class CudaBackend extends tf.KernelBackend {
 
   constructor(readonly session: Session) {
     super();
+    session.onTrim(() => this.settle());
     this.#data = new tf.DataStorage(this as unknown as tf.KernelBackend, tf.engine());
   }
 
@@ -125,6 +128,7 @@ export class CudaBackend extends tf.KernelBackend {
     const { address } = this.#resident(entry);
     entry.values = undefined;
     this.#dropHalf(entry);
+    this.#detach(entry);
     return address;
   }
 
@@ -155,6 +159,36 @@ export class CudaBackend extends tf.KernelBackend {
     this.#halves.set(entry, block);
     this.toHalf(entry.size, source, block.address);
     return block.address;
+  }
+
+  /**
+   * Memory kept with a tensor, made at the first call: addresses of blocks of `sizes` bytes, which `fill` enqueues the
+   * contents of. Gone when the tensor is.
+   */
+  attached(x: Info, name: string, sizes: readonly number[], fill: (blocks: number[]) => void): number[] {
+    const entry = this.#data.get(x.dataId);
+    const known = entry.attached?.get(name);
+    if (known) return known.map(({ address }) => address);
+    const blocks: Block[] = [];
+    try {
+      for (const bytes of sizes) {
+        const block = this.session.allocator.allocate(bytes);
+        noteScratch(block.bytes);
+        blocks.push(block);
+      }
+      fill(blocks.map(({ address }) => address));
+    } catch (error) {
+      for (const block of blocks) this.#freeScratch(block);
+      throw error;
+    }
+    entry.attached ??= new Map();
+    entry.attached.set(name, blocks);
+    return blocks.map(({ address }) => address);
+  }
+
+  #detach(entry: Entry): void {
+    for (const blocks of entry.attached?.values() ?? []) for (const block of blocks) this.#freeScratch(block);
+    delete entry.attached;
   }
 
   /** Rounds `size` floats to bfloat16. */
@@ -257,6 +291,7 @@ export class CudaBackend extends tf.KernelBackend {
     if (!force && entry.refCount > 0) return false;
     if (entry.block) this.session.allocator.free(entry.block);
     this.#dropHalf(entry);
+    this.#detach(entry);
     this.#data.delete(dataId);
     return true;
   }

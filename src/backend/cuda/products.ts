@@ -42,10 +42,11 @@ export interface ProductCall {
   /** Of a and b, and of c; sums are float32 in any case. */
   operands: OperandType;
   result?: OperandType;
-  /** c = product + beta c; default 0. */
-  beta?: number;
-  /** c = alpha product + beta c; default 1. */
+  /** c = alpha product + beta added; 1 and 0 by default. */
   alpha?: number;
+  beta?: number;
+  /** What is added, of c's layout; c itself by default. */
+  added?: number;
   /** Number of products, and elements between their matrices; a stride of 0 repeats the matrix. */
   batch?: number;
   aStride?: number;
@@ -92,7 +93,8 @@ export function createProducts(api: CublasApi, allocator: Allocator, stream: num
       alignmentOf(call.b, call.bStride, operands),
       alignmentOf(call.a, call.aStride, operands),
     ];
-    alignment.push(alignmentOf(call.c, call.cStride, result ?? 'fp32'));
+    const out = alignmentOf(call.c, call.cStride, result ?? 'fp32');
+    alignment.push(Math.min(out, alignmentOf(call.added ?? call.c, call.cStride, result ?? 'fp32')));
     const key = `${operands} ${result} ${m} ${n} ${k} ${transposeA} ${transposeB} ${batch} ${strides} ${beta === 0} ${alignment}`;
     let plan = plans.get(key);
     if (plan === undefined) {
@@ -121,7 +123,7 @@ export function createProducts(api: CublasApi, allocator: Allocator, stream: num
           call.a,
           a,
           scalars.beta,
-          call.c,
+          call.added ?? call.c,
           c,
           call.c,
           c,

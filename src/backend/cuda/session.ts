@@ -29,6 +29,8 @@ export interface Session {
   readonly products: Products;
   /** Where the libraries were found. */
   readonly files: { libcuda: string; libnvrtc: string; libcublasLt: string };
+  /** Sets what is to be done before memory is given back to the device: work that was put off may yet read it. */
+  onTrim(settle: () => void): void;
   /** Device memory in all and free. */
   memoryInfo(): { free: number; total: number };
 }
@@ -62,8 +64,10 @@ export async function openSession(
     driver.cuMemGetInfo_v2(free, total);
     return { free: Number(free[0]), total: Number(total[0]) };
   };
+  let settle = () => {};
   const allocator = createAllocator(
     {
+      settle: () => settle(),
       take: (bytes) => received((place) => driver.cuMemAlloc_v2(place, bytes)),
       give: (address) => driver.cuMemFree_v2(address),
       isExhausted: (error) => error instanceof CudaError && error.code === OUT_OF_MEMORY_CODE,
@@ -83,6 +87,9 @@ export async function openSession(
     kernel: createModules(driver, compiler),
     products: createProducts(cublas, allocator, stream),
     files: { libcuda: driverFile.path, libnvrtc: nvrtcFile.path, libcublasLt: cublasFile.path },
+    onTrim: (work) => {
+      settle = work;
+    },
     memoryInfo,
   };
 }

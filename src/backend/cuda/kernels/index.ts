@@ -1,10 +1,16 @@
 // The kernels of this folder by the names that tfjs and src/ops know them under.
 
+import { adamwStep } from './adamw.js';
+import { ATTENTION } from './attention.js';
 import { BINARY, OTHER_ELEMENTWISE, UNARY } from './elementwise.js';
+import { EMBEDDING } from './embedding.js';
 import type { CudaKernel } from './kernel.js';
+import { lmHeadCrossEntropy } from './lmHead.js';
 import { MOVES } from './moves.js';
+import { muonStep } from './muon.js';
 import { batchMatMul, linear, linearGrad } from './products.js';
 import { REDUCE } from './reduce.js';
+import { ROWS } from './rows.js';
 
 export const CUDA_KERNELS: Record<string, CudaKernel> = {
   ...UNARY,
@@ -12,7 +18,13 @@ export const CUDA_KERNELS: Record<string, CudaKernel> = {
   ...OTHER_ELEMENTWISE,
   ...REDUCE,
   ...MOVES,
+  ...ROWS,
+  ...EMBEDDING,
+  ...ATTENTION,
+  AdamWStep: adamwStep,
   BatchMatMul: batchMatMul,
   Linear: linear,
   LinearGrad: linearGrad,
+  LmHeadCrossEntropy: lmHeadCrossEntropy,
+  MuonStep: muonStep,
 };

@@ -1,0 +1,85 @@
+// AdamW steps in place (kernels/cuda/adamw.cu). Contract: src/optim/adamw.ts. Steps that follow one another are put off
+// and become one launch, since most tensors are too small to be worth one of their own.
+
+import { type Info, sizeOf } from '../../flat/store.js';
+import type { CudaBackend } from '../backend.js';
+import { type CudaKernel, numbersOf } from './kernel.js';
+import { PIECE, piecesOf, pieceTeam } from './team.js';
+
+const TENSOR_BYTES = 48;
+const PIECE_BYTES = 8;
+const SETTINGS_BYTES = 24;
+
+interface Step {
+  /** Addresses: param, m, v, grad. */
+  arrays: readonly [number, number, number, number];
+  size: number;
+  /** keep, rate, beta1, beta2, correction, eps. */
+  settings: readonly number[];
+}
+
+const queues = new WeakMap<CudaBackend, Step[]>();
+
+export const adamwStep: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { param, expAvg, expAvgSq, grad } = inputs as Record<'param' | 'expAvg' | 'expAvgSq' | 'grad', Info>;
+  const { lr, beta1, beta2, eps, weightDecay, step } = numbersOf<
+    'lr' | 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'step'
+  >(attrs);
+  const slope = backend.address(grad);
+  const [p, m, v] = [param, expAvg, expAvgSq].map((variable) => backend.writable(variable));
+  const settings = [
+    1 - lr * weightDecay,
+    lr / (1 - beta1 ** step),
+    beta1,
+    beta2,
+    1 / (1 - beta2 ** step),
+    eps,
+  ];
+  let queue = queues.get(backend);
+  if (!queue) {
+    queue = [];
+    queues.set(backend, queue);
+  }
+  queue.push({ arrays: [p!, m!, v!, slope], size: sizeOf(param.shape), settings });
+  backend.postpone(() => flush(backend));
+  return [];
+};
+
+/** Enqueues what was put off. */
+function flush(backend: CudaBackend): void {
+  const steps = queues.get(backend)!.splice(0);
+  const table = tableOf(steps);
+  backend.call(() => {
+    const address = backend.scratch(table.bytes.byteLength);
+    backend.upload(table.bytes, address);
+    const { defines, threads } = pieceTeam(PIECE);
+    backend.launch({ source: 'cuda/adamw.cu', name: 'adamw', types: 'ppp', defines }, table.pieces, threads, [
+      address,
+      address + table.piecesAt,
+      address + table.settingsAt,
+    ]);
+    return null;
+  });
+}
+
+/** The kernel's three tables in one buffer: tensors, pieces, settings. */
+function tableOf(steps: readonly Step[]) {
+  const pieces = steps.reduce((sum, { size }) => sum + piecesOf(size), 0);
+  const piecesAt = TENSOR_BYTES * steps.length;
+  const settingsAt = piecesAt + PIECE_BYTES * pieces;
+  const bytes = new DataView(new ArrayBuffer(settingsAt + SETTINGS_BYTES * steps.length));
+  let piece = piecesAt;
+  steps.forEach(({ arrays, size, settings }, i) => {
+    [...arrays, size, i].forEach((value, j) => {
+      bytes.setBigUint64(TENSOR_BYTES * i + 8 * j, BigInt(value), true);
+    });
+    settings.forEach((value, j) => {
+      bytes.setFloat32(settingsAt + SETTINGS_BYTES * i + 4 * j, value, true);
+    });
+    for (let index = 0; index < piecesOf(size); index++, piece += PIECE_BYTES) {
+      bytes.setInt32(piece, i, true);
+      bytes.setInt32(piece + 4, index, true);
+    }
+  });
+  return { bytes, pieces, piecesAt, settingsAt };
+}

@@ -1,0 +1,67 @@
+// Token embedding and the scatter of its gradient (kernels/cuda/embedding.cu). Contract: src/ops/embedding.ts. An id out
+// of range reads not-a-number, since a device cannot throw: the loss then tells.
+
+import { type Info, sizeOf } from '../../flat/store.js';
+import type { CudaBackend } from '../backend.js';
+import { type CudaKernel, numbersOf } from './kernel.js';
+import { rowTeam } from './team.js';
+
+const SOURCE = 'cuda/embedding.cu';
+/** Tokens that one block counts or places. */
+const CHUNK = 1024;
+/** Threads of a block that sums one row of the table, and lanes that share its columns. */
+const GRAD = { threads: 256, lanes: 32 };
+
+const embedding: CudaKernel = ({ inputs, backend }) => {
+  const { table, ids } = inputs as { table: Info; ids: Info };
+  const [vocab, width] = table.shape as [number, number];
+  const count = sizeOf(ids.shape);
+  const y = backend.make([count, width]);
+  const { defines, threads, blocks } = rowTeam(width);
+  const values = [count, vocab, width, ...[table, ids, y].map((tensor) => backend.address(tensor))];
+  backend.launch(
+    { source: SOURCE, name: 'embedding', types: 'iiippp', defines },
+    blocks(count),
+    threads,
+    values,
+  );
+  return [y];
+};
+
+/** The tokens by id, and where each id's begin: sorted once for all tables that the same ids read. */
+function orderOf(backend: CudaBackend, ids: Info, rows: number): { starts: number; order: number } {
+  const count = sizeOf(ids.shape);
+  const [starts, order] = backend.attached(ids, `order ${rows}`, [4 * (rows + 1), 4 * count], (blocks) => {
+    const [starts, order] = blocks as [number, number];
+    const chunks = Math.ceil(count / CHUNK);
+    const counts = backend.scratch(4 * chunks * rows);
+    const from = backend.address(ids);
+    const run = (name: string, types: string, grid: number, threads: number, values: number[]) =>
+      backend.launch({ source: SOURCE, name, types }, grid, threads, values);
+    run('ids_count', 'iipp', chunks, 256, [count, rows, from, counts]);
+    run('ids_prefix', 'iipp', Math.ceil(rows / 256), 256, [chunks, rows, counts, starts]);
+    run('ids_starts', 'ip', 1, 1024, [rows, starts]);
+    run('ids_place', 'iipppp', chunks, CHUNK, [count, rows, from, counts, starts, order]);
+  }) as [number, number];
+  return { starts, order };
+}
+
+const embeddingGrad: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { ids, dy } = inputs as { ids: Info; dy: Info };
+  const { rows } = numbersOf<'rows'>(attrs);
+  const width = dy.shape[1]!;
+  const dTable = backend.make([rows, width]);
+  const { starts, order } = orderOf(backend, ids, rows);
+  const vector = width % 4 === 0 ? 4 : 1;
+  const defines = { TEAM: GRAD.lanes, VL: vector };
+  const columns = Math.ceil(width / (GRAD.lanes * vector));
+  backend.launch(
+    { source: SOURCE, name: 'embedding_grad', types: 'iipppp', defines },
+    [rows, columns],
+    GRAD.threads,
+    [rows, width, starts, order, backend.address(dy), backend.address(dTable)],
+  );
+  return [dTable];
+};
+
+export const EMBEDDING: Record<string, CudaKernel> = { Embedding: embedding, EmbeddingGrad: embeddingGrad };

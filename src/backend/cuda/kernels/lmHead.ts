@@ -1,0 +1,88 @@
+// Language-model head and cross-entropy (kernels/cuda/cross_entropy.cu and products). Contract: src/ops/lmHead.ts.
+// Logits are held for a chunk of rows at a time; their gradient takes their place.
+
+import type { Info } from '../../flat/store.js';
+import type { CudaBackend } from '../backend.js';
+import type { CudaKernel } from './kernel.js';
+import { operandType } from './products.js';
+import { blockTeam, oneBlock, rowTeam } from './team.js';
+
+const SOURCE = 'cuda/cross_entropy.cu';
+
+/** The most bytes of logits held at once, in float32. */
+const MAX_LOGITS_BYTES = 256 * 2 ** 20;
+/** Fewer rows than this make products too small for a large GPU. */
+const MIN_ROWS = 1024;
+/** Rows up to this width are a part of a warp's work. */
+const NARROW = 1024;
+
+/** Rows of logits at once: as many as take the memory of x [rows, width], at least MIN_ROWS, within the limit. */
+export function logitsRowsOnDevice(rows: number, width: number, vocab: number): number {
+  const most = Math.floor(MAX_LOGITS_BYTES / (4 * vocab));
+  return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, Math.floor((rows * width) / vocab)))));
+}
+
+export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { x, w, targets } = inputs as { x: Info; w: Info; targets: Info };
+  const { softcap, reduction, withGrad } = attrs as {
+    softcap: number;
+    reduction: 'none' | 'mean' | 'sum';
+    withGrad: boolean;
+  };
+  const [rows, width] = x.shape as [number, number];
+  const vocab = w.shape[0]!;
+  const each = reduction === 'none';
+  const loss = backend.make(each ? [rows] : []);
+  const gradients = withGrad ? { dx: backend.make(x.shape), dw: backend.make(w.shape) } : undefined;
+  const losses = each ? backend.address(loss) : backend.scratch(4 * rows);
+  const labels = backend.address(targets);
+  const alone = oneBlock();
+  const launchAlone = (name: string, types: string, values: number[]) =>
+    backend.launch({ source: SOURCE, name, types, defines: alone.defines }, 1, alone.threads, values);
+
+  let weight = 0;
+  if (reduction === 'mean') {
+    weight = backend.scratch(4);
+    launchAlone('mean_weight', 'ipp', [rows, labels, weight]);
+  }
+  const step = logitsRowsOnDevice(rows, width, vocab);
+  const bf16 = operandType(backend) === 'bf16';
+  const logits = backend.scratch(4 * step * vocab);
+  const slopes = withGrad && bf16 ? backend.scratch(2 * step * vocab) : logits;
+  const operands = { x: operandOf(backend, x), w: operandOf(backend, w), type: operandType(backend) };
+  const bytes = bf16 ? 2 : 4;
+  const team = vocab > NARROW ? blockTeam(vocab) : rowTeam(vocab);
+  for (let from = 0; from < rows; from += step) {
+    const m = Math.min(step, rows - from);
+    const xs = operands.x + bytes * from * width;
+    const common = { operands: operands.type };
+    backend.multiply({ ...common, m, n: vocab, k: width, transposeB: true, a: xs, b: operands.w, c: logits });
+    backend.launch(
+      { source: SOURCE, name: 'cross_entropy', types: 'iifipppp', defines: team.defines },
+      team.blocks(m),
+      team.threads,
+      [m, vocab, softcap, Number(withGrad), weight, labels + 4 * from, logits, losses + 4 * from],
+    );
+    if (!gradients) continue;
+    if (bf16) backend.toHalf(m * vocab, logits, slopes);
+    const dx = backend.address(gradients.dx) + 4 * from * width;
+    const dw = backend.address(gradients.dw);
+    backend.multiply({ ...common, m, n: width, k: vocab, a: slopes, b: operands.w, c: dx });
+    backend.multiply({
+      ...common,
+      m: vocab,
+      n: width,
+      k: m,
+      transposeA: true,
+      a: slopes,
+      b: xs,
+      c: dw,
+      beta: from === 0 ? 0 : 1,
+    });
+  }
+  if (!each) launchAlone('sum_losses', 'ippp', [rows, losses, weight, backend.address(loss)]);
+  return gradients ? [loss, gradients.dx, gradients.dw] : [loss];
+};
+
+const operandOf = (backend: CudaBackend, x: Info): number =>
+  operandType(backend) === 'bf16' ? backend.half(x) : backend.address(x);

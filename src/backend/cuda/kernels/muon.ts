@@ -1,0 +1,152 @@
+// Muon steps in place: K matrices [R,S] of one shape at once (kernels/cuda/muon.cu; the products of Polar Express by
+// cuBLASLt, batched). Contract: src/optim/muon.ts. In bf16 the iterates are bfloat16, as the reference's are.
+
+import type { Info } from '../../flat/store.js';
+import type { CudaBackend } from '../backend.js';
+import type { Defines } from '../compile.js';
+import type { Grid } from '../launch.js';
+import type { ProductCall } from '../products.js';
+import { type CudaKernel, numbersOf } from './kernel.js';
+import { POLAR_EXPRESS } from './polarExpress.js';
+import { operandType } from './products.js';
+import { oneBlock, piecesOf, pieceTeam, rowTeam } from './team.js';
+
+const SOURCE = 'cuda/muon.cu';
+
+/** Rows of 32 columns at a time, each column summed by this many threads. */
+const COLUMN_THREADS = 256;
+
+export const muonStep: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { momentum, secondMoment } = inputs as { momentum: Info; secondMoment: Info };
+  const { count, lr, beta2, weightDecay, nsSteps } = numbersOf<
+    'count' | 'lr' | 'beta2' | 'weightDecay' | 'nsSteps'
+  >(attrs);
+  const mu = attrs.momentum as number;
+  const [R, S] = inputs.param0!.shape as [number, number];
+  const K = count;
+  const n = R * S;
+  const bf16 = operandType(backend) === 'bf16';
+  const bytes = bf16 ? 2 : 4;
+  const run = (
+    name: string,
+    types: string,
+    grid: Grid,
+    threads: number,
+    defines: Defines,
+    values: number[],
+  ) =>
+    backend.launch(
+      { source: SOURCE, name, types, defines: bf16 ? { ...defines, ACT_BF16: 1 } : defines },
+      grid,
+      threads,
+      values,
+    );
+
+  const table = new DataView(new ArrayBuffer(16 * K + 16));
+  for (let i = 0; i < K; i++) {
+    const pair = [backend.writable(inputs[`param${i}`]!), backend.address(inputs[`grad${i}`]!)];
+    pair.forEach((address, j) => {
+      table.setBigUint64(16 * i + 8 * j, BigInt(address), true);
+    });
+  }
+  [lr, mu, beta2, lr * weightDecay].forEach((value, j) => {
+    table.setFloat32(16 * K + 4 * j, value, true);
+  });
+  const matrices = backend.scratch(table.byteLength);
+  const settings = matrices + 16 * K;
+  const [m, second] = [backend.writable(momentum), backend.writable(secondMoment)];
+  backend.upload(table, matrices);
+
+  const pieces = piecesOf(n);
+  const piece = pieceTeam(n);
+  const [u, squares] = [backend.scratch(4 * K * n), backend.scratch(4 * K * pieces)];
+  run('muon_momentum', 'lppppp', [pieces, K], piece.threads, piece.defines, [
+    n,
+    matrices,
+    settings,
+    m,
+    u,
+    squares,
+  ]);
+  let x = backend.scratch(bytes * K * n);
+  run('muon_start', 'lppp', [pieces, K], piece.threads, piece.defines, [n, squares, u, x]);
+  x = orthogonalise(backend, x, K, R, S, nsSteps);
+
+  const [longer, shorter] = [Math.max(R, S), Math.min(R, S)];
+  const means = backend.scratch(4 * K * longer);
+  const row = rowTeam(S);
+  if (R >= S)
+    run('muon_row_squares', 'iiipp', row.blocks(K * R), row.threads, row.defines, [K, R, S, x, means]);
+  else
+    run('muon_column_squares', 'iipp', [Math.ceil(S / 32), K], COLUMN_THREADS, oneBlock().defines, [
+      R,
+      S,
+      x,
+      means,
+    ]);
+  const alone = oneBlock();
+  run('muon_factors', 'iippp', K, alone.threads, alone.defines, [longer, shorter, settings, means, second]);
+  run('muon_update', 'iiipppp', row.blocks(K * R), row.threads, row.defines, [
+    K,
+    R,
+    S,
+    matrices,
+    settings,
+    x,
+    means,
+  ]);
+  return [];
+};
+
+/** Polar Express on x [K,R,S] (Amsel et al. 2025, algorithm 1): X <- a X + (b A + c A A) X, A = X X^T, or from the right. */
+function orthogonalise(
+  backend: CudaBackend,
+  x: number,
+  K: number,
+  R: number,
+  S: number,
+  steps: number,
+): number {
+  const operands = operandType(backend);
+  const bytes = operands === 'bf16' ? 2 : 4;
+  const wide = R <= S;
+  const side = Math.min(R, S);
+  const [gram, polynomial] = [backend.scratch(bytes * K * side ** 2), backend.scratch(bytes * K * side ** 2)];
+  let next = backend.scratch(bytes * K * R * S);
+  const multiply = (call: Omit<ProductCall, 'operands'>) =>
+    backend.multiply({ ...call, operands, result: operands, batch: K });
+  const squares = { aStride: side ** 2, bStride: side ** 2, cStride: side ** 2 };
+  for (const [a, b, c] of POLAR_EXPRESS.slice(0, steps)) {
+    const sides = { m: side, n: side, k: Math.max(R, S), transposeA: !wide, transposeB: wide };
+    multiply({ ...sides, a: x, b: x, c: gram, aStride: R * S, bStride: R * S, cStride: side ** 2 });
+    multiply({
+      ...squares,
+      m: side,
+      n: side,
+      k: side,
+      a: gram,
+      b: gram,
+      c: polynomial,
+      alpha: c,
+      beta: b,
+      added: gram,
+    });
+    const [left, right] = wide ? [polynomial, x] : [x, polynomial];
+    const [leftStride, rightStride] = wide ? [side ** 2, R * S] : [R * S, side ** 2];
+    multiply({
+      m: R,
+      n: S,
+      k: side,
+      a: left,
+      b: right,
+      c: next,
+      aStride: leftStride,
+      bStride: rightStride,
+      cStride: R * S,
+      beta: a,
+      added: x,
+    });
+    [x, next] = [next, x];
+  }
+  return x;
+}

@@ -1,0 +1,179 @@
+// Fused kernels by rows: norm, rotary embedding, gated value embedding, squared ReLU, residual mix (kernels/cuda/{norm,
+// rotary,value_embedding,elementwise}.cu). Contracts: src/ops.
+
+import { type Info, sizeOf } from '../../flat/store.js';
+import type { CudaBackend } from '../backend.js';
+import { type CudaKernel, numbersOf } from './kernel.js';
+import { oneBlock, piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
+
+/** Launches a kernel for `rows` rows. */
+function onRows(
+  backend: CudaBackend,
+  [source, name, types]: readonly [string, string, string],
+  team: Team,
+  rows: number,
+  values: readonly number[],
+): void {
+  const spec = { source: `cuda/${source}.cu`, name, types, defines: team.defines };
+  backend.launch(spec, team.blocks(rows), team.threads, values);
+}
+
+const addresses = (backend: CudaBackend, ...tensors: Info[]): number[] =>
+  tensors.map((tensor) => backend.address(tensor));
+
+const rmsNorm: CudaKernel = ({ inputs, attrs, backend }) => {
+  const x = inputs.x!;
+  const [rows, width] = x.shape as [number, number];
+  const y = backend.make(x.shape);
+  const rstd = backend.make([rows, 1]);
+  const { epsilon } = numbersOf<'epsilon'>(attrs);
+  const values = [rows, width, epsilon, ...addresses(backend, x, y, rstd)];
+  onRows(backend, ['norm', 'rms_norm', 'iifppp'], rowTeam(width), rows, values);
+  return [y, rstd];
+};
+
+const rmsNormGrad: CudaKernel = ({ inputs, backend }) => {
+  const { y, rstd, dy } = inputs as { y: Info; rstd: Info; dy: Info };
+  const [rows, width] = y.shape as [number, number];
+  const dx = backend.make(y.shape);
+  const values = [rows, width, ...addresses(backend, y, rstd, dy, dx)];
+  onRows(backend, ['norm', 'rms_norm_grad', 'iipppp'], rowTeam(width), rows, values);
+  return [dx];
+};
+
+const rotaryQkNorm: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { x, cos, sin } = inputs as { x: Info; cos: Info; sin: Info };
+  const { heads, epsilon } = numbersOf<'heads' | 'epsilon'>(attrs);
+  const [rows, width] = x.shape as [number, number];
+  const each = width / heads;
+  const y = backend.make(x.shape);
+  const rstd = backend.make([rows * heads, 1]);
+  const values = [rows, cos.shape[0]!, heads, each, epsilon, ...addresses(backend, x, cos, sin, y, rstd)];
+  const team = rowTeam(each, [each / 2]);
+  onRows(backend, ['rotary', 'rotary', 'iiiifppppp'], team, rows * heads, values);
+  return [y, rstd];
+};
+
+const rotaryQkNormGrad: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { y, rstd, cos, sin, dy } = inputs as Record<'y' | 'rstd' | 'cos' | 'sin' | 'dy', Info>;
+  const { heads } = numbersOf<'heads'>(attrs);
+  const [rows, width] = y.shape as [number, number];
+  const each = width / heads;
+  const dx = backend.make(y.shape);
+  const values = [rows, cos.shape[0]!, heads, each, ...addresses(backend, y, rstd, cos, sin, dy, dx)];
+  const team = rowTeam(each, [each / 2]);
+  onRows(backend, ['rotary', 'rotary_grad', 'iiiipppppp'], team, rows * heads, values);
+  return [dx];
+};
+
+/** N, C, G, D and K of a gated value embedding. */
+function gatedSizes(ve: Info, x: Info, gateWeight: Info) {
+  const [rows, width] = ve.shape as [number, number];
+  const [kvHeads, channels] = gateWeight.shape as [number, number];
+  return { N: rows, C: x.shape[1]!, G: kvHeads, D: width / kvHeads, K: channels };
+}
+
+const gatedValueEmbedding: CudaKernel = ({ inputs, backend }) => {
+  const { v, ve, x, gateWeight } = inputs as Record<'v' | 've' | 'x' | 'gateWeight', Info>;
+  const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
+  const y = backend.make(v.shape);
+  const gate = backend.make([N, G]);
+  const values = [N, C, G, D, K, ...addresses(backend, v, ve, x, gateWeight, y, gate)];
+  const team = rowTeam(D, [C, K]);
+  onRows(backend, ['value_embedding', 'value_embedding', 'iiiiipppppp'], team, N * G, values);
+  return [y, gate];
+};
+
+/** Tokens whose share of the gate's gradient one block sums. */
+const GATE_PIECE = 256;
+
+const gatedValueEmbeddingGrad: CudaKernel = ({ inputs, backend }) => {
+  const { ve, x, gateWeight, gate, dy } = inputs as Record<'ve' | 'x' | 'gateWeight' | 'gate' | 'dy', Info>;
+  const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
+  const [dve, dx, dw] = [ve, x, gateWeight].map(({ shape }) => backend.make(shape)) as [Info, Info, Info];
+  const dz = backend.scratch(4 * N * G);
+  const slopes = [N, G, D, ...addresses(backend, ve, gate, dy, dve), dz];
+  onRows(backend, ['value_embedding', 'gated_grad', 'iiippppp'], rowTeam(D), N * G, slopes);
+  const weight = backend.address(gateWeight);
+  const forX = [N, C, G, K, dz, weight, backend.address(dx)];
+  onRows(backend, ['value_embedding', 'gate_dx', 'iiiippp'], rowTeam(C, [K]), N, forX);
+  const pieces = Math.ceil(N / GATE_PIECE);
+  const parts = backend.scratch(4 * pieces * G * K);
+  const { defines } = oneBlock();
+  const source = 'cuda/value_embedding.cu';
+  backend.launch({ source, name: 'gate_dw', types: 'iiiippp', defines }, pieces, 128, [
+    N,
+    C,
+    G,
+    K,
+    dz,
+    backend.address(x),
+    parts,
+  ]);
+  backend.launch({ source, name: 'gate_dw_sums', types: 'iipp', defines }, Math.ceil((G * K) / 128), 128, [
+    pieces,
+    G * K,
+    parts,
+    backend.address(dw),
+  ]);
+  return [dve, dx, dw];
+};
+
+const reluSquared: CudaKernel = ({ inputs, backend }) => {
+  const x = inputs.x!;
+  const n = sizeOf(x.shape);
+  const y = backend.make(x.shape);
+  const values = [n, ...addresses(backend, x, y)];
+  onRows(backend, ['elementwise', 'relu_squared', 'lpp'], pieceTeam(n), piecesOf(n), values);
+  return [y];
+};
+
+const reluSquaredGrad: CudaKernel = ({ inputs, backend }) => {
+  const { y, dy } = inputs as { y: Info; dy: Info };
+  const n = sizeOf(y.shape);
+  const dx = backend.make(y.shape);
+  const values = [n, ...addresses(backend, y, dy, dx)];
+  onRows(backend, ['elementwise', 'relu_squared_grad', 'lppp'], pieceTeam(n), piecesOf(n), values);
+  return [dx];
+};
+
+const residualMix: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { x, x0, residLambdas, x0Lambdas } = inputs as Record<string, Info> & { x: Info };
+  const { layer } = numbersOf<'layer'>(attrs);
+  const n = sizeOf(x.shape);
+  const y = backend.make(x.shape);
+  const values = [n, layer, ...addresses(backend, x, x0!, residLambdas!, x0Lambdas!, y)];
+  onRows(backend, ['elementwise', 'residual_mix', 'lippppp'], pieceTeam(n), piecesOf(n), values);
+  return [y];
+};
+
+const residualMixGrad: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { x, x0, residLambdas, x0Lambdas, dy } = inputs as Record<
+    'x' | 'x0' | 'residLambdas' | 'x0Lambdas' | 'dy',
+    Info
+  >;
+  const { layer } = numbersOf<'layer'>(attrs);
+  const n = sizeOf(x.shape);
+  const pieces = piecesOf(n);
+  const outputs = [x, x0, residLambdas, x0Lambdas].map(({ shape }) => backend.make(shape));
+  const [dx, dx0, dResid, dFirst] = outputs as [Info, Info, Info, Info];
+  const sums = backend.scratch(16 * pieces);
+  const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, dy, dx, dx0), sums];
+  onRows(backend, ['elementwise', 'residual_mix_grad', 'lipppppppp'], pieceTeam(n), pieces, values);
+  const totals = [pieces, sizeOf(residLambdas.shape), layer, sums, ...addresses(backend, dResid, dFirst)];
+  onRows(backend, ['elementwise', 'residual_mix_sums', 'iiippp'], oneBlock(), 1, totals);
+  return outputs;
+};
+
+export const ROWS: Record<string, CudaKernel> = {
+  GatedValueEmbedding: gatedValueEmbedding,
+  GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,
+  ReluSquared: reluSquared,
+  ReluSquaredGrad: reluSquaredGrad,
+  ResidualMix: residualMix,
+  ResidualMixGrad: residualMixGrad,
+  RmsNorm: rmsNorm,
+  RmsNormGrad: rmsNormGrad,
+  RotaryQkNorm: rotaryQkNorm,
+  RotaryQkNormGrad: rotaryQkNormGrad,
+};

@@ -1,0 +1,62 @@
+// How row kernels are compiled and launched: kernels/cuda/README.md.
+
+import type { Defines } from '../compile.js';
+
+/** Numbers that a piece of a long tensor has. */
+export const PIECE = 4096;
+
+/** Threads of a block, where a team is smaller. */
+const THREADS = 256;
+
+/** Widths above this are worked on by a whole block. */
+const WIDE = 4096;
+
+/** A way to launch row kernels: macros, and the grid for a number of rows. */
+export interface Team {
+  defines: Defines;
+  threads: number;
+  /** Blocks for `rows` rows. */
+  blocks(rows: number): number;
+}
+
+/** Numbers moved at once where these are the lengths and strides of rows. */
+const vectorOf = (lengths: readonly number[]): number => (lengths.every((n) => n % 4 === 0) ? 4 : 1);
+
+const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
+
+const teams = new Map<number, Team>();
+
+/** One object for each kind of team, so that the macros' text is made once. */
+function teamOf(size: number, vector: number): Team {
+  const key = 8 * size + vector;
+  let team = teams.get(key);
+  if (!team) {
+    const threads = size > 32 ? size : THREADS;
+    team = {
+      defines: { TEAM: size, VL: vector },
+      threads,
+      blocks: (rows) => Math.ceil((rows * size) / threads),
+    };
+    teams.set(key, team);
+  }
+  return team;
+}
+
+/** A team for rows of `width` numbers; `lengths` are all others that vectors must divide. */
+export function rowTeam(width: number, lengths: readonly number[] = []): Team {
+  const vector = vectorOf([width, ...lengths]);
+  return width > WIDE ? teamOf(THREADS, vector) : teamOf(Math.min(32, powerOfTwo(width / vector)), vector);
+}
+
+/** A team of a whole block for rows of `width` numbers, as long rows with many steps want. */
+export function blockTeam(width: number): Team {
+  return teamOf(width > 4 * WIDE ? 1024 : THREADS, vectorOf([width]));
+}
+
+/** A team of a whole block for pieces of a tensor, or of matrices, of n numbers. */
+export const pieceTeam = (n: number): Team => teamOf(THREADS, vectorOf([n]));
+
+/** A block that works alone. */
+export const oneBlock = (): Team => teamOf(THREADS, 1);
+
+export const piecesOf = (n: number): number => Math.ceil(n / PIECE);
