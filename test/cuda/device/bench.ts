@@ -13,11 +13,17 @@ export type Cells = Float32Array | Int32Array | Uint16Array | Uint8Array | BigIn
 /** A kernel's argument: an array (its device address is passed), or a number with its C type. */
 export type Argument =
   | Cells
+  | Table
   | { int: number }
   | { long: number }
   | { float: number }
   | { bytes: Uint8Array }
   | null;
+
+/** An array of device addresses (of a place in another array, in bytes) and 64-bit numbers, passed by its own address. */
+export interface Table {
+  rows: ({ array: Cells; at: number } | number)[][];
+}
 
 export interface Launch {
   grid: number | readonly number[];
@@ -35,6 +41,7 @@ export interface Program {
 export interface Bench {
   controls: Controls;
   /** Compiles kernels/cuda/`file` with these macros. @throws with the compiler's messages */
+  table(rows: Table['rows']): Table;
   program(file: string, defines?: Readonly<Record<string, number | string>>): Program;
 }
 
@@ -109,6 +116,7 @@ export async function openBench(chip = 80): Promise<Bench> {
 
   return {
     controls,
+    table: (rows) => ({ rows }),
     program(file, defines = {}) {
       const text = file.includes('\n') ? file : readFileSync(join(KERNELS, 'cuda', file), 'utf8');
       const module = place();
@@ -122,12 +130,25 @@ export async function openBench(chip = 80): Promise<Bench> {
           const once = (seed: number) => {
             controls.fake_set_order(seed);
             const copies: { device: bigint; cells: Cells }[] = [];
-            const packed = pack(args, (cells) => {
+            const placed = new Map<Cells, bigint>();
+            const addressOf = (cells: Cells): bigint => {
+              const known = placed.get(cells);
+              if (known !== undefined) return known;
               const device = place();
               check(cuMemAlloc(device, Math.max(1, cells.byteLength)), 'cuMemAlloc');
               if (cells.byteLength) check(upload(device[0], cells, cells.byteLength, 0), 'upload');
               copies.push({ device: device[0]!, cells });
+              placed.set(cells, device[0]!);
               return device[0]!;
+            };
+            const packed = pack(args, (each) => {
+              if (ArrayBuffer.isView(each)) return addressOf(each as Cells);
+              const cells = (each as Table).rows
+                .flat()
+                .map((cell) =>
+                  typeof cell === 'number' ? BigInt(cell) : addressOf(cell.array) + BigInt(cell.at),
+                );
+              return addressOf(BigInt64Array.from(cells));
             });
             const size = new BigUint64Array([BigInt(packed.byteLength)]);
             const extra = new BigUint64Array([
@@ -139,7 +160,7 @@ export async function openBench(chip = 80): Promise<Bench> {
             const results = copies.map(({ device, cells }) => {
               const result = cells.slice();
               if (cells.byteLength && !done) check(download(result, device, cells.byteLength, 0), 'download');
-              return result;
+              return { cells, result };
             });
             for (const { device } of copies) cuMemFree(device);
             const errors = controls.fake_errors();
@@ -149,11 +170,11 @@ export async function openBench(chip = 80): Promise<Bench> {
           };
           const first = once(0);
           const second = once(7);
-          const arrays = args.filter((each): each is Cells => ArrayBuffer.isView(each));
-          arrays.forEach((array, i) => {
-            if (!Buffer.from(first[i]!.buffer).equals(Buffer.from(second[i]!.buffer)))
-              throw new Error(`${kernel}: argument array ${i} depends on the order of the threads`);
-            (array as Float32Array).set(first[i] as Float32Array);
+          first.forEach(({ cells, result }, i) => {
+            if (cells instanceof BigInt64Array) return;
+            if (!Buffer.from(result.buffer).equals(Buffer.from(second[i]!.result.buffer)))
+              throw new Error(`${kernel}: array ${i} depends on the order of the threads`);
+            (cells as Float32Array).set(result as Float32Array);
           });
         },
       };
@@ -162,7 +183,7 @@ export async function openBench(chip = 80): Promise<Bench> {
 }
 
 /** The argument buffer of a launch: every argument at the next multiple of its own size. */
-function pack(args: readonly Argument[], address: (cells: Cells) => bigint): Uint8Array {
+function pack(args: readonly Argument[], address: (each: Cells | Table) => bigint): Uint8Array {
   const buffer = Buffer.alloc(4096);
   let at = 0;
   const align = (size: number) => {
@@ -172,7 +193,8 @@ function pack(args: readonly Argument[], address: (cells: Cells) => bigint): Uin
   };
   for (const each of args) {
     if (each === null) buffer.writeBigUInt64LE(0n, align(8));
-    else if (ArrayBuffer.isView(each)) buffer.writeBigUInt64LE(address(each as Cells), align(8));
+    else if (ArrayBuffer.isView(each) || 'rows' in each)
+      buffer.writeBigUInt64LE(address(each as Cells | Table), align(8));
     else if ('int' in each) buffer.writeInt32LE(each.int, align(4));
     else if ('float' in each) buffer.writeFloatLE(each.float, align(4));
     else if ('long' in each) buffer.writeBigInt64LE(BigInt(each.long), align(8));

@@ -1,0 +1,101 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type Bench, openBench, type Program } from '../../cuda/device/bench.js';
+import { whyNoEmulatedDevice } from '../../cuda/device/device.js';
+import { type AttentionSizes, attention, expectClose, fromBf16, numbers, toBf16 } from './references.js';
+
+const reason = whyNoEmulatedDevice();
+const describeHere = reason ? describe.skip : describe;
+
+/** Tile of the grids, and dynamic shared memory by kernel. */
+interface Source {
+  tile: number;
+  shared: (D: number, kernel: 'forward' | 'grad_q' | 'grad_kv') => number;
+}
+const PLAIN: Source = { tile: 32, shared: () => 0 };
+
+type Values = Float32Array | Uint16Array;
+
+/** Forward and backward against plain loops; `store` gives activations their type. */
+function check(
+  program: Program,
+  { tile, shared }: Source,
+  sizes: AttentionSizes,
+  tolerance: number,
+  store: (x: Float32Array) => Values = (x) => x,
+): void {
+  const { B, T, H, G, D, window } = sizes;
+  const N = B * T;
+  const name = JSON.stringify(sizes);
+  const stored = Object.fromEntries(
+    (['q', 'k', 'v', 'dy'] as const).map((each) => [
+      each,
+      store(numbers(`${name} ${each}`, N * D * (each === 'k' || each === 'v' ? G : H), 2)),
+    ]),
+  ) as Record<'q' | 'k' | 'v' | 'dy', Values>;
+  const floats = (x: Values) => (x instanceof Uint16Array ? fromBf16(x) : x);
+  const expected = attention(sizes, {
+    q: floats(stored.q),
+    k: floats(stored.k),
+    v: floats(stored.v),
+    dy: floats(stored.dy),
+  });
+  const like = (size: number) => store(new Float32Array(size));
+  const [y, dq, dk, dv] = [like(N * H * D), like(N * H * D), like(N * G * D), like(N * G * D)];
+  const [lse, delta] = [new Float32Array(N * H), new Float32Array(N * H)];
+  const blocks = Math.ceil(T / tile);
+  const { q, k, v, dy } = stored;
+  const sizesOf = [{ int: T }, { int: H }, { int: G }, { int: window }, { float: 1 / Math.sqrt(D) }];
+  const launch = (heads: number, kernel: 'forward' | 'grad_q' | 'grad_kv') => ({
+    grid: [blocks, heads, B],
+    block: 128,
+    shared: shared(D, kernel),
+  });
+  program.run('attention', launch(H, 'forward'), [...sizesOf, q, k, v, y, lse]);
+  expectClose(floats(y), expected.y, tolerance);
+  expectClose(lse, expected.lse, tolerance);
+  program.run('attention_delta', { grid: 2, block: 64 }, [{ int: N }, { int: H }, y, dy, delta]);
+  expectClose(delta, expected.delta, tolerance);
+  program.run('attention_grad_q', launch(H, 'grad_q'), [...sizesOf, q, k, v, dy, lse, delta, dq]);
+  expectClose(floats(dq), expected.dq, tolerance);
+  program.run('attention_grad_kv', launch(G, 'grad_kv'), [...sizesOf, q, k, v, dy, lse, delta, dk, dv]);
+  expectClose(floats(dk), expected.dk, tolerance);
+  expectClose(floats(dv), expected.dv, tolerance);
+}
+
+describeHere(`CUDA attention on the emulated device${reason ? ` (${reason})` : ''}`, () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await openBench(80);
+  });
+
+  test.each([
+    { B: 2, T: 37, H: 2, G: 1, D: 16, window: 37 },
+    { B: 1, T: 70, H: 3, G: 3, D: 16, window: 9 },
+    { B: 1, T: 33, H: 1, G: 1, D: 6, window: 1 },
+    { B: 1, T: 1, H: 2, G: 2, D: 6, window: 2 ** 31 - 1 },
+    { B: 1, T: 65, H: 4, G: 2, D: 40, window: 0 },
+  ])('plain, %j', (sizes) => {
+    check(bench.program('attention.cu', { D: sizes.D }), PLAIN, sizes, 1e-5);
+  });
+
+  test('plain, activations in bfloat16', () => {
+    const sizes = { B: 1, T: 40, H: 2, G: 1, D: 16, window: 12 };
+    check(bench.program('attention.cu', { D: 16, ACT_BF16: 1 }), PLAIN, sizes, 1e-2, toBf16);
+  });
+
+  test('not-a-number in a key reaches the queries that see it, and no other', () => {
+    const [T, D] = [8, 16];
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => numbers(name, T * D)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    k[3 * D] = Number.NaN;
+    const [y, lse] = [new Float32Array(T * D), new Float32Array(T)];
+    const sizes = [{ int: T }, { int: 1 }, { int: 1 }, { int: 2 }, { float: 0.25 }];
+    const program = bench.program('attention.cu', { D });
+    program.run('attention', { grid: [1, 1, 1], block: 128 }, [...sizes, q, k, v, y, lse]);
+    const spoilt = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
+    expect(spoilt).toEqual([3, 4, 5]);
+  });
+});

@@ -1,0 +1,317 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type Bench, openBench } from '../../cuda/device/bench.js';
+import { whyNoEmulatedDevice } from '../../cuda/device/device.js';
+import { expectClose, fromBf16, integers, numbers, sum, toBf16 } from './references.js';
+
+const reason = whyNoEmulatedDevice();
+const describeHere = reason ? describe.skip : describe;
+const EPSILON = 2 ** -23;
+
+/** Sizes of teams: lanes of a warp, a warp, a block; numbers moved at once. */
+const TEAMS = [
+  { TEAM: 8, VL: 4 },
+  { TEAM: 32, VL: 1 },
+  { TEAM: 64, VL: 4 },
+];
+/** A grid that leaves some rows for a second turn. */
+const launchOf = (rows: number, { TEAM }: { TEAM: number }) => {
+  const block = Math.max(64, TEAM);
+  return { grid: Math.max(1, Math.ceil((rows * TEAM) / block / 2)), block };
+};
+const int = (n: number) => ({ int: n });
+
+describeHere(`CUDA row kernels on the emulated device${reason ? ` (${reason})` : ''}`, () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await openBench(80);
+  });
+
+  test.each(TEAMS)('rms norm and its gradient, %j', (team) => {
+    const program = bench.program('norm.cu', team);
+    for (const [N, width] of [
+      [5, 36],
+      [1, 1],
+      [17, 3],
+    ] as const) {
+      const C = width * (team.VL === 4 && width % 4 ? 4 : 1);
+      const [x, dy] = [numbers('x', N * C), numbers('dy', N * C)];
+      const [y, dx, rstd] = [new Float32Array(N * C), new Float32Array(N * C), new Float32Array(N)];
+      program.run('rms_norm', launchOf(N, team), [int(N), int(C), { float: EPSILON }, x, y, rstd]);
+      const scale = Float64Array.from(
+        { length: N },
+        (_, n) => (sum(C, (c) => x[n * C + c]! ** 2) / C + EPSILON) ** -0.5,
+      );
+      expectClose(rstd, scale);
+      expectClose(
+        y,
+        x.map((each, i) => each * scale[Math.floor(i / C)]!),
+      );
+      program.run('rms_norm_grad', launchOf(N, team), [int(N), int(C), y, rstd, dy, dx]);
+      const along = Float64Array.from(
+        { length: N },
+        (_, n) => sum(C, (c) => dy[n * C + c]! * x[n * C + c]! * scale[n]!) / C,
+      );
+      expectClose(
+        dx,
+        dx.map((_, i) => {
+          const n = Math.floor(i / C);
+          return scale[n]! * (dy[i]! - x[i]! * scale[n]! * along[n]!);
+        }),
+      );
+    }
+  });
+
+  test('rms norm of bfloat16 rows', () => {
+    const [N, C] = [6, 24];
+    const x = toBf16(numbers('x', N * C));
+    const [y, rstd] = [new Uint16Array(N * C), new Float32Array(N)];
+    const team = { TEAM: 16, VL: 4 };
+    const program = bench.program('norm.cu', { ...team, ACT_BF16: 1 });
+    program.run('rms_norm', launchOf(N, team), [int(N), int(C), { float: EPSILON }, x, y, rstd]);
+    const values = fromBf16(x);
+    expectClose(
+      rstd,
+      rstd.map((_, n) => (sum(C, (c) => values[n * C + c]! ** 2) / C + EPSILON) ** -0.5),
+    );
+    // Rounded once, to nearest even.
+    expect([...y]).toEqual([...toBf16(values.map((each, i) => each * rstd[Math.floor(i / C)]!))]);
+  });
+
+  test.each([
+    { TEAM: 4, VL: 4, D: 24 },
+    { TEAM: 32, VL: 1, D: 6 },
+  ])('rotary embedding with the norm of heads, and its gradient, %j', ({ D, ...team }) => {
+    const [B, T, H] = [2, 5, 3];
+    const [N, half] = [B * T, D / 2];
+    const [x, dy] = [numbers('x', N * H * D), numbers('dy', N * H * D)];
+    const angles = numbers('angles', T * half, 3);
+    const [cos, sin] = [angles.map(Math.cos), angles.map(Math.sin)];
+    const [y, dx, rstd] = [x.slice(), x.slice(), new Float32Array(N * H)];
+    const program = bench.program('rotary.cu', team);
+    const sizes = [int(N), int(T), int(H), int(D)];
+    program.run('rotary', launchOf(N * H, team), [...sizes, { float: EPSILON }, x, cos, sin, y, rstd]);
+    program.run('rotary_grad', launchOf(N * H, team), [...sizes, y, rstd, cos, sin, dy, dx]);
+    const [expectedY, expectedDx] = [new Float64Array(x.length), new Float64Array(x.length)];
+    for (let r = 0; r < N * H; r++) {
+      const at = (Math.floor(r / H) % T) * half;
+      const z = new Float64Array(D);
+      for (let i = 0; i < half; i++) {
+        const [a, b, c, s] = [x[r * D + i]!, x[r * D + half + i]!, cos[at + i]!, sin[at + i]!];
+        z[i] = a * c + b * s;
+        z[half + i] = b * c - a * s;
+      }
+      const scale = (sum(D, (d) => z[d]! ** 2) / D + EPSILON) ** -0.5;
+      const along = sum(D, (d) => z[d]! * scale * dy[r * D + d]!) / D;
+      for (let i = 0; i < half; i++) {
+        const [g1, g2] = [i, half + i].map((d) => scale * (dy[r * D + d]! - z[d]! * scale * along));
+        const [c, s] = [cos[at + i]!, sin[at + i]!];
+        expectedY[r * D + i] = z[i]! * scale;
+        expectedY[r * D + half + i] = z[half + i]! * scale;
+        expectedDx[r * D + i] = g1! * c - g2! * s;
+        expectedDx[r * D + half + i] = g1! * s + g2! * c;
+      }
+    }
+    expectClose(y, expectedY);
+    expectClose(dx, expectedDx);
+  });
+
+  test.each([
+    { TEAM: 8, VL: 4, C: 20, D: 8, K: 12 },
+    { TEAM: 32, VL: 1, C: 7, D: 5, K: 3 },
+  ])('gated value embedding and its gradient, %j', ({ C, D, K, ...team }) => {
+    const [N, G] = [300, 2];
+    const [v, ve, dy] = ['v', 've', 'dy'].map((name) => numbers(name, N * G * D)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const [x, w] = [numbers('x', N * C), numbers('w', G * K)];
+    const [y, gate] = [new Float32Array(N * G * D), new Float32Array(N * G)];
+    const [dve, dz, dx] = [new Float32Array(N * G * D), new Float32Array(N * G), new Float32Array(N * C)];
+    const pieces = 2;
+    const [parts, dw] = [new Float32Array(pieces * G * K), new Float32Array(G * K)];
+    const program = bench.program('value_embedding.cu', team);
+    const all = [int(N), int(C), int(G), int(D), int(K)];
+    program.run('value_embedding', launchOf(N * G, team), [...all, v, ve, x, w, y, gate]);
+    program.run('gated_grad', launchOf(N * G, team), [int(N), int(G), int(D), ve, gate, dy, dve, dz]);
+    program.run('gate_dx', launchOf(N, team), [int(N), int(C), int(G), int(K), dz, w, dx]);
+    program.run('gate_dw', { grid: pieces, block: 32 }, [int(N), int(C), int(G), int(K), dz, x, parts]);
+    program.run('gate_dw_sums', { grid: 1, block: 32 }, [int(pieces), int(G * K), parts, dw]);
+    const open = gate.map((_, r) => {
+      const [n, g] = [Math.floor(r / G), r % G];
+      return 2 / (1 + Math.exp(-sum(K, (k) => x[n * C + k]! * w[g * K + k]!)));
+    });
+    expectClose(gate, open);
+    expectClose(
+      y,
+      v.map((each, i) => each + open[Math.floor(i / D)]! * ve[i]!),
+    );
+    expectClose(
+      dve,
+      dy.map((each, i) => each * open[Math.floor(i / D)]!),
+    );
+    const slope = open.map((o, r) => sum(D, (d) => dy[r * D + d]! * ve[r * D + d]!) * o * (1 - o / 2));
+    expectClose(
+      dx,
+      dx.map((_, i) => {
+        const [n, c] = [Math.floor(i / C), i % C];
+        return c < K ? sum(G, (g) => slope[n * G + g]! * w[g * K + c]!) : 0;
+      }),
+    );
+    expectClose(
+      dw,
+      dw.map((_, j) => sum(N, (n) => slope[n * G + Math.floor(j / K)]! * x[n * C + (j % K)]!)),
+      1e-5,
+    );
+  });
+
+  test.each([
+    { TEAM: 64, VL: 4, n: 4096 * 2 + 20 },
+    { TEAM: 64, VL: 1, n: 4097 },
+  ])('squared ReLU and the residual mix with their gradients, %j', ({ n, ...team }) => {
+    const program = bench.program('elementwise.cu', team);
+    const [x, x0, dy] = ['x', 'x0', 'dy'].map((name) => numbers(name, n)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    x[3] = Number.NaN;
+    const [y, dx] = [new Float32Array(n), new Float32Array(n)];
+    // Fewer blocks than pieces: some take a second one.
+    const launch = { grid: 2, block: 64 };
+    program.run('relu_squared', launch, [{ long: n }, x, y]);
+    expect(y[3]).toBeNaN();
+    x[3] = y[3] = 0.25;
+    y[3] = 0.0625;
+    expectClose(
+      y,
+      x.map((each) => Math.max(each, 0) ** 2),
+    );
+    program.run('relu_squared_grad', launch, [{ long: n }, y, dy, dx]);
+    expectClose(
+      dx,
+      x.map((each, i) => 2 * Math.max(each, 0) * dy[i]!),
+    );
+
+    const [resid, first, layer, L] = [numbers('a', 3), numbers('b', 3), 1, 3];
+    program.run('residual_mix', launch, [{ long: n }, int(layer), x, x0, resid, first, y]);
+    expectClose(
+      y,
+      x.map((each, i) => resid[1]! * each + first[1]! * x0[i]!),
+    );
+    const pieces = Math.ceil(n / 4096);
+    const sums = new Float32Array(pieces * 4);
+    const [dx0, dresid, dfirst] = [new Float32Array(n), new Float32Array(L), new Float32Array(L)];
+    const inputs = [{ long: n }, int(layer), x, x0, resid, first, dy];
+    program.run('residual_mix_grad', launch, [...inputs, dx, dx0, sums]);
+    program.run('residual_mix_sums', { grid: 1, block: 64 }, [
+      int(pieces),
+      int(L),
+      int(layer),
+      sums,
+      dresid,
+      dfirst,
+    ]);
+    expectClose(
+      dx,
+      dy.map((each) => resid[1]! * each),
+    );
+    expectClose(
+      dx0,
+      dy.map((each) => first[1]! * each),
+    );
+    expectClose(dresid, [0, sum(n, (i) => x[i]! * dy[i]!), 0], 1e-7);
+    expectClose(dfirst, [0, sum(n, (i) => x0[i]! * dy[i]!), 0], 1e-7);
+  });
+
+  test.each([
+    { VL: 4, W: 36, N: 2100, V: 50 },
+    { VL: 1, W: 33, N: 7, V: 1100 },
+  ])('embedding, and the sum of its gradients by id in order, %j', ({ VL, W, N, V }) => {
+    const team = { TEAM: 32, VL };
+    const program = bench.program('embedding.cu', team);
+    const table = numbers('table', V * W);
+    const ids = integers('ids', N, 0, V);
+    // One token all through, so that its row has many to add.
+    for (let n = 0; n < N; n += 3) ids[n] = 5;
+    const y = new Float32Array(N * W);
+    program.run('embedding', launchOf(N, team), [int(N), int(V), int(W), table, ids, y]);
+    expect(y).toEqual(y.map((_, i) => table[ids[Math.floor(i / W)]! * W + (i % W)]!));
+
+    // Ids that are no rows are dropped.
+    ids[1] = -1;
+    ids[2] = V;
+    const chunks = Math.ceil(N / 1024);
+    const [counts, starts, order] = [new Int32Array(chunks * V), new Int32Array(V + 1), new Int32Array(N)];
+    program.run('ids_count', { grid: chunks, block: 256 }, [int(N), int(V), ids, counts]);
+    program.run('ids_prefix', { grid: Math.ceil(V / 64), block: 64 }, [int(chunks), int(V), counts, starts]);
+    program.run('ids_starts', { grid: 1, block: 1024 }, [int(V), starts]);
+    program.run('ids_place', { grid: chunks, block: 1024 }, [int(N), int(V), ids, counts, starts, order]);
+    const sorted = [...ids.keys()]
+      .filter((n) => ids[n]! >= 0 && ids[n]! < V)
+      .sort((a, b) => ids[a]! - ids[b]! || a - b);
+    expect([...order.subarray(0, sorted.length)]).toEqual(sorted);
+    const dtable = new Float32Array(V * W).fill(1);
+    const grid = [V, Math.ceil(W / (32 * VL))];
+    program.run('embedding_grad', { grid, block: 256 }, [int(V), int(W), starts, order, y, dtable]);
+    const expected = new Float64Array(V * W);
+    for (const n of sorted) for (let c = 0; c < W; c++) expected[ids[n]! * W + c]! += y[n * W + c]!;
+    expectClose(dtable, expected);
+  });
+
+  test('an id that is no row reads not-a-number', () => {
+    const y = new Float32Array(6);
+    const program = bench.program('embedding.cu', { TEAM: 32, VL: 1 });
+    const ids = Int32Array.of(0, 2, -1);
+    program.run('embedding', { grid: 1, block: 96 }, [
+      int(3),
+      int(2),
+      int(2),
+      Float32Array.of(1, 2, 3, 4),
+      ids,
+      y,
+    ]);
+    expect([...y]).toEqual([1, 2, Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+  });
+
+  test.each([
+    { TEAM: 64, VL: 4, V: 100, cap: 15 },
+    { TEAM: 32, VL: 1, V: 33, cap: 100 },
+  ])('cross-entropy under the soft cap, with its gradient, %j', ({ V, cap, ...team }) => {
+    const N = 9;
+    const program = bench.program('cross_entropy.cu', team);
+    const targets = integers('targets', N, 0, V);
+    targets[2] = -1;
+    const logits = numbers('logits', N * V, 3 * cap);
+    const z = logits.slice();
+    const [losses, weight, loss] = [new Float32Array(N), new Float32Array(1), new Float32Array(1)];
+    const one = { grid: 1, block: team.TEAM };
+    program.run('mean_weight', one, [int(N), targets, weight]);
+    expect(weight[0]).toBeCloseTo(1 / 8, 7);
+    const sizes = [int(N), int(V), { float: cap }];
+    program.run('cross_entropy', launchOf(N, team), [...sizes, int(1), weight, targets, z, losses]);
+    const [expected, slopes] = [new Float64Array(N), new Float64Array(N * V)];
+    for (let n = 0; n < N; n++) {
+      if (targets[n]! < 0) continue;
+      const capped = Array.from({ length: V }, (_, j) => cap * Math.tanh(logits[n * V + j]! / cap));
+      const top = Math.max(...capped);
+      const total = sum(V, (j) => Math.exp(capped[j]! - top));
+      expected[n] = top + Math.log(total) - capped[targets[n]!]!;
+      for (let j = 0; j < V; j++) {
+        const p = Math.exp(capped[j]! - top) / total - (j === targets[n] ? 1 : 0);
+        slopes[n * V + j] = (p * (1 - (capped[j]! / cap) ** 2)) / 8;
+      }
+    }
+    expectClose(losses, expected, 1e-5);
+    expectClose(z, slopes, 1e-5);
+    program.run('sum_losses', one, [int(N), losses, weight, loss]);
+    expect(loss[0]).toBeCloseTo(sum(N, (n) => expected[n]!) / 8, 4);
+    // Without a gradient the logits stay.
+    const untouched = logits.slice();
+    program.run('cross_entropy', launchOf(N, team), [...sizes, int(0), null, targets, untouched, losses]);
+    expect(untouched).toEqual(logits);
+    targets[4] = V;
+    program.run('cross_entropy', launchOf(N, team), [...sizes, int(0), null, targets, untouched, losses]);
+    expect(losses[4]).toBeNaN();
+  });
+});
