@@ -32,6 +32,9 @@ export async function trainStep(
   const variables = [...gpt.params.values()];
   const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
   let sums: Record<string, tf.Tensor> = {};
+  // Losses on their way from the device. Each is awaited only when the work after it has been enqueued, so that a GPU does
+  // not wait for the host.
+  const losses: Promise<number>[] = [];
   let loss = 0;
   let epoch = 1;
   try {
@@ -40,20 +43,30 @@ export async function trainStep(
       const { value, grads } = withIds({ inputs, targets }, (ids, next) =>
         leanGrads(() => gptLoss(gpt, ids, next, { batch, seq }) as tf.Scalar, variables),
       );
-      try {
-        sums = accumulate(sums, grads, names);
-        loss += (await value.data())[0]! / accumulation;
-      } finally {
-        value.dispose();
-      }
+      const reading = readLoss(value);
+      reading.catch(() => undefined); // shows when it is awaited, or another error has come first
+      losses.push(reading);
+      sums = accumulate(sums, grads, names);
+      if (micro > 0) loss += (await losses[micro - 1]!) / accumulation;
       epoch = packedIn;
       await letEventsIn();
     }
     if (accumulation > 1) sums = scale(sums, 1 / accumulation);
     const schedule = optimizer.step(sums, progress());
+    loss += (await losses[accumulation - 1]!) / accumulation;
     return { ...schedule, loss, epoch };
   } finally {
     tf.dispose(sums);
+    await Promise.allSettled(losses);
+  }
+}
+
+/** Starts to read a loss, and disposes of it when it is here. */
+async function readLoss(value: tf.Scalar): Promise<number> {
+  try {
+    return (await value.data())[0]!;
+  } finally {
+    value.dispose();
   }
 }
 
