@@ -59,6 +59,13 @@ const COMMANDS: Record<string, { describe: string; load: () => Promise<Command> 
       return { options, run };
     },
   },
+  'setup <what>': {
+    describe: 'get a backend ready that needs more than npm install',
+    load: async () => {
+      const { setupOptions: options, setupCommand: run } = await import('./setupCommand.js');
+      return { options, run };
+    },
+  },
   'verify <files..>': {
     describe: 'replay golden files from the reference',
     load: async () => {

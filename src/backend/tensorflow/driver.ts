@@ -1,12 +1,15 @@
-// The `tensorflow` backend: tfjs-node-gpu or tfjs-node, which the user installs beside tinygpt.
+// The `tensorflow` backend: tfjs-node-gpu or tfjs-node, as `tinygpt setup tensorflow` prepares them or as npm installs
+// them beside tinygpt.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError } from '../../base/errors.js';
 import type { BackendDriver } from '../driver.js';
 import { cpuName, nvidiaGpus, systemMemory } from '../machine.js';
 import type { BackendInfo, BackendProbe } from '../types.js';
-import type { Candidate } from './find.js';
+import { cudaVersion, missingLibraries } from './cuda.js';
+import { type Candidate, setupCommand } from './find.js';
 import { loadTensorflow } from './load.js';
+import { VARIANTS } from './prepared.js';
 
 /** The part of tfjs-node's backend that is used here. */
 interface NodeBackend {
@@ -23,17 +26,30 @@ async function start(): Promise<BackendInfo> {
 }
 
 async function describe({ name, version }: Candidate): Promise<BackendInfo> {
-  const backend = tf.findBackend('tensorflow') as unknown as NodeBackend;
+  const { isUsingGpuDevice: onGpu, binding } = tf.findBackend('tensorflow') as unknown as NodeBackend;
+  const tensorflow = binding.TF_Version;
   const [gpu] = await nvidiaGpus();
-  const gibibytes = backend.isUsingGpuDevice ? /, ([\d.]+) GiB/.exec(gpu ?? '')?.[1] : undefined;
-  const idle = gpu ? ' (the GPU is not in use: TensorFlow finds no CUDA libraries that fit it)' : '';
+  const gibibytes = onGpu ? /, ([\d.]+) GiB/.exec(gpu ?? '')?.[1] : undefined;
+  const cuda = onGpu ? cudaVersion(tensorflow) : undefined;
+  const idle = gpu ? ` (the GPU is not in use: ${whyIdle(name, tensorflow)})` : '';
   return {
     name: 'tensorflow',
     precision: 'fp32',
-    device: backend.isUsingGpuDevice ? (gpu ?? 'NVIDIA GPU') : cpuName() + idle,
-    version: `${name.replace('@tensorflow/', '')} ${version}, TensorFlow ${backend.binding.TF_Version}`,
+    device: onGpu ? (gpu ?? 'NVIDIA GPU') : cpuName() + idle,
+    version:
+      `${name.replace('@tensorflow/', '')} ${version}, TensorFlow ${tensorflow}` +
+      (cuda ? `, CUDA ${cuda}` : ''),
     memoryBytes: gibibytes ? Number(gibibytes) * 2 ** 30 : systemMemory(),
   };
+}
+
+/** TensorFlow itself only says so in its log. */
+function whyIdle(name: string, tensorflow: string): string {
+  if (name !== VARIANTS.gpu) return `this is the package for CPUs; ${setupCommand(VARIANTS.gpu)}`;
+  const [missing] = missingLibraries(tensorflow);
+  return missing
+    ? `${missing} is not found; ${setupCommand(name)}`
+    : `TensorFlow ${tensorflow} does not take it; TF_CPP_MIN_LOG_LEVEL=0 shows why`;
 }
 
 async function probe(): Promise<BackendProbe> {

@@ -1,12 +1,20 @@
-// Where an installed tfjs-node may be: the folder named by TINYGPT_TFJS, this project, the user's project.
+// Where tfjs-node may be: the folder named by TINYGPT_TFJS, what `tinygpt setup tensorflow` prepared, this project's
+// node_modules, the user's; and what is wrong with it, as far as its files tell.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { messageOf } from '../../base/errors.js';
+import {
+  preparedFolder,
+  preparedPackage,
+  readSetup,
+  type SetupRecord,
+  VARIANTS,
+  type Variant,
+} from './prepared.js';
 
 /** In order of preference: the GPU build serves machines without a GPU too. */
-export const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+export const PACKAGES: readonly string[] = Object.values(VARIANTS);
 
 /** An installed package. */
 export interface Candidate {
@@ -15,6 +23,8 @@ export interface Candidate {
   version: string;
   /** Its native addon, present or not. */
   addon: string;
+  /** Set where `tinygpt setup tensorflow` made it. */
+  prepared?: { folder: string; record: SetupRecord };
 }
 
 /** Why a package cannot be used, and what mends it. */
@@ -25,17 +35,19 @@ export interface Fault {
   broken: boolean;
 }
 
+/** The command that builds the addon of a package anew. */
+export const setupCommand = (name: string): string =>
+  `npx tinygpt setup tensorflow${name === VARIANTS.gpu ? ' --gpu' : ''}`;
+
 /**
- * Installed packages, the preferred first.
+ * Packages that are there, the preferred first.
  * @param from a file or folder whose project is searched besides the user's (working folder)
  * @throws nothing; a bad TINYGPT_TFJS is the fault returned
  */
 export function findPackages(from: string): { candidates: Candidate[]; fault?: Fault } {
   const named = process.env.TINYGPT_TFJS;
   if (named) {
-    const folders = [named, ...PACKAGES.map((name) => join(named, 'node_modules', name))].map((f) =>
-      resolve(f),
-    );
+    const folders = [named, ...PACKAGES.map((name) => preparedPackage(named, name))].map((f) => resolve(f));
     const candidates = folders.flatMap((folder) => readCandidate(folder) ?? []);
     const fault = {
       reason: `TINYGPT_TFJS names ${named}, which holds no ${PACKAGES.join(' or ')}`,
@@ -44,9 +56,20 @@ export function findPackages(from: string): { candidates: Candidate[]; fault?: F
     };
     return candidates.length > 0 ? { candidates } : { candidates, fault };
   }
-  const roots = [from, join(process.cwd(), 'any.js')];
-  const folders = PACKAGES.flatMap((name) => roots.flatMap((root) => resolvePackage(name, root) ?? []));
-  return { candidates: [...new Set(folders)].flatMap((folder) => readCandidate(folder) ?? []) };
+  const prepared = (Object.keys(VARIANTS) as Variant[]).map((variant) =>
+    preparedPackage(preparedFolder(variant), VARIANTS[variant]),
+  );
+  const installed = PACKAGES.flatMap((name) => resolveAll(name, from));
+  const folders = [...new Set([...prepared, ...installed])];
+  return { candidates: folders.flatMap((folder) => readCandidate(folder) ?? []) };
+}
+
+/** Folder of an installed package, prepared ones aside. */
+export const findInstalled = (name: string, from = import.meta.url): string | undefined =>
+  resolveAll(name, from).find((folder) => readCandidate(folder)?.version.startsWith('4.'));
+
+function resolveAll(name: string, from: string): string[] {
+  return [from, join(process.cwd(), 'any.js')].flatMap((root) => resolvePackage(name, root) ?? []);
 }
 
 function resolvePackage(name: string, root: string): string | undefined {
@@ -61,7 +84,10 @@ function readCandidate(folder: string): Candidate | undefined {
   try {
     const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     if (!PACKAGES.includes(name)) return undefined;
-    return { folder, name, version, addon: join(folder, 'lib', 'napi-v8', 'tfjs_binding.node') };
+    const candidate = { folder, name, version, addon: join(folder, 'lib', 'napi-v8', 'tfjs_binding.node') };
+    const project = resolve(folder, '..', '..', '..');
+    const record = readSetup(project);
+    return record ? { ...candidate, prepared: { folder: project, record } } : candidate;
   } catch {
     return undefined;
   }
@@ -77,41 +103,20 @@ export function inspect({ folder, name, version, addon }: Candidate): Fault | un
     };
   if (!existsSync(addon))
     return {
-      reason: `${name} is installed without its native addon (${addon}): its install script was blocked, or its download failed`,
-      remedy: rebuild(name, folder),
+      reason: `${name} is installed without its native addon (${addon}): ${whyWithoutAddon(folder)}`,
+      remedy: setupCommand(name),
       // npm leaves it like this where install scripts are off; that is nobody's mistake.
       broken: process.env.TINYGPT_TFJS !== undefined,
     };
   return undefined;
 }
 
-/** The command that runs a package's install script again. */
-function rebuild(name: string, folder: string): string {
-  const project = resolve(folder.slice(0, folder.lastIndexOf(join('node_modules', name))) || folder);
-  return `cd ${project} && npm rebuild ${name} --ignore-scripts=false --foreground-scripts`;
-}
-
-const WRONG_BUILD =
-  /NODE_MODULE_VERSION|undefined symbol|GLIBC|invalid ELF|wrong ELF|Exec format|not a valid Win32|incompatible architecture/i;
-
-/** Reads the loader's error: which library is missing, which build does not fit. */
-export function diagnose(error: unknown, { folder, name }: Candidate): Fault {
-  const message = messageOf(error);
-  const line = message.split('\n', 1)[0]!;
-  const again = rebuild(name, folder);
-  const missing = /(\S+): cannot open shared object file|Library not loaded: (\S+)/.exec(message);
-  if (missing) {
-    const library = missing[1] ?? missing[2]!;
-    const reason = `${name} needs the shared library ${library}, which is not found`;
-    if (/libtensorflow/.test(library)) return { reason, remedy: again, broken: true };
-    const remedy = `install what holds ${library} and name its folder in LD_LIBRARY_PATH, or npm install ${PACKAGES[1]}`;
-    return { reason, remedy, broken: true };
-  }
-  if (WRONG_BUILD.test(message))
-    return {
-      reason: `the native addon of ${name} was built for another system or Node.js (${line})`,
-      remedy: `${again} --build-addon-from-source`,
-      broken: true,
-    };
-  return { reason: `${name} does not load (${line})`, remedy: again, broken: true };
+/** The install script makes deps/, downloads libtensorflow into it, then fetches or builds the addon. */
+function whyWithoutAddon(folder: string): string {
+  const deps = join(folder, 'deps');
+  if (!existsSync(deps))
+    return 'npm did not run its install script (--ignore-scripts, or not among allowScripts)';
+  return existsSync(join(deps, 'lib'))
+    ? 'libtensorflow was downloaded, but the addon was neither to be had nor built'
+    : 'its install script could not download libtensorflow';
 }

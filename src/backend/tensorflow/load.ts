@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import nodeUtil from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { quietly } from '../quiet.js';
-import { type Candidate, diagnose, type Fault, findPackages, inspect, PACKAGES } from './find.js';
+import { hasDriver, preloadCuda } from './cuda.js';
+import { diagnose } from './diagnose.js';
+import { type Candidate, type Fault, findPackages, inspect, PACKAGES } from './find.js';
+import { cudaFolders } from './prepared.js';
 import { withoutStderr } from './stderr.js';
 
 /** What loading came to. */
@@ -31,7 +34,7 @@ async function loadFirst(): Promise<Loaded> {
   return (
     faults[0] ?? {
       reason: `neither ${PACKAGES.join(' nor ')} is installed`,
-      remedy: `npm install ${PACKAGES[0]} (NVIDIA GPU) or ${PACKAGES[1]} (CPU)`,
+      remedy: 'npx tinygpt setup tensorflow, with --gpu for an NVIDIA GPU',
       broken: false,
     }
   );
@@ -43,7 +46,12 @@ async function tryLoad(candidate: Candidate): Promise<Fault | undefined> {
   setDefaults();
   const before = tf.getBackend() as string | undefined;
   const require = createRequire(join(candidate.folder, 'package.json'));
-  const load = () => require(candidate.folder);
+  const load = () => {
+    const { prepared } = candidate;
+    if (prepared && prepared.record.cuda.length > 0 && hasDriver())
+      preloadCuda(cudaFolders(prepared.folder, prepared.record));
+    require(candidate.folder);
+  };
   try {
     await quietly(quiet ? () => withoutStderr(load) : load);
   } catch (error) {

@@ -5,22 +5,26 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Candidate, diagnose, findPackages, inspect } from '../../../src/backend/tensorflow/find.js';
+import { diagnose } from '../../../src/backend/tensorflow/diagnose.js';
+import { type Candidate, findPackages, inspect } from '../../../src/backend/tensorflow/find.js';
 
 const GPU = '@tensorflow/tfjs-node-gpu';
 const CPU = '@tensorflow/tfjs-node';
-const variable = process.env.TINYGPT_TFJS;
+const { TINYGPT_TFJS: variable, TINYGPT_CACHE: cache } = process.env;
 let project = '';
 
 beforeEach(() => {
   project = realpathSync(mkdtempSync(join(tmpdir(), 'tinygpt-tfjs-')));
   delete process.env.TINYGPT_TFJS;
+  process.env.TINYGPT_CACHE = join(project, 'cache');
 });
 
 afterEach(() => {
   rmSync(project, { recursive: true });
   delete process.env.TINYGPT_TFJS;
+  delete process.env.TINYGPT_CACHE;
   if (variable !== undefined) process.env.TINYGPT_TFJS = variable;
+  if (cache !== undefined) process.env.TINYGPT_CACHE = cache;
 });
 
 function install(name: string, { version = '4.22.0', addon = true } = {}): string {
@@ -29,6 +33,18 @@ function install(name: string, { version = '4.22.0', addon = true } = {}): strin
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, version }));
   if (addon) writeFileSync(join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'), 'not a library');
   return folder;
+}
+
+/** What `tinygpt setup tensorflow` leaves. */
+function prepare(variant: 'cpu' | 'gpu'): string {
+  const name = variant === 'gpu' ? GPU : CPU;
+  const folder = join(project, 'cache', 'tensorflow', variant);
+  const inside = join(folder, 'node_modules', name);
+  mkdirSync(join(inside, 'lib', 'napi-v8'), { recursive: true });
+  writeFileSync(join(inside, 'package.json'), JSON.stringify({ name, version: '4.22.0' }));
+  writeFileSync(join(inside, 'lib', 'napi-v8', 'tfjs_binding.node'), 'not a library');
+  writeFileSync(join(folder, 'setup.json'), JSON.stringify({ format: 1, package: name, cuda: [] }));
+  return inside;
 }
 
 function found(): Candidate[] {
@@ -47,6 +63,14 @@ describe('findPackages', () => {
       `${GPU} 4.22.0`,
       `${CPU} 4.22.0`,
     ]);
+  });
+
+  test('prefers what setup prepared to what npm installed, and knows it', () => {
+    install(GPU);
+    const folders = [prepare('cpu'), prepare('gpu')].reverse();
+    const candidates = found();
+    expect(candidates.slice(0, 2).map(({ folder }) => folder)).toEqual(folders);
+    expect(candidates.map(({ prepared }) => prepared?.record.package)).toEqual([GPU, CPU, undefined]);
   });
 
   test('TINYGPT_TFJS may name the package or the project that holds it, and hides all others', () => {
@@ -73,14 +97,17 @@ describe('inspect', () => {
     expect(inspect(found()[0]!)).toBeUndefined();
   });
 
-  test('names a missing addon, its likely causes and the command that builds it', () => {
-    install(GPU, { addon: false });
+  test.each([
+    ['npm did not run its install script', []],
+    ['its install script could not download libtensorflow', ['deps']],
+    ['libtensorflow was downloaded, but the addon was neither to be had nor built', ['deps/lib']],
+  ])('names a missing addon and its cause: %s', (cause, made) => {
+    const folder = install(GPU, { addon: false });
+    for (const path of made) mkdirSync(join(folder, path), { recursive: true });
     const fault = inspect(found()[0]!)!;
     expect(fault.reason).toMatch(/tfjs-node-gpu is installed without its native addon .*tfjs_binding\.node/);
-    expect(fault.reason).toMatch(/blocked.*download failed/);
-    expect(fault.remedy).toBe(
-      `cd ${project} && npm rebuild ${GPU} --ignore-scripts=false --foreground-scripts`,
-    );
+    expect(fault.reason).toContain(cause);
+    expect(fault.remedy).toBe('npx tinygpt setup tensorflow --gpu');
     expect(fault.broken).toBe(false);
   });
 
@@ -93,37 +120,66 @@ describe('inspect', () => {
 });
 
 describe('diagnose', () => {
-  function fault(message: string) {
-    install(GPU);
-    return diagnose(new Error(message), found()[0]!);
-  }
+  const fault = (message: string, name = GPU) => diagnose(new Error(message), { name });
 
   test('names a missing CUDA library', () => {
     const { reason, remedy } = fault(
       'libcudart.so.11.0: cannot open shared object file: No such file or directory',
     );
     expect(reason).toBe(`${GPU} needs the shared library libcudart.so.11.0, which is not found`);
-    expect(remedy).toMatch(/libcudart\.so\.11\.0 .*LD_LIBRARY_PATH/);
+    expect(remedy).toMatch(/^npx tinygpt setup tensorflow --gpu.*LD_LIBRARY_PATH/);
   });
 
-  test('sends a missing libtensorflow to the install script', () => {
+  test('sends a missing libtensorflow to the setup', () => {
     const { reason, remedy } = fault(
-      'libtensorflow.so.2: cannot open shared object file: No such file or directory',
+      'libtensorflow_cc.so.2: cannot open shared object file: No such file or directory',
+      CPU,
     );
-    expect(reason).toContain('libtensorflow.so.2');
-    expect(remedy).toContain(`npm rebuild ${GPU}`);
+    expect(reason).toContain('libtensorflow_cc.so.2');
+    expect(remedy).toBe('npx tinygpt setup tensorflow');
+  });
+
+  test('names any other missing library', () => {
+    const { reason, remedy } = fault(
+      'libfoo.so.1: cannot open shared object file: No such file or directory',
+    );
+    expect(reason).toContain('libfoo.so.1');
+    expect(remedy).toMatch(/install what holds libfoo\.so\.1/);
+  });
+
+  test('tells an addon for another Node.js by both numbers', () => {
+    const { reason } = fault(
+      "The module 'tfjs_binding.node' was compiled against a different Node.js version using\nNODE_MODULE_VERSION 93. This version",
+    );
+    expect(reason).toContain(`(NODE_MODULE_VERSION 93, this one has ${process.versions.modules})`);
+    expect(reason).not.toContain('\n');
   });
 
   test.each([
-    "The module 'tfjs_binding.node' was compiled against a different Node.js version using\nNODE_MODULE_VERSION 93.",
+    [
+      'GLIBC_2.38',
+      'glibc',
+      "/lib/libc.so.6: version `GLIBC_2.38' not found (required by libtensorflow_cc.so.2)",
+    ],
+    [
+      'GLIBCXX_3.4.32',
+      'libstdc++',
+      "/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by x)",
+    ],
+  ])('tells a system that is too old: %s', (version, library, message) => {
+    const { reason, remedy } = fault(message);
+    expect(reason).toContain(version);
+    expect(reason).toContain(library);
+    expect(remedy).toContain('--release');
+  });
+
+  test.each([
     '/x/tfjs_binding.node: undefined symbol: TFE_NewContext',
-    "/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by libtensorflow.so.2)",
     '/x/tfjs_binding.node: wrong ELF class: ELFCLASS32',
   ])('tells a build for another system: %s', (message) => {
     const { reason, remedy } = fault(message);
-    expect(reason).toContain('built for another system or Node.js');
-    expect(reason).not.toContain('\n');
-    expect(remedy).toContain('--build-addon-from-source');
+    expect(reason).toContain('built for another system or TensorFlow');
+    expect(remedy).toBe('npx tinygpt setup tensorflow --gpu');
   });
 
   test('reads the error of a real loader', () => {
@@ -136,8 +192,8 @@ describe('diagnose', () => {
       error = e;
     }
     const { reason, remedy, broken } = diagnose(error, candidate!);
-    expect(reason).toMatch(/tfjs-node (does not load|was built for another system)/);
-    expect(remedy).toContain(`npm rebuild ${CPU}`);
+    expect(reason).toMatch(/tfjs-node (does not load|was built for another system)|built for another system/);
+    expect(remedy).toBe('npx tinygpt setup tensorflow');
     expect(broken).toBe(true);
   });
 });
