@@ -1,6 +1,6 @@
-// Elementwise operations on n floats, and the mix of the residual stream with the first embedding.
+// Elementwise operations on n floats, and the mix of the residual stream with the first embedding (rows/elementwise.h).
+#include "../rows/elementwise.h"
 #include "pool.h"
-#include "vector.h"
 
 // Floats of one task, and of one partial sum.
 #define PIECE 16384
@@ -11,7 +11,7 @@ typedef struct {
   float *out;
 } Binary;
 
-#define EACH(expression) \
+#define ALL(expression) \
   for (long i = from; i < to; i++) out[i] = expression
 
 static void binary_piece(void *args, long from, long to) {
@@ -19,10 +19,10 @@ static void binary_piece(void *args, long from, long to) {
   const float *a = p->a, *b = p->b;
   float *restrict out = p->out;
   switch (p->op) {
-    case 0: EACH(a[i] + b[i]); break;
-    case 1: EACH(a[i] - b[i]); break;
-    case 2: EACH(a[i] * b[i]); break;
-    case 3: EACH(a[i] / b[i]); break;
+    case 0: ALL(a[i] + b[i]); break;
+    case 1: ALL(a[i] - b[i]); break;
+    case 2: ALL(a[i] * b[i]); break;
+    case 3: ALL(a[i] / b[i]); break;
   }
 }
 
@@ -42,9 +42,9 @@ static void affine_piece(void *args, long from, long to) {
   Affine *p = args;
   const float *x = p->x;
   float *restrict out = p->out, factor = p->factor, offset = p->offset;
-  if (offset == 0) EACH(factor * x[i]);
-  else if (factor == 1) EACH(x[i] + offset);
-  else EACH(factor * x[i] + offset);
+  if (offset == 0) ALL(factor * x[i]);
+  else if (factor == 1) ALL(x[i] + offset);
+  else ALL(factor * x[i] + offset);
 }
 
 // factor * x + offset
@@ -67,13 +67,7 @@ void tg_tanh(long n, const float *x, float *out) {
 
 static void relu_squared_piece(void *args, long from, long to) {
   Affine *p = args;
-  const float *x = p->x;
-  float *restrict out = p->out;
-  // NaN < 0 is false: NaN passes.
-  for (long i = from; i < to; i++) {
-    float positive = x[i] < 0 ? 0 : x[i];
-    out[i] = positive * positive;
-  }
+  relu_squared_row(to - from, p->x + from, p->out + from);
 }
 
 // max(x, 0)^2
@@ -84,9 +78,7 @@ void tg_relu_squared(long n, const float *x, float *y) {
 
 static void relu_squared_grad_piece(void *args, long from, long to) {
   Binary *p = args;
-  const float *y = p->a, *dy = p->b;
-  float *restrict out = p->out;
-  EACH(2 * sqrtf(y[i]) * dy[i]);
+  relu_squared_grad_row(to - from, p->a + from, p->b + from, p->out + from);
 }
 
 // dx = 2 sqrt(y) dy
@@ -104,9 +96,7 @@ typedef struct {
 
 static void mix_piece(void *args, long from, long to) {
   Mix *p = args;
-  const float *x = p->x, *x0 = p->x0;
-  float *restrict out = p->y, a = p->a, b = p->b;
-  EACH(a * x[i] + b * x0[i]);
+  residual_mix_row(to - from, p->a, p->b, p->x + from, p->x0 + from, p->y + from);
 }
 
 // y = resid[layer] x + first[layer] x0
@@ -116,29 +106,10 @@ void tg_residual_mix(long n, long layer, const float *x, const float *x0, const 
   pool_range(mix_piece, &p, n, PIECE);
 }
 
-// The norm that follows takes most of this gradient away: what is left is small against its terms, and AdamW divides by
-// its size. Hence double precision.
-static double dot_double(const float *a, const float *b, long n) {
-  double sums[VL] = {0};
-  long i = 0;
-  for (; i + VL <= n; i += VL)
-    for (long j = 0; j < VL; j++) sums[j] += (double)a[i + j] * (double)b[i + j];
-  for (; i < n; i++) sums[0] += (double)a[i] * (double)b[i];
-  double sum = 0;
-  for (long j = 0; j < VL; j++) sum += sums[j];
-  return sum;
-}
-
 static void mix_grad_piece(void *args, long from, long to) {
   Mix *p = args;
-  const float *dy = p->dy;
-  float *restrict dx = p->dx, *restrict dx0 = p->dx0, a = p->a, b = p->b;
-  for (long i = from; i < to; i++) {
-    dx[i] = a * dy[i];
-    dx0[i] = b * dy[i];
-  }
-  p->sums[from / PIECE * 2] = dot_double(p->x + from, dy + from, to - from);
-  p->sums[from / PIECE * 2 + 1] = dot_double(p->x0 + from, dy + from, to - from);
+  residual_mix_grad_row(to - from, p->a, p->b, p->x + from, p->x0 + from, p->dy + from, p->dx + from, p->dx0 + from,
+                        p->sums + from / PIECE * 2);
 }
 
 // dresid and dfirst, [L], are zero but at `layer`. False without memory.

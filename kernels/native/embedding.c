@@ -1,6 +1,6 @@
 // Rows of a table by id, and the scatter of their gradients. V rows of W floats, N ids.
+#include "../rows/elementwise.h"
 #include "pool.h"
-#include "vector.h"
 
 // Columns of the table that one task scatters; it takes the ids in order, so sums do not depend on the threads.
 #define COLUMNS 64
@@ -15,7 +15,7 @@ typedef struct {
 static void take_rows(void *args, long from, long to) {
   Rows *p = args;
   for (long n = from; n < to; n++)
-    memcpy(p->out + n * p->W, p->values + p->ids[n] * p->W, sizeof(float) * (size_t)p->W);
+    copy_row(p->W, p->values + p->ids[n] * p->W, p->out + n * p->W);
 }
 
 // Returns the first n whose id is not in [0, V), or -1 when all are.

@@ -1,7 +1,6 @@
-// RMS norm of rows without a gain (Zhang & Sennrich 2019, equation 4) and its gradient, which needs the result only.
-// N rows of C floats.
+// RMS norm of rows without a gain and its gradient, which needs the result only (rows/norm.h). N rows of C floats.
+#include "../rows/norm.h"
 #include "pool.h"
-#include "vector.h"
 
 typedef struct {
   long C;
@@ -11,15 +10,9 @@ typedef struct {
 } Norm;
 
 static void norm_rows(void *args, long from, long to) {
-  Norm *p = args;
-  long C = p->C;
-  for (long n = from; n < to; n++) {
-    const float *x = p->x + n * C;
-    float *restrict y = p->out + n * C;
-    float rstd = 1 / sqrtf(vdot(x, x, C) / (float)C + p->epsilon);
-    for (long c = 0; c < C; c++) y[c] = x[c] * rstd;
-    p->out_rstd[n] = rstd;
-  }
+  Norm p = *(Norm *)args;
+  long C = p.C;
+  for (long n = from; n < to; n++) rms_norm_row(C, p.epsilon, p.x + n * C, p.out + n * C, p.out_rstd + n);
 }
 
 // y = x rstd, rstd [N] = (mean(x^2) + epsilon)^-1/2
@@ -29,14 +22,9 @@ void tg_rms_norm(long N, long C, float epsilon, const float *x, float *y, float 
 }
 
 static void norm_grad_rows(void *args, long from, long to) {
-  Norm *p = args;
-  long C = p->C;
-  for (long n = from; n < to; n++) {
-    const float *y = p->y + n * C, *dy = p->dy + n * C;
-    float *restrict dx = p->out + n * C;
-    float rstd = p->rstd[n], along = vdot(dy, y, C) / (float)C;
-    for (long c = 0; c < C; c++) dx[c] = rstd * (dy[c] - y[c] * along);
-  }
+  Norm p = *(Norm *)args;
+  long C = p.C;
+  for (long n = from; n < to; n++) rms_norm_grad_row(C, p.y + n * C, p.rstd[n], p.dy + n * C, p.out + n * C);
 }
 
 // dx = rstd (dy - y mean(dy y))

@@ -1,7 +1,7 @@
-// Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:, :K] w^T), one gate a token and kv head.
-// N tokens, C width of x, G kv heads of D floats, K gate channels; w [G, K].
+// Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:, :K] w^T), one gate a token and kv head
+// (rows/value_embedding.h). N tokens, C width of x, G kv heads of D floats, K gate channels; w [G, K].
+#include "../rows/value_embedding.h"
 #include "pool.h"
-#include "vector.h"
 
 // Tokens whose share of dw is summed on its own.
 #define PIECE 256
@@ -13,15 +13,12 @@ typedef struct {
 } Gated;
 
 static void gated_rows(void *args, long from, long to) {
-  Gated *p = args;
-  long G = p->G, D = p->D;
+  Gated p = *(Gated *)args;
+  long G = p.G, D = p.D;
   for (long n = from; n < to; n++)
     for (long g = 0; g < G; g++) {
-      float gate = 2 / (1 + expf(-vdot(p->x + n * p->C, p->w + g * p->K, p->K)));
-      const float *v = p->v + (n * G + g) * D, *ve = p->ve + (n * G + g) * D;
-      float *restrict y = p->y + (n * G + g) * D;
-      for (long d = 0; d < D; d++) y[d] = v[d] + gate * ve[d];
-      p->out_gate[n * G + g] = gate;
+      long r = n * G + g;
+      gated_row(D, p.K, p.v + r * D, p.ve + r * D, p.x + n * p.C, p.w + g * p.K, p.y + r * D, p.out_gate + r);
     }
 }
 
@@ -32,26 +29,20 @@ void tg_value_embedding(long N, long C, long G, long D, long K, const float *v, 
 }
 
 static void gated_grad_rows(void *args, long from, long to) {
-  Gated *p = args;
-  long C = p->C, G = p->G, D = p->D, K = p->K;
-  float *restrict dw = p->sums + from / PIECE * G * K;
+  Gated p = *(Gated *)args;
+  long C = p.C, G = p.G, D = p.D, K = p.K;
+  float *restrict dw = p.sums + from / PIECE * G * (K + 1);
   memset(dw, 0, sizeof(float) * (size_t)(G * K));
+  float *dz = dw + G * K;
   for (long n = from; n < to; n++) {
-    const float *x = p->x + n * C;
-    float *restrict dx = p->dx + n * C;
-    memset(dx, 0, sizeof(float) * (size_t)C);
     for (long g = 0; g < G; g++) {
-      const float *ve = p->ve + (n * G + g) * D, *dy = p->dy + (n * G + g) * D, *w = p->w + g * K;
-      float *restrict dve = p->dve + (n * G + g) * D;
-      float gate = p->gate[n * G + g];
-      for (long d = 0; d < D; d++) dve[d] = gate * dy[d];
-      // gate = 2 s and ds/dz = s (1 - s)
-      float dz = vdot(dy, ve, D) * gate * (1 - gate / 2);
-      for (long k = 0; k < K; k++) {
-        dx[k] += dz * w[k];
-        dw[g * K + k] += dz * x[k];
-      }
+      long r = n * G + g;
+      dz[g] = gated_grad_row(D, p.ve + r * D, p.gate[r], p.dy + r * D, p.dve + r * D);
     }
+    gate_dx_row(C, G, K, dz, p.w, p.dx + n * C);
+    const float *x = p.x + n * C;
+    for (long g = 0; g < G; g++)
+      for (long k = 0; k < K; k++) dw[g * K + k] += dz[g] * x[k];
   }
 }
 
@@ -60,11 +51,12 @@ int tg_value_embedding_grad(long N, long C, long G, long D, long K, const float 
                             const float *gate, const float *dy, float *dve, float *dx, float *dw) {
   long pieces = (N + PIECE - 1) / PIECE;
   Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .x = x, .w = w, .gate = gate, .dy = dy, .dve = dve, .dx = dx};
-  p.sums = pool_scratch(1, pieces * G * K);
+  // Of each piece its share of dw [G,K], and room for a token's dz [G].
+  p.sums = pool_scratch(1, pieces * G * (K + 1));
   if (!p.sums) return 0;
   pool_range(gated_grad_rows, &p, N, PIECE);
   memset(dw, 0, sizeof(float) * (size_t)(G * K));
   for (long i = 0; i < pieces; i++)
-    for (long j = 0; j < G * K; j++) dw[j] += p.sums[i * G * K + j];
+    for (long j = 0; j < G * K; j++) dw[j] += p.sums[i * G * (K + 1) + j];
   return 1;
 }

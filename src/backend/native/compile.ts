@@ -109,7 +109,7 @@ export async function compileKernels({
   const files = readdirSync(from)
     .filter((name) => /\.[ch]$/.test(name))
     .sort();
-  const parts = files.flatMap((name) => [name, readFileSync(join(from, name))]);
+  const parts = [...files, ...sharedHeaders(from)].flatMap((name) => [name, readFileSync(join(from, name))]);
   const { size, mtimeMs } = statSync(compiler);
   const key = sha256(...parts, realpathSync(compiler), `${size} ${mtimeMs}`, FLAGS.join(' '), processor());
   const sources = files.filter((name) => name.endsWith('.c')).map((name) => join(from, name));
@@ -131,6 +131,16 @@ export async function compileKernels({
     }
   }
   throw new EnvironmentError(`${basename(compiler)} failed: ${firstErrorLine(failure)}`, { cause: failure });
+}
+
+/** The row kernels that CUDA compiles too, in the folder beside the C files. */
+function sharedHeaders(from: string): string[] {
+  const folder = join('..', 'rows');
+  if (!existsSync(join(from, folder))) return [];
+  return readdirSync(join(from, folder))
+    .filter((name) => name.endsWith('.h'))
+    .sort()
+    .map((name) => join(folder, name));
 }
 
 /** Compiles for the best target that the compiler takes. @throws when none works or `path` cannot be written */
