@@ -28,6 +28,11 @@ int tg_set_bf16(int on) {
 #define MC (10 * MR)
 // Most floats of packed B at once, 4 MB.
 #define PACK_LIMIT (1L << 20)
+// A product over many rows (a weight's gradient) is cut along k into at most MAX_PARTS parts of at least MIN_DEPTH,
+// whose sums, at most PARTS_LIMIT floats, are added up in order: each part reads rows that are in its core's cache.
+#define MAX_PARTS 8
+#define MIN_DEPTH 256
+#define PARTS_LIMIT (1L << 19)
 
 // Panel [kc][MR] of rows i.. of op(A), columns k..; rows beyond m are zero.
 static void pack_a_panel(int ta, const float *A, long lda, long i, long k, long m, long kc, float *out) {
@@ -231,40 +236,80 @@ void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const
 
 typedef struct {
   int ta, tb, add;
-  long M, N, K, lda, ldb, ldc, mc, nc, columns;
+  long M, N, K, lda, ldb, ldc, nc, columns, blocks, panels, depth;
   const float *A, *B;
-  float *C, *packed;
+  float *C, *packed, *parts;
 } Product;
 
+// Part of k, panel of B; parts are packed one after another.
 static void pack_task(void *args, long from, long to) {
   Product *p = args;
-  for (long j = from; j < to; j++) pack_b_panel(p->tb, p->K, p->N, p->B, p->ldb, j * NR, p->packed + j * panel_size(p->K));
+  for (long i = from; i < to; i++) {
+    long k = i / p->panels * p->depth, j = i % p->panels, kc = MIN(p->depth, p->K - k);
+    const float *B = p->tb ? p->B + k : p->B + k * p->ldb;
+    pack_b_panel(p->tb, kc, p->N, B, p->ldb, j * NR, p->packed + p->panels * panel_size(k) + j * panel_size(kc));
+  }
 }
 
 static void block_task(void *args, long index) {
   Product *p = args;
-  long i = index / p->columns * p->mc, j = index % p->columns * p->nc;
-  gemm_packed(p->ta, MIN(p->mc, p->M - i), MIN(p->nc, p->N - j), p->K, p->ta ? p->A + i : p->A + i * p->lda, p->lda,
-              packed_from(p->packed, p->K, 0, j), panel_size(p->K), p->add, p->C + i * p->ldc + j, p->ldc);
+  long k = index / (p->blocks * p->columns) * p->depth, kc = MIN(p->depth, p->K - k);
+  long block = index % (p->blocks * p->columns) / p->columns, j = index % p->columns * p->nc;
+  long i = gemm_rows(p->M, p->blocks, block), end = gemm_rows(p->M, p->blocks, block + 1);
+  const float *A = p->ta ? p->A + k * p->lda + i : p->A + i * p->lda + k;
+  // The first part goes to C itself.
+  float *C = k == 0 ? p->C + i * p->ldc + j : p->parts + (k / p->depth - 1) * p->M * p->N + i * p->N + j;
+  gemm_packed(p->ta, end - i, MIN(p->nc, p->N - j), kc, A, p->lda,
+              p->packed + p->panels * panel_size(k) + j / NR * panel_size(kc), panel_size(kc), k == 0 && p->add, C,
+              k == 0 ? p->ldc : p->N);
+}
+
+static void add_parts(void *args, long from, long to) {
+  Product *p = args;
+  for (long i = from; i < to; i++)
+    for (long part = 0; part < (p->K - 1) / p->depth; part++) {
+      const float *sums = p->parts + (part * p->M + i) * p->N;
+      float *restrict c = p->C + i * p->ldc;
+      for (long j = 0; j < p->N; j++) c[j] += sums[j];
+    }
+}
+
+// Row blocks of a product in `parts`: as high as leave work for all threads, an even number of them for each.
+long gemm_blocks(long M, long parts) {
+  long threads = pool_threads(), tiles = (M + MR - 1) / MR, least = (tiles + MC / MR - 1) / (MC / MR);
+  if (threads == 1) return least;
+  long wanted = MAX(least, (4 * threads + parts - 1) / parts);
+  if (parts == 1) wanted = (wanted + threads - 1) / threads * threads;
+  return MIN(wanted, tiles);
 }
 
 int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
          long ldc) {
   long columns = MAX(NR, PACK_LIMIT / MAX(K, 1) / NR * NR);
-  long wanted = pool_threads() == 1 ? 1 : 4L * pool_threads();
+  // The sizes alone decide: results must not depend on the threads.
+  long parts = ta ? MIN(MIN(MAX_PARTS, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1)) : 1;
+  long depth = parts > 1 ? ((K + parts - 1) / parts + 1) / 2 * 2 : MAX(K, 1);
   for (long j = 0; j < N; j += columns) {
     long n = MIN(columns, N - j);
-    Product p = {ta, tb, add, M, n, K, lda, ldb, ldc, 0, 0, 0, A, tb ? B + j * ldb : B + j, C + j, NULL};
+    Product p = {.ta = ta, .tb = tb, .add = add, .M = M, .N = n, .K = K, .lda = lda, .ldb = ldb, .ldc = ldc};
+    p.A = A;
+    p.B = tb ? B + j * ldb : B + j;
+    p.C = C + j;
+    p.depth = depth;
+    p.panels = (n + NR - 1) / NR;
+    parts = MAX(1, (K + depth - 1) / depth);
     p.packed = pool_scratch(0, packed_size(K, n));
-    if (!p.packed) return 0;
-    pool_range(pack_task, &p, (n + NR - 1) / NR, MAX(1, 8192 / (NR * MAX(K, 1))));
-    // Row blocks as high as leave work for all threads; too few of them are cut in columns too.
-    p.mc = MIN(MC, MAX(1, (M / wanted + MR - 1) / MR) * MR);
-    long blocks = (M + p.mc - 1) / p.mc, panels = (n + NR - 1) / NR;
-    long cuts = blocks >= wanted ? 1 : MIN(panels, (wanted + blocks - 1) / MAX(blocks, 1));
-    p.nc = (panels + cuts - 1) / cuts * NR;
+    if (parts > 1) p.parts = pool_scratch(SCRATCH_SLOTS - 1, (parts - 1) * M * n);
+    if (!p.packed || (parts > 1 && !p.parts)) return 0;
+    pool_range(pack_task, &p, parts * p.panels, MAX(1, 8192 / (NR * depth)));
+    p.blocks = gemm_blocks(M, parts);
+    // Too few of them are cut in columns too.
+    long tasks = parts * p.blocks, wanted = pool_threads() == 1 ? 1 : 4L * pool_threads();
+    long cuts = tasks >= wanted ? 1 : MIN(p.panels, (wanted + tasks - 1) / MAX(tasks, 1));
+    p.nc = (p.panels + cuts - 1) / cuts * NR;
     p.columns = (n + p.nc - 1) / p.nc;
-    pool_run(block_task, &p, blocks * p.columns);
+    pool_run(block_task, &p, parts * p.blocks * p.columns);
+    if (parts > 1) pool_range(add_parts, &p, M, MAX(1, 16384 / (n * parts)));
   }
   return 1;
 }

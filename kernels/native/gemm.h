@@ -25,6 +25,12 @@ extern int gemm_mode;
 int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
          long ldc);
 
+// Rows of M are dealt out as `blocks` blocks, of equal height but for whole tiles; the first row of block `index`.
+long gemm_blocks(long M, long parts);
+static inline long gemm_rows(long M, long blocks, long index) {
+  return MIN(M, (M + MR - 1) / MR * index / blocks * MR);
+}
+
 // On the calling thread, B packed beforehand: panels of NR columns, zeros beyond N.
 static inline long panel_size(long K) { return NR * (gemm_mode == PAIRS ? (K + 1) / 2 : K); }
 static inline long packed_size(long K, long N) { return (N + NR - 1) / NR * panel_size(K); }

@@ -1,5 +1,6 @@
 // Language-model head: logits z = x w^T, capped as s tanh(z / s), their cross-entropy, and both gradients in the same
-// pass. Rows are taken in chunks, so that one chunk's logits are all that is held. N tokens, C width, V vocabulary.
+// pass. Rows are taken in chunks, so that one chunk's logits are all that is held, and within a chunk in blocks: a block's
+// logits stay in its core's cache until dx is done. N tokens, C width, V vocabulary.
 #include "gemm.h"
 #include "pool.h"
 
@@ -7,24 +8,26 @@
 #define CHUNK (1L << 19)
 #define MIN_ROWS 256
 
-enum { LOGITS = 1, LOSSES };
+enum { LOGITS = 1, LOSSES, PACKED_T, PACKED };
 
 typedef struct {
-  long V;
+  long C, V, rows, blocks;
+  // Floats between rows of z: not whole pages, whose columns would meet in one cache set.
+  long stride;
   float cap;
   // Of d loss / d logits; 0: no gradient is wanted.
   float weight;
   const int32_t *targets;
-  float *z, *losses;
+  const float *x, *w;
+  float *z, *losses, *dx, *packed_t, *packed;
 } Head;
 
 // z -> the loss, and where a gradient is wanted z -> d loss / d z = weight (p - onehot) (1 - tanh^2).
-static void head_rows(void *args, long from, long to) {
-  Head *p = args;
+static void head_rows(Head *p, long from, long to) {
   long V = p->V, whole = V / VL * VL, rest = V - whole;
   float cap = p->cap;
   for (long n = from; n < to; n++) {
-    float *z = p->z + n * V;
+    float *z = p->z + n * p->stride;
     int32_t target = p->targets[n];
     if (target < 0) {
       p->losses[n] = 0;
@@ -68,6 +71,28 @@ static void head_rows(void *args, long from, long to) {
   }
 }
 
+static void head_block(void *args, long index) {
+  Head *p = args;
+  long C = p->C, V = p->V, from = gemm_rows(p->rows, p->blocks, index), to = gemm_rows(p->rows, p->blocks, index + 1);
+  gemm_packed(0, to - from, V, C, p->x + from * C, C, p->packed_t, panel_size(C), 0, p->z + from * p->stride, p->stride);
+  head_rows(p, from, to);
+  if (p->dx)
+    gemm_packed(0, to - from, C, V, p->z + from * p->stride, p->stride, p->packed, panel_size(V), 0, p->dx + from * C, C);
+}
+
+// w for the logits, and where a gradient is wanted for dx.
+static void pack_panels(void *args, long from, long to) {
+  Head *p = args;
+  long C = p->C, V = p->V, panels = (V + NR - 1) / NR;
+  for (long i = from; i < to; i++) {
+    long j = (i < panels ? i : i - panels) * NR;
+    if (i < panels)
+      pack_b(1, C, MIN(NR, V - j), p->w + j * C, C, p->packed_t + j / NR * panel_size(C));
+    else
+      pack_b(0, V, MIN(NR, C - j), p->w + j, C, p->packed + j / NR * panel_size(V));
+  }
+}
+
 // reduction 0: losses [N]; 1: their mean over targets that are not -1 (0 without any); 2: their sum. dx [N,C] and dw
 // [V,C], or both NULL. Returns 0, -1 without memory, or 1 + the first n whose target is not in [-1, V).
 long tg_lm_head(long N, long C, long V, float cap, int reduction, const float *x, const float *w,
@@ -79,17 +104,25 @@ long tg_lm_head(long N, long C, long V, float cap, int reduction, const float *x
   }
   float weight = reduction == 1 ? 1 / (float)MAX(counted, 1) : 1;
   long rows = MIN(MAX(N, 1), MAX(MIN_ROWS, CHUNK / MAX(V, 1)));
-  float *z = pool_scratch(LOGITS, rows * V), *losses = reduction == 0 ? loss : pool_scratch(LOSSES, N);
+  long stride = V % 1024 == 0 ? V + 16 : V;
+  float *z = pool_scratch(LOGITS, rows * stride), *losses = reduction == 0 ? loss : pool_scratch(LOSSES, N);
   if (!z || !losses) return -1;
+  Head head = {.C = C, .V = V, .stride = stride, .cap = cap, .weight = dx ? weight : 0, .w = w, .z = z};
+  head.packed_t = pool_scratch(PACKED_T, packed_size(C, V));
+  head.packed = dx ? pool_scratch(PACKED, packed_size(V, C)) : NULL;
+  if (!head.packed_t || (dx && !head.packed)) return -1;
   if (dw && N == 0) memset(dw, 0, sizeof(float) * (size_t)(V * C));
+  pool_range(pack_panels, &head, (V + NR - 1) / NR + (dx ? (C + NR - 1) / NR : 0), 1);
   for (long n = 0; n < N; n += rows) {
     long m = MIN(rows, N - n);
-    if (!gemm(0, 1, m, V, C, x + n * C, C, w, C, 0, z, V)) return -1;
-    Head head = {V, cap, dx ? weight : 0, targets + n, z, losses + n};
-    pool_range(head_rows, &head, m, grain_rows(4 * V));
-    if (!dx) continue;
-    if (!gemm(0, 0, m, C, V, z, V, w, C, 0, dx + n * C, C)) return -1;
-    if (!gemm(1, 0, V, C, m, z, V, x + n * C, C, n > 0, dw, C)) return -1;
+    head.rows = m;
+    head.blocks = gemm_blocks(m, 1);
+    head.targets = targets + n;
+    head.losses = losses + n;
+    head.x = x + n * C;
+    head.dx = dx ? dx + n * C : NULL;
+    pool_run(head_block, &head, head.blocks);
+    if (dw && !gemm(1, 0, V, C, m, z, stride, x + n * C, C, n > 0, dw, C)) return -1;
   }
   if (reduction == 0) return 0;
   double sum = 0;
