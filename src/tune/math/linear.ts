@@ -58,7 +58,15 @@ function dots4x2(
   dots[7] = s31;
 }
 
-function dot(a: Float64Array, ia: number, b: Float64Array, ib: number, from: number, to: number): number {
+/** Sum over k in [from, to) of a[ia + k] b[ib + k]. */
+export function dot(
+  a: Float64Array,
+  ia: number,
+  b: Float64Array,
+  ib: number,
+  from: number,
+  to: number,
+): number {
   let sum = 0;
   for (let k = from; k < to; k++) sum += a[ia + k]! * b[ib + k]!;
   return sum;

@@ -28,9 +28,6 @@ export interface GpOptions {
   startupTrials?: number;
 }
 
-/** Finished trials after which the search for the next point is cut short, to keep an ask quick. */
-const THOROUGH_UNTIL = 120;
-
 /**
  * The Gaussian-process sampler. One instance may serve several studies; it only caches fits.
  * @example createStudy({ space, sampler: gpSampler() })
@@ -83,7 +80,6 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         anchors: objective?.anchors ?? [],
         lengths: hyper.slice(0, d).map(Math.exp),
         random: randomStream(study.seed, `gp/search/${number}`),
-        thorough: finished.length <= THOROUGH_UNTIL,
         seed: study.seed,
         purpose: `gp/scatter/${number}`,
       });
@@ -105,8 +101,6 @@ function startupPoint(study: StudyView, axes: readonly Axis[], number: number): 
 
 /** The best candidate that was not evaluated, did not fail and is not running; undefined where all are known. */
 function firstNew(candidates: readonly Candidate[], evidence: Evidence): Candidate | undefined {
-  const key = (x: Float64Array) => x.join();
   const known = [...evidence.observations.map((o) => o.x), ...evidence.failures, ...evidence.running];
-  const seen = new Set(known.map(key));
-  return candidates.find((candidate) => !seen.has(key(candidate.x)));
+  return candidates.find(({ x }) => !known.some((other) => other.every((u, j) => u === x[j])));
 }

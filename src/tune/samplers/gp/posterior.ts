@@ -5,6 +5,7 @@
 import type { Random } from '../../../base/random.js';
 import {
   cholesky,
+  dot,
   inverseFromFactor,
   invertFactor,
   multiply,
@@ -128,35 +129,29 @@ export function fantasize(
   const lowest = new Float64Array(samples).fill(Infinity);
   const mean = y.slice();
   const z = new Float64Array(n);
+  const errors = new Float64Array(m);
+  const weights = new Float64Array(m);
   const u = new Float64Array(n);
   for (let s = -1; s < samples; s++) {
     // Before the samples: the mean, f = y - noise alpha.
-    const weights = new Float64Array(m);
     u.fill(0);
     if (s >= 0) {
       for (let i = 0; i < n; i++) z[i] = random.normal();
       multiplyLower(factor, n, z, u);
     }
-    for (let i = 0; i < m; i++)
-      weights[i] = y[i]! - u[i]! - (s >= 0 ? Math.sqrt(noise[i]!) * random.normal() : 0);
+    for (let i = 0; i < m; i++) {
+      errors[i] = s >= 0 ? Math.sqrt(noise[i]!) * random.normal() : 0;
+      weights[i] = y[i]! - u[i]! - errors[i]!;
+    }
     solveLower(observedFactor, m, weights);
     solveLowerTransposed(observedFactor, m, weights);
     if (s < 0) {
       for (let i = 0; i < m; i++) mean[i]! -= noise[i]! * weights[i]!;
       continue;
     }
-    // u + K_all,obs w; the lower triangle of `prior` serves both halves.
-    for (let i = 0; i < n; i++) {
-      const wi = i < m ? weights[i]! : 0;
-      const end = Math.min(i, m);
-      let sum = i < m ? prior[i * n + i]! * wi : 0;
-      for (let j = 0, p = i * n; j < end; j++) {
-        const k = prior[p + j]!;
-        sum += k * weights[j]!;
-        u[j]! += k * wi;
-      }
-      u[i]! += sum;
-    }
+    // u + K_all,obs w. At the observations K w = (y - u - e) - noise w, by the definition of w.
+    for (let i = 0; i < m; i++) u[i] = y[i]! - errors[i]! - noise[i]! * weights[i]!;
+    for (let i = m; i < n; i++) u[i]! += dot(prior, i * n, weights, 0, 0, m);
     for (let i = 0; i < n; i++) if (i < ran || i >= m) lowest[s] = Math.min(lowest[s]!, u[i]!);
     solveLower(factor, n, u);
     solveLowerTransposed(factor, n, u);

@@ -13,12 +13,13 @@ import type { Acquisition } from './acquisition.js';
 const WIDE = 256;
 const LOCAL = 192;
 
-/** Candidates that are climbed from. */
-const STARTS = 5;
+/** Candidates that are climbed from, in the first place and until nothing changes. */
+const STARTS = 6;
+const POLISHED = 2;
 
-/** Iterations of a climb, and candidates that get discrete steps, while predictions are cheap and later. */
-const THOROUGH = { iterations: 30, polished: 3 };
-const BRIEF = { iterations: 15, polished: 2 };
+/** Iterations of a first climb and of every later one. */
+const FIRST_CLIMB = 7;
+const CLIMB = 15;
 
 export interface Candidate {
   x: Float64Array;
@@ -32,8 +33,6 @@ export interface SearchOptions {
   /** [D] typical distance over which the model changes. */
   lengths: Float64Array;
   random: Random;
-  /** Whether predictions are cheap. */
-  thorough: boolean;
   seed: number | string;
   purpose: string;
 }
@@ -44,10 +43,12 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   const d = axes.length;
   const points = scatter(options);
   const values = target.many(points, points.length / d);
-  const candidates: Candidate[] = Array.from(values, (value, i) => ({
-    x: points.slice(i * d, (i + 1) * d),
-    value: Number.isNaN(value) ? -Infinity : value,
-  })).sort((a, b) => b.value - a.value);
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i]!)) values[i] = -Infinity;
+  const order = Uint32Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b);
+  const candidates: Candidate[] = Array.from(order, (i) => ({
+    x: points.subarray(i * d, (i + 1) * d),
+    value: values[i]!,
+  }));
 
   const starts: Float64Array[] = [candidates[0]!.x, ...anchors.slice(0, 2)];
   // The rest in proportion to exp(value), so that separate peaks are visited.
@@ -61,16 +62,19 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   }
   const smooth = axes.flatMap((axis, j) => (axis.kind === 'continuous' || axis.kind === 'fine' ? [j] : []));
   const discrete = axes.flatMap((axis, j) => (axis.kind === 'continuous' ? [] : [j]));
-  const climbed = starts.map((x) => ascend(target, x, smooth, options)).sort((a, b) => b.value - a.value);
-  // Discrete steps cost many evaluations: for the best only, in turns with the ascent until neither helps.
-  const polished = climbed.slice(0, (options.thorough ? THOROUGH : BRIEF).polished).map((candidate) => {
+  const climbed = starts
+    .map((x) => ascend(target, x, smooth, FIRST_CLIMB, options))
+    .sort((a, b) => b.value - a.value);
+  // The best are climbed on and stepped through the discrete coordinates, in turns until neither helps.
+  const polished = climbed.slice(0, POLISHED).map((candidate) => {
     let current = candidate;
-    for (let round = 0; round < 3 && discrete.length; round++) {
+    for (let round = 0; round < 3; round++) {
       const before = current.value;
-      current = stepThrough(target, current, discrete, axes);
-      if (!(current.value > before + 1e-3)) break;
-      const again = ascend(target, current.x, smooth, options);
+      if (discrete.length) current = stepThrough(target, current, discrete, axes);
+      if (round > 0 && !(current.value > before + 1e-2)) break;
+      const again = ascend(target, current.x, smooth, CLIMB, options);
       if (again.value > current.value) current = again;
+      if (!discrete.length) break;
     }
     return current;
   });
@@ -110,39 +114,46 @@ function ascend(
   target: Acquisition,
   start: Float64Array,
   smooth: readonly number[],
-  { axes, lengths, thorough }: SearchOptions,
+  iterations: number,
+  { axes, lengths }: SearchOptions,
 ): Candidate {
   const d = axes.length;
-  const origin = { x: start, value: target.many(start, 1)[0]! };
-  if (smooth.length === 0) return origin;
   const x = start.slice();
   const full = new Float64Array(d);
-  const scale = smooth.map((j) => Math.min(1, lengths[j]!));
+  const m = smooth.length;
+  const scale = Float64Array.from(smooth, (j) => Math.min(1, lengths[j]!));
   const place = (v: Float64Array) => {
-    for (const [i, j] of smooth.entries()) x[j] = v[i]! * scale[i]!;
+    for (let i = 0; i < m; i++) x[smooth[i]!] = v[i]! * scale[i]!;
   };
+  let origin = NaN;
   const result = minimize(
     (v, gradient) => {
       place(v);
       const value = target.one(x, full);
-      for (const [i, j] of smooth.entries()) gradient[i] = -full[j]! * scale[i]!;
+      if (Number.isNaN(origin)) origin = value;
+      for (let i = 0; i < m; i++) gradient[i] = -full[smooth[i]!]! * scale[i]!;
       return -value;
     },
     Float64Array.from(smooth, (j, i) => start[j]! / scale[i]!),
     {
-      lower: new Float64Array(smooth.length),
-      upper: Float64Array.from(scale, (s) => 1 / s),
+      lower: new Float64Array(m),
+      upper: scale.map((s) => 1 / s),
       tolerance: 1e-3,
-      improvement: 1e-4,
-      maxIterations: (thorough ? THOROUGH : BRIEF).iterations,
-      maxEvaluations: 1.5 * (thorough ? THOROUGH : BRIEF).iterations,
+      improvement: 1e-3,
+      maxIterations: iterations,
+      maxEvaluations: 1.5 * iterations,
       firstStep: 0.1,
     },
   );
   place(result.x);
-  for (const j of smooth) x[j] = snap(axes[j]!, x[j]!);
-  const value = target.many(x, 1)[0]!;
-  return value > origin.value ? { x, value } : origin;
+  let moved = false;
+  for (const j of smooth) {
+    const u = snap(axes[j]!, x[j]!);
+    moved ||= u !== x[j];
+    x[j] = u;
+  }
+  const value = moved ? target.one(x, full) : -result.value;
+  return value > origin ? { x, value } : { x: start, value: origin };
 }
 
 /** The best value along each discrete coordinate in turn, all others held. */

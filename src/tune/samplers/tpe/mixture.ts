@@ -35,7 +35,7 @@ export interface Mixture {
 const PRIOR_WEIGHT = 1;
 
 /**
- * @param points (N - 1, D) coordinates of gp/axes.ts
+ * @param points (N - 1, D) coordinates of axes.ts
  * @param weights (N - 1) positive, mean 1
  * @param narrowest lower bound of bandwidths, relative to the range
  */
