@@ -12,6 +12,11 @@ interface Source {
   shared: (D: number, kernel: 'forward' | 'grad_q' | 'grad_kv') => number;
 }
 const PLAIN: Source = { tile: 32, shared: () => 0 };
+const TENSOR_CORES: Source = {
+  tile: 64,
+  shared: (D, kernel) =>
+    ({ forward: 6 * 64 * (D + 8), grad_q: 8 * 64 * (D + 8), grad_kv: 8 * 64 * (D + 8) + 512 })[kernel],
+};
 
 type Values = Float32Array | Uint16Array;
 
@@ -75,12 +80,30 @@ describeHere(`CUDA attention on the emulated device${reason ? ` (${reason})` : '
     { B: 1, T: 1, H: 2, G: 2, D: 6, window: 2 ** 31 - 1 },
     { B: 1, T: 65, H: 4, G: 2, D: 40, window: 0 },
   ])('plain, %j', (sizes) => {
-    check(bench.program('attention.cu', { D: sizes.D }), PLAIN, sizes, 1e-5);
+    check(bench.program('attention.cu', { D: sizes.D }), PLAIN, sizes, 2e-5);
   });
 
   test('plain, activations in bfloat16', () => {
     const sizes = { B: 1, T: 40, H: 2, G: 1, D: 16, window: 12 };
     check(bench.program('attention.cu', { D: 16, ACT_BF16: 1 }), PLAIN, sizes, 1e-2, toBf16);
+  });
+
+  // Operands are rounded to bfloat16, with a relative error of 2^-9 each; so are probabilities and slopes.
+  test.each([
+    { B: 1, T: 130, H: 2, G: 1, D: 32, window: 130 },
+    { B: 2, T: 70, H: 1, G: 1, D: 64, window: 9 },
+    { B: 1, T: 97, H: 1, G: 1, D: 96, window: 64 },
+    { B: 1, T: 66, H: 2, G: 1, D: 128, window: 2 ** 31 - 1 },
+  ])('on tensor cores, %j', (sizes) => {
+    check(bench.program('attention_mma.cu', { D: sizes.D }), TENSOR_CORES, sizes, 1.5e-2);
+  });
+
+  test.each([
+    { B: 2, T: 67, H: 2, G: 2, D: 32, window: 20 },
+    { B: 1, T: 1, H: 1, G: 1, D: 32, window: 0 },
+  ])('on tensor cores, activations in bfloat16, %j', (sizes) => {
+    const program = bench.program('attention_mma.cu', { D: sizes.D, ACT_BF16: 1 });
+    check(program, TENSOR_CORES, sizes, 1.5e-2, toBf16);
   });
 
   test('not-a-number in a key reaches the queries that see it, and no other', () => {
