@@ -2,7 +2,7 @@
 // would not fit (karpathy/autoresearch, train.py: GPT.forward). N tokens, C width, V vocabulary.
 //
 // Fused kernels (optional):
-//   LmHeadCrossEntropy {x [N,C], w [V,C], targets int32 [N]} attrs {softcap, reduction, withGrad}
+//   LmHeadCrossEntropy {x [N,C], w [V,C], targets int32 [N]} attrs {softcap, reduction, withGrad, maxLogitsBytes?}
 //     -> [loss] or, withGrad, [loss, dx [N,C], dw [V,C]] (gradients of the scalar loss; withGrad only for mean and sum)
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -75,7 +75,7 @@ export function lmHeadCrossEntropy(
       const [loss, dx, dw] = runFused(
         'LmHeadCrossEntropy',
         { x, w, targets },
-        { softcap, reduction, withGrad },
+        { softcap, reduction, withGrad, ...(maxLogitsBytes && { maxLogitsBytes }) },
       );
       return {
         value: loss!,

@@ -318,7 +318,9 @@ export class CudaBackend extends tf.KernelBackend {
   }
 
   override async time(work: () => void): Promise<{ kernelMs: number }> {
-    await this.session.transfer.finished();
+    // tfjs wants the work done when this returns its promise.
+    this.settle();
+    this.session.transfer.synchronize();
     const begin = performance.now();
     work();
     this.settle();

@@ -29,6 +29,8 @@ export interface Transfer {
   readSync(address: number, bytes: number): ArrayBuffer;
   /** Resolves when all that was enqueued so far is done. */
   finished(): Promise<void>;
+  /** The same, waiting. */
+  synchronize(): void;
   /** Bytes moved so far, and waits of the host for the device: uploads that found no free slot, reads that blocked. */
   statistics(): { uploaded: number; read: number; waits: number };
 }
@@ -158,6 +160,10 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
       } finally {
         events.push(event);
       }
+    },
+    synchronize() {
+      counts.waits++;
+      api.cuStreamSynchronize(stream);
     },
     statistics: () => ({ ...counts }),
   };

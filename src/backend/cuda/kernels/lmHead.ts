@@ -5,7 +5,7 @@ import type { Info } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { CudaKernel } from './kernel.js';
 import { operandType } from './products.js';
-import { blockTeam, oneBlock, rowTeam } from './team.js';
+import { blockTeam, oneBlock, warpTeam } from './team.js';
 
 const SOURCE = 'cuda/cross_entropy.cu';
 
@@ -13,12 +13,17 @@ const SOURCE = 'cuda/cross_entropy.cu';
 const MAX_LOGITS_BYTES = 256 * 2 ** 20;
 /** Fewer rows than this make products too small for a large GPU. */
 const MIN_ROWS = 1024;
-/** Rows up to this width are a part of a warp's work. */
+/** Rows up to this width are a warp's work, wider ones a block's. */
 const NARROW = 1024;
 
 /** Rows of logits at once: as many as take the memory of x [rows, width], at least MIN_ROWS, within the limit. */
-export function logitsRowsOnDevice(rows: number, width: number, vocab: number): number {
-  const most = Math.floor(MAX_LOGITS_BYTES / (4 * vocab));
+export function logitsRowsOnDevice(
+  rows: number,
+  width: number,
+  vocab: number,
+  maxBytes = MAX_LOGITS_BYTES,
+): number {
+  const most = Math.floor(maxBytes / (4 * vocab));
   return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, Math.floor((rows * width) / vocab)))));
 }
 
@@ -29,6 +34,7 @@ export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
     reduction: 'none' | 'mean' | 'sum';
     withGrad: boolean;
   };
+  const { maxLogitsBytes } = attrs as { maxLogitsBytes?: number };
   const [rows, width] = x.shape as [number, number];
   const vocab = w.shape[0]!;
   const each = reduction === 'none';
@@ -45,13 +51,13 @@ export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
     weight = backend.scratch(4);
     launchAlone('mean_weight', 'ipp', [rows, labels, weight]);
   }
-  const step = logitsRowsOnDevice(rows, width, vocab);
+  const step = logitsRowsOnDevice(rows, width, vocab, maxLogitsBytes);
   const bf16 = operandType(backend) === 'bf16';
   const logits = backend.scratch(4 * step * vocab);
   const slopes = withGrad && bf16 ? backend.scratch(2 * step * vocab) : logits;
   const operands = { x: operandOf(backend, x), w: operandOf(backend, w), type: operandType(backend) };
   const bytes = bf16 ? 2 : 4;
-  const team = vocab > NARROW ? blockTeam(vocab) : rowTeam(vocab);
+  const team = vocab > NARROW ? blockTeam(vocab) : warpTeam(vocab);
   for (let from = 0; from < rows; from += step) {
     const m = Math.min(step, rows - from);
     const xs = operands.x + bytes * from * width;

@@ -48,6 +48,9 @@ export function rowTeam(width: number, lengths: readonly number[] = []): Team {
   return width > WIDE ? teamOf(THREADS, vector) : teamOf(Math.min(32, powerOfTwo(width / vector)), vector);
 }
 
+/** A team of a whole warp: where rows take different ways, those of one warp must not. */
+export const warpTeam = (width: number): Team => teamOf(32, vectorOf([width]));
+
 /** A team of a whole block for rows of `width` numbers, as long rows with many steps want. */
 export function blockTeam(width: number): Team {
   return teamOf(width > 4 * WIDE ? 1024 : THREADS, vectorOf([width]));
