@@ -1,0 +1,121 @@
+// Where libraries are looked for, in a made-up file system.
+
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { candidates, type LibraryName } from '../../../src/backend/cuda/find.js';
+
+let root = '';
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tinygpt-find-'));
+});
+
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+function put(path: string): string {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, '');
+  return file;
+}
+
+/** Paths found, those of the loader left out. */
+function found(library: LibraryName, env: NodeJS.ProcessEnv = {}): string[] {
+  const system = {
+    home: join(root, 'home'),
+    usrLocal: join(root, 'usr/local'),
+    driver: [join(root, 'usr/lib/wsl/lib')],
+    python: [join(root, 'usr/lib/python3')],
+  };
+  return candidates(library, env, system)
+    .map(({ path }) => path)
+    .filter((path) => path.includes('/'))
+    .map((path) => path.slice(root.length + 1));
+}
+
+describe('the finder of CUDA libraries', () => {
+  test("asks the system's loader for every name, before toolkits and wheels", () => {
+    put('cuda/lib64/libnvrtc.so.12');
+    const all = candidates('libnvrtc', { CUDA_HOME: join(root, 'cuda') });
+    expect(all.map(({ path, major }) => [path.replace(`${root}/`, ''), major]).slice(0, 3)).toEqual([
+      ['libnvrtc.so.13', 13],
+      ['libnvrtc.so.12', 12],
+      ['cuda/lib64/libnvrtc.so.12', 12],
+    ]);
+  });
+
+  test('TINYGPT_CUDA_LIBRARIES comes first, folder by folder', () => {
+    const [a, b] = [put('a/libcuda.so.1'), put('b/libcuda.so.1')].map(dirname);
+    const all = candidates('libcuda', { TINYGPT_CUDA_LIBRARIES: `${b}:${a}` });
+    expect(all.slice(0, 3).map(({ path }) => path)).toEqual([
+      `${b}/libcuda.so.1`,
+      `${a}/libcuda.so.1`,
+      'libcuda.so.1',
+    ]);
+  });
+
+  test.each(['CUDA_HOME', 'CUDA_PATH', 'CONDA_PREFIX'])('%s: lib64, lib and targets', (variable) => {
+    put('t/lib64/libcublasLt.so.12');
+    put('t/lib/libcublasLt.so.13');
+    put('t/targets/x86_64-linux/lib/libcublasLt.so.12');
+    expect(found('libcublasLt', { [variable]: join(root, 't') })).toEqual([
+      't/lib64/libcublasLt.so.12',
+      't/lib/libcublasLt.so.13',
+      't/targets/x86_64-linux/lib/libcublasLt.so.12',
+    ]);
+  });
+
+  test("pip's wheels of a virtual environment, both layouts, Python not run", () => {
+    put('venv/lib/python3.9/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12');
+    put('venv/lib/python3.12/site-packages/nvidia/cu13/lib/libnvrtc.so.13');
+    expect(found('libnvrtc', { VIRTUAL_ENV: join(root, 'venv') })).toEqual([
+      'venv/lib/python3.12/site-packages/nvidia/cu13/lib/libnvrtc.so.13',
+      'venv/lib/python3.9/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12',
+    ]);
+  });
+
+  test('wheels of the python3 in the path, of its own prefix and of what it links to', () => {
+    put('opt/python/bin/python3.11');
+    put('opt/python/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12');
+    put('env/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12');
+    mkdirSync(join(root, 'env/bin'));
+    symlinkSync(join(root, 'opt/python/bin/python3.11'), join(root, 'env/bin/python3'));
+    expect(found('libcublasLt', { PATH: `${root}/nowhere:${root}/env/bin` })).toEqual([
+      'env/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12',
+      'opt/python/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12',
+    ]);
+  });
+
+  test("the user's own packages and the system's", () => {
+    put('home/.local/lib/python3.10/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12');
+    put('usr/lib/python3/dist-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12');
+    expect(found('libnvrtc')).toEqual([
+      'home/.local/lib/python3.10/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12',
+      'usr/lib/python3/dist-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12',
+    ]);
+  });
+
+  test('installed toolkits, the newest first', () => {
+    put('usr/local/cuda-12.4/lib64/libnvrtc.so.12');
+    put('usr/local/cuda-12.10/lib64/libnvrtc.so.12');
+    put('usr/local/cudnn/lib64/libnvrtc.so.12');
+    expect(found('libnvrtc')).toEqual([
+      'usr/local/cuda-12.10/lib64/libnvrtc.so.12',
+      'usr/local/cuda-12.4/lib64/libnvrtc.so.12',
+    ]);
+  });
+
+  test('the driver: where WSL and containers put it; no toolkit has it', () => {
+    put('usr/lib/wsl/lib/libcuda.so.1');
+    put('usr/local/cuda-12.4/lib64/libcuda.so.1');
+    expect(found('libcuda')).toEqual(['usr/lib/wsl/lib/libcuda.so.1']);
+  });
+
+  test('nothing anywhere leaves the names for the loader', () => {
+    expect(found('libnvrtc', { CUDA_HOME: '/nowhere', PATH: '', VIRTUAL_ENV: '/nowhere' })).toEqual([]);
+  });
+});
