@@ -36,6 +36,7 @@ struct EmuApi {
   void (*warp_barrier)(unsigned mask, int line);
   EmuThread *(*lane)(unsigned lane);
   void (*fail)(const char *message);
+  bool *early_copies;
 };
 
 namespace blocks {
@@ -66,6 +67,7 @@ inline long (*entry)(const char *, void **, char *);
 inline const char *arguments;
 inline sigjmp_buf escape;
 inline volatile sig_atomic_t running;
+inline bool early_copies;
 
 inline Fiber *me() { return (Fiber *)current; }
 
@@ -140,7 +142,8 @@ inline EmuThread *lane(unsigned i) {
   size_t at = current->warp * 32 + i, count = (size_t)block_size.x * block_size.y * block_size.z;
   return at < count ? &fibers[at]->thread : nullptr;
 }
-inline const EmuApi api = {&current, &block, &block_size, &grid_size, &dynamic_shared, block_barrier, warp_barrier, lane, fail};
+inline const EmuApi api = {&current, &block, &block_size, &grid_size, &dynamic_shared, block_barrier, warp_barrier,
+                           lane,     fail,   &early_copies};
 
 // Orders: seed 0 counts up, 1 counts down, others shuffle.
 inline void order(std::vector<unsigned> &list, size_t n, uint64_t &state) {
@@ -237,6 +240,7 @@ inline std::string run(long (*kernel)(const char *, void **, char *), const std:
   entry = kernel;
   arguments = packed.data();
   failure.clear();
+  early_copies = seed % 2 == 1;
 
   static char *signal_stack = (char *)malloc(64 << 10);
   stack_t stack = {}, old_stack;

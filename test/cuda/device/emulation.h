@@ -49,6 +49,7 @@ struct EmuApi {
   void (*warp_barrier)(unsigned mask, int line);
   EmuThread *(*lane)(unsigned lane);  // of the current warp
   void (*fail)(const char *message);
+  bool *early_copies;           // cp.async copies when it is called, the soonest it may; else the latest
 };
 static const EmuApi *emu;
 extern "C" __attribute__((visibility("default"))) void emu_bind(const EmuApi *api) { emu = api; }
@@ -135,10 +136,16 @@ static inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; 
 static inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
-// cp.async: the copy is made when its group is waited for, so a read that does not wait sees old bytes.
+// cp.async: the copy is made when its group is waited for, so that a read that does not wait sees old bytes, or, in other
+// orders of the threads, at once, so that a copy over what is still read shows. Without a source it fills with zeros.
+static inline void emu_copy(void *to, const void *from, int bytes) {
+  if (from) memcpy(to, from, (size_t)bytes);
+  else memset(to, 0, (size_t)bytes);
+}
 static inline void emu_cp_async(void *to, const void *from, int bytes) {
   EmuThread *me = *emu->current;
-  if (me->copy_count == 64) emu->fail("more than 64 cp.async in flight");
+  if (*emu->early_copies) emu_copy(to, from, bytes);
+  else if (me->copy_count == 64) emu->fail("more than 64 cp.async in flight");
   else me->copies[me->copy_count++] = {to, from, bytes, me->group};
 }
 static inline void emu_cp_commit() { (*emu->current)->group++; }
@@ -148,11 +155,8 @@ static inline void emu_cp_wait(int left) {
   int kept = 0;
   for (int i = 0; i < me->copy_count; i++) {
     auto &copy = me->copies[i];
-    if (copy.group < me->group - left) {
-      // A copy without a source fills with zeros.
-      if (copy.from) memcpy(copy.to, copy.from, (size_t)copy.bytes);
-      else memset(copy.to, 0, (size_t)copy.bytes);
-    } else me->copies[kept++] = copy;
+    if (copy.group < me->group - left) emu_copy(copy.to, copy.from, copy.bytes);
+    else me->copies[kept++] = copy;
   }
   me->copy_count = kept;
 }
