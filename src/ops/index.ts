@@ -15,5 +15,6 @@ export {
   MAX_LOGITS_BYTES,
 } from './lmHead.js';
 export { RMS_EPSILON, rmsNorm } from './norm.js';
+export { repeatedGrads } from './repeatedGrads.js';
 export { rotaryQkNorm } from './rotary.js';
 export { gatedValueEmbedding } from './valueEmbedding.js';

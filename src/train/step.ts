@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch, BatchLoader } from '../data/types.js';
 import { type Gpt, gptLoss } from '../model/gpt.js';
-import { leanGrads } from '../ops/index.js';
+import { repeatedGrads } from '../ops/index.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 
 /** What a step came to. */
@@ -29,7 +29,6 @@ export async function trainStep(
     progress,
   }: { batch: number; seq: number; accumulation: number; progress: () => number },
 ): Promise<StepOutcome> {
-  const variables = [...gpt.params.values()];
   const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
   let sums: Record<string, tf.Tensor> = {};
   // Losses on their way from the device. Each is awaited only when the work after it has been enqueued, so that a GPU does
@@ -40,9 +39,7 @@ export async function trainStep(
   try {
     for (let micro = 0; micro < accumulation; micro++) {
       const { inputs, targets, epoch: packedIn } = await loader.next();
-      const { value, grads } = withIds({ inputs, targets }, (ids, next) =>
-        leanGrads(() => gptLoss(gpt, ids, next, { batch, seq }) as tf.Scalar, variables),
-      );
+      const { value, grads } = await gradsOf(gpt, { batch, seq })([inputs, targets]);
       const reading = readLoss(value);
       reading.catch(() => undefined); // shows when it is awaited, or another error has come first
       losses.push(reading);
@@ -68,6 +65,20 @@ async function readLoss(value: tf.Scalar): Promise<number> {
   } finally {
     value.dispose();
   }
+}
+
+type Grads = ReturnType<typeof repeatedGrads>;
+const gradients = new WeakMap<Gpt, { batch: number; seq: number; grads: Grads }>();
+
+/** Loss and gradients of a batch, as a function of its ids and targets; the same one step after step. */
+function gradsOf(gpt: Gpt, { batch, seq }: { batch: number; seq: number }): Grads {
+  const known = gradients.get(gpt);
+  if (known?.batch === batch && known.seq === seq) return known.grads;
+  const loss = (ids: tf.Tensor1D, targets: tf.Tensor1D) =>
+    gptLoss(gpt, ids, targets, { batch, seq }) as tf.Scalar;
+  const grads = repeatedGrads(loss, [...gpt.params.values()]);
+  gradients.set(gpt, { batch, seq, grads });
+  return grads;
 }
 
 /** Puts a batch on the device for the time of `use`. */

@@ -1,25 +1,25 @@
-// Tensors of the native backend: arrays as on the cpu backend, those of float32 taken from a pool of exact sizes, as a
-// training step wants the same sizes over and over. An array from the pool is owned by one tensor; what the outside
-// world sees of it is a copy, and an array that came from outside is never written.
+// Tensors of the native backend: arrays as on the cpu backend, those of float32 taken from a pool (arrays.ts). An array
+// from the pool is owned by one tensor; what the outside world sees of it is a copy, and an array that came from outside
+// is never written. Work can be recorded and done again (recording.ts).
 
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
+import type { Recorded, Recorder } from '../recorder.js';
+import { ArrayPool } from './arrays.js';
 import type { Library } from './library.js';
-
-/** Idle arrays may take this much, or as much as those in use. */
-const MIN_IDLE_BYTES = 64 * 2 ** 20;
+import { type Recording, recordWork } from './recording.js';
 
 type Entry = { values?: unknown; dtype: tf.DataType; refCount: number };
 type Values = tf.backend_util.BackendValues;
 
 /** tfjs's backend object. */
-export class NativeBackend extends MathBackendCPU {
-  /** Buffers of tensors that came from the pool. */
-  readonly #owned = new WeakSet<ArrayBufferLike>();
-  readonly #idle = new Map<number, Float32Array[]>();
-  #idleBytes = 0;
-  #usedBytes = 0;
+export class NativeBackend extends MathBackendCPU implements Recorder {
+  readonly pool = new ArrayPool();
+  /** What is being recorded. */
+  recording: Recording | undefined;
+  /** Recordings that can be replayed. */
+  readonly recordings = new Set<Recording>();
 
   constructor(readonly library: Library) {
     super();
@@ -27,9 +27,20 @@ export class NativeBackend extends MathBackendCPU {
     (this as unknown as { firstUse: boolean }).firstUse = false;
   }
 
+  /** The functions of C, as kernels are to call them. */
+  get c(): Library {
+    return this.recording?.library ?? this.library;
+  }
+
   /** A float32 tensor, its elements undefined. */
   make(shape: number[]): Info {
-    const values = this.#take(tf.util.sizeFromShape(shape));
+    const values = this.pool.take(tf.util.sizeFromShape(shape));
+    this.recording?.made.add(values);
+    return this.wrap(values, shape);
+  }
+
+  /** A tensor of an array from the pool. */
+  wrap(values: Float32Array, shape: number[]): Info {
     return { dataId: super.write(values, shape, 'float32'), shape, dtype: 'float32' };
   }
 
@@ -44,6 +55,13 @@ export class NativeBackend extends MathBackendCPU {
     return this.#cells(x, Float32Array);
   }
 
+  /** A number that TypeScript is to work with: one that C has computed cannot be part of a recording. */
+  number(x: Info): number {
+    const values = this.floats(x);
+    if (this.recording?.made.has(values)) this.recording.spoilt = true;
+    return values[0]!;
+  }
+
   /** An int32 tensor's elements, to be read. */
   ints(x: Info): Int32Array {
     return this.#cells(x, Int32Array);
@@ -51,6 +69,7 @@ export class NativeBackend extends MathBackendCPU {
 
   /** A variable's elements, to be written in place. A buffer that others hold too is left to them. */
   writable(x: Info): Float32Array {
+    if (this.recording) this.recording.spoilt = true;
     const values = this.floats(x);
     const entry = this.#entry(x.dataId);
     if (entry.refCount > 1) {
@@ -61,30 +80,49 @@ export class NativeBackend extends MathBackendCPU {
       tensor.dispose();
       return this.floats(x);
     }
-    if (this.#owned.has(values.buffer)) return values;
-    const own = this.#take(values.length);
+    if (this.pool.owns(values)) return values;
+    return this.moveOut(x.dataId);
+  }
+
+  /** Moves a tensor's elements to an array of its own. */
+  moveOut(dataId: object): Float32Array {
+    const entry = this.#entry(dataId);
+    const values = entry.values as Float32Array;
+    const own = this.pool.take(values.length);
     own.set(values);
     entry.values = own;
+    if (this.pool.owns(values)) this.pool.put(values);
     return own;
   }
 
   override write(values: Values, shape: number[], dtype: tf.DataType): object {
     // A stock kernel's output may be a view of its input; the array then stays out of the pool.
-    if (values instanceof Float32Array && this.#owned.delete(values.buffer))
-      this.#usedBytes -= values.buffer.byteLength;
+    if (values instanceof Float32Array) this.pool.disown(values);
     return super.write(values, shape, dtype);
   }
 
   override readSync(dataId: object): Values {
+    if (this.recording) this.recording.spoilt = true;
     const values = super.readSync(dataId);
-    return values instanceof Float32Array && this.#owned.has(values.buffer) ? values.slice() : values;
+    return this.pool.owns(values) ? values.slice() : values;
   }
 
   override disposeData(dataId: object, force = false): boolean {
     const values = this.data.has(dataId) ? this.#entry(dataId).values : undefined;
     const gone = super.disposeData(dataId, force);
-    if (gone && values instanceof Float32Array && this.#owned.has(values.buffer)) this.#put(values);
+    if (gone && values instanceof Float32Array) {
+      for (const recording of this.recordings) if (recording.given.has(values)) recording.release();
+      if (this.pool.owns(values)) this.pool.put(values);
+    }
     return gone;
+  }
+
+  record(
+    inputs: readonly tf.Tensor[],
+    fixed: readonly tf.Tensor[],
+    run: () => tf.Tensor[],
+  ): { outputs: tf.Tensor[]; recorded?: Recorded } {
+    return recordWork(this, inputs, fixed, run);
   }
 
   #entry(dataId: object): Entry {
@@ -105,31 +143,5 @@ export class NativeBackend extends MathBackendCPU {
       entry.values = new kind(entry.values as ArrayLike<number>);
     }
     return entry.values as T;
-  }
-
-  #take(size: number): Float32Array {
-    const idle = this.#idle.get(size)?.pop();
-    this.#usedBytes += 4 * size;
-    if (idle) {
-      this.#idleBytes -= 4 * size;
-      return idle;
-    }
-    // Sizes that came before and will not come again are given back to the garbage collector.
-    if (this.#idleBytes > Math.max(MIN_IDLE_BYTES, this.#usedBytes)) {
-      this.#idle.clear();
-      this.#idleBytes = 0;
-    }
-    const made = new Float32Array(size);
-    this.#owned.add(made.buffer);
-    return made;
-  }
-
-  #put(values: Float32Array): void {
-    const { length } = values;
-    this.#usedBytes -= 4 * length;
-    this.#idleBytes += 4 * length;
-    const idle = this.#idle.get(length);
-    if (idle) idle.push(values);
-    else this.#idle.set(length, [values]);
   }
 }

@@ -67,8 +67,9 @@ function register(kernelName: string, kernel: NativeKernel): void {
   const kernelFunc: tf.KernelFunc = (params) => {
     const { inputs, attrs } = params as unknown as KernelCall;
     const backend = params.backend as NativeBackend;
-    const out = kernel({ inputs, attrs, backend, c: backend.library });
+    const out = kernel({ inputs, attrs, backend, c: backend.c });
     if (out) return out;
+    if (backend.recording) backend.recording.spoilt = true;
     if (!stock) throw new Error(`Kernel '${kernelName}' of the native backend does not take these inputs`);
     return stock.kernelFunc(params);
   };

@@ -25,12 +25,12 @@ function binary(operation: keyof typeof OPERATIONS): NativeKernel {
     }
     if (operation === 'div') return undefined;
     if (sizeOf(b.shape) === 1 && b.shape.length <= a.shape.length) {
-      const number = backend.floats(b)[0]!;
+      const number = backend.number(b);
       if (operation === 'mul') return affine(call, a, number, 0);
       return affine(call, a, 1, operation === 'add' ? number : -number);
     }
     if (sizeOf(a.shape) === 1 && a.shape.length <= b.shape.length) {
-      const number = backend.floats(a)[0]!;
+      const number = backend.number(a);
       if (operation === 'mul') return affine(call, b, number, 0);
       return affine(call, b, operation === 'add' ? 1 : -1, number);
     }

@@ -1,0 +1,36 @@
+// What a backend offers that can record the work of a function and do it again without the function: a training step
+// then costs next to no TypeScript. `repeatedGrads` of src/ops is its user.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** Work that was recorded. */
+export interface Recorded {
+  /**
+   * Does the work again on other values of the inputs, letting events in now and then.
+   * @returns new tensors for the outputs; undefined, and the recording is given up, when it no longer holds: a fixed
+   *   tensor has moved or gone, or the work went another way than before, as it does before an error
+   */
+  replay(inputs: readonly Int32Array[]): Promise<tf.Tensor[] | undefined>;
+  /** Gives its memory back. */
+  release(): void;
+}
+
+/** A backend that records. */
+export interface Recorder {
+  /**
+   * Runs `run` once.
+   * @param inputs int32 tensors whose values will change
+   * @param fixed tensors that stay where they are, their values changing in place
+   * @returns the outputs, and the recording unless something was done that cannot be repeated
+   */
+  record(
+    inputs: readonly tf.Tensor[],
+    fixed: readonly tf.Tensor[],
+    run: () => tf.Tensor[],
+  ): { outputs: tf.Tensor[]; recorded?: Recorded };
+}
+
+/** The backend in use, if it records. */
+export function recorderOf(backend: unknown): Recorder | undefined {
+  return typeof (backend as Recorder).record === 'function' ? (backend as Recorder) : undefined;
+}

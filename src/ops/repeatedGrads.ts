@@ -1,0 +1,49 @@
+// leanGrads of one function over and over, on a backend that records (src/backend/recorder.ts) by replaying the first
+// time: the same kernels on the same buffers, without the tape and its tensors.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { type Recorded, recorderOf } from '../backend/recorder.js';
+import { type LeanGrads, leanGrads } from './leanGrads.js';
+
+/**
+ * @param f of int32 vectors, of the same lengths in every call; all that it does must follow from them, from the
+ *   variables and from tensors that do not change
+ * @returns value and gradients as `leanGrads` gives them, for the inputs of one call after the other
+ */
+export function repeatedGrads(
+  f: (...inputs: tf.Tensor1D[]) => tf.Scalar,
+  variables: tf.Variable[],
+): (inputs: readonly Int32Array[]) => Promise<LeanGrads> {
+  let recorded: Recorded | undefined;
+  let names: string[] = [];
+  let peakBytes = 0;
+  const compute = (tensors: tf.Tensor1D[]) => leanGrads(() => f(...tensors), variables);
+  return async (inputs) => {
+    const outputs = await recorded?.replay(inputs);
+    if (outputs) return assemble(outputs, names, peakBytes);
+    recorded = undefined;
+    const tensors = inputs.map((values) => tf.tensor1d(Int32Array.from(values), 'int32'));
+    try {
+      const recorder = recorderOf(tf.backend());
+      if (!recorder) return compute(tensors);
+      const made = recorder.record(tensors, variables, () => {
+        const { value, grads, peakBytes: peak } = compute(tensors);
+        names = Object.keys(grads);
+        peakBytes = peak;
+        return [value, ...Object.values(grads)];
+      });
+      recorded = made.recorded;
+      return assemble(made.outputs, names, peakBytes);
+    } finally {
+      tf.dispose(tensors);
+    }
+  };
+}
+
+function assemble([value, ...grads]: tf.Tensor[], names: string[], peakBytes: number): LeanGrads {
+  return {
+    value: value as tf.Scalar,
+    grads: Object.fromEntries(names.map((name, i) => [name, grads[i]!])),
+    peakBytes,
+  };
+}
