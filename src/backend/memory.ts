@@ -65,7 +65,11 @@ export function startMeter(): Meter {
 
 type Engine = {
   state: EngineState;
-  backendInstance?: { wasm?: { HEAPU8: Uint8Array }; reservedBytes?: () => number };
+  backendInstance?: {
+    wasm?: { HEAPU8: Uint8Array };
+    reservedBytes?: () => number;
+    stepScratch?: (sizes: StepSizes) => ScratchBytes;
+  };
 };
 
 const NO_ENGINE: EngineState = { numBytes: 0, numTensors: 0, numDataBuffers: 0, tensorInfo: new WeakMap() };
@@ -92,6 +96,24 @@ export function noteScratch(bytes: number): void {
   const counts = startMeter();
   counts.bytes += bytes;
   for (const peak of counts.peaks) if (counts.bytes > peak.bytes) peak.bytes = counts.bytes;
+}
+
+/** What the scratch memory of a training step depends on. */
+export interface StepSizes {
+  /** Tokens of a pass, width of the model, size of the vocabulary. */
+  rows: number;
+  width: number;
+  vocab: number;
+  /** Matrices that Muon steps together: so many of one shape. */
+  matrices: readonly { count: number; rows: number; columns: number }[];
+}
+
+/** Bytes besides tensors at the peak of the passes, and of the optimizer's step. */
+export type ScratchBytes = { passes: number; optimizer: number };
+
+/** The scratch memory of a training step on the backend in use; none where it does not tell. */
+export function stepScratch(sizes: StepSizes): ScratchBytes {
+  return engine()?.backendInstance?.stepScratch?.(sizes) ?? { passes: 0, optimizer: 0 };
 }
 
 /** Watches the peak of `deviceMemory().bytes`. Watches may overlap. */

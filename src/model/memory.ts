@@ -4,6 +4,7 @@
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
+import { stepScratch } from '../backend/memory.js';
 import { attentionFootprint, hasKernel, logitsRows } from '../ops/index.js';
 import {
   GATE_CHANNELS,
@@ -35,12 +36,13 @@ export type MemoryEstimate = {
   optimizer: number;
   activations: number;
   transient: number;
+  optimizerTransient: number;
   peakBytes: number;
 };
 
 /**
- * Estimates the tensor bytes of a training step on the backend in use, its scratch space excluded; within 25% of what
- * backends measure.
+ * Estimates the bytes of a training step on the backend in use, of its scratch space what the backend tells (cuda: all);
+ * within 25% of what backends measure.
  * @param options.batch B, rows of one pass; @param options.accumulation passes of one step
  */
 export function estimateMemory(
@@ -52,11 +54,17 @@ export function estimateMemory(
   const N = options.batch * T;
   let count = 0;
   let moments = 0;
+  const stacks = new Map<string, { count: number; rows: number; columns: number }>();
   for (const { name, shape } of parameterShapes(config)) {
     const size = shape.reduce((a, b) => a * b, 1);
+    const muon = name.startsWith('transformer.h.');
     count += size;
-    moments += name.startsWith('transformer.h.') ? size : 2 * size; // Muon keeps one, AdamW two
+    moments += muon ? size : 2 * size; // Muon keeps one, AdamW two
+    const [rows, columns] = shape as [number, number];
+    const stack = stacks.get(`${shape}`);
+    if (muon) stacks.set(`${shape}`, { count: (stack?.count ?? 0) + 1, rows, columns });
   }
+  const scratch = stepScratch({ rows: N, width: C, vocab: V, matrices: [...stacks.values()] });
   let kept = N * KEPT_OUTSIDE * C + V * C; // the head's gradient is made in the forward pass
   const windows = windowSizes(config);
   const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0);
@@ -81,9 +89,11 @@ export function estimateMemory(
     gradients: FLOAT * count * (options.accumulation > 1 ? 2 : 1),
     optimizer: FLOAT * moments,
     activations: FLOAT * kept,
-    transient: FLOAT * Math.max(logits, scores),
+    transient: FLOAT * Math.max(logits, scores) + scratch.passes,
+    optimizerTransient: scratch.optimizer,
   };
   // Gradients grow while activations are freed, so the two are not whole at the same time.
-  const together = Math.max(parts.gradients, parts.activations + parts.transient);
+  const updating = parts.gradients + parts.optimizerTransient;
+  const together = Math.max(updating, parts.activations + parts.transient);
   return { ...parts, peakBytes: parts.parameters + parts.optimizer + together };
 }

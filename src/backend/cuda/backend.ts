@@ -4,9 +4,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
-import { noteScratch } from '../memory.js';
+import { noteScratch, type ScratchBytes, type StepSizes } from '../memory.js';
 import type { Precision } from '../types.js';
 import type { Block } from './allocator.js';
+import { cudaScratch } from './footprint.js';
 import type { Grid } from './launch.js';
 import type { KernelSpec } from './modules.js';
 import type { ProductCall } from './products.js';
@@ -315,6 +316,11 @@ export class CudaBackend extends tf.KernelBackend {
   /** Bytes of device memory held, free ones included. */
   reservedBytes(): number {
     return this.session.allocator.statistics().reserved;
+  }
+
+  /** Memory besides tensors that a training step takes. */
+  stepScratch(sizes: StepSizes): ScratchBytes {
+    return cudaScratch(sizes, this.precision);
   }
 
   override async time(work: () => void): Promise<{ kernelMs: number }> {

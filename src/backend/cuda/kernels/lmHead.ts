@@ -3,29 +3,15 @@
 
 import type { Info } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
+import { logitsRowsOnDevice } from '../footprint.js';
 import type { CudaKernel } from './kernel.js';
 import { operandType } from './products.js';
 import { blockTeam, oneBlock, warpTeam } from './team.js';
 
 const SOURCE = 'cuda/cross_entropy.cu';
 
-/** The most bytes of logits held at once, in float32. */
-const MAX_LOGITS_BYTES = 256 * 2 ** 20;
-/** Fewer rows than this make products too small for a large GPU. */
-const MIN_ROWS = 1024;
 /** Rows up to this width are a warp's work, wider ones a block's. */
 const NARROW = 1024;
-
-/** Rows of logits at once: as many as take the memory of x [rows, width], at least MIN_ROWS, within the limit. */
-export function logitsRowsOnDevice(
-  rows: number,
-  width: number,
-  vocab: number,
-  maxBytes = MAX_LOGITS_BYTES,
-): number {
-  const most = Math.floor(maxBytes / (4 * vocab));
-  return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, Math.floor((rows * width) / vocab)))));
-}
 
 export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
   const { x, w, targets } = inputs as { x: Info; w: Info; targets: Info };

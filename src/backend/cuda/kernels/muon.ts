@@ -70,7 +70,8 @@ export const muonStep: CudaKernel = ({ inputs, attrs, backend }) => {
   ]);
   let x = backend.scratch(bytes * K * n);
   run('muon_start', 'lppp', [pieces, K], piece.threads, piece.defines, [n, squares, u, x]);
-  x = orthogonalise(backend, x, K, R, S, nsSteps);
+  // What u held is in x now: its memory takes the next iterates.
+  x = orthogonalise(backend, x, u, K, R, S, nsSteps);
 
   const [longer, shorter] = [Math.max(R, S), Math.min(R, S)];
   const means = backend.scratch(4 * K * longer);
@@ -102,6 +103,7 @@ export const muonStep: CudaKernel = ({ inputs, attrs, backend }) => {
 function orthogonalise(
   backend: CudaBackend,
   x: number,
+  next: number,
   K: number,
   R: number,
   S: number,
@@ -112,7 +114,6 @@ function orthogonalise(
   const wide = R <= S;
   const side = Math.min(R, S);
   const [gram, polynomial] = [backend.scratch(bytes * K * side ** 2), backend.scratch(bytes * K * side ** 2)];
-  let next = backend.scratch(bytes * K * R * S);
   const multiply = (call: Omit<ProductCall, 'operands'>) =>
     backend.multiply({ ...call, operands, result: operands, batch: K });
   const squares = { aStride: side ** 2, bStride: side ** 2, cStride: side ** 2 };

@@ -1,0 +1,41 @@
+// What a training step takes on the device besides tensors, for the estimate of a configuration's memory. Loads nothing,
+// as it is asked before anything runs.
+
+import type { ScratchBytes, StepSizes } from '../memory.js';
+import type { Precision } from '../types.js';
+
+/** The most bytes of logits held at once, in float32. */
+const MAX_LOGITS_BYTES = 256 * 2 ** 20;
+/** Fewer rows than this make products too small for a large GPU. */
+const MIN_ROWS = 1024;
+
+/** Rows of logits at once: as many as take the memory of x [rows, width], at least MIN_ROWS, within the limit. */
+export function logitsRowsOnDevice(
+  rows: number,
+  width: number,
+  vocab: number,
+  maxBytes = MAX_LOGITS_BYTES,
+): number {
+  const most = Math.floor(maxBytes / (4 * vocab));
+  return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, Math.floor((rows * width) / vocab)))));
+}
+
+/** Bytes a token and unit of width that the backward pass of the widest layer has at once: its result, in bf16 roundings. */
+const BACKWARD = { fp32: 16, bf16: 30 };
+
+/** See `stepScratch` of ../memory.ts. */
+export function cudaScratch(sizes: StepSizes, precision: Precision): ScratchBytes {
+  const { rows, width, vocab, matrices } = sizes;
+  const half = precision === 'bf16';
+  const logits = logitsRowsOnDevice(rows, width, vocab) * vocab * (half ? 6 : 4);
+  const roundings = half ? 2 * width * (rows + vocab) : 0;
+  const stacks = matrices.map(({ count, rows, columns }) => {
+    // Two iterates, the first of them float32 for a while, and two square matrices.
+    const each = half ? 2 : 4;
+    return count * (rows * columns * (4 + each) + 2 * each * Math.min(rows, columns) ** 2);
+  });
+  return {
+    passes: Math.max(logits + roundings, BACKWARD[precision] * rows * width),
+    optimizer: Math.max(0, ...stacks),
+  };
+}

@@ -1,0 +1,150 @@
+// What a training step, an evaluation and sampling ask of the driver: no kernel left to the CPU, no wait for the device.
+
+import { expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { fallbacks, resetFallbacks } from '../../../src/backend/cuda/fallback.js';
+import { POLAR_EXPRESS } from '../../../src/backend/cuda/kernels/polarExpress.js';
+import { createDecoder } from '../../../src/model/generate.js';
+import { gptLogits, gptLoss } from '../../../src/model/gpt.js';
+import { hasKernel } from '../../../src/ops/index.js';
+import { POLAR_EXPRESS_COEFFICIENTS } from '../../../src/optim/polarExpress.js';
+import { withIds } from '../../../src/train/step.js';
+import { describeCuda, type Emulation } from './present.js';
+import { SMALL, startTraining } from './steps.js';
+
+/** Calls by name in what the driver logged since `work` began. */
+async function callsDuring(device: Emulation, work: () => unknown): Promise<Record<string, number>> {
+  const { controls } = device;
+  expect(controls.fake_errors()).toBe('');
+  controls.fake_reset();
+  await work();
+  const calls: Record<string, number> = {};
+  for (const line of controls.fake_log().split('\n').filter(Boolean)) {
+    const name = line.split(' ', 1)[0]!;
+    calls[name] = (calls[name] ?? 0) + 1;
+  }
+  return calls;
+}
+
+const kernelsIn = (log: string): string[] =>
+  log
+    .split('\n')
+    .filter((line) => line.startsWith('cuLaunchKernel'))
+    .map((line) => line.split(' ')[1]!);
+
+for (const precision of ['fp32', 'bf16'] as const)
+  describeCuda(
+    `a step in ${precision}`,
+    (device) => {
+      test('runs on the device alone, and its work is enqueued without a wait', async () => {
+        resetFallbacks();
+        const training = startTraining({ ...SMALL, totalBatchSize: 128 });
+        // The first step compiles kernels and takes memory; from then on each step is like the one before.
+        await training.step();
+        const second = await callsDuring(device(), () => training.step());
+        const third = await callsDuring(device(), () => training.step());
+        training.dispose();
+        expect(fallbacks()).toEqual({});
+        const { cuEventQuery: _, ...steady } = third;
+        const { cuEventQuery: __, ...before } = second;
+        expect(steady).toEqual(before);
+        // Allocation, compilation and blocking calls are absent; each of two losses comes back by an event.
+        expect(Object.keys(steady).sort()).toEqual([
+          'cuEventRecord',
+          'cuLaunchKernel',
+          'cuMemcpyDtoHAsync_v2',
+          'cuMemcpyHtoDAsync_v2',
+          'cublasLtMatmul',
+        ]);
+        expect(steady).toMatchObject({ cuMemcpyDtoHAsync_v2: 2, cuEventRecord: 2 });
+      });
+
+      test('AdamW is one launch for all its tensors, after the loss is on its way', async () => {
+        const training = startTraining(SMALL);
+        await training.step();
+        device().controls.fake_reset();
+        await training.step();
+        const log = device().controls.fake_log();
+        training.dispose();
+        expect(kernelsIn(log).filter((name) => name === 'adamw')).toHaveLength(1);
+        expect(log.indexOf('cuMemcpyDtoHAsync_v2')).toBeLessThan(log.indexOf('cuLaunchKernel adamw'));
+        expect(log.indexOf('cuMemcpyDtoHAsync_v2')).toBeLessThan(log.indexOf('cuLaunchKernel muon_momentum'));
+        // The order of the tokens is worked out once for all tables that they read.
+        expect(kernelsIn(log).filter((name) => name === 'embedding_grad').length).toBeGreaterThan(1);
+        expect(kernelsIn(log).filter((name) => name === 'ids_place')).toHaveLength(1);
+      });
+
+      test('evaluation, logits and sampling with a cache run on the device alone', async () => {
+        resetFallbacks();
+        const training = startTraining(SMALL);
+        const { gpt } = training;
+        const [batch, seq] = [2, 32];
+        const inputs = Int32Array.from({ length: batch * seq }, (_, i) => (i * 31) % 260);
+        const targets = inputs.map((id, i) => (i % 7 === 0 ? -1 : id));
+        const [losses, logits] = withIds({ inputs, targets }, (ids, next) => [
+          tf.tidy(() => gptLoss(gpt, ids, next, { batch, seq }, 'none')),
+          gptLogits(gpt, ids, { batch, seq }) as tf.Tensor,
+        ]);
+        const values = await losses!.data();
+        expect(values.every(Number.isFinite)).toBe(true);
+        expect(values[0]).toBe(0);
+        // The cache decodes what the whole pass gives.
+        const decoder = createDecoder(gpt);
+        const whole = (await logits!.data()).slice(3 * 260, 4 * 260);
+        await decoder.logits([...inputs.slice(0, 2)]);
+        await decoder.logits([inputs[2]!]);
+        const cached = await decoder.logits([inputs[3]!]);
+        const scale = Math.max(...whole.map(Math.abs));
+        const error = Math.max(...cached.map((v, i) => Math.abs(v - whole[i]!))) / scale;
+        expect(error).toBeLessThan(precision === 'bf16' ? 3e-2 : 1e-5);
+        decoder.dispose();
+        tf.dispose([losses!, logits!]);
+        training.dispose();
+        expect(fallbacks()).toEqual({});
+      });
+
+      test('is the same to the bit when threads and blocks run in another order', async () => {
+        const run = async (order: number) => {
+          device().controls.fake_set_order(order);
+          const training = startTraining(SMALL);
+          const losses = [await training.step(), await training.step()];
+          training.dispose();
+          return losses;
+        };
+        const [up, shuffled] = [await run(0), await run(7)];
+        device().controls.fake_set_order(0);
+        expect(shuffled).toEqual(up);
+      });
+    },
+    precision,
+  );
+
+describeCuda('the fused kernels', () => {
+  test.each([
+    'AdamWStep',
+    'CausalAttention',
+    'CausalAttentionGrad',
+    'Embedding',
+    'EmbeddingGrad',
+    'GatedValueEmbedding',
+    'GatedValueEmbeddingGrad',
+    'Linear',
+    'LinearGrad',
+    'LmHeadCrossEntropy',
+    'MuonStep',
+    'ReluSquared',
+    'ReluSquaredGrad',
+    'ResidualMix',
+    'ResidualMixGrad',
+    'RmsNorm',
+    'RmsNormGrad',
+    'RotaryQkNorm',
+    'RotaryQkNormGrad',
+  ])('%s is there', (name) => {
+    expect(hasKernel(name)).toBe(true);
+  });
+});
+
+test("Polar Express has the optimizer's coefficients", () => {
+  expect(POLAR_EXPRESS).toEqual(POLAR_EXPRESS_COEFFICIENTS);
+});
