@@ -1,6 +1,7 @@
 // Language-model head: logits z = x w^T, capped as s tanh(z / s), their cross-entropy, and both gradients in the same
-// pass. Rows are taken in chunks, so that one chunk's logits are all that is held, and within a chunk in blocks: a block's
-// logits stay in its core's cache until dx is done. N tokens, C width, V vocabulary.
+// pass (rows/cross_entropy.h). Rows are taken in chunks, so that one chunk's logits are all that is held, and within a
+// chunk in blocks: a block's logits stay in its core's cache until dx is done. N tokens, C width, V vocabulary.
+#include "../rows/cross_entropy.h"
 #include "gemm.h"
 #include "pool.h"
 
@@ -22,53 +23,10 @@ typedef struct {
   float *z, *losses, *dx, *packed_t, *packed;
 } Head;
 
-// z -> the loss, and where a gradient is wanted z -> d loss / d z = weight (p - onehot) (1 - tanh^2).
+// z -> the loss, and where a gradient is wanted z -> d loss / d z.
 static void head_rows(Head *p, long from, long to) {
-  long V = p->V, whole = V / VL * VL, rest = V - whole;
-  float cap = p->cap;
-  for (long n = from; n < to; n++) {
-    float *z = p->z + n * p->stride;
-    int32_t target = p->targets[n];
-    if (target < 0) {
-      p->losses[n] = 0;
-      if (p->weight != 0) memset(z, 0, sizeof(float) * (size_t)V);
-      continue;
-    }
-    // The caps bound the exponents, so no maximum is needed: exp(s t - s) is in [exp(-2 s), 1]. For huge caps it is.
-    vf sums = {0};
-    float shift = cap;
-    if (cap > 30) {
-      float top = -INFINITY;
-      for (long j = 0; j < V; j++) top = z[j] > top ? z[j] : top;
-      shift = cap * tanhf(top / cap);
-    }
-    for (long j = 0; j < whole; j += VL) {
-      vf t = vtanh(vload(z + j) * vset(1 / cap));
-      vstore(z + j, t);
-      sums += vexp(t * vset(cap) - vset(shift));
-    }
-    float sum = vsum(sums);
-    if (rest) {
-      float e[VL];
-      vf t = vtanh(vload_part(z + whole, rest) * vset(1 / cap));
-      vstore_part(z + whole, t, rest);
-      vstore(e, vexp(t * vset(cap) - vset(shift)));
-      for (long j = 0; j < rest; j++) sum += e[j];
-    }
-    float t = z[target];
-    p->losses[n] = shift - cap * t + logf(sum);
-    if (p->weight == 0) continue;
-    float share = p->weight / sum;
-    for (long j = 0; j < whole; j += VL) {
-      vf t = vload(z + j);
-      vstore(z + j, vexp(t * vset(cap) - vset(shift)) * (1 - t * t) * vset(share));
-    }
-    if (rest) {
-      vf t = vload_part(z + whole, rest);
-      vstore_part(z + whole, vexp(t * vset(cap) - vset(shift)) * (1 - t * t) * vset(share), rest);
-    }
-    z[target] -= p->weight * (1 - t * t);
-  }
+  for (long n = from; n < to; n++)
+    p->losses[n] = cross_entropy_row(p->V, p->cap, p->weight, p->targets[n], p->z + n * p->stride);
 }
 
 static void head_block(void *args, long index) {

@@ -1,5 +1,6 @@
 // One Muon step in place on K matrices [R, S]: Nesterov momentum, Polar Express (arXiv 2505.16932, algorithm 1),
 // NorMuon's variance reduction (arXiv 2510.05491, algorithm 1), cautious weight decay (arXiv 2510.12402).
+#include "../rows/muon.h"
 #include "gemm.h"
 #include "pool.h"
 #include <stdlib.h>
@@ -73,14 +74,14 @@ static int multiply_symmetric(Muon *p, int ta, int tb, long n, long K, const flo
   return 1;
 }
 
-// x [R,S] towards its orthogonal polar factor.
-static int polar_express(Muon *p, float *x) {
+// x [R,S], the sum of its squares known, towards its orthogonal polar factor.
+static int polar_express(Muon *p, float *x, float squares) {
   long R = p->R, S = p->S, n = MIN(R, S);
   int tall = R > S;
   float *gram = pool_scratch(GRAM, n * n), *polynomial = pool_scratch(POLYNOMIAL, n * n);
   float *product = pool_scratch(PRODUCT, R * S);
   if (!gram || !polynomial || !product) return 0;
-  float shrink = 1 / (sqrtf(vdot(x, x, R * S)) * 1.02f + 1e-6f);
+  float shrink = polar_scale(squares);
   for (long i = 0; i < R * S; i++) x[i] *= shrink;
   for (int step = 0; step < p->steps; step++) {
     float a = POLAR[step][0], b = POLAR[step][1], c = POLAR[step][2];
@@ -111,14 +112,12 @@ static void normalize(Muon *p, float *second, const float *u, float *factors) {
   for (long i = 0; i < kept; i++) {
     float mean = factors[i];
     second[i] += (1 - p->beta2) * (mean - second[i]);
-    // NaN < x is false: NaN passes.
-    float scale = 1 / sqrtf(second[i] < 1e-10f ? 1e-10f : second[i]);
+    float scale = variance_scale(second[i]);
     norm += mean;
     scaled += mean * scale * scale;
     factors[i] = scale;
   }
-  float before = sqrtf((float)(norm * (double)size)), after = sqrtf((float)(scaled * (double)size));
-  float ratio = before / (after < 1e-10f ? 1e-10f : after);
+  float ratio = variance_ratio(norm, scaled, size);
   for (long i = 0; i < kept; i++) factors[i] *= ratio;
 }
 
@@ -133,22 +132,14 @@ static void muon_task(void *args, long k) {
     p->failed = 1;
     return;
   }
-  float mu = p->mu;
-  for (long i = 0; i < R * S; i++) {
-    m[i] += (1 - mu) * (g[i] - m[i]);
-    u[i] = g[i] + mu * (m[i] - g[i]);
-  }
-  if (!polar_express(p, u)) {
+  float squares = momentum_row(R * S, p->mu, g, m, u);
+  if (!polar_express(p, u, squares)) {
     p->failed = 1;
     return;
   }
   normalize(p, p->second + k * kept, u, factors);
-  float lr = p->lr, decay = p->lr * p->decay;
   for (long r = 0; r < R; r++)
-    for (long c = 0; c < S; c++) {
-      float x = u[r * S + c] * factors[R >= S ? r : c], old = w[r * S + c];
-      w[r * S + c] = old - (lr * x + (x * old >= 0 ? decay * old : 0));
-    }
+    cautious_row(S, p->lr, p->lr * p->decay, R >= S ? factors[r] : 1, R >= S ? NULL : factors, u + r * S, w + r * S);
 }
 
 // Steps the `count` matrices named before; momentum [count,R,S], second [count,R] or, wide, [count,S]. False without

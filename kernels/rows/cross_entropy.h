@@ -3,8 +3,15 @@
 #pragma once
 #include "rows.h"
 
-// Returns the loss; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient. A target below 0 is
-// ignored: its loss and gradient are 0.
+// A second tanh costs the GPU less than keeping the first in memory, the CPU more.
+#ifdef __CUDACC__
+#define TANH_KEPT 0
+#else
+#define TANH_KEPT 1
+#endif
+
+// Returns the loss; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient (else it is scratch). A
+// target below 0 is ignored: its loss and gradient are 0.
 ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z) {
   if (target < 0) {
     if (weight != 0) EACH(j, V, put(z, j, vset(0)));
@@ -23,16 +30,18 @@ ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z)
   }
   vf sums = vset(0);
   EACH(j, V, {
-    vf e = vexp(vtanh(get(z, j) * inverse) * cap - shift);
+    vf t = vtanh(get(z, j) * inverse), e = vexp(t * cap - shift);
+    if (TANH_KEPT) put(z, j, t);
     PART(e, j, V, 0);
     sums = sums + e;
   });
-  float sum = row_sum(sums), t = tanhf(number(z, target) * inverse);
+  float sum = row_sum(sums), t = number(z, target);
+  if (!TANH_KEPT) t = tanhf(t * inverse);
   TEAM_SYNC();
   if (weight != 0) {
     float share = weight / sum;
     EACH(j, V, {
-      vf u = vtanh(get(z, j) * inverse);
+      vf u = TANH_KEPT ? get(z, j) : vtanh(get(z, j) * inverse);
       put(z, j, vexp(u * cap - shift) * (1.0f - u * u) * share);
     });
     TEAM_SYNC();
