@@ -29,6 +29,13 @@ export interface GpOptions {
 }
 
 /**
+ * Where the best point promises less than this much improvement, ln of a fraction of the noise's standard deviation,
+ * the model expects nothing more. With choices in the space it is then often wrong: a choice that it saw fail at a few
+ * points looks flat. Every second ask goes to a fresh point of the startup sequence.
+ */
+const EXHAUSTED = -8;
+
+/**
  * The Gaussian-process sampler. One instance may serve several studies; it only caches fits.
  * @example createStudy({ space, sampler: gpSampler() })
  */
@@ -83,6 +90,11 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         seed: study.seed,
         purpose: `gp/scatter/${number}`,
       });
+      const choices = axes.some((axis) => axis.kind === 'categorical');
+      if (choices && objective && improvement && number % 2 === 0) {
+        const promise = improvement.many(candidates[0]!.x, 1)[0]! - 0.5 * Math.log(objective.posterior.noise);
+        if (promise < EXHAUSTED) return { params: startupPoint(study, axes, number) };
+      }
       const chosen = firstNew(candidates, evidence) ?? candidates[0]!;
       return { params: decode(study.space, axes, chosen.x) };
     },

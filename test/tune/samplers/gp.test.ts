@@ -112,6 +112,21 @@ describe('what it finds', () => {
     expect(found).toBe(0);
   });
 
+  test('fresh points with every second ask, once nothing is left to gain among the choices it knows', () => {
+    const space = { x: float(0, 1), y: float(0, 1), kind: categorical(['bowl', 'plateau']) };
+    const random = randomStream(1, 'points');
+    const trials = Array.from({ length: 80 }, (_, i) => {
+      const [x, y, kind] = [random.uniform(), random.uniform(), i % 4 ? 'bowl' : 'plateau'];
+      const exact = kind === 'bowl' ? (x - 0.3) ** 2 + (y - 0.6) ** 2 : 1;
+      return trial(i, { x, y, kind }, exact + 0.01 * random.normal());
+    });
+    trials[1]!.params = { x: 0.3, y: 0.6, kind: 'bowl' };
+    trials[1]!.value = -0.04;
+    const fresh = (number: number) => gpSampler({ startupTrials: 1000 }).ask(study(space, trials), number);
+    expect(gpSampler().ask(study(space, trials), 80)).toEqual(fresh(80));
+    expect(gpSampler().ask(study(space, trials), 81)).not.toEqual(fresh(81));
+  });
+
   const edge = (objective: (x: number, y: number) => number) => {
     const space = { x: float(0, 1), y: float(0, 1) };
     return optimize(gpSampler(), study(space, []), 40, ({ x, y }) =>

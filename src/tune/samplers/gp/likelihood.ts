@@ -1,6 +1,7 @@
 // The negative log posterior of the hyperparameters and its gradient (Rasmussen & Williams 2006, eqs 5.8, 5.9),
 // with the priors that keep few observations in many dimensions from being over-read:
-//   length scales  l ~ LogNormal(sqrt 2 + ln(D)/2, sqrt 3)  (Hvarfner, Hellsten & Nardi, ICML 2024)
+//   length scales  l ~ LogNormal(sqrt 2 + ln(D)/2, sqrt 3) (Hvarfner, Hellsten & Nardi, ICML 2024) times exp(-0.1 / l^2):
+//                  its mass at short scales lets ripples pass for structure and the search settle in one of them
 //   scale          a ~ Gamma(2, 1)
 //   noise          s2 ~ Gamma(1.1, 30)
 
@@ -28,14 +29,18 @@ export interface Data {
   extra: Float64Array;
 }
 
+/** Weight of 1 / l^2 against short length scales. */
+const SHORT = 0.1;
+
 /** ln prior density (up to a constant); its derivative in the hyperparameters is added to `gradient`. */
 export function logPrior(hyper: Float64Array, d: number, gradient: Float64Array): number {
   const center = Math.SQRT2 + 0.5 * Math.log(d);
   let total = 0;
   for (let j = 0; j < d; j++) {
     const z = hyper[j]! - center;
-    total -= (z * z) / 6 + hyper[j]!;
-    gradient[j]! -= z / 3 + 1;
+    const short = SHORT * Math.exp(-2 * hyper[j]!);
+    total -= (z * z) / 6 + hyper[j]! + short;
+    gradient[j]! -= z / 3 + 1 - 2 * short;
   }
   const a = Math.exp(hyper[d]!);
   total += hyper[d]! - a;
