@@ -8,6 +8,7 @@ import { cpuName, nvidiaGpus, systemMemory } from '../machine.js';
 import type { BackendInfo, BackendProbe } from '../types.js';
 import { cudaVersion, missingLibraries } from './cuda.js';
 import { type Candidate, setupCommand } from './find.js';
+import { registerTensorflowKernels } from './kernels/index.js';
 import { loadTensorflow } from './load.js';
 import { VARIANTS } from './prepared.js';
 
@@ -20,6 +21,7 @@ interface NodeBackend {
 async function start(): Promise<BackendInfo> {
   const loaded = await loadTensorflow();
   if ('reason' in loaded) throw new EnvironmentError(`${loaded.reason}; to mend: ${loaded.remedy}`);
+  registerTensorflowKernels();
   await tf.setBackend('tensorflow');
   await tf.ready();
   return describe(loaded.candidate);

@@ -1,0 +1,68 @@
+// Products and row-wise kernels in the fewest passes over memory. Contracts: src/ops/{linear,norm,rotary}.ts.
+
+import type { Eager, Handle, TensorflowKernel } from './eager.js';
+
+export const linear: TensorflowKernel = (e, { x, w }) =>
+  e.outputs(e.matMul(e.input(x!), e.input(w!), { transposeB: true }));
+
+export const linearGrad: TensorflowKernel = (e, { x, w, dy }) => {
+  const slope = e.input(dy!);
+  return e.outputs(e.matMul(slope, e.input(w!)), e.matMul(slope, e.input(x!), { transposeA: true }));
+};
+
+/** 1 / sqrt(mean square + epsilon) of each row of x [R,C], [R,1]. */
+const inverseRms = (e: Eager, x: Handle, epsilon: number): Handle =>
+  e.rsqrt(e.add(e.mul(e.square(e.norm(x, 1)), 1 / x.shape[1]!), epsilon));
+
+/** rstd (dy - y mean(dy y)) */
+function normGrad(e: Eager, y: Handle, rstd: Handle, dy: Handle): Handle {
+  const along = e.mean(e.mul(dy, y), 1);
+  return e.mul(e.sub(dy, e.mul(y, along)), rstd);
+}
+
+export const rmsNorm: TensorflowKernel = (e, inputs, attrs) => {
+  const x = e.input(inputs.x!);
+  const rstd = inverseRms(e, x, attrs.epsilon as number);
+  return e.outputs(e.mul(x, rstd), rstd);
+};
+
+export const rmsNormGrad: TensorflowKernel = (e, { y, rstd, dy }) =>
+  e.outputs(normGrad(e, e.input(y!), e.input(rstd!), e.input(dy!)));
+
+/**
+ * x [R*H,D] with all heads rotated by the tables [T,D/2]: x [cos cos] + swapped(x) [sin -sin], where a roll by half a
+ * head exchanges the halves. `back` turns the other way.
+ */
+function rotate(e: Eager, x: Handle, cos: Handle, sin: Handle, heads: number, back: boolean): Handle {
+  const [seq, half] = cos.shape as [number, number];
+  const rows = x.shape[0]! / heads;
+  const rowwise = [rows / seq, seq, heads * half * 2];
+  const negative = e.mul(sin, -1);
+  const near = e.tile(e.concat([cos, cos], 1), [1, heads]);
+  const far = e.tile(e.concat(back ? [negative, sin] : [sin, negative], 1), [1, heads]);
+  const swapped = e.reshape(e.roll(x, half), rowwise);
+  return e.add(e.mul(e.reshape(x, rowwise), near), e.mul(swapped, far));
+}
+
+export const rotaryQkNorm: TensorflowKernel = (e, inputs, attrs) => {
+  const { x, cos, sin } = inputs as Record<'x' | 'cos' | 'sin', (typeof inputs)[string]>;
+  const { heads, epsilon } = attrs as { heads: number; epsilon: number };
+  const [rows, width] = x.shape as [number, number];
+  const byHead = e.reshape(e.input(x), [rows * heads, width / heads]);
+  // A rotation leaves lengths as they are: the norm may come first.
+  const rstd = inverseRms(e, byHead, epsilon);
+  const y = rotate(e, e.mul(byHead, rstd), e.input(cos), e.input(sin), heads, false);
+  return e.outputs(e.reshape(y, [rows, width]), rstd);
+};
+
+export const rotaryQkNormGrad: TensorflowKernel = (e, inputs, attrs) => {
+  const { y, rstd, cos, sin, dy } = inputs as Record<
+    'y' | 'rstd' | 'cos' | 'sin' | 'dy',
+    (typeof inputs)[string]
+  >;
+  const heads = attrs.heads as number;
+  const [rows, width] = y.shape as [number, number];
+  const byHead = [rows * heads, width / heads];
+  const dz = normGrad(e, e.reshape(e.input(y), byHead), e.input(rstd), e.reshape(e.input(dy), byHead));
+  return e.outputs(e.reshape(rotate(e, dz, e.input(cos), e.input(sin), heads, true), [rows, width]));
+};
