@@ -27,7 +27,8 @@ const SIGNS = [
 
 /** True when `error`, or what caused it, says that the device's or the process's memory ran out. */
 export function isOutOfMemory(error: unknown): boolean {
-  for (let e: unknown = error; e instanceof Error; e = e.cause)
+  // Not `instanceof Error`: an addon's errors may come from another realm.
+  for (let e = error; e != null; e = (e as Error).cause)
     if (
       e instanceof OutOfMemoryError ||
       (e as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY' ||
