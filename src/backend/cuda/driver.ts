@@ -91,7 +91,7 @@ async function probe(): Promise<BackendProbe> {
 }
 
 /** Why the backend cannot be used and what mends it. Without a driver there is most likely no GPU, which is no fault. */
-function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy' | 'broken'> {
+export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy' | 'broken'> {
   const reason = messageOf(error);
   if (error instanceof MissingLibrary) {
     if (error.library === 'libcuda')

@@ -1,10 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, openBench, type Program } from '../../cuda/device/bench.js';
-import { whyNoEmulatedDevice } from '../../cuda/device/device.js';
+import { type Bench, PLACES, type Program } from '../../cuda/device/bench.js';
 import { type AttentionSizes, attention, expectClose, fromBf16, numbers, toBf16 } from './references.js';
-
-const reason = whyNoEmulatedDevice();
-const describeHere = reason ? describe.skip : describe;
 
 /** Tile of the grids, and dynamic shared memory by kernel. */
 interface Source {
@@ -67,10 +63,10 @@ function check(
   expectClose(floats(dv), expected.dv, tolerance);
 }
 
-describeHere(`CUDA attention on the emulated device${reason ? ` (${reason})` : ''}`, () => {
+describe.each(PLACES.filter(({ usable }) => usable))('CUDA attention on $name', ({ open }) => {
   let bench: Bench;
   beforeAll(async () => {
-    bench = await openBench(80);
+    bench = await open();
   });
 
   test.each([
@@ -95,6 +91,7 @@ describeHere(`CUDA attention on the emulated device${reason ? ` (${reason})` : '
     { B: 1, T: 97, H: 1, G: 1, D: 96, window: 64 },
     { B: 1, T: 66, H: 2, G: 1, D: 128, window: 2 ** 31 - 1 },
   ])('on tensor cores, %j', (sizes) => {
+    if (bench.chip < 80) return;
     check(bench.program('attention_mma.cu', { D: sizes.D }), TENSOR_CORES, sizes, 1.5e-2);
   });
 
@@ -102,6 +99,7 @@ describeHere(`CUDA attention on the emulated device${reason ? ` (${reason})` : '
     { B: 2, T: 67, H: 2, G: 2, D: 32, window: 20 },
     { B: 1, T: 1, H: 1, G: 1, D: 32, window: 0 },
   ])('on tensor cores, activations in bfloat16, %j', (sizes) => {
+    if (bench.chip < 80) return;
     const program = bench.program('attention_mma.cu', { D: sizes.D, ACT_BF16: 1 });
     check(program, TENSOR_CORES, sizes, 1.5e-2, toBf16);
   });
@@ -121,4 +119,8 @@ describeHere(`CUDA attention on the emulated device${reason ? ` (${reason})` : '
     const spoilt = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
     expect(spoilt).toEqual([3, 4, 5]);
   });
+});
+
+describe.each(PLACES.filter(({ usable }) => !usable))('CUDA attention on $name', () => {
+  test.skip('skipped', () => {});
 });

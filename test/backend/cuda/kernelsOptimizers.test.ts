@@ -1,16 +1,13 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, openBench } from '../../cuda/device/bench.js';
-import { whyNoEmulatedDevice } from '../../cuda/device/device.js';
+import { type Bench, PLACES } from '../../cuda/device/bench.js';
 import { expectClose, fromBf16, numbers, sum } from './references.js';
 
-const reason = whyNoEmulatedDevice();
-const describeHere = reason ? describe.skip : describe;
 const int = (n: number) => ({ int: n });
 
-describeHere(`CUDA optimizer kernels on the emulated device${reason ? ` (${reason})` : ''}`, () => {
+describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on $name', ({ open }) => {
   let bench: Bench;
   beforeAll(async () => {
-    bench = await openBench(80);
+    bench = await open();
   });
 
   test.each([4, 1])('AdamW steps many tensors in one launch, VL %d', (VL) => {
@@ -158,4 +155,8 @@ describeHere(`CUDA optimizer kernels on the emulated device${reason ? ` (${reaso
     );
     expect(second).not.toEqual(old.second);
   });
+});
+
+describe.each(PLACES.filter(({ usable }) => !usable))('CUDA optimizer kernels on $name', () => {
+  test.skip('skipped', () => {});
 });

@@ -1,10 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, openBench } from '../../cuda/device/bench.js';
-import { whyNoEmulatedDevice } from '../../cuda/device/device.js';
+import { type Bench, PLACES } from '../../cuda/device/bench.js';
 import { expectClose, fromBf16, integers, numbers, sum, toBf16 } from './references.js';
 
-const reason = whyNoEmulatedDevice();
-const describeHere = reason ? describe.skip : describe;
 const EPSILON = 2 ** -23;
 
 /** Sizes of teams: lanes of a warp, a warp, a block; numbers moved at once. */
@@ -20,10 +17,10 @@ const launchOf = (rows: number, { TEAM }: { TEAM: number }) => {
 };
 const int = (n: number) => ({ int: n });
 
-describeHere(`CUDA row kernels on the emulated device${reason ? ` (${reason})` : ''}`, () => {
+describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name', ({ open }) => {
   let bench: Bench;
   beforeAll(async () => {
-    bench = await openBench(80);
+    bench = await open();
   });
 
   test.each(TEAMS)('rms norm and its gradient, %j', (team) => {
@@ -314,4 +311,8 @@ describeHere(`CUDA row kernels on the emulated device${reason ? ` (${reason})` :
     program.run('cross_entropy', launchOf(N, team), [...sizes, int(0), null, targets, untouched, losses]);
     expect(losses[4]).toBeNaN();
   });
+});
+
+describe.each(PLACES.filter(({ usable }) => !usable))('CUDA row kernels on $name', () => {
+  test.skip('skipped', () => {});
 });

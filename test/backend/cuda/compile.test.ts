@@ -1,0 +1,179 @@
+// The cache of compiled kernels, and copies to and from the device.
+
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createCompiler, type KernelCompiler, targetFor } from '../../../src/backend/cuda/compile.js';
+import { loadNvrtc, type NvrtcApi } from '../../../src/backend/cuda/library.js';
+import { createModules } from '../../../src/backend/cuda/modules.js';
+import { openSession } from '../../../src/backend/cuda/session.js';
+import { randomStream } from '../../../src/base/random.js';
+import { describeEmulated } from './present.js';
+
+describe('the target', () => {
+  const known = [75, 80, 90];
+  test('is machine code where NVRTC knows the chip', () => {
+    expect(targetFor(known, 80, '12.4')).toBe('sm_80');
+  });
+  test('is intermediate code of the latest older chip otherwise', () => {
+    expect(targetFor(known, 89, '12.4')).toBe('compute_80');
+    expect(targetFor(known, 120, '12.4')).toBe('compute_90');
+  });
+  test('is an error where NVRTC has forgotten the chip', () => {
+    expect(() => targetFor([100, 120], 75, '20.0')).toThrow(
+      /compiles for compute capability 10 and later.*has 7\.5/,
+    );
+  });
+});
+
+describeEmulated('the cache of compiled kernels', () => {
+  let folder = '';
+  let api: NvrtcApi;
+  const sources = () => join(folder, 'kernels');
+  const images = () => readdirSync(join(folder, 'cache'));
+  const kernel = (body: string) => `extern "C" __global__ void k(float *x) { ${body} }\n`;
+  let announced: string[] = [];
+
+  const open = (chip = 80): KernelCompiler =>
+    createCompiler(api, {
+      chip,
+      folder: join(folder, 'cache'),
+      sources: sources(),
+      onFirst: (target) => announced.push(target),
+    });
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tinygpt-compile-'));
+    mkdirSync(join(sources(), 'cuda'), { recursive: true });
+    writeFileSync(join(sources(), 'cuda', 'a.cu'), kernel('x[0] = VALUE;'));
+    writeFileSync(join(sources(), 'cuda', 'a.h'), '// one\n');
+    ({ api } = await loadNvrtc(12));
+    announced = [];
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  test('compiles once, announces once, and knows it again', () => {
+    const first = open();
+    const image = first.image('cuda/a.cu', { VALUE: 1 });
+    first.image('cuda/a.cu', { VALUE: 2 });
+    expect(first.compilations()).toBe(2);
+    expect(announced).toEqual(['sm_80']);
+    const second = open();
+    expect(Buffer.from(second.image('cuda/a.cu', { VALUE: 1 }))).toEqual(Buffer.from(image));
+    expect(second.compilations()).toBe(0);
+    expect(images()).toHaveLength(2);
+  });
+
+  test('another chip, macro, source or header is another kernel', () => {
+    const count = () => {
+      const compiler = open();
+      compiler.image('cuda/a.cu', { VALUE: 1 });
+      return compiler.compilations();
+    };
+    expect([count(), count()]).toEqual([1, 0]);
+    writeFileSync(join(sources(), 'cuda', 'a.h'), '// two\n');
+    expect(count()).toBe(1);
+    writeFileSync(join(sources(), 'cuda', 'a.cu'), kernel('x[1] = VALUE;'));
+    expect(count()).toBe(1);
+    const other = open(90);
+    other.image('cuda/a.cu', { VALUE: 1 });
+    expect(other.compilations()).toBe(1);
+  });
+
+  test('a damaged entry is compiled anew', () => {
+    const image = Buffer.from(open().image('cuda/a.cu', { VALUE: 1 }));
+    const file = join(folder, 'cache', images()[0]!);
+    const bytes = readFileSync(file);
+    for (const damaged of [
+      bytes.subarray(0, 100),
+      Buffer.concat([bytes, Buffer.from('x')]),
+      Buffer.alloc(0),
+    ]) {
+      writeFileSync(file, damaged);
+      const compiler = open();
+      expect(Buffer.from(compiler.image('cuda/a.cu', { VALUE: 1 }))).toEqual(image);
+      expect(compiler.compilations()).toBe(1);
+      expect(readFileSync(file)).toEqual(bytes);
+    }
+  });
+
+  test('without a writable cache it compiles each time', () => {
+    writeFileSync(join(folder, 'cache'), 'a file');
+    const compiler = open();
+    compiler.image('cuda/a.cu', { VALUE: 1 });
+    expect(compiler.compilations()).toBe(1);
+  });
+
+  test("the compiler's complaint is told with its line", () => {
+    writeFileSync(join(sources(), 'cuda', 'b.cu'), kernel('x[0] = nothing;'));
+    expect(() => open().image('cuda/b.cu', {})).toThrow(
+      /nvrtcCompileProgram failed with NVRTC_ERROR_COMPILATION \(6\): cuda\/b\.cu: .*nothing/,
+    );
+  });
+});
+
+describeEmulated('a cached image', (device) => {
+  test('that the driver refuses is compiled anew, once', async () => {
+    const session = await openSession();
+    const spec = {
+      source: 'cuda/unary.cu',
+      name: 'unary',
+      types: 'ipp',
+      defines: { TYPE: 'float', RESULT: 'float', EXPRESSION: 'v + 41' },
+    };
+    session.compiler.image(spec.source, spec.defines);
+    const later = await openSession();
+    device().controls.fake_fail('cuModuleLoadData', 1, 209);
+    expect(later.kernel(spec).handle).toBeGreaterThan(0);
+    expect(later.compiler.compilations()).toBe(1);
+    // What was compiled just now and is refused has another cause.
+    device().controls.fake_fail('cuModuleLoadData', 1, 209);
+    const modules = createModules(later.driver, later.compiler);
+    expect(() => modules(spec)).toThrow(/CUDA_ERROR_NO_BINARY_FOR_GPU/);
+  });
+});
+
+describeEmulated('copies', () => {
+  test('uploads of any size arrive, also through a ring that is smaller', async () => {
+    const { allocator, transfer } = await openSession();
+    const random = randomStream(1, 'copies');
+    const sent: { values: Uint8Array; address: number }[] = [];
+    for (const bytes of [1, 7, 4096, 3_000_000, 100, 2 ** 21, 20_000_001]) {
+      const values = Uint8Array.from({ length: Math.min(bytes, 5000) }, () => random.int(256));
+      const whole = new Uint8Array(bytes);
+      for (let at = 0; at < bytes; at += values.length) whole.set(values.subarray(0, bytes - at), at);
+      const { address } = allocator.allocate(bytes);
+      const handed = whole.slice();
+      transfer.upload(handed, address);
+      handed.fill(0); // the caller's array is its own again
+      sent.push({ values: whole, address });
+    }
+    for (const { values, address } of sent) {
+      expect(Buffer.from(await transfer.read(address, values.length)).equals(values)).toBe(true);
+      expect(Buffer.from(transfer.readSync(address, values.length)).equals(values)).toBe(true);
+    }
+    expect(transfer.statistics().uploaded).toBe(sent.reduce((sum, { values }) => sum + values.length, 0));
+  });
+
+  test('a read sees what was enqueued before it and nothing later, and lets the event loop run', async () => {
+    const { allocator, transfer, driver, stream } = await openSession();
+    const { address } = allocator.allocate(4096);
+    driver.cuMemsetD32Async(address, 1, 1024, stream);
+    const first = transfer.read(address, 4096);
+    driver.cuMemsetD32Async(address, 2, 1024, stream);
+    const second = transfer.read(address, 4096);
+    let turns = 0;
+    const ticking = setInterval(() => turns++, 0);
+    const [one, two] = await Promise.all([first, second]);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    clearInterval(ticking);
+    expect(new Uint32Array(one).every((v) => v === 1)).toBe(true);
+    expect(new Uint32Array(two).every((v) => v === 2)).toBe(true);
+    expect(turns).toBeGreaterThan(0);
+    expect(transfer.statistics().waits).toBe(0);
+  });
+});

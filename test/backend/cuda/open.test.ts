@@ -1,0 +1,147 @@
+// Opening a GPU: what is missing or too old is said with what mends it.
+
+import { afterEach, describe, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { chosenDevice, peakFlops } from '../../../src/backend/cuda/device.js';
+import { diagnose, driver } from '../../../src/backend/cuda/driver.js';
+import { MissingLibrary } from '../../../src/backend/cuda/library.js';
+import { memoryLimit, openSession } from '../../../src/backend/cuda/session.js';
+import { failure } from '../../../src/backend/cuda/status.js';
+import { useBackend } from '../../../src/backend/use.js';
+import { EnvironmentError, UsageError } from '../../../src/base/errors.js';
+import { describeEmulated, resetDevice } from './present.js';
+
+describe('why the backend cannot be used', () => {
+  test('no driver: most likely no GPU, so no fault', () => {
+    const found = diagnose(new MissingLibrary('libcuda', [], 'libcuda was not found'));
+    expect(found.broken).toBeUndefined();
+    expect(found.reason).toBe('no NVIDIA driver (libcuda was not found)');
+    expect(found.remedy).toMatch(/install its driver .*--gpus all.*TINYGPT_CUDA_LIBRARIES/);
+  });
+
+  test('no NVRTC or cuBLASLt: the pip command', () => {
+    const found = diagnose(new MissingLibrary('libnvrtc', [], 'libnvrtc was not found'));
+    expect(found).toMatchObject({ broken: true, reason: 'libnvrtc was not found' });
+    expect(found.remedy).toMatch(/^pip install nvidia-cuda-nvrtc-cu12 nvidia-cublas-cu12;/);
+  });
+
+  test('libraries of a later CUDA than the driver runs', () => {
+    const newer = { path: '/cuda/libnvrtc.so.13', major: 13, where: 'CUDA_HOME' };
+    const found = diagnose(new MissingLibrary('libnvrtc', [newer], 'only /cuda/libnvrtc.so.13 was found'));
+    expect(found.remedy).toMatch(/nvidia-cuda-nvrtc-cu12 .*or install a newer driver/);
+  });
+
+  test('a driver without a GPU is no fault, a GPU that is held is one', () => {
+    expect(diagnose(failure('driver', 'cuInit', 100))).toMatchObject({ broken: false });
+    expect(diagnose(failure('driver', 'cuDevicePrimaryCtxRetain', 46))).toMatchObject({
+      broken: true,
+      reason: expect.stringMatching(
+        /^cuDevicePrimaryCtxRetain failed with CUDA_ERROR_DEVICE_UNAVAILABLE \(46\)/,
+      ),
+      remedy: expect.stringMatching(/another process holds this GPU/),
+    });
+  });
+
+  test('a code that is not in the tables keeps its number', () => {
+    expect(failure('driver', 'cuInit', 12_345).message).toMatch(/^cuInit failed with error 12345 \(12345\)/);
+  });
+});
+
+describe('settings', () => {
+  test('the device is a whole number', () => {
+    expect(chosenDevice({})).toBe(0);
+    expect(chosenDevice({ TINYGPT_CUDA_DEVICE: '3' })).toBe(3);
+    for (const bad of ['-1', '1.5', 'first'])
+      expect(() => chosenDevice({ TINYGPT_CUDA_DEVICE: bad })).toThrow(UsageError);
+  });
+
+  test('the limit of memory is in GiB', () => {
+    expect(memoryLimit({})).toBe(Infinity);
+    expect(memoryLimit({ TINYGPT_CUDA_MEMORY: '1.5' })).toBe(1.5 * 2 ** 30);
+    for (const bad of ['0', '-2', 'all'])
+      expect(() => memoryLimit({ TINYGPT_CUDA_MEMORY: bad })).toThrow(/Expected TINYGPT_CUDA_MEMORY/);
+  });
+
+  test('peak rates are those of known GPUs', () => {
+    expect(peakFlops('NVIDIA H100 80GB HBM3', 'bf16')).toBe(989.5e12);
+    expect(peakFlops('NVIDIA H100 PCIe', 'bf16')).toBe(756e12);
+    expect(peakFlops('NVIDIA A100-SXM4-80GB', 'fp32')).toBe(19.5e12);
+    expect(peakFlops('NVIDIA L4', 'bf16')).toBe(121e12);
+    expect(peakFlops('NVIDIA L40S', 'bf16')).toBe(362e12);
+    expect(peakFlops('Tesla T4', 'bf16')).toBeUndefined();
+    expect(peakFlops('Emulated device 0', 'fp32')).toBeUndefined();
+  });
+});
+
+describeEmulated('opening the emulated device', (device) => {
+  afterEach(() => {
+    resetDevice(device().controls);
+    delete process.env.TINYGPT_CUDA_DEVICE;
+  });
+
+  test.each([
+    ['cuInit', 803, 'CUDA_ERROR_SYSTEM_DRIVER_MISMATCH', /restart the machine/],
+    ['cuDevicePrimaryCtxRetain', 46, 'CUDA_ERROR_DEVICE_UNAVAILABLE', /choose another with --device/],
+    ['cuCtxSetCurrent', 201, 'CUDA_ERROR_INVALID_CONTEXT', /start the process anew/],
+    ['cuStreamCreate', 2, 'CUDA_ERROR_OUT_OF_MEMORY', /end other programs on this GPU/],
+    ['cublasLtCreate', 1, 'CUBLAS_STATUS_NOT_INITIALIZED', /newer driver/],
+  ])('%s that fails is named by the probe, which works at the next try', async (call, code, name, remedy) => {
+    device().controls.fake_fail(call, 1, code);
+    const probe = await driver.probe();
+    expect(probe).toMatchObject({
+      available: false,
+      reason: expect.stringContaining(`${call} failed with ${name}`),
+    });
+    expect(probe.remedy).toMatch(remedy);
+    await expect(openSession()).resolves.toBeDefined();
+  });
+
+  test('no visible GPU', async () => {
+    device().controls.fake_set_device(0, 8, 0, 4, 166_912);
+    const probe = await driver.probe();
+    expect(probe).toMatchObject({ available: false, broken: false });
+    expect(probe.remedy).toMatch(/CUDA_VISIBLE_DEVICES/);
+  });
+
+  test('a GPU that is not there', async () => {
+    process.env.TINYGPT_CUDA_DEVICE = '2';
+    await expect(openSession()).rejects.toThrow(UsageError);
+    await expect(openSession()).rejects.toThrow(/Expected --device below 1, .*got 2/);
+  });
+
+  test('a GPU that is too old', async () => {
+    device().controls.fake_set_device(1, 7, 0, 4, 98_304);
+    await expect(openSession()).rejects.toThrow(EnvironmentError);
+    await expect(openSession()).rejects.toThrow(
+      /Emulated device 0 has compute capability 7; the kernels need 7\.5/,
+    );
+  });
+
+  test('another GPU of several', async () => {
+    device().controls.fake_set_device(3, 9, 0, 132, 232_448);
+    process.env.TINYGPT_CUDA_DEVICE = '1';
+    const { device: properties, compiler } = await openSession();
+    expect(properties).toMatchObject({
+      ordinal: 1,
+      name: 'Emulated device 1',
+      chip: 90,
+      multiprocessors: 132,
+    });
+    expect(compiler.target).toBe('sm_90');
+  });
+
+  test('Turing computes in fp32, and refuses bf16', async () => {
+    device().controls.fake_set_device(1, 7, 5, 4, 65_536);
+    expect(await driver.probe()).toMatchObject({ available: true, precisions: ['fp32'] });
+    await expect(driver.start('bf16')).rejects.toThrow(
+      /Expected fp32 on Emulated device 0 .*7\.5\), got bf16/,
+    );
+    const info = await useBackend('cuda');
+    expect(info.device).toMatch(/^Emulated device 0 \(device 0, sm_75, 4 multiprocessors, 1\.0 GiB\)$/);
+    expect(info.version).toMatch(
+      /driver for CUDA 12\.9, NVRTC 12\.9, cuBLASLt 12\.9\.0, kernels [0-9a-f]{8}$/,
+    );
+    expect(info.memoryBytes).toBe(2 ** 30);
+    expect(tf.tidy(() => tf.add(tf.ones([30]), 1).dataSync()[29])).toBe(2);
+  });
+});
