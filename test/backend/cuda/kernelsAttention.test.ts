@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, PLACES, type Program } from '../../cuda/device/bench.js';
+import { expect, test } from '@jest/globals';
+import type { Program } from '../../cuda/device/bench.js';
+import { describeKernels } from './places.js';
 import { type AttentionSizes, attention, expectClose, fromBf16, numbers, toBf16 } from './references.js';
 
 /** Tile of the grids, and dynamic shared memory by kernel. */
@@ -63,12 +64,7 @@ function check(
   expectClose(floats(dv), expected.dv, tolerance);
 }
 
-describe.each(PLACES.filter(({ usable }) => usable))('CUDA attention on $name', ({ open }) => {
-  let bench: Bench;
-  beforeAll(async () => {
-    bench = await open();
-  });
-
+describeKernels('CUDA attention', (bench) => {
   test.each([
     { B: 2, T: 37, H: 2, G: 1, D: 16, window: 37 },
     { B: 1, T: 70, H: 3, G: 3, D: 16, window: 9 },
@@ -76,12 +72,12 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA attention on $name', 
     { B: 1, T: 1, H: 2, G: 2, D: 6, window: 2 ** 31 - 1 },
     { B: 1, T: 65, H: 4, G: 2, D: 40, window: 0 },
   ])('plain, %j', (sizes) => {
-    check(bench.program('attention.cu', { D: sizes.D }), PLAIN, sizes, 2e-5);
+    check(bench().program('attention.cu', { D: sizes.D }), PLAIN, sizes, 2e-5);
   });
 
   test('plain, activations in bfloat16', () => {
     const sizes = { B: 1, T: 40, H: 2, G: 1, D: 16, window: 12 };
-    check(bench.program('attention.cu', { D: 16, ACT_BF16: 1 }), PLAIN, sizes, 1e-2, toBf16);
+    check(bench().program('attention.cu', { D: 16, ACT_BF16: 1 }), PLAIN, sizes, 1e-2, toBf16);
   });
 
   // Operands are rounded to bfloat16, with a relative error of 2^-9 each; so are probabilities and slopes.
@@ -91,16 +87,16 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA attention on $name', 
     { B: 1, T: 97, H: 1, G: 1, D: 96, window: 64 },
     { B: 1, T: 66, H: 2, G: 1, D: 128, window: 2 ** 31 - 1 },
   ])('on tensor cores, %j', (sizes) => {
-    if (bench.chip < 80) return;
-    check(bench.program('attention_mma.cu', { D: sizes.D }), TENSOR_CORES, sizes, 1.5e-2);
+    if (bench().chip < 80) return;
+    check(bench().program('attention_mma.cu', { D: sizes.D }), TENSOR_CORES, sizes, 1.5e-2);
   });
 
   test.each([
     { B: 2, T: 67, H: 2, G: 2, D: 32, window: 20 },
     { B: 1, T: 1, H: 1, G: 1, D: 32, window: 0 },
   ])('on tensor cores, activations in bfloat16, %j', (sizes) => {
-    if (bench.chip < 80) return;
-    const program = bench.program('attention_mma.cu', { D: sizes.D, ACT_BF16: 1 });
+    if (bench().chip < 80) return;
+    const program = bench().program('attention_mma.cu', { D: sizes.D, ACT_BF16: 1 });
     check(program, TENSOR_CORES, sizes, 1.5e-2, toBf16);
   });
 
@@ -114,13 +110,9 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA attention on $name', 
     k[3 * D] = Number.NaN;
     const [y, lse] = [new Float32Array(T * D), new Float32Array(T)];
     const sizes = [{ int: T }, { int: 1 }, { int: 1 }, { int: 2 }, { float: 0.25 }];
-    const program = bench.program('attention.cu', { D });
+    const program = bench().program('attention.cu', { D });
     program.run('attention', { grid: [1, 1, 1], block: 128 }, [...sizes, q, k, v, y, lse]);
     const spoilt = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
     expect(spoilt).toEqual([3, 4, 5]);
   });
-});
-
-describe.each(PLACES.filter(({ usable }) => !usable))('CUDA attention on $name', () => {
-  test.skip('skipped', () => {});
 });

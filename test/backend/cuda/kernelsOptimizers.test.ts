@@ -1,15 +1,10 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, PLACES } from '../../cuda/device/bench.js';
+import { expect, test } from '@jest/globals';
+import { describeKernels } from './places.js';
 import { expectClose, fromBf16, numbers, sum } from './references.js';
 
 const int = (n: number) => ({ int: n });
 
-describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on $name', ({ open }) => {
-  let bench: Bench;
-  beforeAll(async () => {
-    bench = await open();
-  });
-
+describeKernels('CUDA optimizer kernels', (bench) => {
   test.each([4, 1])('AdamW steps many tensors in one launch, VL %d', (VL) => {
     const sizes = [4096 * 2 + 5, 1, 64, 4096];
     const settings = [
@@ -38,7 +33,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on 
     const pieces = sizes.flatMap((size, t) =>
       Array.from({ length: Math.ceil(size / 4096) }, (_, i) => [t, i]),
     );
-    const table = bench.table(
+    const table = bench().table(
       sizes.map((size, t) => [
         ...[param, m, v, grad].map((array) => ({ array, at: starts[t]! * 4 })),
         size,
@@ -48,7 +43,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on 
     const flat = Float32Array.from(
       settings.flatMap((s) => [s.keep, s.rate, s.beta1, s.beta2, s.correction, s.eps]),
     );
-    const program = bench.program('adamw.cu', { TEAM: 64, VL });
+    const program = bench().program('adamw.cu', { TEAM: 64, VL });
     program.run('adamw', { grid: pieces.length, block: 64 }, [table, Int32Array.from(pieces.flat()), flat]);
     expectClose(param, expected.param);
     expectClose(m, expected.m);
@@ -72,7 +67,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on 
       Float32Array,
     ];
     const second = numbers('second', K * count).map(Math.abs);
-    const matrices = bench.table(
+    const matrices = bench().table(
       [...Array(K).keys()].map((k) => [
         { array: param, at: k * n * 4 },
         { array: grad, at: k * n * 4 },
@@ -81,7 +76,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on 
     const pieces = Math.ceil(n / 4096);
     const [u, squares] = [new Float32Array(K * n), new Float32Array(K * pieces)];
     const old = { param: param.slice(), momentum: momentum.slice(), second: second.slice() };
-    const program = bench.program('muon.cu', bf16 ? { TEAM: 64, VL, ACT_BF16: 1 } : { TEAM: 64, VL });
+    const program = bench().program('muon.cu', bf16 ? { TEAM: 64, VL, ACT_BF16: 1 } : { TEAM: 64, VL });
     const grid = [pieces, K];
     program.run('muon_momentum', { grid, block: 64 }, [
       { long: n },
@@ -155,8 +150,4 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA optimizer kernels on 
     );
     expect(second).not.toEqual(old.second);
   });
-});
-
-describe.each(PLACES.filter(({ usable }) => !usable))('CUDA optimizer kernels on $name', () => {
-  test.skip('skipped', () => {});
 });

@@ -1,5 +1,5 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, PLACES } from '../../cuda/device/bench.js';
+import { expect, test } from '@jest/globals';
+import { describeKernels } from './places.js';
 import { expectClose, fromBf16, integers, numbers, sum, toBf16 } from './references.js';
 
 const EPSILON = 2 ** -23;
@@ -17,14 +17,9 @@ const launchOf = (rows: number, { TEAM }: { TEAM: number }) => {
 };
 const int = (n: number) => ({ int: n });
 
-describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name', ({ open }) => {
-  let bench: Bench;
-  beforeAll(async () => {
-    bench = await open();
-  });
-
+describeKernels('CUDA row kernels', (bench) => {
   test.each(TEAMS)('rms norm and its gradient, %j', (team) => {
-    const program = bench.program('norm.cu', team);
+    const program = bench().program('norm.cu', team);
     for (const [N, width] of [
       [5, 36],
       [1, 1],
@@ -63,7 +58,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     const x = toBf16(numbers('x', N * C));
     const [y, rstd] = [new Uint16Array(N * C), new Float32Array(N)];
     const team = { TEAM: 16, VL: 4 };
-    const program = bench.program('norm.cu', { ...team, ACT_BF16: 1 });
+    const program = bench().program('norm.cu', { ...team, ACT_BF16: 1 });
     program.run('rms_norm', launchOf(N, team), [int(N), int(C), { float: EPSILON }, x, y, rstd]);
     const values = fromBf16(x);
     expectClose(
@@ -84,7 +79,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     const angles = numbers('angles', T * half, 3);
     const [cos, sin] = [angles.map(Math.cos), angles.map(Math.sin)];
     const [y, dx, rstd] = [x.slice(), x.slice(), new Float32Array(N * H)];
-    const program = bench.program('rotary.cu', team);
+    const program = bench().program('rotary.cu', team);
     const sizes = [int(N), int(T), int(H), int(D)];
     program.run('rotary', launchOf(N * H, team), [...sizes, { float: EPSILON }, x, cos, sin, y, rstd]);
     program.run('rotary_grad', launchOf(N * H, team), [...sizes, y, rstd, cos, sin, dy, dx]);
@@ -127,7 +122,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     const [dve, dz, dx] = [new Float32Array(N * G * D), new Float32Array(N * G), new Float32Array(N * C)];
     const pieces = 2;
     const [parts, dw] = [new Float32Array(pieces * G * K), new Float32Array(G * K)];
-    const program = bench.program('value_embedding.cu', team);
+    const program = bench().program('value_embedding.cu', team);
     const all = [int(N), int(C), int(G), int(D), int(K)];
     program.run('value_embedding', launchOf(N * G, team), [...all, v, ve, x, w, y, gate]);
     program.run('gated_grad', launchOf(N * G, team), [int(N), int(G), int(D), ve, gate, dy, dve, dz]);
@@ -166,7 +161,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     { TEAM: 64, VL: 4, n: 4096 * 2 + 20 },
     { TEAM: 64, VL: 1, n: 4097 },
   ])('squared ReLU and the residual mix with their gradients, %j', ({ n, ...team }) => {
-    const program = bench.program('elementwise.cu', team);
+    const program = bench().program('elementwise.cu', team);
     const [x, x0, dy] = ['x', 'x0', 'dy'].map((name) => numbers(name, n)) as [
       Float32Array,
       Float32Array,
@@ -226,7 +221,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     { VL: 1, W: 33, N: 7, V: 1100 },
   ])('embedding, and the sum of its gradients by id in order, %j', ({ VL, W, N, V }) => {
     const team = { TEAM: 32, VL };
-    const program = bench.program('embedding.cu', team);
+    const program = bench().program('embedding.cu', team);
     const table = numbers('table', V * W);
     const ids = integers('ids', N, 0, V);
     // One token all through, so that its row has many to add.
@@ -258,7 +253,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
 
   test('an id that is no row reads not-a-number', () => {
     const y = new Float32Array(6);
-    const program = bench.program('embedding.cu', { TEAM: 32, VL: 1 });
+    const program = bench().program('embedding.cu', { TEAM: 32, VL: 1 });
     const ids = Int32Array.of(0, 2, -1);
     program.run('embedding', { grid: 1, block: 96 }, [
       int(3),
@@ -276,7 +271,7 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     { TEAM: 32, VL: 1, V: 33, cap: 100 },
   ])('cross-entropy under the soft cap, with its gradient, %j', ({ V, cap, ...team }) => {
     const N = 9;
-    const program = bench.program('cross_entropy.cu', team);
+    const program = bench().program('cross_entropy.cu', team);
     const targets = integers('targets', N, 0, V);
     targets[2] = -1;
     const logits = numbers('logits', N * V, 3 * cap);
@@ -311,8 +306,4 @@ describe.each(PLACES.filter(({ usable }) => usable))('CUDA row kernels on $name'
     program.run('cross_entropy', launchOf(N, team), [...sizes, int(0), null, targets, untouched, losses]);
     expect(losses[4]).toBeNaN();
   });
-});
-
-describe.each(PLACES.filter(({ usable }) => !usable))('CUDA row kernels on $name', () => {
-  test.skip('skipped', () => {});
 });

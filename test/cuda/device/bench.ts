@@ -1,10 +1,12 @@
-// Runs one kernel of kernels/cuda on the emulated device, without the project's runtime: arrays go up, the kernel runs,
-// arrays come back. Every launch is made twice, with threads and blocks in other orders, and must give equal bits.
+// Runs one kernel of kernels/cuda without the project's runtime: arrays go up, the kernel runs, arrays come back. Every
+// launch is made twice and must give equal bits: on the emulated device with threads and blocks in other orders, on a GPU,
+// where there is one, as it comes. Under compute-sanitizer the tests of kernels are its test program.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Controls, controlsOf, emulatedLibraries } from './device.js';
+import { candidates, type LibraryName } from '../../../src/backend/cuda/find.js';
+import { type Controls, controlsOf, emulatedLibraries, whyNoEmulatedDevice } from './device.js';
 
 const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta.url));
 
@@ -34,27 +36,77 @@ export interface Launch {
 
 /** A compiled source. */
 export interface Program {
-  /** Runs `kernel`; arrays among the arguments then hold what it left in them. @throws what the emulation found wrong */
+  /** Runs `kernel`; arrays among the arguments then hold what it left in them. @throws what went wrong */
   run(kernel: string, launch: Launch, args: readonly Argument[]): void;
 }
 
 export interface Bench {
-  controls: Controls;
-  /** Compiles kernels/cuda/`file` with these macros. @throws with the compiler's messages */
+  /** Compute capability times 10. */
+  chip: number;
+  /** Of the emulated device. */
+  controls?: Controls;
+  /** An argument made of addresses. */
   table(rows: Table['rows']): Table;
+  /** Compiles kernels/cuda/`file`, or a text of several lines, with these macros. @throws with the compiler's messages */
   program(file: string, defines?: Readonly<Record<string, number | string>>): Program;
 }
 
-/** Opens the emulated device as a chip of compute capability `chip` / 10. */
-export async function openBench(chip = 80): Promise<Bench> {
+/** Where kernels can be run. */
+export interface Place {
+  /** In words, with the reason where it cannot be used. */
+  name: string;
+  usable: boolean;
+  open(): Promise<Bench>;
+}
+
+/** The emulated device, as a chip of compute capability 8.0, and the machine's first GPU. */
+export const PLACES: readonly Place[] = [emulatedPlace(), await gpuPlace()];
+
+function emulatedPlace(): Place {
+  const reason = whyNoEmulatedDevice();
+  const name = `the emulated device${reason ? ` (${reason})` : ''}`;
+  return { name, usable: reason === undefined, open: () => openEmulated() };
+}
+
+async function gpuPlace(): Promise<Place> {
+  const { default: koffi } = await import('koffi');
+  const load = (library: LibraryName) => {
+    for (const { path } of candidates(library)) {
+      try {
+        return koffi.load(path);
+      } catch {}
+    }
+    return undefined;
+  };
+  const [cuda, nvrtc] = [load('libcuda'), load('libnvrtc')];
+  const usable =
+    cuda !== undefined && nvrtc !== undefined && cuda.func('cuInit', 'int', ['unsigned int'])(0) === 0;
+  const missing = cuda === undefined ? 'no NVIDIA driver' : nvrtc === undefined ? 'no NVRTC' : 'no device';
+  return {
+    name: `a GPU${usable ? '' : ` (${missing})`}`,
+    usable,
+    open: async () => benchOf(koffi, cuda!, nvrtc!),
+  };
+}
+
+/** Opens the emulated device. */
+export async function openEmulated(chip = 80): Promise<Bench & { controls: Controls }> {
   const { default: koffi } = await import('koffi');
   const folder = emulatedLibraries();
   const controls = await controlsOf(folder);
-  const cuda = koffi.load(join(folder, 'libcuda.so.1'));
-  const nvrtc = koffi.load(join(folder, 'libnvrtc.so.12'));
+  controls.fake_set_device(1, Math.floor(chip / 10), chip % 10, 4, 100_000);
+  controls.fake_set_tight(1);
+  const [cuda, nvrtc] = ['libcuda.so.1', 'libnvrtc.so.12'].map((file) => koffi.load(join(folder, file)));
+  return { ...benchOf(koffi, cuda!, nvrtc!, controls), controls };
+}
+
+type Koffi = typeof import('koffi').default;
+type Library = ReturnType<Koffi['load']>;
+
+function benchOf(koffi: Koffi, cuda: Library, nvrtc: Library, controls?: Controls): Bench {
   const call = (name: string, ...types: string[]) => cuda.func(name, 'int', types);
   const check = (code: number, what: string) => {
-    if (code !== 0) throw new Error(`${what}: ${code}; ${controls.fake_errors()}`);
+    if (code !== 0) throw new Error(`${what}: ${code} ${controls?.fake_errors() ?? ''}`);
   };
   const cuMemAlloc = call('cuMemAlloc_v2', 'void *', 'size_t');
   const cuMemFree = call('cuMemFree_v2', 'uint64_t');
@@ -85,8 +137,12 @@ export async function openBench(chip = 80): Promise<Bench> {
   const context = place();
   check(call('cuDevicePrimaryCtxRetain', 'void *', 'int')(context, 0), 'cuDevicePrimaryCtxRetain');
   check(call('cuCtxSetCurrent', 'uintptr_t')(context[0]!), 'cuCtxSetCurrent');
-  controls.fake_set_device(1, Math.floor(chip / 10), chip % 10, 4, 100_000);
-  controls.fake_set_tight(1);
+  const attribute = call('cuDeviceGetAttribute', 'void *', 'int', 'int');
+  const capability = new Int32Array(2);
+  [75, 76].forEach((which, i) => {
+    check(attribute(capability.subarray(i), which, 0), 'cuDeviceGetAttribute');
+  });
+  const chip = 10 * capability[0]! + capability[1]!;
 
   const compile = (
     name: string,
@@ -115,6 +171,7 @@ export async function openBench(chip = 80): Promise<Bench> {
   };
 
   return {
+    chip,
     controls,
     table: (rows) => ({ rows }),
     program(file, defines = {}) {
@@ -128,7 +185,7 @@ export async function openBench(chip = 80): Promise<Bench> {
           if (shared > 48 << 10) check(setAttribute(handle[0], 8, shared), 'cuFuncSetAttribute');
           const [x, y = 1, z = 1] = typeof grid === 'number' ? [grid] : grid;
           const once = (seed: number) => {
-            controls.fake_set_order(seed);
+            controls?.fake_set_order(seed);
             const copies: { device: bigint; cells: Cells }[] = [];
             const placed = new Map<Cells, bigint>();
             const addressOf = (cells: Cells): bigint => {
@@ -163,9 +220,9 @@ export async function openBench(chip = 80): Promise<Bench> {
               return { cells, result };
             });
             for (const { device } of copies) cuMemFree(device);
-            const errors = controls.fake_errors();
-            controls.fake_reset();
-            if (done || errors) throw new Error(`${kernel}: ${done} ${errors}`);
+            const errors = controls?.fake_errors();
+            controls?.fake_reset();
+            if (done || errors) throw new Error(`${kernel}: ${done} ${errors ?? ''}`);
             return results;
           };
           const first = once(0);
@@ -173,7 +230,9 @@ export async function openBench(chip = 80): Promise<Bench> {
           first.forEach(({ cells, result }, i) => {
             if (cells instanceof BigInt64Array) return;
             if (!Buffer.from(result.buffer).equals(Buffer.from(second[i]!.result.buffer)))
-              throw new Error(`${kernel}: array ${i} depends on the order of the threads`);
+              throw new Error(
+                `${kernel}: array ${i} differs from run to run, or with the order of the threads`,
+              );
             (cells as Float32Array).set(result as Float32Array);
           });
         },

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, openBench } from './bench.js';
+import { type Bench, openEmulated } from './bench.js';
 import { whyNoEmulatedDevice } from './device.js';
 
 const reason = whyNoEmulatedDevice();
@@ -43,7 +43,7 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
   let bench: Bench;
   let program: ReturnType<Bench['program']>;
   beforeAll(async () => {
-    bench = await openBench();
+    bench = await openEmulated();
     program = bench.program(PROGRAM);
   });
 
