@@ -1,5 +1,6 @@
 // The backend layer's public face. Light to import: tfjs loads when a backend is used.
 
+export { describeFallbacks, fallbacks, resetFallbacks } from './fallbacks.js';
 export { describeMachine, type Machine } from './machine.js';
 export { type DeviceMemory, deviceMemory, type PeakWatch, trackPeak } from './memory.js';
 export { isOutOfMemory } from './outOfMemory.js';

@@ -12,7 +12,27 @@ export const BACKEND_OPTIONS = {
     group: 'Backend:',
   },
   precision: { type: 'string', describe: 'fp32 or bf16, where the backend has it', group: 'Backend:' },
+  device: {
+    type: 'number',
+    describe: 'number of the GPU for the cuda backend, of those that CUDA_VISIBLE_DEVICES leaves (default 0)',
+    group: 'Backend:',
+    coerce: setDevice,
+  },
 } as const;
+
+/**
+ * Sets the GPU that the cuda backend opens, here and in processes that are started from here.
+ * @throws UsageError unless it is an integer >= 0
+ */
+export function setDevice(device: number | undefined): number | undefined {
+  if (device === undefined) return undefined;
+  expect(
+    Number.isInteger(device) && device >= 0,
+    () => `Expected --device to be an integer >= 0, got ${device}; nvidia-smi lists the GPUs`,
+  );
+  process.env.TINYGPT_CUDA_DEVICE = `${device}`;
+  return device;
+}
 
 /** @throws UsageError on an unknown backend */
 export function backendChoice(name: unknown): BackendName | 'auto' {

@@ -1,11 +1,11 @@
 // tinygpt bench: how fast this machine trains, a backend at a time.
 
 import type { Argv } from 'yargs';
-import { probeBackends, useBackend } from '../backend/index.js';
+import { describeFallbacks, fallbacks, probeBackends, resetFallbacks, useBackend } from '../backend/index.js';
 import { flopsPerToken } from '../model/flops.js';
 import { resolveConfig } from '../train/config.js';
 import { measureTraining } from '../train/measure.js';
-import { backendChoice, precisionChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
 import { configFromArguments, SETTING_OPTIONS } from './settings.js';
 import { byteSize, thousands } from './terminal.js';
 
@@ -13,6 +13,7 @@ export const benchOptions = (yargs: Argv) =>
   yargs.options(SETTING_OPTIONS).options({
     backend: { type: 'string', default: 'all', describe: 'a backend, auto, or all that work here' },
     precision: { type: 'string', describe: 'fp32 or bf16, where the backend has it' },
+    device: BACKEND_OPTIONS.device,
     seconds: { type: 'number', default: 10, describe: 'of timed steps on each backend' },
     json: { type: 'boolean', default: false, describe: 'print one JSON object a backend' },
   });
@@ -29,6 +30,7 @@ export async function benchCommand(
     : [backendChoice(args.backend)];
   for (const name of names) {
     const backend = await useBackend(name, precisionChoice(args.precision));
+    resetFallbacks();
     const { tokensPerSecond, stepSeconds, peakBytes } = await measureTraining(resolved, args);
     const gflops = (tokensPerSecond * flopsPerToken(resolved.model)) / 1e9;
     const report = {
@@ -40,12 +42,15 @@ export async function benchCommand(
       step_seconds: stepSeconds,
       gflops,
       peak_memory_mb: peakBytes / 2 ** 20,
+      fallbacks: fallbacks(),
     };
+    const onCpu = describeFallbacks();
     process.stdout.write(
       args.json
         ? `${JSON.stringify(report)}\n`
         : `${preset} on ${backend.name.padEnd(10)} ${backend.precision}: ${thousands(tokensPerSecond).padStart(9)} tok/s, ` +
-            `${gflops.toFixed(1)} GFLOP/s, ${byteSize(peakBytes)} (${backend.device})\n`,
+            `${gflops.toFixed(1)} GFLOP/s, ${byteSize(peakBytes)} (${backend.device})\n` +
+            (onCpu && `  on the CPU instead: ${onCpu}\n`),
     );
   }
   return 0;

@@ -1,7 +1,7 @@
 // tinygpt doctor: the machine, each backend, what is missing and the command that mends it.
 
 import type { Argv } from 'yargs';
-import { describeMachine, probeBackends } from '../backend/index.js';
+import { describeFallbacks, describeMachine, fallbacks, probeBackends } from '../backend/index.js';
 import { defaultCacheFolder } from '../base/files.js';
 
 export const doctorOptions = (yargs: Argv) =>
@@ -13,7 +13,7 @@ export async function doctorCommand(args: { json: boolean }): Promise<number> {
   const backends = await probeBackends();
   const usable = backends.filter((probe) => probe.available);
   const chosen = usable[0]?.name ?? null;
-  const report = { machine, backends, chosen, cache_folder: defaultCacheFolder() };
+  const report = { machine, backends, chosen, cache_folder: defaultCacheFolder(), fallbacks: fallbacks() };
   if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else {
     const lines = Object.entries(machine).map(([key, value]) => `${`${key}:`.padEnd(12)}${value}`);
@@ -27,6 +27,8 @@ export async function doctorCommand(args: { json: boolean }): Promise<number> {
       for (const line of details) process.stdout.write(`${' '.repeat(15)}${line}\n`);
       if (!available && remedy) process.stdout.write(`${' '.repeat(15)}to mend: ${remedy}\n`);
     }
+    const onCpu = describeFallbacks();
+    if (onCpu) process.stdout.write(`\nleft to the CPU by the self-test on cuda: ${onCpu}\n`);
     process.stdout.write(`\nautomatic choice: ${chosen ?? 'none'}\n`);
   }
   return chosen ? 0 : 1;

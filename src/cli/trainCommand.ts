@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
-import { type BackendInfo, useBackend } from '../backend/index.js';
+import { type BackendInfo, describeFallbacks, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { discard, writeFileAtomic } from '../base/files.js';
 import type { Dataset } from '../data/index.js';
@@ -120,6 +120,8 @@ export async function trainCommand(args: Arguments): Promise<number> {
     writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
     if (args.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     else say(formatSummary(summary));
+    const onCpu = describeFallbacks();
+    if (onCpu) say(`On the CPU instead of the GPU: ${onCpu}`);
     if (outcome.story) {
       writeFileAtomic(runFiles(folder).sample, `${outcome.story}\n`);
       say(`\n${outcome.story}\n`);

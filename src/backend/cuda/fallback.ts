@@ -3,27 +3,9 @@
 
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { countFallback } from '../fallbacks.js';
 import type { Info } from '../flat/store.js';
 import type { CudaBackend } from './backend.js';
-
-const counts = new Map<string, number>();
-
-/** Kernels that ran on the CPU so far, by name; empty when all was done on the device. */
-export function fallbacks(): Record<string, number> {
-  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
-}
-
-/** Counts anew. */
-export function resetFallbacks(): void {
-  counts.clear();
-}
-
-/** The fallbacks in words, e.g. `ArgMax 3 times, TopK once`; empty when there were none. */
-export function describeFallbacks(): string {
-  return Object.entries(fallbacks())
-    .map(([name, times]) => `${name} ${times === 1 ? 'once' : `${times} times`}`)
-    .join(', ');
-}
 
 type Inputs = Record<string, Info> | Info[];
 
@@ -33,7 +15,7 @@ export function runOnCpu(
   stock: tf.KernelFunc,
   { inputs, attrs, backend }: { inputs: Inputs; attrs: Record<string, unknown>; backend: CudaBackend },
 ): Info | Info[] {
-  counts.set(name, (counts.get(name) ?? 0) + 1);
+  countFallback(name);
   const cpu = tf.findBackend('cpu') as unknown as MathBackendCPU;
   const borrowed: Info[] = [];
   const download = (x: Info): Info => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { fallbacks, resetFallbacks } from '../../../src/backend/cuda/fallback.js';
+import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
 import { selfTest } from '../../../src/backend/selfTest.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { randomStream } from '../../../src/base/random.js';

@@ -2,8 +2,8 @@
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { fallbacks, resetFallbacks } from '../../../src/backend/cuda/fallback.js';
 import { POLAR_EXPRESS } from '../../../src/backend/cuda/kernels/polarExpress.js';
+import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
 import { createDecoder } from '../../../src/model/generate.js';
 import { gptLogits, gptLoss } from '../../../src/model/gpt.js';
 import { hasKernel } from '../../../src/ops/index.js';
