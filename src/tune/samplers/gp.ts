@@ -28,6 +28,9 @@ export interface GpOptions {
   startupTrials?: number;
 }
 
+/** Finished trials after which the search for the next point is cut short, to keep an ask quick. */
+const THOROUGH_UNTIL = 120;
+
 /**
  * Where the best point promises less than this much improvement, ln of a fraction of the noise's standard deviation,
  * the model expects nothing more. With choices in the space it is then often wrong: a choice that it saw fail at a few
@@ -87,6 +90,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         anchors: objective?.anchors ?? [],
         lengths: hyper.slice(0, d).map(Math.exp),
         random: randomStream(study.seed, `gp/search/${number}`),
+        thorough: finished.length <= THOROUGH_UNTIL,
         seed: study.seed,
         purpose: `gp/scatter/${number}`,
       });

@@ -9,17 +9,22 @@ import { sobol } from '../../math/sobol.js';
 import { type Axis, snap } from '../axes.js';
 import type { Acquisition } from './acquisition.js';
 
-/** Candidates over the whole space, and about the anchors. */
-const WIDE = 256;
-const LOCAL = 192;
+/** How much is searched. */
+interface Effort {
+  /** Candidates over the whole space, and about the anchors. */
+  wide: number;
+  local: number;
+  /** Candidates that are climbed from, and that are climbed on until nothing changes. */
+  starts: number;
+  polished: number;
+  /** Iterations of a first climb and of every later one. */
+  first: number;
+  climb: number;
+}
 
-/** Candidates that are climbed from, in the first place and until nothing changes. */
-const STARTS = 6;
-const POLISHED = 2;
-
-/** Iterations of a first climb and of every later one. */
-const FIRST_CLIMB = 7;
-const CLIMB = 15;
+/** While predictions are cheap, and later. */
+const THOROUGH: Effort = { wide: 256, local: 192, starts: 6, polished: 2, first: 7, climb: 15 };
+const BRIEF: Effort = { wide: 128, local: 96, starts: 5, polished: 2, first: 6, climb: 10 };
 
 export interface Candidate {
   x: Float64Array;
@@ -33,6 +38,8 @@ export interface SearchOptions {
   /** [D] typical distance over which the model changes. */
   lengths: Float64Array;
   random: Random;
+  /** Whether predictions are cheap. */
+  thorough: boolean;
   seed: number | string;
   purpose: string;
 }
@@ -40,8 +47,9 @@ export interface SearchOptions {
 /** Candidates, the best first; at least the polished ones and every scattered one. */
 export function search(target: Acquisition, options: SearchOptions): Candidate[] {
   const { axes, anchors, random } = options;
+  const effort = options.thorough ? THOROUGH : BRIEF;
   const d = axes.length;
-  const points = scatter(options);
+  const points = scatter(options, effort);
   const values = target.many(points, points.length / d);
   for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i]!)) values[i] = -Infinity;
   const order = Uint32Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b);
@@ -54,7 +62,7 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   // The rest in proportion to exp(value), so that separate peaks are visited.
   const weights = candidates.map((c) => Math.exp(c.value - candidates[0]!.value));
   const total = weights.reduce((sum, w) => sum + w, 0);
-  while (starts.length < STARTS) {
+  while (starts.length < effort.starts) {
     let u = random.uniform() * total;
     let i = 0;
     while (i < weights.length - 1 && (u -= weights[i]!) > 0) i++;
@@ -63,16 +71,16 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   const smooth = axes.flatMap((axis, j) => (axis.kind === 'continuous' || axis.kind === 'fine' ? [j] : []));
   const discrete = axes.flatMap((axis, j) => (axis.kind === 'continuous' ? [] : [j]));
   const climbed = starts
-    .map((x) => ascend(target, x, smooth, FIRST_CLIMB, options))
+    .map((x) => ascend(target, x, smooth, effort.first, options))
     .sort((a, b) => b.value - a.value);
   // The best are climbed on and stepped through the discrete coordinates, in turns until neither helps.
-  const polished = climbed.slice(0, POLISHED).map((candidate) => {
+  const polished = climbed.slice(0, effort.polished).map((candidate) => {
     let current = candidate;
     for (let round = 0; round < 3; round++) {
       const before = current.value;
       if (discrete.length) current = stepThrough(target, current, discrete, axes);
       if (round > 0 && !(current.value > before + 1e-2)) break;
-      const again = ascend(target, current.x, smooth, CLIMB, options);
+      const again = ascend(target, current.x, smooth, effort.climb, options);
       if (again.value > current.value) current = again;
       if (!discrete.length) break;
     }
@@ -82,12 +90,15 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
 }
 
 /** [count, D]: scrambled Sobol points over the whole space, then perturbations of the anchors. */
-function scatter({ axes, anchors, random, seed, purpose, lengths }: SearchOptions): Float64Array {
+function scatter(
+  { axes, anchors, random, seed, purpose, lengths }: SearchOptions,
+  effort: Effort,
+): Float64Array {
   const d = axes.length;
-  const local = anchors.length ? LOCAL : 0;
-  const points = new Float64Array((WIDE + local) * d);
-  const uniform = sobol(d, WIDE, seed, purpose);
-  for (let i = 0; i < WIDE * d; i++) points[i] = snap(axes[i % d]!, uniform[i]!);
+  const local = anchors.length ? effort.local : 0;
+  const points = new Float64Array((effort.wide + local) * d);
+  const uniform = sobol(d, effort.wide, seed, purpose);
+  for (let i = 0; i < effort.wide * d; i++) points[i] = snap(axes[i % d]!, uniform[i]!);
   for (let c = 0; c < local; c++) {
     const anchor = anchors[c % anchors.length]!;
     // A few coordinates at a time: in many dimensions moving all leaves the neighbourhood (Regis & Shoemaker 2013).
@@ -103,7 +114,7 @@ function scatter({ axes, anchors, random, seed, purpose, lengths }: SearchOption
         u += random.normal() * reach * Math.min(1, lengths[j]!);
         u = snap(axis, u < 0 ? Math.min(1, -u) : u > 1 ? Math.max(0, 2 - u) : u);
       }
-      points[(WIDE + c) * d + j] = u;
+      points[(effort.wide + c) * d + j] = u;
     }
   }
   return points;
