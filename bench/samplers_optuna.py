@@ -1,7 +1,7 @@
 """Optuna's samplers as a peer on stdin/stdout, one JSON object a line; bench/samplers.ts evaluates the objective.
 
   {"op": "start", "sampler": "gp", "seed": 3, "space": {...}, "first": {...}}  -> {"version": "5.0.0"}
-  {"op": "ask"}                                                              -> {"params": {...}, "seconds": 0.2}
+  {"op": "ask"}                                                              -> {"params": {...}, "seconds": 0.2, "processor": 0.2}
   {"op": "tell", "value": 1.5}   (null: the trial failed)                     -> {}
   {"op": "load", "trials": [{"params": {...}, "value": 1.5}, ...]}           -> {}
 """
@@ -58,9 +58,13 @@ def main():
                 study.enqueue_trial(request["first"])
             answer = {"version": optuna.__version__}
         elif request["op"] == "ask":
-            begin = time.perf_counter()
+            begin, processor = time.perf_counter(), time.process_time()
             trial = study.ask(space)
-            answer = {"params": trial.params, "seconds": time.perf_counter() - begin}
+            answer = {
+                "params": trial.params,
+                "seconds": time.perf_counter() - begin,
+                "processor": time.process_time() - processor,
+            }
         elif request["op"] == "load":
             for t in request["trials"]:
                 study.add_trial(

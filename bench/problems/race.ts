@@ -9,8 +9,8 @@ import { mulberry32, noiseOf, type Problem, randomParams } from './types.js';
 
 /** Something that proposes points and hears how they did (null: the trial failed). */
 export interface Contestant {
-  /** @returns the point and the seconds that the sampler itself took */
-  ask(): Promise<{ params: Params; seconds: number }>;
+  /** @returns the point and the seconds that the sampler itself took, on the clock and of the processor */
+  ask(): Promise<{ params: Params; seconds: number; processor?: number }>;
   tell(value: number | null): Promise<void>;
 }
 
@@ -154,7 +154,8 @@ export class OptunaPeer {
 
   private contestant(): Contestant {
     return {
-      ask: async () => (await this.request({ op: 'ask' })) as { params: Params; seconds: number },
+      ask: async () =>
+        (await this.request({ op: 'ask' })) as { params: Params; seconds: number; processor: number },
       tell: async (value) => {
         await this.request({ op: 'tell', value });
       },

@@ -12,7 +12,11 @@ export interface Row {
   /** Median noise-free value of the incumbent after half of the trials and after all. */
   half: number;
   final: number;
-  /** Seeds where it ended lower / higher than the reference sampler on the same seed. */
+  /** Seeds that the reference sampler ran as well, and the medians of both over them. */
+  pairs: number;
+  pairedFinal: number;
+  pairedReference: number;
+  /** Of these, seeds where it ended lower / higher than the reference. */
   wins: number;
   losses: number;
   /** First trial count at which the median curve reaches the reference's final median, over its trials. */
@@ -66,6 +70,9 @@ export function summarize(
         seeds: all.length,
         half: median(all.map((run) => at(run, Math.ceil(trials / 2)))),
         final: median(all.map((run) => at(run, trials))),
+        pairs: pairs.length,
+        pairedFinal: median(pairs.map(([run]) => at(run, trials))),
+        pairedReference: goal,
         wins: pairs.filter(([run, other]) => at(run, trials) < at(other, trials)).length,
         losses: pairs.filter(([run, other]) => at(run, trials) > at(other, trials)).length,
         reach,
@@ -81,8 +88,8 @@ export function summarize(
 export function describeRuns({ trials, against, rows }: Summary): string {
   const number = (x: number) => (Number.isFinite(x) ? x.toPrecision(4) : '-');
   const lines = [
-    `| problem | sampler | seeds | ${Math.ceil(trials / 2)} trials | ${trials} trials | wins-losses against ${against} | trials to reach its final median | failed trials | ask, ms |`,
-    '|---|---|---|---|---|---|---|---|---|',
+    `| problem | sampler | seeds | ${Math.ceil(trials / 2)} trials | ${trials} trials | pairs with ${against} | wins-losses | their medians | trials to reach its | failed trials | ask, ms |`,
+    '|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows.map((row) =>
       [
         '',
@@ -91,7 +98,13 @@ export function describeRuns({ trials, against, rows }: Summary): string {
         row.seeds,
         number(row.half),
         number(row.final),
-        row.sampler === against ? '-' : `${row.wins}-${row.losses}`,
+        ...(row.sampler === against || row.pairs === 0
+          ? ['-', '-', '-']
+          : [
+              row.pairs,
+              `${row.wins}-${row.losses}`,
+              `${number(row.pairedFinal)} : ${number(row.pairedReference)}`,
+            ]),
         row.reach === null ? '-' : `${row.reach.toFixed(2)}x`,
         row.fails,
         (row.ask * 1000).toPrecision(3),
