@@ -12,7 +12,7 @@ import {
   logNoisyImprovement,
 } from '../../../src/tune/samplers/gp/acquisition.js';
 import { fitHyper, priorMode } from '../../../src/tune/samplers/gp/fit.js';
-import { type Data, negativeLogPosterior } from '../../../src/tune/samplers/gp/likelihood.js';
+import { type Data, logPrior, negativeLogPosterior } from '../../../src/tune/samplers/gp/likelihood.js';
 import { condition, fantasize } from '../../../src/tune/samplers/gp/posterior.js';
 import { warp } from '../../../src/tune/samplers/gp/targets.js';
 import { study, trial } from './gpStudies.js';
@@ -83,6 +83,17 @@ describe('the fit', () => {
     // Central differences of a double: about 1e-10 of the value over the step.
     for (let j = 0; j < 6; j++)
       expect(Math.abs(gradient[j]! - numeric[j]!)).toBeLessThan(1e-5 * (1 + Math.abs(numeric[j]!)));
+  });
+
+  test('the prior has its check values and turns against length scales far below the range', () => {
+    // ln a = 0, ln s2 = -3: -1 - 0.3 - 30 e^-3 = -2.793612; D = 4: ln l is centred at sqrt 2 + ln 2 = 2.107361.
+    const rest = -2.793612;
+    const at = (l: number) =>
+      logPrior(Float64Array.from([...Array(4).fill(Math.log(l)), 0, -3]), 4, new Float64Array(6)) - rest;
+    // -4 (z^2 / 6 + ln l + 0.1 / l^2), z = ln l - 2.107361
+    expect(at(1)).toBeCloseTo(-4 * (0.740161 + 0.1), 4);
+    expect(at(0.1)).toBeCloseTo(-4 * (3.24127 - Math.LN10 + 10), 4);
+    expect(at(0.1)).toBeLessThan(at(1) - 35);
   });
 
   test('finds short length scales for what matters, long ones for what does not, and the noise', () => {
