@@ -272,16 +272,19 @@ export class Eager {
     return this.run('UnsortedSegmentSum', types, [x, indices, this.ints([rows], [])])[0]!;
   }
 
-  /** A resource variable with these contents, which it may write in place once they are nobody else's. */
-  resource(contents: Handle): Handle {
+  /**
+   * A resource variable with these contents, which it may write in place once they are nobody else's.
+   * TensorFlow keeps a kernel for ever for each set of attributes it has seen: hence few names, and one shape for all.
+   */
+  resource(contents: Handle, name: number): Handle {
     const { TF_ATTR_SHAPE, TF_ATTR_STRING } = this.#binding;
     const [variable] = this.run(
       'VarHandleOp',
       [
         { name: 'container', type: TF_ATTR_STRING, value: '' },
-        { name: 'shared_name', type: TF_ATTR_STRING, value: `tinygpt-${resources++}` },
+        { name: 'shared_name', type: TF_ATTR_STRING, value: `tinygpt-${name}` },
         this.#type('dtype', this.#binding.TF_FLOAT),
-        { name: 'shape', type: TF_ATTR_SHAPE, value: contents.shape },
+        { name: 'shape', type: TF_ATTR_SHAPE, value: [] },
       ],
       [],
     );
@@ -301,8 +304,6 @@ export class Eager {
     this.run('ResourceApplyAdam', [this.#float, ...flags], [...variables, ...scalars, grad], 0);
   }
 }
-
-let resources = 0;
 
 /** Stands for contents that a resource has meanwhile. */
 const NOTHING = new Float32Array();

@@ -8,8 +8,8 @@ import type { Eager, Handle, TensorflowKernel } from './eager.js';
 
 /** Runs TensorFlow's Adam on copies of nothing: the variables' own buffers go in and come out. */
 function applyAdam(e: Eager, variables: tf.TensorInfo[], numbers: number[], grad: Handle): void {
-  const resources = variables.map((variable) => {
-    const resource = e.resource(e.input(variable));
+  const resources = variables.map((variable, i) => {
+    const resource = e.resource(e.input(variable), i);
     e.release(variable);
     return resource;
   });

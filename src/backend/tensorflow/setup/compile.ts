@@ -14,7 +14,11 @@ export const NAPI_VERSION = 8;
 export function runProgram(
   command: string,
   args: readonly string[],
-  { cwd, signal, env }: { cwd?: string; signal?: AbortSignal | undefined; env?: NodeJS.ProcessEnv } = {},
+  {
+    cwd,
+    signal,
+    env = process.env,
+  }: { cwd?: string; signal?: AbortSignal | undefined; env?: NodeJS.ProcessEnv } = {},
 ): Promise<{ code: number; output: string; stdout: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {

@@ -1,7 +1,7 @@
 // Fetching files: errors that say what to do, resumption within a run, and the checksum.
 
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,22 +85,20 @@ export async function download(
     onBytes?: (bytes: number) => void;
   } = {},
 ): Promise<void> {
-  const hash = createHash('sha256');
-  let bytes = 0;
   for (let attempt = 1; ; attempt++) {
+    // What reached the disk counts, not what was received.
+    let bytes = attempt === 1 ? 0 : (statSync(path, { throwIfNoEntry: false })?.size ?? 0);
     try {
       const response = await request(url, { headers: bytes > 0 ? { range: `bytes=${bytes}-` } : {}, signal });
-      if (bytes > 0 && response.status !== 206)
-        throw new EnvironmentError(`${new URL(url).host} broke off and cannot resume; ${ELSEWHERE}`);
+      if (bytes > 0 && response.status !== 206) bytes = 0;
+      const flags = bytes > 0 ? 'a' : 'w';
       const count = new Transform({
         transform(chunk: Uint8Array, _encoding, done) {
-          hash.update(chunk);
           bytes += chunk.length;
           onBytes?.(bytes);
           done(null, chunk);
         },
       });
-      const flags = bytes > 0 ? 'a' : 'w';
       await pipeline(Readable.fromWeb(response.body as never), count, createWriteStream(path, { flags }), {
         signal: signal as AbortSignal,
       });
@@ -118,8 +116,11 @@ export async function download(
       await sleep(250 * 2 ** attempt, undefined, { signal });
     }
   }
+  if (sha256 === undefined) return;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash, { signal: signal as AbortSignal });
   const digest = hash.digest('hex');
-  if (sha256 && digest !== sha256)
+  if (digest !== sha256)
     throw new EnvironmentError(
       `${url} has the SHA-256 ${digest}, expected ${sha256}: it was damaged or replaced on the way; try again`,
     );

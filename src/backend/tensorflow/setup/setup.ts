@@ -13,6 +13,7 @@ import {
   statfsSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { EnvironmentError } from '../../../base/errors.js';
@@ -61,8 +62,8 @@ export interface SetupPlan {
   installed: string | undefined;
 }
 
-/** TensorFlow's libraries unpack to about three times their wheel, CUDA's to one and a half. */
-const UNPACKED = 3;
+/** What wheels unpack to: TensorFlow's about three times their size, CUDA's one and a half. */
+const UNPACKED = { tensorflow: 3.2, cuda: 1.6 };
 /** The package with its dependencies. */
 const PACKAGE_BYTES = 320e6;
 
@@ -78,7 +79,11 @@ export async function planSetup(options: SetupOptions): Promise<SetupPlan> {
     folder: preparedFolder(variant),
     source,
     downloadBytes,
-    diskBytes: downloadBytes + UNPACKED * sizes(wheels) + PACKAGE_BYTES,
+    diskBytes:
+      Math.max(0, ...wheels.map(({ path, size = 0 }) => (path ? 0 : size))) +
+      UNPACKED.tensorflow * sizes(wheels.slice(0, 1)) +
+      UNPACKED.cuda * sizes(wheels.slice(1)) +
+      PACKAGE_BYTES,
     compiler,
     installed: findInstalled(VARIANTS[variant]),
   };
@@ -150,7 +155,8 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
     signal?.throwIfAborted();
     throw describeWriteError(root, error);
   } finally {
-    discard(work);
+    // Tried again where an interrupted write comes in between.
+    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
   }
 }
 

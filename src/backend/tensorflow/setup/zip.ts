@@ -34,6 +34,7 @@ export async function readZip(path: string): Promise<ZipEntry[]> {
     const { size } = await file.stat();
     const { start, length } = await findDirectory(file, size, path);
     const directory = await readAt(file, start, length);
+    if (directory.length < length) throw cutShort(path);
     const entries: ZipEntry[] = [];
     for (let at = 0; at + 46 <= length && directory.readUInt32LE(at) === CENTRAL; ) {
       const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) =>
@@ -54,6 +55,9 @@ export async function readZip(path: string): Promise<ZipEntry[]> {
     await file.close();
   }
 }
+
+const cutShort = (path: string) =>
+  new EnvironmentError(`${path} is not a wheel: it is no zip archive, or was cut short; download it again`);
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
@@ -79,9 +83,7 @@ async function findDirectory(
         return { length: Number(end.readBigUInt64LE(40)), start: Number(end.readBigUInt64LE(48)) };
     }
   }
-  throw new EnvironmentError(
-    `${path} is not a wheel: it is no zip archive, or was cut short; download it again`,
-  );
+  throw cutShort(path);
 }
 
 /** Sizes and offset of a central record; in the extra field where 32 bits are too few. */
