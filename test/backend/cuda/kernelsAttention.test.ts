@@ -71,6 +71,7 @@ describeKernels('CUDA attention', (bench) => {
     { B: 1, T: 33, H: 1, G: 1, D: 6, window: 1 },
     { B: 1, T: 1, H: 2, G: 2, D: 6, window: 2 ** 31 - 1 },
     { B: 1, T: 65, H: 4, G: 2, D: 40, window: 0 },
+    { B: 1, T: 20, H: 1, G: 1, D: 250, window: 18 },
   ])('plain, %j', (sizes) => {
     check(bench().program('attention.cu', { D: sizes.D }), PLAIN, sizes, 2e-5);
   });
