@@ -90,7 +90,7 @@ export async function loadedVersion(folder: string, name = '@tensorflow/tfjs-nod
   return stdout.trim();
 }
 
-/** How the index misbehaves. */
+/** How the index misbehaves; it breaks off once. */
 export type Manners = { refuse?: number; wrongHash?: boolean; breakOff?: number; html?: boolean };
 
 /** Serves wheels as a package index; `manners` may change between requests. */
@@ -109,8 +109,10 @@ export async function serveIndex(
       const bytes = readFileSync(file);
       const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
       response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from });
-      if (manners.breakOff && from === 0) {
-        response.write(bytes.subarray(0, manners.breakOff), () => response.destroy());
+      const { breakOff } = manners;
+      if (breakOff) {
+        delete manners.breakOff;
+        response.write(bytes.subarray(from, breakOff), () => response.destroy());
         return response;
       }
       return response.end(bytes.subarray(from));
