@@ -29,18 +29,22 @@ template <int COUNT> ALONE void copy_tile(bf16 *tile, const act *head, long stri
   }
 }
 
+// sums [16, 8 COUNT] += a b_rows^T over 16 of D from k on, b all rows of a tile.
+template <int COUNT> ALONE void add_product(float (*sums)[4], const unsigned a[4], const bf16 *b_tile, int k) {
+  UNROLL for (int n = 0; n < COUNT; n += 2) {
+    unsigned b[4];
+    load_b_columns(b, b_tile, STRIDE, n * 8, k);
+    mma(sums[n], a, b[0], b[1]);
+    mma(sums[n + 1], a, b[2], b[3]);
+  }
+}
 // sums [16, 8 COUNT] = a_rows b_rows^T over D: a of a tile from `row` on, b all rows of a tile.
 template <int COUNT> ALONE void product(float (*sums)[4], const bf16 *a_tile, int row, const bf16 *b_tile) {
   UNROLL for (int n = 0; n < COUNT; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
   UNROLL for (int k = 0; k < D; k += 16) {
     unsigned a[4];
     load_a(a, a_tile, STRIDE, row, k);
-    UNROLL for (int n = 0; n < COUNT; n += 2) {
-      unsigned b[4];
-      load_b_columns(b, b_tile, STRIDE, n * 8, k);
-      mma(sums[n], a, b[0], b[1]);
-      mma(sums[n + 1], a, b[2], b[3]);
-    }
+    add_product<COUNT>(sums, a, b_tile, k);
   }
 }
 // wide [16, D] += weights [16, 8 COUNT] rows of a tile.
@@ -90,13 +94,18 @@ attention(int T, int H, int G, int window, float scale, const act *q, const act 
   copy_tile<TILE>(keys, k_head, kv_stride, j0, T);
   copy_commit();
   float sum[WIDE][4] = {}, top[2] = {-1e30f, -1e30f}, total[2] = {0, 0}, factor = scale * LOG2E;
+  // The queries stay in registers.
+  unsigned query[D / 16][4];
+  copy_wait<0>();
+  __syncthreads();
+  UNROLL for (int k = 0; k < D / 16; k++) load_a(query[k], queries, STRIDE, own, k * 16);
   for (; j0 < end; j0 += TILE) {
     copy_wait<0>();
     __syncthreads();
     copy_tile<TILE>(values, v_head, kv_stride, j0, T);
     copy_commit();
-    float p[TILE / 8][4];
-    product<TILE / 8>(p, queries, own, keys);
+    float p[TILE / 8][4] = {};
+    UNROLL for (int k = 0; k < D / 16; k++) add_product<TILE / 8>(p, query[k], keys, k * 16);
     __syncthreads();
     // The next keys come while this tile's softmax is taken.
     if (j0 + TILE < end) copy_tile<TILE>(keys, k_head, kv_stride, j0 + TILE, T);
@@ -114,12 +123,12 @@ attention(int T, int H, int G, int window, float scale, const act *q, const act 
       UNROLL for (int n = 0; n < TILE / 8; n++)
         UNROLL for (int e = 2 * half; e < 2 * half + 2; e++) most = p[n][e] > most ? p[n][e] : most;
       most = over_four(most, true);
-      float shrink = exp2f((top[half] - most) * factor), shift = most * factor;
+      float shrink = power_of_two((top[half] - most) * factor), shift = most * factor;
       top[half] = most;
       total[half] *= shrink;
       UNROLL for (int n = 0; n < TILE / 8; n++)
         UNROLL for (int e = 2 * half; e < 2 * half + 2; e++) {
-          p[n][e] = exp2f(p[n][e] * factor - shift);
+          p[n][e] = power_of_two(p[n][e] * factor - shift);
           total[half] += p[n][e];
         }
       UNROLL for (int d = 0; d < WIDE; d++) {
@@ -184,7 +193,7 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
       UNROLL for (int e = 0; e < 4; e++) {
         int half = e / 2, i = row + half * 8, j = j0 + n * 8 + column + e % 2;
         bool seen = j <= i && j >= i - window;
-        ds[n][e] = seen ? exp2f(p[n][e] * factor - log_sum[half]) * (ds[n][e] - along[half]) : 0;
+        ds[n][e] = seen ? power_of_two(p[n][e] * factor - log_sum[half]) * (ds[n][e] - along[half]) : 0;
       }
     add_weighted<TILE / 8>(sum, ds, keys);
     __syncthreads();
@@ -234,7 +243,7 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
         UNROLL for (int e = 0; e < 4; e++) {
           int at = n * 8 + column + e % 2, i = i0 + at, j = row + e / 2 * 8;
           bool seen = j <= i && j >= i - window && i < T;
-          p[n][e] = seen ? exp2f(p[n][e] * factor - log_sums[at]) : 0;
+          p[n][e] = seen ? power_of_two(p[n][e] * factor - log_sums[at]) : 0;
         }
       add_weighted<QUERY_TILE / 8>(sum_v, p, slopes);
       product<QUERY_TILE / 8>(ds, values, own, slopes);

@@ -12,8 +12,8 @@ extern "C" __global__ void mean_weight(int N, const int *targets, float *weight)
 
 // A team a row. z [rows,V], logits before the cap; with `grad` they become the gradient of the sum of weight[0] times the
 // losses (1 where weight is null). losses [rows], not weighted.
-extern "C" __global__ void cross_entropy(int rows, int V, float cap, int grad, const float *weight, const int *targets, act *z,
-                                         float *losses) {
+extern "C" __global__ void cross_entropy(int rows, int V, float cap, int grad, const float *weight, const int *targets,
+                                         act *z, float *losses) {
   float share = grad ? weight ? weight[0] : 1 : 0;
   EACH_ROW(n, rows) {
     int target = targets[n];

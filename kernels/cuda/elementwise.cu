@@ -18,19 +18,21 @@ extern "C" __global__ void relu_squared_grad(long n, const act *y, const act *dy
 }
 
 // y = resid[layer] x + first[layer] x0
-extern "C" __global__ void residual_mix(long n, int layer, const act *x, const act *x0, const float *resid, const float *first, act *y) {
+extern "C" __global__ void residual_mix(long n, int layer, const act *x, const act *x0, const float *resid,
+                                        const float *first, act *y) {
   EACH_PIECE(i, count, n) residual_mix_row(count, resid[layer], first[layer], x + i, x0 + i, y + i);
 }
 
 // sums [pieces,2], pieces = ceil(n / 4096)
-extern "C" __global__ void residual_mix_grad(long n, int layer, const act *x, const act *x0, const float *resid, const float *first,
-                                             const act *dy, act *dx, act *dx0, double *sums) {
+extern "C" __global__ void residual_mix_grad(long n, int layer, const act *x, const act *x0, const float *resid,
+                                             const float *first, const act *dy, act *dx, act *dx0, double *sums) {
   EACH_PIECE(i, count, n)
   residual_mix_grad_row(count, resid[layer], first[layer], x + i, x0 + i, dy + i, dx + i, dx0 + i, sums + i / PIECE * 2);
 }
 
 // One block: dresid and dfirst [L], zero but at `layer`.
-extern "C" __global__ void residual_mix_sums(int pieces, int L, int layer, const double *sums, float *dresid, float *dfirst) {
+extern "C" __global__ void residual_mix_sums(int pieces, int L, int layer, const double *sums, float *dresid,
+                                             float *dfirst) {
   double a = 0, b = 0;
   for (int i = threadIdx.x; i < pieces; i += TEAM) {
     a += sums[2 * i];

@@ -80,7 +80,8 @@ extern "C" __global__ void ids_place(int N, int V, const int *ids, const int *co
 
 // A block of PARTS warps 32 * VL columns of a row of dtable [V,W]: grid (V, ceil(W / (32 VL))), TEAM 32. The sum of every
 // eighth token, then those sums in order.
-extern "C" __global__ void embedding_grad(int V, int W, const int *starts, const int *order, const act *dy, float *dtable) {
+extern "C" __global__ void embedding_grad(int V, int W, const int *starts, const int *order, const act *dy,
+                                          float *dtable) {
   __shared__ float sums[PARTS][32 * VL];
   int part = threadIdx.x / 32, lane = threadIdx.x % 32, from = starts[blockIdx.x], to = starts[blockIdx.x + 1];
   long c = (long)blockIdx.y * 32 * VL + lane * VL;

@@ -106,6 +106,17 @@ template <int LEFT> static __device__ __forceinline__ void copy_wait() {
 #endif
 }
 
+// 2^x to 2 ulp, results below 2^-126 being 0; a single instruction, of which softmax has one a score.
+MMA float power_of_two(float x) {
+#ifdef EMULATED
+  return exp2f(x);
+#else
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#endif
+}
+
 // Two neighbours of a row in global memory.
 MMA void store_two(float *to, float a, float b) { *(float2 *)to = make_float2(a, b); }
 MMA void store_two(bf16 *to, float a, float b) { *(unsigned *)to = bf16_pair(a, b); }

@@ -17,8 +17,8 @@ struct Muon {
 
 // Grid (pieces, K), a block a piece, n = R S: momentum and u [K,n]; squares [K,pieces], pieces = ceil(n / PIECE). VL must
 // divide n.
-extern "C" __global__ void muon_momentum(long n, const Matrix *matrices, const Muon *settings, float *momentum, float *u,
-                                         float *squares) {
+extern "C" __global__ void muon_momentum(long n, const Matrix *matrices, const Muon *settings, float *momentum,
+                                         float *u, float *squares) {
   long from = (long)blockIdx.x * PIECE, count = n - from < PIECE ? n - from : PIECE, at = blockIdx.y * n + from;
   float sum = momentum_row(count, settings->mu, matrices[blockIdx.y].grad + from, momentum + at, u + at);
   ONCE(squares[blockIdx.y * gridDim.x + blockIdx.x] = sum);
@@ -78,8 +78,9 @@ extern "C" __global__ void muon_factors(int count, int size, const Muon *setting
 extern "C" __global__ void muon_update(int K, int R, int S, const Matrix *matrices, const Muon *settings, const act *x,
                                        const float *factors) {
   EACH_ROW(r, (long)K * R) {
-    long k = r / R;
-    cautious_row(S, settings->lr, settings->decay, R >= S ? factors[r] : 1, R >= S ? 0 : factors + k * S, x + r * S,
-                 matrices[k].param + r % R * S);
+    // In 32 bits, where a division is short.
+    unsigned k = (unsigned)r / R;
+    cautious_row(S, settings->lr, settings->decay, R >= S ? factors[r] : 1, R >= S ? 0 : factors + (long)k * S, x + r * S,
+                 matrices[k].param + (r - (long)k * R) * S);
   }
 }

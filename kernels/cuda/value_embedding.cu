@@ -8,11 +8,15 @@
 // A team a token's head. v, ve, y [N,G*D]; x [N,C]; w [G,K]; gate [N,G]
 extern "C" __global__ void value_embedding(int N, int C, int G, int D, int K, const act *v, const act *ve, const act *x,
                                            const float *w, act *y, float *gate) {
-  EACH_ROW(r, (long)N * G) gated_row(D, K, v + r * D, ve + r * D, x + r / G * C, w + r % G * K, y + r * D, gate + r);
+  EACH_ROW(r, (long)N * G) {
+    long n = (unsigned)r / G;
+    gated_row(D, K, v + r * D, ve + r * D, x + n * C, w + (r - n * G) * K, y + r * D, gate + r);
+  }
 }
 
 // A team a token's head. dz [N,G], the gradient of the gate's logit.
-extern "C" __global__ void gated_grad(int N, int G, int D, const act *ve, const float *gate, const act *dy, act *dve, float *dz) {
+extern "C" __global__ void gated_grad(int N, int G, int D, const act *ve, const float *gate, const act *dy, act *dve,
+                                      float *dz) {
   EACH_ROW(r, (long)N * G) {
     float slope = gated_grad_row(D, ve + r * D, gate[r], dy + r * D, dve + r * D);
     ONCE(dz[r] = slope);
