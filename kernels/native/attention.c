@@ -8,11 +8,11 @@
 #include "gemm.h"
 #include "pool.h"
 
-// Queries of a block.
-#define BLOCK (64 / MR * MR)
+// Most queries of a block.
+#define BLOCK (48 / MR * MR)
 
 typedef struct {
-  long T, H, G, D, window;
+  long T, H, G, D, window, block;
   const float *q, *k, *v, *y, *lse, *dy;
   float *out, *out_lse, *dq, *dk, *dv;
   int failed;
@@ -27,32 +27,54 @@ typedef struct {
 } Reach;
 
 static Reach reach_of(Attention *p, long i0) {
-  Reach r = {.rows = MIN(BLOCK, p->T - i0)};
+  Reach r = {.rows = MIN(p->block, p->T - i0)};
   r.first = MAX(0, i0 - p->window) / NR * NR;
   r.count = i0 + r.rows - r.first;
   r.padded = (r.count + NR - 1) / NR * NR;
   return r;
 }
 
-// scores [rows, padded] of a block -> the sums' logs, and exponentials over their sum; zero where nothing is seen.
-static void softmax_rows(Attention *p, long i0, Reach r, float *scores, float *lse) {
+// Queries of a block: as many in each, but for whole tiles.
+static long block_of(long T) {
+  long blocks = (T + BLOCK - 1) / BLOCK;
+  return ((T + blocks - 1) / blocks + MR - 1) / MR * MR;
+}
+
+// The columns [from, to) of row i that are not all unseen, whole vectors; those among them that are unseen become x.
+INLINE void seen(Attention *p, long i, Reach r, long i0, float *s, float x, long *from, long *to) {
+  long last = i0 + i - r.first, first = MAX(0, last - p->window);
+  *from = first / VL * VL;
+  *to = (last + VL) / VL * VL;
+  for (long j = *from; j < first; j++) s[j] = x;
+  for (long j = last + 1; j < *to; j++) s[j] = x;
+}
+
+// Zeros where seen() leaves off.
+INLINE void clear_unseen(float *s, long from, long to, long padded) {
+  for (long j = 0; j < from; j += VL) vstore(s + j, (vf){0});
+  for (long j = to; j < padded; j += VL) vstore(s + j, (vf){0});
+}
+
+// scores [rows, padded] of a block -> their exponentials over the largest, zero where nothing is seen; the sums' logs,
+// and their inverses.
+static void softmax_rows(Attention *p, long i0, Reach r, float *scores, float *lse, float *inverses) {
   float scale = 1 / sqrtf((float)p->D);
   for (long i = 0; i < r.rows; i++) {
     float *s = scores + i * r.padded;
-    long last = i0 + i - r.first, first = MAX(0, last - p->window);
-    for (long j = 0; j < first; j++) s[j] = -INFINITY;
-    for (long j = last + 1; j < r.padded; j++) s[j] = -INFINITY;
+    long from, to;
+    seen(p, i, r, i0, s, -INFINITY, &from, &to);
     vf tops = vset(-INFINITY);
-    for (long j = 0; j < r.padded; j += VL) tops = vmax(tops, vload(s + j));
+    for (long j = from; j < to; j += VL) tops = vmax(tops, vload(s + j));
     float top = vtop(tops) * scale;
     vf sums = {0};
-    for (long j = 0; j < r.padded; j += VL) {
+    for (long j = from; j < to; j += VL) {
       vf e = vexp(vload(s + j) * vset(scale) - vset(top));
       vstore(s + j, e);
       sums += e;
     }
-    float sum = vsum(sums), inverse = 1 / sum;
-    for (long j = 0; j < r.padded; j += VL) vstore(s + j, vload(s + j) * vset(inverse));
+    clear_unseen(s, from, to, r.padded);
+    float sum = vsum(sums);
+    inverses[i] = 1 / sum;
     lse[i * p->H] = top + logf(sum);
   }
 }
@@ -71,19 +93,22 @@ static void attend(void *args, long index) {
   pack_b(1, D, T, p->k + b * T * kv_width + g * D, kv_width, keys_t);
   pack_b(0, T, D, p->v + b * T * kv_width + g * D, kv_width, values);
   for (long h = g * Q; h < (g + 1) * Q; h++)
-    for (long i0 = 0; i0 < T; i0 += BLOCK) {
+    for (long i0 = 0; i0 < T; i0 += p->block) {
       Reach r = reach_of(p, i0);
       long at = (b * T + i0) * width + h * D;
+      float inverses[BLOCK];
       gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
-      softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h);
+      softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h, inverses);
       gemm_packed(0, r.rows, D, r.count, scores, r.padded, packed_from(values, T, r.first, 0), panel_size(T), 0, p->out + at, width);
+      for (long i = 0; i < r.rows; i++)
+        for (long d = 0; d < D; d++) p->out[at + i * width + d] *= inverses[i];
     }
 }
 
 // False without memory.
 int tg_attention(long B, long T, long H, long G, long D, long window, const float *q, const float *k, const float *v,
                  float *y, float *lse) {
-  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .q = q, .k = k, .v = v};
+  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .block = block_of(T), .q = q, .k = k, .v = v};
   p.out = y;
   p.out_lse = lse;
   pool_run(attend, &p, B * G);
@@ -97,15 +122,17 @@ static void slope_rows(Attention *p, long i0, Reach r, float *scores, float *slo
   float scale = 1 / sqrtf((float)p->D);
   for (long i = 0; i < r.rows; i++) {
     float *s = scores + i * r.padded, *d = slopes + i * r.padded;
-    long last = i0 + i - r.first, first = MAX(0, last - p->window);
     float along = vdot(y + i * width, dy + i * width, p->D);
-    for (long j = 0; j < r.padded; j += VL) {
+    long from, to;
+    // exp(-inf) = 0
+    seen(p, i, r, i0, s, -INFINITY, &from, &to);
+    for (long j = from; j < to; j += VL) {
       vf e = vexp(vload(s + j) * vset(scale) - vset(lse[i * p->H]));
       vstore(s + j, e);
       vstore(d + j, e * (vload(d + j) - vset(along)) * vset(scale));
     }
-    for (long j = 0; j < first; j++) s[j] = d[j] = 0;
-    for (long j = last + 1; j < r.padded; j++) s[j] = d[j] = 0;
+    clear_unseen(s, from, to, r.padded);
+    clear_unseen(d, from, to, r.padded);
   }
 }
 
@@ -124,12 +151,10 @@ static void attend_grad(void *args, long index) {
   pack_b(1, D, T, p->k + kv, kv_width, keys_t);
   pack_b(1, D, T, p->v + kv, kv_width, values_t);
   pack_b(0, T, D, p->k + kv, kv_width, keys);
-  for (long t = 0; t < T; t++) {
-    memset(p->dk + kv + t * kv_width, 0, sizeof(float) * (size_t)D);
-    memset(p->dv + kv + t * kv_width, 0, sizeof(float) * (size_t)D);
-  }
+  for (long t = 0; t < T; t++)
+    for (long d = 0; d < D; d++) p->dk[kv + t * kv_width + d] = p->dv[kv + t * kv_width + d] = 0;
   for (long h = g * Q; h < (g + 1) * Q; h++)
-    for (long i0 = 0; i0 < T; i0 += BLOCK) {
+    for (long i0 = 0; i0 < T; i0 += p->block) {
       Reach r = reach_of(p, i0);
       long at = (b * T + i0) * width + h * D, to = kv + r.first * kv_width;
       gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
@@ -147,7 +172,7 @@ static void attend_grad(void *args, long index) {
 int tg_attention_grad(long B, long T, long H, long G, long D, long window, const float *q, const float *k,
                       const float *v, const float *y, const float *lse, const float *dy, float *dq, float *dk,
                       float *dv) {
-  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .q = q, .k = k, .v = v, .y = y, .lse = lse};
+  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .block = block_of(T), .q = q, .k = k, .v = v, .y = y, .lse = lse};
   p.dy = dy;
   p.dq = dq;
   p.dk = dk;

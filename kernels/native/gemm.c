@@ -132,12 +132,13 @@ INLINE void store_tile(vf acc[MR][2], float *C, long ldc, long m, long n, int ad
     for (long j = 0; j < n; j++) C[i * ldc + j] = (add ? C[i * ldc + j] : 0) + edge[i * NR + j];
 }
 
-// A packed: [kc][MR].
-static void kernel_packed(long kc, const float *a, const float *b, float *C, long ldc, long m, long n, int add) {
+// A packed: [kc][MR]; or stored transposed, in place: rows of MR, lda apart.
+static void kernel_packed(long kc, const float *a, long lda, const float *b, float *C, long ldc, long m, long n,
+                          int add) {
   vf acc[MR][2];
 #pragma GCC unroll 12
   for (int i = 0; i < MR; i++) acc[i][0] = acc[i][1] = (vf){0};
-  for (long k = 0; k < kc; k++, a += MR, b += NR) {
+  for (long k = 0; k < kc; k++, a += lda, b += NR) {
     vf b0 = vload(b), b1 = vload(b + VL);
 #pragma GCC unroll 12
     for (int i = 0; i < MR; i++) {
@@ -211,8 +212,8 @@ void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const
     return;
   }
 #endif
-  // Rows at a distance of whole pages meet in one cache set.
-  int in_place = !ta && gemm_mode == FLOATS && (lda % 1024 != 0 || N <= NR);
+  // Rows at a distance of whole pages meet in one cache set. What is read once is not worth packing.
+  int in_place = gemm_mode == FLOATS && (ta ? N <= NR : lda % 1024 != 0 || N <= NR);
   float pa[MC * KC] __attribute__((aligned(64)));
   for (long i0 = 0; i0 < M; i0 += MC) {
     long mc = MIN(MC, M - i0);
@@ -224,10 +225,12 @@ void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const
         const float *b = packed + j / NR * panel + k0 * NR;
         for (long i = 0; i < mc; i += MR) {
           float *c = C + (i0 + i) * ldc + j;
-          if (in_place && mc - i >= MR)
+          if (in_place && mc - i >= MR && ta)
+            kernel_packed(kc, A + k0 * lda + i0 + i, lda, b, c, ldc, MR, MIN(NR, N - j), add || k0 > 0);
+          else if (in_place && mc - i >= MR)
             kernel_rows(kc, A + (i0 + i) * lda + k0, lda, b, c, ldc, MIN(NR, N - j), add || k0 > 0);
           else
-            kernel_packed(kc, pa + i * kc, b, c, ldc, MIN(MR, mc - i), MIN(NR, N - j), add || k0 > 0);
+            kernel_packed(kc, pa + i * kc, MR, b, c, ldc, MIN(MR, mc - i), MIN(NR, N - j), add || k0 > 0);
         }
       }
     }

@@ -73,15 +73,13 @@ INLINE float vdot(const float *a, const float *b, long n) {
   return sum;
 }
 
-// exp by x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 6 in r (Cephes' expf).
+// exp by x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 6 in r (Cephes' expf). Adding 1.5 2^23 rounds to
+// the whole number n, which then stands in the low bits.
 INLINE vf vexp(vf x) {
   const float high = 88.3762626647949f, low = -87.3365447505531f;
-  vi over = x > vset(high), under = x < vset(low), nan = x != x;
-  vf clipped = (vf)((vi)x & ~(over | under | nan));
-  vf n = clipped * vset(1.44269504088896341f);
-  vi whole = __builtin_convertvector(n + (vf)((vi)vset(0.5f) | ((vi)n & (int32_t)0x80000000)), vi);
-  vf k = __builtin_convertvector(whole, vf);
-  vf r = clipped - k * vset(0.693359375f) + k * vset(2.12194440e-4f);
+  vf shifted = x * vset(1.44269504088896341f) + vset(12582912.0f);
+  vf k = shifted - vset(12582912.0f);
+  vf r = x - k * vset(0.693359375f) + k * vset(2.12194440e-4f);
   vf p = vset(1.9875691500e-4f);
   p = p * r + vset(1.3981999507e-3f);
   p = p * r + vset(8.3334519073e-3f);
@@ -89,10 +87,10 @@ INLINE vf vexp(vf x) {
   p = p * r + vset(1.6666665459e-1f);
   p = p * r + vset(5.0000001201e-1f);
   p = p * r * r + r + vset(1.0f);
-  vf scale = (vf)((whole + 127) << 23);
-  vf y = (vf)((vi)(p * scale) & ~under);
-  y = vpick(over, vset(INFINITY), y);
-  return vpick(nan, x, y);
+  vf scale = (vf)(((vi)shifted << 23) + 0x3f800000);
+  // NaN has come through r.
+  vf y = (vf)((vi)(p * scale) & ~(x < vset(low)));
+  return vpick(x > vset(high), vset(INFINITY), y);
 }
 
 // tanh x = 1 - 2 / (exp 2x + 1); near 0, where that cancels, its Taylor series to x^9.
