@@ -6,14 +6,18 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { probeBackends, useBackend } from '../src/backend/index.js';
+import { setThreads } from '../src/backend/native/threads.js';
 import { backendChoice, precisionChoice } from '../src/cli/backendOptions.js';
 import { reportError } from '../src/cli/cli.js';
 import { windowSizes } from '../src/model/config.js';
 import { type ResolvedConfig, resolveConfig } from '../src/train/config.js';
 import { measureTraining } from '../src/train/measure.js';
+import { watchResidentMemory } from './peakMemory.js';
 import { benchConfig, SHAPES } from './shapes.js';
 
-/** PyTorch's variants on the same work, the fastest first; null where Python or torch is absent. */
+type Peer = { variant: string; tokens_per_second: number; resident_mb: number | null };
+
+/** PyTorch's variants on the same work, each in a process of its own, the fastest first; a reason without them. */
 function measurePeer(
   { config, model, accumulation }: ResolvedConfig,
   options: {
@@ -23,7 +27,7 @@ function measurePeer(
     precision: string;
     windows: readonly number[];
   },
-): { variant: string; tokens_per_second: number }[] | string {
+): Peer[] | string {
   const input = {
     batch: config.deviceBatchSize,
     seq: config.seqLen,
@@ -37,17 +41,17 @@ function measurePeer(
     ...options,
   };
   const script = fileURLToPath(new URL('../../bench/train_torch.py', import.meta.url));
-  const { status, stdout, stderr, error } = spawnSync(options.python, [script], {
-    input: JSON.stringify(input),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-    env: { ...process.env, OMP_NUM_THREADS: `${options.threads}` },
-  });
-  if (error || status !== 0) return (error?.message ?? stderr.trim().split('\n').at(-1)) || 'failed';
-  const variants = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { variant: string; tokens_per_second: number });
+  const variants: Peer[] = [];
+  for (const variant of ['eager', 'compile']) {
+    const { status, stdout, stderr, error } = spawnSync(options.python, [script], {
+      input: JSON.stringify({ ...input, variant }),
+      encoding: 'utf8',
+      maxBuffer: 2 ** 26,
+      env: { ...process.env, OMP_NUM_THREADS: `${options.threads}` },
+    });
+    if (error || status !== 0) return (error?.message ?? stderr.trim().split('\n').at(-1)) || 'failed';
+    variants.push(JSON.parse(stdout.trim()) as Peer);
+  }
   return variants.sort((a, b) => b.tokens_per_second - a.tokens_per_second);
 }
 
@@ -77,7 +81,10 @@ async function main(): Promise<void> {
   if (typeof peer === 'string') process.stderr.write(`PyTorch skipped: ${peer}\n`);
   for (const name of names) {
     const backend = await useBackend(name, precisionChoice(args.precision));
+    if (backend.name === 'native') setThreads(args.threads);
+    const grown = watchResidentMemory();
     const ours = await measureTraining(resolved, args);
+    const residentMb = grown();
     const best = Array.isArray(peer) ? peer[0] : undefined;
     const report = {
       preset: args.preset,
@@ -87,9 +94,12 @@ async function main(): Promise<void> {
       device: backend.device,
       ours_tokens_per_second: ours.tokensPerSecond,
       peak_memory_mb: ours.peakBytes / 2 ** 20,
+      ours_resident_mb: residentMb,
+      peer_resident_mb: best?.resident_mb ?? null,
       peer_tokens_per_second: best?.tokens_per_second ?? null,
       peer: best ? `pytorch ${best.variant}` : null,
       ratio: best ? ours.tokensPerSecond / best.tokens_per_second : null,
+      peers: Array.isArray(peer) ? peer : null,
     };
     if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else {
