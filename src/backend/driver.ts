@@ -1,6 +1,7 @@
 // What a backend's folder (`src/backend/<name>/driver.ts`) must export, and the list of those there are.
 // A new backend is one folder and one line here; its place in the automatic choice is in BACKEND_NAMES.
 
+import type { SelfCheck } from './selfTest.js';
 import type { BackendInfo, BackendName, BackendProbe, Precision } from './types.js';
 
 /** One backend. `probe` never throws; `start` may. */
@@ -15,6 +16,8 @@ export interface BackendDriver {
    * @throws EnvironmentError when it cannot work here
    */
   start(precision: Precision): Promise<BackendInfo>;
+  /** Cases of the self-test besides the common ones. */
+  checks?(): Promise<SelfCheck[]>;
 }
 
 /** Loaded on first use: tfjs packages cost tens of milliseconds each. */

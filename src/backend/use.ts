@@ -87,7 +87,8 @@ async function startTrusted(
   const names = checks.map((check) => check.name);
   if (wasPassed(info, names)) return info;
   const { selfTest } = await import('./selfTest.js');
-  const { failures } = await selfTest(precision, checks);
+  const own = (await driver.checks?.()) ?? [];
+  const { failures } = await selfTest(precision, [...own, ...checks]);
   if (failures.length > 0)
     throw new EnvironmentError(
       `The backend ${info.name} (${info.device}, ${info.version}) computes wrongly on this machine: ` +

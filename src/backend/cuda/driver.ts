@@ -123,4 +123,7 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
   return { broken: true, reason, remedy };
 }
 
-export const driver: BackendDriver = { name: 'cuda', precisions: PRECISIONS, probe, start };
+/** The fused kernels take part in the self-test. */
+const checks = async () => (await import('./selfChecks.js')).fusedChecks();
+
+export const driver: BackendDriver = { name: 'cuda', precisions: PRECISIONS, probe, start, checks };

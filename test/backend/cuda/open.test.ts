@@ -7,7 +7,6 @@ import { diagnose, driver } from '../../../src/backend/cuda/driver.js';
 import { MissingLibrary } from '../../../src/backend/cuda/library.js';
 import { memoryLimit, openSession } from '../../../src/backend/cuda/session.js';
 import { failure } from '../../../src/backend/cuda/status.js';
-import { useBackend } from '../../../src/backend/use.js';
 import { EnvironmentError, UsageError } from '../../../src/base/errors.js';
 import { describeEmulated, resetDevice } from './present.js';
 
@@ -136,7 +135,7 @@ describeEmulated('opening the emulated device', (device) => {
     await expect(driver.start('bf16')).rejects.toThrow(
       /Expected fp32 on Emulated device 0 .*7\.5\), got bf16/,
     );
-    const info = await useBackend('cuda');
+    const info = await driver.start('fp32');
     expect(info.device).toMatch(/^Emulated device 0 \(device 0, sm_75, 4 multiprocessors, 1\.0 GiB\)$/);
     expect(info.version).toMatch(
       /driver for CUDA 12\.9, NVRTC 12\.9, cuBLASLt 12\.9\.0, kernels [0-9a-f]{8}$/,

@@ -28,6 +28,9 @@ function sizesOf(q: Info, attrs: Record<string, unknown>): Sizes {
   return { B: batch, T: seq, H: heads, G: kvHeads, D, window: Math.min(seq, Math.floor(window)) };
 }
 
+/** Of all kernels of a head width, so that the source is compiled once for it. */
+const definesOf = (D: number) => ({ D, ...rowTeam(D).defines });
+
 /** The source for a head width, its rows a tile, and the dynamic shared memory of each kernel, bytes. */
 function variantOf(backend: CudaBackend, D: number) {
   const mma =
@@ -45,7 +48,7 @@ const causalAttention: CudaKernel = ({ inputs, attrs, backend }) => {
   const { source, tile, shared } = variantOf(backend, D);
   const arrays = [q, k, v, y, lse].map((tensor) => backend.address(tensor));
   backend.launch(
-    { source, name: 'attention', types: 'iiiifppppp', defines: { D }, shared: shared.y },
+    { source, name: 'attention', types: 'iiiifppppp', defines: definesOf(D), shared: shared.y },
     [Math.ceil(T / tile), H, B],
     THREADS,
     [T, H, G, window, 1 / Math.sqrt(D), ...arrays],
@@ -63,7 +66,7 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const at = (x: Info) => backend.address(x);
   const team = rowTeam(D);
   backend.launch(
-    { source, name: 'attention_delta', types: 'iippp', defines: { D, ...team.defines } },
+    { source, name: 'attention_delta', types: 'iippp', defines: definesOf(D) },
     team.blocks(rows * H),
     team.threads,
     [rows, H, at(y), at(dy), delta],
@@ -71,13 +74,13 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const scale = 1 / Math.sqrt(D);
   const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), at(lse), delta];
   backend.launch(
-    { source, name: 'attention_grad_q', types: 'iiiifppppppp', defines: { D }, shared: shared.q },
+    { source, name: 'attention_grad_q', types: 'iiiifppppppp', defines: definesOf(D), shared: shared.q },
     [Math.ceil(T / tile), H, B],
     THREADS,
     [...common, at(dq)],
   );
   backend.launch(
-    { source, name: 'attention_grad_kv', types: 'iiiifpppppppp', defines: { D }, shared: shared.kv },
+    { source, name: 'attention_grad_kv', types: 'iiiifpppppppp', defines: definesOf(D), shared: shared.kv },
     [Math.ceil(T / tile), G, B],
     THREADS,
     [...common, at(dk), at(dv)],

@@ -3,6 +3,7 @@
 
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
+import type { Defines } from '../compile.js';
 import { type CudaKernel, numbersOf } from './kernel.js';
 import { rowTeam } from './team.js';
 
@@ -29,7 +30,12 @@ const embedding: CudaKernel = ({ inputs, backend }) => {
 };
 
 /** The tokens by id, and where each id's begin: sorted once for all tables that the same ids read. */
-function orderOf(backend: CudaBackend, ids: Info, rows: number): { starts: number; order: number } {
+function orderOf(
+  backend: CudaBackend,
+  ids: Info,
+  rows: number,
+  defines: Defines,
+): { starts: number; order: number } {
   const count = sizeOf(ids.shape);
   const [starts, order] = backend.attached(ids, `order ${rows}`, [4 * (rows + 1), 4 * count], (blocks) => {
     const [starts, order] = blocks as [number, number];
@@ -37,7 +43,7 @@ function orderOf(backend: CudaBackend, ids: Info, rows: number): { starts: numbe
     const counts = backend.scratch(4 * chunks * rows);
     const from = backend.address(ids);
     const run = (name: string, types: string, grid: number, threads: number, values: number[]) =>
-      backend.launch({ source: SOURCE, name, types }, grid, threads, values);
+      backend.launch({ source: SOURCE, name, types, defines }, grid, threads, values);
     run('ids_count', 'iipp', chunks, 256, [count, rows, from, counts]);
     run('ids_prefix', 'iipp', Math.ceil(rows / 256), 256, [chunks, rows, counts, starts]);
     run('ids_starts', 'ip', 1, 1024, [rows, starts]);
@@ -51,9 +57,9 @@ const embeddingGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const { rows } = numbersOf<'rows'>(attrs);
   const width = dy.shape[1]!;
   const dTable = backend.make([rows, width]);
-  const { starts, order } = orderOf(backend, ids, rows);
   const vector = width % 4 === 0 ? 4 : 1;
   const defines = { TEAM: GRAD.lanes, VL: vector };
+  const { starts, order } = orderOf(backend, ids, rows, defines);
   const columns = Math.ceil(width / (GRAD.lanes * vector));
   backend.launch(
     { source: SOURCE, name: 'embedding_grad', types: 'iipppp', defines },

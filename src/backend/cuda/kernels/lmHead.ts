@@ -6,7 +6,7 @@ import type { CudaBackend } from '../backend.js';
 import { logitsRowsOnDevice } from '../footprint.js';
 import type { CudaKernel } from './kernel.js';
 import { operandType } from './products.js';
-import { blockTeam, oneBlock, warpTeam } from './team.js';
+import { blockTeam, warpTeam } from './team.js';
 
 const SOURCE = 'cuda/cross_entropy.cu';
 
@@ -28,9 +28,10 @@ export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
   const gradients = withGrad ? { dx: backend.make(x.shape), dw: backend.make(w.shape) } : undefined;
   const losses = each ? backend.address(loss) : backend.scratch(4 * rows);
   const labels = backend.address(targets);
-  const alone = oneBlock();
+  const team = vocab > NARROW ? blockTeam(vocab) : warpTeam(vocab);
+  // A block that works alone has the same team, so that the source is compiled once.
   const launchAlone = (name: string, types: string, values: number[]) =>
-    backend.launch({ source: SOURCE, name, types, defines: alone.defines }, 1, alone.threads, values);
+    backend.launch({ source: SOURCE, name, types, defines: team.defines }, 1, team.size, values);
 
   let weight = 0;
   if (reduction === 'mean') {
@@ -43,7 +44,6 @@ export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
   const slopes = withGrad && bf16 ? backend.scratch(2 * step * vocab) : logits;
   const operands = { x: operandOf(backend, x), w: operandOf(backend, w), type: operandType(backend) };
   const bytes = bf16 ? 2 : 4;
-  const team = vocab > NARROW ? blockTeam(vocab) : warpTeam(vocab);
   for (let from = 0; from < rows; from += step) {
     const m = Math.min(step, rows - from);
     const xs = operands.x + bytes * from * width;

@@ -9,7 +9,7 @@ import type { ProductCall } from '../products.js';
 import { type CudaKernel, numbersOf } from './kernel.js';
 import { POLAR_EXPRESS } from './polarExpress.js';
 import { operandType } from './products.js';
-import { oneBlock, piecesOf, pieceTeam, rowTeam } from './team.js';
+import { piecesOf, pieceTeam, rowTeam } from './team.js';
 
 const SOURCE = 'cuda/muon.cu';
 
@@ -79,14 +79,13 @@ export const muonStep: CudaKernel = ({ inputs, attrs, backend }) => {
   if (R >= S)
     run('muon_row_squares', 'iiipp', row.blocks(K * R), row.threads, row.defines, [K, R, S, x, means]);
   else
-    run('muon_column_squares', 'iipp', [Math.ceil(S / 32), K], COLUMN_THREADS, oneBlock().defines, [
+    run('muon_column_squares', 'iipp', [Math.ceil(S / 32), K], COLUMN_THREADS, piece.defines, [
       R,
       S,
       x,
       means,
     ]);
-  const alone = oneBlock();
-  run('muon_factors', 'iippp', K, alone.threads, alone.defines, [longer, shorter, settings, means, second]);
+  run('muon_factors', 'iippp', K, piece.threads, piece.defines, [longer, shorter, settings, means, second]);
   run('muon_update', 'iiipppp', row.blocks(K * R), row.threads, row.defines, [
     K,
     R,

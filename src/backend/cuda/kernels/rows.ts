@@ -4,7 +4,7 @@
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import { type CudaKernel, numbersOf } from './kernel.js';
-import { oneBlock, piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
+import { piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
 
 /** Launches a kernel for `rows` rows. */
 function onRows(
@@ -96,10 +96,12 @@ const gatedValueEmbeddingGrad: CudaKernel = ({ inputs, backend }) => {
   onRows(backend, ['value_embedding', 'gated_grad', 'iiippppp'], rowTeam(D), N * G, slopes);
   const weight = backend.address(gateWeight);
   const forX = [N, C, G, K, dz, weight, backend.address(dx)];
-  onRows(backend, ['value_embedding', 'gate_dx', 'iiiippp'], rowTeam(C, [K]), N, forX);
+  const byToken = rowTeam(C, [K]);
+  onRows(backend, ['value_embedding', 'gate_dx', 'iiiippp'], byToken, N, forX);
   const pieces = Math.ceil(N / GATE_PIECE);
   const parts = backend.scratch(4 * pieces * G * K);
-  const { defines } = oneBlock();
+  // These two do not depend on the team: another set of macros would only be compiled anew.
+  const { defines } = byToken;
   const source = 'cuda/value_embedding.cu';
   backend.launch({ source, name: 'gate_dw', types: 'iiiippp', defines }, pieces, 128, [
     N,
@@ -161,7 +163,7 @@ const residualMixGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, dy, dx, dx0), sums];
   onRows(backend, ['elementwise', 'residual_mix_grad', 'lipppppppp'], pieceTeam(n), pieces, values);
   const totals = [pieces, sizeOf(residLambdas.shape), layer, sums, ...addresses(backend, dResid, dFirst)];
-  onRows(backend, ['elementwise', 'residual_mix_sums', 'iiippp'], oneBlock(), 1, totals);
+  onRows(backend, ['elementwise', 'residual_mix_sums', 'iiippp'], pieceTeam(n), 1, totals);
   return outputs;
 };
 

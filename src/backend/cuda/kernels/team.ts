@@ -14,6 +14,8 @@ const WIDE = 4096;
 /** A way to launch row kernels: macros, and the grid for a number of rows. */
 export interface Team {
   defines: Defines;
+  /** Threads of a team, and of the blocks that hold one or more. */
+  size: number;
   threads: number;
   /** Blocks for `rows` rows. */
   blocks(rows: number): number;
@@ -34,6 +36,7 @@ function teamOf(size: number, vector: number): Team {
     const threads = size > 32 ? size : THREADS;
     team = {
       defines: { TEAM: size, VL: vector },
+      size,
       threads,
       blocks: (rows) => Math.ceil((rows * size) / threads),
     };
@@ -58,8 +61,5 @@ export function blockTeam(width: number): Team {
 
 /** A team of a whole block for pieces of a tensor, or of matrices, of n numbers. */
 export const pieceTeam = (n: number): Team => teamOf(THREADS, vectorOf([n]));
-
-/** A block that works alone. */
-export const oneBlock = (): Team => teamOf(THREADS, 1);
 
 export const piecesOf = (n: number): number => Math.ceil(n / PIECE);

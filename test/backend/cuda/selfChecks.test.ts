@@ -1,0 +1,64 @@
+// The fused kernels' part of the self-test passes, and finds a kernel that is wrong.
+
+import { afterEach, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { fusedChecks } from '../../../src/backend/cuda/selfChecks.js';
+import { selfTest } from '../../../src/backend/selfTest.js';
+import { describeCuda } from './present.js';
+
+let restore = () => {};
+
+afterEach(() => {
+  restore();
+  restore = () => {};
+});
+
+/** Makes a kernel's outputs wrong by a tenth of a percent in one element each. */
+function sabotage(name: string): void {
+  const stock = tf.getKernel(name, 'cuda');
+  const kernelFunc: tf.KernelFunc = (params) => {
+    const backend = params.backend as unknown as { readSync(id: object): Float32Array } & tf.KernelBackend;
+    const outputs = stock.kernelFunc(params) as tf.TensorInfo[];
+    return outputs.map((out) => {
+      const values = backend.readSync(out.dataId);
+      values[values.length - 1] = values[values.length - 1]! * 1.5 + 0.05;
+      backend.disposeData(out.dataId);
+      return { ...out, dataId: backend.write(values, out.shape, out.dtype) };
+    });
+  };
+  tf.unregisterKernel(name, 'cuda');
+  tf.registerKernel({ ...stock, kernelFunc });
+  restore = () => {
+    tf.unregisterKernel(name, 'cuda');
+    tf.registerKernel(stock);
+  };
+}
+
+for (const precision of ['fp32', 'bf16'] as const)
+  describeCuda(
+    `the self-test of fused kernels in ${precision}`,
+    () => {
+      test('passes, and leaves no tensor behind', async () => {
+        const before = tf.memory().numTensors;
+        const { failures } = await selfTest(precision, fusedChecks());
+        expect(failures).toEqual([]);
+        expect(tf.memory().numTensors).toBe(before);
+      });
+    },
+    precision,
+  );
+
+describeCuda('a wrong fused kernel', () => {
+  test.each([
+    ['LinearGrad', 'linear map'],
+    ['RotaryQkNorm', 'rotary'],
+    ['CausalAttentionGrad', 'attention'],
+    ['LmHeadCrossEntropy', 'cross-entropy'],
+    ['EmbeddingGrad', 'embedding'],
+  ])('%s is found', async (name, failure) => {
+    sabotage(name);
+    const checks = fusedChecks().filter((check) => check.name.includes(failure));
+    const { failures } = await selfTest('fp32', checks);
+    expect(failures.join('\n')).toContain(failure);
+  });
+});
