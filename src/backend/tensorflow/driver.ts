@@ -5,9 +5,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError } from '../../base/errors.js';
 import type { BackendDriver } from '../driver.js';
 import { cpuName, nvidiaGpus, systemMemory } from '../machine.js';
-import type { BackendInfo, BackendProbe } from '../types.js';
+import type { BackendInfo, BackendProbe, Precision } from '../types.js';
 import { cudaVersion, missingLibraries } from './cuda.js';
 import { type Candidate, setupCommand } from './find.js';
+import { setProducts } from './kernels/eager.js';
 import { registerTensorflowKernels } from './kernels/index.js';
 import { loadTensorflow } from './load.js';
 import { VARIANTS } from './prepared.js';
@@ -18,16 +19,20 @@ interface NodeBackend {
   binding: { TF_Version: string };
 }
 
-async function start(): Promise<BackendInfo> {
+/** bf16: products of matrices round their factors, all else is float32. */
+const PRECISIONS: Precision[] = ['fp32', 'bf16'];
+
+async function start(precision: Precision): Promise<BackendInfo> {
   const loaded = await loadTensorflow();
   if ('reason' in loaded) throw new EnvironmentError(`${loaded.reason}; to mend: ${loaded.remedy}`);
   registerTensorflowKernels();
+  setProducts(precision);
   await tf.setBackend('tensorflow');
   await tf.ready();
-  return describe(loaded.candidate);
+  return describe(loaded.candidate, precision);
 }
 
-async function describe({ name, version }: Candidate): Promise<BackendInfo> {
+async function describe({ name, version }: Candidate, precision: Precision): Promise<BackendInfo> {
   const { isUsingGpuDevice: onGpu, binding } = tf.findBackend('tensorflow') as unknown as NodeBackend;
   const tensorflow = binding.TF_Version;
   const [gpu] = await nvidiaGpus();
@@ -36,7 +41,7 @@ async function describe({ name, version }: Candidate): Promise<BackendInfo> {
   const idle = gpu ? ` (the GPU is not in use: ${whyIdle(name, tensorflow)})` : '';
   return {
     name: 'tensorflow',
-    precision: 'fp32',
+    precision,
     device: onGpu ? (gpu ?? 'NVIDIA GPU') : cpuName() + idle,
     version:
       `${name.replace('@tensorflow/', '')} ${version}, TensorFlow ${tensorflow}` +
@@ -57,14 +62,14 @@ function whyIdle(name: string, tensorflow: string): string {
 async function probe(): Promise<BackendProbe> {
   const loaded = await loadTensorflow();
   if ('reason' in loaded) {
-    return { name: 'tensorflow', available: false, precisions: ['fp32'], ...loaded };
+    return { name: 'tensorflow', available: false, precisions: PRECISIONS, ...loaded };
   }
   return {
     name: 'tensorflow',
     available: true,
-    precisions: ['fp32'],
-    info: await describe(loaded.candidate),
+    precisions: PRECISIONS,
+    info: await describe(loaded.candidate, 'fp32'),
   };
 }
 
-export const driver: BackendDriver = { name: 'tensorflow', precisions: ['fp32'], probe, start };
+export const driver: BackendDriver = { name: 'tensorflow', precisions: PRECISIONS, probe, start };

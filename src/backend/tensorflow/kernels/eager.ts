@@ -2,6 +2,7 @@
 // a tf.Tensor, an engine call and a scope; here it costs the call into the addon.
 
 import * as tf from '@tensorflow/tfjs-core';
+import type { Precision } from '../../types.js';
 
 /** A tensor of TensorFlow's, held until the kernel that made it ends. */
 export interface Handle {
@@ -37,6 +38,16 @@ export interface NodeBackend {
 }
 
 type Shape = readonly number[];
+
+/** TF_BFLOAT16, which the addon has no name for: tensors of this type stay among handles. */
+const BFLOAT16 = 14;
+
+let products: Precision = 'fp32';
+
+/** What the factors of products are rounded to from now on; sums stay float32. */
+export function setProducts(precision: Precision): void {
+  products = precision;
+}
 
 /** Operations whose intermediate results go when the kernel ends. Names are TensorFlow's. */
 export class Eager {
@@ -189,18 +200,31 @@ export class Eager {
 
   /** Matrices only. */
   matMul(a: Handle, b: Handle, { transposeA = false, transposeB = false } = {}): Handle {
-    const flags = [this.#flag('transpose_a', transposeA), this.#flag('transpose_b', transposeB)];
-    return this.run('MatMul', [this.#float, ...flags], [a, b])[0]!;
+    return this.#product('MatMul', a, b, [
+      this.#flag('transpose_a', transposeA),
+      this.#flag('transpose_b', transposeB),
+    ]);
   }
   /** Stacks of matrices. */
   batchMatMul(a: Handle, b: Handle, { transposeA = false, transposeB = false } = {}): Handle {
-    const flags = [this.#flag('adj_x', transposeA), this.#flag('adj_y', transposeB)];
-    return this.run('BatchMatMulV2', [this.#float, ...flags], [a, b])[0]!;
+    return this.#product('BatchMatMulV2', a, b, [
+      this.#flag('adj_x', transposeA),
+      this.#flag('adj_y', transposeB),
+    ]);
+  }
+  #product(name: string, a: Handle, b: Handle, flags: Attribute[]): Handle {
+    if (products === 'fp32') return this.run(name, [this.#float, ...flags], [a, b])[0]!;
+    const x = this.cast(a, BFLOAT16);
+    const y = a === b ? x : this.cast(b, BFLOAT16);
+    const product = this.run(name, [this.#type('T', BFLOAT16), ...flags], [x, y])[0]!;
+    const result = this.cast(product);
+    this.free(...new Set([x, y, product]));
+    return result;
   }
 
-  cast(x: Handle): Handle {
-    const { TF_FLOAT } = this.#binding;
-    const types = [this.#type('SrcT', x.dtype), this.#type('DstT', TF_FLOAT), this.#flag('Truncate', false)];
+  /** To float32, or another type. */
+  cast(x: Handle, dtype = this.#binding.TF_FLOAT): Handle {
+    const types = [this.#type('SrcT', x.dtype), this.#type('DstT', dtype), this.#flag('Truncate', false)];
     return this.run('Cast', types, [x])[0]!;
   }
   reshape(x: Handle, shape: Shape): Handle {
