@@ -3,7 +3,8 @@
 // - threads of a block or warp that wait at different barriers, or exit while others wait;
 // - a missing barrier: results differ between seeds (run twice, compare bits), or read the not-a-number that shared
 //   memory starts as;
-// - an access to unmapped memory (a signal while a kernel runs).
+// - an access to unmapped memory (a signal while a kernel runs); misaligned addresses, indices out of bounds and overflow
+//   are told by the compiler's checks (emulation.h).
 #pragma once
 #include <csetjmp>
 #include <csignal>
@@ -122,10 +123,10 @@ inline void prepare(Fiber *fiber) {
 
 inline std::string where(const Fiber *f) {
   char text[160];
-  const char *state = f->state == DONE ? "exited" : f->state == AT_BLOCK ? "waits for its block" : "waits for its warp";
+  const char *state = f->state == READY ? "runs" : f->state == DONE ? "exited" : f->state == AT_BLOCK ? "waits for its block" : "waits for its warp";
   snprintf(text, sizeof text, "thread (%u,%u,%u) of block (%u,%u,%u) %s", f->thread.index.x, f->thread.index.y,
            f->thread.index.z, block.x, block.y, block.z, state);
-  return f->state == DONE ? text : std::string(text) + " at line " + std::to_string(f->line);
+  return f->state == READY || f->state == DONE ? text : std::string(text) + " at line " + std::to_string(f->line);
 }
 inline void fail(const char *message) {
   if (failure.empty()) failure = std::string(message) + ": " + where(me());
@@ -222,7 +223,8 @@ inline void on_signal(int number, siginfo_t *info, void *) {
   }
   char text[120];
   snprintf(text, sizeof text, "Access to unmapped memory at %p", info->si_addr);
-  failure = std::string(text) + ": " + where(me());
+  // A misaligned access that has been told of may also fault.
+  if (failure.empty()) failure = std::string(text) + ": " + where(me());
   siglongjmp(escape, 1);
 }
 

@@ -27,7 +27,7 @@ typedef int CUdevice;
 enum {
   SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
   INVALID_IMAGE = 200, INVALID_CONTEXT = 201, NO_BINARY_FOR_GPU = 209, INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600,
-  ILLEGAL_ADDRESS = 700, LAUNCH_OUT_OF_RESOURCES = 701, LAUNCH_FAILED = 719, UNKNOWN = 999
+  ILLEGAL_ADDRESS = 700, LAUNCH_OUT_OF_RESOURCES = 701, MISALIGNED_ADDRESS = 716, LAUNCH_FAILED = 719, UNKNOWN = 999
 };
 
 namespace {
@@ -495,7 +495,8 @@ API CUresult cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz,
     check_all(function->name.c_str());
     if (failure.empty()) return (CUresult)SUCCESS;
     errors += function->name + ": " + failure + "\n";
-    return (CUresult)(failure.rfind("Access", 0) == 0 ? ILLEGAL_ADDRESS : LAUNCH_FAILED);
+    auto starts = [&](const char *text) { return failure.rfind(text, 0) == 0; };
+    return (CUresult)(starts("Access") ? ILLEGAL_ADDRESS : starts("Misaligned") ? MISALIGNED_ADDRESS : LAUNCH_FAILED);
   });
 }
 
@@ -514,6 +515,7 @@ static const std::map<int, std::pair<const char *, const char *>> NAMES = {
     {NOT_READY, {"CUDA_ERROR_NOT_READY", "device not ready"}},
     {ILLEGAL_ADDRESS, {"CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"}},
     {LAUNCH_OUT_OF_RESOURCES, {"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"}},
+    {MISALIGNED_ADDRESS, {"CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"}},
     {LAUNCH_FAILED, {"CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"}},
     {UNKNOWN, {"CUDA_ERROR_UNKNOWN", "unknown error"}},
 };

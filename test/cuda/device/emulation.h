@@ -54,6 +54,34 @@ struct EmuApi {
 static const EmuApi *emu;
 extern "C" __attribute__((visibility("default"))) void emu_bind(const EmuApi *api) { emu = api; }
 
+// What the compiler's checks call (-fsanitize): an access that the device would refuse, an index outside of an array, a
+// whole number that overflows. Each is told where in the source it stands.
+struct EmuSource { const char *file; unsigned line, column; };
+static void emu_number(char *&to, unsigned n) {
+  if (n >= 10) emu_number(to, n / 10);
+  *to++ = (char)('0' + n % 10);
+}
+static void emu_fault(const char *what, const EmuSource *at) {
+  char text[64], *to = text;
+  while (*what) *to++ = *what++;
+  for (const char *p = " at line "; *p;) *to++ = *p++;
+  emu_number(to, at->line);
+  *to = 0;
+  emu->fail(text);
+}
+#define EMU_CHECK(name, what, ...) \
+  extern "C" __attribute__((visibility("hidden"))) void __ubsan_handle_##name(const EmuSource *at, ##__VA_ARGS__) { emu_fault(what, at); }
+EMU_CHECK(type_mismatch_v1, "Misaligned address", void *)
+EMU_CHECK(out_of_bounds, "Index out of bounds", void *)
+EMU_CHECK(shift_out_of_bounds, "Shift out of bounds", void *, void *)
+EMU_CHECK(divrem_overflow, "Division by zero", void *, void *)
+EMU_CHECK(add_overflow, "Overflow", void *, void *)
+EMU_CHECK(sub_overflow, "Overflow", void *, void *)
+EMU_CHECK(mul_overflow, "Overflow", void *, void *)
+EMU_CHECK(negate_overflow, "Overflow", void *)
+
+#define EMU_UNCHECKED __attribute__((no_sanitize("undefined")))
+
 #define threadIdx ((*emu->current)->index)
 #define blockIdx (*emu->block)
 #define blockDim (*emu->block_size)
@@ -165,7 +193,7 @@ static inline float emu_bf16(unsigned pair, int upper) { return __uint_as_float(
 
 // mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32: d = a b + c. Element (r, k) of a is in lane r % 8 * 4 + k % 8 / 2,
 // (k, n) of b in lane n * 4 + k % 8 / 2 (PTX ISA, "Matrix Fragments for mma.m16n8k16").
-static inline void emu_mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4]) {
+EMU_UNCHECKED static inline void emu_mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4]) {
   EmuThread *me = *emu->current;
   int at = me->parity;
   for (int i = 0; i < 4; i++) me->slots[at][i] = a[i];
@@ -186,7 +214,7 @@ static inline void emu_mma_bf16(float d[4], const unsigned a[4], const unsigned 
 }
 
 // ldmatrix.sync.aligned.m8n8.x4[.trans].shared.b16: lane l gives the address of row l % 8 of matrix l / 8.
-static inline void emu_ldmatrix(unsigned out[4], const void *row, bool transposed) {
+EMU_UNCHECKED static inline void emu_ldmatrix(unsigned out[4], const void *row, bool transposed) {
   int at = emu_publish((unsigned long long)row, 0xffffffffu, __LINE__);
   if ((unsigned long long)row % 16) emu->fail("ldmatrix: a row's address is not a multiple of 16");
   for (int i = 0; i < 4; i++) {

@@ -32,6 +32,12 @@ extern "C" __global__ void uneven(float *y) {
   __syncthreads();
   y[threadIdx.x] = 1;
 }
+extern "C" __global__ void misaligned(int n, float *y) { *(float4 *)(y + n) = make_float4(1, 2, 3, 4); }
+extern "C" __global__ void out_of_bounds(int n, float *y) {
+  __shared__ float tile[64];
+  tile[n] = 1;
+}
+extern "C" __global__ void overflowing(int n, float *y) { y[n * n == 0] = 1; }
 extern "C" __global__ void beyond(int n, float *y) { y[n + 4] = 1; }
 extern "C" __global__ void shared_beyond(float *y) {
   DYNAMIC_SHARED(float, tile);
@@ -81,6 +87,15 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
     expect(() => program.run('uneven', launch, [y])).toThrow(
       /Divergence within a block.*thread \(3,0,0\).*exited/s,
     );
+  });
+
+  test('what the device would refuse or get wrong is reported with its line', () => {
+    const y = new Float32Array(16);
+    const one = { grid: 1, block: 1 };
+    program.run('misaligned', one, [{ int: 4 }, y]);
+    expect(() => program.run('misaligned', one, [{ int: 1 }, y])).toThrow(/Misaligned address at line 28/);
+    expect(() => program.run('out_of_bounds', one, [{ int: 64 }, y])).toThrow(/out of bounds at line 31/);
+    expect(() => program.run('overflowing', one, [{ int: 1 << 20 }, y])).toThrow(/Overflow at line 33/);
   });
 
   test('a write beyond an array is reported, with the distance', () => {
