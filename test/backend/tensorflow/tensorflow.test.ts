@@ -6,6 +6,8 @@ import { isOutOfMemory } from '../../../src/backend/outOfMemory.js';
 import { selfTest } from '../../../src/backend/selfTest.js';
 import { withoutStderr } from '../../../src/backend/tensorflow/stderr.js';
 import { useBackend } from '../../../src/backend/use.js';
+import { linear, lmHeadCrossEntropy } from '../../../src/ops/index.js';
+import { adamwStep } from '../../../src/optim/adamw.js';
 import { absentBackends, presentBackends } from '../present.js';
 
 const absent = absentBackends.find(({ name }) => name === 'tensorflow');
@@ -55,5 +57,55 @@ when(`the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
     });
     expect(isOutOfMemory(error)).toBe(true);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('products round their factors in bf16, and only then', async () => {
+    const product = () =>
+      tf.tidy(() => {
+        const x = tf.tensor2d([1 + 2 ** -10, 3], [1, 2]);
+        const w = tf.tensor2d([1, 2 ** -10], [1, 2]);
+        return linear(x, w).dataSync()[0]!;
+      });
+    expect(product()).toBe(1 + 2 ** -10 + 3 * 2 ** -10);
+    await useBackend('tensorflow', { precision: 'bf16' });
+    try {
+      expect(product()).toBe(1); // 1 + 2^-10 becomes 1, and 1 + 3 * 2^-10 does as a result
+    } finally {
+      await useBackend('tensorflow');
+    }
+  });
+
+  test('a step in place leaves alone what shared the old contents, and no tensor behind', () => {
+    const before = tf.memory().numTensors;
+    tf.tidy(() => {
+      const options = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-10, weightDecay: 0, step: 1 };
+      const initial = tf.tensor1d([1, 2, 3]);
+      const [param, expAvg, expAvgSq] = [initial, tf.zeros([3]), tf.zeros([3])].map((x) => tf.variable(x));
+      const shared = tf.clone(param!);
+      const grad = tf.tensor1d([1, -1, 0]);
+      adamwStep(param!, grad, { expAvg: expAvg!, expAvgSq: expAvgSq! }, options);
+      expect(Array.from(initial.dataSync())).toEqual([1, 2, 3]);
+      expect(Array.from(shared.dataSync())).toEqual([1, 2, 3]);
+      const [a, b, c] = param!.dataSync();
+      expect(a).toBeCloseTo(0.9, 5);
+      expect(b).toBeCloseTo(2.1, 5);
+      expect(c).toBe(3);
+      expect(expAvg!.dataSync()[0]).toBeCloseTo(0.1, 6);
+      adamwStep(param!, grad, { expAvg: expAvg!, expAvgSq: expAvgSq! }, { ...options, step: 2 });
+      expect(param!.dataSync()[0]).toBeCloseTo(0.8, 5);
+      for (const variable of [param, expAvg, expAvgSq]) variable!.dispose();
+    });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('a long softcap, whose exponentials would overflow, is taken relative to the row', () => {
+    tf.tidy(() => {
+      const x = tf.tensor2d([200, -200], [2, 1]);
+      const w = tf.tensor2d([1, -1, 0], [3, 1]);
+      const targets = tf.tensor1d([0, 0], 'int32');
+      const losses = lmHeadCrossEntropy(x, w, targets, { softcap: 1e4, reduction: 'none' }).dataSync();
+      expect(losses[0]).toBeCloseTo(0, 5);
+      expect(losses[1]! / 400).toBeCloseTo(1, 3);
+    });
   });
 });
