@@ -12,4 +12,4 @@ export {
   type BackendProbe,
   type Precision,
 } from './types.js';
-export { probeBackends, type UseBackendOptions, useBackend } from './use.js';
+export { byPreference, probeBackends, type UseBackendOptions, useBackend } from './use.js';

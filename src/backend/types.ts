@@ -1,6 +1,6 @@
 // What a backend tells the rest of the project.
 
-/** Preference order of the automatic choice. */
+/** In the order in which the automatic choice looks at them (`byPreference`). */
 export const BACKEND_NAMES = ['cuda', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 export type Precision = 'fp32' | 'bf16';
@@ -11,6 +11,8 @@ export interface BackendInfo {
   precision: Precision;
   /** The device in words, e.g. `AMD EPYC, 2 cores` or `NVIDIA H200`. */
   device: string;
+  /** It computes on a GPU. */
+  gpu?: boolean;
   /** Versions that matter, e.g. `tfjs 4.22.0, libtensorflow 2.9.1`. */
   version: string;
   /** Peak floating-point rate for MFU, operations a second; absent where not known. */

@@ -44,10 +44,10 @@ async function chooseBackend(options: UseBackendOptions): Promise<BackendInfo> {
   const { precision, onNote } = options;
   if (precision && (await offering(precision)).length === 0) throw await lacksPrecision('auto', precision);
   const reasons: string[] = [];
-  for (const name of BACKEND_NAMES) {
+  for await (const probe of byPreference(probeDriver)) {
+    const { name } = probe;
     const driver = await findDriver(name);
     if (!driver || (precision && !driver.precisions.includes(precision))) continue;
-    const probe = await driver.probe();
     if (!probe.available) {
       if (probe.broken)
         onNote?.(`${name} is installed but unusable: ${probe.reason}; to mend: ${probe.remedy}`);
@@ -63,6 +63,25 @@ async function chooseBackend(options: UseBackendOptions): Promise<BackendInfo> {
   }
   throw new EnvironmentError(`No backend can be used here (${reasons.join('; ')})`);
 }
+
+/**
+ * Probes in the order of the automatic choice, each made when its turn comes: what computes on a GPU, then `native`, then
+ * TensorFlow on the processor, which is slower than that (docs/backends.md), then the rest.
+ */
+export async function* byPreference(
+  probe: (name: BackendName) => BackendProbe | Promise<BackendProbe>,
+): AsyncGenerator<BackendProbe> {
+  const later: BackendProbe[] = [];
+  for (const name of BACKEND_NAMES) {
+    const found = await probe(name);
+    if (name === 'tensorflow' && !found.info?.gpu) later.push(found);
+    else yield found;
+    if (name === 'native') yield* later;
+  }
+}
+
+const probeDriver = async (name: BackendName): Promise<BackendProbe> =>
+  (await (await findDriver(name))?.probe()) ?? notIncluded(name);
 
 async function checkChoice(
   name: BackendName,
@@ -98,14 +117,14 @@ async function startTrusted(
   return info;
 }
 
-/** What each backend needs and has, in order of preference, for `tinygpt doctor`; self-tests included. */
+/** What each backend needs and has, in the order of BACKEND_NAMES, for `tinygpt doctor`; self-tests included. */
 export async function probeBackends(): Promise<BackendProbe[]> {
   const tf = await import('@tensorflow/tfjs-core');
   const before = tf.getBackend() as string | undefined;
   const probes: BackendProbe[] = [];
   for (const name of BACKEND_NAMES) {
     const driver = await findDriver(name);
-    let probe = driver ? await driver.probe() : notIncluded(name);
+    let probe = await probeDriver(name);
     if (driver && probe.available) {
       try {
         probe = { ...probe, info: await startTrusted(driver, driver.precisions[0]!) };

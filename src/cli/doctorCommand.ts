@@ -1,7 +1,14 @@
 // tinygpt doctor: the machine, each backend, what is missing and the command that mends it.
 
 import type { Argv } from 'yargs';
-import { describeFallbacks, describeMachine, fallbacks, probeBackends } from '../backend/index.js';
+import {
+  type BackendName,
+  byPreference,
+  describeFallbacks,
+  describeMachine,
+  fallbacks,
+  probeBackends,
+} from '../backend/index.js';
 import { defaultCacheFolder } from '../base/files.js';
 
 export const doctorOptions = (yargs: Argv) =>
@@ -11,8 +18,9 @@ export const doctorOptions = (yargs: Argv) =>
 export async function doctorCommand(args: { json: boolean }): Promise<number> {
   const machine = await describeMachine();
   const backends = await probeBackends();
-  const usable = backends.filter((probe) => probe.available);
-  const chosen = usable[0]?.name ?? null;
+  let chosen: BackendName | null = null;
+  for await (const { name, available } of byPreference((name) => backends.find((b) => b.name === name)!))
+    if (available) chosen ??= name;
   const report = { machine, backends, chosen, cache_folder: defaultCacheFolder(), fallbacks: fallbacks() };
   if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else {

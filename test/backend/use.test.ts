@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {
   BACKEND_NAMES,
   type BackendName,
+  byPreference,
   probeBackends,
   type SelfCheck,
   useBackend,
@@ -153,12 +154,34 @@ describe('the self-test', () => {
   });
 });
 
-test('the automatic choice is the first that is present', async () => {
-  expect((await useBackend('auto')).name).toBe(presentBackends[0]);
+describe('the automatic choice', () => {
+  const order = async (...onGpu: BackendName[]) => {
+    const names: BackendName[] = [];
+    for await (const { name } of byPreference((name) => ({
+      name,
+      available: true,
+      precisions: ['fp32'],
+      info: { name, precision: 'fp32', device: '', version: '', gpu: onGpu.includes(name) },
+    })))
+      names.push(name);
+    return names;
+  };
+
+  test('prefers a GPU, and native to TensorFlow on the processor', async () => {
+    expect(await order('cuda', 'tensorflow')).toEqual(['cuda', 'tensorflow', 'native', 'wasm', 'cpu']);
+    expect(await order('tensorflow')).toEqual(['cuda', 'tensorflow', 'native', 'wasm', 'cpu']);
+    expect(await order()).toEqual(['cuda', 'native', 'tensorflow', 'wasm', 'cpu']);
+  });
+
+  test('is one that is present', async () => {
+    const { name, gpu } = await useBackend('auto');
+    expect(presentBackends).toContain(name);
+    if (presentBackends.includes('native') && !gpu) expect(name).toBe('native');
+  });
 });
 
 describe('probeBackends', () => {
-  test('reports every backend in order of preference, with a reason and a remedy where it is absent', async () => {
+  test('reports every backend in one order, with a reason and a remedy where it is absent', async () => {
     const probes = await probeBackends();
     expect(probes.map(({ name }) => name)).toEqual([...BACKEND_NAMES]);
     for (const { available, info, reason, remedy, precisions } of probes)

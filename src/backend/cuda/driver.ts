@@ -62,6 +62,7 @@ function describe({ device, compiler, products }: Session, precision: Precision)
     version:
       `tfjs ${tf.version_core}, driver for CUDA ${device.driverVersion}, NVRTC ${compiler.version}, ` +
       `cuBLASLt ${products.version}, kernels ${compiler.fingerprint}`,
+    gpu: true,
     memoryBytes: Math.min(memoryBytes, memoryLimit()),
     ...(peak !== undefined && { peakFlops: peak }),
   };

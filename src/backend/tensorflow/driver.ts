@@ -42,6 +42,7 @@ async function describe({ name, version }: Candidate, precision: Precision): Pro
   return {
     name: 'tensorflow',
     precision,
+    gpu: onGpu,
     device: onGpu ? (gpu ?? 'NVIDIA GPU') : cpuName() + idle,
     version:
       `${name.replace('@tensorflow/', '')} ${version}, TensorFlow ${tensorflow}` +
