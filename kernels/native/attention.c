@@ -55,9 +55,9 @@ INLINE void clear_unseen(float *s, long from, long to, long padded) {
   for (long j = to; j < padded; j += VL) vstore(s + j, (vf){0});
 }
 
-// scores [rows, padded] of a block -> their exponentials over the largest, zero where nothing is seen; the sums' logs,
-// and their inverses.
-static void softmax_rows(Attention *p, long i0, Reach r, float *scores, float *lse, float *inverses) {
+// scores [rows, padded] of a block -> their exponentials over the largest, zero where nothing is seen; their
+// sums; the logs of the sums of the scores' own exponentials.
+static void softmax_rows(Attention *p, long i0, Reach r, float *scores, float *lse, float *row_sums) {
   float scale = 1 / sqrtf((float)p->D);
   for (long i = 0; i < r.rows; i++) {
     float *s = scores + i * r.padded;
@@ -74,7 +74,7 @@ static void softmax_rows(Attention *p, long i0, Reach r, float *scores, float *l
     }
     clear_unseen(s, from, to, r.padded);
     float sum = vsum(sums);
-    inverses[i] = 1 / sum;
+    row_sums[i] = sum;
     lse[i * p->H] = top + logf(sum);
   }
 }
@@ -96,12 +96,13 @@ static void attend(void *args, long index) {
     for (long i0 = 0; i0 < T; i0 += p->block) {
       Reach r = reach_of(p, i0);
       long at = (b * T + i0) * width + h * D;
-      float inverses[BLOCK];
+      float row_sums[BLOCK];
       gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
-      softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h, inverses);
+      softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h, row_sums);
       gemm_packed(0, r.rows, D, r.count, scores, r.padded, packed_from(values, T, r.first, 0), panel_size(T), 0, p->out + at, width);
+      // Divided: a product with the inverse rounds twice, the same way for the whole row.
       for (long i = 0; i < r.rows; i++)
-        for (long d = 0; d < D; d++) p->out[at + i * width + d] *= inverses[i];
+        for (long d = 0; d < D; d++) p->out[at + i * width + d] /= row_sums[i];
     }
 }
 

@@ -31,7 +31,7 @@ export interface Recording {
 const HARMLESS = new Set(['Identity', 'Reshape', 'Fill']);
 
 /** Longest that a replay keeps events waiting, but for one call: milliseconds. */
-const PATIENCE = 10;
+const PATIENCE = 25;
 
 function startRecording(library: Library): Recording {
   const recording: Recording = {
