@@ -102,7 +102,8 @@ export async function compileAddon(compiler: string, addon: Addon, signal?: Abor
       ...[`-I${addon.nodeHeaders}`, `-I${addon.tensorflowHeaders}`],
       ...sources,
       ...addon.libraries,
-      `-Wl,-rpath,${addon.searchPath}`,
+      // A missing function shows when the addon loads, not by ending the process when it is called.
+      ...['-Wl,-z,now', `-Wl,-rpath,${addon.searchPath}`],
       ...['-o', target],
     ],
     { signal },

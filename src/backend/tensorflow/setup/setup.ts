@@ -314,7 +314,9 @@ async function loadOnce(folder: string): Promise<string> {
   );
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (code !== 0 || !line.startsWith('{'))
-    throw new EnvironmentError(`What was built does not load: ${output.trim().split('\n').at(-1)}`);
+    throw new EnvironmentError(
+      `What was built does not load: ${output.trim().split('\n').at(-1) || `the process ended with ${code}`}`,
+    );
   const probe = JSON.parse(line) as {
     available: boolean;
     reason?: string;
