@@ -92,6 +92,12 @@ static void round_of(long limit) {
   tg_linear_grad(N, I, O, x, w, array(N * O), array(N * I), array(O * I));
   release("linear");
 
+  // Rows enough for a gradient in parts.
+  N = 500 + size(8 * limit);
+  tg_linear_grad(N, I, O, array(N * I), array(O * I), array(N * O), array(N * I), array(O * I));
+  release("linear of many rows");
+  N = size(limit);
+
   x = array(N * I);
   float *y = array(N * I), *rstd = array(N);
   tg_rms_norm(N, I, 1e-7f, x, y, rstd);

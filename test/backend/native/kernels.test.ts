@@ -58,6 +58,19 @@ const OPERATIONS: Record<string, (size: (limit: number) => number, stream: Strea
       label: `N ${N}, I ${I}, O ${O}`,
     };
   },
+  // Rows enough for the gradient of w in parts.
+  'linear of many rows': (size) => {
+    const [N, I, O] = [512 + size(1000), size(50), size(50)];
+    const op: Op = ([x, w]) => linear(matrix(x), matrix(w));
+    return {
+      op,
+      shapes: [
+        [N, I],
+        [O, I],
+      ],
+      label: `N ${N}, I ${I}, O ${O}`,
+    };
+  },
   rotaryQkNorm: (size, stream) => {
     const [B, T, heads, half] = [size(3), size(20), size(4), size(20)];
     const angles = normals(stream, [T, half]);
