@@ -4,7 +4,9 @@
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
+import * as tf from '@tensorflow/tfjs-core';
 import { stepScratch } from '../backend/memory.js';
+import { recorderOf } from '../backend/recorder.js';
 import { attentionFootprint, hasKernel, logitsRows } from '../ops/index.js';
 import {
   GATE_CHANNELS,
@@ -26,6 +28,8 @@ const FLOAT = 4;
 const KEPT = { width: 13.1, kv: 2.1, valueEmbeddingKv: 1.1, gate: GATE_CHANNELS } as const;
 /** The same outside the layers: embedding, its norm, the head's input and gradient. */
 const KEPT_OUTSIDE = 4.1;
+/** Widths C a token that the backward pass of one layer works with, where a recording keeps them; as measured. */
+const RECORDED_BACKWARD = 12;
 /** Matrices of logits alive at once in the cross-entropy. */
 const LOGITS_AT_ONCE = 6.2;
 
@@ -92,8 +96,12 @@ export function estimateMemory(
     transient: FLOAT * Math.max(logits, scores) + scratch.passes,
     optimizerTransient: scratch.optimizer,
   };
-  // Gradients grow while activations are freed, so the two are not whole at the same time.
   const updating = parts.gradients + parts.optimizerTransient;
-  const together = Math.max(updating, parts.activations + parts.transient);
+  const passing = parts.activations + parts.transient;
+  // Gradients grow while activations are freed, so the two are not whole at the same time; a recorded step keeps both,
+  // and what its backward pass works with.
+  const together = recorderOf(tf.backend())
+    ? updating + passing + FLOAT * N * RECORDED_BACKWARD * C
+    : Math.max(updating, passing);
   return { ...parts, peakBytes: parts.parameters + parts.optimizer + together };
 }
