@@ -2,5 +2,7 @@
 // The tinygpt command.
 
 import { runCli } from './cli.js';
+import { outliveReaders } from './terminal.js';
 
+outliveReaders();
 process.exitCode = await runCli(process.argv.slice(2));

@@ -2,5 +2,7 @@
 // The tinygpt-tune command: the same as `tinygpt tune`.
 
 import { runCli } from './cli.js';
+import { outliveReaders } from './terminal.js';
 
+outliveReaders();
 process.exitCode = await runCli(['tune', ...process.argv.slice(2)]);
