@@ -38,6 +38,19 @@ typedef struct {
   float *out;
 } Affine;
 
+static void accumulate_piece(void *args, long from, long to) {
+  Affine *p = args;
+  const float *x = p->x;
+  float *restrict out = p->out, factor = p->factor;
+  ALL((out[i] + x[i]) * factor);
+}
+
+// sum = (sum + x) * factor
+void tg_accumulate(long n, float factor, const float *x, float *sum) {
+  Affine p = {.factor = factor, .x = x, .out = sum};
+  pool_range(accumulate_piece, &p, n, PIECE);
+}
+
 static void affine_piece(void *args, long from, long to) {
   Affine *p = args;
   const float *x = p->x;

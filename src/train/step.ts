@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch, BatchLoader } from '../data/types.js';
 import { type Gpt, gptLoss } from '../model/gpt.js';
-import { repeatedGrads } from '../ops/index.js';
+import { accumulate, repeatedGrads } from '../ops/index.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 
 /** What a step came to. */
@@ -43,12 +43,12 @@ export async function trainStep(
       const reading = readLoss(value);
       reading.catch(() => undefined); // shows when it is awaited, or another error has come first
       losses.push(reading);
-      sums = accumulate(sums, grads, names);
+      const last = micro === accumulation - 1;
+      sums = addGrads(sums, grads, names, last ? 1 / accumulation : 1);
       if (micro > 0) loss += (await losses[micro - 1]!) / accumulation;
       epoch = packedIn;
       await letEventsIn();
     }
-    if (accumulation > 1) sums = scale(sums, 1 / accumulation);
     const schedule = optimizer.step(sums, progress());
     loss += (await losses[accumulation - 1]!) / accumulation;
     return { ...schedule, loss, epoch };
@@ -96,25 +96,17 @@ export function withIds<R>(
   }
 }
 
-/** Adds gradients (by variable name) to sums (by parameter name), consuming both. */
-function accumulate(
+/** (sums + gradients) * factor: sums by parameter name, gradients by variable name; consumes both. */
+function addGrads(
   sums: Record<string, tf.Tensor>,
   grads: Record<string, tf.Tensor>,
   names: ReadonlyMap<string, string>,
+  factor: number,
 ): Record<string, tf.Tensor> {
   for (const [variable, grad] of Object.entries(grads)) {
     const name = names.get(variable)!;
     const sum = sums[name];
-    sums[name] = sum ? tf.add(sum, grad) : grad;
-    if (sum) tf.dispose([sum, grad]);
-  }
-  return sums;
-}
-
-function scale(sums: Record<string, tf.Tensor>, factor: number): Record<string, tf.Tensor> {
-  for (const [name, sum] of Object.entries(sums)) {
-    sums[name] = tf.mul(sum, factor);
-    sum.dispose();
+    sums[name] = sum ? accumulate(sum, grad, factor) : grad;
   }
   return sums;
 }

@@ -23,6 +23,7 @@ long tg_embedding(long, long, long, const float *, const int32_t *, float *);
 void tg_embedding_grad(long, long, long, const int32_t *, const float *, float *);
 void tg_binary(int, long, const float *, const float *, float *);
 void tg_affine(long, float, float, const float *, float *);
+void tg_accumulate(long, float, const float *, float *);
 void tg_tanh(long, const float *, float *);
 void tg_relu_squared(long, const float *, float *);
 void tg_relu_squared_grad(long, const float *, const float *, float *);
@@ -129,6 +130,7 @@ static void round_of(long limit) {
   long n = size(500 * limit);
   for (int op = 0; op < 3; op++) tg_binary(op, n, array(n), array(n), array(n));
   tg_affine(n, 2, 1, array(n), array(n));
+  tg_accumulate(n, 0.5f, array(n), array(n));
   tg_tanh(n, array(n), array(n));
   y = array(n);
   tg_relu_squared(n, array(n), y);

@@ -84,6 +84,12 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     return this.moveOut(x.dataId);
   }
 
+  /** Whether no other tensor, nor anybody else, holds a float32 tensor's elements: they may be overwritten with it. */
+  own(x: Info): boolean {
+    if (this.recording) this.recording.spoilt = true;
+    return this.#entry(x.dataId).refCount === 1 && this.pool.owns(this.floats(x));
+  }
+
   /** Moves a tensor's elements to an array of its own. */
   moveOut(dataId: object): Float32Array {
     const entry = this.#entry(dataId);

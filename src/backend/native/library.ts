@@ -23,6 +23,7 @@ const SIGNATURES = {
   tg_embedding_grad: ['void', 'lllppp'],
   tg_binary: ['void', 'ilppp'],
   tg_affine: ['void', 'lffpp'],
+  tg_accumulate: ['void', 'lfpp'],
   tg_tanh: ['void', 'lpp'],
   tg_relu_squared: ['void', 'lpp'],
   tg_relu_squared_grad: ['void', 'lppp'],

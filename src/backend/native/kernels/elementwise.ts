@@ -55,6 +55,16 @@ function affine({ backend, c }: KernelCall, x: Info, factor: number, offset: num
   return out;
 }
 
+export const accumulate: NativeKernel = ({ inputs, attrs, backend, c }) => {
+  const { sum, x } = inputs as { sum: Info; x: Info };
+  const size = sizeOf(sum.shape);
+  const own = backend.own(sum);
+  const total = own ? backend.alias(sum) : backend.make(sum.shape);
+  if (!own) backend.floats(total).set(backend.floats(sum));
+  c.tg_accumulate(size, attrs.factor as number, backend.floats(x), backend.floats(total));
+  return [total];
+};
+
 export const tanh: NativeKernel = ({ inputs, backend, c }) => {
   const x = inputs.x!;
   if (x.dtype !== 'float32') return undefined;

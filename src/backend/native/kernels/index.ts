@@ -2,6 +2,7 @@
 
 import { causalAttention, causalAttentionGrad } from './attention.js';
 import {
+  accumulate,
   add,
   div,
   mul,
@@ -28,6 +29,7 @@ import {
 } from './rows.js';
 
 export const NATIVE_KERNELS: Record<string, NativeKernel> = {
+  Accumulate: accumulate,
   Add: add,
   AdamWStep: adamwStep,
   BatchMatMul: batchMatMul,
