@@ -136,9 +136,11 @@ inline void block_barrier(int line) {
   me()->line = line;
   leave();
 }
+// Lanes that wait with the same mask go on together; those of another mask neither wait for them nor hold them up.
 inline void warp_barrier(unsigned mask, int line) {
-  me()->state = AT_WARP;
   me()->line = line;
+  if (!(mask >> current->lane & 1)) return fail(("A barrier of a warp at line " + std::to_string(line) + " whose mask does not name its own lane").c_str());
+  me()->state = AT_WARP;
   me()->mask = mask;
   leave();
 }
@@ -170,8 +172,8 @@ inline bool run_warp(size_t first, size_t end, const std::vector<unsigned> &lane
       if (!failure.empty()) return false;
     }
     Fiber *waiting = nullptr;
-    for (size_t i = first; i < end; i++)
-      if (fibers[i]->state == AT_WARP) waiting = fibers[i];
+    for (unsigned i : lanes)
+      if (!waiting && first + i < end && fibers[first + i]->state == AT_WARP) waiting = fibers[first + i];
     if (!waiting) return true;
     for (size_t i = first; i < end; i++) {
       Fiber *f = fibers[i];

@@ -101,7 +101,11 @@ EMU_CHECK(negate_overflow, "Overflow", void *)
 #define DYNAMIC_SHARED(type, name) type *const name = (type *)*emu->dynamic_shared
 
 #define __syncthreads() emu->block_barrier(__LINE__)
-#define __syncwarp(...) emu->warp_barrier(0xffffffffu, __LINE__)
+struct EmuSyncwarp {
+  int line;
+  void operator()(unsigned mask = 0xffffffffu) const { emu->warp_barrier(mask, line); }
+};
+#define __syncwarp EmuSyncwarp{__LINE__}
 #define __threadfence()
 #define __threadfence_block()
 
@@ -122,7 +126,12 @@ template <typename T> static inline T emu_peek(unsigned lane, int at, int slot =
 }
 template <typename T> static inline T emu_shuffle(unsigned mask, T value, int from, int line) {
   int at = emu_publish(value, mask, line);
-  return from < 0 || from > 31 ? value : emu_peek<T>((unsigned)from, at);
+  if (from < 0 || from > 31) return value;
+  if (!(mask >> from & 1) || !emu->lane((unsigned)from)) {
+    emu->fail("A shuffle reads a lane that its mask does not name");
+    return value;
+  }
+  return emu_peek<T>((unsigned)from, at);
 }
 #define EMU_LANE ((int)(*emu->current)->lane)
 #define __shfl_sync(mask, value, from) emu_shuffle(mask, value, (from) & 31, __LINE__)

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, openEmulated } from './bench.js';
+import { type Bench, type Launch, openEmulated } from './bench.js';
 import { whyNoEmulatedDevice } from './device.js';
 
 const reason = whyNoEmulatedDevice();
@@ -31,6 +31,24 @@ extern "C" __global__ void uneven(float *y) {
   if (threadIdx.x == 3) return;
   __syncthreads();
   y[threadIdx.x] = 1;
+}
+extern "C" __global__ void halves(int all, float *y) {
+  __shared__ float tile[32];
+  unsigned mine = threadIdx.x < 16 ? 0xffff : 0xffff0000;
+  for (int turn = 0; turn < (threadIdx.x < 16 ? 1 : 3); turn++) {
+    tile[threadIdx.x] = threadIdx.x + turn;
+    __syncwarp(mine);
+    y[blockIdx.x * 32 + threadIdx.x] = tile[all ? (threadIdx.x + 16) % 32 : threadIdx.x / 16 * 16 + (threadIdx.x + 1) % 16];
+    __syncwarp(mine);
+  }
+}
+extern "C" __global__ void late(float *y) {
+  if (threadIdx.x < 16) y[threadIdx.x] = 1;
+  else __syncwarp();
+}
+extern "C" __global__ void unnamed(float *y) { __syncwarp(0xffff); }
+extern "C" __global__ void unnamed_source(float *y) {
+  y[threadIdx.x] = __shfl_xor_sync(threadIdx.x < 16 ? 0xffff : 0xffff0000, y[threadIdx.x], 16);
 }
 extern "C" __global__ void misaligned(int n, float *y) { *(float4 *)(y + n) = make_float4(1, 2, 3, 4); }
 extern "C" __global__ void out_of_bounds(int n, float *y) {
@@ -89,13 +107,25 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
     );
   });
 
+  test('barriers of parts of a warp hold their lanes and no others', () => {
+    const y = new Float32Array(4 * 32);
+    const [one, four] = [1, 4].map((grid) => ({ grid, block: 32 })) as [Launch, Launch];
+    program.run('halves', four, [{ int: 0 }, y]);
+    expect([...y]).toEqual(Array.from(y, (_, i) => (i % 32 < 16 ? (i + 1) % 16 : 18 + ((i + 1) % 16))));
+    // What the other half wrote needs a barrier of both.
+    expect(() => program.run('halves', four, [{ int: 1 }, y])).toThrow(/order of the threads/);
+    expect(() => program.run('late', one, [y])).toThrow(/Divergence within a warp.*exited/s);
+    expect(() => program.run('unnamed', one, [y])).toThrow(/does not name its own lane/);
+    expect(() => program.run('unnamed_source', one, [y])).toThrow(/a lane that its mask does not name/);
+  });
+
   test('what the device would refuse or get wrong is reported with its line', () => {
     const y = new Float32Array(16);
     const one = { grid: 1, block: 1 };
     program.run('misaligned', one, [{ int: 4 }, y]);
-    expect(() => program.run('misaligned', one, [{ int: 1 }, y])).toThrow(/Misaligned address at line 28/);
-    expect(() => program.run('out_of_bounds', one, [{ int: 64 }, y])).toThrow(/out of bounds at line 31/);
-    expect(() => program.run('overflowing', one, [{ int: 1 << 20 }, y])).toThrow(/Overflow at line 33/);
+    expect(() => program.run('misaligned', one, [{ int: 1 }, y])).toThrow(/Misaligned address at line 46/);
+    expect(() => program.run('out_of_bounds', one, [{ int: 64 }, y])).toThrow(/out of bounds at line 49/);
+    expect(() => program.run('overflowing', one, [{ int: 1 << 20 }, y])).toThrow(/Overflow at line 51/);
   });
 
   test('a write beyond an array is reported, with the distance', () => {
