@@ -13,13 +13,24 @@
 #else
 #define HAS_PAIRS 0
 #endif
+#if HAS_PAIRS && (defined(TINYGPT_EMULATED_AMX) || (defined(__linux__) && defined(__AMX_TILE__) && defined(__AMX_BF16__)))
+#include "amx.h"
+#define HAS_TILES 1
+#else
+#define HAS_TILES 0
+static int tiles_permitted(void) { return 0; }
+#endif
 
 int gemm_mode = FLOATS;
+long gemm_height = MR;
 
-// Chooses the precision of products from now on. Returns whether the processor multiplies bfloat16 itself.
+// Chooses the precision of products from now on. Returns whether the processor multiplies bfloat16 itself: 1 by
+// AVX512-BF16, 2 by AMX, where the system lets this process use it.
 int tg_set_bf16(int on) {
+  int tiles = HAS_TILES && tiles_permitted();
   gemm_mode = !on ? FLOATS : HAS_PAIRS ? PAIRS : ROUNDED;
-  return HAS_PAIRS;
+  gemm_height = on && tiles ? TILE_BLOCK : MR;
+  return HAS_PAIRS + tiles;
 }
 
 // Depth of one pass over a tile: a panel of B stays in the first two cache levels.
@@ -206,6 +217,12 @@ static void gemm_pairs(int ta, long M, long N, long K, const float *A, long lda,
 
 void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const float *packed, long panel, int add,
                  float *C, long ldc) {
+#if HAS_TILES
+  if (gemm_height == TILE_BLOCK) {
+    gemm_tiles(ta, M, N, K, A, lda, (const uint32_t *)packed, panel, add, C, ldc);
+    return;
+  }
+#endif
 #if HAS_PAIRS
   if (gemm_mode == PAIRS) {
     gemm_pairs(ta, M, N, K, A, lda, (const uint32_t *)packed, panel, add, C, ldc);
@@ -279,7 +296,8 @@ static void add_parts(void *args, long from, long to) {
 
 // Row blocks of a product in `parts`: as high as leave work for all threads, an even number of them for each.
 long gemm_blocks(long M, long parts) {
-  long threads = pool_threads(), tiles = (M + MR - 1) / MR, least = (tiles + MC / MR - 1) / (MC / MR);
+  long threads = pool_threads(), tiles = (M + gemm_height - 1) / gemm_height;
+  long most = MC / gemm_height, least = (tiles + most - 1) / most;
   if (threads == 1) return least;
   long wanted = MAX(least, (4 * threads + parts - 1) / parts);
   if (parts == 1) wanted = (wanted + threads - 1) / threads * threads;

@@ -3,7 +3,7 @@
 // Each element of C is summed over k in one order, whatever the blocks and the threads.
 //
 // In bf16 precision A and B are rounded to bfloat16 on their way in; sums and C stay float32. Where the processor
-// multiplies pairs of bfloat16 (AVX512-BF16), packed B holds pairs of rows, half the floats; elsewhere rounded floats.
+// multiplies pairs of bfloat16 (AVX512-BF16, AMX), packed B holds pairs of rows, half the floats; elsewhere rounded floats.
 #pragma once
 #include "vector.h"
 
@@ -20,6 +20,9 @@
 enum { FLOATS, ROUNDED, PAIRS };
 // How operands are multiplied; set by tg_set_bf16.
 extern int gemm_mode;
+// Rows of C that are computed together: MR, or TILE_BLOCK by AMX (amx.h), which takes packed B as pairs too.
+#define TILE_BLOCK 32
+extern long gemm_height;
 
 // On all threads; not from within a task. False when there is no memory for the packed B.
 int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
@@ -28,7 +31,7 @@ int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const
 // Rows of M are dealt out as `blocks` blocks, of equal height but for whole tiles; the first row of block `index`.
 long gemm_blocks(long M, long parts);
 static inline long gemm_rows(long M, long blocks, long index) {
-  return MIN(M, (M + MR - 1) / MR * index / blocks * MR);
+  return MIN(M, (M + gemm_height - 1) / gemm_height * index / blocks * gemm_height);
 }
 
 // On the calling thread, B packed beforehand: panels of NR columns, zeros beyond N.
