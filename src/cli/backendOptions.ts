@@ -14,34 +14,35 @@ export const BACKEND_OPTIONS = {
   precision: { type: 'string', describe: 'fp32 or bf16, where the backend has it', group: 'Backend:' },
   device: {
     type: 'number',
-    describe: 'number of the GPU for the cuda backend, of those that CUDA_VISIBLE_DEVICES leaves (default 0)',
+    describe:
+      'number of the GPU, of those that CUDA_VISIBLE_DEVICES leaves (default 0); chooses the cuda backend',
     group: 'Backend:',
-    coerce: setDevice,
   },
 } as const;
 
 /**
- * Sets the GPU that the cuda backend opens, here and in processes that are started from here.
- * @throws UsageError unless it is an integer >= 0
+ * The backend to use: what --backend says; where --device is given, the one that it is for, which then opens that GPU,
+ * here and in processes that are started from here.
+ * @throws UsageError on an unknown backend, a device that is no integer >= 0, or one beside a backend without such
  */
-export function setDevice(device: number | undefined): number | undefined {
-  if (device === undefined) return undefined;
-  expect(
-    Number.isInteger(device) && device >= 0,
-    () => `Expected --device to be an integer >= 0, got ${device}; nvidia-smi lists the GPUs`,
-  );
-  process.env.TINYGPT_CUDA_DEVICE = `${device}`;
-  return device;
-}
-
-/** @throws UsageError on an unknown backend */
-export function backendChoice(name: unknown): BackendName | 'auto' {
+export function backendChoice(name: unknown, device?: number): BackendName | 'auto' {
   const known = ['auto', ...BACKEND_NAMES] as const;
   expect(
     known.includes(name as BackendName),
     () => `Expected --backend to be one of ${known.join(', ')}; got ${name}`,
   );
-  return name as BackendName;
+  if (device === undefined) return name as BackendName;
+  expect(
+    Number.isInteger(device) && device >= 0,
+    () => `Expected --device to be an integer >= 0, got ${device}; nvidia-smi lists the GPUs`,
+  );
+  expect(
+    name === 'auto' || name === 'cuda',
+    () =>
+      `Expected --device ${device} with the cuda backend, got the backend ${name}; leave --device out or set --backend cuda`,
+  );
+  process.env.TINYGPT_CUDA_DEVICE = `${device}`;
+  return 'cuda';
 }
 
 /** @throws UsageError on an unknown precision */

@@ -20,14 +20,20 @@ export const benchOptions = (yargs: Argv) =>
 
 /** Runs the command; resolves to the exit code. */
 export async function benchCommand(
-  args: Record<string, unknown> & { backend: string; seconds: number; json: boolean },
+  args: Record<string, unknown> & {
+    backend: string;
+    device?: number | undefined;
+    seconds: number;
+    json: boolean;
+  },
 ): Promise<number> {
   const { preset, config } = configFromArguments(args, 'cpu');
   const resolved = resolveConfig(config);
-  const all = args.backend === 'all';
+  // A numbered GPU is the cuda backend's: all others would compute elsewhere.
+  const all = args.backend === 'all' && args.device === undefined;
   const names = all
     ? (await probeBackends()).filter((probe) => probe.available).map((probe) => probe.name)
-    : [backendChoice(args.backend)];
+    : [backendChoice(args.backend === 'all' ? 'auto' : args.backend, args.device)];
   for (const name of names) {
     const backend = await useBackend(name, precisionChoice(args.precision));
     resetFallbacks();

@@ -32,6 +32,7 @@ export const sampleOptions = (yargs: Argv) =>
 type Arguments = {
   checkpoint: string;
   backend: string;
+  device?: number | undefined;
   precision?: string | undefined;
   prompt: string;
   tokens: number;
@@ -51,7 +52,7 @@ export async function sampleCommand(args: Arguments): Promise<number> {
       () => `Expected --${name} to be an integer >= 1, got ${value}`,
     );
   const { config, vocabSize, weights, tokenizer } = await loadModel(checkpointFolder(args.checkpoint));
-  await useBackend(backendChoice(args.backend), precisionChoice(args.precision));
+  await useBackend(backendChoice(args.backend, args.device), precisionChoice(args.precision));
   const gpt = gptFromWeights(config, vocabSize, weights);
   const { signal, release } = abortOnInterrupt(() => undefined);
   try {

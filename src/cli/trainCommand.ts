@@ -65,6 +65,7 @@ export const trainOptions = (yargs: Argv) =>
 
 type Arguments = DataArguments &
   Record<string, unknown> & {
+    device?: number | undefined;
     seed: number;
     out?: string | undefined;
     resume?: string | undefined;
@@ -85,7 +86,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
   try {
     setThreadCount(args.threads);
     const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
-    const backend = await useBackend(backendChoice(resumed?.record.backend ?? args.backend), {
+    const backend = await useBackend(backendChoice(resumed?.record.backend ?? args.backend, args.device), {
       ...precisionChoice(resumed?.record.precision ?? args.precision),
       onNote: (line) => progress.note(line),
     });

@@ -85,6 +85,7 @@ export const tuneOptions = (yargs: Argv) =>
 
 export type TuneArguments = DataArguments & {
   backend: string;
+  device?: number | undefined;
   precision?: string | undefined;
   space?: string | undefined;
   sampler: string;

@@ -42,7 +42,7 @@ export async function prepareTuning(
   signal: AbortSignal,
 ): Promise<TuneSetup> {
   setThreadCount(args.threads);
-  const backend = await useBackend(backendChoice(args.backend), {
+  const backend = await useBackend(backendChoice(args.backend, args.device), {
     ...precisionChoice(args.precision),
     onNote: (line) => progress.note(line),
   });

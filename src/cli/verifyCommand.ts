@@ -20,10 +20,11 @@ export const verifyOptions = (yargs: Argv) =>
 export async function verifyCommand(args: {
   files: string[];
   backend: string;
+  device?: number | undefined;
   precision?: string | undefined;
   json: boolean;
 }): Promise<number> {
-  const backend = await useBackend(backendChoice(args.backend), precisionChoice(args.precision));
+  const backend = await useBackend(backendChoice(args.backend, args.device), precisionChoice(args.precision));
   const tolerances = backend.precision === 'bf16' ? BF16_TOLERANCES : FP32_TOLERANCES;
   let allPassed = true;
   for (const file of args.files) {
