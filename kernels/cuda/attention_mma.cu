@@ -2,27 +2,32 @@
 // and softmax in float32 (Dao 2023, "FlashAttention-2", algorithms 1 and 2). Each gradient has a kernel of its own that
 // recomputes the scores, so nothing is added up by atomics. attention.cu is the reference and has the same arguments.
 //
-// T sequence, H query heads, G kv heads, D head width (a macro: a multiple of 16), q, y [N,H*D], k, v [N,G*D], lse, delta
-// [N,H]. Query i sees the keys j with i - window <= j <= i. A block of four warps owns 64 queries (or keys), a warp 16 of
-// them; tiles of keys (or queries) pass through shared memory.
+// T sequence, H query heads, G kv heads, D head width (a macro: a multiple of 16, above 128 of 32, at most 256), q, y [N,H*D],
+// k, v [N,G*D], lse, delta [N,H]. Query i sees the keys j with i - window <= j <= i. A block owns 64 queries (or keys), a warp
+// 16 of them; tiles of keys (or queries) pass through shared memory. In heads wider than 128 two warps share 16 queries: each
+// takes all of their scores and sums half of D, since the sums of the whole would not fit into registers.
 #include "mma.h"
 #include "rows.h"
 
 // Queries or keys of a block.
 #define OWN 64
-// Keys of a tile; queries of a tile in attention_grad_kv, where registers are scarce.
-#define TILE 64
-#define QUERY_TILE (D > 64 ? 32 : 64)
+// Keys of a tile; queries of a tile in attention_grad_kv, where registers are scarce. Shared memory stays within the 99 KiB
+// that chips of 8.6, 8.9 and 12.0 give to a block.
+#define TILE (D > 128 ? 32 : 64)
+#define QUERY_TILE (D > 128 ? 16 : D > 64 ? 32 : 64)
 #define STRIDE (D + 8)
-// Accumulators across D.
-#define WIDE (D / 8)
+// Warps that share rows, numbers of D that one sums, and its accumulators across them.
+#define PARTS (D > 128 ? 2 : 1)
+#define SHARE (D / PARTS)
+#define WIDE (SHARE / 8)
+#define THREADS (128 * PARTS)
 #define LOG2E 1.4426950408889634f
 #define UNROLL _Pragma("unroll")
 #define ALONE static __device__ __forceinline__
 
 // Rows first .. first + count of a head, of which those from T on are zeros; a group of copies is to be ended.
 template <int COUNT> ALONE void copy_tile(bf16 *tile, const act *head, long stride, int first, int T) {
-  for (int i = threadIdx.x; i < COUNT * (D / 8); i += 128) {
+  for (int i = threadIdx.x; i < COUNT * (D / 8); i += THREADS) {
     int row = i / (D / 8), d = i % (D / 8) * 8;
     bool present = first + row < T;
     copy_eight(tile + row * STRIDE + d, head + (present ? first + row : 0) * stride + d, present);
@@ -47,7 +52,7 @@ template <int COUNT> ALONE void product(float (*sums)[4], const bf16 *a_tile, in
     add_product<COUNT>(sums, a, b_tile, k);
   }
 }
-// wide [16, D] += weights [16, 8 COUNT] rows of a tile.
+// wide [16, SHARE] += weights [16, 8 COUNT] rows of a tile, of which `tile` points to the first of this warp's columns.
 template <int COUNT> ALONE void add_weighted(float (*wide)[4], const float (*weights)[4], const bf16 *tile) {
   UNROLL for (int n = 0; n < COUNT; n += 2) {
     unsigned a[4];
@@ -67,7 +72,8 @@ ALONE float over_four(float x, bool largest) {
   }
   return x;
 }
-// Writes rows `row` and `row + 8` of accumulators [16,D] times their factors, where they are below T.
+// Writes rows `row` and `row + 8` of accumulators [16, SHARE] times their factors, where they are below T; `head` points to the
+// first of this warp's columns.
 ALONE void store_wide(act *head, long stride, int row, int T, const float (*wide)[4], float low, float high) {
   int column = threadIdx.x % 4 * 2;
   UNROLL for (int half = 0; half < 2; half++) {
@@ -79,13 +85,14 @@ ALONE void store_wide(act *head, long stride, int row, int T, const float (*wide
   }
 }
 
-// Grid (ceil(T / 64), H, B), 128 threads. Blocks with the most keys start first.
-extern "C" __global__ void __launch_bounds__(128)
+// Grid (ceil(T / 64), H, B), THREADS threads. Blocks with the most keys start first.
+extern "C" __global__ void __launch_bounds__(THREADS)
 attention(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, act *y, float *lse) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *keys = queries + OWN * STRIDE, *values = keys + TILE * STRIDE;
   int first = (gridDim.x - 1 - blockIdx.x) * OWN, h = blockIdx.y, g = h / (H / G);
-  int own = threadIdx.x / 32 * 16, row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
+  int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
   long start = (long)blockIdx.z * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
@@ -138,14 +145,14 @@ attention(int T, int H, int G, int window, float scale, const act *q, const act 
     }
     copy_wait<1>();
     __syncthreads();
-    add_weighted<TILE / 8>(sum, p, values);
+    add_weighted<TILE / 8>(sum, p, values + from);
   }
   UNROLL for (int half = 0; half < 2; half++) {
     total[half] = over_four(total[half], false);
     int i = row + half * 8;
-    if (column == 0 && i < T) lse[(start + i) * H + h] = top[half] * scale + logf(total[half]);
+    if (column == 0 && from == 0 && i < T) lse[(start + i) * H + h] = top[half] * scale + logf(total[half]);
   }
-  store_wide(y + start * q_stride + h * D, q_stride, row, T, sum, 1 / total[0], 1 / total[1]);
+  store_wide(y + start * q_stride + h * D + from, q_stride, row, T, sum, 1 / total[0], 1 / total[1]);
 }
 
 // delta = dy . y by head; a team a row of the N * H.
@@ -156,14 +163,15 @@ extern "C" __global__ void attention_delta(int N, int H, const act *y, const act
   }
 }
 
-// dq: grid (ceil(T / 64), H, B), 128 threads.
-extern "C" __global__ void __launch_bounds__(128)
+// dq: grid (ceil(T / 64), H, B), THREADS threads.
+extern "C" __global__ void __launch_bounds__(THREADS)
 attention_grad_q(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                  const float *lse, const float *delta, act *dq) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *slopes = queries + OWN * STRIDE, *keys = slopes + OWN * STRIDE, *values = keys + TILE * STRIDE;
   int first = (gridDim.x - 1 - blockIdx.x) * OWN, h = blockIdx.y, g = h / (H / G);
-  int own = threadIdx.x / 32 * 16, row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
+  int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
   long start = (long)blockIdx.z * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
@@ -195,7 +203,7 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
         bool seen = j <= i && j >= i - window;
         ds[n][e] = seen ? power_of_two(p[n][e] * factor - log_sum[half]) * (ds[n][e] - along[half]) : 0;
       }
-    add_weighted<TILE / 8>(sum, ds, keys);
+    add_weighted<TILE / 8>(sum, ds, keys + from);
     __syncthreads();
     bool more = j0 + TILE < end;
     if (more) copy_tile<TILE>(keys, k_head, kv_stride, j0 + TILE, T);
@@ -203,19 +211,20 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
     if (more) copy_tile<TILE>(values, v_head, kv_stride, j0 + TILE, T);
     copy_commit();
   }
-  store_wide(dq + start * q_stride + h * D, q_stride, row, T, sum, scale, scale);
+  store_wide(dq + start * q_stride + h * D + from, q_stride, row, T, sum, scale, scale);
 }
 
-// dk and dv, of all query heads that read the kv head: grid (ceil(T / 64), G, B), 128 threads. Rows are keys, columns
+// dk and dv, of all query heads that read the kv head: grid (ceil(T / 64), G, B), THREADS threads. Rows are keys, columns
 // queries.
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(THREADS)
 attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                   const float *lse, const float *delta, act *dk, act *dv) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *keys = shared, *values = keys + OWN * STRIDE, *queries = values + OWN * STRIDE, *slopes = queries + QUERY_TILE * STRIDE;
   float *log_sums = (float *)(slopes + QUERY_TILE * STRIDE), *alongs = log_sums + QUERY_TILE;
   int first = blockIdx.x * OWN, g = blockIdx.y;
-  int own = threadIdx.x / 32 * 16, row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
+  int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
   long start = (long)blockIdx.z * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   // In long: a window may be as large as an int.
   int end = (long)first + OWN + window < T ? first + OWN + window : T;
@@ -230,7 +239,7 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
       copy_tile<QUERY_TILE>(queries, q + start * q_stride + h * D, q_stride, i0, T);
       copy_tile<QUERY_TILE>(slopes, dy + start * q_stride + h * D, q_stride, i0, T);
       copy_commit();
-      for (int n = threadIdx.x; n < QUERY_TILE; n += 128) {
+      for (int n = threadIdx.x; n < QUERY_TILE; n += THREADS) {
         long at = (start + i0 + n) * H + h;
         log_sums[n] = i0 + n < T ? lse[at] * LOG2E : 0;
         alongs[n] = i0 + n < T ? delta[at] : 0;
@@ -245,12 +254,12 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
           bool seen = j <= i && j >= i - window && i < T;
           p[n][e] = seen ? power_of_two(p[n][e] * factor - log_sums[at]) : 0;
         }
-      add_weighted<QUERY_TILE / 8>(sum_v, p, slopes);
+      add_weighted<QUERY_TILE / 8>(sum_v, p, slopes + from);
       product<QUERY_TILE / 8>(ds, values, own, slopes);
       UNROLL for (int n = 0; n < QUERY_TILE / 8; n++)
         UNROLL for (int e = 0; e < 4; e++) ds[n][e] = p[n][e] == 0 ? 0 : p[n][e] * (ds[n][e] - alongs[n * 8 + column + e % 2]);
-      add_weighted<QUERY_TILE / 8>(sum_k, ds, queries);
+      add_weighted<QUERY_TILE / 8>(sum_k, ds, queries + from);
     }
-  store_wide(dk + start * kv_stride + g * D, kv_stride, row, T, sum_k, scale, scale);
-  store_wide(dv + start * kv_stride + g * D, kv_stride, row, T, sum_v, 1, 1);
+  store_wide(dk + start * kv_stride + g * D + from, kv_stride, row, T, sum_k, scale, scale);
+  store_wide(dv + start * kv_stride + g * D + from, kv_stride, row, T, sum_v, 1, 1);
 }

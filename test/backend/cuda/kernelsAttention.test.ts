@@ -1,26 +1,19 @@
 import { expect, test } from '@jest/globals';
+import {
+  type AttentionLaunch,
+  plainLaunch,
+  tensorCoreLaunch,
+} from '../../../src/backend/cuda/kernels/attention.js';
 import type { Program } from '../../cuda/device/bench.js';
 import { describeKernels } from './places.js';
 import { type AttentionSizes, attention, expectClose, fromBf16, numbers, toBf16 } from './references.js';
-
-/** Tile of the grids, and dynamic shared memory by kernel. */
-interface Source {
-  tile: number;
-  shared: (D: number, kernel: 'forward' | 'grad_q' | 'grad_kv') => number;
-}
-const PLAIN: Source = { tile: 32, shared: () => 0 };
-const TENSOR_CORES: Source = {
-  tile: 64,
-  shared: (D, kernel) =>
-    ({ forward: 6 * 64 * (D + 8), grad_q: 8 * 64 * (D + 8), grad_kv: 8 * 64 * (D + 8) + 512 })[kernel],
-};
 
 type Values = Float32Array | Uint16Array;
 
 /** Forward and backward against plain loops; `store` gives activations their type. */
 function check(
   program: Program,
-  { tile, shared }: Source,
+  { own, threads, shared }: AttentionLaunch,
   sizes: AttentionSizes,
   tolerance: number,
   store: (x: Float32Array) => Values = (x) => x,
@@ -44,22 +37,22 @@ function check(
   const like = (size: number) => store(new Float32Array(size));
   const [y, dq, dk, dv] = [like(N * H * D), like(N * H * D), like(N * G * D), like(N * G * D)];
   const [lse, delta] = [new Float32Array(N * H), new Float32Array(N * H)];
-  const blocks = Math.ceil(T / tile);
+  const blocks = Math.ceil(T / own);
   const { q, k, v, dy } = stored;
   const sizesOf = [{ int: T }, { int: H }, { int: G }, { int: window }, { float: 1 / Math.sqrt(D) }];
-  const launch = (heads: number, kernel: 'forward' | 'grad_q' | 'grad_kv') => ({
+  const launch = (heads: number, kernel: keyof typeof shared) => ({
     grid: [blocks, heads, B],
-    block: 128,
-    shared: shared(D, kernel),
+    block: threads,
+    shared: shared[kernel],
   });
   program.run('attention', launch(H, 'forward'), [...sizesOf, q, k, v, y, lse]);
   expectClose(floats(y), expected.y, tolerance);
   expectClose(lse, expected.lse, tolerance);
   program.run('attention_delta', { grid: 2, block: 64 }, [{ int: N }, { int: H }, y, dy, delta]);
   expectClose(delta, expected.delta, tolerance);
-  program.run('attention_grad_q', launch(H, 'grad_q'), [...sizesOf, q, k, v, dy, lse, delta, dq]);
+  program.run('attention_grad_q', launch(H, 'gradQ'), [...sizesOf, q, k, v, dy, lse, delta, dq]);
   expectClose(floats(dq), expected.dq, tolerance);
-  program.run('attention_grad_kv', launch(G, 'grad_kv'), [...sizesOf, q, k, v, dy, lse, delta, dk, dv]);
+  program.run('attention_grad_kv', launch(G, 'gradKv'), [...sizesOf, q, k, v, dy, lse, delta, dk, dv]);
   expectClose(floats(dk), expected.dk, tolerance);
   expectClose(floats(dv), expected.dv, tolerance);
 }
@@ -72,13 +65,14 @@ describeKernels('CUDA attention', (bench) => {
     { B: 1, T: 1, H: 2, G: 2, D: 6, window: 2 ** 31 - 1 },
     { B: 1, T: 65, H: 4, G: 2, D: 40, window: 0 },
     { B: 1, T: 20, H: 1, G: 1, D: 250, window: 18 },
+    { B: 2, T: 35, H: 2, G: 1, D: 256, window: 11 },
   ])('plain, %j', (sizes) => {
-    check(bench().program('attention.cu', { D: sizes.D }), PLAIN, sizes, 2e-5);
+    check(bench().program('attention.cu', { D: sizes.D }), plainLaunch(sizes.D), sizes, 2e-5);
   });
 
   test('plain, activations in bfloat16', () => {
     const sizes = { B: 1, T: 40, H: 2, G: 1, D: 16, window: 12 };
-    check(bench().program('attention.cu', { D: 16, ACT_BF16: 1 }), PLAIN, sizes, 1e-2, toBf16);
+    check(bench().program('attention.cu', { D: 16, ACT_BF16: 1 }), plainLaunch(sizes.D), sizes, 1e-2, toBf16);
   });
 
   // Operands are rounded to bfloat16, with a relative error of 2^-9 each; so are probabilities and slopes.
@@ -87,18 +81,30 @@ describeKernels('CUDA attention', (bench) => {
     { B: 2, T: 70, H: 1, G: 1, D: 64, window: 9 },
     { B: 1, T: 97, H: 1, G: 1, D: 96, window: 64 },
     { B: 1, T: 66, H: 2, G: 1, D: 128, window: 2 ** 31 - 1 },
+    { B: 1, T: 67, H: 1, G: 1, D: 16, window: 67 },
+    { B: 2, T: 20, H: 1, G: 1, D: 48, window: 7 },
+    { B: 1, T: 70, H: 1, G: 1, D: 160, window: 40 },
+    { B: 2, T: 67, H: 2, G: 1, D: 256, window: 33 },
   ])('on tensor cores, %j', (sizes) => {
     if (bench().chip < 80) return;
-    check(bench().program('attention_mma.cu', { D: sizes.D }), TENSOR_CORES, sizes, 1.5e-2);
+    check(bench().program('attention_mma.cu', { D: sizes.D }), tensorCoreLaunch(sizes.D)!, sizes, 1.5e-2);
   });
 
   test.each([
     { B: 2, T: 67, H: 2, G: 2, D: 32, window: 20 },
     { B: 1, T: 1, H: 1, G: 1, D: 32, window: 0 },
+    { B: 1, T: 37, H: 2, G: 1, D: 256, window: 37 },
   ])('on tensor cores, activations in bfloat16, %j', (sizes) => {
     if (bench().chip < 80) return;
     const program = bench().program('attention_mma.cu', { D: sizes.D, ACT_BF16: 1 });
-    check(program, TENSOR_CORES, sizes, 1.5e-2, toBf16);
+    check(program, tensorCoreLaunch(sizes.D)!, sizes, 1.5e-2, toBf16);
+  });
+
+  test('shared memory stays within what every chip gives a block', () => {
+    for (let D = 2; D <= 256; D += 2)
+      // Compute capability 8.6, 8.9 and 12.0: 99 KiB (CUDA C++ Programming Guide, technical specifications).
+      for (const bytes of Object.values(tensorCoreLaunch(D)?.shared ?? {}))
+        expect(bytes).toBeLessThanOrEqual(99 * 1024);
   });
 
   test('not-a-number in a key reaches the queries that see it, and no other', () => {

@@ -13,8 +13,8 @@ const CHIPS = [75, 80, 86, 89, 90, 100, 120];
 /** Macros that each source is compiled with. */
 const VARIANTS: Record<string, string[][]> = {
   'adamw.cu': [['TEAM=256', 'VL=4']],
-  'attention.cu': [['D=32'], ['D=128']],
-  'attention_mma.cu': [['D=32', 'ACT_BF16'], ['D=64'], ['D=96', 'ACT_BF16'], ['D=128']],
+  'attention.cu': [['D=32'], ['D=128'], ['D=256']],
+  'attention_mma.cu': [['D=32', 'ACT_BF16'], ['D=64'], ['D=96', 'ACT_BF16'], ['D=128'], ['D=256']],
   'binary.cu': [['TYPE=float', 'RESULT=byte', 'EXPRESSION=u > v']],
   'cross_entropy.cu': [['TEAM=256', 'VL=4'], ['ACT_BF16']],
   'elementwise.cu': [['TEAM=256', 'VL=4', 'ACT_BF16']],
@@ -27,6 +27,24 @@ const VARIANTS: Record<string, string[][]> = {
   'unary.cu': [['TYPE=float', 'RESULT=float', 'EXPRESSION=expf(v)']],
   'value_embedding.cu': [['TEAM=32', 'VL=4']],
 };
+
+/** What a block may have without asking, and what ptxas may keep outside of registers, bytes. */
+const STATIC_SHARED = 48 * 1024;
+const SPILLED = 16;
+
+/** What is wrong with the resources of a source's kernels, by ptxas's report. */
+function excessOf(report: string): string[] {
+  const kernels = report.split('Compiling entry function').slice(1);
+  if (kernels.length === 0) return ['no report of ptxas'];
+  return kernels.flatMap((text) => {
+    const bytes = (pattern: RegExp) => Number(text.match(pattern)?.[1] ?? 0);
+    const [spilled, shared] = [bytes(/(\d+) bytes spill stores/), bytes(/(\d+) bytes smem/)];
+    const name = text.match(/'(\w+)'/)?.[1];
+    return spilled > SPILLED || shared > STATIC_SHARED
+      ? [`${name}: ${spilled} bytes spilled, ${shared} bytes of shared memory`]
+      : [];
+  });
+}
 
 /** The first variant on every chip, the others on one: attention's take seconds each. Tensor cores take bfloat16 from 8.0. */
 const isWanted = (source: string, variant: number, chip: number) =>
@@ -49,13 +67,14 @@ async function openNvrtc(path: string) {
   listChips(chips);
   return {
     chips: [...chips],
-    /** Compiles off the main thread; returns the compiler's messages where it fails. */
+    /** Compiles off the main thread; returns the compiler's messages where it fails, or what a kernel has too much of. */
     async compile(source: string, defines: string[], chip: number): Promise<string> {
       const program = new BigUint64Array(1);
       create(program, readFileSync(join(KERNELS, 'cuda', source), 'utf8'), source, 0, null, null);
       const options = [
         `--gpu-architecture=sm_${chip}`,
         '--std=c++17',
+        '--ptxas-options=-v',
         ...['cuda', 'rows'].map((folder) => `--include-path=${join(KERNELS, folder)}`),
         ...defines.map((each) => `--define-macro=${each}`),
       ];
@@ -69,7 +88,9 @@ async function openNvrtc(path: string) {
       const log = Buffer.alloc(Number(size[0]));
       getLog(program[0], log);
       destroy(program);
-      return code === 0 ? '' : `${source} ${defines} sm_${chip}: ${code} ${log.toString()}`;
+      const report = log.toString();
+      const faults = code === 0 ? excessOf(report) : [`${code} ${report}`];
+      return faults.length === 0 ? '' : `${source} ${defines} sm_${chip}: ${faults.join('; ')}`;
     },
   };
 }

@@ -94,7 +94,8 @@ export async function openEmulated(chip = 80): Promise<Bench & { controls: Contr
   const { default: koffi } = await import('koffi');
   const folder = emulatedLibraries();
   const controls = await controlsOf(folder);
-  controls.fake_set_device(1, Math.floor(chip / 10), chip % 10, 4, 100_000);
+  // 99 KiB of shared memory a block, the least of chips from 8.0 on.
+  controls.fake_set_device(1, Math.floor(chip / 10), chip % 10, 4, 101_376);
   controls.fake_set_tight(1);
   const [cuda, nvrtc] = ['libcuda.so.1', 'libnvrtc.so.12'].map((file) => koffi.load(join(folder, file)));
   return { ...benchOf(koffi, cuda!, nvrtc!, controls), controls };

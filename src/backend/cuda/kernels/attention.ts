@@ -7,10 +7,8 @@ import { OLDEST_BF16_CHIP } from '../device.js';
 import { type CudaKernel, numbersOf } from './kernel.js';
 import { rowTeam } from './team.js';
 
-const THREADS = 128;
-/** The widest head of the kernels, and the widths that tensor cores take. */
-const WIDEST = 128;
-const MMA_WIDTHS = [32, 64, 96, 128];
+/** The widest head of the kernels. */
+const WIDEST = 256;
 
 type Sizes = { B: number; T: number; H: number; G: number; D: number; window: number };
 
@@ -21,8 +19,7 @@ function sizesOf(q: Info, attrs: Record<string, unknown>): Sizes {
   const D = q.shape[1]! / heads;
   expect(
     D <= WIDEST,
-    () =>
-      `Expected heads of at most ${WIDEST} numbers on the cuda backend, got ${D}; set --head-dim ${WIDEST}`,
+    () => `Expected heads of at most ${WIDEST} numbers on the cuda backend, got ${D}; set --head-dim`,
   );
   // A window beyond the sequence hides nothing, and may be infinite.
   return { B: batch, T: seq, H: heads, G: kvHeads, D, window: Math.min(seq, Math.floor(window)) };
@@ -31,13 +28,44 @@ function sizesOf(q: Info, attrs: Record<string, unknown>): Sizes {
 /** Of all kernels of a head width, so that the source is compiled once for it. */
 const definesOf = (D: number) => ({ D, ...rowTeam(D).defines });
 
-/** The source for a head width, its rows a tile, and the dynamic shared memory of each kernel, bytes. */
-function variantOf(backend: CudaBackend, D: number) {
-  const mma =
-    backend.precision === 'bf16' && backend.session.device.chip >= OLDEST_BF16_CHIP && MMA_WIDTHS.includes(D);
-  if (!mma) return { source: 'cuda/attention.cu', tile: 32, shared: { y: 0, q: 0, kv: 0 } };
-  const row = 64 * (D + 8);
-  return { source: 'cuda/attention_mma.cu', tile: 64, shared: { y: 6 * row, q: 8 * row, kv: 8 * row + 512 } };
+/** How attention is launched for heads of one width. */
+export interface AttentionLaunch {
+  source: string;
+  /** Queries, or keys, of a block, and its threads. */
+  own: number;
+  threads: number;
+  /** Dynamic shared memory of each kernel, bytes. */
+  shared: { forward: number; gradQ: number; gradKv: number };
+}
+
+/** In float32 on any chip: kernels/cuda/attention.cu, whose shared memory is static, 33,024 bytes at most. */
+export function plainLaunch(D: number): AttentionLaunch {
+  const own = D <= 128 ? 32 : 16;
+  return { source: 'cuda/attention.cu', own, threads: 128, shared: { forward: 0, gradQ: 0, gradKv: 0 } };
+}
+
+/** On tensor cores: attention_mma.cu. Undefined for widths that it does not take. */
+export function tensorCoreLaunch(D: number): AttentionLaunch | undefined {
+  const wide = D > 128;
+  if (D % (wide ? 32 : 16) !== 0 || D > WIDEST) return undefined;
+  const own = 64;
+  const keys = wide ? 32 : 64;
+  const queries = wide ? 16 : D > 64 ? 32 : 64;
+  const row = 2 * (D + 8);
+  const shared = {
+    forward: row * (own + 2 * keys),
+    gradQ: row * 2 * (own + keys),
+    gradKv: row * 2 * (own + queries) + 8 * queries,
+  };
+  return { source: 'cuda/attention_mma.cu', own, threads: wide ? 256 : 128, shared };
+}
+
+/** Tensor cores where precision, chip and head allow. */
+function launchFor(backend: CudaBackend, D: number): AttentionLaunch {
+  const { chip, sharedBytes } = backend.session.device;
+  const bf16 = backend.precision === 'bf16' && chip >= OLDEST_BF16_CHIP;
+  const launch = bf16 ? tensorCoreLaunch(D) : undefined;
+  return launch && Math.max(...Object.values(launch.shared)) <= sharedBytes ? launch : plainLaunch(D);
 }
 
 const causalAttention: CudaKernel = ({ inputs, attrs, backend }) => {
@@ -45,12 +73,12 @@ const causalAttention: CudaKernel = ({ inputs, attrs, backend }) => {
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const y = backend.make(q.shape);
   const lse = backend.make([q.shape[0]!, H]);
-  const { source, tile, shared } = variantOf(backend, D);
+  const { source, own, threads, shared } = launchFor(backend, D);
   const arrays = [q, k, v, y, lse].map((tensor) => backend.address(tensor));
   backend.launch(
-    { source, name: 'attention', types: 'iiiifppppp', defines: definesOf(D), shared: shared.y },
-    [Math.ceil(T / tile), H, B],
-    THREADS,
+    { source, name: 'attention', types: 'iiiifppppp', defines: definesOf(D), shared: shared.forward },
+    [Math.ceil(T / own), H, B],
+    threads,
     [T, H, G, window, 1 / Math.sqrt(D), ...arrays],
   );
   return [y, lse];
@@ -62,7 +90,7 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const rows = B * T;
   const [dq, dk, dv] = [q, k, v].map(({ shape }) => backend.make(shape)) as [Info, Info, Info];
   const delta = backend.scratch(4 * rows * H);
-  const { source, tile, shared } = variantOf(backend, D);
+  const { source, own, threads, shared } = launchFor(backend, D);
   const at = (x: Info) => backend.address(x);
   const team = rowTeam(D);
   backend.launch(
@@ -74,15 +102,21 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const scale = 1 / Math.sqrt(D);
   const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), at(lse), delta];
   backend.launch(
-    { source, name: 'attention_grad_q', types: 'iiiifppppppp', defines: definesOf(D), shared: shared.q },
-    [Math.ceil(T / tile), H, B],
-    THREADS,
+    { source, name: 'attention_grad_q', types: 'iiiifppppppp', defines: definesOf(D), shared: shared.gradQ },
+    [Math.ceil(T / own), H, B],
+    threads,
     [...common, at(dq)],
   );
   backend.launch(
-    { source, name: 'attention_grad_kv', types: 'iiiifpppppppp', defines: definesOf(D), shared: shared.kv },
-    [Math.ceil(T / tile), G, B],
-    THREADS,
+    {
+      source,
+      name: 'attention_grad_kv',
+      types: 'iiiifpppppppp',
+      defines: definesOf(D),
+      shared: shared.gradKv,
+    },
+    [Math.ceil(T / own), G, B],
+    threads,
     [...common, at(dk), at(dv)],
   );
   return [dq, dk, dv];
