@@ -43,16 +43,15 @@ static void shape_tiles(void) {
 }
 
 // A stored [kc, m] -> rows of pairs [m, rounded up to whole tiles][stride], zeros beyond m and kc.
-static void pair_rows_transposed(const float *A, long lda, long m, long kc, uint32_t *out, long stride) {
+static void pair_rows_transposed(Matrix A, long m, long kc, uint32_t *out, long stride) {
   for (long i = 0; i < m; i += 16, out += 16 * stride) {
     __mmask16 mask = m - i >= 16 ? 0xffff : (__mmask16)((1u << (m - i)) - 1);
     for (long k = 0; k < kc; k += 2 * TILE_PAIRS) {
       __m512i rows[16];
       for (long p = 0; p < 16; p++) {
-        const float *a = A + (k + 2 * p) * lda + i;
-        __m512 low = k + 2 * p < kc ? _mm512_maskz_loadu_ps(mask, a) : _mm512_setzero_ps();
-        __m512 high = k + 2 * p + 1 < kc ? _mm512_maskz_loadu_ps(mask, a + lda) : _mm512_setzero_ps();
-        rows[p] = join(low, high);
+        long at = MIN(k + 2 * p, kc - 1), next = MIN(k + 2 * p + 1, kc - 1);
+        __mmask16 low = k + 2 * p < kc ? mask : 0, high = k + 2 * p + 1 < kc ? mask : 0;
+        rows[p] = join(matrix_from(A, at, i).cells.at, low, matrix_from(A, next, i).cells.at, high, A.cells.half);
       }
       transpose16(rows);
       for (long r = 0; r < 16; r++) _mm512_storeu_si512(out + r * stride + k / 2, rows[r]);
@@ -100,8 +99,8 @@ static void tile_block(long steps, const uint32_t *a, long stride, const uint32_
 
 // gemm_packed on tiles. An element is summed over k in one order wherever its block lies: blocks that are cut go through
 // memory with what C holds.
-static void gemm_tiles(int ta, long M, long N, long K, const float *A, long lda, const uint32_t *packed, long panel,
-                       int add, float *C, long ldc) {
+static void gemm_tiles(int ta, long M, long N, long K, Matrix A, const uint32_t *packed, long panel, int add, float *C,
+                       long ldc) {
   uint32_t pa[TILE_ROWS * TILE_DEPTH] __attribute__((aligned(64)));
   uint32_t tail[TILE_PAIRS * NR] __attribute__((aligned(64)));
   float edge[TILE_BLOCK * TILE_BLOCK] __attribute__((aligned(64))) = {0};
@@ -113,9 +112,9 @@ static void gemm_tiles(int ta, long M, long N, long K, const float *A, long lda,
       long steps = (pairs + TILE_PAIRS - 1) / TILE_PAIRS, stride = steps * TILE_PAIRS;
       int more = add || k0 > 0;
       if (ta)
-        pair_rows_transposed(A + k0 * lda + i0, lda, mc, kc, pa, stride);
+        pair_rows_transposed(matrix_from(A, k0, i0), mc, kc, pa, stride);
       else {
-        pair_rows(A + i0 * lda + k0, lda, mc, kc, pa, stride);
+        pair_rows(matrix_from(A, i0, k0), mc, kc, pa, stride);
         memset(pa + mc * stride, 0, sizeof(uint32_t) * (size_t)((16 - mc % 16) % 16 * stride));
       }
       for (long j = 0; j < N; j += NR) {

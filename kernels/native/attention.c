@@ -13,13 +13,14 @@
 
 typedef struct {
   long T, H, G, D, window, block;
-  const float *q, *k, *v, *y, *lse, *dy;
-  float *out, *out_lse, *dq, *dk, *dv;
+  Matrix q, k, v, y, dy, out;
+  const float *lse;
+  float *out_lse, *dq, *dk, *dv;
   int failed;
 } Attention;
 
 // Scratch slots of a thread.
-enum { SCORES = 1, SLOPES, KEYS_T, VALUES, KEYS, QUERIES };
+enum { ROOM, SCORES, SLOPES, KEYS_T, VALUES, KEYS, QUERIES };
 
 // The keys of a block, from a multiple of NR that its first query may not see.
 typedef struct {
@@ -81,49 +82,63 @@ static void softmax_rows(Attention *p, long i0, Reach r, float *scores, float *l
 
 static void attend(void *args, long index) {
   Attention *p = args;
-  long T = p->T, D = p->D, Q = p->H / p->G, width = p->H * D, kv_width = p->G * D;
+  long T = p->T, D = p->D, Q = p->H / p->G, width = p->H * D;
   long b = index / p->G, g = index % p->G;
   long most = (MIN(T, p->window + BLOCK) + 2 * NR) * BLOCK;
   float *scores = pool_scratch(SCORES, most);
   float *keys_t = pool_scratch(KEYS_T, packed_size(D, T)), *values = pool_scratch(VALUES, packed_size(T, D));
-  if (!scores || !keys_t || !values) {
+  float *room = pool_scratch(ROOM, BLOCK * D);
+  if (!scores || !keys_t || !values || !room) {
     p->failed = 1;
     return;
   }
-  pack_b(1, D, T, p->k + b * T * kv_width + g * D, kv_width, keys_t);
-  pack_b(0, T, D, p->v + b * T * kv_width + g * D, kv_width, values);
+  pack_b(1, D, T, matrix_from(p->k, b * T, g * D), keys_t);
+  pack_b(0, T, D, matrix_from(p->v, b * T, g * D), values);
   for (long h = g * Q; h < (g + 1) * Q; h++)
     for (long i0 = 0; i0 < T; i0 += p->block) {
       Reach r = reach_of(p, i0);
-      long at = (b * T + i0) * width + h * D;
+      Matrix out = matrix_from(p->out, b * T + i0, h * D);
       float row_sums[BLOCK];
-      gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
+      gemm_packed(0, r.rows, r.padded, D, matrix_from(p->q, b * T + i0, h * D), packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
       softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h, row_sums);
-      gemm_packed(0, r.rows, D, r.count, scores, r.padded, packed_from(values, T, r.first, 0), panel_size(T), 0, p->out + at, width);
+      float *y = out.cells.half ? room : out.cells.at;
+      long step = out.cells.half ? D : width;
+      gemm_packed(0, r.rows, D, r.count, matrix(scores, r.padded), packed_from(values, T, r.first, 0), panel_size(T), 0, y, step);
       // Divided: a product with the inverse rounds twice, the same way for the whole row.
-      for (long i = 0; i < r.rows; i++)
-        for (long d = 0; d < D; d++) p->out[at + i * width + d] /= row_sums[i];
+      for (long i = 0; i < r.rows; i++) {
+        for (long d = 0; d < D; d++) y[i * step + d] /= row_sums[i];
+        wrote_cells(out.cells, i * width, D, room + i * D);
+      }
     }
 }
 
-// False without memory.
-int tg_attention(long B, long T, long H, long G, long D, long window, const float *q, const float *k, const float *v,
-                 float *y, float *lse) {
-  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .block = block_of(T), .q = q, .k = k, .v = v};
-  p.out = y;
+static Attention attention_of(int halves, long T, long H, long G, long D, long window, const void *q, const void *k,
+                              const void *v, const void *y) {
+  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .block = block_of(T)};
+  p.q = (Matrix){CELLS(q, halves, 0), H * D};
+  p.k = (Matrix){CELLS(k, halves, 1), G * D};
+  p.v = (Matrix){CELLS(v, halves, 2), G * D};
+  p.y = p.out = (Matrix){CELLS(y, halves, 3), H * D};
+  return p;
+}
+
+// q*, k*, v*, y*. False without memory.
+int tg_attention(int halves, long B, long T, long H, long G, long D, long window, const void *q, const void *k,
+                 const void *v, void *y, float *lse) {
+  Attention p = attention_of(halves, T, H, G, D, window, q, k, v, y);
   p.out_lse = lse;
   pool_run(attend, &p, B * G);
   return !p.failed;
 }
 
 // scores -> probabilities; slopes = dy v^T -> gradient of the scores, p (slope - dy . y) scaled.
-static void slope_rows(Attention *p, long i0, Reach r, float *scores, float *slopes, const float *y, const float *dy,
-                       const float *lse) {
-  long width = p->H * p->D;
+static void slope_rows(Attention *p, long i0, Reach r, float *scores, float *slopes, Matrix y, Matrix dy,
+                       const float *lse, float *room) {
+  long D = p->D;
   float scale = 1 / sqrtf((float)p->D);
   for (long i = 0; i < r.rows; i++) {
     float *s = scores + i * r.padded, *d = slopes + i * r.padded;
-    float along = vdot(y + i * width, dy + i * width, p->D);
+    float along = vdot(read_cells(y.cells, i * y.ld, D, room), read_cells(dy.cells, i * dy.ld, D, room + D), D);
     long from, to;
     // exp(-inf) = 0
     seen(p, i, r, i0, s, -INFINITY, &from, &to);
@@ -145,36 +160,39 @@ static void attend_grad(void *args, long index) {
   float *scores = pool_scratch(SCORES, most), *slopes = pool_scratch(SLOPES, most);
   float *keys_t = pool_scratch(KEYS_T, packed_size(D, T)), *values_t = pool_scratch(VALUES, packed_size(D, T));
   float *keys = pool_scratch(KEYS, packed_size(T, D)), *queries = pool_scratch(QUERIES, packed_size(BLOCK, D));
-  if (!scores || !slopes || !keys_t || !values_t || !keys || !queries) {
+  float *room = pool_scratch(ROOM, 2 * D);
+  if (!room || !scores || !slopes || !keys_t || !values_t || !keys || !queries) {
     p->failed = 1;
     return;
   }
-  pack_b(1, D, T, p->k + kv, kv_width, keys_t);
-  pack_b(1, D, T, p->v + kv, kv_width, values_t);
-  pack_b(0, T, D, p->k + kv, kv_width, keys);
+  pack_b(1, D, T, matrix_from(p->k, b * T, g * D), keys_t);
+  pack_b(1, D, T, matrix_from(p->v, b * T, g * D), values_t);
+  pack_b(0, T, D, matrix_from(p->k, b * T, g * D), keys);
   for (long t = 0; t < T; t++)
     for (long d = 0; d < D; d++) p->dk[kv + t * kv_width + d] = p->dv[kv + t * kv_width + d] = 0;
   for (long h = g * Q; h < (g + 1) * Q; h++)
     for (long i0 = 0; i0 < T; i0 += p->block) {
       Reach r = reach_of(p, i0);
-      long at = (b * T + i0) * width + h * D, to = kv + r.first * kv_width;
-      gemm_packed(0, r.rows, r.padded, D, p->q + at, width, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
-      gemm_packed(0, r.rows, r.padded, D, p->dy + at, width, packed_from(values_t, D, 0, r.first), panel_size(D), 0, slopes, r.padded);
-      slope_rows(p, i0, r, scores, slopes, p->y + at, p->dy + at, p->lse + (b * T + i0) * p->H + h);
-      gemm_packed(0, r.rows, D, r.count, slopes, r.padded, packed_from(keys, T, r.first, 0), panel_size(T), 0, p->dq + at, width);
-      pack_b(0, r.rows, D, p->q + at, width, queries);
-      gemm_packed(1, r.count, D, r.rows, slopes, r.padded, queries, panel_size(r.rows), 1, p->dk + to, kv_width);
-      pack_b(0, r.rows, D, p->dy + at, width, queries);
-      gemm_packed(1, r.count, D, r.rows, scores, r.padded, queries, panel_size(r.rows), 1, p->dv + to, kv_width);
+      long row = b * T + i0, to = kv + r.first * kv_width;
+      Matrix q = matrix_from(p->q, row, h * D), y = matrix_from(p->y, row, h * D), dy = matrix_from(p->dy, row, h * D);
+      gemm_packed(0, r.rows, r.padded, D, q, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
+      gemm_packed(0, r.rows, r.padded, D, dy, packed_from(values_t, D, 0, r.first), panel_size(D), 0, slopes, r.padded);
+      slope_rows(p, i0, r, scores, slopes, y, dy, p->lse + row * p->H + h, room);
+      Matrix probabilities = matrix(scores, r.padded), dscores = matrix(slopes, r.padded);
+      gemm_packed(0, r.rows, D, r.count, dscores, packed_from(keys, T, r.first, 0), panel_size(T), 0, p->dq + row * width + h * D, width);
+      pack_b(0, r.rows, D, q, queries);
+      gemm_packed(1, r.count, D, r.rows, dscores, queries, panel_size(r.rows), 1, p->dk + to, kv_width);
+      pack_b(0, r.rows, D, dy, queries);
+      gemm_packed(1, r.count, D, r.rows, probabilities, queries, panel_size(r.rows), 1, p->dv + to, kv_width);
     }
 }
 
-// False without memory.
-int tg_attention_grad(long B, long T, long H, long G, long D, long window, const float *q, const float *k,
-                      const float *v, const float *y, const float *lse, const float *dy, float *dq, float *dk,
-                      float *dv) {
-  Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .block = block_of(T), .q = q, .k = k, .v = v, .y = y, .lse = lse};
-  p.dy = dy;
+// q*, k*, v*, y*, dy*. False without memory.
+int tg_attention_grad(int halves, long B, long T, long H, long G, long D, long window, const void *q, const void *k,
+                      const void *v, const void *y, const float *lse, const void *dy, float *dq, float *dk, float *dv) {
+  Attention p = attention_of(halves, T, H, G, D, window, q, k, v, y);
+  p.lse = lse;
+  p.dy = (Matrix){CELLS(dy, halves, 4), H * D};
   p.dq = dq;
   p.dk = dk;
   p.dv = dv;

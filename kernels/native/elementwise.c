@@ -1,24 +1,26 @@
 // Elementwise operations on n floats, and the mix of the residual stream with the first embedding (rows/elementwise.h).
 #include "../rows/elementwise.h"
+#include "cells.h"
 #include "pool.h"
 
 // Floats of one task, and of one partial sum.
 #define PIECE 16384
+// Numbers widened at a time.
+#define SPAN 512
+// At most SPAN numbers from `from` on, one span after the other.
+#define EACH_SPAN(i, n, from, to) for (long i = from, n; n = MIN(SPAN, (to) - i), n > 0; i += SPAN)
 
 typedef struct {
   int op;
-  const float *a, *b;
-  float *out;
+  Cells a, b, out;
 } Binary;
 
 #define ALL(expression) \
   for (long i = from; i < to; i++) out[i] = expression
 
-static void binary_piece(void *args, long from, long to) {
-  Binary *p = args;
-  const float *a = p->a, *b = p->b;
-  float *restrict out = p->out;
-  switch (p->op) {
+static void binary_span(int op, long to, const float *a, const float *b, float *restrict out) {
+  const long from = 0;
+  switch (op) {
     case 0: ALL(a[i] + b[i]); break;
     case 1: ALL(a[i] - b[i]); break;
     case 2: ALL(a[i] * b[i]); break;
@@ -26,9 +28,19 @@ static void binary_piece(void *args, long from, long to) {
   }
 }
 
-// op 0 to 3: a + b, a - b, a * b, a / b
-void tg_binary(int op, long n, const float *a, const float *b, float *out) {
-  Binary p = {op, a, b, out};
+static void binary_piece(void *args, long from, long to) {
+  Binary *p = args;
+  float *out = p->out.at, a[SPAN], b[SPAN];
+  if (!p->a.half && !p->b.half) {
+    binary_span(p->op, to - from, (float *)p->a.at + from, (float *)p->b.at + from, out + from);
+    return;
+  }
+  EACH_SPAN(i, n, from, to) binary_span(p->op, n, read_cells(p->a, i, n, a), read_cells(p->b, i, n, b), out + i);
+}
+
+// op 0 to 3: a + b, a - b, a * b, a / b of a* and b*
+void tg_binary(int halves, int op, long n, const void *a, const void *b, float *out) {
+  Binary p = {op, CELLS(a, halves, 0), CELLS(b, halves, 1), CELLS(out, 0, 0)};
   pool_range(binary_piece, &p, n, PIECE);
 }
 
@@ -37,6 +49,17 @@ typedef struct {
   const float *x;
   float *out;
 } Affine;
+
+static void widen_piece(void *args, long from, long to) {
+  Binary *p = args;
+  widen((const bf16 *)p->a.at + from, to - from, (float *)p->out.at + from);
+}
+
+// bfloat16 -> floats
+void tg_widen(long n, const void *x, float *y) {
+  Binary p = {.a = CELLS(x, 1, 0), .out = CELLS(y, 0, 0)};
+  pool_range(widen_piece, &p, n, PIECE);
+}
 
 static void accumulate_piece(void *args, long from, long to) {
   Affine *p = args;
@@ -79,24 +102,32 @@ void tg_tanh(long n, const float *x, float *out) {
 }
 
 static void relu_squared_piece(void *args, long from, long to) {
-  Affine *p = args;
-  relu_squared_row(to - from, p->x + from, p->out + from);
+  Binary *p = args;
+  float x[SPAN], y[SPAN];
+  EACH_SPAN(i, n, from, to) {
+    relu_squared_row(n, read_cells(p->a, i, n, x), write_cells(p->out, i, y));
+    wrote_cells(p->out, i, n, y);
+  }
 }
 
-// max(x, 0)^2
-void tg_relu_squared(long n, const float *x, float *y) {
-  Affine p = {.x = x, .out = y};
+// y* = max(x, 0)^2 of x*
+void tg_relu_squared(int halves, long n, const void *x, void *y) {
+  Binary p = {.a = CELLS(x, halves, 0), .out = CELLS(y, halves, 1)};
   pool_range(relu_squared_piece, &p, n, PIECE);
 }
 
 static void relu_squared_grad_piece(void *args, long from, long to) {
   Binary *p = args;
-  relu_squared_grad_row(to - from, p->a + from, p->b + from, p->out + from);
+  float y[SPAN], dy[SPAN], dx[SPAN];
+  EACH_SPAN(i, n, from, to) {
+    relu_squared_grad_row(n, read_cells(p->a, i, n, y), read_cells(p->b, i, n, dy), write_cells(p->out, i, dx));
+    wrote_cells(p->out, i, n, dx);
+  }
 }
 
-// dx = 2 sqrt(y) dy
-void tg_relu_squared_grad(long n, const float *y, const float *dy, float *dx) {
-  Binary p = {0, y, dy, dx};
+// dx* = 2 sqrt(y) dy of y* and dy*
+void tg_relu_squared_grad(int halves, long n, const void *y, const void *dy, void *dx) {
+  Binary p = {0, CELLS(y, halves, 0), CELLS(dy, halves, 1), CELLS(dx, halves, 2)};
   pool_range(relu_squared_grad_piece, &p, n, PIECE);
 }
 

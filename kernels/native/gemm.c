@@ -1,7 +1,6 @@
 // Matrix products as in BLIS (Van Zee & van de Geijn 2015): B is packed once into panels of NR columns, blocks of rows
 // of A go against them through a kernel that holds an MR x NR tile of C in registers. A is read in place unless its
 // rows are far apart or it is stored transposed. See gemm.h.
-#include "bf16.h"
 #include "gemm.h"
 #include "pool.h"
 #if VL == 16
@@ -46,7 +45,16 @@ int tg_set_bf16(int on) {
 #define PARTS_LIMIT (1L << 19)
 
 // Panel [kc][MR] of rows i.. of op(A), columns k..; rows beyond m are zero.
-static void pack_a_panel(int ta, const float *A, long lda, long i, long k, long m, long kc, float *out) {
+static void pack_a_panel(int ta, Matrix M, long i, long k, long m, long kc, float *out) {
+  const float *A = M.cells.at;
+  long lda = M.ld;
+  if (M.cells.half) {
+    const bf16 *a = M.cells.at;
+    for (long c = 0; c < kc; c++)
+      for (long r = 0; r < MR; r++)
+        out[c * MR + r] = r >= m ? 0 : bf16_float(ta ? a[(k + c) * lda + i + r] : a[(i + r) * lda + k + c]);
+    return;
+  }
   if (ta && m == MR && gemm_mode == FLOATS) {
     for (long c = 0; c < kc; c++) memcpy(out + c * MR, A + (k + c) * lda + i, sizeof(float) * MR);
     return;
@@ -68,15 +76,24 @@ static void round_panel(float *panel, long K) {
 }
 
 // One panel [K][NR] from the columns j.. of op(B).
-static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long j, float *out) {
+static void pack_b_panel(int tb, long K, long N, Matrix M, long j, float *out) {
+  const float *B = M.cells.at;
+  long ldb = M.ld;
 #if HAS_PAIRS
   if (gemm_mode == PAIRS) {
-    pack_pairs(tb, K, N, B, ldb, j, (uint32_t *)out);
+    pack_pairs(tb, K, N, M, j, (uint32_t *)out);
     return;
   }
 #endif
   float *start = out;
   long cols = MIN(NR, N - j);
+  if (M.cells.half) {
+    const bf16 *b = M.cells.at;
+    for (long r = 0; r < K; r++)
+      for (long c = 0; c < NR; c++)
+        out[r * NR + c] = c >= cols ? 0 : bf16_float(tb ? b[(j + c) * ldb + r] : b[r * ldb + j + c]);
+    return;
+  }
   if (!tb) {
     for (long r = 0; r < K; r++, out += NR) {
       const float *b = B + r * ldb + j;
@@ -118,8 +135,8 @@ static void pack_b_panel(int tb, long K, long N, const float *B, long ldb, long 
   round_panel(start, K);
 }
 
-void pack_b(int tb, long K, long N, const float *B, long ldb, float *packed) {
-  for (long j = 0; j < N; j += NR) pack_b_panel(tb, K, N, B, ldb, j, packed + j / NR * panel_size(K));
+void pack_b(int tb, long K, long N, Matrix B, float *packed) {
+  for (long j = 0; j < N; j += NR) pack_b_panel(tb, K, N, B, j, packed + j / NR * panel_size(K));
 }
 
 // C [m,n] (+)= tile, through memory where it is cut.
@@ -185,8 +202,8 @@ static void kernel_rows(long kc, const float *a, long lda, const float *b, float
 
 #if HAS_PAIRS
 // gemm_packed on pairs; a pass is as many bytes deep as there.
-static void gemm_pairs(int ta, long M, long N, long K, const float *A, long lda, const uint32_t *packed, long panel,
-                       int add, float *C, long ldc) {
+static void gemm_pairs(int ta, long M, long N, long K, Matrix A, const uint32_t *packed, long panel, int add, float *C,
+                       long ldc) {
   uint32_t pa[MC * KC + 16] __attribute__((aligned(64)));
   for (long i0 = 0; i0 < M; i0 += MC) {
     long mc = MIN(MC, M - i0);
@@ -194,9 +211,9 @@ static void gemm_pairs(int ta, long M, long N, long K, const float *A, long lda,
       long kc = MIN(2 * KC, K - k0), pairs = (kc + 1) / 2, stride = ta ? pairs : (pairs + 15) / 16 * 16;
       if (ta)
         for (long i = 0; i < mc; i += MR)
-          pair_columns(A + k0 * lda + i0 + i, lda, MIN(MR, mc - i), kc, pa + i * stride);
+          pair_columns(matrix_from(A, k0, i0 + i), MIN(MR, mc - i), kc, pa + i * stride);
       else {
-        pair_rows(A + i0 * lda + k0, lda, mc, kc, pa, stride);
+        pair_rows(matrix_from(A, i0, k0), mc, kc, pa, stride);
         memset(pa + mc * stride, 0, sizeof(uint32_t) * (size_t)((MR - mc % MR) % MR * stride));
       }
       for (long j = 0; j < N; j += NR) {
@@ -215,20 +232,22 @@ static void gemm_pairs(int ta, long M, long N, long K, const float *A, long lda,
 }
 #endif
 
-void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const float *packed, long panel, int add,
-                 float *C, long ldc) {
+void gemm_packed(int ta, long M, long N, long K, Matrix of, const float *packed, long panel, int add, float *C,
+                 long ldc) {
 #if HAS_TILES
   if (gemm_height == TILE_BLOCK) {
-    gemm_tiles(ta, M, N, K, A, lda, (const uint32_t *)packed, panel, add, C, ldc);
+    gemm_tiles(ta, M, N, K, of, (const uint32_t *)packed, panel, add, C, ldc);
     return;
   }
 #endif
 #if HAS_PAIRS
   if (gemm_mode == PAIRS) {
-    gemm_pairs(ta, M, N, K, A, lda, (const uint32_t *)packed, panel, add, C, ldc);
+    gemm_pairs(ta, M, N, K, of, (const uint32_t *)packed, panel, add, C, ldc);
     return;
   }
 #endif
+  const float *A = of.cells.at;
+  long lda = of.ld;
   // Rows at a distance of whole pages meet in one cache set. What is read once is not worth packing.
   int in_place = gemm_mode == FLOATS && (ta ? N <= NR : lda % 1024 != 0 || N <= NR);
   float pa[MC * KC] __attribute__((aligned(64)));
@@ -237,7 +256,7 @@ void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const
     for (long k0 = 0; k0 < K || k0 == 0; k0 += KC) {
       long kc = MIN(KC, K - k0);
       for (long i = 0; i < mc; i += MR)
-        if (!in_place || mc - i < MR) pack_a_panel(ta, A, lda, i0 + i, k0, MIN(MR, mc - i), kc, pa + i * kc);
+        if (!in_place || mc - i < MR) pack_a_panel(ta, of, i0 + i, k0, MIN(MR, mc - i), kc, pa + i * kc);
       for (long j = 0; j < N; j += NR) {
         const float *b = packed + j / NR * panel + k0 * NR;
         for (long i = 0; i < mc; i += MR) {
@@ -255,10 +274,10 @@ void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const
 }
 
 typedef struct {
-  int ta, tb, add;
-  long M, N, K, lda, ldb, ldc, nc, columns, blocks, panels, depth;
-  const float *A, *B;
-  float *C, *packed, *parts;
+  int ta, tb, add, failed;
+  long M, N, K, nc, columns, blocks, panels, depth;
+  Matrix A, B, C;
+  float *packed, *parts;
 } Product;
 
 // Part of k, panel of B; parts are packed one after another.
@@ -266,22 +285,41 @@ static void pack_task(void *args, long from, long to) {
   Product *p = args;
   for (long i = from; i < to; i++) {
     long k = i / p->panels * p->depth, j = i % p->panels, kc = MIN(p->depth, p->K - k);
-    const float *B = p->tb ? p->B + k : p->B + k * p->ldb;
-    pack_b_panel(p->tb, kc, p->N, B, p->ldb, j * NR, p->packed + p->panels * panel_size(k) + j * panel_size(kc));
+    Matrix B = p->tb ? matrix_from(p->B, 0, k) : matrix_from(p->B, k, 0);
+    pack_b_panel(p->tb, kc, p->N, B, j * NR, p->packed + p->panels * panel_size(k) + j * panel_size(kc));
   }
+}
+
+// Columns of a block on their way to bfloat16; a whole number of panels.
+#define STAGED 512
+enum { STAGE = 1 };
+
+// gemm_packed into bfloat16, by way of floats. False without memory.
+static int gemm_narrowed(int ta, long M, long N, long K, Matrix A, const float *packed, Matrix C) {
+  float *stage = pool_scratch(STAGE, M * MIN(N, STAGED));
+  if (!stage) return 0;
+  for (long j = 0; j < N; j += STAGED) {
+    long n = MIN(STAGED, N - j);
+    gemm_packed(ta, M, n, K, A, packed + j / NR * panel_size(K), panel_size(K), 0, stage, n);
+    for (long i = 0; i < M; i++) narrow(stage + i * n, n, matrix_from(C, i, j).cells.at);
+  }
+  return 1;
 }
 
 static void block_task(void *args, long index) {
   Product *p = args;
   long k = index / (p->blocks * p->columns) * p->depth, kc = MIN(p->depth, p->K - k);
   long block = index % (p->blocks * p->columns) / p->columns, j = index % p->columns * p->nc;
-  long i = gemm_rows(p->M, p->blocks, block), end = gemm_rows(p->M, p->blocks, block + 1);
-  const float *A = p->ta ? p->A + k * p->lda + i : p->A + i * p->lda + k;
+  long i = gemm_rows(p->M, p->blocks, block), end = gemm_rows(p->M, p->blocks, block + 1), n = MIN(p->nc, p->N - j);
+  Matrix A = p->ta ? matrix_from(p->A, k, i) : matrix_from(p->A, i, k);
+  const float *packed = p->packed + p->panels * panel_size(k) + j / NR * panel_size(kc);
+  if (p->C.cells.half) {
+    if (!gemm_narrowed(p->ta, end - i, n, kc, A, packed, matrix_from(p->C, i, j))) p->failed = 1;
+    return;
+  }
   // The first part goes to C itself.
-  float *C = k == 0 ? p->C + i * p->ldc + j : p->parts + (k / p->depth - 1) * p->M * p->N + i * p->N + j;
-  gemm_packed(p->ta, end - i, MIN(p->nc, p->N - j), kc, A, p->lda,
-              p->packed + p->panels * panel_size(k) + j / NR * panel_size(kc), panel_size(kc), k == 0 && p->add, C,
-              k == 0 ? p->ldc : p->N);
+  float *C = k == 0 ? matrix_from(p->C, i, j).cells.at : p->parts + (k / p->depth - 1) * p->M * p->N + i * p->N + j;
+  gemm_packed(p->ta, end - i, n, kc, A, packed, panel_size(kc), k == 0 && p->add, C, k == 0 ? p->C.ld : p->N);
 }
 
 static void add_parts(void *args, long from, long to) {
@@ -289,7 +327,7 @@ static void add_parts(void *args, long from, long to) {
   for (long i = from; i < to; i++)
     for (long part = 0; part < (p->K - 1) / p->depth; part++) {
       const float *sums = p->parts + (part * p->M + i) * p->N;
-      float *restrict c = p->C + i * p->ldc;
+      float *restrict c = matrix_from(p->C, i, 0).cells.at;
       for (long j = 0; j < p->N; j++) c[j] += sums[j];
     }
 }
@@ -304,18 +342,16 @@ long gemm_blocks(long M, long parts) {
   return MIN(wanted, tiles);
 }
 
-int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
-         long ldc) {
+int gemm(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
   long columns = MAX(NR, PACK_LIMIT / MAX(K, 1) / NR * NR);
   // The sizes alone decide: results must not depend on the threads.
-  long parts = ta ? MIN(MIN(MAX_PARTS, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1)) : 1;
+  long parts = ta && !C.cells.half ? MIN(MIN(MAX_PARTS, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1)) : 1;
   long depth = parts > 1 ? ((K + parts - 1) / parts + 1) / 2 * 2 : MAX(K, 1);
   for (long j = 0; j < N; j += columns) {
     long n = MIN(columns, N - j);
-    Product p = {.ta = ta, .tb = tb, .add = add, .M = M, .N = n, .K = K, .lda = lda, .ldb = ldb, .ldc = ldc};
-    p.A = A;
-    p.B = tb ? B + j * ldb : B + j;
-    p.C = C + j;
+    Product p = {.ta = ta, .tb = tb, .add = add, .M = M, .N = n, .K = K, .A = A};
+    p.B = tb ? matrix_from(B, j, 0) : matrix_from(B, 0, j);
+    p.C = matrix_from(C, 0, j);
     p.depth = depth;
     p.panels = (n + NR - 1) / NR;
     parts = MAX(1, (K + depth - 1) / depth);
@@ -330,6 +366,7 @@ int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const
     p.nc = (p.panels + cuts - 1) / cuts * NR;
     p.columns = (n + p.nc - 1) / p.nc;
     pool_run(block_task, &p, parts * p.blocks * p.columns);
+    if (p.failed) return 0;
     if (parts > 1) pool_range(add_parts, &p, M, MAX(1, 16384 / (n * parts)));
   }
   return 1;
@@ -351,8 +388,8 @@ static void batch_task(void *args, long index) {
     b->failed = 1;
     return;
   }
-  pack_b(b->tb, b->K, b->N, B, b->tb ? b->K : b->N, packed);
-  gemm_packed(b->ta, b->M, b->N, b->K, b->A + index * b->stride_a, b->ta ? b->M : b->K, packed, panel_size(b->K), 0,
+  pack_b(b->tb, b->K, b->N, matrix(B, b->tb ? b->K : b->N), packed);
+  gemm_packed(b->ta, b->M, b->N, b->K, matrix(b->A + index * b->stride_a, b->ta ? b->M : b->K), packed, panel_size(b->K), 0,
               b->C + index * b->M * b->N, b->N);
 }
 
@@ -366,17 +403,20 @@ int tg_batch_matmul(int ta, int tb, long count, long M, long N, long K, const fl
     return !b.failed;
   }
   for (long i = 0; i < count; i++)
-    if (!gemm(ta, tb, M, N, K, A + i * stride_a, ta ? M : K, B + i * stride_b, tb ? K : N, 0, C + i * M * N, N))
+    if (!gemm(ta, tb, M, N, K, matrix(A + i * stride_a, ta ? M : K), matrix(B + i * stride_b, tb ? K : N), 0,
+              matrix(C + i * M * N, N)))
       return 0;
   return 1;
 }
 
-// y [N,O] = x [N,I] w [O,I]^T
-int tg_linear(long N, long I, long O, const float *x, const float *w, float *y) {
-  return gemm(0, 1, N, O, I, x, I, w, I, 0, y, O);
+// y* [N,O] = x* [N,I] w [O,I]^T; the stars in the order x, y
+int tg_linear(int halves, long N, long I, long O, const void *x, const float *w, void *y) {
+  return gemm(0, 1, N, O, I, (Matrix){CELLS(x, halves, 0), I}, matrix(w, I), 0, (Matrix){CELLS(y, halves, 1), O});
 }
 
-// dx [N,I] = dy [N,O] w [O,I], dw [O,I] = dy^T x
-int tg_linear_grad(long N, long I, long O, const float *x, const float *w, const float *dy, float *dx, float *dw) {
-  return gemm(0, 0, N, I, O, dy, O, w, I, 0, dx, I) && gemm(1, 0, O, I, N, dy, O, x, I, 0, dw, I);
+// dx* [N,I] = dy* [N,O] w [O,I], dw [O,I] = dy^T x*; the stars in the order x, dy, dx
+int tg_linear_grad(int halves, long N, long I, long O, const void *x, const float *w, const void *dy, void *dx,
+                   float *dw) {
+  Matrix X = {CELLS(x, halves, 0), I}, dY = {CELLS(dy, halves, 1), O}, dX = {CELLS(dx, halves, 2), I};
+  return gemm(0, 0, N, I, O, dY, matrix(w, I), 0, dX) && gemm(1, 0, O, I, N, dY, X, 0, matrix(dw, I));
 }

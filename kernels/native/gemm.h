@@ -5,7 +5,7 @@
 // In bf16 precision A and B are rounded to bfloat16 on their way in; sums and C stay float32. Where the processor
 // multiplies pairs of bfloat16 (AVX512-BF16, AMX), packed B holds pairs of rows, half the floats; elsewhere rounded floats.
 #pragma once
-#include "vector.h"
+#include "cells.h"
 
 // Accumulators fill the registers: 12 x 2 of 32 (AVX-512), 8 x 2 of 32 (NEON), 6 x 2 of 16 (AVX2, SSE).
 #if VL == 16
@@ -24,9 +24,20 @@ extern int gemm_mode;
 #define TILE_BLOCK 32
 extern long gemm_height;
 
-// On all threads; not from within a task. False when there is no memory for the packed B.
-int gemm(int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb, int add, float *C,
-         long ldc);
+// A stored matrix, rows `ld` apart.
+typedef struct {
+  Cells cells;
+  long ld;
+} Matrix;
+static inline Matrix matrix(const float *at, long ld) { return (Matrix){{(void *)at, 0}, ld}; }
+static inline Matrix matrix_from(Matrix m, long row, long column) {
+  m.cells = cells_from(m.cells, row * m.ld + column);
+  return m;
+}
+
+// On all threads; not from within a task. False when there is no memory for the packed B. A and B may hold bfloat16 in
+// bf16 precision, and so may C, which then is not added to.
+int gemm(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C);
 
 // Rows of M are dealt out as `blocks` blocks, of equal height but for whole tiles; the first row of block `index`.
 long gemm_blocks(long M, long parts);
@@ -41,7 +52,6 @@ static inline long packed_size(long K, long N) { return (N + NR - 1) / NR * pane
 static inline const float *packed_from(const float *packed, long K, long k0, long j0) {
   return packed + j0 / NR * panel_size(K) + panel_size(k0);
 }
-void pack_b(int tb, long K, long N, const float *B, long ldb, float *packed);
+void pack_b(int tb, long K, long N, Matrix B, float *packed);
 // `panel` is the distance between panels, the panel_size of what was packed.
-void gemm_packed(int ta, long M, long N, long K, const float *A, long lda, const float *packed, long panel, int add,
-                 float *C, long ldc);
+void gemm_packed(int ta, long M, long N, long K, Matrix A, const float *packed, long panel, int add, float *C, long ldc);

@@ -19,7 +19,8 @@ typedef struct {
   // Of d loss / d logits; 0: no gradient is wanted.
   float weight;
   const int32_t *targets;
-  const float *x, *w;
+  Matrix x;
+  const float *w;
   float *z, *losses, *dx, *packed_t, *packed;
 } Head;
 
@@ -32,10 +33,10 @@ static void head_rows(Head *p, long from, long to) {
 static void head_block(void *args, long index) {
   Head *p = args;
   long C = p->C, V = p->V, from = gemm_rows(p->rows, p->blocks, index), to = gemm_rows(p->rows, p->blocks, index + 1);
-  gemm_packed(0, to - from, V, C, p->x + from * C, C, p->packed_t, panel_size(C), 0, p->z + from * p->stride, p->stride);
+  gemm_packed(0, to - from, V, C, matrix_from(p->x, from, 0), p->packed_t, panel_size(C), 0, p->z + from * p->stride, p->stride);
   head_rows(p, from, to);
   if (p->dx)
-    gemm_packed(0, to - from, C, V, p->z + from * p->stride, p->stride, p->packed, panel_size(V), 0, p->dx + from * C, C);
+    gemm_packed(0, to - from, C, V, matrix(p->z + from * p->stride, p->stride), p->packed, panel_size(V), 0, p->dx + from * C, C);
 }
 
 // w for the logits, and where a gradient is wanted for dx.
@@ -45,15 +46,15 @@ static void pack_panels(void *args, long from, long to) {
   for (long i = from; i < to; i++) {
     long j = (i < panels ? i : i - panels) * NR;
     if (i < panels)
-      pack_b(1, C, MIN(NR, V - j), p->w + j * C, C, p->packed_t + j / NR * panel_size(C));
+      pack_b(1, C, MIN(NR, V - j), matrix(p->w + j * C, C), p->packed_t + j / NR * panel_size(C));
     else
-      pack_b(0, V, MIN(NR, C - j), p->w + j, C, p->packed + j / NR * panel_size(V));
+      pack_b(0, V, MIN(NR, C - j), matrix(p->w + j, C), p->packed + j / NR * panel_size(V));
   }
 }
 
 // reduction 0: losses [N]; 1: their mean over targets that are not -1 (0 without any); 2: their sum. dx [N,C] and dw
-// [V,C], or both NULL. Returns 0, -1 without memory, or 1 + the first n whose target is not in [-1, V).
-long tg_lm_head(long N, long C, long V, float cap, int reduction, const float *x, const float *w,
+// [V,C], or both NULL; x*. Returns 0, -1 without memory, or 1 + the first n whose target is not in [-1, V).
+long tg_lm_head(int halves, long N, long C, long V, float cap, int reduction, const void *x, const float *w,
                 const int32_t *targets, float *loss, float *dx, float *dw) {
   long counted = 0;
   for (long n = 0; n < N; n++) {
@@ -77,10 +78,10 @@ long tg_lm_head(long N, long C, long V, float cap, int reduction, const float *x
     head.blocks = gemm_blocks(m, 1);
     head.targets = targets + n;
     head.losses = losses + n;
-    head.x = x + n * C;
+    head.x = matrix_from((Matrix){CELLS(x, halves, 0), C}, n, 0);
     head.dx = dx ? dx + n * C : NULL;
     pool_run(head_block, &head, head.blocks);
-    if (dw && !gemm(1, 0, V, C, m, z, stride, x + n * C, C, n > 0, dw, C)) return -1;
+    if (dw && !gemm(1, 0, V, C, m, matrix(z, stride), head.x, n > 0, matrix(dw, C))) return -1;
   }
   if (reduction == 0) return 0;
   double sum = 0;

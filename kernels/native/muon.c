@@ -45,11 +45,11 @@ int tg_muon_matrix(long i, float *param, const float *grad) {
 // C = op(A) op(B), on all threads or, where matrices run side by side, on this one.
 static int multiply(Muon *p, int ta, int tb, long M, long N, long K, const float *A, long lda, const float *B, long ldb,
                     float *C) {
-  if (!p->side_by_side) return gemm(ta, tb, M, N, K, A, lda, B, ldb, 0, C, N);
+  if (!p->side_by_side) return gemm(ta, tb, M, N, K, matrix(A, lda), matrix(B, ldb), 0, matrix(C, N));
   float *packed = pool_scratch(PACKED, packed_size(K, N));
   if (!packed) return 0;
-  pack_b(tb, K, N, B, ldb, packed);
-  gemm_packed(ta, M, N, K, A, lda, packed, panel_size(K), 0, C, N);
+  pack_b(tb, K, N, matrix(B, ldb), packed);
+  gemm_packed(ta, M, N, K, matrix(A, lda), packed, panel_size(K), 0, C, N);
   return 1;
 }
 
@@ -59,11 +59,11 @@ static int multiply_symmetric(Muon *p, int ta, int tb, long n, long K, const flo
   if (!p->side_by_side || n <= NR) return multiply(p, ta, tb, n, n, K, A, lda, B, ldb, C);
   float *packed = pool_scratch(PACKED, packed_size(K, n));
   if (!packed) return 0;
-  pack_b(tb, K, n, B, ldb, packed);
+  pack_b(tb, K, n, matrix(B, ldb), packed);
   const long height = 2 * MR;
   for (long i = 0; i < n; i += height) {
     long from = i / NR * NR;
-    gemm_packed(ta, MIN(height, n - i), n - from, K, ta ? A + i : A + i * lda, lda, packed_from(packed, K, 0, from),
+    gemm_packed(ta, MIN(height, n - i), n - from, K, matrix(ta ? A + i : A + i * lda, lda), packed_from(packed, K, 0, from),
                 panel_size(K), 0, C + i * n + from, n);
   }
   // In squares, as columns a power of two apart would evict each other.

@@ -1,66 +1,94 @@
 // The parts of gemm.c for pairs of bfloat16 (AVX512-BF16): packing, and the kernel. A panel of B is [K/2][NR] pairs of
 // rows; A is rows of pairs of columns, or where it is stored transposed a panel [K/2][MR].
 #pragma once
-#include "bf16.h"
+#include "cells.h"
 #include "gemm.h"
 #include "transpose.h"
 #include <immintrin.h>
 
-// Lane i: a[i] in the lower half, b[i] in the upper.
-INLINE __m512i join(__m512 a, __m512 b) {
-  __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
-  __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(b));
-  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+// The numbers that the mask names, one a lane, in its lower half; zeros elsewhere.
+INLINE __m512i lanes(const void *a, int half, __mmask16 mask) {
+  __m256i bits = half ? _mm256_maskz_loadu_epi16(mask, a) : (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, a));
+  return _mm512_cvtepu16_epi32(bits);
 }
 
-// Neighbours of one row: lane i holds a[2i] and a[2i+1], of n floats, zeros beyond.
-INLINE __m512i neighbours(const float *a, long n) {
+// Lane i: a[i] in the lower half, b[i] in the upper.
+INLINE __m512i join(const void *a, __mmask16 of_a, const void *b, __mmask16 of_b, int half) {
+  return _mm512_or_si512(lanes(a, half, of_a), _mm512_slli_epi32(lanes(b, half, of_b), 16));
+}
+
+// Neighbours of one row: lane i holds a[2i] and a[2i+1], of n numbers, zeros beyond.
+INLINE __m512i neighbours(const void *cells, int half, long n) {
+  if (half) return _mm512_maskz_loadu_epi16(n >= 32 ? 0xffffffff : (1u << n) - 1, cells);
+  const float *a = cells;
   __mmask16 first = n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
   __mmask16 second = n >= 32 ? 0xffff : n <= 16 ? 0 : (__mmask16)((1u << (n - 16)) - 1);
   return (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, n > 16 ? a + 16 : a),
                                       _mm512_maskz_loadu_ps(first, a));
 }
 
-static void pack_pairs(int tb, long K, long N, const float *B, long ldb, long j, uint32_t *out) {
+#define FROM(cells, half, i) ((const char *)(cells) + (i) * (half ? 2L : 4L))
+
+INLINE void pack_pairs_of(int half, int tb, long K, long N, const void *B, long ldb, long j, uint32_t *out) {
   long cols = MIN(NR, N - j);
   if (!tb) {
     __mmask16 m0 = cols >= 16 ? 0xffff : (__mmask16)((1u << cols) - 1);
     __mmask16 m1 = cols >= 32 ? 0xffff : cols <= 16 ? 0 : (__mmask16)((1u << (cols - 16)) - 1);
     for (long k = 0; k < K; k += 2, out += NR) {
-      const float *b = B + k * ldb + j, *c = b + ldb;
+      const char *b = FROM(B, half, k * ldb + j), *c = FROM(b, half, ldb);
       __mmask16 n0 = k + 1 < K ? m0 : 0, n1 = k + 1 < K ? m1 : 0;
-      const float *b1 = m1 ? b + 16 : b, *c1 = n1 ? c + 16 : b, *c0 = n0 ? c : b;
-      _mm512_storeu_si512(out, join(_mm512_maskz_loadu_ps(m0, b), _mm512_maskz_loadu_ps(n0, c0)));
-      _mm512_storeu_si512(out + 16, join(_mm512_maskz_loadu_ps(m1, b1), _mm512_maskz_loadu_ps(n1, c1)));
+      _mm512_storeu_si512(out, join(b, m0, n0 ? c : b, n0, half));
+      _mm512_storeu_si512(out + 16, join(m1 ? FROM(b, half, 16) : b, m1, n1 ? FROM(c, half, 16) : b, n1, half));
     }
     return;
   }
   for (long k = 0; k < K; k += 32) {
     long pairs = MIN(16, (K - k + 1) / 2);
-    for (long half = 0; half < NR; half += 16) {
+    for (long side = 0; side < NR; side += 16) {
       __m512i rows[16];
       for (long c = 0; c < 16; c++)
-        rows[c] = half + c < cols ? neighbours(B + (j + half + c) * ldb + k, K - k) : _mm512_setzero_si512();
+        rows[c] = side + c < cols ? neighbours(FROM(B, half, (j + side + c) * ldb + k), half, K - k)
+                                  : _mm512_setzero_si512();
       transpose16(rows);
-      for (long i = 0; i < pairs; i++) _mm512_storeu_si512(out + (k / 2 + i) * NR + half, rows[i]);
+      for (long i = 0; i < pairs; i++) _mm512_storeu_si512(out + (k / 2 + i) * NR + side, rows[i]);
     }
   }
 }
 
+static void pack_pairs(int tb, long K, long N, Matrix B, long j, uint32_t *out) {
+  if (B.cells.half)
+    pack_pairs_of(1, tb, K, N, B.cells.at, B.ld, j, out);
+  else
+    pack_pairs_of(0, tb, K, N, B.cells.at, B.ld, j, out);
+}
+
 // Rows of A [m, kc] -> out [m][stride].
-static void pair_rows(const float *A, long lda, long m, long kc, uint32_t *out, long stride) {
+INLINE void pair_rows_of(int half, const void *A, long lda, long m, long kc, uint32_t *out, long stride) {
   for (long r = 0; r < m; r++)
-    for (long k = 0; k < kc; k += 32) _mm512_storeu_si512(out + r * stride + k / 2, neighbours(A + r * lda + k, kc - k));
+    for (long k = 0; k < kc; k += 32)
+      _mm512_storeu_si512(out + r * stride + k / 2, neighbours(FROM(A, half, r * lda + k), half, kc - k));
+}
+static void pair_rows(Matrix A, long m, long kc, uint32_t *out, long stride) {
+  if (A.cells.half)
+    pair_rows_of(1, A.cells.at, A.ld, m, kc, out, stride);
+  else
+    pair_rows_of(0, A.cells.at, A.ld, m, kc, out, stride);
 }
 
 // A stored [kc, m] -> out [(kc+1)/2][MR]; a store runs over into the next pair's place, which follows.
-static void pair_columns(const float *A, long lda, long m, long kc, uint32_t *out) {
+INLINE void pair_columns_of(int half, const void *A, long lda, long m, long kc, uint32_t *out) {
   __mmask16 mask = (__mmask16)((1u << m) - 1);
   for (long k = 0; k < kc; k += 2) {
-    const float *a = A + k * lda;
-    __m512 next = k + 1 < kc ? _mm512_maskz_loadu_ps(mask, a + lda) : _mm512_setzero_ps();
-    _mm512_storeu_si512(out + k / 2 * MR, join(_mm512_maskz_loadu_ps(mask, a), next));
+    const char *a = FROM(A, half, k * lda);
+    int next = k + 1 < kc;
+    _mm512_storeu_si512(out + k / 2 * MR, join(a, mask, next ? FROM(a, half, lda) : a, next ? mask : 0, half));
   }
+}
+static void pair_columns(Matrix A, long m, long kc, uint32_t *out) {
+  if (A.cells.half)
+    pair_columns_of(1, A.cells.at, A.ld, m, kc, out);
+  else
+    pair_columns_of(0, A.cells.at, A.ld, m, kc, out);
 }
 
 // One tile over `pairs` pairs: row i of A is at a + i * row, its pairs `column` apart.

@@ -1,43 +1,59 @@
 // Rotary position embedding, then the RMS norm of each head, and the gradient (rows/rotary.h). Row n is position n mod T.
 // N rows of H heads of D floats; cos and sin [T, D/2].
 #include "../rows/rotary.h"
+#include "cells.h"
 #include "pool.h"
 
 typedef struct {
   long T, H, D;
   float epsilon;
-  const float *x, *y, *rstd, *dy, *cos, *sin;
-  float *out, *out_rstd;
+  Cells x, y, out;
+  const float *rstd, *dy, *cos, *sin;
+  float *out_rstd;
 } Rotary;
 
 static void rotary_rows(void *args, long from, long to) {
   Rotary p = *(Rotary *)args;
   long H = p.H, D = p.D, half = D / 2;
+  float from_room[p.x.half ? H * D : 1], to_room[p.out.half ? H * D : 1];
   for (long n = from; n < to; n++) {
     const float *cos = p.cos + n % p.T * half, *sin = p.sin + n % p.T * half;
-    for (long r = n * H; r < (n + 1) * H; r++)
-      rotary_row(D, p.epsilon, p.x + r * D, cos, sin, p.out + r * D, p.out_rstd + r);
+    const float *x = read_cells(p.x, n * H * D, H * D, from_room);
+    float *y = write_cells(p.out, n * H * D, to_room);
+    for (long h = 0; h < H; h++)
+      rotary_row(D, p.epsilon, x + h * D, cos, sin, y + h * D, p.out_rstd + n * H + h);
+    wrote_cells(p.out, n * H * D, H * D, to_room);
   }
 }
 
-void tg_rotary(long N, long T, long H, long D, float epsilon, const float *x, const float *cos, const float *sin,
-               float *y, float *rstd) {
-  Rotary p = {.T = T, .H = H, .D = D, .epsilon = epsilon, .x = x, .cos = cos, .sin = sin, .out = y, .out_rstd = rstd};
+// x*, y*
+void tg_rotary(int halves, long N, long T, long H, long D, float epsilon, const void *x, const float *cos,
+               const float *sin, void *y, float *rstd) {
+  Rotary p = {.T = T, .H = H, .D = D, .epsilon = epsilon, .cos = cos, .sin = sin, .out_rstd = rstd};
+  p.x = CELLS(x, halves, 0);
+  p.out = CELLS(y, halves, 1);
   pool_range(rotary_rows, &p, N, grain_rows(H * D));
 }
 
 static void rotary_grad_rows(void *args, long from, long to) {
   Rotary p = *(Rotary *)args;
   long H = p.H, D = p.D, half = D / 2;
+  float from_room[p.y.half ? H * D : 1], to_room[p.out.half ? H * D : 1];
   for (long n = from; n < to; n++) {
     const float *cos = p.cos + n % p.T * half, *sin = p.sin + n % p.T * half;
-    for (long r = n * H; r < (n + 1) * H; r++)
-      rotary_grad_row(D, p.y + r * D, p.rstd[r], cos, sin, p.dy + r * D, p.out + r * D);
+    const float *y = read_cells(p.y, n * H * D, H * D, from_room);
+    float *dx = write_cells(p.out, n * H * D, to_room);
+    for (long h = 0; h < H; h++)
+      rotary_grad_row(D, y + h * D, p.rstd[n * H + h], cos, sin, p.dy + (n * H + h) * D, dx + h * D);
+    wrote_cells(p.out, n * H * D, H * D, to_room);
   }
 }
 
-void tg_rotary_grad(long N, long T, long H, long D, const float *y, const float *rstd, const float *cos,
-                    const float *sin, const float *dy, float *dx) {
-  Rotary p = {.T = T, .H = H, .D = D, .y = y, .rstd = rstd, .cos = cos, .sin = sin, .dy = dy, .out = dx};
+// y*, dx*
+void tg_rotary_grad(int halves, long N, long T, long H, long D, const void *y, const float *rstd, const float *cos,
+                    const float *sin, const float *dy, void *dx) {
+  Rotary p = {.T = T, .H = H, .D = D, .rstd = rstd, .cos = cos, .sin = sin, .dy = dy};
+  p.y = CELLS(y, halves, 0);
+  p.out = CELLS(dx, halves, 1);
   pool_range(rotary_grad_rows, &p, N, grain_rows(H * D));
 }

@@ -1,6 +1,7 @@
 // Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:, :K] w^T), one gate a token and kv head
 // (rows/value_embedding.h). N tokens, C width of x, G kv heads of D floats, K gate channels; w [G, K].
 #include "../rows/value_embedding.h"
+#include "cells.h"
 #include "pool.h"
 
 // Tokens whose share of dw is summed on its own.
@@ -8,23 +9,31 @@
 
 typedef struct {
   long C, G, D, K;
-  const float *v, *ve, *x, *w, *gate, *dy;
-  float *y, *out_gate, *dve, *dx, *sums;
+  Cells v, x, y;
+  const float *ve, *w, *gate, *dy;
+  float *out_gate, *dve, *dx, *sums;
 } Gated;
 
 static void gated_rows(void *args, long from, long to) {
   Gated p = *(Gated *)args;
   long G = p.G, D = p.D;
-  for (long n = from; n < to; n++)
-    for (long g = 0; g < G; g++) {
-      long r = n * G + g;
-      gated_row(D, p.K, p.v + r * D, p.ve + r * D, p.x + n * p.C, p.w + g * p.K, p.y + r * D, p.out_gate + r);
-    }
+  float v_room[p.v.half ? G * D : 1], x_room[p.x.half ? p.K : 1], y_room[p.y.half ? G * D : 1];
+  for (long n = from; n < to; n++) {
+    const float *v = read_cells(p.v, n * G * D, G * D, v_room), *x = read_cells(p.x, n * p.C, p.K, x_room);
+    float *y = write_cells(p.y, n * G * D, y_room);
+    for (long g = 0; g < G; g++)
+      gated_row(D, p.K, v + g * D, p.ve + (n * G + g) * D, x, p.w + g * p.K, y + g * D, p.out_gate + n * G + g);
+    wrote_cells(p.y, n * G * D, G * D, y_room);
+  }
 }
 
-void tg_value_embedding(long N, long C, long G, long D, long K, const float *v, const float *ve, const float *x,
-                        const float *w, float *y, float *gate) {
-  Gated p = {.C = C, .G = G, .D = D, .K = K, .v = v, .ve = ve, .x = x, .w = w, .y = y, .out_gate = gate};
+// v*, x*, y*
+void tg_value_embedding(int halves, long N, long C, long G, long D, long K, const void *v, const float *ve,
+                        const void *x, const float *w, void *y, float *gate) {
+  Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .w = w, .out_gate = gate};
+  p.v = CELLS(v, halves, 0);
+  p.x = CELLS(x, halves, 1);
+  p.y = CELLS(y, halves, 2);
   pool_range(gated_rows, &p, N, grain_rows(G * D));
 }
 
@@ -33,24 +42,24 @@ static void gated_grad_rows(void *args, long from, long to) {
   long C = p.C, G = p.G, D = p.D, K = p.K;
   float *restrict dw = p.sums + from / PIECE * G * (K + 1);
   memset(dw, 0, sizeof(float) * (size_t)(G * K));
-  float *dz = dw + G * K;
+  float *dz = dw + G * K, x_room[p.x.half ? K : 1];
   for (long n = from; n < to; n++) {
     for (long g = 0; g < G; g++) {
       long r = n * G + g;
       dz[g] = gated_grad_row(D, p.ve + r * D, p.gate[r], p.dy + r * D, p.dve + r * D);
     }
     gate_dx_row(C, G, K, dz, p.w, p.dx + n * C);
-    const float *x = p.x + n * C;
+    const float *x = read_cells(p.x, n * C, K, x_room);
     for (long g = 0; g < G; g++)
       for (long k = 0; k < K; k++) dw[g * K + k] += dz[g] * x[k];
   }
 }
 
-// The gradient of v is dy. False without memory.
-int tg_value_embedding_grad(long N, long C, long G, long D, long K, const float *ve, const float *x, const float *w,
-                            const float *gate, const float *dy, float *dve, float *dx, float *dw) {
+// The gradient of v is dy; x*. False without memory.
+int tg_value_embedding_grad(int halves, long N, long C, long G, long D, long K, const float *ve, const void *x,
+                            const float *w, const float *gate, const float *dy, float *dve, float *dx, float *dw) {
   long pieces = (N + PIECE - 1) / PIECE;
-  Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .x = x, .w = w, .gate = gate, .dy = dy, .dve = dve, .dx = dx};
+  Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .x = CELLS(x, halves, 0), .w = w, .gate = gate, .dy = dy, .dve = dve, .dx = dx};
   // Of each piece its share of dw [G,K], and room for a token's dz [G].
   p.sums = pool_scratch(1, pieces * G * (K + 1));
   if (!p.sums) return 0;

@@ -141,7 +141,7 @@ export function applyLayer(
 
 /** The normalised token embedding, [N, C]: where the residual stream starts. */
 export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
-  rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids));
+  rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids), { residual: true });
 
 /**
  * The final normalised residual stream, from which logits are taken.

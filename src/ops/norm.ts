@@ -1,7 +1,7 @@
 // Root-mean-square norm without a learned gain (Zhang & Sennrich 2019, equation 4; PyTorch's F.rms_norm).
 //
 // Fused kernels (optional):
-//   RmsNorm {x [N,C]} attrs {epsilon} -> [y [N,C], rstd [N,1]]
+//   RmsNorm {x [N,C]} attrs {epsilon, residual} -> [y [N,C], rstd [N,1]]
 //   RmsNormGrad {y [N,C], rstd [N,1], dy [N,C]} -> [dx [N,C]]
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -14,13 +14,14 @@ export const RMS_EPSILON = 2 ** -23;
 
 /**
  * y = x * rsqrt(mean(x^2) + epsilon) over the last axis of x [N,C].
+ * @param options.residual y goes on in the residual stream, not only into products: kept as float32 in any precision
  * @throws UsageError when x is not a matrix
  */
-export function rmsNorm(x: tf.Tensor2D): tf.Tensor2D {
+export function rmsNorm(x: tf.Tensor2D, { residual = false } = {}): tf.Tensor2D {
   expect(x.rank === 2, () => `Expected a matrix [N,C] to normalise, got [${x.shape}]`);
   return differentiable([x], () => {
     if (hasKernel('RmsNorm')) {
-      const [y, rstd] = runFused('RmsNorm', { x }, { epsilon: RMS_EPSILON });
+      const [y, rstd] = runFused('RmsNorm', { x }, { epsilon: RMS_EPSILON, residual });
       return {
         value: y as tf.Tensor2D,
         saved: [y!, rstd!],

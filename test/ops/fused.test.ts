@@ -71,7 +71,7 @@ const CASES: {
     forward: {
       kernel: 'RmsNorm',
       inputs: ['x'],
-      attrs: { epsilon: RMS_EPSILON },
+      attrs: { epsilon: RMS_EPSILON, residual: false },
       outputs: [
         [2, 3],
         [2, 1],

@@ -21,6 +21,18 @@ static float *fill(long n, float scale) {
 }
 static float *array(long n) { return fill(n, 1); }
 
+// Of the current round's kernels: which arrays hold bfloat16. cells(bit, n) is array number `bit`.
+static int halves;
+static void *cells(int bit, long n) {
+  if (!(halves >> bit & 1)) return array(n);
+  uint16_t *p = malloc(sizeof(uint16_t) * (size_t)n);
+  // +-0.5 to 1, whatever the lower bits.
+  for (long i = 0; i < n; i++) p[i] = (uint16_t)(0x3f00 | (draw() & 0x807f));
+  held[count] = (float *)p;
+  lengths[count++] = 0;
+  return p;
+}
+
 static void release(const char *kernel) {
   while (count > 0) {
     float *p = held[--count];
@@ -47,35 +59,38 @@ static void round_of(long limit) {
       release("batch_matmul");
     }
   long N = size(limit), I = size(limit), O = size(limit);
-  float *x = array(N * I), *w = array(O * I);
-  tg_linear(N, I, O, x, w, array(N * O));
-  tg_linear_grad(N, I, O, x, w, array(N * O), array(N * I), array(O * I));
+  void *x = cells(0, N * I);
+  float *w = array(O * I);
+  tg_linear(halves, N, I, O, x, w, cells(1, N * O));
+  tg_linear_grad(halves, N, I, O, x, w, cells(1, N * O), cells(2, N * I), array(O * I));
   release("linear");
 
   // Rows enough for a gradient in parts.
   N = 500 + size(8 * limit);
-  tg_linear_grad(N, I, O, array(N * I), array(O * I), array(N * O), array(N * I), array(O * I));
+  tg_linear_grad(halves, N, I, O, cells(0, N * I), array(O * I), cells(1, N * O), cells(2, N * I), array(O * I));
   release("linear of many rows");
   N = size(limit);
 
-  x = array(N * I);
-  float *y = array(N * I), *rstd = array(N);
-  tg_rms_norm(N, I, 1e-7f, x, y, rstd);
-  tg_rms_norm_grad(N, I, y, rstd, array(N * I), array(N * I));
+  void *y = cells(0, N * I);
+  float *rstd = array(N);
+  tg_rms_norm(halves, N, I, 1e-7f, array(N * I), y, rstd);
+  tg_rms_norm_grad(halves, N, I, y, rstd, cells(1, N * I), array(N * I));
   release("rms_norm");
 
   long T = size(limit), B = size(3), H = size(3), half = size(20), D = 2 * half;
   float *cosines = array(T * half), *sines = array(T * half);
-  x = array(B * T * H * D), y = array(B * T * H * D), rstd = array(B * T * H);
-  tg_rotary(B * T, T, H, D, 1e-7f, x, cosines, sines, y, rstd);
-  tg_rotary_grad(B * T, T, H, D, y, rstd, cosines, sines, array(B * T * H * D), array(B * T * H * D));
+  rstd = array(B * T * H);
+  tg_rotary(halves, B * T, T, H, D, 1e-7f, cells(0, B * T * H * D), cosines, sines, cells(1, B * T * H * D), rstd);
+  tg_rotary_grad(halves, B * T, T, H, D, cells(0, B * T * H * D), rstd, cosines, sines, array(B * T * H * D),
+                 cells(1, B * T * H * D));
   release("rotary");
 
   long G = size(3), C = size(limit), K = size(C), rows = size(5 * limit);
   float *ve = array(rows * G * D), *gate = array(rows * G);
-  x = array(rows * C), w = array(G * K);
-  tg_value_embedding(rows, C, G, D, K, array(rows * G * D), ve, x, w, array(rows * G * D), gate);
-  tg_value_embedding_grad(rows, C, G, D, K, ve, x, w, gate, array(rows * G * D), array(rows * G * D), array(rows * C),
+  w = array(G * K);
+  tg_value_embedding(halves, rows, C, G, D, K, cells(0, rows * G * D), ve, cells(1, rows * C), w,
+                     cells(2, rows * G * D), gate);
+  tg_value_embedding_grad(halves, rows, C, G, D, K, ve, cells(0, rows * C), w, gate, array(rows * G * D), array(rows * G * D), array(rows * C),
                           array(G * K));
   release("value_embedding");
 
@@ -87,31 +102,36 @@ static void round_of(long limit) {
   free(list);
 
   long n = size(500 * limit);
-  for (int op = 0; op < 3; op++) tg_binary(op, n, array(n), array(n), array(n));
+  for (int op = 0; op < 3; op++) tg_binary(halves, op, n, cells(0, n), cells(1, n), array(n));
+  int unmarked = halves;
+  halves = 1;
+  tg_widen(n, cells(0, n), array(n));
+  halves = unmarked;
   tg_affine(n, 2, 1, array(n), array(n));
   tg_accumulate(n, 0.5f, array(n), array(n));
   tg_tanh(n, array(n), array(n));
-  y = array(n);
-  tg_relu_squared(n, array(n), y);
-  tg_relu_squared_grad(n, y, array(n), array(n));
+  y = cells(1, n);
+  tg_relu_squared(halves, n, cells(0, n), y);
+  tg_relu_squared_grad((halves & 6) | (halves >> 1 & 1), n, y, cells(1, n), cells(2, n));
   long L = size(4), layer = (long)(draw() % L);
   float *x0 = array(n), *a = array(L), *b = array(L);
-  x = array(n);
-  tg_residual_mix(n, layer, x, x0, a, b, array(n));
-  tg_residual_mix_grad(n, L, layer, x, x0, a, b, array(n), array(n), array(n), array(L), array(L));
+  float *residual = array(n);
+  tg_residual_mix(n, layer, residual, x0, a, b, array(n));
+  tg_residual_mix_grad(n, L, layer, residual, x0, a, b, array(n), array(n), array(n), array(L), array(L));
   release("elementwise");
 
   long Q = size(3), window = (long)(draw() % (T + 1)), E = size(40);
-  float *q = array(B * T * G * Q * E), *k = array(B * T * G * E), *v = array(B * T * G * E), *lse = array(B * T * G * Q);
-  y = array(B * T * G * Q * E);
-  tg_attention(B, T, G * Q, G, E, window, q, k, v, y, lse);
-  tg_attention_grad(B, T, G * Q, G, E, window, q, k, v, y, lse, array(B * T * G * Q * E), array(B * T * G * Q * E),
+  void *q = cells(0, B * T * G * Q * E), *k = cells(1, B * T * G * E), *v = cells(2, B * T * G * E);
+  float *lse = array(B * T * G * Q);
+  y = cells(3, B * T * G * Q * E);
+  tg_attention(halves, B, T, G * Q, G, E, window, q, k, v, y, lse);
+  tg_attention_grad(halves, B, T, G * Q, G, E, window, q, k, v, y, lse, cells(4, B * T * G * Q * E), array(B * T * G * Q * E),
                     array(B * T * G * E), array(B * T * G * E));
   release("attention");
 
   list = ids(rows, -1, V);
   for (int reduction = 0; reduction < 3; reduction++)
-    tg_lm_head(rows, C, V, reduction == 1 ? 100 : 15, reduction, array(rows * C), array(V * C), list,
+    tg_lm_head(halves, rows, C, V, reduction == 1 ? 100 : 15, reduction, cells(0, rows * C), array(V * C), list,
                array(reduction ? 1 : rows), reduction ? array(rows * C) : NULL, reduction ? array(V * C) : NULL);
   release("lm_head");
   free(list);
@@ -133,10 +153,12 @@ int main(void) {
     tg_set_threads(threads);
     round_of(1);
     for (int i = 0; i < 8; i++, rounds++) {
-      tg_set_bf16(i % 4 > 1);
+      int bf16 = i % 4 > 1;
+      tg_set_bf16(bf16);
+      halves = bf16 ? (int)(draw() % 32) : 0;
       round_of(i % 2 ? 40 : 140);
     }
-    tg_set_bf16(0);
+    tg_set_bf16(halves = 0);
   }
   printf("%d rounds\n", rounds);
   return 0;

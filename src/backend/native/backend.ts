@@ -13,9 +13,43 @@ import { type Recording, recordWork } from './recording.js';
 type Entry = { values?: unknown; dtype: tf.DataType; refCount: number };
 type Values = tf.backend_util.BackendValues;
 
+/** Longest row that is kept as bfloat16: kernels widen rows on their stack. */
+const MAX_HALF_WIDTH = 2 ** 16;
+
+/**
+ * What tfjs keeps of a float32 tensor whose elements are in an array of bfloat16. Whoever asks for the elements, as stock
+ * kernels do, gets them widened, once and for all.
+ */
+class HalfEntry implements Entry {
+  readonly dtype = 'float32';
+  refCount = 1;
+  #values: unknown;
+
+  /** @param halves array of pairs; undefined once the elements are widened */
+  constructor(
+    public halves: Float32Array | undefined,
+    private readonly widened: (halves: Float32Array) => Float32Array,
+  ) {}
+
+  get values(): unknown {
+    if (this.halves) {
+      const halves = this.halves;
+      this.halves = undefined;
+      this.#values = this.widened(halves);
+    }
+    return this.#values;
+  }
+
+  set values(values: unknown) {
+    this.#values = values;
+  }
+}
+
 /** tfjs's backend object. */
 export class NativeBackend extends MathBackendCPU implements Recorder {
   readonly pool = new ArrayPool();
+  /** Activations that products round anyway are kept as bfloat16. */
+  halves = false;
   /** What is being recorded. */
   recording: Recording | undefined;
   /** Recordings that can be replayed. */
@@ -44,6 +78,36 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     return { dataId: super.write(values, shape, 'float32'), shape, dtype: 'float32' };
   }
 
+  /** A float32 tensor, its elements undefined, for what products will read: as bfloat16 in bf16 precision. */
+  makeActivation(shape: number[]): Info {
+    if (!this.halves || shape.at(-1)! > MAX_HALF_WIDTH) return this.make(shape);
+    const size = tf.util.sizeFromShape(shape);
+    const halves = this.pool.take(Math.ceil(size / 2));
+    this.recording?.made.add(halves);
+    const dataId = super.write(new Float32Array(0), shape, 'float32');
+    const widened = (halves: Float32Array) => {
+      const values = this.pool.take(size);
+      this.recording?.made.add(values);
+      this.c.tg_widen(size, halves, values);
+      this.pool.put(halves);
+      return values;
+    };
+    this.data.set(dataId, new HalfEntry(halves, widened) as never);
+    return { dataId, shape, dtype: 'float32' };
+  }
+
+  /** Tensors' elements as floats or bfloat16, and as C takes it which of them are the latter: bit i for tensor i. */
+  cells(...tensors: Info[]): { arrays: Float32Array[]; halves: number } {
+    let halves = 0;
+    const arrays = tensors.map((tensor, i) => {
+      const entry = this.#entry(tensor.dataId);
+      if (!this.halves || !(entry instanceof HalfEntry) || !entry.halves) return this.floats(tensor);
+      halves |= 1 << i;
+      return entry.halves;
+    });
+    return { arrays, halves };
+  }
+
   /** The same elements under another shape, without a copy. */
   alias(x: Info, shape = x.shape): Info {
     this.incRef(x.dataId);
@@ -52,7 +116,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
 
   /** A float32 tensor's elements, to be read, or to be written when `make` has just made it. */
   floats(x: Info): Float32Array {
-    return this.#cells(x, Float32Array);
+    return this.#elements(x, Float32Array);
   }
 
   /** A number that TypeScript is to work with: one that C has computed cannot be part of a recording. */
@@ -64,7 +128,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
 
   /** An int32 tensor's elements, to be read. */
   ints(x: Info): Int32Array {
-    return this.#cells(x, Int32Array);
+    return this.#elements(x, Int32Array);
   }
 
   /** A variable's elements, to be written in place. A buffer that others hold too is left to them. */
@@ -114,7 +178,8 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   }
 
   override disposeData(dataId: object, force = false): boolean {
-    const values = this.data.has(dataId) ? this.#entry(dataId).values : undefined;
+    const entry = this.data.has(dataId) ? this.#entry(dataId) : undefined;
+    const values = (entry instanceof HalfEntry && entry.halves) || entry?.values;
     const gone = super.disposeData(dataId, force);
     if (gone && values instanceof Float32Array) {
       for (const recording of this.recordings) if (recording.given.has(values)) recording.release();
@@ -135,7 +200,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     return this.data.get(dataId) as unknown as Entry;
   }
 
-  #cells<T extends Float32Array | Int32Array>(
+  #elements<T extends Float32Array | Int32Array>(
     { dataId, dtype }: Info,
     kind: { new (values: ArrayLike<number>): T },
   ): T {

@@ -55,6 +55,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   for (const [name, kernel] of Object.entries(NATIVE_KERNELS)) register(name, kernel);
   await tf.setBackend('native');
   await tf.ready();
+  (tf.backend() as unknown as NativeBackend).halves = precision === 'bf16';
   return describe(compiled, precision);
 }
 

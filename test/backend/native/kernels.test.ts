@@ -342,7 +342,7 @@ describeNative('native kernels', () => {
     for (const other of results.slice(1)) expect(other).toEqual(results[0]);
   });
 
-  test('bf16 rounds the operands of products to eight bits, and fp32 is whole again after it', async () => {
+  test('bf16 rounds the operands of products to eight bits and activations too, and fp32 is whole again after it', async () => {
     const stream = randomStream(1, 'bf16');
     const [x, w] = [normals(stream, [37, 45]), normals(stream, [50, 45])];
     const run = (x: Float32Array, w: Float32Array) =>
@@ -367,12 +367,52 @@ describeNative('native kernels', () => {
     const expected = run(rounded(x), rounded(w));
     expect((await useBackend('native', { precision: 'bf16' })).precision).toBe('bf16');
     const got = run(x, w);
-    got.forEach((values, i) => {
-      expectClose(values, expected[i]!, `result ${i}`, 1e-6);
+    for (const [i, values] of got.entries()) {
       expect(values).not.toEqual(whole[i]);
-    });
+      if (i === 1) expectClose(values, expected[i]!, 'the gradient of the weights', 1e-6);
+      else {
+        expect(values).toEqual(rounded(values));
+        const off = values.map((value, j) => Math.abs(value / expected[i]![j]! - 1));
+        expect(Math.max(...off)).toBeLessThan(2 ** -8);
+      }
+    }
     await useBackend('native');
     expect(run(x, w)).toEqual(whole);
+  });
+
+  test('an activation of bf16 precision is a tensor like any other', async () => {
+    await useBackend('native', { precision: 'bf16' });
+    const before = tf.memory().numTensors;
+    const stream = randomStream(2, 'bf16');
+    const [x, w] = [
+      tf.tensor2d(normals(stream, [7, 9]), [7, 9]),
+      tf.tensor2d(normals(stream, [5, 9]), [5, 9]),
+    ];
+    const make = () => linear(x, w);
+    const shown = tf.tidy(() => make().dataSync());
+    const first = make();
+    // Another shape, stock kernels, and ours.
+    const [flat, copy] = [tf.reshape(first, [35]), tf.clone(first)];
+    const negative = tf.neg(first);
+    expect([...negative.dataSync()]).toEqual([...shown].map((value) => -value));
+    const doubled = tf.add(make(), copy);
+    expect([...doubled.dataSync()]).toEqual([...shown].map((value) => 2 * value));
+    expect([...flat.dataSync()]).toEqual([...shown]);
+    first.dispose();
+    expect([...copy.dataSync()]).toEqual([...shown]);
+    // Both operands of a product are the same tensor.
+    const other = make();
+    const square = linear(other, other);
+    const plain = tf.tensor2d(shown.slice(), [7, 5]);
+    expect([...square.dataSync()]).toEqual([...linear(plain, plain).dataSync()]);
+    // What was made in bf16 is read in fp32.
+    const kept = make();
+    await useBackend('native');
+    const norm = rmsNorm(kept);
+    const wanted = rmsNorm(plain);
+    expect([...norm.dataSync()]).toEqual([...wanted.dataSync()]);
+    tf.dispose([x, w, flat, copy, negative, doubled, other, square, plain, kept, norm, wanted]);
+    expect(tf.memory().numTensors - before).toBeLessThanOrEqual(2); // made within expressions
   });
 
   test('not-a-number passes through every operation', async () => {

@@ -15,17 +15,25 @@ function sizesOf(q: Info, attrs: Record<string, unknown>): [number, number, numb
 
 export const causalAttention: NativeKernel = ({ inputs, attrs, backend, c }) => {
   const { q, k, v } = inputs as { q: Info; k: Info; v: Info };
-  const y = backend.make(q.shape);
+  const y = backend.makeActivation(q.shape);
   const lse = backend.make([q.shape[0]!, attrs.heads as number]);
-  const arrays = [q, k, v, y, lse].map((tensor) => backend.floats(tensor));
-  assertMemory(c.tg_attention(...sizesOf(q, attrs), ...arrays), 'CausalAttention');
+  const { arrays, halves } = backend.cells(q, k, v, y);
+  assertMemory(
+    c.tg_attention(halves, ...sizesOf(q, attrs), ...arrays, backend.floats(lse)),
+    'CausalAttention',
+  );
   return [y, lse];
 };
 
 export const causalAttentionGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
   const { q, k, v, y, lse, dy } = inputs as Record<'q' | 'k' | 'v' | 'y' | 'lse' | 'dy', Info>;
   const outputs = [q, k, v].map(({ shape }) => backend.make(shape));
-  const arrays = [q, k, v, y, lse, dy, ...outputs].map((tensor) => backend.floats(tensor));
-  assertMemory(c.tg_attention_grad(...sizesOf(q, attrs), ...arrays), 'CausalAttentionGrad');
+  const { arrays, halves } = backend.cells(q, k, v, y, dy);
+  const slopes = arrays.pop()!;
+  const made = outputs.map((tensor) => backend.floats(tensor));
+  assertMemory(
+    c.tg_attention_grad(halves, ...sizesOf(q, attrs), ...arrays, backend.floats(lse), slopes, ...made),
+    'CausalAttentionGrad',
+  );
   return outputs;
 };

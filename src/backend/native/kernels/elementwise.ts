@@ -14,13 +14,8 @@ function binary(operation: keyof typeof OPERATIONS): NativeKernel {
     if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
     if (sameShape(a, b)) {
       const out = backend.make(a.shape);
-      c.tg_binary(
-        OPERATIONS[operation],
-        sizeOf(a.shape),
-        backend.floats(a),
-        backend.floats(b),
-        backend.floats(out),
-      );
+      const { arrays, halves } = backend.cells(a, b);
+      c.tg_binary(halves, OPERATIONS[operation], sizeOf(a.shape), ...arrays, backend.floats(out));
       return out;
     }
     if (operation === 'div') return undefined;
@@ -75,15 +70,17 @@ export const tanh: NativeKernel = ({ inputs, backend, c }) => {
 
 export const reluSquared: NativeKernel = ({ inputs, backend, c }) => {
   const x = inputs.x!;
-  const y = backend.make(x.shape);
-  c.tg_relu_squared(sizeOf(x.shape), backend.floats(x), backend.floats(y));
+  const y = backend.makeActivation(x.shape);
+  const { arrays, halves } = backend.cells(x, y);
+  c.tg_relu_squared(halves, sizeOf(x.shape), ...arrays);
   return [y];
 };
 
 export const reluSquaredGrad: NativeKernel = ({ inputs, backend, c }) => {
   const { y, dy } = inputs as { y: Info; dy: Info };
-  const dx = backend.make(y.shape);
-  c.tg_relu_squared_grad(sizeOf(y.shape), backend.floats(y), backend.floats(dy), backend.floats(dx));
+  const dx = backend.makeActivation(y.shape);
+  const { arrays, halves } = backend.cells(y, dy, dx);
+  c.tg_relu_squared_grad(halves, sizeOf(y.shape), ...arrays);
   return [dx];
 };
 

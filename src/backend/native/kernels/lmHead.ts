@@ -18,13 +18,15 @@ export const lmHeadCrossEntropy: NativeKernel = ({ inputs, attrs, backend, c }) 
   const outputs = [backend.make(reduction === 'none' ? [rows] : [])];
   if (withGrad) outputs.push(backend.make(x.shape), backend.make(w.shape));
   const [loss, dx = null, dw = null] = outputs.map((tensor) => backend.floats(tensor));
+  const { arrays, halves } = backend.cells(x);
   const outcome = c.tg_lm_head(
+    halves,
     rows,
     width,
     vocab,
     softcap,
     REDUCTIONS[reduction],
-    backend.floats(x),
+    arrays[0]!,
     backend.floats(w),
     backend.ints(targets),
     loss!,

@@ -8,8 +8,10 @@ import type { NativeKernel } from './kernel.js';
 export const linear: NativeKernel = ({ inputs, backend, c }) => {
   const { x, w } = inputs as { x: Info; w: Info };
   const [rows, width] = x.shape as [number, number];
-  const y = backend.make([rows, w.shape[0]!]);
-  const done = c.tg_linear(rows, width, w.shape[0]!, backend.floats(x), backend.floats(w), backend.floats(y));
+  const y = backend.makeActivation([rows, w.shape[0]!]);
+  const weights = backend.floats(w);
+  const { arrays, halves } = backend.cells(x, y);
+  const done = c.tg_linear(halves, rows, width, w.shape[0]!, arrays[0]!, weights, arrays[1]!);
   assertMemory(done, 'Linear');
   return [y];
 };
@@ -17,10 +19,15 @@ export const linear: NativeKernel = ({ inputs, backend, c }) => {
 export const linearGrad: NativeKernel = ({ inputs, backend, c }) => {
   const { x, w, dy } = inputs as { x: Info; w: Info; dy: Info };
   const [rows, width] = x.shape as [number, number];
-  const dx = backend.make(x.shape);
+  const dx = backend.makeActivation(x.shape);
   const dw = backend.make(w.shape);
-  const arrays = [x, w, dy, dx, dw].map((tensor) => backend.floats(tensor));
-  assertMemory(c.tg_linear_grad(rows, width, w.shape[0]!, ...arrays), 'LinearGrad');
+  const [weights, dWeights] = [backend.floats(w), backend.floats(dw)];
+  const { arrays, halves } = backend.cells(x, dy, dx);
+  const [from, slope, to] = arrays as [Float32Array, Float32Array, Float32Array];
+  assertMemory(
+    c.tg_linear_grad(halves, rows, width, w.shape[0]!, from, weights, slope, to, dWeights),
+    'LinearGrad',
+  );
   return [dx, dw];
 };
 

@@ -28,10 +28,11 @@ export const embeddingGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
 export const rmsNorm: NativeKernel = ({ inputs, attrs, backend, c }) => {
   const x = inputs.x!;
   const [rows, width] = x.shape as [number, number];
-  const y = backend.make(x.shape);
+  const y = attrs.residual ? backend.make(x.shape) : backend.makeActivation(x.shape);
   const rstd = backend.make([rows, 1]);
   const { epsilon } = numbersOf<'epsilon'>(attrs);
-  c.tg_rms_norm(rows, width, epsilon, backend.floats(x), backend.floats(y), backend.floats(rstd));
+  const { arrays, halves } = backend.cells(y);
+  c.tg_rms_norm(halves, rows, width, epsilon, backend.floats(x), arrays[0]!, backend.floats(rstd));
   return [y, rstd];
 };
 
@@ -39,14 +40,8 @@ export const rmsNormGrad: NativeKernel = ({ inputs, backend, c }) => {
   const { y, rstd, dy } = inputs as { y: Info; rstd: Info; dy: Info };
   const [rows, width] = y.shape as [number, number];
   const dx = backend.make(y.shape);
-  c.tg_rms_norm_grad(
-    rows,
-    width,
-    backend.floats(y),
-    backend.floats(rstd),
-    backend.floats(dy),
-    backend.floats(dx),
-  );
+  const { arrays, halves } = backend.cells(y, dy);
+  c.tg_rms_norm_grad(halves, rows, width, arrays[0]!, backend.floats(rstd), arrays[1]!, backend.floats(dx));
   return [dx];
 };
 
@@ -54,10 +49,12 @@ export const rotaryQkNorm: NativeKernel = ({ inputs, attrs, backend, c }) => {
   const { x, cos, sin } = inputs as { x: Info; cos: Info; sin: Info };
   const { heads, epsilon } = numbersOf<'heads' | 'epsilon'>(attrs);
   const [rows, width] = x.shape as [number, number];
-  const y = backend.make(x.shape);
+  const y = backend.makeActivation(x.shape);
   const rstd = backend.make([rows * heads, 1]);
-  const arrays = [x, cos, sin, y, rstd].map((tensor) => backend.floats(tensor));
-  c.tg_rotary(rows, cos.shape[0]!, heads, width / heads, epsilon, ...arrays);
+  const { arrays, halves } = backend.cells(x, y);
+  const tables = [cos, sin].map((table) => backend.floats(table));
+  const sizes = [rows, cos.shape[0]!, heads, width / heads] as const;
+  c.tg_rotary(halves, ...sizes, epsilon, arrays[0]!, ...tables, arrays[1]!, backend.floats(rstd));
   return [y, rstd];
 };
 
@@ -65,9 +62,10 @@ export const rotaryQkNormGrad: NativeKernel = ({ inputs, attrs, backend, c }) =>
   const { y, rstd, cos, sin, dy } = inputs as Record<string, Info> & { y: Info; cos: Info };
   const { heads } = numbersOf<'heads'>(attrs);
   const [rows, width] = y.shape as [number, number];
-  const dx = backend.make(y.shape);
-  const arrays = [y, rstd!, cos, sin!, dy!, dx].map((tensor) => backend.floats(tensor));
-  c.tg_rotary_grad(rows, cos.shape[0]!, heads, width / heads, ...arrays);
+  const dx = backend.makeActivation(y.shape);
+  const { arrays, halves } = backend.cells(y, dx);
+  const others = [rstd!, cos, sin!, dy!].map((tensor) => backend.floats(tensor));
+  c.tg_rotary_grad(halves, rows, cos.shape[0]!, heads, width / heads, arrays[0]!, ...others, arrays[1]!);
   return [dx];
 };
 
@@ -80,10 +78,13 @@ function gatedSizes(ve: Info, x: Info, gateWeight: Info): [number, number, numbe
 
 export const gatedValueEmbedding: NativeKernel = ({ inputs, backend, c }) => {
   const { v, ve, x, gateWeight } = inputs as { v: Info; ve: Info; x: Info; gateWeight: Info };
-  const y = backend.make(v.shape);
+  const y = backend.makeActivation(v.shape);
   const gate = backend.make([v.shape[0]!, gateWeight.shape[0]!]);
-  const arrays = [v, ve, x, gateWeight, y, gate].map((tensor) => backend.floats(tensor));
-  c.tg_value_embedding(...gatedSizes(ve, x, gateWeight), ...arrays);
+  const { arrays, halves } = backend.cells(v, x, y);
+  const [values, from, to] = arrays as [Float32Array, Float32Array, Float32Array];
+  const [embeddings, weights, gates] = [ve, gateWeight, gate].map((tensor) => backend.floats(tensor));
+  const sizes = gatedSizes(ve, x, gateWeight);
+  c.tg_value_embedding(halves, ...sizes, values, embeddings!, from, weights!, to, gates!);
   return [y, gate];
 };
 
@@ -96,8 +97,10 @@ export const gatedValueEmbeddingGrad: NativeKernel = ({ inputs, backend, c }) =>
     dy: Info;
   };
   const outputs = [ve, x, gateWeight].map(({ shape }) => backend.make(shape));
-  const arrays = [ve, x, gateWeight, gate, dy, ...outputs].map((tensor) => backend.floats(tensor));
-  const done = c.tg_value_embedding_grad(...gatedSizes(ve, x, gateWeight), ...arrays);
+  const { arrays, halves } = backend.cells(x);
+  const others = [gateWeight, gate, dy, ...outputs].map((tensor) => backend.floats(tensor));
+  const sizes = gatedSizes(ve, x, gateWeight);
+  const done = c.tg_value_embedding_grad(halves, ...sizes, backend.floats(ve), arrays[0]!, ...others);
   assertMemory(done, 'GatedValueEmbeddingGrad');
   return outputs;
 };
