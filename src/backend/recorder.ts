@@ -17,6 +17,8 @@ export interface Recorded {
 
 /** A backend that records. */
 export interface Recorder {
+  /** A replay frees its intermediate results as it goes; otherwise a recording keeps its buffers. */
+  freesBuffers?: boolean;
   /**
    * Runs `run` once.
    * @param inputs int32 tensors whose values will change

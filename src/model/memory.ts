@@ -98,10 +98,12 @@ export function estimateMemory(
   };
   const updating = parts.gradients + parts.optimizerTransient;
   const passing = parts.activations + parts.transient;
-  // Gradients grow while activations are freed, so the two are not whole at the same time; a recorded step keeps both,
-  // and what its backward pass works with.
-  const together = recorderOf(tf.backend())
-    ? updating + passing + FLOAT * N * RECORDED_BACKWARD * C
-    : Math.max(updating, passing);
+  // Gradients grow while activations are freed, so the two are not whole at the same time; a recorded step that keeps
+  // its buffers keeps both, and what its backward pass works with.
+  const recorder = recorderOf(tf.backend());
+  const together =
+    recorder && !recorder.freesBuffers
+      ? updating + passing + FLOAT * N * RECORDED_BACKWARD * C
+      : Math.max(updating, passing);
   return { ...parts, peakBytes: parts.parameters + parts.optimizer + together };
 }

@@ -8,7 +8,8 @@ import { cpuName, nvidiaGpus, systemMemory } from '../machine.js';
 import type { BackendInfo, BackendProbe, Precision } from '../types.js';
 import { cudaVersion, missingLibraries } from './cuda.js';
 import { type Candidate, setupCommand } from './find.js';
-import { setProducts } from './kernels/eager.js';
+import { addRecorder } from './graph/recording.js';
+import { type NodeBackend as KernelBackend, setProducts } from './kernels/eager.js';
 import { registerTensorflowKernels } from './kernels/index.js';
 import { loadTensorflow } from './load.js';
 import { VARIANTS } from './prepared.js';
@@ -29,6 +30,8 @@ async function start(precision: Precision): Promise<BackendInfo> {
   setProducts(precision);
   await tf.setBackend('tensorflow');
   await tf.ready();
+  const backend = tf.backend() as unknown as NodeBackend & KernelBackend;
+  if (!backend.isUsingGpuDevice) addRecorder(backend);
   return describe(loaded.candidate, precision);
 }
 

@@ -11,10 +11,11 @@ export interface Handle {
   dtype: number;
 }
 
-type Attribute = { name: string; type: number; value: unknown };
+/** An attribute of an operation: one of the addon's TF_ATTR types, and a value or values of it. */
+export type Attribute = { name: string; type: number; value: unknown };
 
-/** The part of the addon that is used here. */
-interface Binding {
+/** The part of the addon that is used. */
+export interface Binding {
   TF_FLOAT: number;
   TF_INT32: number;
   TF_BOOL: number;
@@ -22,16 +23,26 @@ interface Binding {
   TF_ATTR_TYPE: number;
   TF_ATTR_BOOL: number;
   TF_ATTR_INT: number;
+  TF_ATTR_FLOAT: number;
   TF_ATTR_SHAPE: number;
   TF_ATTR_STRING: number;
-  createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
+  createTensor(shape: readonly number[], dtype: number, values: Values): number;
   deleteTensor(id: number): void;
+  tensorDataSync(id: number): Values;
   executeOp(name: string, attributes: Attribute[], inputs: number[], outputs: number): Handle[];
+  loadSavedModel(folder: string, tags: string): number;
+  /** Names of inputs and outputs are separated by commas. */
+  runSavedModel(model: number, ids: number[], inputs: string, outputs: string): Handle[];
+  deleteSavedModel(model: number): void;
 }
 
-/** tfjs-node's backend, as far as it is used here. */
+/** Elements of a tensor of float32, int32 or booleans. */
+export type Values = Float32Array | Int32Array | Uint8Array;
+
+/** tfjs-node's backend, as far as it is used. */
 export interface NodeBackend {
   binding: Binding;
+  disposeData(dataId: object, force?: boolean): boolean;
   tensorMap: { get(dataId: object): { id: number; values: unknown; refCount: number } };
   getInputTensorIds(tensors: tf.TensorInfo[]): number[];
   createOutputTensor(handle: Handle): tf.Tensor;
@@ -48,6 +59,9 @@ let products: Precision = 'fp32';
 export function setProducts(precision: Precision): void {
   products = precision;
 }
+
+/** What they are rounded to at present. */
+export const roundedTo = (): Precision => products;
 
 /** Operations whose intermediate results go when the kernel ends. Names are TensorFlow's. */
 export class Eager {

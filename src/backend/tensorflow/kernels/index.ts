@@ -4,7 +4,16 @@ import { causalAttention, causalAttentionGrad } from './attention.js';
 import { registerKernels } from './eager.js';
 import { lmHeadCrossEntropy } from './lmHead.js';
 import { adamwStep, muonStep } from './optimizers.js';
-import { linear, linearGrad, rmsNorm, rmsNormGrad, rotaryQkNorm, rotaryQkNormGrad } from './rows.js';
+import {
+  embedding,
+  embeddingGrad,
+  linear,
+  linearGrad,
+  rmsNorm,
+  rmsNormGrad,
+  rotaryQkNorm,
+  rotaryQkNormGrad,
+} from './rows.js';
 
 /** Registers them for the `tensorflow` backend; may be called again. */
 export function registerTensorflowKernels(): void {
@@ -12,6 +21,8 @@ export function registerTensorflowKernels(): void {
     AdamWStep: adamwStep,
     CausalAttention: causalAttention,
     CausalAttentionGrad: causalAttentionGrad,
+    Embedding: embedding,
+    EmbeddingGrad: embeddingGrad,
     Linear: linear,
     LinearGrad: linearGrad,
     LmHeadCrossEntropy: lmHeadCrossEntropy,

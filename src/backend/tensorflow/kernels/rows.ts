@@ -1,4 +1,4 @@
-// Products and row-wise kernels in the fewest passes over memory. Contracts: src/ops/{linear,norm,rotary}.ts.
+// Products and row-wise kernels in the fewest passes over memory. Contracts: src/ops/{embedding,linear,norm,rotary}.ts.
 
 import type { Eager, Handle, TensorflowKernel } from './eager.js';
 
@@ -9,6 +9,13 @@ export const linearGrad: TensorflowKernel = (e, { x, w, dy }) => {
   const slope = e.input(dy!);
   return e.outputs(e.matMul(slope, e.input(w!)), e.matMul(slope, e.input(x!), { transposeA: true }));
 };
+
+// tfjs's own kernel reads the ids back to check them, which TensorFlow does itself on a processor.
+export const embedding: TensorflowKernel = (e, { table, ids }) =>
+  e.outputs(e.gather(e.input(table!), e.input(ids!)));
+
+export const embeddingGrad: TensorflowKernel = (e, { ids, dy }, { rows }) =>
+  e.outputs(e.segmentSum(e.input(dy!), e.input(ids!), rows as number));
 
 /** 1 / sqrt(mean square + epsilon) of each row of x [R,C], [R,1]. */
 const inverseRms = (e: Eager, x: Handle, epsilon: number): Handle =>

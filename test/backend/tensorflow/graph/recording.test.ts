@@ -1,0 +1,194 @@
+// A training step done again as a graph of TensorFlow's: the same numbers, and nothing of it shows.
+
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { deviceMemory } from '../../../../src/backend/memory.js';
+import { type Recorder, recorderOf } from '../../../../src/backend/recorder.js';
+import { useBackend } from '../../../../src/backend/use.js';
+import { randomStream } from '../../../../src/base/random.js';
+import { MODEL_DEFAULTS, type ModelConfig } from '../../../../src/model/config.js';
+import { createGpt, disposeGpt, type Gpt, gptLoss } from '../../../../src/model/gpt.js';
+import { linear, repeatedGrads } from '../../../../src/ops/index.js';
+import { createOptimizer } from '../../../../src/optim/optimizer.js';
+import { resolveConfig } from '../../../../src/train/config.js';
+import { presetConfig } from '../../../../src/train/presets.js';
+import { absentBackends, presentBackends } from '../../present.js';
+
+const SHAPE = { batch: 3, seq: 16 };
+const CONFIG: ModelConfig = {
+  ...MODEL_DEFAULTS,
+  vocabSize: 50,
+  sequenceLen: 16,
+  nLayer: 2,
+  nHead: 4,
+  nKvHead: 2,
+  nEmbd: 32,
+};
+
+/** The addon's count of the graphs that it holds. */
+const graphs = () =>
+  (tf.backend() as unknown as { binding: { getNumOfSavedModels(): number } }).binding.getNumOfSavedModels();
+
+/** The `index`-th batch: ids and targets. */
+function batch(index: number): Int32Array[] {
+  const random = randomStream(5, `batch ${index}`);
+  const draw = () => Int32Array.from({ length: 48 }, () => random.int(50));
+  return [draw(), draw()];
+}
+
+const gradsOf = (gpt: Gpt) =>
+  repeatedGrads((ids, targets) => gptLoss(gpt, ids, targets, SHAPE) as tf.Scalar, [...gpt.params.values()]);
+
+function values(tensors: Record<string, tf.Tensor>): Record<string, number[]> {
+  return Object.fromEntries(
+    Object.entries(tensors)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, tensor]) => [name, Array.from(tensor.dataSync())]),
+  );
+}
+
+/** The recorder away while `run` runs: every step is then done operation by operation. */
+async function withoutRecorder<R>(run: () => Promise<R>): Promise<R> {
+  const backend = tf.backend() as unknown as Partial<Recorder>;
+  const { record } = backend;
+  delete backend.record;
+  try {
+    return await run();
+  } finally {
+    backend.record = record!;
+  }
+}
+
+/** Losses and weights of five steps. */
+async function steps(): Promise<{ losses: number[]; weights: number[][]; graphs: number }> {
+  const gpt = createGpt(CONFIG, { seed: 3 });
+  const optimizer = createOptimizer(gpt, resolveConfig(presetConfig('cpu')).optimizer);
+  const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
+  const repeated = gradsOf(gpt);
+  const losses: number[] = [];
+  for (let step = 0; step < 5; step++) {
+    const { value, grads } = await repeated(batch(step));
+    losses.push(value.dataSync()[0]!);
+    const named = Object.entries(grads).map(([name, grad]) => [names.get(name)!, grad]);
+    optimizer.step(Object.fromEntries(named), 0);
+    tf.dispose([value, grads]);
+  }
+  const count = graphs();
+  const weights = [...gpt.params.values()].map((each) => Array.from(each.dataSync()));
+  optimizer.dispose();
+  disposeGpt(gpt);
+  return { losses, weights, graphs: count };
+}
+
+const absent = absentBackends.find(({ name }) => name === 'tensorflow');
+const when = presentBackends.includes('tensorflow') ? describe : describe.skip;
+
+when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
+  // A GPU does not record.
+  let records = false;
+  beforeEach(async () => {
+    await useBackend('tensorflow');
+    records = recorderOf(tf.backend()) !== undefined;
+  });
+
+  test.each(['fp32', 'bf16'] as const)(
+    'come to what steps come to that are not recorded, in %s',
+    async (precision) => {
+      await useBackend('tensorflow', { precision });
+      const recorded = await steps();
+      const plain = await withoutRecorder(steps);
+      expect([recorded.graphs, plain.graphs]).toEqual([records ? 1 : 0, 0]);
+      expect(recorded.losses).toEqual(plain.losses);
+      expect(recorded.weights).toEqual(plain.weights);
+    },
+  );
+
+  test('leave gradients alone that are still held, and nothing behind', async () => {
+    const before = { ...deviceMemory() };
+    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('tinygpt-graph-'));
+    const foldersBefore = folders();
+    const gpt = createGpt(CONFIG, { seed: 3 });
+    const repeated = gradsOf(gpt);
+    const first = await repeated(batch(0));
+    const kept = values(first.grads);
+    const second = await repeated(batch(1));
+    const third = await repeated(batch(0));
+    expect(graphs()).toBe(records ? 1 : 0);
+    expect(values(first.grads)).toEqual(kept);
+    expect(values(third.grads)).toEqual(kept);
+    expect(values(second.grads)).not.toEqual(kept);
+    for (const { value, grads } of [first, second, third]) tf.dispose([value, grads]);
+    disposeGpt(gpt);
+    expect(graphs()).toBe(0);
+    expect(deviceMemory()).toEqual(before);
+    expect(folders()).toEqual(foldersBefore);
+  });
+
+  test('report a bad token, and go on after it', async () => {
+    const gpt = createGpt(CONFIG, { seed: 3 });
+    const repeated = gradsOf(gpt);
+    const [ids, targets] = batch(0) as [Int32Array, Int32Array];
+    const bad = ids.slice();
+    bad[7] = 50;
+    const first = await repeated([ids, targets]);
+    if (records) await expect(repeated([bad, targets])).rejects.toThrow('= 50 is not in [0, 50)');
+    const again = await repeated([ids, targets]);
+    expect(values(again.grads)).toEqual(values(first.grads));
+    for (const { value, grads } of [first, again]) tf.dispose([value, grads]);
+    disposeGpt(gpt);
+    expect(graphs()).toBe(0);
+  });
+
+  test('are not made of work whose results TypeScript reads', async () => {
+    const w = tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2]));
+    const repeated = repeatedGrads(
+      (ids) => {
+        const [a, b, c, d] = tf.cast(tf.square(ids), 'float32').dataSync();
+        const y = linear(tf.tensor2d([a!, b!, c!, d!], [2, 2]), w);
+        return tf.customGrad((y) => ({
+          value: tf.sum(y as tf.Tensor) as tf.Scalar,
+          gradFunc: () => tf.ones((y as tf.Tensor).shape),
+        }))(y) as tf.Scalar;
+      },
+      [w],
+    );
+    for (const ids of [
+      [1, 2, 3, 4],
+      [2, 2, 0, 1],
+    ]) {
+      const [a, b, c, d] = ids.map((id) => id * id) as [number, number, number, number];
+      const { value, grads } = await repeated([Int32Array.from(ids)]);
+      expect(value.dataSync()[0]).toBe(4 * a + 6 * b + 4 * c + 6 * d);
+      expect(Array.from(Object.values(grads)[0]!.dataSync())).toEqual([a + c, b + d, a + c, b + d]);
+      tf.dispose([value, grads]);
+    }
+    expect(graphs()).toBe(0);
+    w.dispose();
+  });
+
+  // The last one: what TensorFlow has not taken once it is not given again.
+  test('are done operation by operation where TensorFlow does not take the graph', async () => {
+    const backend = tf.backend() as unknown as { binding: object };
+    const { binding } = backend;
+    let tries = 0;
+    const loadSavedModel = () => {
+      tries++;
+      throw new Error('Failed to load SavedModel');
+    };
+    backend.binding = Object.create(binding, { loadSavedModel: { value: loadSavedModel } });
+    try {
+      const gpt = createGpt(CONFIG, { seed: 3 });
+      const repeated = gradsOf(gpt);
+      const first = await repeated(batch(0));
+      const second = await repeated(batch(0));
+      expect([tries, graphs()]).toEqual([records ? 1 : 0, 0]);
+      expect(values(second.grads)).toEqual(values(first.grads));
+      for (const { value, grads } of [first, second]) tf.dispose([value, grads]);
+      disposeGpt(gpt);
+    } finally {
+      backend.binding = binding;
+    }
+  });
+});
