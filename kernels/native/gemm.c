@@ -342,10 +342,10 @@ long gemm_blocks(long M, long parts) {
   return MIN(wanted, tiles);
 }
 
-int gemm(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
+static int gemm_cut(long most_parts, int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
   long columns = MAX(NR, PACK_LIMIT / MAX(K, 1) / NR * NR);
   // The sizes alone decide: results must not depend on the threads.
-  long parts = ta && !C.cells.half ? MIN(MIN(MAX_PARTS, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1)) : 1;
+  long parts = C.cells.half ? 1 : MIN(MIN(most_parts, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1));
   long depth = parts > 1 ? ((K + parts - 1) / parts + 1) / 2 * 2 : MAX(K, 1);
   for (long j = 0; j < N; j += columns) {
     long n = MIN(columns, N - j);
@@ -370,6 +370,14 @@ int gemm(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Ma
     if (parts > 1) pool_range(add_parts, &p, M, MAX(1, 16384 / (n * parts)));
   }
   return 1;
+}
+
+int gemm(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
+  return gemm_cut(1, ta, tb, M, N, K, A, B, add, C);
+}
+
+int gemm_in_parts(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
+  return gemm_cut(MAX_PARTS, ta, tb, M, N, K, A, B, add, C);
 }
 
 typedef struct {
@@ -418,5 +426,6 @@ int tg_linear(int halves, long N, long I, long O, const void *x, const float *w,
 int tg_linear_grad(int halves, long N, long I, long O, const void *x, const float *w, const void *dy, void *dx,
                    float *dw) {
   Matrix X = {CELLS(x, halves, 0), I}, dY = {CELLS(dy, halves, 1), O}, dX = {CELLS(dx, halves, 2), I};
-  return gemm(0, 0, N, I, O, dY, matrix(w, I), 0, dX) && gemm(1, 0, O, I, N, dY, X, 0, matrix(dw, I));
+  return gemm(0, 0, N, I, O, dY, matrix(w, I), 0, dX) &&
+         gemm_in_parts(1, 0, O, I, N, dY, X, 0, matrix(dw, I));
 }

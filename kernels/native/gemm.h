@@ -38,6 +38,9 @@ static inline Matrix matrix_from(Matrix m, long row, long column) {
 // On all threads; not from within a task. False when there is no memory for the packed B. A and B may hold bfloat16 in
 // bf16 precision, and so may C, which then is not added to.
 int gemm(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C);
+// For a weight's gradient, over many rows k: these are cut into parts that threads sum apart. Elsewhere gemm and
+// gemm_packed, whichever the number of threads decides on, must give the same bits.
+int gemm_in_parts(int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C);
 
 // Rows of M are dealt out as `blocks` blocks, of equal height but for whole tiles; the first row of block `index`.
 long gemm_blocks(long M, long parts);

@@ -81,7 +81,7 @@ long tg_lm_head(int halves, long N, long C, long V, float cap, int reduction, co
     head.x = matrix_from((Matrix){CELLS(x, halves, 0), C}, n, 0);
     head.dx = dx ? dx + n * C : NULL;
     pool_run(head_block, &head, head.blocks);
-    if (dw && !gemm(1, 0, V, C, m, matrix(z, stride), head.x, n > 0, matrix(dw, C))) return -1;
+    if (dw && !gemm_in_parts(1, 0, V, C, m, matrix(z, stride), head.x, n > 0, matrix(dw, C))) return -1;
   }
   if (reduction == 0) return 0;
   double sum = 0;
