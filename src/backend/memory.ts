@@ -69,6 +69,7 @@ type Engine = {
     wasm?: { HEAPU8: Uint8Array };
     reservedBytes?: () => number;
     stepScratch?: (sizes: StepSizes) => ScratchBytes;
+    halves?: boolean;
   };
 };
 
@@ -114,6 +115,11 @@ export type ScratchBytes = { passes: number; optimizer: number };
 /** The scratch memory of a training step on the backend in use; none where it does not tell. */
 export function stepScratch(sizes: StepSizes): ScratchBytes {
   return engine()?.backendInstance?.stepScratch?.(sizes) ?? { passes: 0, optimizer: 0 };
+}
+
+/** Whether the backend in use keeps what products will read in half of float32's bytes. */
+export function keepsHalves(): boolean {
+  return engine()?.backendInstance?.halves ?? false;
 }
 
 /** Watches the peak of `deviceMemory().bytes`. Watches may overlap. */

@@ -5,7 +5,7 @@
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { stepScratch } from '../backend/memory.js';
+import { keepsHalves, stepScratch } from '../backend/memory.js';
 import { recorderOf } from '../backend/recorder.js';
 import { attentionFootprint, hasKernel, logitsRows } from '../ops/index.js';
 import {
@@ -28,8 +28,10 @@ const FLOAT = 4;
 const KEPT = { width: 13.1, kv: 2.1, valueEmbeddingKv: 1.1, gate: GATE_CHANNELS } as const;
 /** The same outside the layers: embedding, its norm, the head's input and gradient. */
 const KEPT_OUTSIDE = 4.1;
+/** What goes of these where the backend keeps operands of products in half the bytes: norms, q, attention, the MLP. */
+const HALVED = { width: 4, kv: 1, outside: 0.5 } as const;
 /** Widths C a token that the backward pass of one layer works with, where a recording keeps them; as measured. */
-const RECORDED_BACKWARD = 12;
+const RECORDED_BACKWARD = { whole: 12, halved: 6 } as const;
 /** Matrices of logits alive at once in the cross-entropy. */
 const LOGITS_AT_ONCE = 6.2;
 
@@ -69,12 +71,15 @@ export function estimateMemory(
     if (muon) stacks.set(`${shape}`, { count: (stack?.count ?? 0) + 1, rows, columns });
   }
   const scratch = stepScratch({ rows: N, width: C, vocab: V, matrices: [...stacks.values()] });
-  let kept = N * KEPT_OUTSIDE * C + V * C; // the head's gradient is made in the forward pass
+  const halved = keepsHalves();
+  const outside = KEPT_OUTSIDE - (halved ? HALVED.outside : 0);
+  let kept = N * outside * C + V * C; // the head's gradient is made in the forward pass
   const windows = windowSizes(config);
-  const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0);
+  const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0) - (halved ? HALVED.width : 0);
+  const kvWidth = KEPT.kv - (halved ? HALVED.kv : 0);
   let scores = 0;
   for (let layer = 0; layer < L; layer++) {
-    kept += N * (width * C + KEPT.kv * kv);
+    kept += N * (width * C + kvWidth * kv);
     if (hasValueEmbedding(config, layer)) kept += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
     const shape = {
       batch: options.batch,
@@ -103,7 +108,7 @@ export function estimateMemory(
   const recorder = recorderOf(tf.backend());
   const together =
     recorder && !recorder.freesBuffers
-      ? updating + passing + FLOAT * N * RECORDED_BACKWARD * C
+      ? updating + passing + FLOAT * N * RECORDED_BACKWARD[halved ? 'halved' : 'whole'] * C
       : Math.max(updating, passing);
   return { ...parts, peakBytes: parts.parameters + parts.optimizer + together };
 }

@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals';
+import { useBackend } from '../../src/backend/use.js';
 import { estimateMemory } from '../../src/model/memory.js';
 import { resolveConfig, TRAIN_DEFAULTS, type TrainConfig } from '../../src/train/config.js';
 import { train } from '../../src/train/trainer.js';
+import { describeNative } from '../backend/native/present.js';
 import { describeEachBackend } from '../backend/present.js';
 import { TINY } from '../tinyConfig.js';
 import { tinyData } from '../tinyData.js';
@@ -29,16 +31,30 @@ describeEachBackend('the memory estimate', (backend) => {
           { depth: 2, width: 128, headDim: 32, seqLen: 128, deviceBatchSize: 8, totalBatchSize: 1024 },
         ]),
   ];
-  test.each(shapes)('is within 25%% of the measured peak: %j', async (sizes) => {
-    const config = { ...base, ...sizes };
-    const { peakMemoryBytes } = await train(config, { data: tinyData(), budget: { steps: 2 } });
-    const { model, accumulation, config: resolved } = resolveConfig(config, 260);
-    const estimate = estimateMemory(model, { batch: resolved.deviceBatchSize, accumulation });
-    const ratio = estimate.peakBytes / peakMemoryBytes;
-    expect(ratio).toBeGreaterThan(0.75);
-    expect(ratio).toBeLessThan(1.25);
+  test.each(shapes)('is within 25%% of the measured peak: %j', holdAgainstPeak);
+});
+
+describeNative('the memory estimate in bf16', () => {
+  const shapes: Partial<TrainConfig>[] = [
+    { depth: 3, width: 64, headDim: 32, seqLen: 256, deviceBatchSize: 2, totalBatchSize: 512 },
+    { depth: 2, width: 128, headDim: 32, seqLen: 128, deviceBatchSize: 8, totalBatchSize: 1024 },
+    { depth: 6, width: 64, headDim: 16, kvHeads: 1, seqLen: 64, deviceBatchSize: 4, totalBatchSize: 512 },
+  ];
+  test.each(shapes)('counts activations of half the size: %j', async (sizes) => {
+    await useBackend('native', { precision: 'bf16' });
+    await holdAgainstPeak(sizes);
   });
 });
+
+async function holdAgainstPeak(sizes: Partial<TrainConfig>): Promise<void> {
+  const config = { ...base, ...sizes };
+  const { peakMemoryBytes } = await train(config, { data: tinyData(), budget: { steps: 2 } });
+  const { model, accumulation, config: resolved } = resolveConfig(config, 260);
+  const estimate = estimateMemory(model, { batch: resolved.deviceBatchSize, accumulation });
+  const ratio = estimate.peakBytes / peakMemoryBytes;
+  expect(ratio).toBeGreaterThan(0.75);
+  expect(ratio).toBeLessThan(1.25);
+}
 
 test('the estimate grows with every size', () => {
   const estimate = (sizes: Partial<TrainConfig>) => {

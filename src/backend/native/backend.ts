@@ -5,6 +5,7 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
+import { noteScratch } from '../memory.js';
 import type { Recorded, Recorder } from '../recorder.js';
 import { ArrayPool } from './arrays.js';
 import type { Library } from './library.js';
@@ -29,6 +30,8 @@ class HalfEntry implements Entry {
   constructor(
     public halves: Float32Array | undefined,
     private readonly widened: (halves: Float32Array) => Float32Array,
+    /** Bytes that tfjs counts and that are not there. */
+    readonly saved: number,
   ) {}
 
   get values(): unknown {
@@ -85,14 +88,17 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     const halves = this.pool.take(Math.ceil(size / 2));
     this.recording?.made.add(halves);
     const dataId = super.write(new Float32Array(0), shape, 'float32');
+    const saved = 4 * size - halves.byteLength;
+    noteScratch(-saved);
     const widened = (halves: Float32Array) => {
+      noteScratch(saved);
       const values = this.pool.take(size);
       this.recording?.made.add(values);
       this.c.tg_widen(size, halves, values);
       this.pool.put(halves);
       return values;
     };
-    this.data.set(dataId, new HalfEntry(halves, widened) as never);
+    this.data.set(dataId, new HalfEntry(halves, widened, saved) as never);
     return { dataId, shape, dtype: 'float32' };
   }
 
@@ -180,7 +186,9 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   override disposeData(dataId: object, force = false): boolean {
     const entry = this.data.has(dataId) ? this.#entry(dataId) : undefined;
     const values = (entry instanceof HalfEntry && entry.halves) || entry?.values;
+    const saved = entry instanceof HalfEntry && entry.halves ? entry.saved : 0;
     const gone = super.disposeData(dataId, force);
+    if (gone) noteScratch(saved);
     if (gone && values instanceof Float32Array) {
       for (const recording of this.recordings) if (recording.given.has(values)) recording.release();
       if (this.pool.owns(values)) this.pool.put(values);
