@@ -1,10 +1,11 @@
 // The proof of the cuda backend on a GPU, in one command, for whoever has one at hand:
 // `npm run build && node build/experiments/gpu/run.js [--device 0] [--golden FILE...]`
-// 1. golden runs replayed in fp32 and bf16; 2. the same under compute-sanitizer where it is installed; 3. a training run on
-// the `autoresearch` preset in bf16: tokens/s, MFU, peak memory; 4. 200 trials in one process, every tenth without memory.
+// 1. golden runs replayed in fp32 and bf16; 2. random models of other sizes beside a backend of the processor; 3. both, and
+// the kernels' tests, under compute-sanitizer where it is installed; 4. a training run on the `autoresearch` preset in bf16:
+// tokens/s, MFU, peak memory; 5. 200 trials in one process, every tenth without memory.
 // Each part is written to experiments/results/gpu as it is done. `--small` makes every size tiny, to try the script itself.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,17 +23,20 @@ import { estimateMemory } from '../../src/model/memory.js';
 import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
 import { measureTraining } from '../../src/train/measure.js';
 import { presetConfig } from '../../src/train/presets.js';
+import { describeCase, drawCase } from '../../src/train/randomCase.js';
 import { train } from '../../src/train/trainer.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/train/verify.js';
+import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../../src/train/verifyRandom.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PARTS = ['verify', 'sanitizer', 'train', 'trials'] as const;
+const PARTS = ['verify', 'random', 'sanitizer', 'train', 'trials'] as const;
 
 const args = await yargs(process.argv.slice(2))
   .options({
     device: { type: 'number', default: 0 },
     parts: { type: 'string', array: true, default: [...PARTS], choices: PARTS },
     golden: { type: 'string', array: true, describe: 'more golden files' },
+    models: { type: 'number', default: 10, describe: 'random ones of each size and precision' },
     seconds: { type: 'number', default: 300, describe: 'of training' },
     trials: { type: 'number', default: 200 },
     small: { type: 'boolean', default: false },
@@ -93,7 +97,28 @@ async function verify(): Promise<object> {
   return { runs };
 }
 
-/** The golden replay under compute-sanitizer: no access out of bounds, no race on shared memory. */
+/** Models drawn at random: seeds 0, 1, ... of both sizes; `tinygpt verify --random` repeats one. */
+async function random(): Promise<object> {
+  const reference = await defaultReference('cuda');
+  const runs = [];
+  for (const precision of precisions)
+    for (const size of args.small ? (['small'] as const) : (['medium', 'large'] as const))
+      for (let seed = 0; seed < (args.small ? 1 : args.models); seed++) {
+        const drawn = drawCase(seed, size);
+        process.stderr.write(`  ${precision} ${describeCase(drawn)}\n`);
+        const { passed, worst, checks, seconds } = await verifyRandom(
+          drawn,
+          { backend: 'cuda', precision },
+          reference,
+        );
+        const failed = checks.filter((check) => !check.passed);
+        runs.push({ seed, size, precision, model: describeCase(drawn), passed, worst, failed, seconds });
+        if (!passed) process.exitCode = 1;
+      }
+  return { reference, tolerances: RANDOM_TOLERANCES, runs };
+}
+
+/** Under compute-sanitizer, no access out of bounds, no race on shared memory: the replay, and the kernels' tests. */
 async function sanitizer(): Promise<object> {
   const tool = ['compute-sanitizer', '/usr/local/cuda/bin/compute-sanitizer'].find(
     (path) => spawnSync(path, ['--version']).status === 0,
@@ -101,23 +126,31 @@ async function sanitizer(): Promise<object> {
   if (!tool) return { skipped: 'compute-sanitizer is not installed' };
   const file = golden[0]!;
   const runs = [];
-  for (const check of ['memcheck', 'racecheck'])
-    for (const precision of precisions) {
-      const command = [
-        ...[tool, '--tool', check, '--error-exitcode', '9', process.execPath],
-        ...[join(ROOT, 'build', 'src', 'cli', 'main.js'), 'verify', file],
+  const programs: Record<string, string[]> = Object.fromEntries(
+    precisions.map((precision) => [
+      `verify ${precision}`,
+      [
+        ...[join(ROOT, 'build', 'src', 'cli', 'main.js'), 'verify', file, '--random', '1', '--size', 'small'],
         ...['--backend', 'cuda', '--precision', precision],
-      ];
-      let output: string;
-      let clean = true;
-      try {
-        output = execFileSync(command[0]!, command.slice(1), { encoding: 'utf8', timeout: 1_800_000 });
-      } catch (error) {
-        output = `${(error as { stdout?: string }).stdout ?? ''}${messageOf(error)}`;
-        clean = false;
-        process.exitCode = 1;
-      }
-      runs.push({ check, precision, clean, summary: output.trim().split('\n').slice(-12) });
+      ],
+    ]),
+  );
+  const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
+  if (existsSync(jest))
+    programs['tests of the kernels'] = [
+      ...['--experimental-vm-modules', jest, '-i', '-t', 'on a GPU'],
+      join('build', 'test', 'backend', 'cuda', 'kernels'),
+    ];
+  for (const check of ['memcheck', 'racecheck'])
+    for (const [program, words] of Object.entries(programs)) {
+      const { status, stdout, stderr, error } = spawnSync(
+        tool,
+        ['--tool', check, '--error-exitcode', '9', process.execPath, ...words],
+        { cwd: ROOT, encoding: 'utf8', timeout: 1_800_000, maxBuffer: 2 ** 28 },
+      );
+      const output = `${stdout}${stderr}${error ? messageOf(error) : ''}`;
+      if (status !== 0) process.exitCode = 1;
+      runs.push({ check, program, clean: status === 0, summary: output.trim().split('\n').slice(-12) });
     }
   return { runs };
 }
@@ -219,6 +252,7 @@ async function trials(): Promise<object> {
 
 try {
   await part('verify', verify);
+  await part('random', random);
   await part('sanitizer', sanitizer);
   await part('train', training);
   await part('trials', trials);

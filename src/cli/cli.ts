@@ -66,8 +66,8 @@ const COMMANDS: Record<string, { describe: string; load: () => Promise<Command> 
       return { options, run };
     },
   },
-  'verify <files..>': {
-    describe: 'replay golden files from the reference',
+  'verify [files..]': {
+    describe: 'replay golden files, or compare a backend with another on random models',
     load: async () => {
       const { verifyOptions: options, verifyCommand: run } = await import('./verifyCommand.js');
       return { options, run };

@@ -1,53 +1,180 @@
-// tinygpt verify: replays golden files on a backend and prints the largest errors.
+// tinygpt verify: replays golden files on a backend, or compares it with another on models drawn at random, and prints the
+// largest errors.
 
 import type { Argv } from 'yargs';
-import { useBackend } from '../backend/index.js';
+import { type BackendInfo, useBackend } from '../backend/index.js';
+import { expect } from '../base/errors.js';
+import { CASE_SIZES, type CaseSize, describeCase, drawCase } from '../train/randomCase.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../train/verify.js';
+import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../train/verifyRandom.js';
 import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
+import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
 
 export const verifyOptions = (yargs: Argv) =>
   yargs
     .positional('files', {
       type: 'string',
       array: true,
-      demandOption: true,
+      default: [],
       describe: 'golden .safetensors files',
     })
     .options(BACKEND_OPTIONS)
-    .options({ json: { type: 'boolean', default: false, describe: 'print one JSON object a file' } });
+    .options({
+      random: { type: 'number', describe: 'compare on this many random models', group: 'Random models:' },
+      seed: {
+        type: 'number',
+        default: 0,
+        describe: 'of the first; the next have the next',
+        group: 'Random models:',
+      },
+      size: {
+        type: 'string',
+        default: 'medium',
+        describe: `${CASE_SIZES.join(', ')} (for a GPU)`,
+        group: 'Random models:',
+      },
+      reference: {
+        type: 'string',
+        describe: 'backend to compare with, in fp32 (default native, for native itself cpu)',
+        group: 'Random models:',
+      },
+      json: { type: 'boolean', default: false, describe: 'print one JSON object a file or model' },
+    })
+    .example('$0 verify run.safetensors', 'replay a recorded run')
+    .example('$0 verify --random 10 --backend cuda --precision bf16', 'ten models, cuda beside native');
 
-/** Runs the command; resolves to the exit code: 1 when an error is beyond its tolerance. */
-export async function verifyCommand(args: {
+interface Arguments {
   files: string[];
   backend: string;
-  device?: number | undefined;
   precision?: string | undefined;
+  device?: number | undefined;
+  random?: number | undefined;
+  seed: number;
+  size: string;
+  reference?: string | undefined;
   json: boolean;
-}): Promise<number> {
+}
+
+/** Runs the command; resolves to the exit code: 1 when an error is beyond its tolerance. */
+export async function verifyCommand(args: Arguments): Promise<number> {
+  const { files, random } = args;
+  expect(
+    files.length > 0 || random !== undefined,
+    () => 'Expected golden files or --random N, got neither; see tinygpt verify --help',
+  );
+  expect(
+    random === undefined || (Number.isInteger(random) && random >= 1),
+    () => `Expected --random to be an integer >= 1, got ${random}`,
+  );
+  expect(
+    CASE_SIZES.includes(args.size as CaseSize),
+    () => `Expected --size to be one of ${CASE_SIZES.join(', ')}; got ${args.size}`,
+  );
   const backend = await useBackend(backendChoice(args.backend, args.device), precisionChoice(args.precision));
-  const tolerances = backend.precision === 'bf16' ? BF16_TOLERANCES : FP32_TOLERANCES;
-  let allPassed = true;
-  for (const file of args.files) {
-    const { name, passed, checks, worst } = await verifyGolden(file, tolerances);
-    allPassed &&= passed;
+  let passed = true;
+  for (const file of files) passed = (await replay(file, backend, args.json)) && passed;
+  if (random === undefined) return passed ? 0 : 1;
+  const progress = openProgress();
+  const { signal, release } = abortOnInterrupt(() =>
+    progress.note('Stopping after this part of the model (Ctrl-C again leaves at once)'),
+  );
+  try {
+    passed = (await compareAll(args, random, backend, progress, signal)) && passed;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    progress.end();
+    release();
+  }
+  return signal.aborted ? 130 : passed ? 0 : 1;
+}
+
+/** Replays a golden file. */
+async function replay(file: string, backend: BackendInfo, json: boolean): Promise<boolean> {
+  const { name: backendName, precision } = backend;
+  const tolerances = precision === 'bf16' ? BF16_TOLERANCES : FP32_TOLERANCES;
+  const { name, passed, checks, worst } = await verifyGolden(file, tolerances);
+  const failed = checks.filter((check) => !check.passed);
+  if (json) {
+    const report = { file, name, backend: backendName, precision, passed, worst, tolerances, failed };
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+  } else {
+    process.stdout.write(`${name} on ${backendName} ${precision}: ${passed ? 'passed' : 'FAILED'}\n`);
+    printErrors(worst, tolerances, failed);
+  }
+  return passed;
+}
+
+/** Compares on `count` models; false when one is beyond its tolerances. */
+async function compareAll(
+  args: Arguments,
+  count: number,
+  backend: BackendInfo,
+  progress: ProgressLine,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const choice = args.reference === undefined ? undefined : backendChoice(args.reference);
+  expect(choice !== 'auto', () => 'Expected --reference to be a backend, got auto');
+  const reference = choice ?? (await defaultReference(backend.name));
+  const { name, precision } = backend;
+  const size = args.size as CaseSize;
+  const tolerances = RANDOM_TOLERANCES[precision];
+  const failures: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const drawn = drawCase(args.seed + i, size);
+    const counted = `model ${i + 1} of ${count}`;
+    const outcome = await verifyRandom(drawn, { backend: name, precision }, reference, {
+      signal,
+      onStage: (stage) => progress.update(() => `${counted}: ${stage}`),
+    });
+    const { passed, worst, checks, seconds } = outcome;
     const failed = checks.filter((check) => !check.passed);
+    const again =
+      `tinygpt verify --random 1 --seed ${drawn.seed} --size ${size} --backend ${name} --precision ${precision} ` +
+      `--reference ${reference}`;
+    if (!passed) failures.push(drawn.seed);
+    progress.end();
     if (args.json) {
-      const { name: backendName, precision } = backend;
-      const report = { file, name, backend: backendName, precision, passed, worst, tolerances, failed };
-      process.stdout.write(`${JSON.stringify(report)}\n`);
+      const report = {
+        ...drawn,
+        backend: name,
+        precision,
+        reference,
+        passed,
+        worst,
+        tolerances,
+        failed,
+        again,
+      };
+      process.stdout.write(`${JSON.stringify({ ...report, seconds })}\n`);
       continue;
     }
     process.stdout.write(
-      `${name} on ${backend.name} ${backend.precision}: ${passed ? 'passed' : 'FAILED'}\n`,
+      `${describeCase(drawn)}\n  ${name} ${precision} beside ${reference} fp32: ${passed ? 'passed' : 'FAILED'}` +
+        ` (${seconds.backend.toFixed(1)} s, reference ${seconds.reference.toFixed(1)} s)\n`,
     );
-    for (const [kind, error] of Object.entries(worst)) {
-      const tolerance = tolerances[kind as keyof typeof tolerances];
-      process.stdout.write(
-        `  ${kind.padEnd(24)} ${error.toExponential(2)}  of ${tolerance.toExponential(0)}\n`,
-      );
-    }
-    for (const { name: tensor, error } of failed.slice(0, 20))
-      process.stdout.write(`  beyond: ${tensor} ${error.toExponential(2)}\n`);
+    printErrors(worst, tolerances, failed);
+    if (!passed) process.stdout.write(`  again: ${again}\n`);
   }
-  return allPassed ? 0 : 1;
+  if (!args.json)
+    process.stdout.write(
+      failures.length === 0
+        ? `all ${count} passed\n`
+        : `${failures.length} of ${count} FAILED: seed ${failures.join(', ')}\n`,
+    );
+  return failures.length === 0;
+}
+
+function printErrors<K extends string>(
+  worst: Record<K, number>,
+  tolerances: Readonly<Record<K, number>>,
+  failed: readonly { name: string; error: number }[],
+): void {
+  for (const kind in worst) {
+    const tolerance = tolerances[kind];
+    const allowed = tolerance === Infinity ? 'shown only' : `of ${tolerance.toExponential(0)}`;
+    process.stdout.write(`  ${kind.padEnd(24)} ${worst[kind].toExponential(2)}  ${allowed}\n`);
+  }
+  for (const { name, error } of failed.slice(0, 20))
+    process.stdout.write(`  beyond: ${name} ${error.toExponential(2)}\n`);
 }

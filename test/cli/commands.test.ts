@@ -135,6 +135,15 @@ describe('bad input is one line and an exit code', () => {
     [['sample', '/nowhere'], 2, /No checkpoint in \/nowhere/],
     [['verify', '/nowhere.safetensors', '--backend', 'cpu'], 2, /Cannot read/],
     [['verify', 'package.json', '--backend', 'cpu'], 1, /not a whole safetensors file/],
+    [['verify'], 2, /golden files or --random N, got neither/],
+    [['verify', '--random', '0'], 2, /--random to be an integer >= 1, got 0/],
+    [['verify', '--random', '1', '--size', 'tiny'], 2, /--size to be one of small, medium, large; got tiny/],
+    [
+      ['verify', '--random', '1', '--backend', 'cpu', '--reference', 'cpu'],
+      2,
+      /other than cpu .*set --reference/,
+    ],
+    [['verify', '--random', '1', '--backend', 'cpu', '--seed', '-1'], 2, /integer >= 0, got -1; set --seed/],
     [['report', '/nowhere'], 2, /No study at \/nowhere/],
   ])('%j', async (argv, code, message) => {
     expect(await run(...(argv as string[]))).toBe(code);
@@ -223,6 +232,35 @@ test('a tokenizer that prepare exported trains a model, and a run with it resume
   }
   expect(await run(...tiny('--tokenizer', text, '--out', join(folder, 'none')))).not.toBe(0);
   expect(err).toMatch(/error: .*stories\.txt/);
+});
+
+test('verify --random prints each model, its errors and how to repeat it', async () => {
+  const args = [
+    'verify',
+    '--random',
+    '2',
+    '--seed',
+    '2',
+    '--size',
+    'small',
+    '--backend',
+    'wasm',
+    '--reference',
+    'cpu',
+  ];
+  expect(await run(...args)).toBe(0);
+  expect(out).toMatch(
+    /^seed 2 small: .*\n {2}wasm fp32 beside cpu fp32: passed[\s\S]*^seed 3 small: [\s\S]*all 2 passed\n$/m,
+  );
+  expect(await run(...args, '--json')).toBe(0);
+  const [first, second] = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(first).toMatchObject({ seed: 2, backend: 'wasm', reference: 'cpu', passed: true, failed: [] });
+  expect(second.again).toBe(
+    'tinygpt verify --random 1 --seed 3 --size small --backend wasm --precision fp32 --reference cpu',
+  );
 });
 
 test('bench reports a backend a line', async () => {
