@@ -9,16 +9,10 @@ import type { BackendInfo, BackendProbe, Precision } from '../types.js';
 import { cudaVersion, missingLibraries } from './cuda.js';
 import { type Candidate, setupCommand } from './find.js';
 import { addRecorder } from './graph/recording.js';
-import { type NodeBackend as KernelBackend, setProducts } from './kernels/eager.js';
+import { type NodeBackend, setProducts } from './kernels/eager.js';
 import { registerTensorflowKernels } from './kernels/index.js';
 import { loadTensorflow } from './load.js';
 import { VARIANTS } from './prepared.js';
-
-/** The part of tfjs-node's backend that is used here. */
-interface NodeBackend {
-  isUsingGpuDevice: boolean;
-  binding: { TF_Version: string };
-}
 
 /** bf16: products of matrices round their factors, all else is float32. */
 const PRECISIONS: Precision[] = ['fp32', 'bf16'];
@@ -30,7 +24,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   setProducts(precision);
   await tf.setBackend('tensorflow');
   await tf.ready();
-  const backend = tf.backend() as unknown as NodeBackend & KernelBackend;
+  const backend = tf.backend() as unknown as NodeBackend;
   if (!backend.isUsingGpuDevice) addRecorder(backend);
   return describe(loaded.candidate, precision);
 }

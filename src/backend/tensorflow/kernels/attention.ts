@@ -6,8 +6,8 @@ import type { Eager, Handle, TensorflowKernel } from './eager.js';
 
 type Shape = { batch: number; seq: number; heads: number; kvHeads: number; window: number };
 
-/** Queries a block: long enough that calls do not count. */
-const BLOCK = 256;
+/** Queries a block: short ones skip more of the keys that no query sees; on a GPU calls would count. */
+const blockLength = (e: Eager): number => (e.backend.isUsingGpuDevice ? 256 : 128);
 
 /** The score of a key out of sight: its exponential is zero beside any other. */
 const UNSEEN = -1e30;
@@ -15,10 +15,10 @@ const UNSEEN = -1e30;
 /** Queries [from, to) and the keys that they reach, [first, to). */
 type Block = { from: number; to: number; first: number };
 
-function blocksOf({ seq, window }: Shape): Block[] {
-  return Array.from({ length: Math.ceil(seq / BLOCK) }, (_, i) => {
-    const from = i * BLOCK;
-    return { from, to: Math.min(seq, from + BLOCK), first: Math.max(0, from - window) };
+function blocksOf({ seq, window }: Shape, length: number): Block[] {
+  return Array.from({ length: Math.ceil(seq / length) }, (_, i) => {
+    const from = i * length;
+    return { from, to: Math.min(seq, from + length), first: Math.max(0, from - window) };
   });
 }
 
@@ -99,7 +99,7 @@ export const causalAttention: TensorflowKernel = (e, inputs, attrs) => {
   const masks = new Map<string, Handle>();
   const ys: Handle[] = [];
   const lses: Handle[] = [];
-  for (const block of blocksOf(shape)) {
+  for (const block of blocksOf(shape, blockLength(e))) {
     const [qb, kb, vb] = [rowsOf(e, q4, block), keysOf(e, k4, block), keysOf(e, v4, block)];
     const scores = scoresOf(e, qb, kb, block, shape, masks);
     const most = e.max(scores, 2);
@@ -138,7 +138,7 @@ export const causalAttentionGrad: TensorflowKernel = (e, inputs, attrs) => {
   const lse4 = split(e, lse, heads, shape);
   const masks = new Map<string, Handle>();
   const [dqs, dks, dvs]: [Handle[], Handle[], Handle[]] = [[], [], []];
-  for (const block of blocksOf(shape)) {
+  for (const block of blocksOf(shape, blockLength(e))) {
     const [qb, kb, vb] = [rowsOf(e, q4, block), keysOf(e, k4, block), keysOf(e, v4, block)];
     const dyb = rowsOf(e, dy4, block);
     const scores = scoresOf(e, qb, kb, block, shape, masks);

@@ -16,6 +16,7 @@ export type Attribute = { name: string; type: number; value: unknown };
 
 /** The part of the addon that is used. */
 export interface Binding {
+  TF_Version: string;
   TF_FLOAT: number;
   TF_INT32: number;
   TF_BOOL: number;
@@ -42,6 +43,7 @@ export type Values = Float32Array | Int32Array | Uint8Array;
 /** tfjs-node's backend, as far as it is used. */
 export interface NodeBackend {
   binding: Binding;
+  isUsingGpuDevice: boolean;
   disposeData(dataId: object, force?: boolean): boolean;
   tensorMap: { get(dataId: object): { id: number; values: unknown; refCount: number } };
   getInputTensorIds(tensors: tf.TensorInfo[]): number[];
