@@ -21,8 +21,14 @@ import { measureTraining } from '../src/train/measure.js';
 import { benchConfig, SHAPES } from './shapes.js';
 
 type Sizes = number[];
-/** How many of a kernel's first arguments are sizes, and its operations or bytes. */
-type Work = { sizes: number; from?: number; flops?: (s: Sizes) => number; bytes?: (s: Sizes) => number };
+/** Which of a kernel's arguments are sizes, its operations or bytes, and how much of the bytes is left in bf16. */
+type Work = {
+  sizes: number;
+  from?: number;
+  flops?: (s: Sizes) => number;
+  bytes?: (s: Sizes) => number;
+  bf16?: number;
+};
 
 /** Pairs of a query and a key that it sees, over all heads, times 4 D: both products of the forward pass. */
 const attended = ([B, T, H, , D, window]: Sizes): number => {
@@ -33,11 +39,11 @@ const attended = ([B, T, H, , D, window]: Sizes): number => {
 
 const product = (s: Sizes) => 2 * s[0]! * s[1]! * s[2]!;
 const WORK: Record<string, Work> = {
-  linear: { sizes: 3, flops: product },
-  linear_grad: { sizes: 3, flops: (s) => 2 * product(s) },
-  lm_head: { sizes: 3, flops: (s) => 3 * product(s) },
-  attention: { sizes: 6, flops: attended },
-  attention_grad: { sizes: 6, flops: (s) => 2.5 * attended(s) },
+  linear: { from: 1, sizes: 4, flops: product },
+  linear_grad: { from: 1, sizes: 4, flops: (s) => 2 * product(s) },
+  lm_head: { from: 1, sizes: 4, flops: (s) => 3 * product(s) },
+  attention: { from: 1, sizes: 7, flops: attended },
+  attention_grad: { from: 1, sizes: 7, flops: (s) => 2.5 * attended(s) },
   // Five steps of Polar Express; half of the two symmetric products.
   muon: {
     sizes: 3,
@@ -46,19 +52,19 @@ const WORK: Record<string, Work> = {
       return 5 * count! * (n * n * m + n * n * n + 2 * n * n * m);
     },
   },
-  binary: { sizes: 2, from: 1, bytes: ([n]) => 12 * n! },
-  rms_norm: { sizes: 2, bytes: ([n, c]) => 8 * n! * c! },
-  rms_norm_grad: { sizes: 2, bytes: ([n, c]) => 12 * n! * c! },
-  rotary: { sizes: 4, bytes: ([n, , h, d]) => 8 * n! * h! * d! },
-  rotary_grad: { sizes: 4, bytes: ([n, , h, d]) => 12 * n! * h! * d! },
-  relu_squared: { sizes: 1, bytes: ([n]) => 8 * n! },
-  relu_squared_grad: { sizes: 1, bytes: ([n]) => 12 * n! },
+  binary: { from: 2, sizes: 3, bytes: ([n]) => 12 * n! },
+  rms_norm: { from: 1, sizes: 3, bytes: ([n, c]) => 8 * n! * c!, bf16: 6 / 8 },
+  rms_norm_grad: { from: 1, sizes: 3, bytes: ([n, c]) => 12 * n! * c!, bf16: 10 / 12 },
+  rotary: { from: 1, sizes: 5, bytes: ([n, , h, d]) => 8 * n! * h! * d!, bf16: 4 / 8 },
+  rotary_grad: { from: 1, sizes: 5, bytes: ([n, , h, d]) => 12 * n! * h! * d!, bf16: 8 / 12 },
+  relu_squared: { from: 1, sizes: 2, bytes: ([n]) => 8 * n!, bf16: 4 / 8 },
+  relu_squared_grad: { from: 1, sizes: 2, bytes: ([n]) => 12 * n!, bf16: 6 / 12 },
   residual_mix: { sizes: 1, bytes: ([n]) => 12 * n! },
   residual_mix_grad: { sizes: 1, bytes: ([n]) => 20 * n! },
   embedding: { sizes: 3, bytes: ([n, , w]) => 8 * n! * w! },
   embedding_grad: { sizes: 3, bytes: ([n, v, w]) => (12 * n! + 4 * v!) * w! },
-  value_embedding: { sizes: 5, bytes: ([n, , g, d]) => 12 * n! * g! * d! },
-  value_embedding_grad: { sizes: 5, bytes: ([n, c, g, d]) => 4 * n! * (3 * g! * d! + c!) },
+  value_embedding: { from: 1, sizes: 6, bytes: ([n, , g, d]) => 12 * n! * g! * d!, bf16: 8 / 12 },
+  value_embedding_grad: { from: 1, sizes: 6, bytes: ([n, c, g, d]) => 4 * n! * (3 * g! * d! + c!) },
   adamw: { sizes: 1, bytes: ([n]) => 28 * n! },
 };
 
@@ -143,8 +149,9 @@ async function main(): Promise<void> {
       const sizes = rest.map(Number);
       times.sort((a, b) => a - b);
       const ms = times[Math.floor(times.length / 10)]!;
-      const { flops, bytes } = WORK[kernel]!;
-      const [rate, most] = flops ? [flops(sizes), peaks.flops] : [bytes!(sizes), peaks.bytes];
+      const { flops, bytes, bf16 = 1 } = WORK[kernel]!;
+      const part = precision === 'bf16' ? bf16 : 1;
+      const [rate, most] = flops ? [flops(sizes), peaks.flops] : [part * bytes!(sizes), peaks.bytes];
       const perSecond = (1000 * rate) / ms;
       const calls = times.length / steps;
       return {
@@ -189,7 +196,7 @@ function peerProducts(python: string, precision: string, threads: number, rows: 
     let best = Number.POSITIVE_INFINITY;
     for (const begin = performance.now(); performance.now() - begin < 400; ) {
       const start = performance.now();
-      library.tg_linear(n, i, o, x!, w!, y!);
+      library.tg_linear(0, n, i, o, x!, w!, y!);
       best = Math.min(best, performance.now() - start);
     }
     return product(sizes) / best / 1e6;
