@@ -7,17 +7,10 @@ import type { Info } from '../flat/store.js';
 import { noteScratch, type ScratchBytes, type StepSizes } from '../memory.js';
 import type { Precision } from '../types.js';
 import type { Block } from './allocator.js';
+import { EnqueuingBackend } from './enqueue.js';
 import { cudaScratch } from './footprint.js';
-import type { Grid } from './launch.js';
-import type { KernelSpec } from './modules.js';
-import type { ProductCall } from './products.js';
 import type { Session } from './session.js';
-
-type Values = tf.backend_util.BackendValues;
-type Numbers = Float32Array | Int32Array | Uint8Array;
-
-/** Up to this many numbers stay on the host until they are wanted. */
-const FEW = 16;
+import { asNumbers, copyOf, FEW, isOnDevice, type Numbers, numbersOf, type Values, WIDTH } from './values.js';
 
 /** bfloat16 copies of tensors that are kept, as several products in a row share an operand. */
 const KEPT_HALVES = 4;
@@ -34,13 +27,8 @@ interface Entry {
   attached?: Map<string, Block[]>;
 }
 
-const WIDTH: Partial<Record<tf.DataType, number>> = { float32: 4, int32: 4, bool: 1 };
-
-/** True for the dtypes that live on the device. */
-export const isOnDevice = (dtype: tf.DataType): boolean => WIDTH[dtype] !== undefined;
-
 /** tfjs's backend object. */
-export class CudaBackend extends tf.KernelBackend {
+export class CudaBackend extends EnqueuingBackend {
   readonly #data: tf.DataStorage<Entry>;
   /** What the kernel at work has made, and its scratch space. */
   #made: Info[] = [];
@@ -48,13 +36,10 @@ export class CudaBackend extends tf.KernelBackend {
   #depth = 0;
   /** bfloat16 copies, the latest used last. */
   readonly #halves = new Map<Entry, Block>();
-  /** Runs before other work is enqueued: for work that was put off. */
-  #pending: (() => void) | undefined;
   precision: Precision = 'fp32';
 
-  constructor(readonly session: Session) {
-    super();
-    session.onTrim(() => this.settle());
+  constructor(session: Session) {
+    super(session);
     this.#data = new tf.DataStorage(this as unknown as tf.KernelBackend, tf.engine());
   }
 
@@ -192,67 +177,6 @@ export class CudaBackend extends tf.KernelBackend {
     delete entry.attached;
   }
 
-  /** Rounds `size` floats to bfloat16. */
-  toHalf(size: number, from: number, to: number): void {
-    this.each({ source: 'cuda/moves.cu', name: 'to_bf16', types: 'ipp' }, size, [size, from, to]);
-  }
-
-  /** Enqueues a kernel. */
-  launch(spec: KernelSpec, grid: Grid, threads: number, values: readonly number[]): void {
-    this.settle();
-    const { kernel, launcher } = this.session;
-    launcher.launch(kernel(spec), grid, threads, spec.shared ?? 0, values);
-  }
-
-  /** Enqueues a kernel that strides over `count` elements. */
-  each(spec: KernelSpec, count: number, values: readonly number[]): void {
-    const threads = 256;
-    const most = 32 * this.session.device.multiprocessors;
-    this.launch(spec, Math.min(most, Math.ceil(count / threads)), threads, values);
-  }
-
-  /** Enqueues a product. */
-  multiply(call: ProductCall): void {
-    this.settle();
-    this.session.products.multiply(call);
-  }
-
-  /** Enqueues a copy within the device. */
-  copy(from: number, to: number, bytes: number): void {
-    this.settle();
-    if (bytes > 0) this.session.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, this.session.stream);
-  }
-
-  /** Enqueues zeros over whole floats or ints. */
-  clear(address: number, bytes: number): void {
-    this.fill(address, 0, bytes / 4);
-  }
-
-  /** Enqueues `count` times the same 32 bits. */
-  fill(address: number, bits: number, count: number): void {
-    this.settle();
-    if (count > 0) this.session.driver.cuMemsetD32Async(address, bits, count, this.session.stream);
-  }
-
-  /** Enqueues a copy from the host. */
-  upload(values: ArrayBufferView, address: number): void {
-    this.settle();
-    const { buffer, byteOffset, byteLength } = values;
-    this.session.transfer.upload(new Uint8Array(buffer, byteOffset, byteLength), address);
-  }
-
-  /** Puts work off until other work is enqueued, or anything is read. */
-  postpone(work: () => void): void {
-    this.#pending = work;
-  }
-
-  /** Enqueues what was put off. */
-  settle(): void {
-    const work = this.#pending;
-    this.#pending = undefined;
-    work?.();
-  }
-
   // --- What tfjs uses ---
 
   override write(values: Values, shape: number[], dtype: tf.DataType): object {
@@ -323,17 +247,6 @@ export class CudaBackend extends tf.KernelBackend {
     return cudaScratch(sizes, this.precision);
   }
 
-  override async time(work: () => void): Promise<{ kernelMs: number }> {
-    // tfjs wants the work done when this returns its promise.
-    this.settle();
-    this.session.transfer.synchronize();
-    const begin = performance.now();
-    work();
-    this.settle();
-    await this.session.transfer.finished();
-    return { kernelMs: performance.now() - begin };
-  }
-
   override timerAvailable(): boolean {
     return true;
   }
@@ -385,20 +298,4 @@ export class CudaBackend extends tf.KernelBackend {
     noteScratch(-block.bytes);
     this.session.allocator.free(block);
   }
-}
-
-/** Numbers as the device holds them; few are copied, as the caller may change what it handed in. */
-function asNumbers(values: Values, dtype: tf.DataType, size: number): Numbers {
-  const Kind = dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array;
-  if (values == null) return new Kind(size);
-  const numbers = values instanceof Kind ? values : Kind.from(values as ArrayLike<number>);
-  return size <= FEW && numbers === values ? numbers.slice() : numbers;
-}
-
-const copyOf = (values: Values): Values =>
-  ArrayBuffer.isView(values) ? (values as Float32Array).slice() : values;
-
-function numbersOf(bytes: ArrayBuffer, dtype: tf.DataType): Numbers {
-  if (dtype === 'float32') return new Float32Array(bytes);
-  return dtype === 'int32' ? new Int32Array(bytes) : new Uint8Array(bytes);
 }

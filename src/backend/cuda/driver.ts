@@ -125,6 +125,6 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
 }
 
 /** The fused kernels take part in the self-test. */
-const checks = async () => (await import('./selfChecks.js')).fusedChecks();
+const checks = async () => (await import('./checks/index.js')).fusedChecks();
 
 export const driver: BackendDriver = { name: 'cuda', precisions: PRECISIONS, probe, start, checks };

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedChecks } from '../../../src/backend/cuda/selfChecks.js';
+import { fusedChecks } from '../../../src/backend/cuda/checks/index.js';
 import { selfTest } from '../../../src/backend/selfTest.js';
 import { describeCuda } from './present.js';
 

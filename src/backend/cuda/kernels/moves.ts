@@ -3,7 +3,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
-import { type CudaBackend, isOnDevice } from '../backend.js';
+import type { CudaBackend } from '../backend.js';
+import { isOnDevice } from '../values.js';
 import { type CudaKernel, fits } from './kernel.js';
 
 const SOURCE = 'cuda/moves.cu';

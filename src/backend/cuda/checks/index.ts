@@ -1,0 +1,26 @@
+// The fused kernels' cases of the self-test, so that a chip or driver on which a kernel goes wrong is found before anything is
+// trained on it.
+
+import type { SelfCheck } from '../../selfTest.js';
+import { differentiable } from './case.js';
+import { attention, embedding, gated, head, linear, norm, residual, rotary, squaredRelu } from './model.js';
+import { adamw, muon } from './optimizers.js';
+
+/**
+ * The cases. Their shapes share macros, since every kernel that they take is compiled; a head of 64 numbers goes through
+ * the tensor cores in bf16.
+ */
+export function fusedChecks(): SelfCheck[] {
+  const cases = [
+    linear(),
+    norm(48),
+    rotary(),
+    attention(64),
+    gated(),
+    squaredRelu(),
+    residual(),
+    head(),
+    embedding(),
+  ];
+  return [...cases.map(differentiable), adamw(), muon(24, 16), muon(8, 16)];
+}

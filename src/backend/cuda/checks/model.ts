@@ -1,0 +1,228 @@
+// The cases of the model's fused kernels, in shapes that cross the borders of tiles, vectors and warps.
+//
+// N rows, C width, H heads, G kv heads, D head width, T sequence, V vocabulary.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { type Case, dot, kernel, tensorOf, type Vec } from './case.js';
+
+const EPSILON = 2 ** -23;
+
+export function linear(): Case {
+  const [N, I, O] = [70, 48, 40];
+  return {
+    name: 'linear map',
+    shapes: [
+      [N, I],
+      [O, I],
+    ],
+    reference: ([x, w]) =>
+      Float64Array.from({ length: N * O }, (_, i) => {
+        const [row, column] = [Math.floor(i / O), i % O];
+        return dot(x!.subarray(row * I, (row + 1) * I), w!.subarray(column * I, (column + 1) * I));
+      }),
+    run: ([x, w]) => ({
+      value: kernel('Linear', { x: x!, w: w! })[0]!,
+      backward: (dy) => kernel('LinearGrad', { x: x!, w: w!, dy }),
+    }),
+  };
+}
+
+/** Rows of D numbers scaled to a root mean square of one. */
+function normalized(x: Vec, D: number): Vec {
+  return x.map((v, i) => {
+    const row = x.subarray(i - (i % D), i - (i % D) + D);
+    return v / Math.sqrt(dot(row, row) / D + EPSILON);
+  });
+}
+
+export function norm(width: number): Case {
+  return {
+    name: `RMS norm of rows of ${width}`,
+    shapes: [[9, width]],
+    reference: ([x]) => normalized(x!, width),
+    run: ([x]) => {
+      const [y, rstd] = kernel('RmsNorm', { x: x! }, { epsilon: EPSILON }) as [tf.Tensor, tf.Tensor];
+      return { value: y, backward: (dy) => kernel('RmsNormGrad', { y, rstd, dy }) };
+    },
+  };
+}
+
+export function rotary(): Case {
+  const [T, H, D] = [5, 3, 16];
+  const half = D / 2;
+  const angle = (n: number, i: number) => (n % T) / 10 ** (i / half);
+  const table = (f: (x: number) => number): Vec =>
+    Float64Array.from({ length: T * half }, (_, i) => f(angle(Math.floor(i / half), i % half)));
+  return {
+    name: 'rotary embedding',
+    shapes: [[2 * T, H * D]],
+    reference: ([x]) =>
+      normalized(
+        x!.map((v, i) => {
+          const [n, at] = [Math.floor(i / (H * D)), i % D];
+          const a = angle(n, at % half);
+          const other = x![at < half ? i + half : i - half]!;
+          return v * Math.cos(a) + (at < half ? other : -other) * Math.sin(a);
+        }),
+        D,
+      ),
+    run: ([x]) => {
+      const [cos, sin] = [tensorOf(table(Math.cos), [T, half]), tensorOf(table(Math.sin), [T, half])];
+      const attrs = { heads: H, epsilon: EPSILON };
+      const [y, rstd] = kernel('RotaryQkNorm', { x: x!, cos, sin }, attrs) as [tf.Tensor, tf.Tensor];
+      return {
+        value: y,
+        backward: (dy) => kernel('RotaryQkNormGrad', { y, rstd, cos, sin, dy }, { heads: H }),
+      };
+    },
+  };
+}
+
+/** Sequences longer than a tile, a window that ends within one, groups of two heads. */
+export function attention(D: number): Case {
+  const [B, T, H, G, window] = [2, 70, 2, 1, 37];
+  const shape = { batch: B, seq: T, heads: H, kvHeads: G, window };
+  return {
+    name: `attention, heads of ${D}`,
+    shapes: [
+      [B * T, H * D],
+      [B * T, G * D],
+      [B * T, G * D],
+    ],
+    reference: ([q, k, v]) => {
+      const y = new Float64Array(B * T * H * D);
+      for (let n = 0; n < B * T; n++)
+        for (let h = 0; h < H; h++) {
+          const query = q!.subarray((n * H + h) * D, (n * H + h + 1) * D);
+          const group = Math.floor((h * G) / H);
+          const first = Math.max(n - (n % T), n - window);
+          const weights: number[] = [];
+          for (let m = first; m <= n; m++)
+            weights.push(
+              Math.exp(dot(query, k!.subarray((m * G + group) * D, (m * G + group + 1) * D)) / Math.sqrt(D)),
+            );
+          const sum = weights.reduce((a, b) => a + b, 0);
+          weights.forEach((weight, i) => {
+            for (let d = 0; d < D; d++)
+              y[(n * H + h) * D + d]! += (weight / sum) * v![((first + i) * G + group) * D + d]!;
+          });
+        }
+      return y;
+    },
+    run: ([q, k, v]) => {
+      const inputs = { q: q!, k: k!, v: v! };
+      const [y, lse] = kernel('CausalAttention', inputs, shape) as [tf.Tensor, tf.Tensor];
+      return { value: y, backward: (dy) => kernel('CausalAttentionGrad', { ...inputs, y, lse, dy }, shape) };
+    },
+  };
+}
+
+export function gated(): Case {
+  const [N, C, G, D, K] = [11, 40, 2, 12, 32];
+  return {
+    name: 'gated value embedding',
+    shapes: [
+      [N, G * D],
+      [N, G * D],
+      [N, C],
+      [G, K],
+    ],
+    reference: ([v, ve, x, w]) =>
+      v!.map((value, i) => {
+        const [n, g] = [Math.floor(i / (G * D)), Math.floor((i % (G * D)) / D)];
+        const z = dot(x!.subarray(n * C, n * C + K), w!.subarray(g * K, (g + 1) * K));
+        return value + (2 / (1 + Math.exp(-z))) * ve![i]!;
+      }),
+    run: ([v, ve, x, w]) => {
+      const [y, gate] = kernel('GatedValueEmbedding', { v: v!, ve: ve!, x: x!, gateWeight: w! }) as [
+        tf.Tensor,
+        tf.Tensor,
+      ];
+      return {
+        value: y,
+        backward: (dy) => [
+          dy,
+          ...kernel('GatedValueEmbeddingGrad', { ve: ve!, x: x!, gateWeight: w!, gate, dy }),
+        ],
+      };
+    },
+  };
+}
+
+export function squaredRelu(): Case {
+  return {
+    name: 'squared ReLU',
+    shapes: [[3, 1500]],
+    reference: ([x]) => x!.map((v) => Math.max(v, 0) ** 2),
+    run: ([x]) => {
+      const y = kernel('ReluSquared', { x: x! })[0]!;
+      return { value: y, backward: (dy) => kernel('ReluSquaredGrad', { y, dy }) };
+    },
+  };
+}
+
+export function residual(): Case {
+  const layer = 1;
+  return {
+    name: 'residual mix',
+    shapes: [[7, 700], [7, 700], [3], [3]],
+    reference: ([x, x0, a, b]) => x!.map((v, i) => a![layer]! * v + b![layer]! * x0![i]!),
+    run: ([x, x0, residLambdas, x0Lambdas]) => {
+      const inputs = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
+      return {
+        value: kernel('ResidualMix', inputs, { layer })[0]!,
+        backward: (dy) => kernel('ResidualMixGrad', { ...inputs, dy }, { layer }),
+      };
+    },
+  };
+}
+
+export function head(): Case {
+  const [N, C, V, cap] = [37, 24, 301, 15];
+  const targets = Int32Array.from({ length: N }, (_, i) => (i % 9 === 4 ? -1 : (i * 97) % V));
+  const counted = targets.filter((id) => id >= 0).length;
+  return {
+    name: 'head and cross-entropy',
+    shapes: [
+      [N, C],
+      [V, C],
+    ],
+    reference: ([x, w]) => {
+      let loss = 0;
+      for (let n = 0; n < N; n++) {
+        if (targets[n]! < 0) continue;
+        const logits = Array.from({ length: V }, (_, v) => {
+          const z = dot(x!.subarray(n * C, (n + 1) * C), w!.subarray(v * C, (v + 1) * C));
+          return cap * Math.tanh(z / cap);
+        });
+        loss += Math.log(logits.reduce((sum, z) => sum + Math.exp(z), 0)) - logits[targets[n]!]!;
+      }
+      return Float64Array.of(loss / counted);
+    },
+    run: ([x, w]) => {
+      const inputs = { x: x!, w: w!, targets: tf.tensor1d(targets, 'int32') };
+      const attrs = { softcap: cap, reduction: 'mean', withGrad: true };
+      const [loss, dx, dw] = kernel('LmHeadCrossEntropy', inputs, attrs) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      return { value: loss, backward: () => [dx, dw] };
+    },
+  };
+}
+
+/** More tokens than one block sorts, ids that repeat and ids that are absent. */
+export function embedding(): Case {
+  const [N, V, W] = [1100, 150, 20];
+  const ids = Int32Array.from({ length: N }, (_, i) => (i * i) % (V - 7));
+  return {
+    name: 'embedding and its gradient',
+    shapes: [[V, W]],
+    reference: ([table]) =>
+      Float64Array.from({ length: N * W }, (_, i) => table![ids[Math.floor(i / W)]! * W + (i % W)]!),
+    run: ([table]) => {
+      const tokens = tf.tensor1d(ids, 'int32');
+      return {
+        value: kernel('Embedding', { table: table!, ids: tokens })[0]!,
+        backward: (dy) => kernel('EmbeddingGrad', { ids: tokens, dy }, { rows: V }),
+      };
+    },
+  };
+}

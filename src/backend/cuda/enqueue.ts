@@ -1,0 +1,91 @@
+// What the backend enqueues on its one stream: kernels, products, copies. Work that was put off goes first, so that the order
+// stays the one in which tfjs asked.
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { Grid } from './launch.js';
+import type { KernelSpec } from './modules.js';
+import type { ProductCall } from './products.js';
+import type { Session } from './session.js';
+
+/** The part of tfjs's backend object that knows of the stream and not of tensors. */
+export class EnqueuingBackend extends tf.KernelBackend {
+  /** Runs before other work is enqueued: for work that was put off. */
+  #pending: (() => void) | undefined;
+
+  constructor(readonly session: Session) {
+    super();
+    session.onTrim(() => this.settle());
+  }
+
+  /** Enqueues a kernel. */
+  launch(spec: KernelSpec, grid: Grid, threads: number, values: readonly number[]): void {
+    this.settle();
+    const { kernel, launcher } = this.session;
+    launcher.launch(kernel(spec), grid, threads, spec.shared ?? 0, values);
+  }
+
+  /** Enqueues a kernel that strides over `count` elements. */
+  each(spec: KernelSpec, count: number, values: readonly number[]): void {
+    const threads = 256;
+    const most = 32 * this.session.device.multiprocessors;
+    this.launch(spec, Math.min(most, Math.ceil(count / threads)), threads, values);
+  }
+
+  /** Enqueues a product. */
+  multiply(call: ProductCall): void {
+    this.settle();
+    this.session.products.multiply(call);
+  }
+
+  /** Enqueues a copy within the device. */
+  copy(from: number, to: number, bytes: number): void {
+    this.settle();
+    if (bytes > 0) this.session.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, this.session.stream);
+  }
+
+  /** Enqueues zeros over whole floats or ints. */
+  clear(address: number, bytes: number): void {
+    this.fill(address, 0, bytes / 4);
+  }
+
+  /** Enqueues `count` times the same 32 bits. */
+  fill(address: number, bits: number, count: number): void {
+    this.settle();
+    if (count > 0) this.session.driver.cuMemsetD32Async(address, bits, count, this.session.stream);
+  }
+
+  /** Enqueues a copy from the host. */
+  upload(values: ArrayBufferView, address: number): void {
+    this.settle();
+    const { buffer, byteOffset, byteLength } = values;
+    this.session.transfer.upload(new Uint8Array(buffer, byteOffset, byteLength), address);
+  }
+
+  /** Puts work off until other work is enqueued, or anything is read. */
+  postpone(work: () => void): void {
+    this.#pending = work;
+  }
+
+  /** Enqueues what was put off. */
+  settle(): void {
+    const work = this.#pending;
+    this.#pending = undefined;
+    work?.();
+  }
+
+  /** Rounds `size` floats to bfloat16. */
+  toHalf(size: number, from: number, to: number): void {
+    this.each({ source: 'cuda/moves.cu', name: 'to_bf16', types: 'ipp' }, size, [size, from, to]);
+  }
+
+  override async time(work: () => void): Promise<{ kernelMs: number }> {
+    // tfjs wants the work done when this returns its promise.
+    this.settle();
+    this.session.transfer.synchronize();
+    const begin = performance.now();
+    work();
+    this.settle();
+    await this.session.transfer.finished();
+    return { kernelMs: performance.now() - begin };
+  }
+}
