@@ -2,6 +2,7 @@
 // processor would answer with a fault, or what depends on undefined contents, ends the program with a message. Stands in
 // for <immintrin.h>'s intrinsics of the same names in ../amx.h with -DTINYGPT_EMULATED_AMX.
 #pragma once
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -83,10 +84,8 @@ static void emulated_stored(int t, void *base, long stride) {
     memcpy((char *)base + r * stride, emulated.tiles[t].data[r], (size_t)emulated.tiles[t].bytes);
 }
 
-// Denormals as zeros, whatever MXCSR says.
-static float emulated_flush(float x) { return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x; }
-
-// The number in half `upper` of a pair.
+// Denormals as zeros, whatever MXCSR says; the number in half `upper` of a pair.
+static inline float emulated_flush(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
 static float emulated_half(const uint8_t *pair, int upper) {
   uint32_t bits = (uint32_t)pair[2 * upper] << 16 | (uint32_t)pair[2 * upper + 1] << 24;
   float x;
@@ -103,20 +102,22 @@ static void emulated_dpbf16ps(int c, int a, int b) {
   AMX_CHECK(emulated.tiles[a].rows == rows && emulated.tiles[b].rows == depth);
   AMX_CHECK(emulated.tiles[b].bytes == emulated.tiles[c].bytes);
   __atomic_fetch_add(&emulated_products, 1, __ATOMIC_RELAXED);
-  for (long m = 0; m < rows; m++) {
-    float sums[16][2] = {{0}};
+  float right[2][16][16];
+  for (int half = 0; half < 2; half++)
     for (long k = 0; k < depth; k++)
-      for (long n = 0; n < columns; n++)
-        for (int half = 0; half < 2; half++) {
-          float x = emulated_half(emulated.tiles[a].data[m] + 4 * k, half);
-          float y = emulated_half(emulated.tiles[b].data[k] + 4 * n, half);
-          sums[n][half] = emulated_flush(fmaf(x, y, sums[n][half]));
-        }
+      for (long n = 0; n < columns; n++) right[half][k][n] = emulated_half(emulated.tiles[b].data[k] + 4 * n, half);
+  for (long m = 0; m < rows; m++) {
+    float sums[2][16] = {{0}};
+    for (long k = 0; k < depth; k++)
+      for (int half = 0; half < 2; half++) {
+        float left = emulated_half(emulated.tiles[a].data[m] + 4 * k, half);
+        for (long n = 0; n < columns; n++)
+          sums[half][n] = emulated_flush(fmaf(left, right[half][k][n], sums[half][n]));
+      }
     for (long n = 0; n < columns; n++) {
       float old;
       memcpy(&old, emulated.tiles[c].data[m] + 4 * n, sizeof old);
-      float sum = emulated_flush(sums[n][0] + sums[n][1]);
-      float now = emulated_flush(emulated_flush(old) + sum);
+      float now = emulated_flush(emulated_flush(old) + emulated_flush(sums[0][n] + sums[1][n]));
       memcpy(emulated.tiles[c].data[m] + 4 * n, &now, sizeof now);
     }
   }

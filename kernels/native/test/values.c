@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int bf16_on, comparisons;
+static int bf16_on, comparisons, most_threads = 3;
 // Of all results so far.
 static uint64_t digest;
 
@@ -450,7 +450,8 @@ static void muon(long count_of, long R, long S) {
   tg_muon(count_of, R, S, (float)lr, (float)mu, (float)beta2, (float)decay, 2, momentum, second);
   for (long i = 0; i < count_of * n; i++) step[i] = old[i] - w[i];
   compare("muon's momentum", momentum, want_m, count_of * n, 1e-5, 0);
-  compare("muon", step, want, count_of * n, 1e-3, 5e-2);
+  // Polar Express enlarges the roundings.
+  compare("muon", step, want, count_of * n, 1e-3, 0.15);
   release();
 }
 
@@ -496,13 +497,14 @@ static void all(int every) {
   CHECK(muon(3, between(2, 50), between(2, 50)));
   CHECK(muon(2, 40, 90));
   CHECK(muon(1, 90, 40));
+  CHECK(muon(2, 520, 12));
 }
 
-// All in one precision, on one to three threads.
+// All in one precision, on one thread and more.
 static void run(int on, const char *how) {
   uint64_t first = 0;
   tg_set_bf16(bf16_on = on);
-  for (int threads = 1; threads <= 3; threads++) {
+  for (int threads = 1; threads <= most_threads; threads++) {
     tg_set_threads(threads);
     state = 20260101;
     digest = 14695981039346656037u;
@@ -521,7 +523,9 @@ extern long emulated_products;
 extern int emulated_permission;
 #endif
 
-int main(void) {
+// The most threads may be given.
+int main(int arguments, char **argument) {
+  if (arguments > 1) most_threads = atoi(argument[1]);
   static const char *HOW[] = {"rounding", "pairs", "tiles"};
   run(0, "fp32");
 #ifdef TINYGPT_EMULATED_AMX
