@@ -12,14 +12,13 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
-  rmSync,
   statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
-import { defaultCacheFolder, makeFolder, sha256, temporaryName } from '../../base/files.js';
+import { defaultCacheFolder, discard, makeFolder, sha256, temporaryName } from '../../base/files.js';
 import { cpuName } from '../machine.js';
 
 /** kernels/native of the package. */
@@ -130,8 +129,14 @@ export async function compileKernels({
       failure = error;
     }
   }
-  throw new EnvironmentError(`${basename(compiler)} failed: ${firstErrorLine(failure)}`, { cause: failure });
+  const reason = lacksSpace(failure)
+    ? `No space left to compile the kernels, neither in ${folders.join(' nor in ')}`
+    : `${basename(compiler)} failed: ${firstErrorLine(failure)}`;
+  throw new EnvironmentError(reason, { cause: failure });
 }
+
+/** Whether a compilation failed for want of disk space. */
+export const lacksSpace = (error: unknown): boolean => /no space left|quota exceeded/i.test(messageOf(error));
 
 /** The row kernels that CUDA compiles too, in the folder beside the C files. */
 function sharedHeaders(from: string): string[] {
@@ -143,29 +148,40 @@ function sharedHeaders(from: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** Compiles for the best target that the compiler takes. @throws when none works or `path` cannot be written */
+/**
+ * Compiles for the best target that the compiler takes, in a folder beside `path` that is removed again: the compiler's own
+ * files need no other disk, and none of them stay. @throws when no target works or `path` cannot be written
+ */
 async function build(compiler: string, sources: string[], path: string): Promise<void> {
+  makeFolder(dirname(path), 0o700);
   const temporary = temporaryName(path);
+  const made = join(temporary, 'kernels.so');
   let failure: unknown;
-  for (const target of TARGETS) {
-    try {
-      makeFolder(dirname(path), 0o700);
-      const args = [...FLAGS, ...target, '-fPIC', '-shared', ...sources, '-o', temporary, '-lm', '-lpthread'];
-      await run(compiler, process.platform === 'linux' ? [...args, '-ldl'] : args);
-      renameSync(temporary, path);
-      return;
-    } catch (error) {
-      failure = error;
-    } finally {
-      rmSync(temporary, { force: true });
+  try {
+    mkdirSync(temporary, { mode: 0o700 });
+    for (const target of TARGETS) {
+      try {
+        const args = [...FLAGS, ...target, '-fPIC', '-shared', ...sources, '-o', made, '-lm', '-lpthread'];
+        await run(compiler, process.platform === 'linux' ? [...args, '-ldl'] : args, temporary);
+        renameSync(made, path);
+        return;
+      } catch (error) {
+        failure = error;
+        // Code for lesser processors may be smaller, but must not take this one's place.
+        if (lacksSpace(error)) break;
+      }
     }
+  } finally {
+    discard(temporary);
   }
   throw failure;
 }
 
-function run(command: string, args: string[]): Promise<void> {
+/** Runs a compiler, whose messages come in English, with its files in `temporary`. */
+function run(command: string, args: string[], temporary: string): Promise<void> {
+  const env = { ...process.env, LC_ALL: 'C', TMPDIR: temporary };
   return new Promise((resolve, reject) => {
-    execFile(command, args, { maxBuffer: 2 ** 24, timeout: 300_000 }, (error) =>
+    execFile(command, args, { env, maxBuffer: 2 ** 24, timeout: 300_000 }, (error) =>
       error ? reject(error) : resolve(),
     );
   });

@@ -9,7 +9,13 @@ import { cpuName, systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
 import type { BackendInfo, BackendProbe, Precision } from '../types.js';
 import type { NativeBackend } from './backend.js';
-import { type CompiledLibrary, compileKernels, findCompiler, NO_COMPILER_REMEDY } from './compile.js';
+import {
+  type CompiledLibrary,
+  compileKernels,
+  findCompiler,
+  lacksSpace,
+  NO_COMPILER_REMEDY,
+} from './compile.js';
 import { NATIVE_KERNELS } from './kernels/index.js';
 import type { KernelCall, NativeKernel } from './kernels/kernel.js';
 import { type Library, loadLibrary } from './library.js';
@@ -99,8 +105,9 @@ async function probe(): Promise<BackendProbe> {
     const reason = messageOf(error);
     if (!findCompiler()) return { ...found, reason, remedy: NO_COMPILER_REMEDY };
     if (error instanceof UsageError) return { ...found, broken: true, reason, remedy: 'correct the setting' };
-    const remedy =
-      error instanceof EnvironmentError
+    const remedy = lacksSpace(error)
+      ? 'free some, or name folders that have it with TINYGPT_CACHE and TMPDIR'
+      : error instanceof EnvironmentError
         ? 'install a newer C compiler with its headers, or name one with CC'
         : 'reinstall the dependencies (npm install), koffi among them';
     return { ...found, broken: true, reason, remedy };

@@ -16,7 +16,28 @@ import {
 import { EnvironmentError } from '../../../src/base/errors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tinygpt-compile-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const mounted: string[] = [];
+afterAll(() => {
+  for (const folder of mounted) spawnSync('umount', [folder]);
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** A file system of 128 KiB in memory, where the system lets this process mount one. */
+function mountSmall(name: string, mode = 'rw'): string | undefined {
+  const folder = join(scratch, name);
+  mkdirSync(folder);
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=128k,${mode}`, 'tmpfs', folder]).status !== 0)
+    return undefined;
+  mounted.push(folder);
+  return folder;
+}
+const mountable = process.platform === 'linux' && mountSmall('probe-of-mounting') !== undefined;
+
+function smallDisk(name: string, mode?: string): string {
+  const folder = mountSmall(name, mode);
+  if (folder === undefined) throw new Error(`Cannot mount ${name}`);
+  return folder;
+}
 
 /** A folder of its own with one small source. */
 function sourceFolder(name: string, code = 'int one(void) { return 1; }\n'): string {
@@ -28,6 +49,22 @@ function sourceFolder(name: string, code = 'int one(void) { return 1; }\n'): str
 
 const compiler = findCompiler();
 const withCompiler = compiler === undefined ? test.skip : test;
+
+/** Compiles in a process with another temporary folder; what it prints: the library's path, or the error. */
+function compileElsewhere(temporary: string, folder: string, sources: string): string {
+  const module = new URL('../../../src/backend/native/compile.js', import.meta.url).href;
+  const script = `import { compileKernels } from ${JSON.stringify(module)};
+    compileKernels(${JSON.stringify({ folder, sources })}).then(({ path }) => console.log(path), (error) =>
+      console.log(String(error)));`;
+  const env = { ...process.env, TMPDIR: temporary };
+  return execFileSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
+}
+
+/** A test that is skipped by name where no small disk can be mounted. */
+function withSmallDisks(title: string, body: () => void | Promise<void>): void {
+  if (mountable) withCompiler(title, body);
+  else test.skip(`${title} (mounting is refused here)`, () => {});
+}
 
 describe('finding a compiler', () => {
   test('takes the first of cc, gcc and clang in the path, and the one that CC names before them', () => {
@@ -80,6 +117,43 @@ describe('compiling', () => {
     expect(statSync(path).size).toBeGreaterThan(0);
     expect(path.startsWith(scratch)).toBe(false);
     rmSync(path);
+  });
+
+  withSmallDisks('a full cache is done without, and nothing half-written stays', async () => {
+    // Too large for what is left, though the compiler's plain code might not be.
+    const code = `const char large[300000] = {${process.pid}};\nint one(void) { return 1; }\n`;
+    const sources = sourceFolder('full', code);
+    const folder = smallDisk('full-cache');
+    const { path } = await compileKernels({ folder, sources });
+    expect(statSync(path).size).toBeGreaterThan(300_000);
+    expect(path.startsWith(folder)).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
+    rmSync(path);
+  });
+
+  withSmallDisks('a cache on a read-only disk is done without', async () => {
+    const sources = sourceFolder('read-only', `int read_only${process.pid}(void) { return 1; }\n`);
+    const folder = smallDisk('read-only-cache', 'ro');
+    const { path } = await compileKernels({ folder: join(folder, 'native'), sources });
+    expect(path.startsWith(folder)).toBe(false);
+    rmSync(path);
+  });
+
+  withSmallDisks('where the temporary folder is full too, the reason takes one line', () => {
+    const sources = sourceFolder('all-full', 'const char large[300000] = {1};\n');
+    const folder = smallDisk('all-full-cache');
+    const said = compileElsewhere(folder, join(folder, 'native'), sources);
+    expect(said).toMatch(
+      /^EnvironmentError: No space left to compile the kernels, neither in .+ nor in .+\n$/,
+    );
+    expect(readdirSync(join(folder, 'native'))).toEqual([]);
+  });
+
+  withSmallDisks('a full temporary folder does not matter where the cache has room', () => {
+    const sources = sourceFolder('full-temporary', 'const char large[300000] = {1};\n');
+    const folder = join(scratch, 'full-temporary-cache');
+    expect(compileElsewhere(smallDisk('full-temporary-disk'), folder, sources)).toMatch(`${folder}/kernels-`);
+    expect(readdirSync(folder)).toHaveLength(1);
   });
 
   withCompiler('a source that does not compile is an error with the compiler’s words', async () => {
