@@ -2,6 +2,7 @@
 // of A go against them through a kernel that holds an MR x NR tile of C in registers. A is read in place unless its
 // rows are far apart or it is stored transposed. See gemm.h.
 #include "gemm.h"
+#include "kept.h"
 #include "pool.h"
 #if VL == 16
 #include "transpose.h"
@@ -27,6 +28,7 @@ long gemm_height = MR;
 // AVX512-BF16, 2 by AMX, where the system lets this process use it.
 int tg_set_bf16(int on) {
   int tiles = HAS_TILES && tiles_permitted();
+  kept_changed();
   gemm_mode = !on ? FLOATS : HAS_PAIRS ? PAIRS : ROUNDED;
   gemm_height = on && tiles ? TILE_BLOCK : MR;
   return HAS_PAIRS + tiles;
@@ -355,10 +357,13 @@ static int gemm_cut(long most_parts, int ta, int tb, long M, long N, long K, Mat
     p.depth = depth;
     p.panels = (n + NR - 1) / NR;
     parts = MAX(1, (K + depth - 1) / depth);
-    p.packed = pool_scratch(0, packed_size(K, n));
+    int ready = 0;
+    // Of bfloat16 there are no parameters.
+    float *kept = n == N && parts == 1 && !B.cells.half ? kept_packed(B.cells.at, tb, packed_size(K, n), &ready) : NULL;
+    p.packed = kept ? kept : pool_scratch(0, packed_size(K, n));
     if (parts > 1) p.parts = pool_scratch(SCRATCH_SLOTS - 1, (parts - 1) * M * n);
     if (!p.packed || (parts > 1 && !p.parts)) return 0;
-    pool_range(pack_task, &p, parts * p.panels, MAX(1, 8192 / (NR * depth)));
+    if (!ready) pool_range(pack_task, &p, parts * p.panels, MAX(1, 8192 / (NR * depth)));
     p.blocks = gemm_blocks(M, parts);
     // Too few of them are cut in columns too.
     long tasks = parts * p.blocks, wanted = pool_threads() == 1 ? 1 : 4L * pool_threads();

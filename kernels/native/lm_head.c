@@ -3,6 +3,7 @@
 // chunk in blocks: a block's logits stay in its core's cache until dx is done. N tokens, C width, V vocabulary.
 #include "../rows/cross_entropy.h"
 #include "gemm.h"
+#include "kept.h"
 #include "pool.h"
 
 // Floats of logits in a chunk, when that is at least MIN_ROWS rows.
@@ -39,17 +40,30 @@ static void head_block(void *args, long index) {
     gemm_packed(0, to - from, C, V, matrix(p->z + from * p->stride, p->stride), p->packed, panel_size(V), 0, p->dx + from * C, C);
 }
 
-// w for the logits, and where a gradient is wanted for dx.
-static void pack_panels(void *args, long from, long to) {
+// w for the logits.
+static void pack_transposed(void *args, long from, long to) {
   Head *p = args;
-  long C = p->C, V = p->V, panels = (V + NR - 1) / NR;
-  for (long i = from; i < to; i++) {
-    long j = (i < panels ? i : i - panels) * NR;
-    if (i < panels)
-      pack_b(1, C, MIN(NR, V - j), matrix(p->w + j * C, C), p->packed_t + j / NR * panel_size(C));
-    else
-      pack_b(0, V, MIN(NR, C - j), matrix(p->w + j, C), p->packed + j / NR * panel_size(V));
-  }
+  long C = p->C, V = p->V;
+  for (long i = from, j = i * NR; i < to; i++, j += NR)
+    pack_b(1, C, MIN(NR, V - j), matrix(p->w + j * C, C), p->packed_t + i * panel_size(C));
+}
+
+// w for dx.
+static void pack_straight(void *args, long from, long to) {
+  Head *p = args;
+  long C = p->C, V = p->V;
+  for (long i = from, j = i * NR; i < to; i++, j += NR)
+    pack_b(0, V, MIN(NR, C - j), matrix(p->w + j, C), p->packed + i * panel_size(V));
+}
+
+// w packed into the scratch space of `slot`, unless that is kept. NULL without memory.
+static float *pack_head(Head *p, int tb, int slot, float **packed) {
+  long floats = tb ? packed_size(p->C, p->V) : packed_size(p->V, p->C), panels = ((tb ? p->V : p->C) + NR - 1) / NR;
+  int ready;
+  float *kept = kept_packed(p->w, tb, floats, &ready);
+  *packed = kept ? kept : pool_scratch(slot, floats);
+  if (*packed && !ready) pool_range(tb ? pack_transposed : pack_straight, p, panels, 1);
+  return *packed;
 }
 
 // reduction 0: losses [N]; 1: their mean over targets that are not -1 (0 without any); 2: their sum. dx [N,C] and dw
@@ -67,11 +81,8 @@ long tg_lm_head(int halves, long N, long C, long V, float cap, int reduction, co
   float *z = pool_scratch(LOGITS, rows * stride), *losses = reduction == 0 ? loss : pool_scratch(LOSSES, N);
   if (!z || !losses) return -1;
   Head head = {.C = C, .V = V, .stride = stride, .cap = cap, .weight = dx ? weight : 0, .w = w, .z = z};
-  head.packed_t = pool_scratch(PACKED_T, packed_size(C, V));
-  head.packed = dx ? pool_scratch(PACKED, packed_size(V, C)) : NULL;
-  if (!head.packed_t || (dx && !head.packed)) return -1;
+  if (!pack_head(&head, 1, PACKED_T, &head.packed_t) || (dx && !pack_head(&head, 0, PACKED, &head.packed))) return -1;
   if (dw && N == 0) memset(dw, 0, sizeof(float) * (size_t)(V * C));
-  pool_range(pack_panels, &head, (V + NR - 1) / NR + (dx ? (C + NR - 1) / NR : 0), 1);
   for (long n = 0; n < N; n += rows) {
     long m = MIN(rows, N - n);
     head.rows = m;

@@ -2,6 +2,7 @@
 // NorMuon's variance reduction (arXiv 2510.05491, algorithm 1), cautious weight decay (arXiv 2510.12402).
 #include "../rows/muon.h"
 #include "gemm.h"
+#include "kept.h"
 #include "pool.h"
 #include <stdlib.h>
 
@@ -146,6 +147,7 @@ static void muon_task(void *args, long k) {
 // memory, some matrices then being stepped and others not.
 int tg_muon(long count, long R, long S, float lr, float mu, float beta2, float decay, int steps, float *momentum,
             float *second) {
+  kept_changed();
   Muon p = {.count = count, .R = R, .S = S, .lr = lr, .mu = mu, .beta2 = beta2, .decay = decay, .steps = steps};
   p.momentum = momentum;
   p.second = second;

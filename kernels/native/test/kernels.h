@@ -4,6 +4,8 @@
 
 int tg_set_threads(int);
 int tg_set_bf16(int);
+void tg_parameter(const float *);
+void tg_forget_parameters(void);
 int tg_batch_matmul(int, int, long, long, long, long, const float *, long, const float *, long, float *);
 int tg_linear(int, long, long, long, const void *, const float *, void *);
 int tg_linear_grad(int, long, long, long, const void *, const float *, const void *, void *, float *);

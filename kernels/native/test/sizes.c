@@ -61,8 +61,10 @@ static void round_of(long limit) {
   long N = size(limit), I = size(limit), O = size(limit);
   void *x = cells(0, N * I);
   float *w = array(O * I);
-  tg_linear(halves, N, I, O, x, w, cells(1, N * O));
+  tg_parameter(w);
+  for (int use = 0; use < 4; use++) tg_linear(halves, N, I, O, x, w, cells(1, N * O));
   tg_linear_grad(halves, N, I, O, x, w, cells(1, N * O), cells(2, N * I), array(O * I));
+  tg_forget_parameters();
   release("linear");
 
   // Rows enough for a gradient in parts.

@@ -55,6 +55,8 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   halves = false;
   /** What is being recorded. */
   recording: Recording | undefined;
+  /** Arrays that C knows as parameters. */
+  readonly #parameters = new Set<Float32Array>();
   /** Recordings that can be replayed. */
   readonly recordings = new Set<Recording>();
 
@@ -125,6 +127,26 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     return this.#elements(x, Float32Array);
   }
 
+  /**
+   * A tensor's elements, to be read: those of a variable may be kept packed by C until they are written by an optimizer,
+   * move, or go.
+   */
+  parameter(x: Info): Float32Array {
+    const values = this.floats(x);
+    if (x instanceof tf.Variable && !this.#parameters.has(values)) {
+      this.#parameters.add(values);
+      this.library.tg_parameter(values);
+    }
+    return values;
+  }
+
+  /** An array is about to go, or to be written by others than the optimizers. */
+  #leave(values: unknown): void {
+    if (!this.#parameters.has(values as Float32Array)) return;
+    this.#parameters.clear();
+    this.library.tg_forget_parameters();
+  }
+
   /** A number that TypeScript is to work with: one that C has computed cannot be part of a recording. */
   number(x: Info): number {
     const values = this.floats(x);
@@ -157,6 +179,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   /** Whether no other tensor, nor anybody else, holds a float32 tensor's elements: they may be overwritten with it. */
   own(x: Info): boolean {
     if (this.recording) this.recording.spoilt = true;
+    this.#leave(this.floats(x));
     return this.#entry(x.dataId).refCount === 1 && this.pool.owns(this.floats(x));
   }
 
@@ -164,6 +187,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   moveOut(dataId: object): Float32Array {
     const entry = this.#entry(dataId);
     const values = entry.values as Float32Array;
+    this.#leave(values);
     const own = this.pool.take(values.length);
     own.set(values);
     entry.values = own;
@@ -190,6 +214,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     const gone = super.disposeData(dataId, force);
     if (gone) noteScratch(saved);
     if (gone && values instanceof Float32Array) {
+      this.#leave(values);
       for (const recording of this.recordings) if (recording.given.has(values)) recording.release();
       if (this.pool.owns(values)) this.pool.put(values);
     }

@@ -10,6 +10,8 @@ type NativeFunction = (...args: Argument[]) => number;
 const SIGNATURES = {
   tg_set_threads: ['int', 'i'],
   tg_set_bf16: ['int', 'i'],
+  tg_parameter: ['void', 'p'],
+  tg_forget_parameters: ['void', ''],
   tg_batch_matmul: ['int', 'iillllplplp'],
   tg_linear: ['int', 'illlppp'],
   tg_linear_grad: ['int', 'illlppppp'],

@@ -27,7 +27,7 @@ export const lmHeadCrossEntropy: NativeKernel = ({ inputs, attrs, backend, c }) 
     softcap,
     REDUCTIONS[reduction],
     arrays[0]!,
-    backend.floats(w),
+    backend.parameter(w),
     backend.ints(targets),
     loss!,
     dx,

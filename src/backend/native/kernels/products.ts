@@ -9,7 +9,7 @@ export const linear: NativeKernel = ({ inputs, backend, c }) => {
   const { x, w } = inputs as { x: Info; w: Info };
   const [rows, width] = x.shape as [number, number];
   const y = backend.makeActivation([rows, w.shape[0]!]);
-  const weights = backend.floats(w);
+  const weights = backend.parameter(w);
   const { arrays, halves } = backend.cells(x, y);
   const done = c.tg_linear(halves, rows, width, w.shape[0]!, arrays[0]!, weights, arrays[1]!);
   assertMemory(done, 'Linear');
