@@ -3,20 +3,19 @@
 // their own and rename it; an entry that is damaged is compiled anew.
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentError } from '../../base/errors.js';
 import { defaultCacheFolder, sha256, writeFileAtomic } from '../../base/files.js';
-import { type NvrtcApi, received, receivedInt } from './library.js';
-import { failure } from './status.js';
+import { type NvrtcApi, receivedInt } from './library.js';
+import { compileProgram, compileProgramAside, type ProgramText } from './program.js';
 
 /** kernels/ of the package; sources are named relative to it. */
 export const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta.url));
 
 /** Folders whose headers a source may include. */
 const INCLUDED = ['cuda', 'rows'];
-
-const CODE = { compilation: 6 };
 
 /** Values of macros, by name. */
 export type Defines = Readonly<Record<string, number | string>>;
@@ -35,6 +34,11 @@ export interface KernelCompiler {
    * @throws EnvironmentError with the compiler's complaint
    */
   image(source: string, defines: Defines): Uint8Array;
+  /**
+   * Compiles at once, on as many threads as there are processors, what of these is not in the cache. What does not compile
+   * is left to `image`, which says why.
+   */
+  prepare(kernels: readonly { source: string; defines?: Defines }[]): Promise<void>;
   /** Forgets a cached image that the driver refuses; false when it was compiled just now. */
   discard(source: string, defines: Defines): boolean;
   /** Compilations so far, cached ones not counted. */
@@ -66,6 +70,8 @@ export function createCompiler(
   ];
   const headers = textsOf(sources, /\.(h|cuh)$/);
   const fresh = new Set<string>();
+  /** Images made ahead, by file, until they are asked for. */
+  const prepared = new Map<string, Uint8Array>();
   let compilations = 0;
 
   const fileOf = (source: string, defines: Defines): string => {
@@ -81,25 +87,60 @@ export function createCompiler(
     return join(folder, `${source.replace(/[/.]/g, '-')}-${target}-${key.slice(0, 24)}.bin`);
   };
 
+  const programOf = (source: string, defines: Defines): ProgramText => ({
+    name: source,
+    text: readFileSync(join(sources, source), 'utf8'),
+    flags: [...flags, ...Object.entries(defines).map(([name, value]) => `-D${name}=${value}`)],
+    machineCode: target.startsWith('sm_'),
+  });
+
+  const keep = (file: string, image: Uint8Array): void => {
+    fresh.add(file);
+    try {
+      writeFileAtomic(file, Buffer.concat([Buffer.from(sha256(image), 'hex'), image]));
+    } catch {
+      // Without a writable cache the kernels are compiled each time.
+    }
+  };
+
   return {
     version,
     target,
     fingerprint: sha256(...headers, ...textsOf(sources, /\.cu$/)).slice(0, 8),
     image(source, defines) {
       const file = fileOf(source, defines);
-      const cached = readImage(file);
+      const cached = prepared.get(file) ?? readImage(file);
+      prepared.delete(file);
       if (cached) return cached;
       if (compilations++ === 0) onFirst?.(target);
-      const text = readFileSync(join(sources, source), 'utf8');
-      const macros = Object.entries(defines).map(([name, value]) => `-D${name}=${value}`);
-      const image = compile(api, source, text, [...flags, ...macros], target.startsWith('sm_'));
-      fresh.add(file);
-      try {
-        writeFileAtomic(file, Buffer.concat([Buffer.from(sha256(image), 'hex'), image]));
-      } catch {
-        // Without a writable cache the kernels are compiled each time.
-      }
+      const image = compileProgram(api, programOf(source, defines));
+      keep(file, image);
       return image;
+    },
+    async prepare(kernels) {
+      const missing = new Map<string, ProgramText>();
+      for (const { source, defines = {} } of kernels) {
+        const file = fileOf(source, defines);
+        if (!missing.has(file) && !prepared.has(file) && !readImage(file))
+          missing.set(file, programOf(source, defines));
+      }
+      if (missing.size === 0) return;
+      if (compilations === 0) onFirst?.(target);
+      const queue = [...missing];
+      const work = async () => {
+        for (let next = queue.shift(); next; next = queue.shift()) {
+          const [file, program] = next;
+          try {
+            const image = await compileProgramAside(api, program);
+            compilations++;
+            keep(file, image);
+            prepared.set(file, image);
+          } catch {
+            // `image` meets the same complaint.
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length) }, work));
     },
     discard(source, defines) {
       const file = fileOf(source, defines);
@@ -161,38 +202,3 @@ function readImage(file: string): Uint8Array | undefined {
   const image = bytes.subarray(32);
   return bytes.subarray(0, 32).toString('hex') === sha256(image) ? image : undefined;
 }
-
-function compile(
-  api: NvrtcApi,
-  name: string,
-  text: string,
-  flags: readonly string[],
-  machineCode: boolean,
-): Uint8Array {
-  const program = received((place) => api.nvrtcCreateProgram(place, text, name, 0, [], []));
-  try {
-    const code = api.nvrtcCompileProgram(program, flags.length, flags);
-    if (code === CODE.compilation)
-      throw failure('nvrtc', 'nvrtcCompileProgram', code, `${name}: ${firstError(logOf(api, program))}`);
-    if (code !== 0) throw failure('nvrtc', 'nvrtcCompileProgram', code);
-    const [size, get] = machineCode
-      ? ([api.nvrtcGetCUBINSize, api.nvrtcGetCUBIN] as const)
-      : ([api.nvrtcGetPTXSize, api.nvrtcGetPTX] as const);
-    const image = new Uint8Array(received((place) => size(program, place)));
-    get(program, image);
-    return image;
-  } finally {
-    api.nvrtcDestroyProgram(new BigUint64Array([BigInt(program)]));
-  }
-}
-
-function logOf(api: NvrtcApi, program: number): string {
-  const log = new Uint8Array(received((place) => api.nvrtcGetProgramLogSize(program, place)));
-  api.nvrtcGetProgramLog(program, log);
-  return Buffer.from(log).toString('utf8').replace(/\0.*$/s, '');
-}
-
-const firstError = (log: string): string => {
-  const lines = log.split('\n').filter((line) => line.trim() !== '');
-  return (lines.find((line) => /error/i.test(line)) ?? lines[0] ?? 'no message').trim();
-};

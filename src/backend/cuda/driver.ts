@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
 import type { BackendDriver } from '../driver.js';
+import type { SelfCheck } from '../selfTest.js';
 import type { BackendInfo, BackendProbe, Precision } from '../types.js';
 import type { CudaBackend } from './backend.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
@@ -124,7 +125,16 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
   return { broken: true, reason, remedy };
 }
 
-/** The fused kernels take part in the self-test. */
-const checks = async () => (await import('./checks/index.js')).fusedChecks();
+/** The fused kernels take part in the self-test, whose kernels are compiled beforehand. */
+async function checks(): Promise<SelfCheck[]> {
+  const [{ fusedChecks }, { prepareKernels }, { coreChecks }] = await Promise.all([
+    import('./checks/index.js'),
+    import('./checks/prepare.js'),
+    import('../selfTestChecks.js'),
+  ]);
+  const own = fusedChecks();
+  await prepareKernels([...coreChecks(), ...own]);
+  return own;
+}
 
 export const driver: BackendDriver = { name: 'cuda', precisions: PRECISIONS, probe, start, checks };

@@ -11,15 +11,36 @@ import type { Session } from './session.js';
 export class EnqueuingBackend extends tf.KernelBackend {
   /** Runs before other work is enqueued: for work that was put off. */
   #pending: (() => void) | undefined;
+  /** Where kernels are written down instead of being launched. */
+  #collected: KernelSpec[] | undefined;
 
   constructor(readonly session: Session) {
     super();
     session.onTrim(() => this.settle());
   }
 
+  /** The kernels that `work` launches; nothing is enqueued, so that what it computes is undefined. */
+  collect(work: () => void): KernelSpec[] {
+    this.settle();
+    const collected: KernelSpec[] = [];
+    this.#collected = collected;
+    try {
+      work();
+      this.settle();
+    } finally {
+      this.#pending = undefined;
+      this.#collected = undefined;
+    }
+    return collected;
+  }
+
   /** Enqueues a kernel. */
   launch(spec: KernelSpec, grid: Grid, threads: number, values: readonly number[]): void {
     this.settle();
+    if (this.#collected) {
+      this.#collected.push(spec);
+      return;
+    }
     const { kernel, launcher } = this.session;
     launcher.launch(kernel(spec), grid, threads, spec.shared ?? 0, values);
   }
@@ -34,12 +55,13 @@ export class EnqueuingBackend extends tf.KernelBackend {
   /** Enqueues a product. */
   multiply(call: ProductCall): void {
     this.settle();
-    this.session.products.multiply(call);
+    if (!this.#collected) this.session.products.multiply(call);
   }
 
   /** Enqueues a copy within the device. */
   copy(from: number, to: number, bytes: number): void {
     this.settle();
+    if (this.#collected) return;
     if (bytes > 0) this.session.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, this.session.stream);
   }
 
@@ -51,12 +73,14 @@ export class EnqueuingBackend extends tf.KernelBackend {
   /** Enqueues `count` times the same 32 bits. */
   fill(address: number, bits: number, count: number): void {
     this.settle();
+    if (this.#collected) return;
     if (count > 0) this.session.driver.cuMemsetD32Async(address, bits, count, this.session.stream);
   }
 
   /** Enqueues a copy from the host. */
   upload(values: ArrayBufferView, address: number): void {
     this.settle();
+    if (this.#collected) return;
     const { buffer, byteOffset, byteLength } = values;
     this.session.transfer.upload(new Uint8Array(buffer, byteOffset, byteLength), address);
   }

@@ -9,6 +9,10 @@ type Argument = number | string | readonly string[] | ArrayBufferView | null;
 type Checked = (...args: Argument[]) => void;
 /** A function whose result is left to the caller. */
 type Raw = (...args: Argument[]) => number;
+/** One that may also run on another thread, as koffi's functions may; the callback gets its result. */
+type Aside = Raw & {
+  async(...args: [...Argument[], (error: Error | null, result: number) => void]): void;
+};
 
 /** i int, u unsigned, z size_t, h handle or address, p array, s string, S array of strings, U uint64. */
 const TYPES: Record<string, string> = {
@@ -96,7 +100,7 @@ const CUBLAS_VERSION = { cublasLtGetVersion: '' } as const;
 
 type Functions<T, F> = { readonly [K in keyof T]: F };
 export type DriverApi = Functions<typeof DRIVER, Checked> & Functions<typeof DRIVER_RAW, Raw>;
-export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Raw>;
+export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Aside>;
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
 
 type Koffi = typeof import('koffi').default;
@@ -119,7 +123,7 @@ export const loadDriver = (env = process.env): Promise<Loaded<DriverApi>> =>
 export const loadNvrtc = (major: number, env = process.env): Promise<Loaded<NvrtcApi>> =>
   load('libnvrtc', env, major, (handle) => ({
     ...bind(handle, 'nvrtc', NVRTC),
-    ...bindRaw(handle, NVRTC_RAW, 'int'),
+    ...(bindRaw(handle, NVRTC_RAW, 'int') as Functions<typeof NVRTC_RAW, Aside>),
   }));
 
 /** Loads cuBLASLt, of no later CUDA than `major`, which the driver sets. @throws EnvironmentError */

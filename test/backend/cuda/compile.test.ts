@@ -68,6 +68,40 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(images()).toHaveLength(2);
   });
 
+  test('what is prepared is compiled once, and is what asking for it gives', async () => {
+    const jobs = [1, 2, 1, 3].map((VALUE) => ({ source: 'cuda/a.cu', defines: { VALUE } }));
+    const first = open();
+    await first.prepare(jobs);
+    expect(first.compilations()).toBe(3);
+    expect(announced).toEqual(['sm_80']);
+    expect(images()).toHaveLength(3);
+    const image = Buffer.from(first.image('cuda/a.cu', { VALUE: 2 }));
+    expect(first.compilations()).toBe(3);
+    const second = open();
+    await second.prepare(jobs);
+    expect(Buffer.from(second.image('cuda/a.cu', { VALUE: 2 }))).toEqual(image);
+    expect(second.compilations()).toBe(0);
+    // The same bytes as one compiled when it is asked for.
+    rmSync(join(folder, 'cache'), { recursive: true });
+    expect(Buffer.from(open().image('cuda/a.cu', { VALUE: 2 }))).toEqual(image);
+  });
+
+  test('what cannot be prepared is told of when it is asked for', async () => {
+    writeFileSync(join(sources(), 'cuda', 'b.cu'), kernel('x[0] = nothing;'));
+    const compiler = open();
+    await compiler.prepare([{ source: 'cuda/b.cu' }, { source: 'cuda/a.cu', defines: { VALUE: 1 } }]);
+    expect(compiler.compilations()).toBe(1);
+    expect(() => compiler.image('cuda/b.cu', {})).toThrow(/NVRTC_ERROR_COMPILATION/);
+  });
+
+  test('what is prepared without a writable cache is compiled once', async () => {
+    writeFileSync(join(folder, 'cache'), 'a file');
+    const compiler = open();
+    await compiler.prepare([{ source: 'cuda/a.cu', defines: { VALUE: 1 } }]);
+    compiler.image('cuda/a.cu', { VALUE: 1 });
+    expect(compiler.compilations()).toBe(1);
+  });
+
   test('another chip, macro, source or header is another kernel', () => {
     const count = () => {
       const compiler = open();

@@ -3,7 +3,9 @@
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { fusedChecks } from '../../../src/backend/cuda/checks/index.js';
+import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
 import { selfTest } from '../../../src/backend/selfTest.js';
+import { coreChecks } from '../../../src/backend/selfTestChecks.js';
 import { describeCuda } from './present.js';
 
 let restore = () => {};
@@ -37,7 +39,30 @@ function sabotage(name: string): void {
 for (const precision of ['fp32', 'bf16'] as const)
   describeCuda(
     `the self-test of fused kernels in ${precision}`,
-    () => {
+    (device, backend) => {
+      test('knows its kernels beforehand, without anything being enqueued', async () => {
+        const all = [...coreChecks(), ...fusedChecks()];
+        const nameOf = ({ source, defines = {} }: KernelSpec) => `${source} ${JSON.stringify(defines)}`;
+        const before = tf.memory().numTensors;
+        device().controls.fake_reset();
+        const collected = all.flatMap(({ run }) => backend().collect(() => tf.tidy(() => void run())));
+        expect(device().controls.fake_log()).not.toMatch(/cuLaunchKernel|cuMemcpy|cuMemset|cublasLtMatmul/);
+        expect(tf.memory().numTensors).toBe(before);
+        const session = backend().session as { kernel: FindKernel };
+        const find = session.kernel;
+        const used: string[] = [];
+        session.kernel = (spec) => {
+          used.push(nameOf(spec));
+          return find(spec);
+        };
+        try {
+          expect((await selfTest(precision, fusedChecks())).failures).toEqual([]);
+        } finally {
+          session.kernel = find;
+        }
+        expect(new Set(collected.map(nameOf))).toEqual(new Set(used));
+      });
+
       test('passes, and leaves no tensor behind', async () => {
         const before = tf.memory().numTensors;
         const { failures } = await selfTest(precision, fusedChecks());
