@@ -25,6 +25,9 @@ type Loaded = { library: Library; compiled: CompiledLibrary };
 
 const PRECISIONS: readonly Precision[] = ['fp32', 'bf16'];
 
+/** How the library multiplies bfloat16, by what tg_set_bf16 returns. */
+const BF16_BY = ['rounding', 'AVX512-BF16', 'AMX'];
+
 let loading: Promise<Loaded> | undefined;
 const registered = new Map<string, tf.KernelConfig>();
 
@@ -50,7 +53,7 @@ function announce(compiler: string): void {
 
 async function start(precision: Precision): Promise<BackendInfo> {
   const { library, compiled } = await load();
-  library.tg_set_bf16(Number(precision === 'bf16'));
+  const bf16 = BF16_BY[library.tg_set_bf16(Number(precision === 'bf16'))]!;
   // Stock kernels come from the cpu backend, with its repairs.
   await cpu.start('fp32');
   const { NativeBackend } = await quietly(() => import('./backend.js'));
@@ -62,7 +65,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   await tf.setBackend('native');
   await tf.ready();
   (tf.backend() as unknown as NativeBackend).halves = precision === 'bf16';
-  return describe(compiled, precision);
+  return describe(compiled, precision, bf16);
 }
 
 /** Puts a kernel in front of the stock one of its name, unless it is there. */
@@ -84,13 +87,13 @@ function register(kernelName: string, kernel: NativeKernel): void {
   registered.set(kernelName, tf.getKernel(kernelName, 'native') as tf.KernelConfig);
 }
 
-function describe({ made }: CompiledLibrary, precision: Precision): BackendInfo {
+function describe({ made }: CompiledLibrary, precision: Precision, bf16?: string): BackendInfo {
   const threads = threadsInUse();
   return {
     name: 'native',
     precision,
     device: `${cpuName()}, ${threads} thread${threads === 1 ? '' : 's'}`,
-    version: `tfjs ${tf.version_core}, kernels by ${made}`,
+    version: `tfjs ${tf.version_core}, kernels by ${made}${bf16 ? `, bf16 by ${bf16}` : ''}`,
     memoryBytes: systemMemory(),
   };
 }
@@ -114,4 +117,6 @@ async function probe(): Promise<BackendProbe> {
   }
 }
 
-export const driver: BackendDriver = { name: 'native', precisions: PRECISIONS, probe, start };
+const checks = async () => (await import('./checks.js')).checks();
+
+export const driver: BackendDriver = { name: 'native', precisions: PRECISIONS, probe, start, checks };

@@ -1,0 +1,37 @@
+// The native backend's self-test, its own cases included.
+
+import { afterAll, expect, test } from '@jest/globals';
+import { driver } from '../../../src/backend/native/driver.js';
+import { selfTest } from '../../../src/backend/selfTest.js';
+import { useBackend } from '../../../src/backend/use.js';
+import { describeNative } from './present.js';
+
+describeNative('the native backend’s self-test', () => {
+  afterAll(async () => {
+    await useBackend('native');
+  });
+
+  for (const precision of ['fp32', 'bf16'] as const)
+    test(`passes in ${precision} with the fused kernels’ cases and products of several passes`, async () => {
+      await driver.start(precision);
+      const own = await driver.checks!();
+      const { failures, cases } = await selfTest(precision, own);
+      expect(failures).toEqual([]);
+      expect(cases).toBeGreaterThan(own.length);
+      expect(own.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['linear map of 45 rows, 601 to 18']),
+      );
+    });
+
+  test('finds products in bf16 wrong where fp32’s precision is asked of them', async () => {
+    await driver.start('bf16');
+    const { failures } = await selfTest('fp32', await driver.checks!());
+    expect(failures.length).toBeGreaterThan(0);
+    expect(failures.join('\n')).toMatch(/linear map/);
+  });
+
+  test('the version says how bfloat16 is multiplied', async () => {
+    const { version } = await driver.start('bf16');
+    expect(version).toMatch(/, bf16 by (rounding|AVX512-BF16|AMX)$/);
+  });
+});
