@@ -109,8 +109,11 @@ export interface StepSizes {
   matrices: readonly { count: number; rows: number; columns: number }[];
 }
 
-/** Bytes besides tensors at the peak of the passes, and of the optimizer's step. */
-export type ScratchBytes = { passes: number; optimizer: number };
+/**
+ * Bytes besides tensors at the peak of the passes, and of the optimizer's step; and, where a backend knows it only as a
+ * ratio, the bytes held for each byte of a step's peak.
+ */
+export type ScratchBytes = { passes: number; optimizer: number; held?: number };
 
 /** The scratch memory of a training step on the backend in use; none where it does not tell. */
 export function stepScratch(sizes: StepSizes): ScratchBytes {

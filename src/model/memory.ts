@@ -47,7 +47,8 @@ export type MemoryEstimate = {
 };
 
 /**
- * Estimates the bytes of a training step on the backend in use, of its scratch space what the backend tells (cuda: all);
+ * Estimates the bytes of a training step on the backend in use, of its scratch space what the backend tells (cuda and
+ * TensorFlow on the processor: all);
  * within 25% of what backends measure.
  * @param options.batch B, rows of one pass; @param options.accumulation passes of one step
  */
@@ -110,5 +111,5 @@ export function estimateMemory(
     recorder && !recorder.freesBuffers
       ? updating + passing + FLOAT * N * RECORDED_BACKWARD[halved ? 'halved' : 'whole'] * C
       : Math.max(updating, passing);
-  return { ...parts, peakBytes: parts.parameters + parts.optimizer + together };
+  return { ...parts, peakBytes: (scratch.held ?? 1) * (parts.parameters + parts.optimizer + together) };
 }
