@@ -1,4 +1,4 @@
-// Squared ReLU, and the mix of the residual stream with the first embedding (rows/elementwise.h). A row is a piece of PIECE
+// Squared ReLU, the mix of the residual stream with the first embedding, sums of gradients (rows/elementwise.h). A row is a piece of PIECE
 // numbers of a tensor; a team of a whole block (TEAM > 32) works on it.
 #include "elementwise.h"
 
@@ -28,6 +28,11 @@ extern "C" __global__ void residual_mix_grad(long n, int layer, const act *x, co
                                              const float *first, const act *dy, act *dx, act *dx0, double *sums) {
   EACH_PIECE(i, count, n)
   residual_mix_grad_row(count, resid[layer], first[layer], x + i, x0 + i, dy + i, dx + i, dx0 + i, sums + i / PIECE * 2);
+}
+
+// out = (sum + x) factor; out may be sum.
+extern "C" __global__ void accumulate(long n, float factor, const float *sum, const float *x, float *out) {
+  EACH_PIECE(i, count, n) EACH(j, count, put(out + i, j, (get(sum + i, j) + get(x + i, j)) * factor));
 }
 
 // One block: dresid and dfirst [L], zero but at `layer`.

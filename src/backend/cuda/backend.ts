@@ -112,10 +112,17 @@ export class CudaBackend extends EnqueuingBackend {
       entry = this.#data.get(x.dataId);
     }
     const { address } = this.#resident(entry);
-    entry.values = undefined;
-    this.#dropHalf(entry);
-    this.#detach(entry);
+    this.#forget(entry);
     return address;
+  }
+
+  /** Whether nobody but the caller holds a tensor's elements, who then may write over them. */
+  reusable(x: Info): boolean {
+    const entry = this.#data.get(x.dataId);
+    if (entry.refCount > 1) return false;
+    this.#resident(entry);
+    this.#forget(entry);
+    return true;
   }
 
   /** Memory for the kernel at work. @throws OutOfMemoryError */
@@ -170,6 +177,13 @@ export class CudaBackend extends EnqueuingBackend {
     entry.attached ??= new Map();
     entry.attached.set(name, blocks);
     return blocks.map(({ address }) => address);
+  }
+
+  /** What is known of a tensor's elements, before they are written over. */
+  #forget(entry: Entry): void {
+    entry.values = undefined;
+    this.#dropHalf(entry);
+    this.#detach(entry);
   }
 
   #detach(entry: Entry): void {

@@ -4,20 +4,28 @@
 import type { ScratchBytes, StepSizes } from '../memory.js';
 import type { Precision } from '../types.js';
 
-/** The most bytes of logits held at once, in float32. */
+/** The most bytes of logits held at once. */
 const MAX_LOGITS_BYTES = 256 * 2 ** 20;
 /** Fewer rows than this make products too small for a large GPU. */
 const MIN_ROWS = 1024;
 
-/** Rows of logits at once: as many as take the memory of x [rows, width], at least MIN_ROWS, within the limit. */
+/** Bytes of a logit in a step: what they are rounded to in bf16 is what the next products read. */
+export const logitBytes = (precision: Precision): number => (precision === 'bf16' ? 2 : 4);
+
+/**
+ * Rows of logits at once: as many as take the memory of x [rows, width], at least MIN_ROWS, within the limit.
+ * @param each bytes of a logit
+ */
 export function logitsRowsOnDevice(
   rows: number,
   width: number,
   vocab: number,
+  each: number,
   maxBytes = MAX_LOGITS_BYTES,
 ): number {
-  const most = Math.floor(maxBytes / (4 * vocab));
-  return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, Math.floor((rows * width) / vocab)))));
+  const most = Math.floor(maxBytes / (each * vocab));
+  const wanted = Math.floor((4 * rows * width) / (each * vocab));
+  return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, wanted))));
 }
 
 /** Bytes a token and unit of width that the backward pass of the widest layer has at once: its result, in bf16 roundings. */
@@ -27,7 +35,8 @@ const BACKWARD = { fp32: 16, bf16: 30 };
 export function cudaScratch(sizes: StepSizes, precision: Precision): ScratchBytes {
   const { rows, width, vocab, matrices } = sizes;
   const half = precision === 'bf16';
-  const logits = logitsRowsOnDevice(rows, width, vocab) * vocab * (half ? 6 : 4);
+  const each = logitBytes(precision);
+  const logits = logitsRowsOnDevice(rows, width, vocab, each) * vocab * each;
   const roundings = half ? 2 * width * (rows + vocab) : 0;
   const stacks = matrices.map(({ count, rows, columns }) => {
     // Two iterates, the first of them float32 for a while, and two square matrices.

@@ -185,6 +185,13 @@ describeKernels('CUDA row kernels', (bench) => {
       x.map((each, i) => 2 * Math.max(each, 0) * dy[i]!),
     );
 
+    // In place and to another array.
+    const total = Float32Array.from(x);
+    program.run('accumulate', launch, [{ long: n }, { float: 0.5 }, total, dy, total]);
+    program.run('accumulate', launch, [{ long: n }, { float: 0.5 }, x, dy, dx]);
+    expect(total).toEqual(x.map((each, i) => Math.fround((each + dy[i]!) * 0.5)));
+    expect(dx).toEqual(total);
+
     const [resid, first, layer, L] = [numbers('a', 3), numbers('b', 3), 1, 3];
     program.run('residual_mix', launch, [{ long: n }, int(layer), x, x0, resid, first, y]);
     expectClose(

@@ -6,6 +6,7 @@ import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
 import { selfTest } from '../../../src/backend/selfTest.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { randomStream } from '../../../src/base/random.js';
+import { runFused } from '../../../src/ops/fused.js';
 import { describeCuda } from './present.js';
 
 type Build = (floats: (...shape: number[]) => tf.Tensor) => tf.Tensor | tf.Tensor[];
@@ -175,6 +176,25 @@ describeCuda('kernels of tfjs on the emulated device', (_, backend) => {
           throw new Error(`Expected ${reference[j]} at ${j} of output ${i}, got ${v}`);
       });
     });
+  });
+
+  test('sums of gradients take the place of the sum before, unless it is shared', () => {
+    const { allocator } = backend().session;
+    const [sum, x] = [0.5, 0.25].map((v) => tf.fill([5, 7], v)) as [tf.Tensor, tf.Tensor];
+    const add = (a: tf.Tensor, b: tf.Tensor) => runFused('Accumulate', { sum: a, x: b }, { factor: 2 })[0]!;
+    const before = allocator.statistics().current;
+    const total = add(sum, x);
+    expect(allocator.statistics().current).toBe(before);
+    sum.dispose();
+    expect([...total.dataSync()]).toEqual(Array(35).fill(1.5));
+    const view = tf.reshape(total, [35]);
+    const next = add(total, x);
+    expect([...view.dataSync()]).toEqual(Array(35).fill(1.5));
+    expect([...next.dataSync()]).toEqual(Array(35).fill(3.5));
+    // A few numbers that the host has.
+    const small = add(tf.tensor1d([1, 2]), tf.tensor1d([3, 4]));
+    expect([...small.dataSync()]).toEqual([8, 12]);
+    tf.dispose([x, total, view, next, small]);
   });
 
   test('the self-test passes', async () => {

@@ -6,9 +6,11 @@ import { POLAR_EXPRESS } from '../../../src/backend/cuda/kernels/polarExpress.js
 import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
 import { createDecoder } from '../../../src/model/generate.js';
 import { gptLogits, gptLoss } from '../../../src/model/gpt.js';
+import { runFused } from '../../../src/ops/fused.js';
 import { hasKernel } from '../../../src/ops/index.js';
 import { POLAR_EXPRESS_COEFFICIENTS } from '../../../src/optim/polarExpress.js';
 import { withIds } from '../../../src/train/step.js';
+import { relativeError } from '../../../src/train/verify.js';
 import { describeCuda, type Emulation } from './present.js';
 import { SMALL, startTraining } from './steps.js';
 
@@ -103,6 +105,25 @@ for (const precision of ['fp32', 'bf16'] as const)
         expect(fallbacks()).toEqual({});
       });
 
+      test('the head in chunks of rows gives what it gives as a whole', async () => {
+        const [N, C, V] = [13, 24, 37];
+        const wave = (n: number, step: number) =>
+          Float32Array.from({ length: n }, (_, i) => Math.sin(step * i));
+        const [x, w] = [tf.tensor2d(wave(N * C, 1.7), [N, C]), tf.tensor2d(wave(V * C, 0.3), [V, C])];
+        const targets = tf.tensor1d(Int32Array.from({ length: N }, (_, i) => (i === 4 ? -1 : (7 * i) % V)));
+        const run = (maxLogitsBytes?: number) => {
+          const attrs = { softcap: 15, reduction: 'mean', withGrad: true };
+          const limit = maxLogitsBytes ? { maxLogitsBytes } : undefined;
+          return runFused('LmHeadCrossEntropy', { x, w, targets }, { ...attrs, ...limit });
+        };
+        const [whole, chunked] = [run(), run(V * 4 * 3)];
+        for (const [i, tensor] of whole.entries()) {
+          const [want, got] = [await tensor.data(), await chunked[i]!.data()];
+          expect(relativeError(got, want)).toBeLessThan(1e-6);
+        }
+        tf.dispose([x, w, targets, ...whole, ...chunked]);
+      });
+
       test('is the same to the bit when threads and blocks run in another order', async () => {
         const run = async (order: number) => {
           device().controls.fake_set_order(order);
@@ -121,6 +142,7 @@ for (const precision of ['fp32', 'bf16'] as const)
 
 describeCuda('the fused kernels', () => {
   test.each([
+    'Accumulate',
     'AdamWStep',
     'CausalAttention',
     'CausalAttentionGrad',

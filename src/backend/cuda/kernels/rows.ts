@@ -1,4 +1,4 @@
-// Fused kernels by rows: norm, rotary embedding, gated value embedding, squared ReLU, residual mix (kernels/cuda/{norm,
+// Fused kernels by rows: norm, rotary embedding, gated value embedding, squared ReLU, residual mix, sums of gradients (kernels/cuda/{norm,
 // rotary,value_embedding,elementwise}.cu). Contracts: src/ops.
 
 import { type Info, sizeOf } from '../../flat/store.js';
@@ -139,6 +139,16 @@ const reluSquaredGrad: CudaKernel = ({ inputs, backend }) => {
   return [dx];
 };
 
+const accumulate: CudaKernel = ({ inputs, attrs, backend }) => {
+  const { sum, x } = inputs as { sum: Info; x: Info };
+  const { factor } = numbersOf<'factor'>(attrs);
+  const n = sizeOf(sum.shape);
+  const out = backend.reusable(sum) ? undefined : backend.make(sum.shape);
+  const values = [n, factor, ...addresses(backend, sum, x, out ?? sum)];
+  onRows(backend, ['elementwise', 'accumulate', 'lfppp'], pieceTeam(n), piecesOf(n), values);
+  return [out ?? backend.alias(sum)];
+};
+
 const residualMix: CudaKernel = ({ inputs, attrs, backend }) => {
   const { x, x0, residLambdas, x0Lambdas } = inputs as Record<string, Info> & { x: Info };
   const { layer } = numbersOf<'layer'>(attrs);
@@ -168,6 +178,7 @@ const residualMixGrad: CudaKernel = ({ inputs, attrs, backend }) => {
 };
 
 export const ROWS: Record<string, CudaKernel> = {
+  Accumulate: accumulate,
   GatedValueEmbedding: gatedValueEmbedding,
   GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,
   ReluSquared: reluSquared,
