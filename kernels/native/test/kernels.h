@@ -24,6 +24,7 @@ void tg_binary(int, int, long, const void *, const void *, float *);
 void tg_widen(long, const void *, float *);
 void tg_affine(long, float, float, const float *, float *);
 void tg_accumulate(long, float, const float *, float *);
+int tg_reduce(int, long, long, long, const float *, float *);
 void tg_tanh(long, const float *, float *);
 void tg_relu_squared(int, long, const void *, void *);
 void tg_relu_squared_grad(int, long, const void *, const void *, void *);

@@ -27,6 +27,7 @@ const SIGNATURES = {
   tg_widen: ['void', 'lpp'],
   tg_affine: ['void', 'lffpp'],
   tg_accumulate: ['void', 'lfpp'],
+  tg_reduce: ['int', 'illlpp'],
   tg_tanh: ['void', 'lpp'],
   tg_relu_squared: ['void', 'ilpp'],
   tg_relu_squared_grad: ['void', 'ilppp'],

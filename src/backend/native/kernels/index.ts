@@ -17,6 +17,7 @@ import type { NativeKernel } from './kernel.js';
 import { lmHeadCrossEntropy } from './lmHead.js';
 import { adamwStep, muonStep } from './optimizers.js';
 import { batchMatMul, linear, linearGrad } from './products.js';
+import { max, mean, sum } from './reduce.js';
 import {
   embedding,
   embeddingGrad,
@@ -42,6 +43,8 @@ export const NATIVE_KERNELS: Record<string, NativeKernel> = {
   Linear: linear,
   LinearGrad: linearGrad,
   LmHeadCrossEntropy: lmHeadCrossEntropy,
+  Max: max,
+  Mean: mean,
   MuonStep: muonStep,
   Multiply: mul,
   RealDiv: div,
@@ -54,5 +57,6 @@ export const NATIVE_KERNELS: Record<string, NativeKernel> = {
   RotaryQkNorm: rotaryQkNorm,
   RotaryQkNormGrad: rotaryQkNormGrad,
   Sub: sub,
+  Sum: sum,
   Tanh: tanh,
 };
