@@ -1,7 +1,17 @@
 // Dockerfile.cuda, as far as it can be tested without a container engine: what it copies and runs is there and parses.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
@@ -84,5 +94,27 @@ bash('docker/', () => {
     expect(run('build.sh', { PATH }).stderr).toMatch(/expected a checkout of tinygpt/);
     expect(run('setup-tensorflow.sh', { PATH }).stderr).toMatch(/expected TINYGPT_CACHE to name the folder/);
     expect(run('published-tensorflow.sh', { PATH }).stderr).toMatch(/expected the folder to install in/);
+  });
+
+  test.each([
+    ['fails', 'exit 1'],
+    ['leaves no addon', 'exit 0'],
+  ])('published-tensorflow.sh names the other target when the install script %s', (_, ending) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tinygpt-published-'));
+    try {
+      // Stands in for npm: installs, and then cannot download.
+      writeFileSync(join(folder, 'npm'), `#!/bin/sh\n[ "$1" = rebuild ] && ${ending}\nexit 0\n`, {
+        mode: 0o755,
+      });
+      const { status, stderr } = spawnSync(
+        'bash',
+        [join(root, 'docker', 'published-tensorflow.sh'), join(folder, 'out')],
+        { encoding: 'utf8', env: { PATH: `${folder}:${process.env.PATH}`, HOME: folder } },
+      );
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^error: expected the install script .* use the target cuda12$/m);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
