@@ -3,10 +3,13 @@
 // Options -D, -I (also --define-macro=, --include-path=) and the architecture take part, others are accepted as NVRTC accepts them and change nothing.
 // EMULATION_H and CXX are given when this file is compiled.
 //
+// Images are kept beside this library by a hash of the preprocessed text, so that test files and runs share them.
+//
 // Tests read fake_nvrtc_compilations().
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
 #include <map>
 #include <mutex>
 #include <set>
@@ -40,6 +43,22 @@ void write(const std::string &path, const std::string &text) {
   if (!file) return;
   fwrite(text.data(), 1, text.size(), file);
   fclose(file);
+}
+
+// Where the image of a preprocessed text is kept: two FNV-1a hashes of 64 bits.
+std::string image_file(const std::string &key) {
+  Dl_info self;
+  if (!dladdr((void *)&image_file, &self)) return "";
+  unsigned long long a = 0xcbf29ce484222325ull, b = 0x9ae16a3b2f90404full;
+  for (unsigned char c : key) {
+    a = (a ^ c) * 0x100000001b3ull;
+    b = (b ^ c) * 0x100000001b3ull;
+    b ^= b >> 29;
+  }
+  char name[64];
+  snprintf(name, sizeof name, "/image-%016llx%016llx", a, b);
+  std::string library = self.dli_fname;
+  return library.substr(0, library.rfind('/')) + name;
 }
 
 // Runs the compiler with these arguments (through a response file); its messages are added to the log.
@@ -143,6 +162,13 @@ nvrtcResult build(Program *program, int count, const char *const *options) {
       return SUCCESS;
     }
   }
+  std::string kept = image_file(key);
+  program->binary = read(kept);
+  if (!program->binary.empty()) {
+    std::lock_guard<std::mutex> lock(mutex);
+    made[key] = program->binary;
+    return SUCCESS;
+  }
   write(path + "/source.ii", with_entries(text, arch));
   // The checks call functions of emulation.h, so linking must not bring a library of its own for them.
   arguments.insert(arguments.end(), {"-O1", "-fPIC", "-fvisibility=hidden", "-fpreprocessed", "-x", "c++", "-c",
@@ -151,6 +177,10 @@ nvrtcResult build(Program *program, int count, const char *const *options) {
   if (!compile(path, arguments, program->log)) return COMPILATION;
   if (!compile(path, {"-shared", path + "/kernels.o", "-o", path + "/kernels.so"}, program->log)) return COMPILATION;
   program->binary = read(path + "/kernels.so");
+  // Renamed when it is whole: processes share the folder.
+  std::string part = kept + "." + std::to_string(getpid()) + path.substr(path.size() - 6);
+  write(part, program->binary);
+  if (rename(part.c_str(), kept.c_str())) unlink(part.c_str());
   std::lock_guard<std::mutex> lock(mutex);
   made[key] = program->binary;
   return SUCCESS;
