@@ -13,7 +13,13 @@
 #else
 #define HAS_PAIRS 0
 #endif
-#if HAS_PAIRS && (defined(TINYGPT_EMULATED_AMX) || (defined(__linux__) && defined(__AMX_TILE__) && defined(__AMX_BF16__)))
+// Clang before 16 has names of its own.
+#if defined(__AMX_BF16__) || defined(__AMXBF16__) || defined(TINYGPT_EMULATED_AMX)
+#define AMX_KNOWN 1
+#else
+#define AMX_KNOWN 0
+#endif
+#if HAS_PAIRS && AMX_KNOWN && defined(__linux__)
 #include "amx.h"
 #define HAS_TILES 1
 #else

@@ -527,14 +527,15 @@ extern int emulated_permission;
 int main(int arguments, char **argument) {
   if (arguments > 1) most_threads = atoi(argument[1]);
   static const char *HOW[] = {"rounding", "pairs", "tiles"};
-  run(0, "fp32");
 #ifdef TINYGPT_EMULATED_AMX
-  // Where the system refuses the tiles, they are left alone.
+  // Where the system refuses the tiles, they are left alone. The rest is the same with the emulation and without.
   emulated_permission = 0;
-  int refused = tg_set_bf16(1);
-  run(1, HOW[refused]);
+  int refused = tg_set_bf16(bf16_on = 1);
+  products(33, 65, 31);
   printf("bf16 by %s, %ld products of tiles\n", HOW[refused], emulated_products);
   emulated_permission = 1;
+#else
+  run(0, "fp32");
 #endif
   int kind = tg_set_bf16(1);
   run(1, HOW[kind]);

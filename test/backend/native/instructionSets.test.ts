@@ -123,7 +123,8 @@ describe('the kernels compute rightly and within their buffers', () => {
       const assembly = join(scratch, 'gemm.s');
       execFileSync(compiler!, [...FLAGS, sapphireRapids, '-S', join(SOURCES, 'gemm.c'), '-o', assembly]);
       const text = readFileSync(assembly, 'utf8');
-      for (const name of ['ldtilecfg', 'tileloadd', 'tdpbf16ps', 'tilestored']) expect(text).toContain(name);
+      const expected = ['ldtilecfg', 'tileloadd', 'tdpbf16ps', 'tilestored'];
+      expect(expected.filter((name) => !text.includes(name))).toEqual([]);
     },
   );
 
