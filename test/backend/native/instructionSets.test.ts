@@ -65,7 +65,7 @@ function check(command: string, { flags, sanitized = false, threads = 1, runner 
 
 /** A test that is skipped by name, with the reason, where it cannot run. */
 function testWhere(title: string, missing: string | undefined, body: () => void): void {
-  if (missing === undefined) test(title, body, 120_000);
+  if (missing === undefined) test(title, body, 300_000);
   else test.skip(`${title} (${missing})`, () => {});
 }
 
