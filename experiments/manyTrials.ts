@@ -19,6 +19,7 @@ const args = await yargs(process.argv.slice(2))
   .options({
     trials: { type: 'number', default: 1000 },
     backend: { type: 'string', default: 'auto' },
+    steps: { type: 'number', default: 3, describe: 'of a trial' },
     out: { type: 'string', default: 'experiments/results' },
   })
   .strict()
@@ -43,7 +44,7 @@ const space = {
   matrixLr: float(0.001, 1e38, { log: true }),
   embeddingLr: float(0.01, 1e38, { log: true }),
 };
-const options = { base, fixed: {}, data, budget: { steps: 3 }, seed: 1 };
+const options = { base, fixed: {}, data, budget: { steps: args.steps }, seed: 1 };
 const study = createStudy({
   space,
   defaults: { depth: 2, width: 32, matrixLr: 0.04, embeddingLr: 0.6 },
