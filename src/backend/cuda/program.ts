@@ -1,6 +1,7 @@
 // One CUDA source through NVRTC: text in, image out, on this thread or on another.
 
 import { type NvrtcApi, received } from './library.js';
+import { mendSignals } from './signals.js';
 import { failure } from './status.js';
 
 const CODE = { compilation: 6 };
@@ -47,8 +48,10 @@ export async function compileProgramAside(api: NvrtcApi, program: ProgramText): 
 const create = (api: NvrtcApi, { name, text }: ProgramText): number =>
   received((place) => api.nvrtcCreateProgram(place, text, name, 0, [], []));
 
-const destroy = (api: NvrtcApi, handle: number): void =>
+function destroy(api: NvrtcApi, handle: number): void {
+  mendSignals();
   api.nvrtcDestroyProgram(new BigUint64Array([BigInt(handle)]));
+}
 
 function imageOf(
   api: NvrtcApi,

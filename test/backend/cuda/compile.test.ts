@@ -1,5 +1,7 @@
 // The cache of compiled kernels, and copies to and from the device.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +86,28 @@ describeEmulated('the cache of compiled kernels', () => {
     // The same bytes as one compiled when it is asked for.
     rmSync(join(folder, 'cache'), { recursive: true });
     expect(Buffer.from(open().image('cuda/a.cu', { VALUE: 2 }))).toEqual(image);
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s still ends a process that has compiled', async (signal) => {
+    const build = new URL('../../../src/backend/cuda/', import.meta.url);
+    const program = `
+      const { loadNvrtc } = await import('${new URL('library.js', build)}');
+      const { createCompiler } = await import('${new URL('compile.js', build)}');
+      const { api } = await loadNvrtc(12);
+      const compiler = createCompiler(api, { chip: 80, folder: process.argv[1], sources: process.argv[2] });
+      await compiler.prepare([{ source: 'cuda/a.cu', defines: { VALUE: 1 } }]);
+      compiler.image('cuda/a.cu', { VALUE: 2 });
+      setInterval(() => {}, 1000);
+      process.stdout.write('ready');`;
+    const words = ['--input-type=module', '-e', program, join(folder, 'cache'), sources()];
+    const child = spawn(process.execPath, words, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, FAKE_NVRTC_SIGNALS: '1' },
+    });
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await ended).toEqual([null, signal]);
   });
 
   test('what cannot be prepared is told of when it is asked for', async () => {

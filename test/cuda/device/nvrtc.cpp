@@ -5,7 +5,8 @@
 //
 // Images are kept beside this library by a hash of the preprocessed text, so that test files and runs share them.
 //
-// Tests read fake_nvrtc_compilations().
+// Tests read fake_nvrtc_compilations(); with FAKE_NVRTC_SIGNALS in the environment it treats signals as NVRTC does.
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -211,7 +212,13 @@ API nvrtcResult nvrtcCreateProgram(void **out, const char *source, const char *n
 API nvrtcResult nvrtcCompileProgram(void *program, int count, const char *const *options) {
   if (!program) return INVALID_PROGRAM;
   ((Program *)program)->log.clear();
-  return build((Program *)program, count, options);
+  if (!getenv("FAKE_NVRTC_SIGNALS")) return build((Program *)program, count, options);
+  // As NVRTC 12.9 does: handlers are put back without their flags.
+  void (*interrupt)(int) = signal(SIGINT, SIG_DFL), (*terminate)(int) = signal(SIGTERM, SIG_DFL);
+  nvrtcResult result = build((Program *)program, count, options);
+  signal(SIGINT, interrupt);
+  signal(SIGTERM, terminate);
+  return result;
 }
 API nvrtcResult nvrtcGetCUBINSize(void *program, size_t *bytes) {
   *bytes = ((Program *)program)->binary.size();
