@@ -128,8 +128,8 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
 /** The fused kernels take part in the self-test, whose kernels are compiled beforehand. */
 async function checks(): Promise<SelfCheck[]> {
   const [{ fusedChecks }, { prepareKernels }, { coreChecks }] = await Promise.all([
-    import('./checks/index.js'),
-    import('./checks/prepare.js'),
+    import('../checks/index.js'),
+    import('./prepareChecks.js'),
     import('../selfTestChecks.js'),
   ]);
   const own = fusedChecks();

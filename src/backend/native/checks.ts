@@ -1,8 +1,8 @@
 // The native backend's own cases of the self-test: the fused kernels', and products deeper than a pass over a tile, so that a
 // kernel for an instruction set that was never tried on such a machine is found out before anything is trained on it.
 
-import { differentiable, dot, kernel } from '../cuda/checks/case.js';
-import { fusedChecks } from '../cuda/checks/index.js';
+import { differentiable, dot, kernel } from '../checks/case.js';
+import { fusedChecks } from '../checks/index.js';
 import type { SelfCheck } from '../selfTest.js';
 
 /** y [N,O] = x [N,I] w [O,I]^T and its gradients, whose depths are I, O and N. */

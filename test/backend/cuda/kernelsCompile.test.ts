@@ -50,9 +50,23 @@ function excessOf(report: string): string[] {
 const isWanted = (source: string, variant: number, chip: number) =>
   (source !== 'attention_mma.cu' || chip >= 80) && (variant === 0 || chip === 90);
 
+function exports(
+  library: { func(name: string, result: string, types: string[]): unknown },
+  name: string,
+): boolean {
+  try {
+    library.func(name, 'int', []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function openNvrtc(path: string) {
   const { default: koffi } = await import('koffi');
   const library = koffi.load(path);
+  // Another test file of this process may have loaded the emulated device's library under the same name.
+  if (exports(library, 'nvrtcStandIn')) throw new Error(`${path} is a stand-in`);
   const bind = (name: string, ...types: string[]) => library.func(name, 'int', types);
   const create = bind('nvrtcCreateProgram', 'void *', 'str', 'str', 'int', 'void *', 'void *');
   const compileProgram = bind('nvrtcCompileProgram', 'uintptr_t', 'int', 'const char **');

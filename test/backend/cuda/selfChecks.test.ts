@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedChecks } from '../../../src/backend/cuda/checks/index.js';
+import { fusedChecks } from '../../../src/backend/checks/index.js';
 import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
 import { selfTest } from '../../../src/backend/selfTest.js';
 import { coreChecks } from '../../../src/backend/selfTestChecks.js';

@@ -2,9 +2,9 @@
 // enqueued to see which they are. One after the other, as the test would ask for them, they take seconds.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { SelfCheck } from '../../selfTest.js';
-import type { CudaBackend } from '../backend.js';
-import type { KernelSpec } from '../modules.js';
+import type { SelfCheck } from '../selfTest.js';
+import type { CudaBackend } from './backend.js';
+import type { KernelSpec } from './modules.js';
 
 /** Makes the kernels of `checks` ready on the current backend. Never throws: a failure shows in the test itself. */
 export async function prepareKernels(checks: readonly SelfCheck[]): Promise<void> {

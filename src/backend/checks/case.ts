@@ -2,8 +2,8 @@
 // a reference in double precision, its gradient along random directions with differences of the same reference.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { randomStream } from '../../../base/random.js';
-import type { SelfCheck } from '../../selfTest.js';
+import { randomStream } from '../../base/random.js';
+import type { SelfCheck } from '../selfTest.js';
 
 export type Vec = Float64Array;
 export type Info = tf.Tensor | tf.Variable;

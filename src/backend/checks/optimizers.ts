@@ -1,8 +1,8 @@
 // The cases of the optimizers' fused kernels, beside their updates in double precision.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { SelfCheck } from '../../selfTest.js';
-import { POLAR_EXPRESS } from '../kernels/polarExpress.js';
+import { POLAR_EXPRESS } from '../cuda/kernels/polarExpress.js';
+import type { SelfCheck } from '../selfTest.js';
 import { dot, type Info, kernel, TOLERANCE, tensorOf, type Vec, values } from './case.js';
 
 /** Muon's polynomials amplify roundings up to eightfold an iteration. */
