@@ -16,6 +16,8 @@
 #define MR 6
 #endif
 #define NR (2 * VL)
+// Most rows of a task.
+#define MC (10 * MR)
 
 enum { FLOATS, ROUNDED, PAIRS };
 // How operands are multiplied; set by tg_set_bf16.

@@ -4,7 +4,7 @@
 
 typedef struct {
   float *packed;
-  long floats, change;
+  long K, N, floats, change;
   // Uses since the last change; whether there was a second one before it.
   int uses, again, filled;
 } Copy;
@@ -45,11 +45,15 @@ static Copy *copy_of(const float *w, int tb) {
   return NULL;
 }
 
-float *kept_packed(const float *w, int tb, long floats, int *ready) {
+float *kept_packed(const float *w, int tb, long K, long N, long floats, int *ready) {
   *ready = 0;
   Copy *copy = copy_of(w, tb);
   if (!copy) return NULL;
-  if (copy->change != change) *copy = (Copy){copy->packed, copy->floats, change, 0, copy->uses > 1, 0};
+  if (copy->change != change) {
+    copy->again = copy->uses > 1;
+    copy->uses = copy->filled = 0;
+    copy->change = change;
+  }
   copy->uses++;
   if (copy->uses < 2 && !copy->again) {
     free(copy->packed);
@@ -62,6 +66,10 @@ float *kept_packed(const float *w, int tb, long floats, int *ready) {
     copy->floats = floats;
     copy->filled = 0;
   }
+  // The same array may be seen in another shape.
+  if (copy->K != K || copy->N != N) copy->filled = 0;
+  copy->K = K;
+  copy->N = N;
   *ready = copy->packed && copy->filled;
   copy->filled = copy->packed != NULL;
   return copy->packed;

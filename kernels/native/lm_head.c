@@ -60,7 +60,7 @@ static void pack_straight(void *args, long from, long to) {
 static float *pack_head(Head *p, int tb, int slot, float **packed) {
   long floats = tb ? packed_size(p->C, p->V) : packed_size(p->V, p->C), panels = ((tb ? p->V : p->C) + NR - 1) / NR;
   int ready;
-  float *kept = kept_packed(p->w, tb, floats, &ready);
+  float *kept = kept_packed(p->w, tb, tb ? p->C : p->V, tb ? p->V : p->C, floats, &ready);
   *packed = kept ? kept : pool_scratch(slot, floats);
   if (*packed && !ready) pool_range(tb ? pack_transposed : pack_straight, p, panels, 1);
   return *packed;

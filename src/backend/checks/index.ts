@@ -12,7 +12,7 @@ import { adamw, muon } from './optimizers.js';
  */
 export function fusedChecks(): SelfCheck[] {
   const cases = [
-    linear(),
+    linear(70, 48, 40),
     norm(48),
     rotary(),
     attention(64),

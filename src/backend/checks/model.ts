@@ -7,10 +7,10 @@ import { type Case, dot, kernel, tensorOf, type Vec } from './case.js';
 
 const EPSILON = 2 ** -23;
 
-export function linear(): Case {
-  const [N, I, O] = [70, 48, 40];
+/** y [N,O] = x [N,I] w [O,I]^T and its gradients, whose depths are I, O and N. */
+export function linear(N: number, I: number, O: number): Case {
   return {
-    name: 'linear map',
+    name: `linear map of ${N} rows, ${I} to ${O}`,
     shapes: [
       [N, I],
       [O, I],

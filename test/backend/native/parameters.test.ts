@@ -38,6 +38,20 @@ function expectSeen(w: tf.Variable): void {
 }
 
 describeNative('packed parameters', () => {
+  test('are told apart by the shape that the array is seen in', () => {
+    const w = tf.variable(draw([32, 64])) as tf.Variable;
+    const [wide, tall] = [draw([5, 64]), draw([5, 32])];
+    const other = tf.reshape(w, [64, 32]) as tf.Tensor2D;
+    const plain = tf.tensor2d(w.dataSync().slice(), [32, 64]);
+    for (let use = 0; use < 3; use++) {
+      const results = [linear(wide, w as tf.Tensor as tf.Tensor2D), linear(tall, other)] as const;
+      const wanted = [linear(wide, plain), linear(tall, tf.reshape(plain, [64, 32]))] as const;
+      for (const i of [0, 1] as const) expect([...results[i].dataSync()]).toEqual([...wanted[i].dataSync()]);
+      tf.dispose([...results, ...wanted]);
+    }
+    tf.dispose([w, wide, tall, other, plain]);
+  });
+
   for (const precision of ['fp32', 'bf16'] as const)
     test(`follow every change of the parameter in ${precision}`, async () => {
       await useBackend('native', { precision });

@@ -1,4 +1,4 @@
-// Matrix products (kernels/native/gemm.c).
+// Matrix products (kernels/native/product.c).
 
 import { planProduct } from '../../flat/product.js';
 import { type Info, sizeOf } from '../../flat/store.js';
