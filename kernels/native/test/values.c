@@ -252,6 +252,9 @@ static void elementwise(long n) {
   compare(name, out, want, n, tolerance, 0)
   for (long i = 0; i < n; i++) b[i] = fabsf(b[i]) < 0.1f ? 0.1f : b[i];
   holdable(0, a, n), holdable(1, b, n);
+  uint16_t *halved = take(sizeof *halved * (size_t)n);
+  for (long i = 0; i < n; i++) halved[i] = narrowed(a[i]);
+  EXPECT("widened", tg_widen(n, halved, out), 0, widened(halved[i]));
   EXPECT("add", tg_binary(halves, 0, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] + b[i]);
   EXPECT("subtract", tg_binary(halves, 1, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] - b[i]);
   EXPECT("multiply", tg_binary(halves, 2, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] * b[i]);
@@ -455,6 +458,27 @@ static void muon(long count_of, long R, long S) {
   release();
 }
 
+// Sum, mean and largest of [outer, terms, inner].
+static void reductions(long outer, long terms, long inner) {
+  float *x = values(outer * terms * inner), *got = blank(outer * inner);
+  double *want = exact(outer * inner);
+  for (int op = 0; op < 3; op++) {
+    for (long i = 0; i < outer; i++)
+      for (long j = 0; j < inner; j++) {
+        double sum = 0, top = -INFINITY;
+        for (long t = 0; t < terms; t++) {
+          double value = x[(i * terms + t) * inner + j];
+          sum += value;
+          top = fmax(top, value);
+        }
+        want[i * inner + j] = op == 0 ? sum : op == 1 ? sum / (double)terms : top;
+      }
+    tg_reduce(op, outer, terms, inner, x, got);
+    compare(op == 0 ? "sum" : op == 1 ? "mean" : "largest", got, want, outer * inner, 1e-6, 0);
+  }
+  release();
+}
+
 // Every call with arrays of its own choice in bf16: all of them bfloat16, or any.
 #define CHECK(call)                                                       \
   do {                                                                    \
@@ -484,6 +508,10 @@ static void all(int every) {
   CHECK(elementwise(1));
   CHECK(elementwise(between(2, 50)));
   CHECK(elementwise(between(20000, 40000)));
+  CHECK(reductions(1, 1, 1));
+  CHECK(reductions(between(2, 9), between(2, 40), between(2, 40)));
+  CHECK(reductions(2, between(20000, 40000), 1));
+  CHECK(reductions(1, between(2000, 4000), between(20, 40)));
   CHECK(attention(1, 1, 1, 1, 1, 1));
   CHECK(attention(2, between(50, 140), 4, 2, between(2, 40), between(1, 60)));
   CHECK(attention(1, between(2, 100), 3, 3, 2 * between(1, 20), 1000));
