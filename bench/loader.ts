@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { randomStream } from '../src/base/random.js';
-import type { ShardSet } from '../src/data/batches.js';
-import { endLoaderThread, openLoader } from '../src/data/loader.js';
-import { createShardWriter } from '../src/data/shardWriter.js';
-import { plainBatches } from '../test/data/plainPacking.js';
+import type { ShardSet } from '../src/data/batches/batches.js';
+import { endLoaderThread, openLoader } from '../src/data/batches/loader.js';
+import { createShardWriter } from '../src/data/batches/shardWriter.js';
+import { plainBatches } from '../test/data/batches/plainPacking.js';
 
 const { values: flags } = parseArgs({
   options: {

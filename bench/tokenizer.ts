@@ -15,11 +15,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.js';
-import { createBpeTrainer, type Ranks } from '../src/data/bpe.js';
-import { openSource } from '../src/data/openSource.js';
-import { formatTiktoken } from '../src/data/tiktoken.js';
-import { createTokenizer } from '../src/data/tokenizer.js';
-import { saveTokenizer } from '../src/data/tokenizerFiles.js';
+import { openSource } from '../src/data/sources/openSource.js';
+import { createBpeTrainer, type Ranks } from '../src/data/tokenizer/bpe.js';
+import { saveTokenizer } from '../src/data/tokenizer/files.js';
+import { formatTiktoken } from '../src/data/tokenizer/tiktoken.js';
+import { createTokenizer } from '../src/data/tokenizer/tokenizer.js';
 import type { Tokenizer } from '../src/data/types.js';
 
 const { values: flags } = parseArgs({

@@ -41,4 +41,4 @@ export {
   type TrainResult,
   train,
 } from './train/trainer.js';
-export { FP32_TOLERANCES, type Verification, verifyGolden } from './train/verify.js';
+export { FP32_TOLERANCES, type Verification, verifyGolden } from './verify/verify.js';

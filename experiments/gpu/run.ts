@@ -23,10 +23,10 @@ import { estimateMemory } from '../../src/model/memory.js';
 import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
 import { measureTraining } from '../../src/train/measure.js';
 import { presetConfig } from '../../src/train/presets.js';
-import { describeCase, drawCase } from '../../src/train/randomCase.js';
 import { train } from '../../src/train/trainer.js';
-import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/train/verify.js';
-import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../../src/train/verifyRandom.js';
+import { describeCase, drawCase } from '../../src/verify/randomCase.js';
+import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/verify/verify.js';
+import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../../src/verify/verifyRandom.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PARTS = ['verify', 'random', 'sanitizer', 'train', 'trials'] as const;

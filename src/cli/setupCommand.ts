@@ -2,6 +2,7 @@
 
 import type { Argv } from 'yargs';
 import { VARIANTS, type Variant } from '../backend/tensorflow/prepared.js';
+import { UsageError } from '../base/errors.js';
 import {
   carryOut,
   existingSetup,
@@ -9,8 +10,7 @@ import {
   type SetupOptions,
   type SetupPlan,
   undoSetup,
-} from '../backend/tensorflow/setup/setup.js';
-import { UsageError } from '../base/errors.js';
+} from '../setup/tensorflow/setup.js';
 import { abortOnInterrupt, bar, byteSize, openProgress, type ProgressLine } from './terminal.js';
 
 export const setupOptions = (yargs: Argv) =>

@@ -105,7 +105,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
     say(describeData(data));
     say(
       `Model ${record.preset}: ${(countParameters({ ...model, vocabSize }).total / 1e6).toFixed(2)} M parameters, ` +
-        `depth ${model.nLayer}, width ${model.nEmbd}, ${model.nHead} heads, ${model.sequenceLen} tokens a row, ` +
+        `depth ${model.depth}, width ${model.width}, ${model.heads} heads, ${model.seqLen} tokens a row, ` +
         `${thousands(record.config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
     );
     const outcome = await runTraining(record, {

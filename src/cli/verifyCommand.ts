@@ -4,9 +4,9 @@
 import type { Argv } from 'yargs';
 import { type BackendInfo, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { CASE_SIZES, type CaseSize, describeCase, drawCase } from '../train/randomCase.js';
-import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../train/verify.js';
-import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../train/verifyRandom.js';
+import { CASE_SIZES, type CaseSize, describeCase, drawCase } from '../verify/randomCase.js';
+import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../verify/verify.js';
+import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../verify/verifyRandom.js';
 import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
 import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
 

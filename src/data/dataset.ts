@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
-import type { ShardSet } from './batches.js';
-import { type LoaderSettings, openLoader } from './loader.js';
-import { readShardHeader, type ShardFile } from './shards.js';
-import { loadTokenizer } from './tokenizerFiles.js';
+import type { ShardSet } from './batches/batches.js';
+import { type LoaderSettings, openLoader } from './batches/loader.js';
+import { readShardHeader, type ShardFile } from './batches/shards.js';
+import { loadTokenizer } from './tokenizer/files.js';
 import type { Dataset, Split } from './types.js';
 
 /** Version of the folder's layout and of everything that decides its contents; others are built anew. */

@@ -9,6 +9,10 @@ import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError, expect, hasCode } from '../base/errors.js';
 import { defaultCacheFolder, describeWriteError, makeFolder, sha256, temporaryName } from '../base/files.js';
+import type { OnProgress } from '../base/progress.js';
+import type { LoaderSettings } from './batches/loader.js';
+import type { ShardFile } from './batches/shards.js';
+import { createShardWriter } from './batches/shardWriter.js';
 import {
   DATASET_VERSION,
   describeSplit,
@@ -18,14 +22,11 @@ import {
   TOKENIZER_FOLDER,
   writeManifest,
 } from './dataset.js';
-import type { LoaderSettings } from './loader.js';
-import type { ShardFile } from './shards.js';
-import { createShardWriter } from './shardWriter.js';
-import { saveTokenizer } from './tokenizerFiles.js';
-import { createEncoderPool, type EncodedTexts, type EncoderPool } from './tokenizerPool.js';
-import { runsOf } from './tokenizerTexts.js';
-import { trainTokenizer } from './tokenizerTrain.js';
-import type { Dataset, DocumentSource, OnProgress, Split, Tokenizer } from './types.js';
+import { saveTokenizer } from './tokenizer/files.js';
+import { createEncoderPool, type EncodedTexts, type EncoderPool } from './tokenizer/pool.js';
+import { runsOf } from './tokenizer/texts.js';
+import { trainTokenizer } from './tokenizer/train.js';
+import type { Dataset, DocumentSource, Split, Tokenizer } from './types.js';
 
 /** Texts go to the encoder in pieces of about this many UTF-16 units. */
 const PIECE_UNITS = 1 << 20;

@@ -77,6 +77,3 @@ export interface Dataset {
     options: { batchSize: number; seqLen: number; state?: LoaderState },
   ): Promise<BatchLoader>;
 }
-
-/** Receives progress of a long operation: `done` of `total` (total undefined when unknown). */
-export type OnProgress = (progress: { stage: string; done: number; total?: number; unit: string }) => void;

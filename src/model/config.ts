@@ -10,15 +10,15 @@ export interface ModelConfig {
   /** V, ids in the vocabulary. */
   vocabSize: number;
   /** T, tokens a row. */
-  sequenceLen: number;
+  seqLen: number;
   /** L. */
-  nLayer: number;
+  depth: number;
   /** H, query heads. */
-  nHead: number;
+  heads: number;
   /** G, key and value heads; divides H. */
-  nKvHead: number;
+  kvHeads: number;
   /** C, residual width; a multiple of H. */
-  nEmbd: number;
+  width: number;
   /** One letter a layer, repeated: `L` sees T tokens back, `S` a fraction; the last layer is always `L`. */
   windowPattern: string;
   /** Short window as a fraction of T (the reference: 1/2). */
@@ -53,22 +53,22 @@ export const MODEL_DEFAULTS = {
 export const GATE_CHANNELS = 32;
 
 /** D, width of a head. */
-export const headDim = (config: ModelConfig): number => config.nEmbd / config.nHead;
+export const headDim = (config: ModelConfig): number => config.width / config.heads;
 
 /** Width of keys and of values, G * D. */
-export const kvDim = (config: ModelConfig): number => config.nKvHead * headDim(config);
+export const kvDim = (config: ModelConfig): number => config.kvHeads * headDim(config);
 
 /** Whether layer `layer` has a value embedding: alternating, the last layer always. */
 export const hasValueEmbedding = (config: ModelConfig, layer: number): boolean =>
-  config.valueEmbeds && layer % 2 === (config.nLayer - 1) % 2;
+  config.valueEmbeds && layer % 2 === (config.depth - 1) % 2;
 
 /** The window of each layer: query i sees keys j with i - window <= j <= i. Tokens, [L]. */
 export function windowSizes(config: ModelConfig): number[] {
   const pattern = config.windowPattern.toUpperCase();
-  const short = Math.max(1, Math.floor(config.sequenceLen * config.shortWindowFraction));
-  return Array.from({ length: config.nLayer }, (_, layer) => {
-    const last = layer === config.nLayer - 1;
-    return last || pattern[layer % pattern.length] === 'L' ? config.sequenceLen : short;
+  const short = Math.max(1, Math.floor(config.seqLen * config.shortWindowFraction));
+  return Array.from({ length: config.depth }, (_, layer) => {
+    const last = layer === config.depth - 1;
+    return last || pattern[layer % pattern.length] === 'L' ? config.seqLen : short;
   });
 }
 
@@ -77,7 +77,7 @@ export type ParameterShape = { name: string; shape: number[] };
 
 /** All parameters in the order of the reference's `model.parameters()`. */
 export function parameterShapes(config: ModelConfig): ParameterShape[] {
-  const { nLayer: L, nEmbd: C, vocabSize: V } = config;
+  const { depth: L, width: C, vocabSize: V } = config;
   const kv = kvDim(config);
   const shapes: ParameterShape[] = [
     { name: 'resid_lambdas', shape: [L] },
@@ -91,7 +91,7 @@ export function parameterShapes(config: ModelConfig): ParameterShape[] {
     shapes.push({ name: `${block}.attn.c_v.weight`, shape: [kv, C] });
     shapes.push({ name: `${block}.attn.c_proj.weight`, shape: [C, C] });
     if (hasValueEmbedding(config, i))
-      shapes.push({ name: `${block}.attn.ve_gate.weight`, shape: [config.nKvHead, GATE_CHANNELS] });
+      shapes.push({ name: `${block}.attn.ve_gate.weight`, shape: [config.kvHeads, GATE_CHANNELS] });
     shapes.push({ name: `${block}.mlp.c_fc.weight`, shape: [4 * C, C] });
     shapes.push({ name: `${block}.mlp.c_proj.weight`, shape: [C, 4 * C] });
   }
@@ -108,27 +108,27 @@ const isCount = (value: number): boolean => Number.isInteger(value) && value >= 
  * @throws UsageError naming the values and the option to change
  */
 export function validateModelConfig(config: ModelConfig): void {
-  const { nEmbd, nHead, nKvHead, nLayer, sequenceLen, vocabSize } = config;
-  const counts = { n_layer: nLayer, n_head: nHead, n_kv_head: nKvHead, n_embd: nEmbd, vocab_size: vocabSize };
-  for (const [name, value] of Object.entries({ ...counts, sequence_len: sequenceLen }))
+  const { width, heads, kvHeads, depth, seqLen, vocabSize } = config;
+  const counts = { n_layer: depth, n_head: heads, n_kv_head: kvHeads, n_embd: width, vocab_size: vocabSize };
+  for (const [name, value] of Object.entries({ ...counts, sequence_len: seqLen }))
     expect(isCount(value), () => `Expected ${name} to be an integer >= 1, got ${value}`);
   expect(
-    nEmbd % nHead === 0,
-    () => `Expected n_embd to be a multiple of n_head, got ${nEmbd} and ${nHead}; set --head-dim or --heads`,
+    width % heads === 0,
+    () => `Expected n_embd to be a multiple of n_head, got ${width} and ${heads}; set --head-dim or --heads`,
   );
   expect(
     headDim(config) % 2 === 0,
     () =>
-      `Expected an even head size for rotary embeddings, got ${headDim(config)} (n_embd ${nEmbd} / n_head ${nHead}); set --head-dim`,
+      `Expected an even head size for rotary embeddings, got ${headDim(config)} (n_embd ${width} / n_head ${heads}); set --head-dim`,
   );
   expect(
-    nHead % nKvHead === 0,
-    () => `Expected n_head to be a multiple of n_kv_head, got ${nHead} and ${nKvHead}; set --kv-heads`,
+    heads % kvHeads === 0,
+    () => `Expected n_head to be a multiple of n_kv_head, got ${heads} and ${kvHeads}; set --kv-heads`,
   );
   expect(
-    !config.valueEmbeds || nEmbd >= GATE_CHANNELS,
+    !config.valueEmbeds || width >= GATE_CHANNELS,
     () =>
-      `Expected n_embd >= ${GATE_CHANNELS} (the value gate reads ${GATE_CHANNELS} channels), got ${nEmbd}; set --width or --no-value-embeds`,
+      `Expected n_embd >= ${GATE_CHANNELS} (the value gate reads ${GATE_CHANNELS} channels), got ${width}; set --width or --no-value-embeds`,
   );
   expect(
     /^[SL]+$/i.test(config.windowPattern),

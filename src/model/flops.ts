@@ -34,7 +34,6 @@ export function countParameters(config: ModelConfig): ParameterCounts {
 export function flopsPerToken(config: ModelConfig): number {
   const { transformer_matrices, lm_head } = countParameters(config);
   let attention = 0;
-  for (const window of windowSizes(config))
-    attention += 12 * config.nEmbd * Math.min(window, config.sequenceLen);
+  for (const window of windowSizes(config)) attention += 12 * config.width * Math.min(window, config.seqLen);
   return 6 * (transformer_matrices + lm_head) + attention;
 }

@@ -64,7 +64,7 @@ export interface Decoder {
 
 /** A decoder with an empty cache. */
 export function createDecoder(gpt: Gpt): Decoder {
-  const { nLayer, ropeBase, softcap, vocabSize } = gpt.config;
+  const { depth, ropeBase, softcap, vocabSize } = gpt.config;
   const D = headDim(gpt.config);
   let caches: LayerCache[] = [];
   let position = 0;
@@ -80,7 +80,7 @@ export function createDecoder(gpt: Gpt): Decoder {
     const tokens = tf.tensor1d(Int32Array.from(ids), 'int32');
     const x0 = embedTokens(gpt, tokens);
     let x = x0;
-    for (let layer = 0; layer < nLayer; layer++)
+    for (let layer = 0; layer < depth; layer++)
       x = applyLayer(gpt, layer, x, x0, tokens, rotary, (heads) => {
         const { output, cache } = attendCached(gpt, heads, caches[layer], gpt.windows[layer]!);
         grown.push({ k: tf.keep(cache.k), v: tf.keep(cache.v) });
@@ -126,7 +126,7 @@ function attendCached(
   cache: LayerCache | undefined,
   window: number,
 ): { output: tf.Tensor2D; cache: LayerCache } {
-  const { nHead: H, nKvHead: G } = gpt.config;
+  const { heads: H, kvHeads: G } = gpt.config;
   const D = headDim(gpt.config);
   const rows = q.shape[0];
   expect(rows === 1 || !cache, () => `Expected one id at a time after the prompt, got ${rows}`);

@@ -71,9 +71,9 @@ export function createGpt(
       made[made.length - 1] = variable;
     }
     const D = headDim(config);
-    const { cos, sin } = rotaryTables(config.sequenceLen, D, config.ropeBase);
+    const { cos, sin } = rotaryTables(config.seqLen, D, config.ropeBase);
     const tables = [cos, sin].map((table) => {
-      const tensor = tf.keep(tf.tensor2d(table, [config.sequenceLen, D / 2]));
+      const tensor = tf.keep(tf.tensor2d(table, [config.seqLen, D / 2]));
       made.push(tensor);
       return tensor;
     });
@@ -121,13 +121,13 @@ export function applyLayer(
   rotary: Gpt['rotary'],
   attend: (heads: Heads) => tf.Tensor2D,
 ): tf.Tensor2D {
-  const { nHead, nKvHead } = gpt.config;
+  const { heads, kvHeads } = gpt.config;
   const weight = (name: string) => matrix(gpt, `transformer.h.${layer}.${name}.weight`);
   x = residualMix(x, x0, vector(gpt, 'resid_lambdas'), vector(gpt, 'x0_lambdas'), layer);
 
   const h = rmsNorm(x);
-  const q = rotaryQkNorm(linear(h, weight('attn.c_q')), rotary.cos, rotary.sin, { heads: nHead });
-  const k = rotaryQkNorm(linear(h, weight('attn.c_k')), rotary.cos, rotary.sin, { heads: nKvHead });
+  const q = rotaryQkNorm(linear(h, weight('attn.c_q')), rotary.cos, rotary.sin, { heads });
+  const k = rotaryQkNorm(linear(h, weight('attn.c_k')), rotary.cos, rotary.sin, { heads: kvHeads });
   let v = linear(h, weight('attn.c_v'));
   if (hasValueEmbedding(gpt.config, layer)) {
     const ve = embedding(matrix(gpt, `value_embeds.${layer}.weight`), ids);
@@ -149,19 +149,19 @@ export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
  * @returns [N, C]
  */
 export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, batch: number, seq: number): tf.Tensor2D {
-  const { nHead: heads, nKvHead: kvHeads, nLayer } = gpt.config;
+  const { heads, kvHeads, depth } = gpt.config;
   expect(
-    ids.size === batch * seq && seq <= gpt.config.sequenceLen,
+    ids.size === batch * seq && seq <= gpt.config.seqLen,
     () =>
-      `Expected batch * seq ids with seq <= ${gpt.config.sequenceLen}, got ${ids.size} ids for ${batch} x ${seq}`,
+      `Expected batch * seq ids with seq <= ${gpt.config.seqLen}, got ${ids.size} ids for ${batch} x ${seq}`,
   );
-  const whole = seq === gpt.config.sequenceLen;
+  const whole = seq === gpt.config.seqLen;
   const half = gpt.rotary.cos.shape[1];
   const cos = whole ? gpt.rotary.cos : tf.slice(gpt.rotary.cos, [0, 0], [seq, half]);
   const sin = whole ? gpt.rotary.sin : tf.slice(gpt.rotary.sin, [0, 0], [seq, half]);
   const x0 = embedTokens(gpt, ids);
   let x = x0;
-  for (let layer = 0; layer < nLayer; layer++) {
+  for (let layer = 0; layer < depth; layer++) {
     const window = gpt.windows[layer]!;
     // A scope a layer: what no later step needs is freed at once.
     x = tf.tidy(() =>

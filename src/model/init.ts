@@ -13,7 +13,7 @@ const LM_HEAD_STD = 0.001;
  * @returns name -> float32 values in row-major order
  */
 export function initialWeights(config: ModelConfig, seed: number | string): Map<string, Float32Array> {
-  const bound = config.initScale * Math.sqrt(3 / config.nEmbd);
+  const bound = config.initScale * Math.sqrt(3 / config.width);
   const weights = new Map<string, Float32Array>();
   for (const { name, shape } of parameterShapes(config)) {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1));

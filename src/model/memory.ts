@@ -56,7 +56,7 @@ export function estimateMemory(
   config: ModelConfig,
   options: { batch: number; accumulation: number },
 ): MemoryEstimate {
-  const { nLayer: L, nHead: H, nEmbd: C, vocabSize: V, sequenceLen: T } = config;
+  const { depth: L, heads: H, width: C, vocabSize: V, seqLen: T } = config;
   const kv = kvDim(config);
   const N = options.batch * T;
   let count = 0;
@@ -86,7 +86,7 @@ export function estimateMemory(
       batch: options.batch,
       seq: T,
       heads: H,
-      kvHeads: config.nKvHead,
+      kvHeads: config.kvHeads,
       window: windows[layer]!,
     };
     const attention = attentionFootprint(shape, headDim(config));

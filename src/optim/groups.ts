@@ -83,7 +83,7 @@ const TUNED_WIDTH = 768;
  */
 export function parameterGroups(config: ModelConfig, settings: OptimizerSettings): ParameterGroup[] {
   validateOptimizerSettings(settings);
-  const scale = (config.nEmbd / TUNED_WIDTH) ** -0.5;
+  const scale = (config.width / TUNED_WIDTH) ** -0.5;
   const shapes = parameterShapes(config);
   const named = (prefix: string) =>
     shapes.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name);

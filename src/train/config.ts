@@ -110,11 +110,11 @@ export function resolveConfig(
   const kvHeads = config.kvHeads ?? heads;
   const model: ModelConfig = {
     vocabSize,
-    sequenceLen: seqLen,
-    nLayer: depth,
-    nHead: heads,
-    nKvHead: kvHeads,
-    nEmbd: width,
+    seqLen,
+    depth,
+    heads,
+    kvHeads,
+    width,
     windowPattern: config.windowPattern,
     shortWindowFraction: config.shortWindowFraction,
     ropeBase: config.ropeBase,

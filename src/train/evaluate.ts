@@ -29,7 +29,7 @@ export async function evaluateBpb(
   data: Dataset,
   options: { tokens: number; batch: number; signal?: AbortSignal | undefined },
 ): Promise<Evaluation> {
-  const seq = gpt.config.sequenceLen;
+  const seq = gpt.config.seqLen;
   const available = Math.floor((data.tokens.val + data.documents.val) / (seq + 1));
   const rows = roundRows(Math.max(1, Math.min(Math.floor(options.tokens / seq), available)));
   const batch = largestDivisor(rows, options.batch);

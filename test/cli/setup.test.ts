@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { hasCompiler } from '../backend/tensorflow/setup/fixture.js';
+import { hasCompiler } from '../setup/tensorflow/fixture.js';
 import { err, out, run } from './capture.js';
 
 const { TINYGPT_CACHE } = process.env;

@@ -4,9 +4,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Random } from '../../src/base/random.js';
-import type { ShardSet } from '../../src/data/batches.js';
-import { createShardWriter } from '../../src/data/shardWriter.js';
-import type { Corpus } from './plainPacking.js';
+import type { ShardSet } from '../../src/data/batches/batches.js';
+import { createShardWriter } from '../../src/data/batches/shardWriter.js';
+import type { Corpus } from './batches/plainPacking.js';
 
 export const HASH = 'ab'.repeat(32);
 

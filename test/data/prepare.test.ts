@@ -13,16 +13,17 @@ import {
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EnvironmentError, UsageError } from '../../src/base/errors.js';
+import type { OnProgress } from '../../src/base/progress.js';
 import { randomStream } from '../../src/base/random.js';
+import { endLoaderThread } from '../../src/data/batches/loader.js';
+import { readShardHeader } from '../../src/data/batches/shards.js';
 import { openDataset } from '../../src/data/dataset.js';
-import { endLoaderThread } from '../../src/data/loader.js';
 import { type PrepareOptions, prepareDataset } from '../../src/data/prepare.js';
-import { readShardHeader } from '../../src/data/shards.js';
-import { createTokenizer } from '../../src/data/tokenizer.js';
-import { saveTokenizer } from '../../src/data/tokenizerFiles.js';
-import type { Dataset, DocumentSource, OnProgress, Split } from '../../src/data/types.js';
+import { saveTokenizer } from '../../src/data/tokenizer/files.js';
+import { createTokenizer } from '../../src/data/tokenizer/tokenizer.js';
+import type { Dataset, DocumentSource, Split } from '../../src/data/types.js';
+import { plainBatches } from './batches/plainPacking.js';
 import { temporaryFolder } from './corpus.js';
-import { plainBatches } from './plainPacking.js';
 
 const WORDS = 'the a cat dog ran sat on mat under tree and then she he said hello sun moon é 日本 🙂'.split(
   ' ',

@@ -15,11 +15,11 @@ import { rotaryTables } from '../../src/model/rotary.js';
 const sizes = (overrides: Partial<ModelConfig>): ModelConfig => ({
   ...MODEL_DEFAULTS,
   vocabSize: 96,
-  sequenceLen: 32,
-  nLayer: 3,
-  nHead: 2,
-  nKvHead: 2,
-  nEmbd: 64,
+  seqLen: 32,
+  depth: 3,
+  heads: 2,
+  kvHeads: 2,
+  width: 64,
   windowPattern: 'SL',
   ...overrides,
 });
@@ -39,15 +39,13 @@ describe('model configuration', () => {
   });
 
   test('repeats the window pattern and always ends with a long window', () => {
-    expect(windowSizes(sizes({ nLayer: 6, windowPattern: 'SSSL' }))).toEqual([16, 16, 16, 32, 16, 32]);
-    expect(windowSizes(sizes({ nLayer: 2, windowPattern: 's', shortWindowFraction: 1 / 8 }))).toEqual([
-      4, 32,
-    ]);
+    expect(windowSizes(sizes({ depth: 6, windowPattern: 'SSSL' }))).toEqual([16, 16, 16, 32, 16, 32]);
+    expect(windowSizes(sizes({ depth: 2, windowPattern: 's', shortWindowFraction: 1 / 8 }))).toEqual([4, 32]);
   });
 
   test('puts value embeddings on alternating layers, the last included', () => {
     expect([0, 1, 2].filter((layer) => hasValueEmbedding(sizes({}), layer))).toEqual([0, 2]);
-    expect([0, 1].filter((layer) => hasValueEmbedding(sizes({ nLayer: 2 }), layer))).toEqual([1]);
+    expect([0, 1].filter((layer) => hasValueEmbedding(sizes({ depth: 2 }), layer))).toEqual([1]);
     expect(
       parameterShapes(sizes({ valueEmbeds: false })).some(({ name }) => /ve_gate|value/.test(name)),
     ).toBe(false);
@@ -55,15 +53,15 @@ describe('model configuration', () => {
 
   test.each([
     [
-      { nEmbd: 100, nHead: 3, nKvHead: 3 },
+      { width: 100, heads: 3, kvHeads: 3 },
       /n_embd to be a multiple of n_head, got 100 and 3; set --head-dim/,
     ],
-    [{ nEmbd: 66, nHead: 2 }, /even head size .* got 33/],
-    [{ nHead: 4, nKvHead: 3 }, /multiple of n_kv_head, got 4 and 3/],
-    [{ nEmbd: 16 }, /n_embd >= 32/],
+    [{ width: 66, heads: 2 }, /even head size .* got 33/],
+    [{ heads: 4, kvHeads: 3 }, /multiple of n_kv_head, got 4 and 3/],
+    [{ width: 16 }, /n_embd >= 32/],
     [{ windowPattern: 'SXL' }, /letters S and L, got "SXL"/],
     [{ shortWindowFraction: 0 }, /fraction in \(0, 1\], got 0/],
-    [{ nLayer: 0 }, /n_layer to be an integer >= 1, got 0/],
+    [{ depth: 0 }, /n_layer to be an integer >= 1, got 0/],
     [{ softcap: Number.NaN }, /softcap to be > 0, got NaN/],
   ])('refuses %j with the values and the remedy', (overrides, message) => {
     expect(() => validateModelConfig(sizes(overrides))).toThrow(message);

@@ -6,7 +6,7 @@ import { createGpt, disposeGpt, type Gpt, gptLogits } from '../../src/model/gpt.
 import { initialWeights } from '../../src/model/init.js';
 import { sampleId } from '../../src/model/sampling.js';
 import { resolveConfig } from '../../src/train/config.js';
-import { relativeError } from '../../src/train/verify.js';
+import { relativeError } from '../../src/verify/verify.js';
 import { describeEachBackend } from '../backend/present.js';
 import { TINY } from '../tinyConfig.js';
 

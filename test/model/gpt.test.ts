@@ -5,7 +5,7 @@ import { useBackend } from '../../src/backend/index.js';
 import { createGpt, disposeGpt, gptLogits, gptLoss } from '../../src/model/gpt.js';
 import { resolveConfig } from '../../src/train/config.js';
 import { withIds } from '../../src/train/step.js';
-import { relativeError, verifyGolden } from '../../src/train/verify.js';
+import { relativeError, verifyGolden } from '../../src/verify/verify.js';
 import { describeEachBackend } from '../backend/present.js';
 import { TINY } from '../tinyConfig.js';
 

@@ -13,11 +13,11 @@ import { describeEachBackend } from '../backend/present.js';
 const MODEL: ModelConfig = {
   ...MODEL_DEFAULTS,
   vocabSize: 96,
-  sequenceLen: 32,
-  nLayer: 3,
-  nHead: 2,
-  nKvHead: 2,
-  nEmbd: 64,
+  seqLen: 32,
+  depth: 3,
+  heads: 2,
+  kvHeads: 2,
+  width: 64,
 };
 
 function normal(shape: number[], seed: number, scale = 1): tf.Tensor {

@@ -9,28 +9,27 @@ describe('configuration', () => {
   test('resolves the reference sizes from depth and aspect ratio', () => {
     const { model, accumulation } = resolveConfig(TRAIN_DEFAULTS);
     expect(model).toMatchObject({
-      nLayer: 8,
-      nEmbd: 512,
-      nHead: 4,
-      nKvHead: 4,
+      depth: 8,
+      width: 512,
+      heads: 4,
+      kvHeads: 4,
       vocabSize: 8192,
-      sequenceLen: 2048,
+      seqLen: 2048,
     });
     expect(accumulation).toBe(2);
   });
 
   test('rounds the width up to whole heads, as the reference does', () => {
-    expect(resolveConfig({ ...TRAIN_DEFAULTS, depth: 9 }).model).toMatchObject({ nEmbd: 640, nHead: 5 });
+    expect(resolveConfig({ ...TRAIN_DEFAULTS, depth: 9 }).model).toMatchObject({ width: 640, heads: 5 });
     expect(resolveConfig({ ...TRAIN_DEFAULTS, depth: 9, width: 768 }).model).toMatchObject({
-      nEmbd: 768,
-      nHead: 6,
+      width: 768,
+      heads: 6,
     });
-    expect(resolveConfig({ ...TINY, heads: 2, kvHeads: null }).model).toMatchObject({ nHead: 2, nKvHead: 2 });
+    expect(resolveConfig({ ...TINY, heads: 2, kvHeads: null }).model).toMatchObject({ heads: 2, kvHeads: 2 });
   });
 
   test('every preset resolves', () => {
-    for (const name of PRESET_NAMES)
-      expect(resolveConfig(presetConfig(name)).model.nLayer).toBeGreaterThan(0);
+    for (const name of PRESET_NAMES) expect(resolveConfig(presetConfig(name)).model.depth).toBeGreaterThan(0);
     expect(() => presetConfig('huge')).toThrow(/autoresearch, tinystories, cpu; got huge/);
   });
 

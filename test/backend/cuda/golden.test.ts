@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
-import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../../src/train/verify.js';
+import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../../src/verify/verify.js';
 import { describeCuda } from './present.js';
 
 const FOLDER = fileURLToPath(new URL('../../../../test/golden/gpt/', import.meta.url));

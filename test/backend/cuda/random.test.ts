@@ -2,8 +2,8 @@
 
 import { expect, test } from '@jest/globals';
 import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
-import { describeCase, drawCase } from '../../../src/train/randomCase.js';
-import { defaultReference, verifyRandom } from '../../../src/train/verifyRandom.js';
+import { describeCase, drawCase } from '../../../src/verify/randomCase.js';
+import { defaultReference, verifyRandom } from '../../../src/verify/verifyRandom.js';
 import { describeCuda } from './present.js';
 
 /** Two layers, a window, grouped queries, value embeddings, 30 tokens, 117 ids. */

@@ -10,7 +10,7 @@ import { runFused } from '../../../src/ops/fused.js';
 import { hasKernel } from '../../../src/ops/index.js';
 import { POLAR_EXPRESS_COEFFICIENTS } from '../../../src/optim/polarExpress.js';
 import { withIds } from '../../../src/train/step.js';
-import { relativeError } from '../../../src/train/verify.js';
+import { relativeError } from '../../../src/verify/verify.js';
 import { describeCuda, type Emulation } from './present.js';
 import { SMALL, startTraining } from './steps.js';
 

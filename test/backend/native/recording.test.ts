@@ -19,11 +19,11 @@ const SHAPE = { batch: 3, seq: 16 };
 const CONFIG: ModelConfig = {
   ...MODEL_DEFAULTS,
   vocabSize: 50,
-  sequenceLen: 16,
-  nLayer: 2,
-  nHead: 4,
-  nKvHead: 2,
-  nEmbd: 32,
+  seqLen: 16,
+  depth: 2,
+  heads: 4,
+  kvHeads: 2,
+  width: 32,
 };
 
 /** The `index`-th batch: ids and targets. */
@@ -142,7 +142,7 @@ describeNative('recorded steps of the native backend', () => {
     // 8 GFLOP on one core: more than the patience of a replay on any processor.
     const threads = threadsInUse();
     setThreads(1);
-    const config = { ...CONFIG, vocabSize: 2048, nEmbd: 256, nHead: 4, sequenceLen: 256 };
+    const config = { ...CONFIG, vocabSize: 2048, width: 256, heads: 4, seqLen: 256 };
     const gpt = createGpt(config, { seed: 3 });
     const size = 4 * 256;
     const repeated = repeatedGrads(

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { hasCompiler } from './setup/fixture.js';
+import { hasCompiler } from '../../setup/tensorflow/fixture.js';
 
 const DRIVER = join(dirname(fileURLToPath(import.meta.url)), '../../../src/backend/tensorflow/driver.js');
 const NAME = '@tensorflow/tfjs-node-gpu';

@@ -20,11 +20,11 @@ const SHAPE = { batch: 3, seq: 16 };
 const CONFIG: ModelConfig = {
   ...MODEL_DEFAULTS,
   vocabSize: 50,
-  sequenceLen: 16,
-  nLayer: 2,
-  nHead: 4,
-  nKvHead: 2,
-  nEmbd: 32,
+  seqLen: 16,
+  depth: 2,
+  heads: 4,
+  kvHeads: 2,
+  width: 32,
 };
 
 /** The addon's count of the graphs that it holds. */

@@ -1,0 +1,136 @@
+// Reads UTF-8 text in pieces of bounded size, whole characters and whole lines.
+// What the text means (documents, JSON) is left to textSource.ts and jsonlSource.ts.
+
+import { isUtf8 } from 'node:buffer';
+import { type FileHandle, open } from 'node:fs/promises';
+import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
+
+/** Bytes read at a time. */
+export const CHUNK_BYTES = 1 << 20;
+
+/** The most characters a line or document may have; beyond it something is wrong with the file. */
+export const MOST_CHARACTERS = 1 << 28;
+
+/**
+ * Opens a file of the user's.
+ * @throws UsageError when it does not exist or is a folder
+ * @throws EnvironmentError when it may not be read
+ */
+export async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    throw describeReadError(path, error);
+  }
+}
+
+/** Turns a system error of a read into a typed error with a remedy; other errors pass unchanged. */
+export function describeReadError(path: string, error: unknown): unknown {
+  if (hasCode(error, 'ENOENT', 'ENOTDIR'))
+    return new UsageError(`Expected a file or folder at ${path}, found none; check the path`, {
+      cause: error,
+    });
+  if (hasCode(error, 'EACCES', 'EPERM', 'EIO', 'EISDIR'))
+    return new EnvironmentError(
+      `Cannot read ${path} (${messageOf(error)}); check the file and its permissions`,
+      {
+        cause: error,
+      },
+    );
+  return error;
+}
+
+/**
+ * The bytes of a file in pieces; each is valid until the next is asked for.
+ * @throws as `openForReading`
+ */
+export async function* readBytes(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<Buffer> {
+  const file = await openForReading(path);
+  try {
+    const buffer = Buffer.allocUnsafe(chunkBytes);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, chunkBytes, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } catch (error) {
+    throw describeReadError(path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The text of a UTF-8 file in pieces that end at character boundaries. A byte order mark at the beginning is dropped.
+ * @throws UsageError at the first byte that is not UTF-8, with its offset; and as `openForReading`
+ */
+export async function* readText(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string> {
+  let carried = Buffer.alloc(0);
+  let offset = 0; // of the first carried byte
+  for await (const chunk of readBytes(path, chunkBytes)) {
+    const bytes = carried.length > 0 ? Buffer.concat([carried, chunk]) : chunk;
+    const whole = bytes.subarray(0, bytes.length - unfinished(bytes));
+    if (!isUtf8(whole)) throw notUtf8(path, whole, offset);
+    const text = whole.toString('utf8');
+    carried = Buffer.from(bytes.subarray(whole.length));
+    if (text) yield offset === 0 && text.startsWith('\uFEFF') ? text.slice(1) : text;
+    offset += whole.length;
+  }
+  if (carried.length > 0) throw notUtf8(path, carried, offset);
+}
+
+/**
+ * The lines of a UTF-8 file in batches, without their line ends (\n or \r\n).
+ * @throws UsageError for a line of more than MOST_CHARACTERS; and as `readText`
+ */
+export async function* readLines(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string[]> {
+  const begun: string[] = []; // pieces of a line that has not ended
+  let length = 0;
+  for await (const text of readText(path, chunkBytes)) {
+    const lines = text.split('\n');
+    const last = lines.pop()!;
+    if (lines.length > 0) {
+      lines[0] = begun.join('') + lines[0];
+      begun.length = length = 0;
+      yield lines.map(withoutReturn);
+    }
+    begun.push(last);
+    length += last.length;
+    if (length > MOST_CHARACTERS)
+      throw new UsageError(
+        `Expected lines of at most ${MOST_CHARACTERS} characters in ${path}, got a longer one; is it text?`,
+      );
+  }
+  if (length > 0) yield [withoutReturn(begun.join(''))];
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line;
+}
+
+/** How many bytes at the end belong to a character that has not ended: 0 to 3. */
+function unfinished(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back]!;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return back < characterBytes(byte) ? back : 0;
+  }
+  return 0;
+}
+
+function characterBytes(lead: number): number {
+  return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+function notUtf8(path: string, bytes: Buffer, offset: number): UsageError {
+  let at = 0;
+  for (let next = 0; at < bytes.length; at = next) {
+    next = at + characterBytes(bytes[at]!);
+    if (next > bytes.length || !isUtf8(bytes.subarray(at, next))) break;
+  }
+  const byte = bytes[at]!.toString(16).toUpperCase().padStart(2, '0');
+  return new UsageError(
+    `Expected UTF-8 text, got byte 0x${byte} at offset ${offset + at} of ${path}; ` +
+      'convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW',
+  );
+}

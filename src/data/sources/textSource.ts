@@ -1,0 +1,116 @@
+// Documents of a .txt file.
+//   With <|endoftext|> anywhere in the file: a document is the text between two of them (or an end of the file).
+//   Without: a document is a paragraph, that is a run of lines up to a blank one (empty or white space); a paragraph of
+//   more than 1,000 characters is cut into documents at line ends, where a line is longer at spaces, else anywhere.
+//   (Packing crops what exceeds a row of tokens, so a book without marks must not be one document.)
+// White space at both ends of a document is dropped, and a document of nothing else.
+
+import { UsageError } from '../../base/errors.js';
+import { type DocumentFile, once, sequentialFile } from './documentFile.js';
+import { CHUNK_BYTES, MOST_CHARACTERS, readBytes, readText } from './readText.js';
+
+/** The mark between documents that the TinyStories and OpenWebText files use. */
+export const END_OF_TEXT = '<|endoftext|>';
+
+/** The longest document of a file without marks, in UTF-16 units. */
+export const PARAGRAPH_CHARACTERS = 1000;
+
+/**
+ * Opens a .txt file; memory is bounded by its longest document.
+ * @param chunkBytes bytes read at a time; documents do not depend on it
+ * @throws UsageError (from its methods) for a missing file, text that is not UTF-8, or a document of more than 2^28
+ * characters
+ */
+export function textFile(path: string, chunkBytes = CHUNK_BYTES): DocumentFile {
+  const marked = once(() => hasMark(path, chunkBytes));
+  async function* read(): AsyncGenerator<string[]> {
+    const split = (await marked()) ? splitAtMarks : splitParagraphs;
+    for await (const batch of split(readText(path, chunkBytes), path)) {
+      const documents = batch.map((text) => text.trim()).filter(Boolean);
+      if (documents.length > 0) yield documents;
+    }
+  }
+  return sequentialFile(path, read, (document) => document);
+}
+
+async function hasMark(path: string, chunkBytes: number): Promise<boolean> {
+  let tail = Buffer.alloc(0);
+  for await (const chunk of readBytes(path, chunkBytes)) {
+    const bytes = Buffer.concat([tail, chunk]);
+    if (bytes.includes(END_OF_TEXT)) return true;
+    tail = Buffer.from(bytes.subarray(Math.max(0, bytes.length - END_OF_TEXT.length + 1)));
+  }
+  return false;
+}
+
+async function* splitAtMarks(texts: AsyncIterable<string>, path: string): AsyncGenerator<string[]> {
+  const begun: string[] = []; // pieces of a document that has not ended
+  let length = 0;
+  let tail = ''; // the last characters, which may begin a mark
+  for await (const text of texts) {
+    const pieces = (tail + text).split(END_OF_TEXT);
+    const last = pieces.pop()!;
+    if (pieces.length > 0) {
+      pieces[0] = begun.join('') + pieces[0];
+      begun.length = length = 0;
+      yield pieces;
+    }
+    const kept = Math.max(0, last.length - END_OF_TEXT.length + 1);
+    begun.push(last.slice(0, kept));
+    tail = last.slice(kept);
+    length += kept;
+    if (length > MOST_CHARACTERS)
+      throw new UsageError(
+        `Expected documents of at most ${MOST_CHARACTERS} characters in ${path}, got a longer one; ` +
+          `put ${END_OF_TEXT} between documents`,
+      );
+  }
+  yield [begun.join('') + tail];
+}
+
+async function* splitParagraphs(texts: AsyncIterable<string>): AsyncGenerator<string[]> {
+  let rest = ''; // of a paragraph that has not ended
+  let cut = false; // rest begins where a long paragraph was cut, so its first line is no blank line
+  for await (const text of texts) {
+    rest += text;
+    const documents: string[] = [];
+    let start = 0;
+    let line = 0;
+    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', line)) {
+      if (!cut && rest.slice(line, end).trim() === '') {
+        cutParagraph(rest.slice(start, line), documents);
+        start = end + 1;
+      }
+      cut = false;
+      line = end + 1;
+    }
+    rest = rest.slice(start);
+    if (rest.length > PARAGRAPH_CHARACTERS) {
+      cutParagraph(rest, documents);
+      rest = documents.pop()!;
+      cut = true;
+    }
+    yield documents;
+  }
+  const documents: string[] = [];
+  cutParagraph(rest, documents);
+  yield documents;
+}
+
+/** Adds a paragraph to `documents`, in pieces of at most PARAGRAPH_CHARACTERS. */
+function cutParagraph(paragraph: string, documents: string[]): void {
+  let start = 0;
+  while (paragraph.length - start > PARAGRAPH_CHARACTERS) {
+    const end = start + PARAGRAPH_CHARACTERS;
+    let at = paragraph.lastIndexOf('\n', end);
+    if (at <= start) at = paragraph.lastIndexOf(' ', end);
+    if (at <= start) at = isLowSurrogate(paragraph.charCodeAt(end)) ? end - 1 : end;
+    documents.push(paragraph.slice(start, at));
+    start = at;
+  }
+  documents.push(paragraph.slice(start));
+}
+
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code < 0xe000;
+}

@@ -1,0 +1,330 @@
+// `tinygpt setup tensorflow`: the package's addon built against a current TensorFlow, in a folder of its own under the
+// cache. All work happens beside it and is renamed into place when the result has loaded once: whatever fails or is
+// interrupted leaves things as they were.
+
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { findInstalled } from '../../backend/tensorflow/find.js';
+import {
+  preparedFolder,
+  preparedPackage,
+  preparedRoot,
+  readSetup,
+  type SetupRecord,
+  VARIANTS,
+  type Variant,
+} from '../../backend/tensorflow/prepared.js';
+import { EnvironmentError } from '../../base/errors.js';
+import { describeWriteError, discard } from '../../base/files.js';
+import { compileAddon, findCompiler, findNodeHeaders, runProgram } from './compile.js';
+import { download } from './download.js';
+import { copyPackage, fetchNodeHeaders, fetchPackage, PACKAGE_VERSION } from './package.js';
+import type { Wheel } from './pypi.js';
+import { LIBRARIES, resolveSource, type SourceOptions, type TensorflowSource } from './sources.js';
+import { extract, isInside, readZip } from './zip.js';
+
+/** What the caller shows. */
+export interface SetupProgress {
+  note(line: string): void;
+  /** Work under way: what, and how many of how many bytes. */
+  advance(what: string, done: number, total: number): void;
+}
+
+export interface SetupOptions extends Omit<SourceOptions, 'gpu'> {
+  variant: Variant;
+  progress: SetupProgress;
+  /** Loads the result in a process of its own; resolves to its description. Replaceable for tests. */
+  check?: (folder: string) => Promise<string>;
+}
+
+/** What a setup would do. */
+export interface SetupPlan {
+  folder: string;
+  source: TensorflowSource;
+  /** Bytes to download, as far as the index tells. */
+  downloadBytes: number;
+  /** Bytes that the disk needs meanwhile, about. */
+  diskBytes: number;
+  compiler: string;
+  /** Folder of an installed package, or undefined: npm fetches it. */
+  installed: string | undefined;
+}
+
+/** What wheels unpack to: TensorFlow's about three times their size, CUDA's one and a half. */
+const UNPACKED = { tensorflow: 3.2, cuda: 1.6 };
+/** The package with its dependencies. */
+const PACKAGE_BYTES = 320e6;
+
+/** Looks up everything and checks what is needed, without changing anything. @throws UsageError, EnvironmentError */
+export async function planSetup(options: SetupOptions): Promise<SetupPlan> {
+  const { variant, signal } = options;
+  const compiler = await findCompiler(signal);
+  const source = await resolveSource({ ...options, gpu: variant === 'gpu' });
+  const wheels = source.kind === 'wheels' ? source.wheels : [];
+  const sizes = (some: typeof wheels) => some.reduce((sum, { size = 0 }) => sum + size, 0);
+  const downloadBytes = sizes(wheels.filter(({ path }) => path === undefined));
+  return {
+    folder: preparedFolder(variant),
+    source,
+    downloadBytes,
+    diskBytes:
+      Math.max(0, ...wheels.map(({ path, size = 0 }) => (path ? 0 : size))) +
+      UNPACKED.tensorflow * sizes(wheels.slice(0, 1)) +
+      UNPACKED.cuda * sizes(wheels.slice(1)) +
+      PACKAGE_BYTES,
+    compiler,
+    installed: findInstalled(VARIANTS[variant]),
+  };
+}
+
+/** A working setup that was made before; undefined when there is none, or when it no longer loads. */
+export async function existingSetup(
+  variant: Variant,
+  check: (folder: string) => Promise<string> = loadOnce,
+): Promise<{ record: SetupRecord; description: string } | undefined> {
+  const folder = preparedFolder(variant);
+  const record = readSetup(folder);
+  if (!record) return undefined;
+  try {
+    return { record, description: await check(folder) };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Carries out a plan.
+ * @returns the description of the TensorFlow that now loads
+ * @throws EnvironmentError with the reason; nothing has changed then
+ */
+export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<string> {
+  const { variant, progress, signal, check = loadOnce } = options;
+  const { folder, source, compiler } = plan;
+  const root = preparedRoot();
+  const work = join(root, `.work-${process.pid}-${randomBytes(4).toString('hex')}`);
+  try {
+    mkdirSync(work, { recursive: true });
+    removeAbandoned(root);
+    assertSpace(root, plan.diskBytes);
+    const name = VARIANTS[variant];
+    progress.note(
+      plan.installed
+        ? `${name}: copied from ${plan.installed}`
+        : `${name} ${PACKAGE_VERSION}: fetched by npm`,
+    );
+    if (plan.installed) copyPackage(name, plan.installed, work);
+    else await fetchPackage(name, work, signal);
+    const site = source.kind === 'installed' ? source.folder : join(work, 'site-packages');
+    if (source.kind === 'wheels')
+      for (const wheel of source.wheels) await unpackWheel(wheel, site, work, options);
+    const packageFolder = preparedPackage(work, name);
+    progress.note(`Compiling the addon with ${compiler}`);
+    await buildAddon(compiler, packageFolder, site, source.kind === 'wheels', work, signal);
+    rmSync(join(work, 'node-api'), { recursive: true, force: true });
+    if (source.kind === 'wheels')
+      rmSync(join(site, 'tensorflow', 'include'), { recursive: true, force: true });
+    const record: SetupRecord = {
+      format: 1,
+      package: name,
+      packageVersion: PACKAGE_VERSION,
+      tensorflow: source.version,
+      source: source.origin,
+      libraries: pathFrom(work, join(site, 'tensorflow')),
+      cuda: variant === 'gpu' ? cudaFoldersOf(site).map((path) => pathFrom(work, path)) : [],
+      built: new Date().toISOString(),
+    };
+    writeFileSync(join(work, 'setup.json'), `${JSON.stringify(record, null, 2)}\n`);
+    progress.note('Loading it once');
+    const description = await check(work);
+    signal?.throwIfAborted();
+    replace(work, folder);
+    return description;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw describeWriteError(root, error);
+  } finally {
+    // Tried again where an interrupted write comes in between.
+    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
+  }
+}
+
+/** Removes a variant's folder. @returns whether there was one */
+export function undoSetup(variant: Variant): boolean {
+  const folder = preparedFolder(variant);
+  if (!existsSync(folder)) return false;
+  try {
+    // Renamed first: what loads meanwhile finds all of it or nothing.
+    const old = join(preparedRoot(), `.work-${process.pid}-${randomBytes(4).toString('hex')}`);
+    renameSync(folder, old);
+    rmSync(old, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    throw describeWriteError(folder, error);
+  }
+}
+
+const pathFrom = (work: string, path: string): string =>
+  path.startsWith(`${work}/`) ? relative(work, path) : path;
+
+/** Puts `work` in the place of `folder`; another process may do the same at the same moment. */
+function replace(work: string, folder: string): void {
+  for (let attempt = 0; ; attempt++) {
+    const old = `${work}-old`;
+    try {
+      if (existsSync(folder)) renameSync(folder, old);
+      renameSync(work, folder);
+      return;
+    } catch (error) {
+      if (attempt === 3) throw error;
+    } finally {
+      discard(old);
+    }
+  }
+}
+
+/** Removes what processes left that were killed. */
+function removeAbandoned(root: string): void {
+  for (const name of readdirSync(root)) {
+    const pid = /^\.work-(\d+)-/.exec(name)?.[1];
+    if (pid && !isAlive(Number(pid))) discard(join(root, name));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function assertSpace(root: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(root);
+  if (bavail * bsize < bytes)
+    throw new EnvironmentError(
+      `${root} has ${gigabytes(bavail * bsize)} free, and the setup needs about ${gigabytes(bytes)}; ` +
+        'free some, or name another cache folder in TINYGPT_CACHE',
+    );
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** What of a wheel is needed: libraries, the C API's headers, CUDA's tools, licences. */
+function isNeeded(name: string): boolean {
+  if (name.startsWith('tensorflow/include/'))
+    return /^tensorflow\/include\/(tensorflow\/c|tensorflow\/core\/platform|tsl\/platform|xla\/tsl\/c)\/.*\.h$/.test(
+      name,
+    );
+  if (name.startsWith('tensorflow/')) return LIBRARIES.some((library) => name === `tensorflow/${library}`);
+  if (name.startsWith('nvidia/')) return !/\/(include|__pycache__)\/|\.py$/.test(name);
+  return /\.dist-info\/.*licen[cs]e/i.test(name);
+}
+
+async function unpackWheel(
+  wheel: Wheel & { path?: string },
+  site: string,
+  work: string,
+  { progress, signal }: SetupOptions,
+): Promise<void> {
+  const label = `${wheel.project} ${wheel.version}`;
+  const path = wheel.path ?? join(work, wheel.file);
+  if (wheel.path === undefined) {
+    const onBytes = (bytes: number) => progress.advance(`Downloading ${label}`, bytes, wheel.size ?? 0);
+    await download(wheel.url, path, { sha256: wheel.sha256, signal, onBytes });
+    progress.note(`${label}: downloaded`);
+  }
+  const entries = (await readZip(path)).filter(
+    ({ name }) => !name.endsWith('/') && isNeeded(name) && isInside(name),
+  );
+  if (/^tensorflow(-cpu)?$/.test(wheel.project))
+    for (const library of LIBRARIES)
+      if (!entries.some(({ name }) => name === `tensorflow/${library}`))
+        throw new EnvironmentError(
+          `${wheel.file} holds no ${library}; take a wheel for Linux of TensorFlow 2.13 or newer`,
+        );
+  const total = entries.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  for (const entry of entries) {
+    const target = join(site, entry.name);
+    const onBytes = (bytes: number) => progress.advance(`Unpacking ${label}`, (done += bytes), total);
+    await extract(path, entry, target, { signal, onBytes });
+    if (/\/bin\//.test(entry.name)) chmodSync(target, 0o755);
+  }
+  if (wheel.path === undefined) rmSync(path);
+}
+
+async function buildAddon(
+  compiler: string,
+  packageFolder: string,
+  site: string,
+  inside: boolean,
+  work: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const nodeHeaders = findNodeHeaders() ?? (await fetchNodeHeaders(join(work, 'node-api'), signal));
+  const tensorflow = join(site, 'tensorflow');
+  const fromAddon = relative(join(packageFolder, 'lib', 'napi-v8'), tensorflow);
+  await compileAddon(
+    compiler,
+    {
+      packageFolder,
+      nodeHeaders,
+      tensorflowHeaders: join(tensorflow, 'include'),
+      libraries: LIBRARIES.map((library) => join(tensorflow, library)),
+      searchPath: inside ? `$ORIGIN/${fromAddon}` : tensorflow,
+    },
+    signal,
+  );
+}
+
+/** `nvidia/<library>/lib` of a site-packages folder. */
+function cudaFoldersOf(site: string): string[] {
+  const nvidia = join(site, 'nvidia');
+  if (!existsSync(nvidia)) return [];
+  return readdirSync(nvidia)
+    .map((name) => join(nvidia, name, 'lib'))
+    .filter((folder) => existsSync(folder))
+    .sort();
+}
+
+/** Loads a prepared folder in a new process, the way that a run does. @throws EnvironmentError with the reason */
+async function loadOnce(folder: string): Promise<string> {
+  const driver = pathToFileURL(
+    join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'backend', 'tensorflow', 'driver.js'),
+  ).href;
+  const script = `const { driver } = await import(${JSON.stringify(driver)});
+    console.log('\\n' + JSON.stringify(await driver.probe()));`;
+  const { code, output, stdout } = await runProgram(
+    process.execPath,
+    ['--no-warnings', '--input-type=module', '-e', script],
+    {
+      env: { ...process.env, TINYGPT_TFJS: folder },
+    },
+  );
+  const line = stdout.trim().split('\n').at(-1) ?? '';
+  if (code !== 0 || !line.startsWith('{'))
+    throw new EnvironmentError(
+      `What was built does not load: ${output.trim().split('\n').at(-1) || `the process ended with ${code}`}`,
+    );
+  const probe = JSON.parse(line) as {
+    available: boolean;
+    reason?: string;
+    info?: { version: string; device: string };
+  };
+  if (!probe.available || !probe.info)
+    throw new EnvironmentError(`What was built does not load: ${probe.reason}`);
+  return `${probe.info.version} on ${probe.info.device}`;
+}

@@ -1,0 +1,168 @@
+// Models drawn at random for `tinygpt verify --random`: sizes that are multiples of nothing in particular, windows, grouped
+// queries, value embeddings, weights, tokens and optimizer settings, all fixed by a seed.
+//
+// B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary, L layers.
+
+import { expect } from '../base/errors.js';
+import { type Random, randomStream } from '../base/random.js';
+import type { Batch } from '../data/types.js';
+import { GATE_CHANNELS, headDim, type ModelConfig, parameterShapes } from '../model/config.js';
+import { flopsPerToken } from '../model/flops.js';
+import { OPTIMIZER_DEFAULTS, type OptimizerSettings, parameterGroups } from '../optim/groups.js';
+
+/** How large the models are: for tests, for a processor, for a GPU. */
+export const CASE_SIZES = ['small', 'medium', 'large'] as const;
+export type CaseSize = (typeof CASE_SIZES)[number];
+
+/** One model with its batch and optimizer. */
+export interface RandomCase {
+  seed: number;
+  size: CaseSize;
+  model: ModelConfig;
+  batch: number;
+  seq: number;
+  /** Part of the targets that are -1. */
+  ignored: number;
+  optimizer: OptimizerSettings;
+}
+
+/** The most of everything, the work of the whole case included. */
+interface Limits {
+  width: number;
+  layers: number;
+  batch: number;
+  seq: number;
+  vocab: number;
+  flops: number;
+}
+
+const LIMITS: Record<CaseSize, Limits> = {
+  small: { width: 96, layers: 2, batch: 2, seq: 48, vocab: 300, flops: 2e8 },
+  medium: { width: 512, layers: 4, batch: 3, seq: 300, vocab: 3000, flops: 2e10 },
+  large: { width: 1536, layers: 6, batch: 4, seq: 1500, vocab: 20_000, flops: 2e12 },
+};
+
+/**
+ * Head widths that kernels treat differently; even numbers from 8 on are drawn as well. The norm of a narrower head is that
+ * of few numbers: where they nearly cancel, bf16's rounding turns it into any direction.
+ */
+const HEAD_WIDTHS = [16, 32, 64, 96, 128, 192, 256];
+
+/** Draws the case of a seed; the same on every machine. @throws UsageError unless the seed is a whole number >= 0 */
+export function drawCase(seed: number, size: CaseSize): RandomCase {
+  expect(
+    Number.isSafeInteger(seed) && seed >= 0,
+    () => `Expected a seed that is an integer >= 0, got ${seed}; set --seed`,
+  );
+  const random = randomStream(seed, `verify.${size}`);
+  for (;;) {
+    const drawn = { seed, size, ...drawSizes(random, LIMITS[size]) };
+    if (workOf(drawn) <= LIMITS[size].flops) return drawn;
+  }
+}
+
+function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 'size'> {
+  const between = (low: number, high: number) => low + random.int(high - low + 1);
+  const chance = (probability: number) => random.uniform() < probability;
+  const uniform = (low: number, high: number) => low + (high - low) * random.uniform();
+  const pick = <T>(items: readonly T[]): T => items[random.int(items.length)]!;
+  const wide = HEAD_WIDTHS.filter((D) => D <= limits.width);
+  const D = chance(0.6) ? pick(wide) : 2 * between(4, Math.min(128, limits.width / 2));
+  const H = between(
+    Math.ceil(GATE_CHANNELS / D),
+    Math.max(Math.ceil(GATE_CHANNELS / D), Math.floor(limits.width / D)),
+  );
+  const G = pick(divisors(H));
+  const T = between(Math.ceil(limits.seq / 4), limits.seq);
+  const model: ModelConfig = {
+    vocabSize: between(Math.ceil(limits.vocab / 8), limits.vocab),
+    // Rotary tables and windows may be longer than the batch at hand.
+    seqLen: T + (chance(0.25) ? between(1, T) : 0),
+    depth: between(1, limits.layers),
+    heads: H,
+    kvHeads: G,
+    width: H * D,
+    windowPattern: Array.from({ length: between(1, 4) }, () => pick(['S', 'L'])).join(''),
+    shortWindowFraction: uniform(0.02, 1),
+    ropeBase: Math.round(10 ** uniform(2, 5)),
+    // Above 30 the loss needs the maximum of the logits.
+    softcap: Math.round(uniform(5, 40)),
+    valueEmbeds: chance(0.75),
+    initScale: 1,
+    x0Init: 0.1,
+    residInit: 1,
+  };
+  return {
+    model,
+    batch: between(1, limits.batch),
+    seq: T,
+    ignored: chance(0.5) ? uniform(0, 0.5) : 0,
+    optimizer: {
+      ...OPTIMIZER_DEFAULTS,
+      weightDecay: chance(0.5) ? uniform(0, 0.4) : 0,
+      embeddingWeightDecay: chance(0.5) ? uniform(0, 0.1) : 0,
+      adamBeta1: uniform(0.5, 0.99),
+      adamBeta2: uniform(0.9, 0.999),
+      muonBeta2: uniform(0.9, 0.99),
+      muonMomentumStart: uniform(0.5, 0.95),
+      nsSteps: between(3, 5),
+    },
+  };
+}
+
+const divisors = (n: number): number[] =>
+  Array.from({ length: n }, (_, i) => i + 1).filter((divisor) => n % divisor === 0);
+
+/** Floating-point operations of loss, gradients and two optimizer steps, roughly. */
+function workOf({ model, batch, seq, optimizer }: RandomCase): number {
+  let work = 1.5 * batch * seq * flopsPerToken(model);
+  for (const group of parameterGroups(model, optimizer)) {
+    if (group.kind !== 'muon') continue;
+    const [long, short] = [Math.max(...group.shape), Math.min(...group.shape)];
+    // Polar Express: a Gram matrix, its square, and their product with the matrix.
+    work += 2 * group.params.length * optimizer.nsSteps * (4 * short ** 2 * long + 2 * short ** 3);
+  }
+  return work;
+}
+
+/**
+ * Weights by name: activations keep about their size from layer to layer, and logits reach into the soft cap, so that every
+ * gradient has something to show. (A model's own initial values have zeros.)
+ */
+export function drawWeights({ seed, model }: RandomCase): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>();
+  for (const { name, shape } of parameterShapes(model)) {
+    const random = randomStream(seed, `verify.${name}`);
+    const scalars = name.endsWith('lambdas');
+    const columns = shape.at(-1)!;
+    const scale =
+      scalars || /wte|value_embeds/.test(name) ? 1 : (name === 'lm_head.weight' ? 3 : 1) / Math.sqrt(columns);
+    const middle = name === 'resid_lambdas' ? 1 : 0;
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    for (let i = 0; i < values.length; i++) values[i] = middle + (scalars ? 0.3 : scale) * random.normal();
+    weights.set(name, values);
+  }
+  return weights;
+}
+
+/** Tokens and targets, some of which are -1. */
+export function drawBatch({ seed, model, batch, seq, ignored }: RandomCase): Batch {
+  const random = randomStream(seed, 'verify.batch');
+  const inputs = Int32Array.from({ length: batch * seq }, () => random.int(model.vocabSize));
+  const targets = inputs.map(() => (random.uniform() < ignored ? -1 : random.int(model.vocabSize)));
+  // One target counts at least.
+  if (targets.every((id) => id < 0)) targets[0] = 0;
+  return { inputs, targets, epoch: 1 };
+}
+
+/** The case in words, on one line. */
+export function describeCase(drawn: RandomCase): string {
+  const { model, batch, seq, seed, size, ignored, optimizer } = drawn;
+  const { depth, heads, kvHeads, width, vocabSize, seqLen, windowPattern, valueEmbeds } = model;
+  return (
+    `seed ${seed} ${size}: ${batch} x ${seq} tokens${seqLen > seq ? ` of ${seqLen}` : ''}, ` +
+    `${depth} layers of width ${width}, ${heads} heads of ${headDim(model)} (${kvHeads} kv), ${vocabSize} ids, ` +
+    `windows ${windowPattern} ${model.shortWindowFraction.toFixed(2)}, ${valueEmbeds ? '' : 'no '}value embeddings, ` +
+    `softcap ${model.softcap}, ${Math.round(100 * ignored)}% ignored, ${optimizer.nsSteps} Muon iterations`
+  );
+}

@@ -1,0 +1,253 @@
+// Replays a golden run recorded from the PyTorch original: forward pass, per-token loss, gradients and the
+// optimizer's trajectory, each compared with what was recorded. File format: docs/verify.md.
+//
+// An error is the largest absolute difference divided by the recorded tensor's largest magnitude.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { EnvironmentError, messageOf } from '../base/errors.js';
+import type { Batch } from '../data/types.js';
+import { MODEL_DEFAULTS, type ModelConfig } from '../model/config.js';
+import { createGpt, disposeGpt, type Gpt, gptLogits, gptLoss } from '../model/gpt.js';
+import { leanGrads } from '../ops/index.js';
+import { OPTIMIZER_DEFAULTS, type OptimizerSettings } from '../optim/groups.js';
+import { createOptimizer } from '../optim/optimizer.js';
+import { readSafetensors, type TensorFile } from '../train/safetensors.js';
+import { withIds } from '../train/step.js';
+
+/** Largest error allowed of each kind. */
+export type Tolerances = Record<CheckKind, number>;
+export type CheckKind =
+  | 'logits'
+  | 'loss_per_token'
+  | 'loss'
+  | 'grad'
+  | 'grad_after_update'
+  | 'params_after_first_step'
+  | 'params_after_last_step';
+
+/**
+ * fp32: the arithmetic is the reference's in another order of summation; a decade or more above what the backends
+ * measure on the recorded runs (logits 8e-7, losses 4e-7, gradients 1.4e-5). Parameters need more: AdamW's first step is
+ * lr * g / |g| whatever the size of g, so where g is nearly zero its rounding decides the sign, and Polar Express
+ * amplifies small singular values up to 8-fold a step; measured 6e-4 after the first step, 1.5e-3 after the last.
+ */
+export const FP32_TOLERANCES: Readonly<Tolerances> = {
+  logits: 1e-5,
+  loss_per_token: 1e-5,
+  loss: 1e-5,
+  grad: 1e-4,
+  grad_after_update: 1e-4,
+  params_after_first_step: 1e-3,
+  params_after_last_step: 5e-3,
+};
+
+/**
+ * bf16 keeps 8 bits of mantissa, a relative rounding of 2^-9 a product. What comes after an update is not held to the
+ * recorded run: AdamW's first step is lr * sign(g), so a rounding that flips a nearly-zero gradient moves a parameter by
+ * 2 lr, and the runs part.
+ */
+export const BF16_TOLERANCES: Readonly<Tolerances> = {
+  logits: 5e-2,
+  loss_per_token: 5e-2,
+  loss: 5e-2,
+  grad: 5e-2,
+  grad_after_update: Number.POSITIVE_INFINITY,
+  params_after_first_step: Number.POSITIVE_INFINITY,
+  params_after_last_step: Number.POSITIVE_INFINITY,
+};
+
+/** One compared tensor. */
+export type Check = { kind: CheckKind; name: string; error: number; tolerance: number; passed: boolean };
+
+/** Outcome of a replay. */
+export type Verification = {
+  name: string;
+  passed: boolean;
+  checks: Check[];
+  worst: Record<CheckKind, number>;
+};
+
+type GoldenMeta = {
+  name: string;
+  config: {
+    sequence_len: number;
+    vocab_size: number;
+    n_layer: number;
+    n_head: number;
+    n_kv_head: number;
+    n_embd: number;
+    window_pattern: string;
+  };
+  batch: number;
+  seq: number;
+  setup_optimizer: {
+    unembedding_lr: number;
+    embedding_lr: number;
+    matrix_lr: number;
+    weight_decay: number;
+    adam_betas: [number, number];
+    scalar_lr: number;
+  };
+  steps: { loss: number; lr_multiplier: number; muon_momentum: number; muon_weight_decay: number }[];
+};
+
+/**
+ * Replays a golden file on the current backend.
+ * @throws UsageError when the file cannot be read, EnvironmentError when it is not a golden file
+ */
+export async function verifyGolden(
+  path: string,
+  tolerances: Readonly<Tolerances> = FP32_TOLERANCES,
+): Promise<Verification> {
+  const file = readSafetensors(path);
+  const meta = readMeta(path, file);
+  const checks: Check[] = [];
+  const compare = (kind: CheckKind, name: string, got: ArrayLike<number>, want: ArrayLike<number>) => {
+    const error = relativeError(got, want);
+    checks.push({ kind, name, error, tolerance: tolerances[kind], passed: error <= tolerances[kind] });
+  };
+  const want = (name: string) => tensorOf(path, file, name);
+
+  const gpt = createGpt(modelOf(meta), { weights: initialOf(file) });
+  const optimizer = createOptimizer(gpt, settingsOf(meta));
+  try {
+    const shape = { batch: meta.batch, seq: meta.seq };
+    const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
+    for (let s = 0; s < meta.steps.length; s++) {
+      const batch = batchOf(want(`step${s}.tokens`), want(`step${s}.targets`), shape);
+      if (s === 0) {
+        const { logits, losses } = await forward(gpt, batch, shape);
+        compare('logits', 'logits', logits, want('logits'));
+        compare('loss_per_token', 'loss_per_token', losses, want('loss_per_token'));
+      }
+      const { value, grads } = withIds(batch, (ids, targets) =>
+        leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, [...gpt.params.values()]),
+      );
+      const byName = Object.fromEntries(Object.entries(grads).map(([id, grad]) => [names.get(id)!, grad]));
+      const recorded = meta.steps[s]!;
+      compare('loss', `step${s}.loss`, await value.data(), [recorded.loss]);
+      for (const name of gpt.params.keys())
+        if (file.tensors.has(`step${s}.grad.${name}`))
+          compare(
+            s === 0 ? 'grad' : 'grad_after_update',
+            `step${s}.grad.${name}`,
+            await byName[name]!.data(),
+            want(`step${s}.grad.${name}`),
+          );
+      const { lrMultiplier, muonWeightDecay } = optimizer.step(byName, s / meta.steps.length);
+      tf.dispose([value, byName]);
+      assertSchedule(path, s, 'lr_multiplier', lrMultiplier, recorded.lr_multiplier);
+      assertSchedule(path, s, 'muon_weight_decay', muonWeightDecay, recorded.muon_weight_decay);
+      const last = s === meta.steps.length - 1;
+      if (s === 0 || last)
+        for (const [name, variable] of gpt.params)
+          compare(
+            s === 0 ? 'params_after_first_step' : 'params_after_last_step',
+            `after${s}.${name}`,
+            await variable.data(),
+            want(`after${s}.${name}`),
+          );
+    }
+  } finally {
+    optimizer.dispose();
+    disposeGpt(gpt);
+  }
+  const worst = Object.fromEntries(Object.keys(tolerances).map((kind) => [kind, 0])) as Verification['worst'];
+  for (const { kind, error } of checks) worst[kind] = Math.max(worst[kind], error);
+  return { name: meta.name, passed: checks.every((check) => check.passed), checks, worst };
+}
+
+/** max |got - want| / max |want|; infinite when sizes differ or a value is not finite. */
+export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  if (got.length !== want.length) return Infinity;
+  let difference = 0;
+  let magnitude = 0;
+  for (let i = 0; i < want.length; i++) {
+    const delta = Math.abs(got[i]! - want[i]!);
+    if (!(delta < Infinity)) return Infinity;
+    difference = Math.max(difference, delta);
+    magnitude = Math.max(magnitude, Math.abs(want[i]!));
+  }
+  return difference / Math.max(magnitude, Number.MIN_VALUE);
+}
+
+async function forward(gpt: Gpt, batch: Batch, shape: { batch: number; seq: number }) {
+  const [logits, losses] = withIds(batch, (ids, targets) => [
+    gptLogits(gpt, ids, shape) as tf.Tensor,
+    tf.tidy(() => gptLoss(gpt, ids, targets, shape, 'none')),
+  ]);
+  try {
+    return { logits: await logits!.data(), losses: await losses!.data() };
+  } finally {
+    tf.dispose([logits!, losses!]);
+  }
+}
+
+function readMeta(path: string, file: TensorFile): GoldenMeta {
+  const { meta } = file.metadata;
+  if (meta === undefined)
+    throw new EnvironmentError(
+      `${path} is not a golden file: its metadata has no "meta"; see docs/verify.md`,
+    );
+  try {
+    return JSON.parse(meta) as GoldenMeta;
+  } catch (error) {
+    throw new EnvironmentError(`${path} is not a golden file: its "meta" is not JSON (${messageOf(error)})`);
+  }
+}
+
+function tensorOf(path: string, file: TensorFile, name: string): Float32Array | Int32Array {
+  const tensor = file.tensors.get(name);
+  if (!tensor) throw new EnvironmentError(`${path} is not a whole golden file: it has no tensor ${name}`);
+  return tensor.values;
+}
+
+function modelOf({ config, seq }: GoldenMeta): ModelConfig {
+  return {
+    ...MODEL_DEFAULTS,
+    seqLen: seq,
+    vocabSize: config.vocab_size,
+    depth: config.n_layer,
+    heads: config.n_head,
+    kvHeads: config.n_kv_head,
+    width: config.n_embd,
+    windowPattern: config.window_pattern,
+  };
+}
+
+function settingsOf({ setup_optimizer: given }: GoldenMeta): OptimizerSettings {
+  return {
+    ...OPTIMIZER_DEFAULTS,
+    unembeddingLr: given.unembedding_lr,
+    embeddingLr: given.embedding_lr,
+    matrixLr: given.matrix_lr,
+    scalarLr: given.scalar_lr,
+    weightDecay: given.weight_decay,
+    adamBeta1: given.adam_betas[0],
+    adamBeta2: given.adam_betas[1],
+  };
+}
+
+function initialOf(file: TensorFile): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>();
+  for (const [name, { values }] of file.tensors)
+    if (name.startsWith('param.')) weights.set(name.slice('param.'.length), values as Float32Array);
+  return weights;
+}
+
+/** Splits tokens [B, T+1] into inputs [B, T]; targets are recorded on their own, as some are ignored. */
+function batchOf(
+  tokens: ArrayLike<number>,
+  targets: ArrayLike<number>,
+  { batch, seq }: { batch: number; seq: number },
+): Batch {
+  const inputs = new Int32Array(batch * seq);
+  for (let b = 0; b < batch; b++)
+    for (let t = 0; t < seq; t++) inputs[b * seq + t] = tokens[b * (seq + 1) + t]!;
+  return { inputs, targets: Int32Array.from(targets), epoch: 1 };
+}
+
+function assertSchedule(path: string, step: number, name: string, got: number, want: number): void {
+  if (Math.abs(got - want) > 1e-9)
+    throw new EnvironmentError(`${path}: step ${step} recorded ${name} ${want}, the schedule gives ${got}`);
+}

@@ -1,0 +1,244 @@
+// Holds a backend against a reference backend of the same process on models drawn at random (randomCase.ts): the loss,
+// every gradient, and two optimizer steps. Both backends step with the reference's gradients: AdamW's first step is
+// lr * g / |g|, so that a rounding of a gradient near zero would decide a step's sign.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { type BackendName, type Precision, probeBackends, useBackend } from '../backend/index.js';
+import { expect } from '../base/errors.js';
+import { createGpt, disposeGpt, type Gpt, gptLoss } from '../model/gpt.js';
+import { leanGrads } from '../ops/index.js';
+import { createOptimizer } from '../optim/optimizer.js';
+import { letEventsIn, withIds } from '../train/step.js';
+import { drawBatch, drawWeights, type RandomCase } from './randomCase.js';
+import { relativeError } from './verify.js';
+
+export type RandomCheckKind =
+  | 'loss'
+  | 'loss_per_token'
+  | 'grad'
+  | 'grad_lambdas'
+  | 'adamw'
+  | 'muon'
+  | 'muon_gates';
+export type RandomTolerances = Readonly<Record<RandomCheckKind, number>>;
+
+/**
+ * Losses and gradients: the largest error relative to the largest magnitude; steps: in the 2-norm. About a decade above what
+ * `native` measured against `cpu` (fp32, 30 models) and against fp32 (bf16, 83 models): fp32 1.1e-7, 5.4e-7, gradients
+ * 3.3e-6, AdamW 1.7e-6, Muon 1.6e-3 (5e-5 without decay); bf16 6e-4, 6e-3, gradients 3.3e-2, Muon 8e-2.
+ * In bf16 the gradient of a lambda, a sum over all activations whose terms cancel, and the gate's few rows, which NorMuon
+ * divides by their own size, show little: the one is held loosely, the other is only shown.
+ */
+export const RANDOM_TOLERANCES: Readonly<Record<Precision, RandomTolerances>> = {
+  fp32: {
+    loss: 1e-5,
+    loss_per_token: 1e-5,
+    grad: 5e-5,
+    grad_lambdas: 5e-5,
+    adamw: 2e-5,
+    muon: 1e-2,
+    muon_gates: 1e-2,
+  },
+  bf16: {
+    loss: 5e-3,
+    loss_per_token: 3e-2,
+    grad: 1e-1,
+    grad_lambdas: 0.5,
+    adamw: 2e-5,
+    muon: 0.3,
+    muon_gates: Infinity,
+  },
+};
+
+/** One compared tensor. */
+export interface RandomCheck {
+  kind: RandomCheckKind;
+  name: string;
+  error: number;
+  passed: boolean;
+}
+
+/** The largest error of each kind. */
+type Worst = Record<RandomCheckKind, number>;
+
+/** What became of a case. */
+export interface RandomVerification {
+  passed: boolean;
+  checks: RandomCheck[];
+  worst: Worst;
+  /** That each backend took. */
+  seconds: { reference: number; backend: number };
+}
+
+/** A backend and its precision. */
+export interface Side {
+  backend: BackendName;
+  precision: Precision;
+}
+
+/** Optimizer steps of a case. */
+const STEPS = 2;
+
+/** What a backend made of a case. */
+interface Results {
+  loss: ArrayLike<number>;
+  losses: ArrayLike<number>;
+  /** By parameter. */
+  grads: Map<string, Float32Array>;
+  /** By parameter, one after each step. */
+  params: Map<string, Float32Array[]>;
+}
+
+/**
+ * The backend to compare with: `native` where it can be used and is not the one in question, which is fast; else the
+ * stock compositions of `cpu`.
+ */
+export async function defaultReference(backend: BackendName): Promise<BackendName> {
+  if (backend === 'native') return 'cpu';
+  const native = (await probeBackends()).find(({ name }) => name === 'native');
+  return native?.available || backend === 'cpu' ? 'native' : 'cpu';
+}
+
+/**
+ * Runs a case on both backends, the reference in fp32 first. Leaves the backend in question current and no tensor behind.
+ * @param options.onStage told what is being computed
+ * @throws UsageError when both are the same; the signal's reason when it aborts
+ */
+export async function verifyRandom(
+  drawn: RandomCase,
+  side: Side,
+  reference: BackendName,
+  options: { signal?: AbortSignal; onStage?: (stage: string) => void } = {},
+): Promise<RandomVerification> {
+  expect(
+    side.backend !== reference || side.precision !== 'fp32',
+    () => `Expected a reference other than ${reference} in fp32 itself; set --reference or --backend`,
+  );
+  const { signal, onStage = () => {} } = options;
+  const weights = drawWeights(drawn);
+  const computeOn = async ({ backend, precision }: Side, grads?: Map<string, Float32Array>) => {
+    await useBackend(backend, { precision });
+    const begin = performance.now();
+    const stage = async (name: string) => {
+      signal?.throwIfAborted();
+      onStage(`${name} on ${backend} ${precision}`);
+      await letEventsIn();
+    };
+    const results = await compute(drawn, weights, grads, stage);
+    return { results, seconds: (performance.now() - begin) / 1000 };
+  };
+  const want = await computeOn({ backend: reference, precision: 'fp32' });
+  const got = await computeOn(side, want.results.grads);
+  const checks = compare(weights, got.results, want.results, RANDOM_TOLERANCES[side.precision]);
+  const worst = Object.fromEntries(Object.keys(RANDOM_TOLERANCES.fp32).map((kind) => [kind, 0])) as Worst;
+  for (const { kind, error } of checks) worst[kind] = Math.max(worst[kind], error);
+  const seconds = { reference: want.seconds, backend: got.seconds };
+  return { passed: checks.every(({ passed }) => passed), checks, worst, seconds };
+}
+
+/** Loss, gradients and steps on the current backend; steps with `given` gradients, or its own. */
+async function compute(
+  drawn: RandomCase,
+  weights: ReadonlyMap<string, Float32Array>,
+  given: ReadonlyMap<string, Float32Array> | undefined,
+  stage: (name: string) => Promise<void>,
+): Promise<Results> {
+  const shape = { batch: drawn.batch, seq: drawn.seq };
+  const batch = drawBatch(drawn);
+  const gpt = createGpt(drawn.model, { weights });
+  const optimizer = createOptimizer(gpt, drawn.optimizer);
+  const steps: Record<string, tf.Tensor> = {};
+  try {
+    await stage('loss');
+    const losses = await taken(
+      withIds(batch, (ids, targets) => tf.tidy(() => gptLoss(gpt, ids, targets, shape, 'none'))),
+    );
+    await stage('gradients');
+    const { value, grads: byVariable } = withIds(batch, (ids, targets) =>
+      leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, [...gpt.params.values()]),
+    );
+    const loss = await taken(value);
+    const grads = new Map<string, Float32Array>();
+    for (const [name, variable] of gpt.params) grads.set(name, await taken(byVariable[variable.name]!));
+    for (const [name, values] of given ?? grads) steps[name] = tf.tensor(values, gpt.params.get(name)!.shape);
+    const params = new Map<string, Float32Array[]>([...gpt.params.keys()].map((name) => [name, []]));
+    for (let step = 0; step < STEPS; step++) {
+      await stage(`optimizer step ${step + 1}`);
+      optimizer.step(steps, 0);
+      await keepParams(gpt, params);
+    }
+    return { loss, losses, grads, params };
+  } finally {
+    tf.dispose(steps);
+    optimizer.dispose();
+    disposeGpt(gpt);
+  }
+}
+
+/** A tensor's values; the tensor is disposed of. */
+async function taken(tensor: tf.Tensor): Promise<Float32Array> {
+  try {
+    return (await tensor.data()) as Float32Array;
+  } finally {
+    tensor.dispose();
+  }
+}
+
+async function keepParams(gpt: Gpt, params: Map<string, Float32Array[]>): Promise<void> {
+  // A copy: a backend may hand out the memory that the next step writes to.
+  for (const [name, variable] of gpt.params)
+    params.get(name)!.push(((await variable.data()) as Float32Array).slice());
+}
+
+function compare(
+  weights: ReadonlyMap<string, Float32Array>,
+  got: Results,
+  want: Results,
+  tolerances: RandomTolerances,
+): RandomCheck[] {
+  const checks: RandomCheck[] = [];
+  const add = (kind: RandomCheckKind, name: string, error: number) =>
+    checks.push({ kind, name, error, passed: error <= tolerances[kind] });
+  add('loss', 'loss', relativeError(got.loss, want.loss));
+  add('loss_per_token', 'loss_per_token', relativeError(got.losses, want.losses));
+  for (const [name, grad] of want.grads)
+    add(
+      name.endsWith('lambdas') ? 'grad_lambdas' : 'grad',
+      `grad.${name}`,
+      relativeError(got.grads.get(name)!, grad),
+    );
+  for (const [name, after] of want.params) {
+    const block = name.startsWith('transformer.h.');
+    const kind = !block ? 'adamw' : name.includes('ve_gate') ? 'muon_gates' : 'muon';
+    after.forEach((values, step) => {
+      const before = step === 0 ? weights.get(name)! : after[step - 1]!;
+      const gotBefore = step === 0 ? before : got.params.get(name)![step - 1]!;
+      add(
+        kind,
+        `step${step + 1}.${name}`,
+        stepError(got.params.get(name)![step]!, gotBefore, values, before),
+      );
+    });
+  }
+  return checks;
+}
+
+/**
+ * |got's step - want's step| / |want's step| in the 2-norm: Muon's cautious decay is on or off with the sign of a number that
+ * may be next to zero, so single entries may differ by the whole decay.
+ */
+function stepError(
+  got: Float32Array,
+  gotBefore: Float32Array,
+  want: Float32Array,
+  wantBefore: Float32Array,
+): number {
+  let [difference, magnitude] = [0, 0];
+  for (let i = 0; i < want.length; i++) {
+    const step = want[i]! - wantBefore[i]!;
+    difference += (got[i]! - gotBefore[i]! - step) ** 2;
+    magnitude += step ** 2;
+  }
+  const error = Math.sqrt(difference / Math.max(magnitude, Number.MIN_VALUE));
+  return Number.isNaN(error) ? Infinity : error;
+}

@@ -1,0 +1,90 @@
+// Documents of .parquet files, which test/golden/sources/make_parquet.py wrote with pyarrow.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { EnvironmentError, UsageError } from '../../../src/base/errors.js';
+import type { DocumentFile } from '../../../src/data/sources/documentFile.js';
+import { parquetFile } from '../../../src/data/sources/parquetSource.js';
+import { scratchFolder } from '../../net/unreliableServer.js';
+
+const golden = (name: string) => `test/golden/sources/${name}`;
+const texts = JSON.parse(readFileSync(golden('stories.json'), 'utf8')) as (string | null)[];
+let scratch: ReturnType<typeof scratchFolder>;
+beforeEach(() => {
+  scratch = scratchFolder();
+});
+afterEach(() => scratch.remove());
+
+async function groupsOf(file: DocumentFile, start = 0, end = Infinity): Promise<string[][]> {
+  const groups: string[][] = [];
+  for await (const group of file.groups(start, end)) groups.push(group);
+  return groups;
+}
+
+describe.each(['zstd', 'snappy'])('a file compressed with %s', (codec) => {
+  const file = parquetFile(golden(`stories_${codec}.parquet`));
+
+  test('gives its rows as they were written, a group for every row group, without nulls', async () => {
+    expect(await groupsOf(file)).toEqual([
+      texts.slice(0, 3),
+      texts.slice(3, 5),
+      texts.slice(6, 9),
+      texts.slice(9),
+    ]);
+  });
+
+  test('gives any range of rows', async () => {
+    expect(await file.count()).toBe(10);
+    for (let start = 0; start <= 10; start++)
+      for (let end = start; end <= 10; end++)
+        expect((await groupsOf(file, start, end)).flat()).toEqual(
+          texts.slice(start, end).filter((text) => text !== null),
+        );
+  });
+});
+
+test('row groups that are not asked for are not read', async () => {
+  const damaged = readFileSync(golden('tinystories.parquet'));
+  damaged.fill(0, 4, 300); // of the first row group
+  const path = scratch.path('damaged.parquet');
+  writeFileSync(path, damaged);
+  const file = parquetFile(path);
+  expect((await groupsOf(file, 5000, 5003)).flat()).toEqual(['5000', '5001', '5002']);
+  await expect(groupsOf(file, 0, 1)).rejects.toThrow(EnvironmentError);
+  await expect(groupsOf(file, 0, 1)).rejects.toThrow(/Cannot read row group 0 of .*download it again/);
+});
+
+describe('a column', () => {
+  const path = golden('stories_zstd.parquet');
+
+  test('that is not there is refused with those that are', async () => {
+    const file = parquetFile(path, { column: 'content' });
+    await expect(file.count()).rejects.toThrow(UsageError);
+    await expect(file.count()).rejects.toThrow(
+      `Expected a column "content" in ${path}, found id, text, tags; name one with --column`,
+    );
+  });
+
+  test('that holds no strings is refused', async () => {
+    await expect(parquetFile(path, { column: 'id' }).count()).rejects.toThrow(/got INT64/);
+    await expect(parquetFile(path, { column: 'tags' }).count()).rejects.toThrow(/got a nested type/);
+  });
+});
+
+describe('a damaged file', () => {
+  test.each([0, 3, 11, 1000, -1])('cut to %i bytes is an environment error with a remedy', async (bytes) => {
+    const path = scratch.path('cut.parquet');
+    writeFileSync(path, readFileSync(golden('stories_zstd.parquet')).subarray(0, bytes));
+    const failing = parquetFile(path).count();
+    await expect(failing).rejects.toThrow(EnvironmentError);
+    await expect(failing).rejects.toThrow(/Cannot read the footer of .*truncated, damaged or not parquet/);
+  });
+
+  test('with text that is not UTF-8 is an environment error', async () => {
+    await expect(groupsOf(parquetFile(golden('not_utf8.parquet')))).rejects.toThrow(EnvironmentError);
+  });
+
+  test('that is missing is a usage error', async () => {
+    await expect(parquetFile(scratch.path('none.parquet')).count()).rejects.toThrow(UsageError);
+  });
+});
