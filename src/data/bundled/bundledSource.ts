@@ -1,10 +1,9 @@
-// The bundled corpus: as many megabytes of generated stories as asked, from no file and no network.
-// What stories are is story.ts and the data beside it; data/README.md shows some.
+// The bundled corpus: as many megabytes of generated stories as asked for.
+// story.ts writes them from the text in data/stories; data/README.md shows one.
 
 import { expect } from '../../base/errors.js';
 import { sha256 } from '../../base/files.js';
 import type { DocumentSource, Split } from '../types.js';
-import { storyData, tellStory } from './story.js';
 
 /** Megabytes (10^6 bytes) of training text when none are asked for. */
 export const DEFAULT_MEGABYTES = 16;
@@ -13,15 +12,18 @@ const MEGABYTE = 1e6;
 const VAL_FRACTION = 0.05;
 const LEAST_VAL_BYTES = 256e3;
 const GROUP_STORIES = 1000;
-/** Stories whose text is part of the fingerprint, so that a change of the code that tells them changes it too. */
+/** Stories whose text is part of the fingerprint, so that a change of the generator's code changes it too. */
 const FINGERPRINT_STORIES = 32;
+
+/** story.ts reads its text when it is loaded: only where stories are needed. */
+const loadStories = () => import('./story.js');
 
 /**
  * A corpus of generated stories. Training and validation are disjoint streams of one seed: story `i` of a split depends
  * only on the seed, the split and `i`, so a larger corpus begins with the smaller one. Documents stream in groups of
  * 1,000; nothing is kept.
  * @param options.megabytes 10^6 bytes of training text, rounded up to a whole story; validation adds 5%, at least 256 KB
- * @param options.seed another seed tells other stories
+ * @param options.seed another seed gives other stories
  * @throws UsageError unless `megabytes` is a number above 0
  */
 export function bundledSource(options: { megabytes?: number; seed?: number | string } = {}): DocumentSource {
@@ -37,10 +39,12 @@ export function bundledSource(options: { megabytes?: number; seed?: number | str
   return {
     name: `bundled:${megabytes}MB`,
     async fingerprint() {
-      const told = Array.from({ length: FINGERPRINT_STORIES }, (_, i) => tellStory(seed, 'train', i));
-      return sha256('bundled', `${megabytes}`, `${seed}`, ...storyData(), ...told);
+      const { storyData, tellStory } = await loadStories();
+      const stories = Array.from({ length: FINGERPRINT_STORIES }, (_, i) => tellStory(seed, 'train', i));
+      return sha256('bundled', `${megabytes}`, `${seed}`, ...storyData(), ...stories);
     },
     async *groups(split) {
+      const { tellStory } = await loadStories();
       let left = bytes[split];
       let index = 0;
       while (left > 0) {

@@ -5,7 +5,7 @@
 //   {he} {his} ... the hero's pronouns
 // A capital first letter of a rule or slot (`<Glad>`, `{He}`) makes its text begin with a capital. An article "a" before
 // anything but plain text becomes "an" where the sound asks for it. A comma or full stop after `?`, `!` or `.` is
-// dropped, so that a choice may bring its own. The words and plots themselves are data: words.ts, phrases.ts, plots/.
+// dropped, so that a choice may bring its own. The words and plots themselves are data: data/stories.
 
 import type { Random } from '../../base/random.js';
 

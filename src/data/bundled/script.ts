@@ -1,11 +1,14 @@
-// Reads the story data (words.ts, phrases.ts, plots/) into tables, rules and plots. Sections begin `== name`.
+// Reads the text files of data/stories into names, tables, rules and plots. Lines that begin with # are comments,
+// sections begin `== name`; each file says how its sections are written.
 // A plot's section is:
 //   worlds: town forest            where it may happen; all worlds when left out
-//   cast: thing=toys spot=spots    roles beyond the usual ones, each a row of a table of words.ts
+//   cast: thing=toys spot=spots    roles beyond the usual ones, each a row of a table of tables.txt
 //   table trouble: text; cause     a table of its own, rows `- cell; cell`; one row is cast in the role `trouble`
 // and then beats, separated by empty lines. A beat's lines are alternatives, one is told; a beat that begins with `?`
 // is told in one story of two; `¶` breaks the paragraph.
 
+import { readFileSync } from 'node:fs';
+import { EnvironmentError, messageOf } from '../../base/errors.js';
 import { choose, compile, type Rules, type Template } from './grammar.js';
 
 /** Where a story happens; who lives there follows from it. */
@@ -37,6 +40,28 @@ function sections(text: string): Section[] {
     else if (line) throw new Error(`Expected a line "== name" before: ${line}`);
   }
   return found;
+}
+
+/**
+ * The text of data/stories/`name`.txt without its comments.
+ * @throws EnvironmentError when the file cannot be read
+ */
+export function readStoryFile(name: string): string {
+  const url = new URL(`../../../../data/stories/${name}.txt`, import.meta.url);
+  try {
+    return readFileSync(url, 'utf8')
+      .replaceAll('\r\n', '\n')
+      .replaceAll(/^#.*\n/gm, '');
+  } catch (error) {
+    throw new EnvironmentError(`Cannot read the stories' text (${messageOf(error)}); install tinygpt again`, {
+      cause: error,
+    });
+  }
+}
+
+/** Lists of names, by section. */
+export function readNames(text: string): Map<string, string> {
+  return new Map(sections(text).map(({ name, lines }) => [name, lines.join('\n').trim()]));
 }
 
 function emptyTable(heading: string): Table {

@@ -1,5 +1,5 @@
-// Tells one story: chooses a plot and a world, casts its roles, and expands the plot's beats.
-// The notation is grammar.ts's; words and plots are data, read by script.ts.
+// Writes one story: chooses a plot and a world, casts its roles, and expands the plot's beats.
+// The notation is grammar.ts's; words and plots are the text files of data/stories, read by script.ts.
 
 import { type Random, randomStream } from '../../base/random.js';
 import type { Split } from '../types.js';
@@ -13,44 +13,41 @@ import {
   type Tale,
   type Template,
 } from './grammar.js';
-import { PHRASES } from './phrases.js';
-import { BRAVE } from './plots/brave.js';
-import { HOME } from './plots/home.js';
-import { KIND } from './plots/kind.js';
-import { LEARN } from './plots/learn.js';
-import { LOST } from './plots/lost.js';
-import { MAKE } from './plots/make.js';
-import { WONDER } from './plots/wonder.js';
 import {
   type Plot,
   readLists,
+  readNames,
   readPlots,
   readRules,
+  readStoryFile,
   readSynonyms,
   readTables,
   type Table,
   type World,
 } from './script.js';
-import { BOYS, CREATURES, GIRLS, LISTS, SYNONYMS, TABLES } from './words.js';
 
 /** Words of the shortest and of the longest story. */
 export const STORY_WORDS = { least: 60, most: 250 };
 
-const PLOT_TEXTS = [LOST, KIND, BRAVE, MAKE, LEARN, WONDER, HOME];
+const [lists, synonyms, tableText, phrases] = ['lists', 'synonyms', 'tables', 'phrases'].map(
+  readStoryFile,
+) as [string, string, string, string];
+const plotTexts = ['lost', 'kind', 'brave', 'make', 'learn', 'wonder', 'home'].map((name) =>
+  readStoryFile(`plots/${name}`),
+);
+const nameLists = readNames(readStoryFile('names'));
 const rules: Rules = new Map();
-const vary = readSynonyms(SYNONYMS);
-readLists(LISTS, rules);
-readRules(PHRASES, rules, vary);
-const tables = readTables(TABLES, rules);
+const vary = readSynonyms(synonyms);
+readLists(lists, rules);
+readRules(phrases, rules, vary);
+const tables = readTables(tableText, rules);
 
-/** Everything that may happen. */
-export const PLOTS: readonly Plot[] = PLOT_TEXTS.flatMap((text) => readPlots(text, tables, rules, vary));
+/** All plots. */
+export const PLOTS: readonly Plot[] = plotTexts.flatMap((text) => readPlots(text, tables, rules, vary));
 
-const NAMES: Record<string, string[]> = {
-  girls: GIRLS.split(/,\s+/),
-  boys: BOYS.split(/,\s+/),
-  creatures: CREATURES.split(/,\s+/),
-};
+/** The names of girls, boys and creatures. */
+export const NAMES = new Map([...nameLists].map(([list, text]) => [list, text.split(/,\s+/)]));
+
 const PARAGRAPH = '\n\n';
 const QUOTE = 34;
 const PRONOUNS = {
@@ -101,12 +98,12 @@ export function tellStory(seed: number | string, split: Split, index: number): s
   }
 }
 
-/** The data that stories are made of; changes whenever they would. */
+/** The text that stories are made of, for the fingerprint. */
 export function storyData(): string[] {
-  return [GIRLS, BOYS, CREATURES, LISTS, SYNONYMS, TABLES, PHRASES, ...PLOT_TEXTS];
+  return [...nameLists.values(), lists, synonyms, tableText, phrases, ...plotTexts];
 }
 
-/** Tells `plot` once. */
+/** A story of `plot`, set in `world`. */
 export function tellPlot(plot: Plot, world: World, random: Random): string {
   const tale: Tale = openTale(random, (role) => castRole(role, tale, world));
   castHero(tale, world);
@@ -165,7 +162,7 @@ function castBeing(tale: Tale, world: World, others: string[]): Entity {
   do being = expandRow(tables.get('heroes')!, tale, world);
   while (world !== 'town' && others.includes(being.kid!));
   being.gender ||= random.int(2) === 0 ? 'he' : 'she';
-  const names = NAMES[being.names!]!;
+  const names = NAMES.get(being.names!)!;
   do being.text = pick(random, names);
   while (others.includes(being.text));
   return withPronouns(being);
