@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { candidates } from '../../../src/backend/cuda/find.js';
+import { isStandIn } from '../../cuda/device/device.js';
 
 // NVRTC itself, where it is at hand ($TINYGPT_NVRTC: its files, separated by colons; else where the backend looks).
 // Nothing is run, so no GPU is needed.
@@ -50,23 +51,10 @@ function excessOf(report: string): string[] {
 const isWanted = (source: string, variant: number, chip: number) =>
   (source !== 'attention_mma.cu' || chip >= 80) && (variant === 0 || chip === 90);
 
-function exports(
-  library: { func(name: string, result: string, types: string[]): unknown },
-  name: string,
-): boolean {
-  try {
-    library.func(name, 'int', []);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function openNvrtc(path: string) {
   const { default: koffi } = await import('koffi');
   const library = koffi.load(path);
-  // Another test file of this process may have loaded the emulated device's library under the same name.
-  if (exports(library, 'nvrtcStandIn')) throw new Error(`${path} is a stand-in`);
+  if (isStandIn(library)) throw new Error(`${path} is a stand-in`);
   const bind = (name: string, ...types: string[]) => library.func(name, 'int', types);
   const create = bind('nvrtcCreateProgram', 'void *', 'str', 'str', 'int', 'void *', 'void *');
   const compileProgram = bind('nvrtcCompileProgram', 'uintptr_t', 'int', 'const char **');

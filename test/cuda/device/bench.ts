@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { candidates, type LibraryName } from '../../../src/backend/cuda/find.js';
-import { type Controls, controlsOf, emulatedLibraries, whyNoEmulatedDevice } from './device.js';
+import { type Controls, controlsOf, emulatedLibraries, isStandIn, whyNoEmulatedDevice } from './device.js';
 
 const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta.url));
 
@@ -68,12 +68,14 @@ function emulatedPlace(): Place {
   return { name, usable: reason === undefined, open: () => openEmulated() };
 }
 
-async function gpuPlace(): Promise<Place> {
+/** The machine's GPU, never a stand-in for its driver, whatever is loaded in this process. */
+export async function gpuPlace(): Promise<Place> {
   const { default: koffi } = await import('koffi');
   const load = (library: LibraryName) => {
     for (const { path } of candidates(library)) {
       try {
-        return koffi.load(path);
+        const loaded = koffi.load(path);
+        if (!isStandIn(loaded)) return loaded;
       } catch {}
     }
     return undefined;

@@ -161,6 +161,12 @@ API CUresult fake_begin(const char *name, const char *arguments) {
   return forced(name);
 }
 
+// Internal tables of the driver, for NVIDIA's own libraries: NVRTC 13 asks for them, and does without.
+API CUresult cuGetExportTable(const void **table, const void *id) {
+  BEGIN("cuGetExportTable", "%p", id)
+  *table = nullptr;
+  return NOT_FOUND;
+}
 API CUresult cuInit(unsigned flags) {
   BEGIN("cuInit", "%u", flags)
   if (device.devices == 0) return NO_DEVICE;

@@ -1,5 +1,6 @@
-// The emulated device: stand-ins for libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12 made by this machine's C++
-// compiler (test/cuda/device/*.cpp say what they do), and a way to run a kernel on them without the project's runtime.
+// The emulated device: stand-ins for libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12 compiled by this machine's C++
+// compiler (test/cuda/device/*.cpp say what they do). Their sonames differ from NVIDIA's: the loader would otherwise
+// return a loaded stand-in for the bare name `libcuda.so.1`, to the tests and to NVRTC.
 
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
@@ -30,10 +31,11 @@ function compilerPath(): string | undefined {
 }
 
 /**
- * Compiles the stand-ins where they are not there yet and returns their folder: a folder of the system's temporary one
- * that is named by the sources' hash, so that the test files share it.
+ * Compiles the stand-ins unless they are there and returns their folder: one in the system's temporary folder, named by a
+ * hash of the sources, so that test files share it. `PTX_LIBRARIES` names the folder of other stand-ins to use instead.
  */
 export function emulatedLibraries(): string {
+  if (process.env.PTX_LIBRARIES) return process.env.PTX_LIBRARIES;
   const compiler = compilerPath()!;
   const texts = ['emulation.h', 'blocks.h', ...Object.keys(FILES).map((name) => `${name}.cpp`)].map((name) =>
     readFileSync(join(SOURCES, name), 'utf8'),
@@ -45,7 +47,7 @@ export function emulatedLibraries(): string {
     if (existsSync(join(folder, file))) continue;
     const temporary = join(folder, `${file}.${process.pid}`);
     execFileSync(compiler, [
-      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-Wl,-soname,${file}`],
+      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-Wl,-soname,emulated-${file}`],
       ...[`-DCXX="${compiler}"`, `-DEMULATION_H="${join(SOURCES, 'emulation.h')}"`],
       ...[join(SOURCES, `${name}.cpp`), '-o', temporary],
       // cuBLASLt's stand-in queues its work in libcuda's, which the loader finds beside it.
@@ -54,15 +56,28 @@ export function emulatedLibraries(): string {
     ]);
     renameSync(temporary, join(folder, file));
   }
-  // Names that a build links against.
-  for (const file of Object.values(FILES)) {
-    const plain = join(folder, file.replace(/\.so\..*/, '.so'));
-    try {
-      symlinkSync(file, plain);
-    } catch {}
-  }
+  // Names that a build links against, and the sonames.
+  for (const file of Object.values(FILES))
+    for (const name of [file.replace(/\.so\..*/, '.so'), `emulated-${file}`]) {
+      try {
+        symlinkSync(file, join(folder, name));
+      } catch {}
+    }
   return folder;
 }
+
+/** Whether a library that koffi has loaded is a stand-in, for the driver or for NVRTC. */
+export const isStandIn = (library: {
+  func(name: string, result: string, types: string[]): unknown;
+}): boolean =>
+  ['fake_reset', 'nvrtcStandIn'].some((name) => {
+    try {
+      library.func(name, 'int', []);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 
 /** What tests tell the stand-in for libcuda; cuda.cpp says what each does. */
 export interface Controls {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Bench, type Launch, openEmulated } from './bench.js';
-import { whyNoEmulatedDevice } from './device.js';
+import { type Bench, gpuPlace, type Launch, openEmulated } from './bench.js';
+import { emulatedLibraries, isStandIn, whyNoEmulatedDevice } from './device.js';
 
 const reason = whyNoEmulatedDevice();
 const describeHere = reason ? describe.skip : describe;
@@ -69,6 +69,38 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
   beforeAll(async () => {
     bench = await openEmulated();
     program = bench.program(PROGRAM);
+  });
+
+  test('is not taken for a GPU once it is loaded, by its folder or by the bare name of the driver', async () => {
+    const place = await gpuPlace();
+    const before = process.env.TINYGPT_CUDA_LIBRARIES;
+    process.env.TINYGPT_CUDA_LIBRARIES = emulatedLibraries();
+    try {
+      expect((await gpuPlace()).name).toBe(place.name);
+    } finally {
+      if (before === undefined) delete process.env.TINYGPT_CUDA_LIBRARIES;
+      else process.env.TINYGPT_CUDA_LIBRARIES = before;
+    }
+    const { default: koffi } = await import('koffi');
+    const standsIn = (() => {
+      try {
+        return isStandIn(koffi.load('libcuda.so.1'));
+      } catch {
+        return false; // this machine has no driver
+      }
+    })();
+    expect(standsIn).toBe(false);
+  });
+
+  test('PTX_LIBRARIES names other stand-ins to use', () => {
+    const before = process.env.PTX_LIBRARIES;
+    process.env.PTX_LIBRARIES = '/ptx';
+    try {
+      expect(emulatedLibraries()).toBe('/ptx');
+    } finally {
+      if (before === undefined) delete process.env.PTX_LIBRARIES;
+      else process.env.PTX_LIBRARIES = before;
+    }
   });
 
   test('runs blocks with shared memory, arguments at the offsets of their types', () => {
