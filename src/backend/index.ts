@@ -4,12 +4,12 @@ export { describeFallbacks, fallbacks, resetFallbacks } from './fallbacks.js';
 export { describeMachine, type Machine } from './machine.js';
 export { type DeviceMemory, deviceMemory, type PeakWatch, trackPeak } from './memory.js';
 export { isOutOfMemory } from './outOfMemory.js';
-export type { SelfCheck } from './selfTest.js';
 export {
   BACKEND_NAMES,
   type BackendInfo,
   type BackendName,
   type BackendProbe,
   type Precision,
+  type SelfCheck,
 } from './types.js';
 export { byPreference, probeBackends, type UseBackendOptions, useBackend } from './use.js';

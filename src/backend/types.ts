@@ -1,4 +1,6 @@
-// What a backend tells the rest of the project.
+// What a backend is to the rest of the project: its driver, and what that tells.
+
+import type * as tf from '@tensorflow/tfjs-core';
 
 /** In the order in which the automatic choice looks at them (`byPreference`). */
 export const BACKEND_NAMES = ['cuda', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
@@ -36,4 +38,29 @@ export interface BackendProbe {
   reason?: string;
   /** The command or change that mends it. */
   remedy?: string;
+}
+
+/** One case of the self-test. Layers above may pass their own, e.g. a golden step of a whole model. */
+export interface SelfCheck {
+  name: string;
+  /** The tensor as the backend computes it (disposed of by the test), and what it must equal. */
+  run(): { got: tf.Tensor; expected: ArrayLike<number> };
+  /** Largest error per precision, relative to the largest magnitude expected. Default: 1e-5, bf16 2e-2. */
+  tolerance?: Partial<Record<Precision, number>>;
+}
+
+/** One backend: what its folder (`src/backend/<name>/driver.ts`) exports. `probe` never throws; `start` may. */
+export interface BackendDriver {
+  readonly name: BackendName;
+  /** Precisions on offer, the default first. */
+  readonly precisions: readonly Precision[];
+  /** Loads what is needed to say whether the backend can work here; leaves the current tfjs backend as it is. */
+  probe(): Promise<BackendProbe>;
+  /**
+   * Makes it the current tfjs backend (`tf.setBackend`, `tf.ready`), repairs applied; may be called again.
+   * @throws EnvironmentError when it cannot work here
+   */
+  start(precision: Precision): Promise<BackendInfo>;
+  /** Cases of the self-test besides the common ones. */
+  checks?(): Promise<SelfCheck[]>;
 }

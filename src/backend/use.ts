@@ -1,16 +1,17 @@
 // Choosing a backend: makes one current for tfjs, or says why it cannot be.
 
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
-import { type BackendDriver, findDriver } from './driver.js';
+import { rememberPass, wasPassed } from './checks/passes.js';
+import { findDriver } from './drivers.js';
 import { startMeter } from './memory.js';
-import { rememberPass, wasPassed } from './passes.js';
-import type { SelfCheck } from './selfTest.js';
 import {
   BACKEND_NAMES,
+  type BackendDriver,
   type BackendInfo,
   type BackendName,
   type BackendProbe,
   type Precision,
+  type SelfCheck,
 } from './types.js';
 
 export interface UseBackendOptions {
@@ -105,7 +106,7 @@ async function startTrusted(
   const info = await driver.start(precision);
   const names = checks.map((check) => check.name);
   if (wasPassed(info, names)) return info;
-  const { selfTest } = await import('./selfTest.js');
+  const { selfTest } = await import('./checks/selfTest.js');
   const own = (await driver.checks?.()) ?? [];
   const { failures } = await selfTest(precision, [...own, ...checks]);
   if (failures.length > 0)

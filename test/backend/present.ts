@@ -2,7 +2,7 @@
 // `describeEachBackend`; a backend that is absent here shows up as a skipped block with its reason.
 
 import { beforeAll, describe, test } from '@jest/globals';
-import { findDriver } from '../../src/backend/driver.js';
+import { findDriver } from '../../src/backend/drivers.js';
 import { BACKEND_NAMES, type BackendName } from '../../src/backend/types.js';
 import { useBackend } from '../../src/backend/use.js';
 

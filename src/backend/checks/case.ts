@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream } from '../../base/random.js';
-import type { SelfCheck } from '../selfTest.js';
+import type { SelfCheck } from '../types.js';
 
 export type Vec = Float64Array;
 export type Info = tf.Tensor | tf.Variable;

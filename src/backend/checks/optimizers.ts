@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { POLAR_EXPRESS } from '../cuda/kernels/polarExpress.js';
-import type { SelfCheck } from '../selfTest.js';
+import type { SelfCheck } from '../types.js';
 import { dot, type Info, kernel, TOLERANCE, tensorOf, type Vec, values } from './case.js';
 
 /** Muon's polynomials amplify roundings up to eightfold an iteration. */

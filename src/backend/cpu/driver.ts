@@ -2,12 +2,11 @@
 // replaced where the stock ones are out of all proportion slow.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { BackendDriver } from '../driver.js';
 import { FLAT_KERNELS } from '../flat/index.js';
 import { type FlatKernel, replaceKernel } from '../flat/store.js';
 import { cpuName, systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
-import type { BackendInfo, BackendProbe } from '../types.js';
+import type { BackendDriver, BackendInfo, BackendProbe } from '../types.js';
 import { broadcast } from './broadcast.js';
 import { matMul } from './matMul.js';
 import { cpuStore } from './store.js';

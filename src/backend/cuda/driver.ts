@@ -3,9 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
-import type { BackendDriver } from '../driver.js';
-import type { SelfCheck } from '../selfTest.js';
-import type { BackendInfo, BackendProbe, Precision } from '../types.js';
+import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import type { CudaBackend } from './backend.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
 import { MissingLibrary } from './library.js';
@@ -128,9 +126,9 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
 /** The fused kernels take part in the self-test, whose kernels are compiled beforehand. */
 async function checks(): Promise<SelfCheck[]> {
   const [{ fusedChecks }, { prepareKernels }, { coreChecks }] = await Promise.all([
-    import('../checks/index.js'),
+    import('../checks/fused.js'),
     import('./prepareChecks.js'),
-    import('../selfTestChecks.js'),
+    import('../checks/core.js'),
   ]);
   const own = fusedChecks();
   await prepareKernels([...coreChecks(), ...own]);

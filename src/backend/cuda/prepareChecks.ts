@@ -2,7 +2,7 @@
 // enqueued to see which they are. One after the other, as the test would ask for them, they take seconds.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { SelfCheck } from '../selfTest.js';
+import type { SelfCheck } from '../types.js';
 import type { CudaBackend } from './backend.js';
 import type { KernelSpec } from './modules.js';
 

@@ -4,10 +4,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
 import { driver as cpu } from '../cpu/driver.js';
-import type { BackendDriver } from '../driver.js';
 import { cpuName, systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
-import type { BackendInfo, BackendProbe, Precision } from '../types.js';
+import type { BackendDriver, BackendInfo, BackendProbe, Precision } from '../types.js';
 import type { NativeBackend } from './backend.js';
 import {
   type CompiledLibrary,
@@ -117,6 +116,6 @@ async function probe(): Promise<BackendProbe> {
   }
 }
 
-const checks = async () => (await import('./checks.js')).checks();
+const checks = async () => (await import('../checks/native.js')).checks();
 
 export const driver: BackendDriver = { name: 'native', precisions: PRECISIONS, probe, start, checks };

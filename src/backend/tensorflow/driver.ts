@@ -3,9 +3,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError } from '../../base/errors.js';
-import type { BackendDriver } from '../driver.js';
 import { cpuName, nvidiaGpus, systemMemory } from '../machine.js';
-import type { BackendInfo, BackendProbe, Precision } from '../types.js';
+import type { BackendDriver, BackendInfo, BackendProbe, Precision } from '../types.js';
 import { cudaVersion, missingLibraries } from './cuda.js';
 import { type Candidate, setupCommand } from './find.js';
 import { addRecorder } from './graph/recording.js';

@@ -2,12 +2,11 @@
 // tfjs offers no threads under Node; where SIMD were missing it would load a scalar build by itself.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { BackendDriver } from '../driver.js';
 import { FLAT_KERNELS } from '../flat/index.js';
 import { type FlatKernel, replaceKernel } from '../flat/store.js';
 import { cpuName } from '../machine.js';
 import { quietly } from '../quiet.js';
-import type { BackendInfo, BackendProbe } from '../types.js';
+import type { BackendDriver, BackendInfo, BackendProbe } from '../types.js';
 import { guardAllocation, MAX_HEAP_BYTES } from './allocation.js';
 import { type WasmBackend, wasmStore } from './heap.js';
 import { identity } from './identity.js';

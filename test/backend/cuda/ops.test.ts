@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
+import { selfTest } from '../../../src/backend/checks/selfTest.js';
 import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
-import { selfTest } from '../../../src/backend/selfTest.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { randomStream } from '../../../src/base/random.js';
 import { runFused } from '../../../src/ops/fused.js';

@@ -1,8 +1,8 @@
 // The cases of the self-test: shapes are small and odd, so that vector tails and edges take part.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { randomStream } from '../base/random.js';
-import type { SelfCheck } from './selfTest.js';
+import { randomStream } from '../../base/random.js';
+import type { SelfCheck } from '../types.js';
 
 type Matrix = Float32Array;
 

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { selfTest } from '../../src/backend/selfTest.js';
-import { useBackend } from '../../src/backend/use.js';
-import { describeEachBackend } from './present.js';
+import { selfTest } from '../../../src/backend/checks/selfTest.js';
+import { useBackend } from '../../../src/backend/use.js';
+import { describeEachBackend } from '../present.js';
 
 describeEachBackend('the self-test', () => {
   test('passes and leaves no tensor behind', async () => {

@@ -3,8 +3,8 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultCacheFolder, sha256, writeFileAtomic } from '../base/files.js';
-import type { BackendInfo } from './types.js';
+import { defaultCacheFolder, sha256, writeFileAtomic } from '../../base/files.js';
+import type { BackendInfo } from '../types.js';
 
 /** Raised when the self-test's cases change. */
 const SELF_TEST_VERSION = '2';

@@ -3,18 +3,9 @@
 // the library predates, a miscompiled kernel) fails here and not in a training run.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { messageOf } from '../base/errors.js';
-import { coreChecks } from './selfTestChecks.js';
-import type { Precision } from './types.js';
-
-/** One case. Layers above may pass their own, e.g. a golden step of a whole model. */
-export interface SelfCheck {
-  name: string;
-  /** The tensor as the backend computes it (disposed of by the test), and what it must equal. */
-  run(): { got: tf.Tensor; expected: ArrayLike<number> };
-  /** Largest error per precision, relative to the largest magnitude expected. Default: 1e-5, bf16 2e-2. */
-  tolerance?: Partial<Record<Precision, number>>;
-}
+import { messageOf } from '../../base/errors.js';
+import type { Precision, SelfCheck } from '../types.js';
+import { coreChecks } from './core.js';
 
 const TOLERANCE: Record<Precision, number> = { fp32: 1e-5, bf16: 2e-2 };
 

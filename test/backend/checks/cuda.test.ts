@@ -2,11 +2,11 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedChecks } from '../../../src/backend/checks/index.js';
+import { coreChecks } from '../../../src/backend/checks/core.js';
+import { fusedChecks } from '../../../src/backend/checks/fused.js';
+import { selfTest } from '../../../src/backend/checks/selfTest.js';
 import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
-import { selfTest } from '../../../src/backend/selfTest.js';
-import { coreChecks } from '../../../src/backend/selfTestChecks.js';
-import { describeCuda } from './present.js';
+import { describeCuda } from '../cuda/present.js';
 
 let restore = () => {};
 

@@ -1,10 +1,10 @@
 // The native backend's self-test, its own cases included.
 
 import { afterAll, expect, test } from '@jest/globals';
+import { selfTest } from '../../../src/backend/checks/selfTest.js';
 import { driver } from '../../../src/backend/native/driver.js';
-import { selfTest } from '../../../src/backend/selfTest.js';
 import { useBackend } from '../../../src/backend/use.js';
-import { describeNative } from './present.js';
+import { describeNative } from '../native/present.js';
 
 describeNative('the native backend’s self-test', () => {
   afterAll(async () => {

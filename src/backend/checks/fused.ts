@@ -1,7 +1,7 @@
 // The fused kernels' cases of the self-test, so that a chip or driver on which a kernel goes wrong is found before anything is
 // trained on it.
 
-import type { SelfCheck } from '../selfTest.js';
+import type { SelfCheck } from '../types.js';
 import { differentiable } from './case.js';
 import { attention, embedding, gated, head, linear, norm, residual, rotary, squaredRelu } from './model.js';
 import { adamw, muon } from './optimizers.js';

@@ -1,10 +1,10 @@
 // The native backend's own cases of the self-test: the fused kernels', and products deeper than a pass over a tile, so that a
 // kernel for an instruction set that was never tried on such a machine is found out before anything is trained on it.
 
-import { differentiable } from '../checks/case.js';
-import { fusedChecks } from '../checks/index.js';
-import { linear } from '../checks/model.js';
-import type { SelfCheck } from '../selfTest.js';
+import type { SelfCheck } from '../types.js';
+import { differentiable } from './case.js';
+import { fusedChecks } from './fused.js';
+import { linear } from './model.js';
 
 /** The cases. */
 export const checks = (): SelfCheck[] => [

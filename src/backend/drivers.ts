@@ -1,0 +1,19 @@
+// The list of backends. A new backend is one folder and one line here; its place in the automatic choice is in
+// BACKEND_NAMES.
+
+import type { BackendDriver, BackendName } from './types.js';
+
+/** Loaded on first use: tfjs packages cost tens of milliseconds each. */
+const DRIVERS: Partial<Record<BackendName, () => Promise<{ driver: BackendDriver }>>> = {
+  cuda: () => import('./cuda/driver.js'),
+  tensorflow: () => import('./tensorflow/driver.js'),
+  native: () => import('./native/driver.js'),
+  wasm: () => import('./wasm/driver.js'),
+  cpu: () => import('./cpu/driver.js'),
+};
+
+/** The driver of a backend; undefined when this version does not include one. */
+export async function findDriver(name: BackendName): Promise<BackendDriver | undefined> {
+  const load = DRIVERS[name];
+  return load && (await load()).driver;
+}
