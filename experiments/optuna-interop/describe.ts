@@ -1,6 +1,6 @@
 // A journal as we read it, in the shape that describe.py prints for Optuna, so that the two can be compared.
 
-import { formatJson, parseJson } from '../../src/tune/journal/json.js';
+import { formatJson, parseJson } from '../../src/base/json.js';
 import { distributionToJson } from '../../src/tune/journal/records.js';
 import type { StudyLog } from '../../src/tune/journal/replay.js';
 

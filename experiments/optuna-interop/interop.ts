@@ -14,7 +14,7 @@ import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
-import { formatJson, parseJson } from '../../src/tune/journal/json.js';
+import { formatJson, parseJson } from '../../src/base/json.js';
 import { readJournal } from '../../src/tune/journal/storage.js';
 import { createStudy } from '../../src/tune/study.js';
 import { TrialPruned } from '../../src/tune/trial.js';

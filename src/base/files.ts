@@ -1,10 +1,10 @@
-// Writing files so that a reader never sees half of one, and the cache folder.
+// Writing files so that a reader never sees half of one, errors of reading and writing, and the cache folder.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { EnvironmentError, hasCode, messageOf } from './errors.js';
+import { EnvironmentError, hasCode, messageOf, UsageError } from './errors.js';
 
 /** A sibling name for a file under construction; unique, so that processes do not meet. */
 export function temporaryName(path: string): string {
@@ -80,18 +80,53 @@ export function writeFileAtomic(path: string, contents: string | Uint8Array): vo
   }
 }
 
-/** Turns a system error of a write into an EnvironmentError with a remedy; other errors pass unchanged. */
+/**
+ * Turns a system error of a write into an EnvironmentError that says what to do, on one line; other errors pass unchanged.
+ */
 export function describeWriteError(path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
   if (hasCode(error, 'ENOSPC', 'EDQUOT'))
     return new EnvironmentError(`No space left to write ${path}; free some or choose another folder`, {
       cause: error,
     });
-  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENOENT'))
-    return new EnvironmentError(`Cannot write ${path} (${messageOf(error)}); choose a writable folder`, {
+  if (hasCode(error, 'ENAMETOOLONG'))
+    return new EnvironmentError(`Cannot write ${shorten(path)}: the name is too long; choose a shorter one`, {
       cause: error,
     });
-  return error;
+  return new EnvironmentError(`Cannot write ${path} (${messageOf(error)}); choose a writable folder`, {
+    cause: error,
+  });
 }
+
+/**
+ * Turns a system error of a read into a typed error that says what to do, on one line; other errors pass unchanged.
+ */
+export function describeReadError(path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  if (hasCode(error, 'ENOENT', 'ENOTDIR'))
+    return new UsageError(`Expected a file or folder at ${path}, found none; check the path`, {
+      cause: error,
+    });
+  if (hasCode(error, 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE', 'ELOOP'))
+    return new UsageError(`Expected a file or folder at ${shorten(path)}, which is no possible path`, {
+      cause: error,
+    });
+  return new EnvironmentError(
+    `Cannot read ${path} (${messageOf(error)}); check the file and its permissions`,
+    { cause: error },
+  );
+}
+
+/** True for what the system or Node's file functions throw: ENOSPC, a file that is too large for memory, ... */
+function isSystemError(error: unknown): boolean {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  return (
+    syscall !== undefined || /^ERR_(FS_|STRING_TOO_LONG|INVALID_ARG_VALUE|OUT_OF_RANGE)/.test(String(code))
+  );
+}
+
+const shorten = (path: string): string =>
+  JSON.stringify(path.length > 100 ? `${path.slice(0, 100)}...` : path);
 
 /** Folder for prepared data and compiled kernels: $TINYGPT_CACHE, else $XDG_CACHE_HOME/tinygpt, else ~/.cache/tinygpt. */
 export function defaultCacheFolder(): string {

@@ -1,8 +1,8 @@
 // Every setting of TrainConfig as a command-line option, and how a run's configuration is put together:
 // preset, then --config FILE, then options.
 
-import { readFileSync } from 'node:fs';
-import { expect, messageOf, UsageError } from '../base/errors.js';
+import { expect } from '../base/errors.js';
+import { readJsonFile } from '../base/textFile.js';
 import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
 
@@ -103,21 +103,10 @@ export function configFromArguments(
 }
 
 function readSettings(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`Cannot read --config ${path}: ${messageOf(error)}`, { cause: error });
-  }
-  try {
-    const settings: unknown = JSON.parse(text);
-    expect(
-      typeof settings === 'object' && settings !== null && !Array.isArray(settings),
-      () => `Expected --config ${path} to hold a JSON object of settings`,
-    );
-    return settings as Record<string, unknown>;
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`Expected --config ${path} to be JSON: ${messageOf(error)}`, { cause: error });
-  }
+  const settings = readJsonFile(path, { what: '--config' });
+  expect(
+    typeof settings === 'object' && settings !== null && !Array.isArray(settings),
+    () => `Expected --config ${path} to hold a JSON object of settings`,
+  );
+  return settings as Record<string, unknown>;
 }

@@ -1,10 +1,10 @@
 // The options of tinygpt tune, and what they come to.
 
-import { readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import type { Argv } from 'yargs';
 import type { BackendInfo } from '../backend/index.js';
-import { expect, messageOf, UsageError } from '../base/errors.js';
+import { expect } from '../base/errors.js';
+import { readJsonFile } from '../base/textFile.js';
 import type { Budget } from '../train/budget.js';
 import { prunerNames } from '../tune/pruners/index.js';
 import { samplerNames } from '../tune/samplers/index.js';
@@ -211,12 +211,7 @@ function defaultTrialSeconds(seconds: number | undefined, gpu: boolean, taste: b
 
 /** Configurations of an --enqueue file: an object or an array of them, parameters by name. */
 export function readEnqueued(path: string): Params[] {
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`Cannot read --enqueue ${path}: ${messageOf(error)}`, { cause: error });
-  }
+  const content = readJsonFile(path, { what: '--enqueue' });
   const list = Array.isArray(content) ? content : [content];
   for (const entry of list)
     expect(

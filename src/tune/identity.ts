@@ -2,8 +2,8 @@
 // user attributes), and the refusal to continue a study that another space or objective wrote.
 
 import { UsageError } from '../base/errors.js';
+import { formatJson } from '../base/json.js';
 import { checkDistribution, describeDistribution, sameDistribution } from './distributions.js';
-import { formatJson } from './journal/json.js';
 import type { StudyLog } from './journal/replay.js';
 import type { Attributes, Direction, Params, SearchSpace } from './types.js';
 

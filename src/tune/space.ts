@@ -2,10 +2,11 @@
 // sizes that must be powers of two. A parameter named log2_X is the exponent of X, an integer, so that what a
 // sampler proposes is exactly what runs; `expandExponents` gives the objective X itself.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, UsageError } from '../base/errors.js';
+import { readJsonFile } from '../base/textFile.js';
 import { checkDistribution, choiceIndex, contains, describeDistribution, fromUnit } from './distributions.js';
 import type { Choice, Distribution, Params, SearchSpace } from './types.js';
 
@@ -60,21 +61,14 @@ function middle(distribution: Distribution): Choice {
  */
 export async function loadSpaceFile(path: string): Promise<TunableSpace> {
   if (!existsSync(path)) throw new UsageError(`No space file at ${path}; check the path`);
-  const content = extname(path) === '.json' ? readJson(path) : await importModule(path);
+  const content =
+    extname(path) === '.json' ? readJsonFile(path, { what: 'space file' }) : await importModule(path);
   if (!isObject(content) || !('space' in content))
     throw new UsageError(`Expected ${path} to give an object with space and defaults, got ${show(content)}`);
   try {
     return checkSpace(content.space, content.defaults);
   } catch (error) {
     throw error instanceof UsageError ? new UsageError(`In ${path}: ${error.message}`) : error;
-  }
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`Expected ${path} to be JSON: ${messageOf(error)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // A trial under way, as the objective sees it, and how it ends. Every report is on disk when the call returns.
 
 import { UsageError } from '../base/errors.js';
-import { formatJson } from './journal/json.js';
+import { formatJson } from '../base/json.js';
 import { type Entry, finishEntry, intermediateEntry, isFinished, trialAttrEntry } from './journal/records.js';
 import type { Storage } from './journal/storage.js';
 import { lastStep } from './pruners/steps.js';

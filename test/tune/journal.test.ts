@@ -20,8 +20,8 @@ import { describe, expect, test } from '@jest/globals';
 import { describeStudies } from '../../experiments/optuna-interop/describe.js';
 import { ourGoldenLines } from '../../experiments/optuna-interop/ourGolden.js';
 import { EnvironmentError } from '../../src/base/errors.js';
+import { formatJson, parseJson } from '../../src/base/json.js';
 import { randomStream } from '../../src/base/random.js';
-import { formatJson, parseJson } from '../../src/tune/journal/json.js';
 import { decodeHolder, encodeHolder, withLock } from '../../src/tune/journal/lock.js';
 import {
   distributionFromJson,
@@ -377,7 +377,7 @@ describe('bad files', () => {
     let printed = '';
     child.stdout.on('data', (data) => (printed += data));
     await once(child, 'close');
-    expect(printed.trim()).toBe('EFBIG');
+    expect(printed.trim()).toBe('EnvironmentError');
     expect(readFileSync(path)).toEqual(before);
     journalStorage(path).transact(() => [studyAttrEntry('user', 0, 'later', 1)]);
     expect(readJournal(path)[0]!.userAttrs).toEqual({ later: 1 });

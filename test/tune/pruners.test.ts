@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { play, type Scenario } from '../../experiments/optuna-interop/scenarios.js';
 import { UsageError } from '../../src/base/errors.js';
+import { parseJson } from '../../src/base/json.js';
 import { float } from '../../src/tune/distributions.js';
-import { parseJson } from '../../src/tune/journal/json.js';
 import { bracketShares, crc32 } from '../../src/tune/pruners/hyperband.js';
 import {
   hyperbandPruner,

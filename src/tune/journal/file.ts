@@ -15,7 +15,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
 import { describeWriteError, makeFolder } from '../../base/files.js';
-import { parseJson } from './json.js';
+import { parseJson } from '../../base/json.js';
 import { withLock } from './lock.js';
 
 const newline = 0x0a;

@@ -1,5 +1,4 @@
 // The study log for the layers above: reading any journal, and storages for studies.
 
-export { formatJson, parseJson } from './json.js';
 export type { StudyLog } from './replay.js';
 export { journalStorage, memoryStorage, readJournal, type Storage } from './storage.js';

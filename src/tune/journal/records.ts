@@ -2,6 +2,7 @@
 // JSON strings that Optuna stores. What the records mean is replay.ts; where they are kept is storage.ts.
 // Written from the format's description; checked against Optuna 5.0 by experiments/optuna-interop.
 
+import { formatJson, parseJson } from '../../base/json.js';
 import { float, int, toInternal } from '../distributions.js';
 import type {
   Attributes,
@@ -12,7 +13,6 @@ import type {
   SearchSpace,
   TrialState,
 } from '../types.js';
-import { formatJson, parseJson } from './json.js';
 
 /** Operation codes; 1 and 10 are read, never written. */
 export const op = {

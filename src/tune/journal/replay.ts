@@ -2,9 +2,9 @@
 // finished trials are ignored, the first claim of a waiting trial wins, ids count what was created.
 // Malformed records throw, since Optuna could not load them either; the caller adds the file and line.
 
+import { formatJson } from '../../base/json.js';
 import { fromInternal } from '../distributions.js';
 import type { Attributes, Direction, Distribution, Trial } from '../types.js';
-import { formatJson } from './json.js';
 import { distributionFromJson, isFinished, op, parseDate, states } from './records.js';
 
 /** A study as the log holds it. `trials[i].number === i`. */

@@ -3,8 +3,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
+import { formatJson, parseJson } from '../../base/json.js';
 import { createJournalFile, openJournalFile } from './file.js';
-import { formatJson, parseJson } from './json.js';
 import type { Entry } from './records.js';
 import { createReplay, type Replay, type StudyLog } from './replay.js';
 

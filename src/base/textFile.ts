@@ -1,0 +1,99 @@
+// Text and JSON files of the user's, read whole: encodings, byte order marks, and errors that name the file.
+// Corpora are streamed instead, by data/sources/readText.ts, with the same rules.
+
+import { readFileSync, type Stats, statSync } from 'node:fs';
+import { hasCode, messageOf, UsageError } from './errors.js';
+import { describeReadError } from './files.js';
+import { parseJson } from './json.js';
+
+export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+
+/** Bytes that `detectEncoding` looks at. */
+export const HEAD_BYTES = 4096;
+
+/**
+ * The encoding of a text that begins with `head`: told by a byte order mark, or for UTF-16 without one by the zero
+ * bytes of its ASCII characters; else UTF-8.
+ * @throws UsageError for UTF-32 and for binary files with many zero bytes
+ */
+export function detectEncoding(head: Uint8Array, path: string): Encoding {
+  const mark = head[0]! * 256 + head[1]!;
+  const isWide = head.length >= 4 && head[2] === 0 && head[3] === 0; // UTF-32's mark is longer
+  if (mark === 0xfffe && !isWide) return 'utf-16le';
+  if (mark === 0xfeff) return 'utf-16be';
+  const pairs = Math.min(head.length, HEAD_BYTES) >> 1;
+  const zeros = [0, 0]; // at even and at odd offsets
+  for (let i = 0; i < 2 * pairs; i++) if (head[i] === 0) zeros[i & 1]!++;
+  const [even, odd] = zeros as [number, number];
+  if (odd > 0.3 * pairs && even < 0.05 * pairs) return 'utf-16le';
+  if (even > 0.3 * pairs && odd < 0.05 * pairs) return 'utf-16be';
+  if (even + odd > 0.3 * pairs)
+    throw new UsageError(`Expected text in ${path}, got UTF-32 or a binary file; convert it to UTF-8 first`);
+  return 'utf-8';
+}
+
+/**
+ * Refuses what cannot be read from its beginning to its end as often as needed: folders, named pipes (to open one
+ * blocks until another program writes to it), devices.
+ * @throws UsageError
+ */
+export function checkIsFile(path: string, stats: Pick<Stats, 'isFile' | 'isFIFO' | 'isDirectory'>): void {
+  if (stats.isFile()) return;
+  const kind = stats.isDirectory() ? 'a folder' : stats.isFIFO() ? 'a named pipe' : 'a device or socket';
+  throw new UsageError(
+    `Expected a regular file at ${path}, got ${kind}${stats.isFIFO() ? '; write its contents to a file first' : ''}`,
+  );
+}
+
+/**
+ * The text of a file in UTF-8, with or without a byte order mark, or UTF-16. A pipe of the shell's (`<(command)`,
+ * /dev/stdin) can be read too.
+ * @param what names the file in errors, e.g. `--config`
+ * @throws UsageError when there is no such file or it is not text
+ * @throws EnvironmentError when it cannot be read
+ */
+export function readTextFile(path: string, what = 'file'): string {
+  let bytes: Buffer;
+  try {
+    const stats = statSync(path);
+    if (!(stats.isFIFO() && path.startsWith('/dev/'))) checkIsFile(path, stats);
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
+      throw new UsageError(`Cannot read ${what} ${path}: there is no such file; check the path`);
+    throw describeReadError(path, error);
+  }
+  try {
+    return new TextDecoder(detectEncoding(bytes, path), { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`Expected UTF-8 text in ${what} ${path}; convert it first`, { cause: error });
+  }
+}
+
+/**
+ * What a JSON file holds; besides JSON, a byte order mark and the numbers NaN and Infinity are accepted.
+ * @param options.what names the file in errors, e.g. `--config`
+ * @param options.parse another parser, for files that people write by hand
+ * @throws UsageError when there is no such file or it is not JSON, with the line
+ * @throws EnvironmentError when it cannot be read
+ */
+export function readJsonFile(
+  path: string,
+  { what = 'file', parse = parseJson }: { what?: string; parse?: (text: string) => unknown } = {},
+): unknown {
+  const text = readTextFile(path, what);
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new UsageError(`Expected JSON in ${what} ${path}${whereOf(error, text)}`, { cause: error });
+  }
+}
+
+/** `, line 3: reason`, as far as the parser's message tells. */
+function whereOf(error: unknown, text: string): string {
+  const [reason = ''] = messageOf(error).split('\n');
+  const position = /position (\d+)/.exec(reason)?.[1];
+  const line = position === undefined ? '' : `, line ${text.slice(0, Number(position)).split('\n').length}`;
+  return `${line}: ${reason.replace(/ \(line \d+ column \d+\)/, '')}`;
+}
