@@ -33,9 +33,9 @@ for (let seed = 1; seed <= args.seeds; seed++)
   for (const precision of ['fp32', 'bf16'] as const) {
     ({ device } = await useBackend('native', { precision }));
     const { valBpb, tokensPerSecond } = await train(config, { data, budget: { tokens: args.tokens }, seed });
-    runs[precision].push(valBpb!);
+    runs[precision].push(valBpb);
     const rate = Math.round(tokensPerSecond).toLocaleString('en-US');
-    process.stderr.write(`seed ${seed} ${precision}: ${valBpb!.toFixed(4)} bpb, ${rate} tokens/s\n`);
+    process.stderr.write(`seed ${seed} ${precision}: ${valBpb.toFixed(4)} bpb, ${rate} tokens/s\n`);
   }
 const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
 const deviation = (values: number[]) =>

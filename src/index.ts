@@ -12,14 +12,29 @@ export { deviceMemory } from './backend/memory.js';
 export { EnvironmentError, TrainingError, UsageError } from './base/errors.js';
 export { defaultCacheFolder } from './base/files.js';
 export { type Random, randomStream } from './base/random.js';
+export type { Valid } from './base/valid.js';
 export * from './data/index.js';
-export { MODEL_DEFAULTS, type ModelConfig, parameterShapes, windowSizes } from './model/config.js';
+export {
+  MODEL_DEFAULTS,
+  type ModelConfig,
+  type ModelSizes,
+  modelConfig,
+  type ParameterRole,
+  type ParameterShape,
+  parameterShapes,
+  windowSizes,
+} from './model/config.js';
 export { countParameters, flopsPerToken } from './model/flops.js';
 export { type GenerateOptions, generate } from './model/generate.js';
-export { createGpt, disposeGpt, type Gpt, gptLogits, gptLoss } from './model/gpt.js';
+export { createGpt, type Gpt, gptLogits, gptLoss } from './model/gpt.js';
 export { estimateMemory, type MemoryEstimate } from './model/memory.js';
 export type { SamplingOptions } from './model/sampling.js';
-export { OPTIMIZER_DEFAULTS, type OptimizerSettings, parameterGroups } from './optim/groups.js';
+export {
+  OPTIMIZER_DEFAULTS,
+  type OptimizerSettings,
+  optimizerSettings,
+  parameterGroups,
+} from './optim/groups.js';
 export { createOptimizer, type Optimizer } from './optim/optimizer.js';
 export type { Budget } from './train/budget.js';
 export {
@@ -29,13 +44,21 @@ export {
   loadModel,
   saveCheckpoint,
 } from './train/checkpoint.js';
-export { overrideConfig, resolveConfig, TRAIN_DEFAULTS, type TrainConfig } from './train/config.js';
+export {
+  overrideConfig,
+  type ResolvedConfig,
+  resolveConfig,
+  TRAIN_DEFAULTS,
+  type TrainConfig,
+} from './train/config.js';
 export { type Evaluation, evaluateBpb } from './train/evaluate.js';
 export { PRESET_NAMES, presetConfig } from './train/presets.js';
 export { readSafetensors, writeSafetensors } from './train/safetensors.js';
 export { formatSummary, type Summary, summarize } from './train/summary.js';
 export {
   type EvalReport,
+  type FinishedRun,
+  type RunMeasurements,
   type StepReport,
   type TrainOptions,
   type TrainResult,

@@ -31,5 +31,7 @@ module.exports = class extends TestEnvironment {
   constructor(config, context) {
     super(config, context);
     for (const name of SHARED) this.global[name] = globalThis[name];
+    // Node 20 has it in its own realm only.
+    this.global.Symbol.dispose ??= Symbol.dispose;
   }
 };

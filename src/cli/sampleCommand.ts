@@ -5,7 +5,7 @@ import { useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { createStreamDecoder, type Tokenizer } from '../data/index.js';
 import { type GenerateOptions, generate } from '../model/generate.js';
-import { disposeGpt, type Gpt } from '../model/gpt.js';
+import type { Gpt } from '../model/gpt.js';
 import { gptFromWeights, loadModel } from '../train/checkpoint.js';
 import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
 import { checkpointFolder } from './run.js';
@@ -65,7 +65,7 @@ export async function sampleCommand(args: Arguments): Promise<number> {
     return signal.aborted ? 130 : 0;
   } finally {
     release();
-    disposeGpt(gpt);
+    gpt.dispose();
   }
 }
 

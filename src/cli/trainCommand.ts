@@ -127,7 +127,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
       writeFileAtomic(runFiles(folder).sample, `${outcome.story}\n`);
       say(`\n${outcome.story}\n`);
     }
-    if (outcome.result.stopped === 'signal') {
+    if (outcome.result.status === 'stopped') {
       say(`Stopped at step ${outcome.result.numSteps}; go on with: tinygpt train --resume ${folder}`);
       return 130;
     }
@@ -247,7 +247,7 @@ async function runTraining(
     metrics.write({
       kind: 'final',
       valBpb: result.valBpb,
-      stopped: result.stopped,
+      status: result.status,
       evalTokens: result.evalTokens,
     });
     return { result, story };

@@ -4,6 +4,7 @@
 // L layers, H query heads, G kv heads, C width, D head width, V vocabulary, T sequence.
 
 import { expect } from '../base/errors.js';
+import { asValid, type Valid } from '../base/valid.js';
 
 /** Sizes and constants of the model. */
 export interface ModelConfig {
@@ -72,63 +73,85 @@ export function windowSizes(config: ModelConfig): number[] {
   });
 }
 
-/** A parameter's name in the reference's state dict and its shape (matrices are [out, in]). */
-export type ParameterShape = { name: string; shape: number[] };
+/**
+ * What a parameter is for: decides its initial values, its optimizer and how it is counted. Of a block's matrices,
+ * `projection` writes to the residual stream and starts at zero, `gate` gates the value embedding, `matrix` is the rest.
+ */
+export type ParameterRole =
+  | 'embedding'
+  | 'valueEmbedding'
+  | 'head'
+  | 'matrix'
+  | 'projection'
+  | 'gate'
+  | 'residScalar'
+  | 'x0Scalar';
+
+/** A parameter's name in the reference's state dict, its shape (matrices are [out, in]), its size and its role. */
+export type ParameterShape = { name: string; shape: number[]; size: number; role: ParameterRole };
+
+/** Whether a role is that of a block's matrices, which Muon trains. */
+export const isBlockMatrix = (role: ParameterRole): boolean =>
+  role === 'matrix' || role === 'projection' || role === 'gate';
 
 /** All parameters in the order of the reference's `model.parameters()`. */
 export function parameterShapes(config: ModelConfig): ParameterShape[] {
   const { depth: L, width: C, vocabSize: V } = config;
   const kv = kvDim(config);
-  const shapes: ParameterShape[] = [
-    { name: 'resid_lambdas', shape: [L] },
-    { name: 'x0_lambdas', shape: [L] },
-    { name: 'transformer.wte.weight', shape: [V, C] },
-  ];
+  const shapes: ParameterShape[] = [];
+  const add = (role: ParameterRole, name: string, ...shape: number[]) =>
+    shapes.push({ name, shape, size: shape.reduce((a, b) => a * b, 1), role });
+  add('residScalar', 'resid_lambdas', L);
+  add('x0Scalar', 'x0_lambdas', L);
+  add('embedding', 'transformer.wte.weight', V, C);
   for (let i = 0; i < L; i++) {
     const block = `transformer.h.${i}`;
-    shapes.push({ name: `${block}.attn.c_q.weight`, shape: [C, C] });
-    shapes.push({ name: `${block}.attn.c_k.weight`, shape: [kv, C] });
-    shapes.push({ name: `${block}.attn.c_v.weight`, shape: [kv, C] });
-    shapes.push({ name: `${block}.attn.c_proj.weight`, shape: [C, C] });
+    add('matrix', `${block}.attn.c_q.weight`, C, C);
+    add('matrix', `${block}.attn.c_k.weight`, kv, C);
+    add('matrix', `${block}.attn.c_v.weight`, kv, C);
+    add('projection', `${block}.attn.c_proj.weight`, C, C);
     if (hasValueEmbedding(config, i))
-      shapes.push({ name: `${block}.attn.ve_gate.weight`, shape: [config.kvHeads, GATE_CHANNELS] });
-    shapes.push({ name: `${block}.mlp.c_fc.weight`, shape: [4 * C, C] });
-    shapes.push({ name: `${block}.mlp.c_proj.weight`, shape: [C, 4 * C] });
+      add('gate', `${block}.attn.ve_gate.weight`, config.kvHeads, GATE_CHANNELS);
+    add('matrix', `${block}.mlp.c_fc.weight`, 4 * C, C);
+    add('projection', `${block}.mlp.c_proj.weight`, C, 4 * C);
   }
-  shapes.push({ name: 'lm_head.weight', shape: [V, C] });
+  add('head', 'lm_head.weight', V, C);
   for (let i = 0; i < L; i++)
-    if (hasValueEmbedding(config, i)) shapes.push({ name: `value_embeds.${i}.weight`, shape: [V, kv] });
+    if (hasValueEmbedding(config, i)) add('valueEmbedding', `value_embeds.${i}.weight`, V, kv);
   return shapes;
 }
 
-const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+
+/** Sizes, and those constants that differ from MODEL_DEFAULTS. */
+export type ModelSizes = Omit<ModelConfig, keyof typeof MODEL_DEFAULTS> & Partial<ModelConfig>;
 
 /**
- * Checks that the sizes fit together.
+ * Completes a configuration with the reference's constants and checks that its sizes fit together.
  * @throws UsageError naming the values and the option to change
  */
-export function validateModelConfig(config: ModelConfig): void {
+export function modelConfig(sizes: ModelSizes): Valid<ModelConfig> {
+  const config: ModelConfig = { ...MODEL_DEFAULTS, ...sizes };
   const { width, heads, kvHeads, depth, seqLen, vocabSize } = config;
-  const counts = { n_layer: depth, n_head: heads, n_kv_head: kvHeads, n_embd: width, vocab_size: vocabSize };
-  for (const [name, value] of Object.entries({ ...counts, sequence_len: seqLen }))
+  for (const [name, value] of Object.entries({ depth, heads, kvHeads, width, vocabSize, seqLen }))
     expect(isCount(value), () => `Expected ${name} to be an integer >= 1, got ${value}`);
   expect(
     width % heads === 0,
-    () => `Expected n_embd to be a multiple of n_head, got ${width} and ${heads}; set --head-dim or --heads`,
+    () => `Expected width to be a multiple of heads, got ${width} and ${heads}; set --head-dim or --heads`,
   );
   expect(
     headDim(config) % 2 === 0,
     () =>
-      `Expected an even head size for rotary embeddings, got ${headDim(config)} (n_embd ${width} / n_head ${heads}); set --head-dim`,
+      `Expected an even head size for rotary embeddings, got ${headDim(config)} (width ${width} / heads ${heads}); set --head-dim`,
   );
   expect(
     heads % kvHeads === 0,
-    () => `Expected n_head to be a multiple of n_kv_head, got ${heads} and ${kvHeads}; set --kv-heads`,
+    () => `Expected heads to be a multiple of kvHeads, got ${heads} and ${kvHeads}; set --kv-heads`,
   );
   expect(
     !config.valueEmbeds || width >= GATE_CHANNELS,
     () =>
-      `Expected n_embd >= ${GATE_CHANNELS} (the value gate reads ${GATE_CHANNELS} channels), got ${width}; set --width or --no-value-embeds`,
+      `Expected width >= ${GATE_CHANNELS} (the value gate reads ${GATE_CHANNELS} channels), got ${width}; set --width or --no-value-embeds`,
   );
   expect(
     /^[SL]+$/i.test(config.windowPattern),
@@ -140,13 +163,10 @@ export function validateModelConfig(config: ModelConfig): void {
     fraction > 0 && fraction <= 1,
     () => `Expected the short window fraction in (0, 1], got ${fraction}; set --short-window-fraction`,
   );
-  for (const [name, value] of Object.entries({ rope_base: config.ropeBase, softcap: config.softcap }))
+  const { ropeBase, softcap, initScale, x0Init, residInit } = config;
+  for (const [name, value] of Object.entries({ ropeBase, softcap, initScale }))
     expect(value > 0 && Number.isFinite(value), () => `Expected ${name} to be > 0, got ${value}`);
-  for (const [name, value] of Object.entries({
-    init_scale: config.initScale,
-    x0_init: config.x0Init,
-    resid_init: config.residInit,
-  }))
+  for (const [name, value] of Object.entries({ x0Init, residInit }))
     expect(Number.isFinite(value), () => `Expected ${name} to be finite, got ${value}`);
-  expect(config.initScale > 0, () => `Expected init_scale to be > 0, got ${config.initScale}`);
+  return asValid(config);
 }

@@ -1,28 +1,35 @@
 // Parameter counts and the FLOPs of a training token. Source: num_scaling_params and estimate_flops of the
 // reference's class GPT.
 
-import { type ModelConfig, parameterShapes, windowSizes } from './config.js';
+import { type ModelConfig, type ParameterRole, parameterShapes, windowSizes } from './config.js';
 
-/** Parameters by role, as the reference counts them. */
+/** Numbers in all parameters of a kind, and in all together. */
 export type ParameterCounts = {
-  wte: number;
-  value_embeds: number;
-  lm_head: number;
-  transformer_matrices: number;
+  embedding: number;
+  valueEmbedding: number;
+  head: number;
+  /** Matrices of the blocks, gates included. */
+  matrices: number;
   scalars: number;
   total: number;
 };
 
+const COUNTED_AS: Record<ParameterRole, keyof ParameterCounts> = {
+  embedding: 'embedding',
+  valueEmbedding: 'valueEmbedding',
+  head: 'head',
+  matrix: 'matrices',
+  projection: 'matrices',
+  gate: 'matrices',
+  residScalar: 'scalars',
+  x0Scalar: 'scalars',
+};
+
 /** Counts parameters by role. */
 export function countParameters(config: ModelConfig): ParameterCounts {
-  const counts = { wte: 0, value_embeds: 0, lm_head: 0, transformer_matrices: 0, scalars: 0, total: 0 };
-  for (const { name, shape } of parameterShapes(config)) {
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (name.startsWith('transformer.wte')) counts.wte += size;
-    else if (name.startsWith('value_embeds')) counts.value_embeds += size;
-    else if (name.startsWith('lm_head')) counts.lm_head += size;
-    else if (name.startsWith('transformer.h')) counts.transformer_matrices += size;
-    else counts.scalars += size;
+  const counts = { embedding: 0, valueEmbedding: 0, head: 0, matrices: 0, scalars: 0, total: 0 };
+  for (const { role, size } of parameterShapes(config)) {
+    counts[COUNTED_AS[role]] += size;
     counts.total += size;
   }
   return counts;
@@ -32,8 +39,8 @@ export function countParameters(config: ModelConfig): ParameterCounts {
  * FLOPs of one trained token, forward and backward: 6 a matrix weight, 12 H D window for attention.
  */
 export function flopsPerToken(config: ModelConfig): number {
-  const { transformer_matrices, lm_head } = countParameters(config);
+  const { matrices, head } = countParameters(config);
   let attention = 0;
   for (const window of windowSizes(config)) attention += 12 * config.width * Math.min(window, config.seqLen);
-  return 6 * (transformer_matrices + lm_head) + attention;
+  return 6 * (matrices + head) + attention;
 }

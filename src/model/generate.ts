@@ -56,7 +56,7 @@ export async function* generate(
 }
 
 /** Reads ids and keeps what attention will need of them. */
-export interface Decoder {
+export interface Decoder extends Disposable {
   /** Appends ids and gives the logits after the last one, [V]. */
   logits(ids: readonly number[]): Promise<Float32Array>;
   dispose(): void;
@@ -68,6 +68,10 @@ export function createDecoder(gpt: Gpt): Decoder {
   const D = headDim(gpt.config);
   let caches: LayerCache[] = [];
   let position = 0;
+  const dispose = () => {
+    tf.dispose(caches);
+    caches = [];
+  };
 
   /** Logits after the last id, [V]; the layers' new caches are kept and pushed to `grown`. */
   const readIds = (ids: readonly number[], grown: LayerCache[]): tf.Tensor => {
@@ -110,10 +114,8 @@ export function createDecoder(gpt: Gpt): Decoder {
         result.dispose();
       }
     },
-    dispose() {
-      tf.dispose(caches);
-      caches = [];
-    },
+    dispose,
+    [Symbol.dispose]: dispose,
   };
 }
 

@@ -6,6 +6,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
+import type { Valid } from '../base/valid.js';
 import {
   add,
   causalAttention,
@@ -19,45 +20,39 @@ import {
   rmsNorm,
   rotaryQkNorm,
 } from '../ops/index.js';
-import {
-  hasValueEmbedding,
-  headDim,
-  type ModelConfig,
-  parameterShapes,
-  validateModelConfig,
-  windowSizes,
-} from './config.js';
+import { hasValueEmbedding, headDim, type ModelConfig, parameterShapes, windowSizes } from './config.js';
 import { initialWeights } from './init.js';
 import { rotaryTables } from './rotary.js';
 
-/** A model on the current backend. Owns its tensors: call `disposeGpt` when done. */
-export interface Gpt {
-  readonly config: ModelConfig;
+/** A model on the current backend. Owns its tensors: declare it with `using`, or call `dispose` when done. */
+export interface Gpt extends Disposable {
+  readonly config: Valid<ModelConfig>;
   /** Trainable parameters by the reference's names, in the order of its `parameters()`. */
   readonly params: ReadonlyMap<string, tf.Variable>;
   /** cos, sin: [T, D/2]. */
   readonly rotary: { readonly cos: tf.Tensor2D; readonly sin: tf.Tensor2D };
   /** Tokens back that each layer sees, [L]. */
   readonly windows: readonly number[];
+  /** Frees every tensor of the model. */
+  dispose(): void;
 }
 
 /**
  * Builds a model from a seed, or from given weights.
  * @param options.weights name -> values, row-major; every parameter must be there with its size
- * @throws UsageError on sizes that do not fit
+ * @throws UsageError on weights that are missing or of another size
  */
 export function createGpt(
-  config: ModelConfig,
+  config: Valid<ModelConfig>,
   options: { seed: number | string } | { weights: ReadonlyMap<string, Float32Array> },
 ): Gpt {
-  validateModelConfig(config);
   const weights = 'weights' in options ? options.weights : initialWeights(config, options.seed);
   const params = new Map<string, tf.Variable>();
   const made: tf.Tensor[] = [];
+  const dispose = () => tf.dispose(made);
   try {
-    for (const { name, shape } of parameterShapes(config)) {
+    for (const { name, shape, size } of parameterShapes(config)) {
       const values = weights.get(name);
-      const size = shape.reduce((a, b) => a * b, 1);
       expect(
         values?.length === size,
         () =>
@@ -77,18 +72,12 @@ export function createGpt(
       made.push(tensor);
       return tensor;
     });
-    return { config, params, rotary: { cos: tables[0]!, sin: tables[1]! }, windows: windowSizes(config) };
+    const rotary = { cos: tables[0]!, sin: tables[1]! };
+    return { config, params, rotary, windows: windowSizes(config), dispose, [Symbol.dispose]: dispose };
   } catch (error) {
-    for (const tensor of made) tensor.dispose();
+    dispose();
     throw error;
   }
-}
-
-/** Frees every tensor of the model. */
-export function disposeGpt(gpt: Gpt): void {
-  for (const variable of gpt.params.values()) variable.dispose();
-  gpt.rotary.cos.dispose();
-  gpt.rotary.sin.dispose();
 }
 
 /** The parameter `name`. @throws UsageError when the model has none of that name */

@@ -12,6 +12,7 @@ import {
   GATE_CHANNELS,
   hasValueEmbedding,
   headDim,
+  isBlockMatrix,
   kvDim,
   type ModelConfig,
   parameterShapes,
@@ -62,9 +63,8 @@ export function estimateMemory(
   let count = 0;
   let moments = 0;
   const stacks = new Map<string, { count: number; rows: number; columns: number }>();
-  for (const { name, shape } of parameterShapes(config)) {
-    const size = shape.reduce((a, b) => a * b, 1);
-    const muon = name.startsWith('transformer.h.');
+  for (const { shape, size, role } of parameterShapes(config)) {
+    const muon = isBlockMatrix(role);
     count += size;
     moments += muon ? size : 2 * size; // Muon keeps one, AdamW two
     const [rows, columns] = shape as [number, number];

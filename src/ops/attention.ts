@@ -26,9 +26,9 @@ export interface AttentionShape {
 
 /**
  * Queries a block. Short blocks skip more of the keys that no query sees, long ones make fewer calls: 128 was the
- * fastest on wasm for T from 256 to 1024; a call costs more on tensorflow.
+ * fastest on wasm for T from 256 to 1024.
  */
-const blockLength = () => (tf.getBackend() === 'tensorflow' ? 256 : 128);
+const BLOCK_LENGTH = 128;
 
 /** Subtracted from the score of an unseen key, once per token out of reach. */
 const HUGE = 1e30;
@@ -81,7 +81,7 @@ export function causalAttention(
   });
 }
 
-const keepsProbabilities = (seq: number, width: number) => seq <= blockLength() && seq <= KEEP_RATIO * width;
+const keepsProbabilities = (seq: number, width: number) => seq <= BLOCK_LENGTH && seq <= KEEP_RATIO * width;
 
 /**
  * Numbers that attention holds for heads of `width`: `kept` until the backward pass, besides q, k, v and y,
@@ -96,10 +96,8 @@ export function attentionFootprint(
   if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
   const scores = blocksOf(shape).map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
-  // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient; TensorFlow copies where
-  // the others alias.
-  const atOnce = tf.getBackend() === 'tensorflow' ? 8 : 4;
-  return { kept, transient: atOnce * Math.max(...scores) };
+  // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.
+  return { kept, transient: 4 * Math.max(...scores) };
 }
 
 /** A block of queries [from, to) and the keys that it reaches, [first, to). */
@@ -111,10 +109,8 @@ interface Block {
 
 function blocksOf({ seq, window }: AttentionShape): Block[] {
   const blocks: Block[] = [];
-  const length = blockLength();
-  for (let from = 0; from < seq; from += length) {
-    blocks.push({ from, to: Math.min(seq, from + length), first: Math.max(0, from - window) });
-  }
+  for (let from = 0; from < seq; from += BLOCK_LENGTH)
+    blocks.push({ from, to: Math.min(seq, from + BLOCK_LENGTH), first: Math.max(0, from - window) });
   return blocks;
 }
 

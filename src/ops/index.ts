@@ -6,7 +6,7 @@ export { differentiable, type Forward } from './differentiable.js';
 export { add, reluSquared, residualMix } from './elementwise.js';
 export { embedding } from './embedding.js';
 export { hasKernel, runFused } from './fused.js';
-export { type LeanGrads, type LeanGradsOptions, leanGrads } from './leanGrads.js';
+export { type LeanGrads, type LeanGradsOptions, leanGrads, type Parameters } from './leanGrads.js';
 export { linear } from './linear.js';
 export {
   type CrossEntropyOptions,

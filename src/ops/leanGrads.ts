@@ -10,7 +10,7 @@ type TapeNode = ReturnType<typeof tf.engine>['state']['activeTape'][number];
 /** What `leanGrads` returns. Value and gradients belong to the caller, or to the tidy around the call. */
 export type LeanGrads = {
   value: tf.Scalar;
-  /** Gradient by variable name; a variable that the value does not depend on has no entry. */
+  /** Gradient by the parameter's name; a parameter that the value does not depend on has no entry. */
   grads: Record<string, tf.Tensor>;
   /** The most bytes of tensors alive during the call, variables included; a shared buffer counts once. */
   peakBytes: number;
@@ -19,24 +19,23 @@ export type LeanGrads = {
 /** Options of `leanGrads`. */
 export type LeanGradsOptions = {
   /**
-   * Called as soon as a variable's gradient is complete, last layer first. The gradient is disposed on return unless
-   * the callback passed it to tf.keep; `grads` then holds the kept ones only. The variable may be changed here, in
+   * Called as soon as a parameter's gradient is complete, last layer first. The gradient is disposed on return unless
+   * the callback passed it to tf.keep; `grads` then holds the kept ones only. The parameter may be changed here, in
    * place too: the rest of the pass does not read it, and nothing saved for the pass shares its buffer any more.
    */
-  onGrad?: (variable: tf.Variable, grad: tf.Tensor) => void;
+  onGrad?: (name: string, grad: tf.Tensor) => void;
 };
 
+/** Trainable variables by name, as `Gpt.params`. */
+export type Parameters = ReadonlyMap<string, tf.Variable>;
+
 /**
- * The scalar f() and its gradients with respect to `variables`, those of tf.variableGrads with less memory.
+ * The scalar f() and its gradients with respect to `params`, those of tf.variableGrads with less memory.
  * When f, a gradient or onGrad throws, all tensors made here are freed.
  * @throws UsageError when called inside another gradient, when f does not return a float32 scalar, or when an
  *   operation on the way has no gradient
  */
-export function leanGrads(
-  f: () => tf.Scalar,
-  variables: tf.Variable[],
-  options: LeanGradsOptions = {},
-): LeanGrads {
+export function leanGrads(f: () => tf.Scalar, params: Parameters, options: LeanGradsOptions = {}): LeanGrads {
   expect(
     tf.engine().state.gradientDepth === 0,
     () => 'Expected leanGrads outside of any other gradient, got a call inside one; call it at the top level',
@@ -46,7 +45,7 @@ export function leanGrads(
   try {
     const result = tf.tidy(() => {
       const value = record(f, tape);
-      const grads = backpropagate(value, tape, variables, options);
+      const grads = backpropagate(value, tape, params, options);
       return { value, grads };
     });
     return { ...result, peakBytes: peak.bytes() };
@@ -79,15 +78,15 @@ function record(f: () => tf.Scalar, tape: TapeNode[]): tf.Scalar {
 function backpropagate(
   value: tf.Scalar,
   tape: TapeNode[],
-  variables: tf.Variable[],
+  params: Parameters,
   { onGrad }: LeanGradsOptions,
 ): Record<string, tf.Tensor> {
-  const { path, dependent } = pathBetween(variables, value, tape);
+  const { path, dependent } = pathBetween(params, value, tape);
   const needed = new Set(path);
   for (const node of tape) if (!needed.has(node)) release(node);
 
-  // Per variable, the nodes that still have a share of its gradient to give.
-  const pending = new Map(variables.map((variable) => [variable.id, { variable, shares: 0 }]));
+  // Per parameter, the nodes that still have a share of its gradient to give.
+  const pending = new Map([...params].map(([name, variable]) => [variable.id, { name, shares: 0 }]));
   for (const node of path) {
     for (const id of dependentInputs(node, dependent).keys()) {
       const entry = pending.get(id);
@@ -114,21 +113,21 @@ function backpropagate(
       if (!entry || --entry.shares > 0) continue;
       const grad = next[i]!;
       sums.delete(id);
-      onGrad?.(entry.variable, grad);
+      onGrad?.(entry.name, grad);
       if (onGrad && !grad.kept) grad.dispose();
-      else grads[entry.variable.name] = grad;
+      else grads[entry.name] = grad;
     }
   }
   return grads;
 }
 
-/** The nodes between the variables and the value, in order, and the ids of all tensors that depend on a variable. */
+/** The nodes between the parameters and the value, in order, and the ids of all tensors that depend on a parameter. */
 function pathBetween(
-  variables: tf.Variable[],
+  params: Parameters,
   value: tf.Tensor,
   tape: TapeNode[],
 ): { path: TapeNode[]; dependent: Set<number> } {
-  const dependent = new Set(variables.map((variable) => variable.id));
+  const dependent = new Set([...params.values()].map((variable) => variable.id));
   const downstream = tape.filter((node) => {
     const depends = Object.values(node.inputs).some((input) => dependent.has(input.id));
     if (depends) for (const output of node.outputs) dependent.add(output.id);
@@ -143,7 +142,7 @@ function pathBetween(
   return { path: path.reverse(), dependent };
 }
 
-/** Names of a node's inputs by tensor id, those only that depend on a variable; add(x, x) has two names for one id. */
+/** Names of a node's inputs by tensor id, those only that depend on a parameter; add(x, x) has two names for one id. */
 function dependentInputs(node: TapeNode, dependent: Set<number>): Map<number, string[]> {
   const names = new Map<number, string[]>();
   for (const [name, { id }] of Object.entries(node.inputs)) {

@@ -3,21 +3,21 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type Recorded, recorderOf } from '../backend/recorder.js';
-import { type LeanGrads, leanGrads } from './leanGrads.js';
+import { type LeanGrads, leanGrads, type Parameters } from './leanGrads.js';
 
 /**
  * @param f of int32 vectors, of the same lengths in every call; all that it does must follow from them, from the
- *   variables and from tensors that do not change
+ *   parameters and from tensors that do not change
  * @returns value and gradients as `leanGrads` gives them, for the inputs of one call after the other
  */
 export function repeatedGrads(
   f: (...inputs: tf.Tensor1D[]) => tf.Scalar,
-  variables: tf.Variable[],
+  params: Parameters,
 ): (inputs: readonly Int32Array[]) => Promise<LeanGrads> {
   let recorded: Recorded | undefined;
   let names: string[] = [];
   let peakBytes = 0;
-  const compute = (tensors: tf.Tensor1D[]) => leanGrads(() => f(...tensors), variables);
+  const compute = (tensors: tf.Tensor1D[]) => leanGrads(() => f(...tensors), params);
   return async (inputs) => {
     const outputs = await recorded?.replay(inputs);
     if (outputs) return assemble(outputs, names, peakBytes);
@@ -26,7 +26,7 @@ export function repeatedGrads(
     try {
       const recorder = recorderOf(tf.backend());
       if (!recorder) return compute(tensors);
-      const made = recorder.record(tensors, variables, () => {
+      const made = recorder.record(tensors, [...params.values()], () => {
         const { value, grads, peakBytes: peak } = compute(tensors);
         names = Object.keys(grads);
         peakBytes = peak;

@@ -1,7 +1,8 @@
 // Which optimizer each parameter gets, and with what constants. Source: setup_optimizer of the reference.
 
 import { expect } from '../base/errors.js';
-import { type ModelConfig, parameterShapes } from '../model/config.js';
+import { asValid, type Valid } from '../base/valid.js';
+import { isBlockMatrix, type ModelConfig, type ParameterRole, parameterShapes } from '../model/config.js';
 
 /** Every constant of the optimizer; defaults are the reference's. */
 export interface OptimizerSettings {
@@ -82,19 +83,16 @@ const TUNED_WIDTH = 768;
  * the block matrices by Muon, one group a shape, shapes ascending.
  */
 export function parameterGroups(config: ModelConfig, settings: OptimizerSettings): ParameterGroup[] {
-  validateOptimizerSettings(settings);
   const scale = (config.width / TUNED_WIDTH) ** -0.5;
   const shapes = parameterShapes(config);
-  const named = (prefix: string) =>
-    shapes.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name);
   const adamw = (
-    prefix: string,
+    role: ParameterRole,
     initialLr: number,
     weightDecay: number,
     beta1 = settings.adamBeta1,
   ): AdamWGroup => ({
     kind: 'adamw',
-    params: named(prefix),
+    params: shapes.filter((entry) => entry.role === role).map(({ name }) => name),
     initialLr,
     beta1,
     beta2: settings.adamBeta2,
@@ -103,14 +101,15 @@ export function parameterGroups(config: ModelConfig, settings: OptimizerSettings
   });
   const { embeddingLr, scalarLr, scalarWeightDecay } = settings;
   const groups: ParameterGroup[] = [
-    adamw('lm_head', settings.unembeddingLr * scale, settings.unembeddingWeightDecay),
-    adamw('transformer.wte', embeddingLr * scale, settings.embeddingWeightDecay),
-    adamw('value_embeds', embeddingLr * scale, settings.valueEmbeddingWeightDecay),
-    adamw('resid_lambdas', scalarLr * 0.01, scalarWeightDecay),
-    adamw('x0_lambdas', scalarLr, scalarWeightDecay, settings.x0Beta1),
+    adamw('head', settings.unembeddingLr * scale, settings.unembeddingWeightDecay),
+    adamw('embedding', embeddingLr * scale, settings.embeddingWeightDecay),
+    adamw('valueEmbedding', embeddingLr * scale, settings.valueEmbeddingWeightDecay),
+    adamw('residScalar', scalarLr * 0.01, scalarWeightDecay),
+    adamw('x0Scalar', scalarLr, scalarWeightDecay, settings.x0Beta1),
   ];
   const byShape = new Map<string, MuonGroup>();
-  for (const { name, shape } of shapes.filter((entry) => entry.name.startsWith('transformer.h.'))) {
+  for (const { name, shape, role } of shapes) {
+    if (!isBlockMatrix(role)) continue;
     const group = byShape.get(`${shape}`);
     if (group) group.params.push(name);
     else
@@ -125,8 +124,12 @@ export function parameterGroups(config: ModelConfig, settings: OptimizerSettings
   return [...groups, ...muon].filter((group) => group.params.length > 0);
 }
 
-/** @throws UsageError when a constant is out of its range */
-export function validateOptimizerSettings(settings: OptimizerSettings): void {
+/**
+ * Completes constants with the reference's and checks them.
+ * @throws UsageError when one is out of its range
+ */
+export function optimizerSettings(given: Partial<OptimizerSettings> = {}): Valid<OptimizerSettings> {
+  const settings: OptimizerSettings = { ...OPTIMIZER_DEFAULTS, ...given };
   const flag = (name: string) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
   const check = (names: (keyof OptimizerSettings)[], range: string, ok: (value: number) => boolean) => {
     for (const name of names)
@@ -146,4 +149,5 @@ export function validateOptimizerSettings(settings: OptimizerSettings): void {
   check(['warmupRatio', 'warmdownRatio', 'finalLrFrac'], 'in [0, 1]', (x) => x >= 0 && x <= 1);
   check(['nsSteps'], 'an integer from 1 to 5', (x) => Number.isInteger(x) && x >= 1 && x <= 5);
   check(['muonMomentumWarmup'], 'an integer >= 0', (x) => Number.isInteger(x) && x >= 0);
+  return asValid(settings);
 }

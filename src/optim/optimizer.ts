@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
+import type { Valid } from '../base/valid.js';
 import { type Gpt, parameter } from '../model/gpt.js';
 import { type AdamWState, adamwStep } from './adamw.js';
 import { type OptimizerSettings, type ParameterGroup, parameterGroups } from './groups.js';
@@ -11,8 +12,8 @@ import { lrMultiplier, muonMomentum, muonWeightDecay } from './schedule.js';
 /** What a step's schedules came to. */
 export type ScheduledStep = { lrMultiplier: number; muonMomentum: number; muonWeightDecay: number };
 
-/** Optimizer of one model; owns its state tensors. */
-export interface Optimizer {
+/** Optimizer of one model; owns its state tensors: declare it with `using`, or call `dispose` when done. */
+export interface Optimizer extends Disposable {
   readonly groups: readonly ParameterGroup[];
   /** Steps taken. */
   readonly steps: number;
@@ -32,8 +33,8 @@ export interface Optimizer {
 
 type GroupState = { group: ParameterGroup; adamw: AdamWState[]; muon: MuonState | null };
 
-/** Makes the reference's optimizer (Muon and AdamW) for a model. @throws UsageError on bad settings */
-export function createOptimizer(gpt: Gpt, settings: OptimizerSettings): Optimizer {
+/** Makes the reference's optimizer (Muon and AdamW) for a model. */
+export function createOptimizer(gpt: Gpt, settings: Valid<OptimizerSettings>): Optimizer {
   const groups = parameterGroups(gpt.config, settings);
   const variables = new Map<string, tf.Variable>();
   const zeros = (name: string, shape: number[]) => {
@@ -60,6 +61,7 @@ export function createOptimizer(gpt: Gpt, settings: OptimizerSettings): Optimize
     return { group, muon: null, adamw };
   });
   let steps = 0;
+  const dispose = () => tf.dispose([...variables.values()]);
 
   return {
     groups,
@@ -120,8 +122,7 @@ export function createOptimizer(gpt: Gpt, settings: OptimizerSettings): Optimize
       }
       steps = stepsTaken;
     },
-    dispose() {
-      for (const variable of variables.values()) variable.dispose();
-    },
+    dispose,
+    [Symbol.dispose]: dispose,
   };
 }

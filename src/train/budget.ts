@@ -40,6 +40,7 @@ export interface BudgetMeter {
 export type MeterState = { steps: number; tokens: number; trainingSeconds: number; timedTokens: number };
 
 /**
+ * @param budget a valid one
  * @param untimedSteps first steps whose seconds do not count
  * @param flopsPerToken for a budget in FLOPs
  */
@@ -47,7 +48,6 @@ export function meterBudget(
   budget: Budget,
   options: { untimedSteps: number; flopsPerToken: number; resume?: MeterState },
 ): BudgetMeter {
-  validateBudget(budget);
   let { steps, tokens, trainingSeconds, timedTokens } = options.resume ?? {
     steps: 0,
     tokens: 0,

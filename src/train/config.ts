@@ -3,8 +3,9 @@
 // up to whole heads, unless given.
 
 import { expect } from '../base/errors.js';
-import { MODEL_DEFAULTS, type ModelConfig, validateModelConfig } from '../model/config.js';
-import { OPTIMIZER_DEFAULTS, type OptimizerSettings, validateOptimizerSettings } from '../optim/groups.js';
+import type { Valid } from '../base/valid.js';
+import { MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
+import { OPTIMIZER_DEFAULTS, type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
 
 /** Settings of a training run. Optimizer constants are inherited, the rest are sizes. */
 export interface TrainConfig extends OptimizerSettings {
@@ -62,16 +63,17 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   untimedSteps: 11,
 };
 
-/** A configuration checked and worked out. */
+/** A configuration that `resolveConfig` has checked and worked out: what runs take, without checking again. */
 export interface ResolvedConfig {
+  /** Every size that was null is set. */
   config: TrainConfig;
-  model: ModelConfig;
-  optimizer: OptimizerSettings;
+  model: Valid<ModelConfig>;
+  optimizer: Valid<OptimizerSettings>;
   /** Forward and backward passes a step. */
   accumulation: number;
 }
 
-const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
 
 /**
  * Works out sizes and checks that they fit together.
@@ -108,7 +110,7 @@ export function resolveConfig(
   );
   const heads = config.heads ?? width / config.headDim;
   const kvHeads = config.kvHeads ?? heads;
-  const model: ModelConfig = {
+  const model = modelConfig({
     vocabSize,
     seqLen,
     depth,
@@ -123,8 +125,7 @@ export function resolveConfig(
     initScale: config.initScale,
     x0Init: config.x0Init,
     residInit: config.residInit,
-  };
-  validateModelConfig(model);
+  });
 
   const stepRows = totalBatchSize / seqLen;
   const rows = Math.min(deviceBatchSize, stepRows);
@@ -133,11 +134,18 @@ export function resolveConfig(
     () =>
       `Expected the total batch to be a multiple of device batch x sequence (${deviceBatchSize} x ${seqLen} = ${deviceBatchSize * seqLen}) or fewer whole rows, got ${totalBatchSize}; set --device-batch-size or --total-batch-size`,
   );
-  const optimizer = pick(config, Object.keys(OPTIMIZER_DEFAULTS) as (keyof OptimizerSettings)[]);
-  validateOptimizerSettings(optimizer);
+  const optimizer = optimizerSettings(
+    pick(config, Object.keys(OPTIMIZER_DEFAULTS) as (keyof OptimizerSettings)[]),
+  );
   const resolved = { ...config, width, heads, kvHeads, headDim: width / heads, deviceBatchSize: rows };
   return { config: resolved, model, optimizer, accumulation: stepRows / rows };
 }
+
+/** The same configuration for a tokenizer of `vocabSize` ids. */
+export const withVocabSize = (resolved: ResolvedConfig, vocabSize: number): ResolvedConfig => ({
+  ...resolved,
+  model: { ...resolved.model, vocabSize },
+});
 
 /** Ids that a configured vocabulary size comes to: 256 means plain bytes plus the 4 specials. */
 export const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);

@@ -2,7 +2,7 @@
 
 import { trackPeak } from '../backend/memory.js';
 import type { BatchLoader } from '../data/types.js';
-import { createGpt, disposeGpt } from '../model/gpt.js';
+import { createGpt } from '../model/gpt.js';
 import { createOptimizer } from '../optim/optimizer.js';
 import type { ResolvedConfig } from './config.js';
 import { trainStep } from './step.js';
@@ -49,7 +49,7 @@ export async function measureTraining(
     }
   } finally {
     optimizer.dispose();
-    disposeGpt(gpt);
+    gpt.dispose();
     peak.stop();
   }
   times.sort((a, b) => a - b);

@@ -29,8 +29,7 @@ export async function trainStep(
     progress,
   }: { batch: number; seq: number; accumulation: number; progress: () => number },
 ): Promise<StepOutcome> {
-  const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
-  let sums: Record<string, tf.Tensor> = {};
+  const sums: Record<string, tf.Tensor> = {};
   // Losses on their way from the device. Each is awaited only when the work after it has been enqueued, so that a GPU does
   // not wait for the host.
   const losses: Promise<number>[] = [];
@@ -44,7 +43,10 @@ export async function trainStep(
       reading.catch(() => undefined); // shows when it is awaited, or another error has come first
       losses.push(reading);
       const last = micro === accumulation - 1;
-      sums = addGrads(sums, grads, names, last ? 1 / accumulation : 1);
+      for (const [name, grad] of Object.entries(grads)) {
+        const sum = sums[name];
+        sums[name] = sum ? accumulate(sum, grad, last ? 1 / accumulation : 1) : grad;
+      }
       if (micro > 0) loss += (await losses[micro - 1]!) / accumulation;
       epoch = packedIn;
       await letEventsIn();
@@ -76,7 +78,7 @@ function gradsOf(gpt: Gpt, { batch, seq }: { batch: number; seq: number }): Grad
   if (known?.batch === batch && known.seq === seq) return known.grads;
   const loss = (ids: tf.Tensor1D, targets: tf.Tensor1D) =>
     gptLoss(gpt, ids, targets, { batch, seq }) as tf.Scalar;
-  const grads = repeatedGrads(loss, [...gpt.params.values()]);
+  const grads = repeatedGrads(loss, gpt.params);
   gradients.set(gpt, { batch, seq, grads });
   return grads;
 }
@@ -94,21 +96,6 @@ export function withIds<R>(
     ids.dispose();
     targets.dispose();
   }
-}
-
-/** (sums + gradients) * factor: sums by parameter name, gradients by variable name; consumes both. */
-function addGrads(
-  sums: Record<string, tf.Tensor>,
-  grads: Record<string, tf.Tensor>,
-  names: ReadonlyMap<string, string>,
-  factor: number,
-): Record<string, tf.Tensor> {
-  for (const [variable, grad] of Object.entries(grads)) {
-    const name = names.get(variable)!;
-    const sum = sums[name];
-    sums[name] = sum ? accumulate(sum, grad, factor) : grad;
-  }
-  return sums;
 }
 
 /** Lets signals, timers and progress run between synchronous passes. */

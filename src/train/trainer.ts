@@ -7,11 +7,11 @@ import { type PeakWatch, trackPeak } from '../backend/memory.js';
 import { expect, messageOf, TrainingError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
 import { countParameters, flopsPerToken } from '../model/flops.js';
-import { createGpt, disposeGpt, type Gpt } from '../model/gpt.js';
+import { createGpt, type Gpt } from '../model/gpt.js';
 import { createOptimizer, type Optimizer } from '../optim/optimizer.js';
 import { type Budget, type BudgetMeter, meterBudget, validateBudget } from './budget.js';
 import { type Checkpoint, floats } from './checkpoint.js';
-import { resolveConfig, type TrainConfig } from './config.js';
+import { type ResolvedConfig, resolveConfig, type TrainConfig } from './config.js';
 import { defaultEvalTokens, evaluateBpb } from './evaluate.js';
 import { trainStep } from './step.js';
 
@@ -55,10 +55,10 @@ export interface TrainOptions {
   data: Dataset;
   budget: Budget;
   seed?: number | string;
-  /** Stops after the current step; the result says `stopped: 'signal'`. */
+  /** Stops after the current step; the result says `status: 'stopped'`. */
   signal?: AbortSignal;
   onStep?: (report: StepReport) => void;
-  /** Called at the fractions `evalAt`; returning 'stop' ends the run with `stopped: 'pruned'`. */
+  /** Called at the fractions `evalAt`; returning 'stop' ends the run with `status: 'pruned'`. */
   // biome-ignore lint/suspicious/noConfusingVoidType: most callers return nothing
   onEval?: (report: EvalReport) => 'stop' | void;
   /** Ascending fractions of the budget in (0, 1) at which to evaluate on `evalAtTokens` tokens. */
@@ -76,13 +76,10 @@ export interface TrainOptions {
   useModel?: (gpt: Gpt) => Promise<void>;
 }
 
-/** What a run came to. */
-export interface TrainResult {
-  /** Null when the run was stopped before its end. */
-  valBpb: number | null;
+/** What a run measured, however it ended. */
+export interface RunMeasurements {
   /** Loss of each step of this run. */
   losses: number[];
-  stopped: 'budget' | 'signal' | 'pruned';
   numSteps: number;
   tokens: number;
   /** Seconds counted against the budget. */
@@ -98,15 +95,44 @@ export interface TrainResult {
   checkpoint: Checkpoint | null;
 }
 
+/** How a run ended: with its budget used up, or early by its signal or by `onEval`, without a final evaluation. */
+type Ending =
+  | { status: 'finished'; valBpb: number }
+  | { status: 'stopped'; valBpb: null }
+  | { status: 'pruned'; valBpb: null };
+/** What a run came to. */
+export type TrainResult = RunMeasurements & Ending;
+/** What a run came to that used its whole budget. */
+export type FinishedRun = Extract<TrainResult, { status: 'finished' }>;
+
+/** Options of a run that nothing can end early. */
+export type FullRunOptions = Omit<TrainOptions, 'signal' | 'onEval'> & { signal?: never; onEval?: never };
+
 /**
  * Trains a model on the current backend.
+ * @param config settings, or what `resolveConfig` made of them for the data's vocabulary
  * @throws UsageError on a configuration that does not fit; TrainingError when the loss diverges or memory runs out
  */
-export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
+export async function train(
+  config: TrainConfig | ResolvedConfig,
+  options: FullRunOptions,
+): Promise<FinishedRun>;
+export async function train(
+  config: TrainConfig | ResolvedConfig,
+  options: TrainOptions,
+): Promise<TrainResult>;
+export async function train(
+  config: TrainConfig | ResolvedConfig,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const { data, budget, seed = 1, resume } = options;
   validateBudget(budget);
-  const vocabSize = data.tokenizer.vocabSize;
-  const resolved = resolveConfig(config, vocabSize);
+  const { vocabSize } = data.tokenizer;
+  const resolved = 'model' in config ? config : resolveConfig(config, vocabSize);
+  expect(
+    resolved.model.vocabSize === vocabSize,
+    () => `Expected a model of the tokenizer's ${vocabSize} ids, got ${resolved.model.vocabSize}`,
+  );
   if (resume) checkResumable(resume, data);
   const begin = performance.now();
   const peak = trackPeak();
@@ -127,7 +153,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     throw error;
   } finally {
     optimizer?.dispose();
-    if (gpt) disposeGpt(gpt);
+    gpt?.dispose();
     peak.stop();
   }
 }
@@ -135,7 +161,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
 async function run(
   gpt: Gpt,
   optimizer: Optimizer,
-  resolved: ReturnType<typeof resolveConfig>,
+  resolved: ResolvedConfig,
   options: TrainOptions,
   { begin, peak }: { begin: number; peak: PeakWatch },
 ): Promise<TrainResult> {
@@ -222,29 +248,27 @@ async function run(
       if (every && !meter.done && meter.steps % every.steps === 0) await every.save(await snapshot());
     }
 
-    const stopped = pruned ? 'pruned' : meter.done ? 'budget' : 'signal';
-    let valBpb: number | null = null;
+    let ending: Ending = pruned ? { status: 'pruned', valBpb: null } : { status: 'stopped', valBpb: null };
     let evalTokens = 0;
-    if (stopped === 'budget') {
+    if (meter.done && !pruned) {
       const evalBegin = performance.now();
       const size = config.evalTokens ?? defaultEvalTokens(meter.tokens);
       const final = await evaluateBpb(gpt, data, { tokens: size, batch });
       evalSeconds += (performance.now() - evalBegin) / 1000;
       evalTokens = final.tokens;
-      valBpb = final.valBpb;
-      if (!Number.isFinite(valBpb))
+      ending = { status: 'finished', valBpb: final.valBpb };
+      if (!Number.isFinite(final.valBpb))
         throw new TrainingError(
           'diverged',
-          `val_bpb is ${valBpb} after ${meter.steps} steps; set lower learning rates`,
+          `val_bpb is ${final.valBpb} after ${meter.steps} steps; set lower learning rates`,
         );
     }
     const { tokens, timedTokens, trainingSeconds } = meter;
     const checkpoint = options.checkpoint ? await snapshot() : null;
     await options.useModel?.(gpt);
     return {
-      valBpb,
+      ...ending,
       losses,
-      stopped,
       numSteps: meter.steps,
       tokens,
       trainingSeconds,

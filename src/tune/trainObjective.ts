@@ -86,8 +86,9 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
     options.onResult?.(trial.number, result);
     for (const [key, value] of Object.entries(measurements(result)))
       if (value !== null) trial.setUserAttr(key, value);
-    if (result.stopped === 'pruned') throw new TrialPruned();
-    if (result.valBpb === null) throw new TrainingError('diverged', 'Stopped before the end of its budget');
+    if (result.status === 'pruned') throw new TrialPruned();
+    if (result.status === 'stopped')
+      throw new TrainingError('diverged', 'Stopped before the end of its budget');
     return result.valBpb;
   };
 }

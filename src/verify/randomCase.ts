@@ -5,10 +5,18 @@
 
 import { expect } from '../base/errors.js';
 import { type Random, randomStream } from '../base/random.js';
+import type { Valid } from '../base/valid.js';
 import type { Batch } from '../data/types.js';
-import { GATE_CHANNELS, headDim, type ModelConfig, parameterShapes } from '../model/config.js';
+import {
+  GATE_CHANNELS,
+  headDim,
+  type ModelConfig,
+  modelConfig,
+  type ParameterRole,
+  parameterShapes,
+} from '../model/config.js';
 import { flopsPerToken } from '../model/flops.js';
-import { OPTIMIZER_DEFAULTS, type OptimizerSettings, parameterGroups } from '../optim/groups.js';
+import { type OptimizerSettings, optimizerSettings, parameterGroups } from '../optim/groups.js';
 
 /** How large the models are: for tests, for a processor, for a GPU. */
 export const CASE_SIZES = ['small', 'medium', 'large'] as const;
@@ -18,12 +26,12 @@ export type CaseSize = (typeof CASE_SIZES)[number];
 export interface RandomCase {
   seed: number;
   size: CaseSize;
-  model: ModelConfig;
+  model: Valid<ModelConfig>;
   batch: number;
   seq: number;
   /** Part of the targets that are -1. */
   ignored: number;
-  optimizer: OptimizerSettings;
+  optimizer: Valid<OptimizerSettings>;
 }
 
 /** The most of everything, the work of the whole case included. */
@@ -74,7 +82,7 @@ function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 's
   );
   const G = pick(divisors(H));
   const T = between(Math.ceil(limits.seq / 4), limits.seq);
-  const model: ModelConfig = {
+  const model = modelConfig({
     vocabSize: between(Math.ceil(limits.vocab / 8), limits.vocab),
     // Rotary tables and windows may be longer than the batch at hand.
     seqLen: T + (chance(0.25) ? between(1, T) : 0),
@@ -88,17 +96,13 @@ function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 's
     // Above 30 the loss needs the maximum of the logits.
     softcap: Math.round(uniform(5, 40)),
     valueEmbeds: chance(0.75),
-    initScale: 1,
-    x0Init: 0.1,
-    residInit: 1,
-  };
+  });
   return {
     model,
     batch: between(1, limits.batch),
     seq: T,
     ignored: chance(0.5) ? uniform(0, 0.5) : 0,
-    optimizer: {
-      ...OPTIMIZER_DEFAULTS,
+    optimizer: optimizerSettings({
       weightDecay: chance(0.5) ? uniform(0, 0.4) : 0,
       embeddingWeightDecay: chance(0.5) ? uniform(0, 0.1) : 0,
       adamBeta1: uniform(0.5, 0.99),
@@ -106,7 +110,7 @@ function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 's
       muonBeta2: uniform(0.9, 0.99),
       muonMomentumStart: uniform(0.5, 0.95),
       nsSteps: between(3, 5),
-    },
+    }),
   };
 }
 
@@ -131,18 +135,32 @@ function workOf({ model, batch, seq, optimizer }: RandomCase): number {
  */
 export function drawWeights({ seed, model }: RandomCase): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
-  for (const { name, shape } of parameterShapes(model)) {
+  for (const { name, shape, size, role } of parameterShapes(model)) {
     const random = randomStream(seed, `verify.${name}`);
-    const scalars = name.endsWith('lambdas');
-    const columns = shape.at(-1)!;
-    const scale =
-      scalars || /wte|value_embeds/.test(name) ? 1 : (name === 'lm_head.weight' ? 3 : 1) / Math.sqrt(columns);
-    const middle = name === 'resid_lambdas' ? 1 : 0;
-    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    for (let i = 0; i < values.length; i++) values[i] = middle + (scalars ? 0.3 : scale) * random.normal();
-    weights.set(name, values);
+    const scale = spread(role, shape.at(-1)!);
+    const middle = role === 'residScalar' ? 1 : 0;
+    weights.set(
+      name,
+      new Float32Array(size).map(() => middle + scale * random.normal()),
+    );
   }
   return weights;
+}
+
+/** Standard deviation of weights that multiply `columns` numbers. */
+function spread(role: ParameterRole, columns: number): number {
+  switch (role) {
+    case 'residScalar':
+    case 'x0Scalar':
+      return 0.3;
+    case 'embedding':
+    case 'valueEmbedding':
+      return 1;
+    case 'head':
+      return 3 / Math.sqrt(columns);
+    default:
+      return 1 / Math.sqrt(columns);
+  }
 }
 
 /** Tokens and targets, some of which are -1. */

@@ -5,11 +5,12 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf } from '../base/errors.js';
+import type { Valid } from '../base/valid.js';
 import type { Batch } from '../data/types.js';
-import { MODEL_DEFAULTS, type ModelConfig } from '../model/config.js';
-import { createGpt, disposeGpt, type Gpt, gptLogits, gptLoss } from '../model/gpt.js';
+import { type ModelConfig, modelConfig } from '../model/config.js';
+import { createGpt, type Gpt, gptLogits, gptLoss } from '../model/gpt.js';
 import { leanGrads } from '../ops/index.js';
-import { OPTIMIZER_DEFAULTS, type OptimizerSettings } from '../optim/groups.js';
+import { type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
 import { createOptimizer } from '../optim/optimizer.js';
 import { readSafetensors, type TensorFile } from '../train/safetensors.js';
 import { withIds } from '../train/step.js';
@@ -112,7 +113,6 @@ export async function verifyGolden(
   const optimizer = createOptimizer(gpt, settingsOf(meta));
   try {
     const shape = { batch: meta.batch, seq: meta.seq };
-    const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
     for (let s = 0; s < meta.steps.length; s++) {
       const batch = batchOf(want(`step${s}.tokens`), want(`step${s}.targets`), shape);
       if (s === 0) {
@@ -121,9 +121,8 @@ export async function verifyGolden(
         compare('loss_per_token', 'loss_per_token', losses, want('loss_per_token'));
       }
       const { value, grads } = withIds(batch, (ids, targets) =>
-        leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, [...gpt.params.values()]),
+        leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, gpt.params),
       );
-      const byName = Object.fromEntries(Object.entries(grads).map(([id, grad]) => [names.get(id)!, grad]));
       const recorded = meta.steps[s]!;
       compare('loss', `step${s}.loss`, await value.data(), [recorded.loss]);
       for (const name of gpt.params.keys())
@@ -131,11 +130,11 @@ export async function verifyGolden(
           compare(
             s === 0 ? 'grad' : 'grad_after_update',
             `step${s}.grad.${name}`,
-            await byName[name]!.data(),
+            await grads[name]!.data(),
             want(`step${s}.grad.${name}`),
           );
-      const { lrMultiplier, muonWeightDecay } = optimizer.step(byName, s / meta.steps.length);
-      tf.dispose([value, byName]);
+      const { lrMultiplier, muonWeightDecay } = optimizer.step(grads, s / meta.steps.length);
+      tf.dispose([value, grads]);
       assertSchedule(path, s, 'lr_multiplier', lrMultiplier, recorded.lr_multiplier);
       assertSchedule(path, s, 'muon_weight_decay', muonWeightDecay, recorded.muon_weight_decay);
       const last = s === meta.steps.length - 1;
@@ -150,7 +149,7 @@ export async function verifyGolden(
     }
   } finally {
     optimizer.dispose();
-    disposeGpt(gpt);
+    gpt.dispose();
   }
   const worst = Object.fromEntries(Object.keys(tolerances).map((kind) => [kind, 0])) as Verification['worst'];
   for (const { kind, error } of checks) worst[kind] = Math.max(worst[kind], error);
@@ -202,9 +201,8 @@ function tensorOf(path: string, file: TensorFile, name: string): Float32Array | 
   return tensor.values;
 }
 
-function modelOf({ config, seq }: GoldenMeta): ModelConfig {
-  return {
-    ...MODEL_DEFAULTS,
+function modelOf({ config, seq }: GoldenMeta): Valid<ModelConfig> {
+  return modelConfig({
     seqLen: seq,
     vocabSize: config.vocab_size,
     depth: config.n_layer,
@@ -212,12 +210,11 @@ function modelOf({ config, seq }: GoldenMeta): ModelConfig {
     kvHeads: config.n_kv_head,
     width: config.n_embd,
     windowPattern: config.window_pattern,
-  };
+  });
 }
 
-function settingsOf({ setup_optimizer: given }: GoldenMeta): OptimizerSettings {
-  return {
-    ...OPTIMIZER_DEFAULTS,
+function settingsOf({ setup_optimizer: given }: GoldenMeta): Valid<OptimizerSettings> {
+  return optimizerSettings({
     unembeddingLr: given.unembedding_lr,
     embeddingLr: given.embedding_lr,
     matrixLr: given.matrix_lr,
@@ -225,7 +222,7 @@ function settingsOf({ setup_optimizer: given }: GoldenMeta): OptimizerSettings {
     weightDecay: given.weight_decay,
     adamBeta1: given.adam_betas[0],
     adamBeta2: given.adam_betas[1],
-  };
+  });
 }
 
 function initialOf(file: TensorFile): Map<string, Float32Array> {

@@ -5,7 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendName, type Precision, probeBackends, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { createGpt, disposeGpt, type Gpt, gptLoss } from '../model/gpt.js';
+import { isBlockMatrix, parameterShapes } from '../model/config.js';
+import { createGpt, type Gpt, gptLoss } from '../model/gpt.js';
 import { leanGrads } from '../ops/index.js';
 import { createOptimizer } from '../optim/optimizer.js';
 import { letEventsIn, withIds } from '../train/step.js';
@@ -129,7 +130,7 @@ export async function verifyRandom(
   };
   const want = await computeOn({ backend: reference, precision: 'fp32' });
   const got = await computeOn(side, want.results.grads);
-  const checks = compare(weights, got.results, want.results, RANDOM_TOLERANCES[side.precision]);
+  const checks = compare(drawn, weights, got.results, want.results, RANDOM_TOLERANCES[side.precision]);
   const worst = Object.fromEntries(Object.keys(RANDOM_TOLERANCES.fp32).map((kind) => [kind, 0])) as Worst;
   for (const { kind, error } of checks) worst[kind] = Math.max(worst[kind], error);
   const seconds = { reference: want.seconds, backend: got.seconds };
@@ -154,12 +155,12 @@ async function compute(
       withIds(batch, (ids, targets) => tf.tidy(() => gptLoss(gpt, ids, targets, shape, 'none'))),
     );
     await stage('gradients');
-    const { value, grads: byVariable } = withIds(batch, (ids, targets) =>
-      leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, [...gpt.params.values()]),
+    const { value, grads: made } = withIds(batch, (ids, targets) =>
+      leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, gpt.params),
     );
     const loss = await taken(value);
     const grads = new Map<string, Float32Array>();
-    for (const [name, variable] of gpt.params) grads.set(name, await taken(byVariable[variable.name]!));
+    for (const name of gpt.params.keys()) grads.set(name, await taken(made[name]!));
     for (const [name, values] of given ?? grads) steps[name] = tf.tensor(values, gpt.params.get(name)!.shape);
     const params = new Map<string, Float32Array[]>([...gpt.params.keys()].map((name) => [name, []]));
     for (let step = 0; step < STEPS; step++) {
@@ -171,7 +172,7 @@ async function compute(
   } finally {
     tf.dispose(steps);
     optimizer.dispose();
-    disposeGpt(gpt);
+    gpt.dispose();
   }
 }
 
@@ -191,6 +192,7 @@ async function keepParams(gpt: Gpt, params: Map<string, Float32Array[]>): Promis
 }
 
 function compare(
+  { model }: RandomCase,
   weights: ReadonlyMap<string, Float32Array>,
   got: Results,
   want: Results,
@@ -201,15 +203,12 @@ function compare(
     checks.push({ kind, name, error, passed: error <= tolerances[kind] });
   add('loss', 'loss', relativeError(got.loss, want.loss));
   add('loss_per_token', 'loss_per_token', relativeError(got.losses, want.losses));
-  for (const [name, grad] of want.grads)
-    add(
-      name.endsWith('lambdas') ? 'grad_lambdas' : 'grad',
-      `grad.${name}`,
-      relativeError(got.grads.get(name)!, grad),
-    );
-  for (const [name, after] of want.params) {
-    const block = name.startsWith('transformer.h.');
-    const kind = !block ? 'adamw' : name.includes('ve_gate') ? 'muon_gates' : 'muon';
+  for (const { name, role } of parameterShapes(model)) {
+    const scalar = role === 'residScalar' || role === 'x0Scalar';
+    const error = relativeError(got.grads.get(name)!, want.grads.get(name)!);
+    add(scalar ? 'grad_lambdas' : 'grad', `grad.${name}`, error);
+    const kind = !isBlockMatrix(role) ? 'adamw' : role === 'gate' ? 'muon_gates' : 'muon';
+    const after = want.params.get(name)!;
     after.forEach((values, step) => {
       const before = step === 0 ? weights.get(name)! : after[step - 1]!;
       const gotBefore = step === 0 ? before : got.params.get(name)![step - 1]!;

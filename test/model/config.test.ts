@@ -4,8 +4,8 @@ import {
   hasValueEmbedding,
   MODEL_DEFAULTS,
   type ModelConfig,
+  modelConfig,
   parameterShapes,
-  validateModelConfig,
   windowSizes,
 } from '../../src/model/config.js';
 import { countParameters, flopsPerToken } from '../../src/model/flops.js';
@@ -28,10 +28,10 @@ describe('model configuration', () => {
   test('counts parameters and FLOPs as the reference does', () => {
     // Recorded from the PyTorch original at these sizes.
     expect(countParameters(sizes({}))).toEqual({
-      wte: 6144,
-      value_embeds: 12288,
-      lm_head: 6144,
-      transformer_matrices: 147584,
+      embedding: 6144,
+      valueEmbedding: 12288,
+      head: 6144,
+      matrices: 147584,
       scalars: 6,
       total: 172166,
     });
@@ -46,26 +46,22 @@ describe('model configuration', () => {
   test('puts value embeddings on alternating layers, the last included', () => {
     expect([0, 1, 2].filter((layer) => hasValueEmbedding(sizes({}), layer))).toEqual([0, 2]);
     expect([0, 1].filter((layer) => hasValueEmbedding(sizes({ depth: 2 }), layer))).toEqual([1]);
-    expect(
-      parameterShapes(sizes({ valueEmbeds: false })).some(({ name }) => /ve_gate|value/.test(name)),
-    ).toBe(false);
+    const roles = parameterShapes(sizes({ valueEmbeds: false })).map(({ role }) => role);
+    expect(roles.filter((role) => role === 'gate' || role === 'valueEmbedding')).toEqual([]);
   });
 
   test.each([
-    [
-      { width: 100, heads: 3, kvHeads: 3 },
-      /n_embd to be a multiple of n_head, got 100 and 3; set --head-dim/,
-    ],
+    [{ width: 100, heads: 3, kvHeads: 3 }, /width to be a multiple of heads, got 100 and 3; set --head-dim/],
     [{ width: 66, heads: 2 }, /even head size .* got 33/],
-    [{ heads: 4, kvHeads: 3 }, /multiple of n_kv_head, got 4 and 3/],
-    [{ width: 16 }, /n_embd >= 32/],
+    [{ heads: 4, kvHeads: 3 }, /multiple of kvHeads, got 4 and 3/],
+    [{ width: 16 }, /width >= 32/],
     [{ windowPattern: 'SXL' }, /letters S and L, got "SXL"/],
     [{ shortWindowFraction: 0 }, /fraction in \(0, 1\], got 0/],
-    [{ depth: 0 }, /n_layer to be an integer >= 1, got 0/],
+    [{ depth: 0 }, /depth to be an integer >= 1, got 0/],
     [{ softcap: Number.NaN }, /softcap to be > 0, got NaN/],
   ])('refuses %j with the values and the remedy', (overrides, message) => {
-    expect(() => validateModelConfig(sizes(overrides))).toThrow(message);
-    expect(() => validateModelConfig(sizes(overrides))).toThrow(UsageError);
+    expect(() => modelConfig(sizes(overrides))).toThrow(message);
+    expect(() => modelConfig(sizes(overrides))).toThrow(UsageError);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream } from '../../src/base/random.js';
 import { createDecoder, generate } from '../../src/model/generate.js';
-import { createGpt, disposeGpt, type Gpt, gptLogits } from '../../src/model/gpt.js';
+import { createGpt, type Gpt, gptLogits } from '../../src/model/gpt.js';
 import { initialWeights } from '../../src/model/init.js';
 import { sampleId } from '../../src/model/sampling.js';
 import { resolveConfig } from '../../src/train/config.js';
@@ -43,7 +43,7 @@ describeEachBackend('generation', () => {
     }
     decoder.dispose();
     expect(tf.memory().numTensors).toBe(before);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('runs past the trained length, is fixed by its seed, and leaves no tensor', async () => {
@@ -55,7 +55,7 @@ describeEachBackend('generation', () => {
     expect(await run(1)).toEqual(first);
     expect(await run(2)).not.toEqual(first);
     expect(tf.memory().numTensors).toBe(before);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('stops at the stop id, on abort and on break, and leaves no tensor', async () => {
@@ -68,7 +68,7 @@ describeEachBackend('generation', () => {
     expect(await collect(generate(gpt, [256], { maxTokens: 5, signal: AbortSignal.abort() }))).toEqual([]);
     for await (const _ of generate(gpt, [256], { maxTokens: 5 })) break;
     expect(tf.memory().numTensors).toBe(before);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('refuses bad prompts and options, and leaves no tensor', async () => {
@@ -81,7 +81,7 @@ describeEachBackend('generation', () => {
     );
     await expect(collect(generate(gpt, [1], { maxTokens: 1, topP: 0 }))).rejects.toThrow(/--top-p/);
     expect(tf.memory().numTensors).toBe(before);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 });
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend/index.js';
-import { createGpt, disposeGpt, gptLogits, gptLoss } from '../../src/model/gpt.js';
+import { createGpt, gptLogits, gptLoss } from '../../src/model/gpt.js';
 import { resolveConfig } from '../../src/train/config.js';
 import { withIds } from '../../src/train/step.js';
 import { relativeError, verifyGolden } from '../../src/verify/verify.js';
@@ -36,7 +36,7 @@ describeEachBackend('the model', () => {
     // lm_head starts with a spread of 0.001, so logits are within a few thousandths of zero.
     expect((await loss.data())[0]).toBeCloseTo(Math.log(260), 2);
     loss.dispose();
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('a later token never changes earlier logits', async () => {
@@ -51,7 +51,7 @@ describeEachBackend('the model', () => {
     };
     const ids = Array.from({ length: 16 }, (_, i) => (i * 91) % 260);
     expect(relativeError(logits([...ids.slice(0, 15), 5]), logits(ids))).toBeLessThan(1e-6);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 });
 

@@ -17,7 +17,7 @@ async function run(backend: BackendName) {
   const model = tinyModel(SIZES);
   try {
     return tf.tidy(() => {
-      const { value, grads } = leanGrads(model.loss, model.variables);
+      const { value, grads } = leanGrads(model.loss, model.params);
       const values = Object.entries(grads).map(([name, grad]) => [name, grad.dataSync().slice()] as const);
       return { loss: value.dataSync()[0]!, grads: Object.fromEntries(values) };
     }) as { loss: number; grads: Record<string, Float32Array> };

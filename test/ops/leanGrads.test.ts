@@ -30,8 +30,8 @@ describeEachBackend('leanGrads', () => {
   });
 
   test('equals tf.variableGrads bit for bit', () => {
-    const stock = tf.variableGrads(model.loss, model.variables);
-    const lean = leanGrads(model.loss, model.variables);
+    const stock = tf.variableGrads(model.loss, [...model.params.values()]);
+    const lean = leanGrads(model.loss, model.params);
     expect(lean.value.dataSync()).toEqual(stock.value.dataSync());
     expect(Object.keys(lean.grads).sort()).toEqual(Object.keys(stock.grads).sort());
     for (const [name, grad] of Object.entries(lean.grads)) {
@@ -43,14 +43,14 @@ describeEachBackend('leanGrads', () => {
 
   test('is deterministic', () => {
     tf.tidy(() => {
-      const [a, b] = [0, 1].map(() => leanGrads(model.loss, model.variables).grads);
+      const [a, b] = [0, 1].map(() => leanGrads(model.loss, model.params).grads);
       for (const name of Object.keys(a!)) expect(a![name]!.dataSync()).toEqual(b![name]!.dataSync());
     });
   });
 
   test('value and gradients belong to the tidy around the call', () => {
     tf.tidy(() => {
-      leanGrads(model.loss, model.variables);
+      leanGrads(model.loss, model.params);
     });
   });
 
@@ -59,12 +59,12 @@ describeEachBackend('leanGrads', () => {
     tf.tidy(() => {
       const watch = trackPeak();
       const start = watch.bytes();
-      tf.variableGrads(deep.loss, deep.variables);
+      tf.variableGrads(deep.loss, [...deep.params.values()]);
       const stock = watch.bytes() - start;
       watch.stop();
-      const seen = leanGrads(deep.loss, deep.variables, { onGrad: () => {} });
+      const seen = leanGrads(deep.loss, deep.params, { onGrad: () => {} });
       expect(seen.grads).toEqual({});
-      const [lean, kept] = [seen.peakBytes, leanGrads(deep.loss, deep.variables).peakBytes].map(
+      const [lean, kept] = [seen.peakBytes, leanGrads(deep.loss, deep.params).peakBytes].map(
         (bytes) => bytes - start,
       );
       // 6 layers: activations and all their gradients against activations and those of one layer.
@@ -75,23 +75,24 @@ describeEachBackend('leanGrads', () => {
     deep.dispose();
   });
 
-  test('onGrad sees each gradient once, when it is complete, and may change the variable', () => {
+  test('onGrad sees each gradient once, when it is complete, and may change the parameter', () => {
     const reference = tf.tidy(() => {
-      const { grads } = leanGrads(model.loss, model.variables);
+      const { grads } = leanGrads(model.loss, model.params);
       return Object.fromEntries(Object.entries(grads).map(([name, grad]) => [name, grad.dataSync().slice()]));
     });
     const seen: string[] = [];
-    const { value, grads } = leanGrads(model.loss, model.variables, {
-      onGrad: (variable, grad) => {
-        seen.push(variable.name);
-        expect(grad.dataSync()).toEqual(reference[variable.name]);
+    const { value, grads } = leanGrads(model.loss, model.params, {
+      onGrad: (name, grad) => {
+        const variable = model.params.get(name)!;
+        seen.push(name);
+        expect(grad.dataSync()).toEqual(reference[name]);
         expect(tf.backend().refCount(variable.dataId)).toBe(1);
         tf.tidy(() => variable.assign(tf.add(variable, 1)));
       },
     });
     value.dispose();
     expect(grads).toEqual({});
-    expect([...seen].sort()).toEqual(model.variables.map(({ name }) => name).sort());
+    expect([...seen].sort()).toEqual([...model.params.keys()].sort());
     expect(seen.indexOf('2.proj')).toBeLessThan(seen.indexOf('1.proj'));
     // The lambdas have a share in each layer; the first layer's is the last.
     expect(seen.indexOf('resid')).toBeGreaterThan(seen.indexOf('0.q'));
@@ -100,9 +101,9 @@ describeEachBackend('leanGrads', () => {
   });
 
   test('a gradient that onGrad keeps stays', () => {
-    const { value, grads } = leanGrads(model.loss, model.variables, {
-      onGrad: (variable, grad) => {
-        if (variable.name === 'head') tf.keep(grad);
+    const { value, grads } = leanGrads(model.loss, model.params, {
+      onGrad: (name, grad) => {
+        if (name === 'head') tf.keep(grad);
       },
     });
     expect(Object.keys(grads)).toEqual(['head']);
@@ -110,11 +111,12 @@ describeEachBackend('leanGrads', () => {
     tf.dispose([value, grads]);
   });
 
-  test('a variable without a path has no entry; one that is used twice has the sum', () => {
+  test('a parameter without a path has no entry; one that is used twice has the sum', () => {
     tf.tidy(() => {
       const used = tf.variable(tf.tensor1d([1, -2, 3]), true, 'used');
       const idle = tf.variable(tf.tensor1d([1]), true, 'idle');
-      const { value, grads } = leanGrads(() => total(add(add(used, used), reluSquared(used))), [used, idle]);
+      const params = new Map(Object.entries({ used, idle }));
+      const { value, grads } = leanGrads(() => total(add(add(used, used), reluSquared(used))), params);
       expect(value.dataSync()[0]).toBe(14);
       expect(Object.keys(grads)).toEqual(['used']);
       expect(Array.from(grads.used!.dataSync())).toEqual([4, 2, 8]);
@@ -122,9 +124,9 @@ describeEachBackend('leanGrads', () => {
     });
   });
 
-  test('a value that is independent of all variables has no gradients', () => {
+  test('a value that is independent of all parameters has no gradients', () => {
     tf.tidy(() => {
-      expect(leanGrads(() => tf.scalar(2), model.variables).grads).toEqual({});
+      expect(leanGrads(() => tf.scalar(2), model.params).grads).toEqual({});
     });
   });
 
@@ -135,13 +137,12 @@ describeEachBackend('leanGrads', () => {
         leanGrads(() => {
           model.loss();
           throw new Error('half way');
-        }, model.variables),
+        }, model.params),
       'half way',
     ],
     [
       'an operation throws inside its forward computation',
-      () =>
-        leanGrads(() => total(add(model.loss(), tf.zeros([2]) as tf.Tensor as tf.Scalar)), model.variables),
+      () => leanGrads(() => total(add(model.loss(), tf.zeros([2]) as tf.Tensor as tf.Scalar)), model.params),
       'of one shape',
     ],
     [
@@ -156,14 +157,14 @@ describeEachBackend('leanGrads', () => {
               throw new Error('no way back');
             },
           }));
-        }, model.variables),
+        }, model.params),
       'no way back',
     ],
     [
       'onGrad throws in the middle',
       () =>
-        leanGrads(model.loss, model.variables, {
-          onGrad: ({ name }) => {
+        leanGrads(model.loss, model.params, {
+          onGrad: (name) => {
             if (name === '1.q') throw new Error('step failed');
           },
         }),
@@ -172,17 +173,17 @@ describeEachBackend('leanGrads', () => {
     [
       'f returns a vector',
       () =>
-        leanGrads(() => tf.tile(tf.reshape(model.loss(), [1]), [2]) as unknown as tf.Scalar, model.variables),
+        leanGrads(() => tf.tile(tf.reshape(model.loss(), [1]), [2]) as unknown as tf.Scalar, model.params),
       'Expected f to return a float32 scalar, got float32 [2]',
     ],
     [
       'f returns nothing',
-      () => leanGrads((() => {}) as unknown as () => tf.Scalar, model.variables),
+      () => leanGrads((() => {}) as unknown as () => tf.Scalar, model.params),
       'Expected f to return a float32 scalar, got undefined',
     ],
     [
       'it is called inside another gradient',
-      () => tf.variableGrads(() => leanGrads(model.loss, model.variables).value, model.variables),
+      () => tf.variableGrads(() => leanGrads(model.loss, model.params).value, [...model.params.values()]),
       'outside of any other gradient',
     ],
   ];
@@ -191,14 +192,14 @@ describeEachBackend('leanGrads', () => {
       expect(run).toThrow(message);
       expect(tf.memory().numTensors).toBe(before);
       tf.tidy(() => {
-        expect(Object.keys(leanGrads(model.loss, model.variables).grads).length).toBe(model.variables.length);
+        expect(Object.keys(leanGrads(model.loss, model.params).grads).length).toBe(model.params.size);
       });
     });
   }
 
   test('an operation without a gradient is named', () => {
     if (tf.getGradient('Erf')) return; // tfjs-node brings the gradients of all stock operations
-    const run = () => leanGrads(() => tf.erf(model.loss()), model.variables);
+    const run = () => leanGrads(() => tf.erf(model.loss()), model.params);
     expect(run).toThrow(UsageError);
     expect(run).toThrow(
       'Expected a gradient for Erf, found none registered; use the operations of tinygpt/ops',

@@ -26,15 +26,15 @@ export interface Sizes {
   L: number;
 }
 
-/** Makes the variables, their names prefixed, and the loss; `dispose` frees all of it. */
+/** Makes the parameters, their names prefixed, and the loss; `dispose` frees all of it. */
 export function tinyModel({ B, T, H, G, D, V, L }: Sizes, prefix = '') {
   const C = H * D;
-  const variables: tf.Variable[] = [];
+  const params = new Map<string, tf.Variable>();
   const make = (name: string, shape: number[], scale: number) => {
     const initial = tensorOf(random(name, shape, scale));
     const variable = tf.variable(initial, true, prefix + name);
     initial.dispose();
-    variables.push(variable);
+    params.set(prefix + name, variable);
     return variable as tf.Tensor;
   };
   const matrix = (name: string, rows: number, cols: number, scale = cols ** -0.5) =>
@@ -82,5 +82,5 @@ export function tinyModel({ B, T, H, G, D, V, L }: Sizes, prefix = '') {
     for (let layer = 0; layer < L; layer++) x = tf.tidy(() => block(x, x0, layer));
     return lmHeadCrossEntropy(rmsNorm(x), head, targets, { softcap: 15, reduction: 'mean' }) as tf.Scalar;
   };
-  return { variables, loss, dispose: () => tf.dispose([variables, cos, sin, ids, targets]) };
+  return { params, loss, dispose: () => tf.dispose([...params.values(), cos, sin, ids, targets]) };
 }

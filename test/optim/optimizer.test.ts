@@ -4,7 +4,7 @@ import { Matrix, SVD } from 'ml-matrix';
 import { randomStream } from '../../src/base/random.js';
 import { MODEL_DEFAULTS, type ModelConfig } from '../../src/model/config.js';
 import { adamwStep } from '../../src/optim/adamw.js';
-import { OPTIMIZER_DEFAULTS, parameterGroups } from '../../src/optim/groups.js';
+import { OPTIMIZER_DEFAULTS, optimizerSettings, parameterGroups } from '../../src/optim/groups.js';
 import { muonLrScale, muonStep, muonUpdate, secondMomentShape } from '../../src/optim/muon.js';
 import { polarExpress } from '../../src/optim/polarExpress.js';
 import { lrMultiplier, muonMomentum, muonWeightDecay } from '../../src/optim/schedule.js';
@@ -186,7 +186,7 @@ describe('groups', () => {
     [{ nsSteps: 6 }, /nsSteps to be an integer from 1 to 5, got 6/],
     [{ embeddingWeightDecay: Number.NaN }, /embeddingWeightDecay to be >= 0, got NaN/],
   ])('refuse %j', (overrides, message) => {
-    expect(() => parameterGroups(MODEL, { ...OPTIMIZER_DEFAULTS, ...overrides })).toThrow(message);
+    expect(() => optimizerSettings(overrides)).toThrow(message);
   });
 });
 

@@ -41,7 +41,7 @@ describe('configuration', () => {
     [{ totalBatchSize: 100 }, /device batch x sequence \(2 x 16 = 32\) .*got 100; set --device-batch-size/],
     [{ width: 30 }, /multiple of the head size, got 30 and 8; set --head-dim/],
     [{ depth: 1.5 }, /depth to be an integer >= 1, got 1.5; set --depth/],
-    [{ kvHeads: 3 }, /multiple of n_kv_head, got 4 and 3/],
+    [{ kvHeads: 3 }, /multiple of kvHeads, got 4 and 3/],
     [{ matrixLr: Number.POSITIVE_INFINITY }, /matrixLr/],
     [{ untimedSteps: -1 }, /untimedSteps/],
   ])('refuses %j', (overrides, message) => {

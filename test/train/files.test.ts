@@ -14,7 +14,6 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { useBackend } from '../../src/backend/index.js';
 import { EnvironmentError, UsageError } from '../../src/base/errors.js';
 import { createTokenizer } from '../../src/data/index.js';
-import { disposeGpt } from '../../src/model/gpt.js';
 import {
   type Checkpoint,
   gptFromWeights,
@@ -90,7 +89,7 @@ describe('checkpoints', () => {
     const { tokenizer, ...loaded } = await loadCheckpoint(at);
     expect(loaded).toEqual(checkpoint);
     expect(tokenizer.decode(tokenizer.encode('Tom said "hello".'))).toBe('Tom said "hello".');
-    disposeGpt(gptFromWeights(loaded.config, loaded.vocabSize, loaded.weights));
+    gptFromWeights(loaded.config, loaded.vocabSize, loaded.weights).dispose();
   });
 
   test('survive a save that was cut off between its renames', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainingError } from '../../src/base/errors.js';
-import { createGpt, disposeGpt, gptLoss } from '../../src/model/gpt.js';
+import { createGpt, gptLoss } from '../../src/model/gpt.js';
 import type { Checkpoint } from '../../src/train/checkpoint.js';
 import { resolveConfig } from '../../src/train/config.js';
 import { evaluateBpb } from '../../src/train/evaluate.js';
@@ -25,7 +25,7 @@ describeEachBackend('training', () => {
       onStep: (report) => reports.push(report),
       peakFlops: 1e9,
     });
-    expect(result).toMatchObject({ stopped: 'budget', numSteps: 20, tokens: 20 * 64, depth: 2 });
+    expect(result).toMatchObject({ status: 'finished', numSteps: 20, tokens: 20 * 64, depth: 2 });
     expect(result.losses[0]).toBeCloseTo(Math.log(260), 1);
     expect(result.losses.at(-1)).toBeLessThan(0.7 * result.losses[0]!);
     expect(result.valBpb).toBeLessThan(0.8 * Math.log2(260));
@@ -82,7 +82,7 @@ describeEachBackend('training', () => {
       checkpoint: true,
       onStep: ({ step }) => step === 2 && controller.abort(),
     });
-    expect(result).toMatchObject({ stopped: 'signal', numSteps: 3, valBpb: null });
+    expect(result).toMatchObject({ status: 'stopped', numSteps: 3, valBpb: null });
     expect(result.checkpoint?.run.meter.steps).toBe(3);
   });
 
@@ -101,7 +101,7 @@ describeEachBackend('training', () => {
       },
     });
     expect(fractions).toEqual([0.25, 0.5]);
-    expect(result).toMatchObject({ stopped: 'pruned', numSteps: 4, valBpb: null });
+    expect(result).toMatchObject({ status: 'pruned', numSteps: 4, valBpb: null });
   });
 
   test('a diverging run ends with a typed error and leaves nothing behind', async () => {
@@ -160,7 +160,7 @@ describe('evaluation', () => {
     expect({ tokens, bytes }).toEqual({ tokens: 64, bytes: count });
     expect(valBpb).toBeCloseTo(nats / Math.LN2 / count, 6);
     await loader.close();
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('that fails leaves no tensor behind', async () => {
@@ -171,7 +171,7 @@ describe('evaluation', () => {
     await expect(evaluateBpb(gpt, data, { tokens: 200, batch: 1 })).rejects.toThrow('cut short');
     expect(tf.memory().numTensors).toBe(before);
     expect(data.open).toBe(0);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('scores the same text whatever the batch size', async () => {
@@ -182,6 +182,6 @@ describe('evaluation', () => {
     expect(b.bytes).toBe(a.bytes);
     expect(b.valBpb).toBeCloseTo(a.valBpb, 5);
     expect(c.valBpb).toBeCloseTo(a.valBpb, 5);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 });

@@ -1,7 +1,7 @@
 // Training steps of small models, for tests of what a step enqueues and takes.
 
 import type { BatchLoader } from '../../../src/data/types.js';
-import { createGpt, disposeGpt, type Gpt } from '../../../src/model/gpt.js';
+import { createGpt, type Gpt } from '../../../src/model/gpt.js';
 import { createOptimizer, type Optimizer } from '../../../src/optim/optimizer.js';
 import { type ResolvedConfig, resolveConfig, type TrainConfig } from '../../../src/train/config.js';
 import { trainStep } from '../../../src/train/step.js';
@@ -53,7 +53,7 @@ export function startTraining(config: TrainConfig): Training {
     step: async () => (await trainStep(gpt, optimizer, loader, shape)).loss,
     dispose() {
       optimizer.dispose();
-      disposeGpt(gpt);
+      gpt.dispose();
     },
   };
 }

@@ -6,9 +6,8 @@ import { deviceMemory } from '../../../src/backend/memory.js';
 import type { NativeBackend } from '../../../src/backend/native/backend.js';
 import { setThreads, threadsInUse } from '../../../src/backend/native/threads.js';
 import { randomStream } from '../../../src/base/random.js';
-import type { ModelConfig } from '../../../src/model/config.js';
-import { MODEL_DEFAULTS } from '../../../src/model/config.js';
-import { createGpt, disposeGpt, type Gpt, gptLoss } from '../../../src/model/gpt.js';
+import { modelConfig } from '../../../src/model/config.js';
+import { createGpt, type Gpt, gptLoss } from '../../../src/model/gpt.js';
 import { leanGrads, linear, repeatedGrads } from '../../../src/ops/index.js';
 import { createOptimizer } from '../../../src/optim/optimizer.js';
 import { resolveConfig } from '../../../src/train/config.js';
@@ -16,15 +15,7 @@ import { presetConfig } from '../../../src/train/presets.js';
 import { describeNative } from './present.js';
 
 const SHAPE = { batch: 3, seq: 16 };
-const CONFIG: ModelConfig = {
-  ...MODEL_DEFAULTS,
-  vocabSize: 50,
-  seqLen: 16,
-  depth: 2,
-  heads: 4,
-  kvHeads: 2,
-  width: 32,
-};
+const CONFIG = modelConfig({ vocabSize: 50, seqLen: 16, depth: 2, heads: 4, kvHeads: 2, width: 32 });
 
 /** The `index`-th batch: ids and targets. */
 function batch(index: number): Int32Array[] {
@@ -51,9 +42,7 @@ describeNative('recorded steps of the native backend', () => {
     const run = async (replays: boolean) => {
       const gpt = createGpt(CONFIG, { seed: 3 });
       const optimizer = createOptimizer(gpt, resolveConfig(presetConfig('cpu')).optimizer);
-      const variables = [...gpt.params.values()];
-      const names = new Map([...gpt.params].map(([name, variable]) => [variable.name, name]));
-      const repeated = repeatedGrads(loss(gpt), variables);
+      const repeated = repeatedGrads(loss(gpt), gpt.params);
       const losses: number[] = [];
       for (let step = 0; step < 5; step++) {
         const inputs = batch(step);
@@ -62,18 +51,17 @@ describeNative('recorded steps of the native backend', () => {
           : tf.tidy(() =>
               leanGrads(
                 () => loss(gpt)(tf.tensor1d(inputs[0]!, 'int32'), tf.tensor1d(inputs[1]!, 'int32')),
-                variables,
+                gpt.params,
               ),
             );
         losses.push(value.dataSync()[0]!);
-        const named = Object.entries(grads).map(([name, grad]) => [names.get(name)!, grad]);
-        optimizer.step(Object.fromEntries(named), 0);
+        optimizer.step(grads, 0);
         tf.dispose([value, grads]);
       }
       if (replays) expect(recordings()).toBe(1);
       const weights = [...gpt.params.values()].map((each) => Array.from(each.dataSync()));
       optimizer.dispose();
-      disposeGpt(gpt);
+      gpt.dispose();
       return { losses, weights };
     };
     expect(await run(true)).toEqual(await run(false));
@@ -82,7 +70,7 @@ describeNative('recorded steps of the native backend', () => {
   test('leave gradients alone that are still held, and no memory behind', async () => {
     const before = { ...deviceMemory() };
     const gpt = createGpt(CONFIG, { seed: 3 });
-    const repeated = repeatedGrads(loss(gpt), [...gpt.params.values()]);
+    const repeated = repeatedGrads(loss(gpt), gpt.params);
     const first = await repeated(batch(0));
     const kept = values(first.grads);
     const second = await repeated(batch(1));
@@ -92,14 +80,14 @@ describeNative('recorded steps of the native backend', () => {
     expect(values(third.grads)).toEqual(kept);
     expect(values(second.grads)).not.toEqual(kept);
     for (const { value, grads } of [first, second, third]) tf.dispose([value, grads]);
-    disposeGpt(gpt);
+    gpt.dispose();
     expect(recordings()).toBe(0);
     expect(deviceMemory()).toEqual(before);
   });
 
   test('report a bad target as ever, and go on after it', async () => {
     const gpt = createGpt(CONFIG, { seed: 3 });
-    const repeated = repeatedGrads(loss(gpt), [...gpt.params.values()]);
+    const repeated = repeatedGrads(loss(gpt), gpt.params);
     const [ids, targets] = batch(0);
     const bad = targets!.slice();
     bad[7] = 50;
@@ -108,7 +96,7 @@ describeNative('recorded steps of the native backend', () => {
     const again = await repeated([ids!, targets!]);
     expect(values(again.grads)).toEqual(values(first.grads));
     for (const { value, grads } of [first, again]) tf.dispose([value, grads]);
-    disposeGpt(gpt);
+    gpt.dispose();
   });
 
   test('are not made of work that a stock kernel has a part in', async () => {
@@ -122,7 +110,7 @@ describeNative('recorded steps of the native backend', () => {
           gradFunc: () => tf.ones((y as tf.Tensor).shape),
         }))(y) as tf.Scalar;
       },
-      [w],
+      new Map([['w', w]]),
     );
     for (const ids of [
       [1, 2, 3, 4],
@@ -142,12 +130,12 @@ describeNative('recorded steps of the native backend', () => {
     // 8 GFLOP on one core: more than the patience of a replay on any processor.
     const threads = threadsInUse();
     setThreads(1);
-    const config = { ...CONFIG, vocabSize: 2048, width: 256, heads: 4, seqLen: 256 };
+    const config = modelConfig({ ...CONFIG, vocabSize: 2048, width: 256, heads: 4, seqLen: 256 });
     const gpt = createGpt(config, { seed: 3 });
     const size = 4 * 256;
     const repeated = repeatedGrads(
       (ids, targets) => gptLoss(gpt, ids, targets, { batch: 4, seq: 256 }) as tf.Scalar,
-      [...gpt.params.values()],
+      gpt.params,
     );
     const ids = Int32Array.from({ length: size }, (_, i) => (i * 7919) % 2048);
     let handled = 0;
@@ -158,7 +146,7 @@ describeNative('recorded steps of the native backend', () => {
       clearInterval(events);
       tf.dispose([value, grads]);
     }
-    disposeGpt(gpt);
+    gpt.dispose();
     setThreads(threads);
     expect(handled).toBeGreaterThan(0);
   });

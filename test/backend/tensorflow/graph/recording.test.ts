@@ -8,8 +8,8 @@ import { deviceMemory } from '../../../../src/backend/memory.js';
 import { type Recorder, recorderOf } from '../../../../src/backend/recorder.js';
 import { useBackend } from '../../../../src/backend/use.js';
 import { randomStream } from '../../../../src/base/random.js';
-import { MODEL_DEFAULTS, type ModelConfig } from '../../../../src/model/config.js';
-import { createGpt, disposeGpt, type Gpt, gptLoss } from '../../../../src/model/gpt.js';
+import { modelConfig } from '../../../../src/model/config.js';
+import { createGpt, type Gpt, gptLoss } from '../../../../src/model/gpt.js';
 import { linear, repeatedGrads } from '../../../../src/ops/index.js';
 import { createOptimizer } from '../../../../src/optim/optimizer.js';
 import { resolveConfig } from '../../../../src/train/config.js';
@@ -17,15 +17,7 @@ import { presetConfig } from '../../../../src/train/presets.js';
 import { absentBackends, presentBackends } from '../../present.js';
 
 const SHAPE = { batch: 3, seq: 16 };
-const CONFIG: ModelConfig = {
-  ...MODEL_DEFAULTS,
-  vocabSize: 50,
-  seqLen: 16,
-  depth: 2,
-  heads: 4,
-  kvHeads: 2,
-  width: 32,
-};
+const CONFIG = modelConfig({ vocabSize: 50, seqLen: 16, depth: 2, heads: 4, kvHeads: 2, width: 32 });
 
 /** The addon's count of the graphs that it holds. */
 const graphs = () =>
@@ -39,7 +31,7 @@ function batch(index: number): Int32Array[] {
 }
 
 const gradsOf = (gpt: Gpt) =>
-  repeatedGrads((ids, targets) => gptLoss(gpt, ids, targets, SHAPE) as tf.Scalar, [...gpt.params.values()]);
+  repeatedGrads((ids, targets) => gptLoss(gpt, ids, targets, SHAPE) as tf.Scalar, gpt.params);
 
 /** The passes after which the next one is recorded. */
 async function prepare(repeated: ReturnType<typeof gradsOf>): Promise<void> {
@@ -87,7 +79,7 @@ async function steps(): Promise<{ losses: number[]; weights: number[][]; graphs:
   const count = graphs();
   const weights = [...gpt.params.values()].map((each) => Array.from(each.dataSync()));
   optimizer.dispose();
-  disposeGpt(gpt);
+  gpt.dispose();
   return { losses, weights, graphs: count };
 }
 
@@ -130,7 +122,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
     expect(values(third.grads)).toEqual(kept);
     expect(values(second.grads)).not.toEqual(kept);
     for (const { value, grads } of [first, second, third]) tf.dispose([value, grads]);
-    disposeGpt(gpt);
+    gpt.dispose();
     expect(graphs()).toBe(0);
     expect(deviceMemory()).toEqual(before);
     expect(folders()).toEqual(foldersBefore);
@@ -148,7 +140,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
     const again = await repeated([ids, targets]);
     expect(values(again.grads)).toEqual(values(first.grads));
     for (const { value, grads } of [first, again]) tf.dispose([value, grads]);
-    disposeGpt(gpt);
+    gpt.dispose();
     expect(graphs()).toBe(0);
   });
 
@@ -163,7 +155,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
           gradFunc: () => tf.ones((y as tf.Tensor).shape),
         }))(y) as tf.Scalar;
       },
-      [w],
+      new Map([['w', w]]),
     );
     for (const ids of [
       [1, 2, 3, 4],
@@ -201,7 +193,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
       expect([tries, graphs()]).toEqual([records ? 1 : 0, 0]);
       expect(values(second.grads)).toEqual(values(first.grads));
       for (const { value, grads } of [first, second]) tf.dispose([value, grads]);
-      disposeGpt(gpt);
+      gpt.dispose();
     } finally {
       backend.binding = binding;
     }

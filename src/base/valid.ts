@@ -1,0 +1,9 @@
+// Values that have been checked once and need no second look.
+
+declare const valid: unique symbol;
+
+/** A value that the function which makes it has checked; a plain T is not assignable to it. */
+export type Valid<T> = T & { readonly [valid]: true };
+
+/** Marks a value as checked: for the functions that check. */
+export const asValid = <T>(value: T): Valid<T> => value as Valid<T>;
