@@ -14,7 +14,7 @@ struct Tensor {
 struct Piece { int tensor, index; };
 
 // Grid: the number of pieces, the sum over tensors of ceil(n / PIECE).
-extern "C" __global__ void adamw(const Tensor *tensors, const Piece *pieces, const AdamW *settings) {
+KERNEL adamw(const Tensor *tensors, const Piece *pieces, const AdamW *settings) {
   Piece piece = pieces[blockIdx.x];
   Tensor t = tensors[piece.tensor];
   AdamW s = settings[t.settings];

@@ -5,6 +5,7 @@
 // T sequence, H query heads, G kv heads, D head width (a macro), q, y [N,H*D], k, v [N,G*D], lse, delta [N,H]. Query i sees
 // the keys j with i - window <= j <= i. Four threads share a query (in attention_grad_kv a key) and hold a part of its
 // X
+#include "attention.h"
 #include "rows.h"
 
 // D is at most 256.
@@ -46,12 +47,13 @@ ALONE float dot(const float *own, const float *row, int part) {
   return over_parts(sum);
 }
 
-// Grid (ceil(T / OWN), H, B), 128 threads.
+// Grid ceil(T / OWN) H B, 128 threads.
 extern "C" __global__ void __launch_bounds__(128)
 attention(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, act *y, float *lse) {
   __shared__ float keys[TILE][WIDTH], values[TILE][WIDTH];
-  int part = threadIdx.x % PARTS, first = blockIdx.x * OWN, i = first + threadIdx.x / PARTS, h = blockIdx.y, g = h / (H / G);
-  long start = (long)blockIdx.z * T, row = (start + i) * H + h;
+  Place at = place_of_block(T, OWN, H);
+  int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
+  long start = at.batch * T, row = (start + i) * H + h;
   const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
   float query[SHARE], sum[SHARE], top = -1e30f, total = 0;
   load_own(query, q + row * D, i < T, part);
@@ -87,20 +89,21 @@ attention(int T, int H, int G, int window, float scale, const act *q, const act 
 }
 
 // delta = dy . y by head; a team a row of the N * H.
-extern "C" __global__ void attention_delta(int N, int H, const act *y, const act *dy, float *delta) {
+KERNEL attention_delta(int N, int H, const act *y, const act *dy, float *delta) {
   EACH_ROW(r, (long)N * H) {
     float sum = row_dot(y + r * D, dy + r * D, D);
     ONCE(delta[r] = sum);
   }
 }
 
-// dq: grid (ceil(T / OWN), H, B), 128 threads.
+// dq: grid ceil(T / OWN) H B, 128 threads.
 extern "C" __global__ void __launch_bounds__(128)
 attention_grad_q(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                  const float *lse, const float *delta, act *dq) {
   __shared__ float keys[TILE][WIDTH], values[TILE][WIDTH];
-  int part = threadIdx.x % PARTS, first = blockIdx.x * OWN, i = first + threadIdx.x / PARTS, h = blockIdx.y, g = h / (H / G);
-  long start = (long)blockIdx.z * T, row = (start + i) * H + h;
+  Place at = place_of_block(T, OWN, H);
+  int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
+  long start = at.batch * T, row = (start + i) * H + h;
   const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
   float query[SHARE], slope[SHARE], sum[SHARE];
   load_own(query, q + row * D, i < T, part);
@@ -123,13 +126,14 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
   if (i < T) store_own(sum, dq + row * D, part, 1);
 }
 
-// dk and dv, of all query heads that read the kv head: grid (ceil(T / OWN), G, B), 128 threads.
+// dk and dv, of all query heads that read the kv head: grid ceil(T / OWN) G B, 128 threads.
 extern "C" __global__ void __launch_bounds__(128)
 attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                   const float *lse, const float *delta, act *dk, act *dv) {
   __shared__ float queries[TILE][WIDTH], slopes[TILE][WIDTH], log_sums[TILE], alongs[TILE];
-  int part = threadIdx.x % PARTS, first = blockIdx.x * OWN, j = first + threadIdx.x / PARTS, g = blockIdx.y;
-  long start = (long)blockIdx.z * T, row = (start + j) * G + g;
+  Place at = place_of_block(T, OWN, G);
+  int part = threadIdx.x % PARTS, first = at.tile * OWN, j = first + threadIdx.x / PARTS, g = at.head;
+  long start = at.batch * T, row = (start + j) * G + g;
   float key[SHARE], value[SHARE], sum_k[SHARE], sum_v[SHARE];
   load_own(key, k + row * D, j < T, part);
   load_own(value, v + row * D, j < T, part);

@@ -6,6 +6,7 @@
 // k, v [N,G*D], lse, delta [N,H]. Query i sees the keys j with i - window <= j <= i. A block owns 64 queries (or keys), a warp
 // 16 of them; tiles of keys (or queries) pass through shared memory. In heads wider than 128 two warps share 16 queries: each
 // takes all of their scores and sums half of D, since the sums of the whole would not fit into registers.
+#include "attention.h"
 #include "mma.h"
 #include "rows.h"
 
@@ -85,15 +86,16 @@ ALONE void store_wide(act *head, long stride, int row, int T, const float (*wide
   }
 }
 
-// Grid (ceil(T / 64), H, B), THREADS threads. Blocks with the most keys start first.
+// Grid ceil(T / 64) H B, THREADS threads. Blocks with the most keys start first.
 extern "C" __global__ void __launch_bounds__(THREADS)
 attention(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, act *y, float *lse) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *keys = queries + OWN * STRIDE, *values = keys + TILE * STRIDE;
-  int first = (gridDim.x - 1 - blockIdx.x) * OWN, h = blockIdx.y, g = h / (H / G);
+  Place at = place_of_block(T, OWN, H);
+  int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
   int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-  long start = (long)blockIdx.z * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
 
@@ -156,23 +158,24 @@ attention(int T, int H, int G, int window, float scale, const act *q, const act 
 }
 
 // delta = dy . y by head; a team a row of the N * H.
-extern "C" __global__ void attention_delta(int N, int H, const act *y, const act *dy, float *delta) {
+KERNEL attention_delta(int N, int H, const act *y, const act *dy, float *delta) {
   EACH_ROW(r, (long)N * H) {
     float sum = row_dot(y + r * D, dy + r * D, D);
     ONCE(delta[r] = sum);
   }
 }
 
-// dq: grid (ceil(T / 64), H, B), THREADS threads.
+// dq: grid ceil(T / 64) H B, THREADS threads.
 extern "C" __global__ void __launch_bounds__(THREADS)
 attention_grad_q(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                  const float *lse, const float *delta, act *dq) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *slopes = queries + OWN * STRIDE, *keys = slopes + OWN * STRIDE, *values = keys + TILE * STRIDE;
-  int first = (gridDim.x - 1 - blockIdx.x) * OWN, h = blockIdx.y, g = h / (H / G);
+  Place at = place_of_block(T, OWN, H);
+  int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
   int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-  long start = (long)blockIdx.z * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
 
@@ -184,10 +187,10 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
   copy_commit();
   float log_sum[2], along[2], sum[WIDE][4] = {}, factor = scale * LOG2E;
   UNROLL for (int half = 0; half < 2; half++) {
-    long at = (start + row + half * 8) * H + h;
+    long index = (start + row + half * 8) * H + h;
     // Beyond the sequence: exponentials of 0.
-    log_sum[half] = row + half * 8 < T ? lse[at] * LOG2E : 0;
-    along[half] = row + half * 8 < T ? delta[at] : 0;
+    log_sum[half] = row + half * 8 < T ? lse[index] * LOG2E : 0;
+    along[half] = row + half * 8 < T ? delta[index] : 0;
   }
   for (; j0 < end; j0 += TILE) {
     copy_wait<1>();
@@ -214,7 +217,7 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
   store_wide(dq + start * q_stride + h * D + from, q_stride, row, T, sum, scale, scale);
 }
 
-// dk and dv, of all query heads that read the kv head: grid (ceil(T / 64), G, B), THREADS threads. Rows are keys, columns
+// dk and dv, of all query heads that read the kv head: grid ceil(T / 64) G B, THREADS threads. Rows are keys, columns
 // queries.
 extern "C" __global__ void __launch_bounds__(THREADS)
 attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
@@ -222,10 +225,11 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
   DYNAMIC_SHARED(bf16, shared);
   bf16 *keys = shared, *values = keys + OWN * STRIDE, *queries = values + OWN * STRIDE, *slopes = queries + QUERY_TILE * STRIDE;
   float *log_sums = (float *)(slopes + QUERY_TILE * STRIDE), *alongs = log_sums + QUERY_TILE;
-  int first = blockIdx.x * OWN, g = blockIdx.y;
+  Place at = place_of_block(T, OWN, G);
+  int first = at.tile * OWN, g = at.head;
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
   int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-  long start = (long)blockIdx.z * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   // In long: a window may be as large as an int.
   int end = (long)first + OWN + window < T ? first + OWN + window : T;
 
@@ -240,9 +244,9 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
       copy_tile<QUERY_TILE>(slopes, dy + start * q_stride + h * D, q_stride, i0, T);
       copy_commit();
       for (int n = threadIdx.x; n < QUERY_TILE; n += THREADS) {
-        long at = (start + i0 + n) * H + h;
-        log_sums[n] = i0 + n < T ? lse[at] * LOG2E : 0;
-        alongs[n] = i0 + n < T ? delta[at] : 0;
+        long index = (start + i0 + n) * H + h;
+        log_sums[n] = i0 + n < T ? lse[index] * LOG2E : 0;
+        alongs[n] = i0 + n < T ? delta[index] : 0;
       }
       copy_wait<0>();
       __syncthreads();

@@ -3,7 +3,7 @@
 #include "cross_entropy.h"
 
 // One block: weight[0] is the factor of each token's loss, 1 / number of targets that are not -1 (of 1 without any).
-extern "C" __global__ void mean_weight(int N, const int *targets, float *weight) {
+KERNEL mean_weight(int N, const int *targets, float *weight) {
   int counted = 0;
   for (int n = threadIdx.x; n < N; n += TEAM) counted += targets[n] >= 0;
   counted = over_team<Plus>(counted);
@@ -12,7 +12,7 @@ extern "C" __global__ void mean_weight(int N, const int *targets, float *weight)
 
 // A team a row. z [rows,V], logits before the cap; with `grad` they become the gradient of the sum of weight[0] times the
 // losses (1 where weight is null). losses [rows], not weighted.
-extern "C" __global__ void cross_entropy(int rows, int V, float cap, int grad, const float *weight, const int *targets,
+KERNEL cross_entropy(int rows, int V, float cap, int grad, const float *weight, const int *targets,
                                          act *z, float *losses) {
   float share = grad ? weight ? weight[0] : 1 : 0;
   EACH_ROW(n, rows) {
@@ -26,7 +26,7 @@ extern "C" __global__ void cross_entropy(int rows, int V, float cap, int grad, c
 }
 
 // One block: loss[0] = sum of the losses, times weight[0] where that is given.
-extern "C" __global__ void sum_losses(int N, const float *losses, const float *weight, float *loss) {
+KERNEL sum_losses(int N, const float *losses, const float *weight, float *loss) {
   double sum = 0;
   for (int n = threadIdx.x; n < N; n += TEAM) sum += (double)losses[n];
   sum = over_team<Plus>(sum);

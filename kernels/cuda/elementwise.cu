@@ -8,35 +8,39 @@
   for (long from = (long)blockIdx.x * PIECE; from < (n); from += (long)gridDim.x * PIECE) \
     for (long count = (n) - from < PIECE ? (n) - from : PIECE, once = 1; once; once = 0)
 
-extern "C" __global__ void relu_squared(long n, const act *x, act *y) {
+KERNEL relu_squared(long n, const act *x, act *y) {
   EACH_PIECE(i, count, n) relu_squared_row(count, x + i, y + i);
 }
 
 // dx = 2 sqrt(y) dy
-extern "C" __global__ void relu_squared_grad(long n, const act *y, const act *dy, act *dx) {
+KERNEL relu_squared_grad(long n, const act *y, const act *dy, act *dx) {
   EACH_PIECE(i, count, n) relu_squared_grad_row(count, y + i, dy + i, dx + i);
 }
 
 // y = resid[layer] x + first[layer] x0
-extern "C" __global__ void residual_mix(long n, int layer, const act *x, const act *x0, const float *resid,
+KERNEL residual_mix(long n, int layer, const act *x, const act *x0, const float *resid,
                                         const float *first, act *y) {
   EACH_PIECE(i, count, n) residual_mix_row(count, resid[layer], first[layer], x + i, x0 + i, y + i);
 }
 
 // sums [pieces,2], pieces = ceil(n / 4096)
-extern "C" __global__ void residual_mix_grad(long n, int layer, const act *x, const act *x0, const float *resid,
+KERNEL residual_mix_grad(long n, int layer, const act *x, const act *x0, const float *resid,
                                              const float *first, const act *dy, act *dx, act *dx0, double *sums) {
   EACH_PIECE(i, count, n)
   residual_mix_grad_row(count, resid[layer], first[layer], x + i, x0 + i, dy + i, dx + i, dx0 + i, sums + i / PIECE * 2);
 }
 
 // out = (sum + x) factor; out may be sum.
-extern "C" __global__ void accumulate(long n, float factor, const float *sum, const float *x, float *out) {
+KERNEL accumulate(long n, float factor, const float *sum, const float *x, float *out) {
   EACH_PIECE(i, count, n) EACH(j, count, put(out + i, j, (get(sum + i, j) + get(x + i, j)) * factor));
 }
 
+// Rounded to the nearest bfloat16, ties to even; not-a-number stays one. And back.
+KERNEL to_bf16(long n, const float *x, bf16 *y) { EACH_PIECE(i, count, n) EACH(j, count, put(y + i, j, get(x + i, j))); }
+KERNEL from_bf16(long n, const bf16 *x, float *y) { EACH_PIECE(i, count, n) EACH(j, count, put(y + i, j, get(x + i, j))); }
+
 // One block: dresid and dfirst [L], zero but at `layer`.
-extern "C" __global__ void residual_mix_sums(int pieces, int L, int layer, const double *sums, float *dresid,
+KERNEL residual_mix_sums(int pieces, int L, int layer, const double *sums, float *dresid,
                                              float *dfirst) {
   double a = 0, b = 0;
   for (int i = threadIdx.x; i < pieces; i += TEAM) {

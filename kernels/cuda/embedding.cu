@@ -10,7 +10,7 @@
 #define PARTS 8
 
 // A team a token.
-extern "C" __global__ void embedding(int N, int V, int W, const float *table, const int *ids, act *y) {
+KERNEL embedding(int N, int V, int W, const float *table, const int *ids, act *y) {
   EACH_ROW(n, N) {
     int id = ids[n];
     bool known = id >= 0 && id < V;
@@ -20,7 +20,7 @@ extern "C" __global__ void embedding(int N, int V, int W, const float *table, co
 }
 
 // A block a chunk of CHUNK tokens: counts [chunks,V]
-extern "C" __global__ void ids_count(int N, int V, const int *ids, int *counts) {
+KERNEL ids_count(int N, int V, const int *ids, int *counts) {
   int *own = counts + (long)blockIdx.x * V;
   for (int v = threadIdx.x; v < V; v += blockDim.x) own[v] = 0;
   __syncthreads();
@@ -32,7 +32,7 @@ extern "C" __global__ void ids_count(int N, int V, const int *ids, int *counts) 
 }
 
 // A thread an id: counts become the number in earlier chunks, starts[v] the number in all.
-extern "C" __global__ void ids_prefix(int chunks, int V, int *counts, int *starts) {
+KERNEL ids_prefix(int chunks, int V, int *counts, int *starts) {
   int v = blockIdx.x * blockDim.x + threadIdx.x;
   if (v >= V) return;
   int sum = 0;
@@ -45,7 +45,8 @@ extern "C" __global__ void ids_prefix(int chunks, int V, int *counts, int *start
 }
 
 // One block of 1024 threads: starts [V+1], the counts of all ids, become the number of tokens with a smaller id.
-extern "C" __global__ void ids_starts(int V, int *starts) {
+extern "C" __global__ void __launch_bounds__(1024)
+ids_starts(int V, int *starts) {
   __shared__ int sums[1024];
   int share = (V + 1023) / 1024, from = threadIdx.x * share, to = from + share < V ? from + share : V, own = 0;
   for (int v = from; v < to; v++) own += starts[v];
@@ -66,7 +67,8 @@ extern "C" __global__ void ids_starts(int V, int *starts) {
 }
 
 // A block of CHUNK threads a chunk: order [N], the tokens by id, those of one id in their own order.
-extern "C" __global__ void ids_place(int N, int V, const int *ids, const int *counts, const int *starts, int *order) {
+extern "C" __global__ void __launch_bounds__(1024)
+ids_place(int N, int V, const int *ids, const int *counts, const int *starts, int *order) {
   __shared__ int list[CHUNK];
   long n = (long)blockIdx.x * CHUNK + threadIdx.x;
   int id = n < N ? ids[n] : -1;
@@ -80,7 +82,7 @@ extern "C" __global__ void ids_place(int N, int V, const int *ids, const int *co
 
 // A block of PARTS warps 32 * VL columns of a row of dtable [V,W]: grid (V, ceil(W / (32 VL))), TEAM 32. The sum of every
 // eighth token, then those sums in order.
-extern "C" __global__ void embedding_grad(int V, int W, const int *starts, const int *order, const act *dy,
+KERNEL embedding_grad(int V, int W, const int *starts, const int *order, const act *dy,
                                           float *dtable) {
   __shared__ float sums[PARTS][32 * VL];
   int part = threadIdx.x / 32, lane = threadIdx.x % 32, from = starts[blockIdx.x], to = starts[blockIdx.x + 1];

@@ -56,12 +56,3 @@ extern "C" __global__ void segment_sum(int n, int rows, int width, const int *id
 extern "C" __global__ void choose(int n, const byte *condition, const float *a, const float *b, float *y) {
   FOR_EACH(i, n) y[i] = condition[i] ? a[i] : b[i];
 }
-
-// Rounded to the nearest bfloat16, ties to even; not-a-number stays one.
-extern "C" __global__ void to_bf16(int n, const float *x, unsigned short *y) {
-  FOR_EACH(i, n) {
-    unsigned bits = __float_as_uint(x[i]);
-    bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
-    y[i] = (unsigned short)((nan ? bits | 0x400000u : bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-  }
-}

@@ -17,7 +17,7 @@ struct Muon {
 
 // Grid (pieces, K), a block a piece, n = R S: momentum and u [K,n]; squares [K,pieces], pieces = ceil(n / PIECE). VL must
 // divide n.
-extern "C" __global__ void muon_momentum(long n, const Matrix *matrices, const Muon *settings, float *momentum,
+KERNEL muon_momentum(long n, const Matrix *matrices, const Muon *settings, float *momentum,
                                          float *u, float *squares) {
   long from = (long)blockIdx.x * PIECE, count = n - from < PIECE ? n - from : PIECE, at = blockIdx.y * n + from;
   float sum = momentum_row(count, settings->mu, matrices[blockIdx.y].grad + from, momentum + at, u + at);
@@ -25,7 +25,7 @@ extern "C" __global__ void muon_momentum(long n, const Matrix *matrices, const M
 }
 
 // Grid (pieces, K): x = u scaled to a norm below 1.
-extern "C" __global__ void muon_start(long n, const float *squares, const float *u, act *x) {
+KERNEL muon_start(long n, const float *squares, const float *u, act *x) {
   float sum = 0;
   for (int i = threadIdx.x; i < gridDim.x; i += TEAM) sum += squares[blockIdx.y * gridDim.x + i];
   float scale = polar_scale(over_team<Plus>(sum));
@@ -34,7 +34,7 @@ extern "C" __global__ void muon_start(long n, const float *squares, const float 
 }
 
 // A team a row of the K R, for R >= S: means [K,R], mean squares of the rows.
-extern "C" __global__ void muon_row_squares(int K, int R, int S, const act *x, float *means) {
+KERNEL muon_row_squares(int K, int R, int S, const act *x, float *means) {
   EACH_ROW(r, (long)K * R) {
     float sum = row_dot(x + r * S, x + r * S, S);
     ONCE(means[r] = sum / (float)S);
@@ -42,7 +42,8 @@ extern "C" __global__ void muon_row_squares(int K, int R, int S, const act *x, f
 }
 
 // For R < S, a block 32 columns of a matrix, its warps sharing the rows: grid (ceil(S / 32), K), means [K,S].
-extern "C" __global__ void muon_column_squares(int R, int S, const act *x, float *means) {
+extern "C" __global__ void __launch_bounds__(1024)
+muon_column_squares(int R, int S, const act *x, float *means) {
   __shared__ float parts[32][32];
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, column = blockIdx.x * 32 + lane;
   float sum = 0;
@@ -59,7 +60,7 @@ extern "C" __global__ void muon_column_squares(int R, int S, const act *x, float
 }
 
 // A block a matrix, count = max(R, S) rows or columns, size = min(R, S): second [K,count] moves on, means become factors.
-extern "C" __global__ void muon_factors(int count, int size, const Muon *settings, float *means, float *second) {
+KERNEL muon_factors(int count, int size, const Muon *settings, float *means, float *second) {
   float *mean = means + (long)blockIdx.x * count, *moment = second + (long)blockIdx.x * count;
   double norm = 0, scaled = 0;
   for (int i = threadIdx.x; i < count; i += TEAM) {
@@ -75,7 +76,7 @@ extern "C" __global__ void muon_factors(int count, int size, const Muon *setting
 }
 
 // A team a row of the K R: w <- w - lr (u factor + weightDecay w where they agree); factors [K,R] or, R < S, [K,S].
-extern "C" __global__ void muon_update(int K, int R, int S, const Matrix *matrices, const Muon *settings, const act *x,
+KERNEL muon_update(int K, int R, int S, const Matrix *matrices, const Muon *settings, const act *x,
                                        const float *factors) {
   EACH_ROW(r, (long)K * R) {
     // In 32 bits, where a division is short.

@@ -2,10 +2,10 @@
 #include "norm.h"
 
 // x, y [N,C]; rstd [N]
-extern "C" __global__ void rms_norm(int N, int C, float epsilon, const act *x, act *y, float *rstd) {
+KERNEL rms_norm(int N, int C, float epsilon, const act *x, act *y, float *rstd) {
   EACH_ROW(n, N) rms_norm_row(C, epsilon, x + n * C, y + n * C, rstd + n);
 }
 
-extern "C" __global__ void rms_norm_grad(int N, int C, const act *y, const float *rstd, const act *dy, act *dx) {
+KERNEL rms_norm_grad(int N, int C, const act *y, const float *rstd, const act *dy, act *dx) {
   EACH_ROW(n, N) rms_norm_grad_row(C, y + n * C, rstd[n], dy + n * C, dx + n * C);
 }

@@ -50,13 +50,16 @@ template <typename Operation> static __device__ void columns(int outer, int term
   }
 }
 
-extern "C" __global__ void sum_rows(int outer, int terms, float scale, const float *x, float *y) {
+extern "C" __global__ void __launch_bounds__(1024)
+sum_rows(int outer, int terms, float scale, const float *x, float *y) {
   rows<Sum>(outer, terms, scale, x, y);
 }
-extern "C" __global__ void max_rows(int outer, int terms, float scale, const float *x, float *y) {
+extern "C" __global__ void __launch_bounds__(1024)
+max_rows(int outer, int terms, float scale, const float *x, float *y) {
   rows<Max>(outer, terms, scale, x, y);
 }
-extern "C" __global__ void min_rows(int outer, int terms, float scale, const float *x, float *y) {
+extern "C" __global__ void __launch_bounds__(1024)
+min_rows(int outer, int terms, float scale, const float *x, float *y) {
   rows<Min>(outer, terms, scale, x, y);
 }
 extern "C" __global__ void max_columns(int outer, int terms, int inner, float scale, const float *x, float *y) {
@@ -86,7 +89,8 @@ extern "C" __global__ void sum_columns(int outer, int terms, int inner, float sc
 }
 
 // A block a row: e^(x - max) / sum.
-extern "C" __global__ void softmax(int count, int width, const float *x, float *y) {
+extern "C" __global__ void __launch_bounds__(1024)
+softmax(int count, int width, const float *x, float *y) {
   for (unsigned row = blockIdx.x; row < count; row += gridDim.x) {
     const float *from = x + row * width;
     float *to = y + row * width;

@@ -2,7 +2,7 @@
 #include "rotary.h"
 
 // x, y [N,H*D]; cos, sin [T,D/2]; rstd [N,H]
-extern "C" __global__ void rotary(int N, int T, int H, int D, float epsilon, const act *x, const float *cos,
+KERNEL rotary(int N, int T, int H, int D, float epsilon, const act *x, const float *cos,
                                   const float *sin, act *y, float *rstd) {
   EACH_ROW(r, (long)N * H) {
     // In 32 bits: there are fewer rows than that, and a long division takes a hundred instructions.
@@ -11,7 +11,7 @@ extern "C" __global__ void rotary(int N, int T, int H, int D, float epsilon, con
   }
 }
 
-extern "C" __global__ void rotary_grad(int N, int T, int H, int D, const act *y, const float *rstd, const float *cos,
+KERNEL rotary_grad(int N, int T, int H, int D, const act *y, const float *rstd, const float *cos,
                                        const float *sin, const act *dy, act *dx) {
   EACH_ROW(r, (long)N * H) {
     // In 32 bits: there are fewer rows than that, and a long division takes a hundred instructions.

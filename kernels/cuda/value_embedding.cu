@@ -6,7 +6,7 @@
 #define PIECE 256
 
 // A team a token's head. v, ve, y [N,G*D]; x [N,C]; w [G,K]; gate [N,G]
-extern "C" __global__ void value_embedding(int N, int C, int G, int D, int K, const act *v, const act *ve, const act *x,
+KERNEL value_embedding(int N, int C, int G, int D, int K, const act *v, const act *ve, const act *x,
                                            const float *w, act *y, float *gate) {
   EACH_ROW(r, (long)N * G) {
     long n = (unsigned)r / G;
@@ -15,7 +15,7 @@ extern "C" __global__ void value_embedding(int N, int C, int G, int D, int K, co
 }
 
 // A team a token's head. dz [N,G], the gradient of the gate's logit.
-extern "C" __global__ void gated_grad(int N, int G, int D, const act *ve, const float *gate, const act *dy, act *dve,
+KERNEL gated_grad(int N, int G, int D, const act *ve, const float *gate, const act *dy, act *dve,
                                       float *dz) {
   EACH_ROW(r, (long)N * G) {
     float slope = gated_grad_row(D, ve + r * D, gate[r], dy + r * D, dve + r * D);
@@ -24,12 +24,12 @@ extern "C" __global__ void gated_grad(int N, int G, int D, const act *ve, const 
 }
 
 // A team a token. dx [N,C]
-extern "C" __global__ void gate_dx(int N, int C, int G, int K, const float *dz, const float *w, act *dx) {
+KERNEL gate_dx(int N, int C, int G, int K, const float *dz, const float *w, act *dx) {
   EACH_ROW(n, N) gate_dx_row(C, G, K, dz + n * G, w, dx + n * C);
 }
 
 // A block of any size a piece of tokens: parts [pieces,G*K], pieces = ceil(N / 256).
-extern "C" __global__ void gate_dw(int N, int C, int G, int K, const float *dz, const act *x, float *parts) {
+KERNEL gate_dw(int N, int C, int G, int K, const float *dz, const act *x, float *parts) {
   long from = (long)blockIdx.x * PIECE, to = from + PIECE < N ? from + PIECE : N;
   for (int j = threadIdx.x; j < G * K; j += blockDim.x) {
     float sum = 0;
@@ -39,7 +39,7 @@ extern "C" __global__ void gate_dw(int N, int C, int G, int K, const float *dz, 
 }
 
 // A thread an element of dw [G*K].
-extern "C" __global__ void gate_dw_sums(int pieces, int GK, const float *parts, float *dw) {
+KERNEL gate_dw_sums(int pieces, int GK, const float *parts, float *dw) {
   int j = blockIdx.x * blockDim.x + threadIdx.x;
   if (j >= GK) return;
   float sum = 0;

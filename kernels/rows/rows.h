@@ -13,7 +13,7 @@
 //   act               the type of activations: float, or on the GPU with -DACT_BF16 bfloat16; sums are always float
 //
 // A put may be read by another of the team only after TEAM_SYNC().
-// On the GPU a source is compiled with -DTEAM and -DVL; with VL 4, n and all strides must be multiples of 4.
+// On the GPU a source is compiled with -DTEAM and -DVL (1, 4 or 8); n and all strides must be multiples of VL.
 #pragma once
 
 #ifndef __CUDACC__
@@ -83,6 +83,12 @@ ROW double row_dot_double(const float *a, const float *b, long n) {
 #endif
 
 #define ROW static __device__ __forceinline__
+// A kernel of row functions, in blocks of TEAM threads; for teams of a warp or less of any size up to 256.
+#if TEAM > 32
+#define KERNEL extern "C" __global__ void __launch_bounds__(TEAM)
+#else
+#define KERNEL extern "C" __global__ void
+#endif
 #ifdef ACT_BF16
 typedef bf16 act;
 #else
@@ -128,34 +134,68 @@ ROW vf vsqrt(vf a) { LANES(sqrtf(a.s[j])); }
 ROW vf vexp(vf a) { LANES(expf(a.s[j])); }
 ROW vf vtanh(vf a) { LANES(tanhf(a.s[j])); }
 
+// Stores of a whole vector. Assembly, since the compiler splits a plain store of four numbers into four of one where it
+// unrolls a loop.
+ROW void store_vector(float *p, float a, float b, float c, float d) {
+#ifdef EMULATED
+  *(float4 *)p = make_float4(a, b, c, d);
+#else
+  asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(p), "f"(a), "f"(b), "f"(c), "f"(d) : "memory");
+#endif
+}
+ROW void store_vector(bf16 *p, unsigned a, unsigned b) {
+#ifdef EMULATED
+  *(uint2 *)p = make_uint2(a, b);
+#else
+  asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(p), "r"(a), "r"(b) : "memory");
+#endif
+}
+ROW void store_vector(bf16 *p, unsigned a, unsigned b, unsigned c, unsigned d) {
+#ifdef EMULATED
+  *(uint4 *)p = make_uint4(a, b, c, d);
+#else
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(a), "r"(b), "r"(c), "r"(d) : "memory");
+#endif
+}
+
 ROW vf get(const float *p, long i) {
-#if VL == 4
+#if VL == 8
+  float4 v = *(const float4 *)(p + i), w = *(const float4 *)(p + i + 4);
+  return {v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w};
+#elif VL == 4
   float4 v = *(const float4 *)(p + i);
   return {v.x, v.y, v.z, v.w};
 #else
-  LANES(p[i + j]);
+  return {p[i]};
 #endif
 }
 ROW void put(float *p, long i, vf v) {
-#if VL == 4
-  *(float4 *)(p + i) = make_float4(v.s[0], v.s[1], v.s[2], v.s[3]);
+#if VL == 1
+  p[i] = v.s[0];
 #else
-  for (int j = 0; j < VL; j++) p[i + j] = v.s[j];
+  for (int j = 0; j < VL; j += 4) store_vector(p + i + j, v.s[j], v.s[j + 1], v.s[j + 2], v.s[j + 3]);
 #endif
 }
 ROW vf get(const bf16 *p, long i) {
-#if VL == 4
+#if VL == 8
+  uint4 v = *(const uint4 *)(p + i);
+  return {bf16_low(v.x), bf16_high(v.x), bf16_low(v.y), bf16_high(v.y),
+          bf16_low(v.z), bf16_high(v.z), bf16_low(v.w), bf16_high(v.w)};
+#elif VL == 4
   uint2 v = *(const uint2 *)(p + i);
   return {bf16_low(v.x), bf16_high(v.x), bf16_low(v.y), bf16_high(v.y)};
 #else
-  LANES(bf16_float(p[i + j]));
+  return {bf16_float(p[i])};
 #endif
 }
 ROW void put(bf16 *p, long i, vf v) {
-#if VL == 4
-  *(uint2 *)(p + i) = make_uint2(bf16_pair(v.s[0], v.s[1]), bf16_pair(v.s[2], v.s[3]));
+#if VL == 8
+  store_vector(p + i, bf16_pair(v.s[0], v.s[1]), bf16_pair(v.s[2], v.s[3]), bf16_pair(v.s[4], v.s[5]),
+               bf16_pair(v.s[6], v.s[7]));
+#elif VL == 4
+  store_vector(p + i, bf16_pair(v.s[0], v.s[1]), bf16_pair(v.s[2], v.s[3]));
 #else
-  for (int j = 0; j < VL; j++) p[i + j] = bf16_of(v.s[j]);
+  p[i] = bf16_of(v.s[0]);
 #endif
 }
 

@@ -2,6 +2,7 @@
 // stays the one in which tfjs asked.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { piecesOf, pieceTeam } from './kernels/team.js';
 import type { Grid } from './launch.js';
 import type { KernelSpec } from './modules.js';
 import type { ProductCall } from './products.js';
@@ -99,7 +100,18 @@ export class EnqueuingBackend extends tf.KernelBackend {
 
   /** Rounds `size` floats to bfloat16. */
   toHalf(size: number, from: number, to: number): void {
-    this.each({ source: 'cuda/moves.cu', name: 'to_bf16', types: 'ipp' }, size, [size, from, to]);
+    this.#convert('to_bf16', size, from, to);
+  }
+
+  /** Widens `size` bfloat16 numbers to float. */
+  fromHalf(size: number, from: number, to: number): void {
+    this.#convert('from_bf16', size, from, to);
+  }
+
+  #convert(name: string, size: number, from: number, to: number): void {
+    const { defines, threads } = pieceTeam(size, 2);
+    const spec = { source: 'cuda/elementwise.cu', name, types: 'lpp', defines };
+    this.launch(spec, piecesOf(size), threads, [size, from, to]);
   }
 
   override async time(work: () => void): Promise<{ kernelMs: number }> {

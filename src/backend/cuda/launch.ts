@@ -2,11 +2,16 @@
 // memory that never moves, so that a launch allocates nothing: CU_LAUNCH_PARAM_BUFFER_POINTER, cuda.h.
 
 import koffi from 'koffi';
+import { expect, UsageError } from '../../base/errors.js';
 import type { DriverApi } from './library.js';
 import { failure, OUT_OF_MEMORY_CODE } from './status.js';
 
 /** The most bytes of arguments that a kernel may have on every chip. */
 export const MAX_ARGUMENT_BYTES = 4096;
+
+/** The most blocks of a grid along x, and along y or z, on every chip (CUDA C++ Programming Guide, technical specifications). */
+const MAX_GRID_X = 2 ** 31 - 1;
+const MAX_GRID_YZ = 65_535;
 
 /** Types of a kernel's arguments: address, int, float, 64-bit integer. */
 export type ArgumentType = 'p' | 'i' | 'f' | 'l';
@@ -38,7 +43,7 @@ export interface Launcher {
   /**
    * @param threads of a block; @param shared bytes of dynamic shared memory
    * @param values as the kernel's types say
-   * @throws CudaError
+   * @throws UsageError when a size does not fit the kernel's argument or the grid, CudaError
    */
   launch(
     kernel: KernelFunction,
@@ -65,9 +70,15 @@ export function createLauncher(api: DriverApi, stream: number): Launcher {
     launch({ handle, name, types }, grid, threads, shared, values) {
       if (values.length !== types.length)
         throw new Error(`Expected ${types.length} arguments of kernel ${name}, got ${values.length}`);
-      slots[5] = BigInt(pack(view, types, values));
+      slots[5] = BigInt(pack(view, types, values, name));
       const [x, y = 1, z = 1] = typeof grid === 'number' ? [grid] : grid;
       if (x === 0 || y === 0 || z === 0) return;
+      expect(
+        x <= MAX_GRID_X && y <= MAX_GRID_YZ && z <= MAX_GRID_YZ,
+        () =>
+          `Expected a grid of at most ${MAX_GRID_X} x ${MAX_GRID_YZ} x ${MAX_GRID_YZ} blocks for kernel ${name}, ` +
+          `got ${x} x ${y} x ${z}; make batch or model smaller`,
+      );
       const code = api.cuLaunchKernel(handle, x, y, z, threads, 1, 1, shared, stream, 0, extraAddress);
       if (code !== 0) throw failure('driver', `cuLaunchKernel of ${name}`, code, adviceFor(code));
       launches++;
@@ -79,25 +90,37 @@ export function createLauncher(api: DriverApi, stream: number): Launcher {
 const adviceFor = (code: number) =>
   code === OUT_OF_MEMORY_CODE ? 'the driver ran out of memory; make batch or model smaller' : undefined;
 
-/** Writes `values` into `view`, each aligned to its own size; returns the bytes taken. */
-export function pack(view: DataView, types: string, values: readonly number[]): number {
+/**
+ * Writes `values` into `view`, each aligned to its own size; returns the bytes taken.
+ * @param kernel its name, for the error @throws UsageError when an integer does not fit
+ */
+export function pack(view: DataView, types: string, values: readonly number[], kernel = 'a kernel'): number {
   let at = 0;
   for (let i = 0; i < types.length; i++) {
     const value = values[i]!;
     const type = types.charCodeAt(i);
     if (type === LETTER.p || type === LETTER.l) {
+      if (!Number.isSafeInteger(value)) throw misfit(kernel, i, 'an integer of 53 bits', value);
       at = (at + 7) & ~7;
       view.setUint32(at, (value % 2 ** 32) >>> 0, true);
       view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
       at += 8;
     } else {
       if (type === LETTER.f) view.setFloat32(at, value, true);
-      else view.setInt32(at, value, true);
+      else {
+        if ((value | 0) !== value) throw misfit(kernel, i, 'an integer of 32 bits', value);
+        view.setInt32(at, value, true);
+      }
       at += 4;
     }
   }
   return at;
 }
+
+const misfit = (kernel: string, index: number, type: string, value: number) =>
+  new UsageError(
+    `Expected ${type} as argument ${index} of kernel ${kernel}, got ${value}; make batch or model smaller`,
+  );
 
 const LETTER = { p: 112, i: 105, f: 102, l: 108 };
 

@@ -93,7 +93,12 @@ describeCuda('a failing call', (device, backend) => {
 
   test('a kernel that reads beyond its memory is told at the next wait', () => {
     const launch = () =>
-      backend().launch({ source: 'cuda/moves.cu', name: 'to_bf16', types: 'ipp' }, 1, 32, [10, 0, 0]);
+      backend().launch(
+        { source: 'cuda/moves.cu', name: 'gather', types: 'iiiippp' },
+        1,
+        32,
+        [10, 1, 1, 1, 0, 0, 0],
+      );
     launch();
     expect(() => tf.neg(tf.ones([20])).dataSync()).toThrow(
       /CUDA_ERROR_ILLEGAL_ADDRESS \(700\): a kernel left its memory; the state of the GPU is lost/,

@@ -41,7 +41,7 @@ function check(
   const { q, k, v, dy } = stored;
   const sizesOf = [{ int: T }, { int: H }, { int: G }, { int: window }, { float: 1 / Math.sqrt(D) }];
   const launch = (heads: number, kernel: keyof typeof shared) => ({
-    grid: [blocks, heads, B],
+    grid: blocks * heads * B,
     block: threads,
     shared: shared[kernel],
   });
@@ -117,7 +117,7 @@ describeKernels('CUDA attention', (bench) => {
     const [y, lse] = [new Float32Array(T * D), new Float32Array(T)];
     const sizes = [{ int: T }, { int: 1 }, { int: 1 }, { int: 2 }, { float: 0.25 }];
     const program = bench().program('attention.cu', { D });
-    program.run('attention', { grid: [1, 1, 1], block: 128 }, [...sizes, q, k, v, y, lse]);
+    program.run('attention', { grid: 1, block: 128 }, [...sizes, q, k, v, y, lse]);
     const spoilt = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
     expect(spoilt).toEqual([3, 4, 5]);
   });

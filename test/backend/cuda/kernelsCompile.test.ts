@@ -1,14 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// NVRTC compiles every CUDA source for every chip, where it is at hand (nvrtc.ts). Nothing is run, so no GPU is needed.
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { candidates } from '../../../src/backend/cuda/find.js';
-import { isStandIn } from '../../cuda/device/device.js';
+import { findNvrtc, KERNELS, type Nvrtc } from './nvrtc.js';
 
-// NVRTC itself, where it is at hand ($TINYGPT_NVRTC: its files, separated by colons; else where the backend looks).
-// Nothing is run, so no GPU is needed.
-
-const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta.url));
 const CHIPS = [75, 80, 86, 89, 90, 100, 120];
 
 /** Macros that each source is compiled with. */
@@ -17,16 +13,25 @@ const VARIANTS: Record<string, string[][]> = {
   'attention.cu': [['D=32'], ['D=128'], ['D=256']],
   'attention_mma.cu': [['D=32', 'ACT_BF16'], ['D=64'], ['D=96', 'ACT_BF16'], ['D=128'], ['D=256']],
   'binary.cu': [['TYPE=float', 'RESULT=byte', 'EXPRESSION=u > v']],
-  'cross_entropy.cu': [['TEAM=256', 'VL=4'], ['ACT_BF16']],
-  'elementwise.cu': [['TEAM=256', 'VL=4', 'ACT_BF16']],
+  'cross_entropy.cu': [['TEAM=256', 'VL=4'], ['TEAM=1024'], ['VL=8', 'ACT_BF16']],
+  'elementwise.cu': [['TEAM=256', 'VL=8', 'ACT_BF16']],
   'embedding.cu': [['VL=4']],
   'moves.cu': [[]],
   'muon.cu': [['TEAM=256', 'VL=4', 'ACT_BF16']],
-  'norm.cu': [['TEAM=32', 'VL=4'], ['ACT_BF16']],
+  'norm.cu': [
+    ['TEAM=32', 'VL=4'],
+    ['VL=8', 'ACT_BF16'],
+  ],
   'reduce.cu': [[]],
-  'rotary.cu': [['TEAM=16', 'VL=4']],
+  'rotary.cu': [
+    ['TEAM=16', 'VL=4'],
+    ['TEAM=8', 'VL=8', 'ACT_BF16'],
+  ],
   'unary.cu': [['TYPE=float', 'RESULT=float', 'EXPRESSION=expf(v)']],
-  'value_embedding.cu': [['TEAM=32', 'VL=4']],
+  'value_embedding.cu': [
+    ['TEAM=32', 'VL=4'],
+    ['TEAM=16', 'VL=8', 'ACT_BF16'],
+  ],
 };
 
 /** What a block may have without asking, and what ptxas may keep outside of registers, bytes. */
@@ -51,67 +56,11 @@ function excessOf(report: string): string[] {
 const isWanted = (source: string, variant: number, chip: number) =>
   (source !== 'attention_mma.cu' || chip >= 80) && (variant === 0 || chip === 90);
 
-async function openNvrtc(path: string) {
-  const { default: koffi } = await import('koffi');
-  const library = koffi.load(path);
-  if (isStandIn(library)) throw new Error(`${path} is a stand-in`);
-  const bind = (name: string, ...types: string[]) => library.func(name, 'int', types);
-  const create = bind('nvrtcCreateProgram', 'void *', 'str', 'str', 'int', 'void *', 'void *');
-  const compileProgram = bind('nvrtcCompileProgram', 'uintptr_t', 'int', 'const char **');
-  const logSize = bind('nvrtcGetProgramLogSize', 'uintptr_t', 'void *');
-  const getLog = bind('nvrtcGetProgramLog', 'uintptr_t', 'void *');
-  const destroy = bind('nvrtcDestroyProgram', 'void *');
-  const countChips = bind('nvrtcGetNumSupportedArchs', 'void *');
-  const listChips = bind('nvrtcGetSupportedArchs', 'void *');
-  const count = new Int32Array(1);
-  countChips(count);
-  const chips = new Int32Array(count[0]!);
-  listChips(chips);
-  return {
-    chips: [...chips],
-    /** Compiles off the main thread; returns the compiler's messages where it fails, or what a kernel has too much of. */
-    async compile(source: string, defines: string[], chip: number): Promise<string> {
-      const program = new BigUint64Array(1);
-      create(program, readFileSync(join(KERNELS, 'cuda', source), 'utf8'), source, 0, null, null);
-      const options = [
-        `--gpu-architecture=sm_${chip}`,
-        '--std=c++17',
-        '--ptxas-options=-v',
-        ...['cuda', 'rows'].map((folder) => `--include-path=${join(KERNELS, folder)}`),
-        ...defines.map((each) => `--define-macro=${each}`),
-      ];
-      const code = await new Promise<number>((resolve, reject) => {
-        compileProgram.async(program[0], options.length, options, (error: Error | null, result: number) =>
-          error ? reject(error) : resolve(result),
-        );
-      });
-      const size = new BigUint64Array(1);
-      logSize(program[0], size);
-      const log = Buffer.alloc(Number(size[0]));
-      getLog(program[0], log);
-      destroy(program);
-      const report = log.toString();
-      const faults = code === 0 ? excessOf(report) : [`${code} ${report}`];
-      return faults.length === 0 ? '' : `${source} ${defines} sm_${chip}: ${faults.join('; ')}`;
-    },
-  };
-}
-
-/** The files to try: named ones, else the first of each major version that can be loaded. */
-async function findNvrtc() {
-  const named = process.env.TINYGPT_NVRTC?.split(delimiter).filter(Boolean);
-  const found = new Map<string, Awaited<ReturnType<typeof openNvrtc>>>();
-  const majors = new Set<number>();
-  for (const { path, major } of named?.map((path, i) => ({ path, major: -i })) ?? candidates('libnvrtc')) {
-    if (majors.has(major)) continue;
-    try {
-      found.set(path, await openNvrtc(path));
-      majors.add(major);
-    } catch (error) {
-      if (named) throw error;
-    }
-  }
-  return found;
+/** The compiler's messages where it fails, or what a kernel has too much of. */
+async function faultsOf({ build }: Nvrtc, source: string, defines: string[], chip: number): Promise<string> {
+  const { image, log } = await build(source, defines, chip);
+  const faults = image ? excessOf(log) : [log];
+  return faults.length === 0 ? '' : `${source} ${defines} sm_${chip}: ${faults.join('; ')}`;
 }
 
 const compilers = await findNvrtc();
@@ -122,10 +71,10 @@ test('every CUDA source has its macros here', () => {
 });
 
 if (compilers.size === 0) test.skip('NVRTC compiles every CUDA source (libnvrtc was not found)', () => {});
-for (const [path, { chips, compile }] of compilers)
+for (const [path, nvrtc] of compilers)
   describe(`${path.replace(/.*\//, '')} compiles every CUDA source`, () => {
     for (const chip of CHIPS) {
-      if (!chips.includes(chip)) {
+      if (!nvrtc.chips.includes(chip)) {
         test.skip(`for sm_${chip} (this version does not know it)`, () => {});
         continue;
       }
@@ -136,7 +85,7 @@ for (const [path, { chips, compile }] of compilers)
         const failures: string[] = [];
         const work = async () => {
           for (let job = jobs.pop(); job; job = jobs.pop())
-            failures.push(await compile(job.source, job.defines, chip));
+            failures.push(await faultsOf(nvrtc, job.source, job.defines, chip));
         };
         await Promise.all([work(), work()]);
         expect(failures.filter(Boolean)).toEqual([]);

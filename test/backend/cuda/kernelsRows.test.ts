@@ -9,6 +9,7 @@ const TEAMS = [
   { TEAM: 8, VL: 4 },
   { TEAM: 32, VL: 1 },
   { TEAM: 64, VL: 4 },
+  { TEAM: 8, VL: 8 },
 ];
 /** A grid that leaves some rows for a second turn. */
 const launchOf = (rows: number, { TEAM }: { TEAM: number }) => {
@@ -25,7 +26,7 @@ describeKernels('CUDA row kernels', (bench) => {
       [1, 1],
       [17, 3],
     ] as const) {
-      const C = width * (team.VL === 4 && width % 4 ? 4 : 1);
+      const C = width * (width % team.VL ? team.VL : 1);
       const [x, dy] = [numbers('x', N * C), numbers('dy', N * C)];
       const [y, dx, rstd] = [new Float32Array(N * C), new Float32Array(N * C), new Float32Array(N)];
       program.run('rms_norm', launchOf(N, team), [int(N), int(C), { float: EPSILON }, x, y, rstd]);
@@ -72,6 +73,7 @@ describeKernels('CUDA row kernels', (bench) => {
   test.each([
     { TEAM: 4, VL: 4, D: 24 },
     { TEAM: 32, VL: 1, D: 6 },
+    { TEAM: 4, VL: 8, D: 48 },
   ])('rotary embedding with the norm of heads, and its gradient, %j', ({ D, ...team }) => {
     const [B, T, H] = [2, 5, 3];
     const [N, half] = [B * T, D / 2];
@@ -110,6 +112,7 @@ describeKernels('CUDA row kernels', (bench) => {
   test.each([
     { TEAM: 8, VL: 4, C: 20, D: 8, K: 12 },
     { TEAM: 32, VL: 1, C: 7, D: 5, K: 3 },
+    { TEAM: 8, VL: 8, C: 24, D: 8, K: 16 },
   ])('gated value embedding and its gradient, %j', ({ C, D, K, ...team }) => {
     const [N, G] = [300, 2];
     const [v, ve, dy] = ['v', 've', 'dy'].map((name) => numbers(name, N * G * D)) as [
@@ -160,6 +163,7 @@ describeKernels('CUDA row kernels', (bench) => {
   test.each([
     { TEAM: 64, VL: 4, n: 4096 * 2 + 20 },
     { TEAM: 64, VL: 1, n: 4097 },
+    { TEAM: 64, VL: 8, n: 4096 + 24 },
   ])('squared ReLU and the residual mix with their gradients, %j', ({ n, ...team }) => {
     const program = bench().program('elementwise.cu', team);
     const [x, x0, dy] = ['x', 'x0', 'dy'].map((name) => numbers(name, n)) as [
@@ -184,6 +188,12 @@ describeKernels('CUDA row kernels', (bench) => {
       dx,
       x.map((each, i) => 2 * Math.max(each, 0) * dy[i]!),
     );
+
+    const [rounded, widened] = [new Uint16Array(n), new Float32Array(n)];
+    program.run('to_bf16', launch, [{ long: n }, dy, rounded]);
+    expect(rounded).toEqual(toBf16(dy));
+    program.run('from_bf16', launch, [{ long: n }, rounded, widened]);
+    expect(widened).toEqual(fromBf16(rounded));
 
     // In place and to another array.
     const total = Float32Array.from(x);
@@ -276,6 +286,7 @@ describeKernels('CUDA row kernels', (bench) => {
   test.each([
     { TEAM: 64, VL: 4, V: 100, cap: 15 },
     { TEAM: 32, VL: 1, V: 33, cap: 100 },
+    { TEAM: 64, VL: 8, V: 128, cap: 15 },
   ])('cross-entropy under the soft cap, with its gradient, %j', ({ V, cap, ...team }) => {
     const N = 9;
     const program = bench().program('cross_entropy.cu', team);

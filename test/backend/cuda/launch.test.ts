@@ -70,4 +70,29 @@ describe('arguments of a launch', () => {
     expect(launcher.count()).toBe(1);
     expect(calls).toHaveLength(1);
   });
+
+  test.each([
+    ['i', 2 ** 31],
+    ['i', -(2 ** 31) - 1],
+    ['i', 2 ** 32],
+    ['i', 1.5],
+    ['l', 2 ** 53],
+    ['p', Number.NaN],
+  ])('an integer that does not fit its argument is refused: %s %d', (type, value) => {
+    const view = new DataView(new ArrayBuffer(64));
+    expect(() => pack(view, type, [value], 'k')).toThrow(
+      /Expected an integer .* argument 0 of kernel k, got/,
+    );
+  });
+
+  test.each([[[2 ** 31, 1, 1]], [[1, 65_536, 1]], [[1, 1, 65_536]]] as [[number, number, number]][])(
+    'a grid beyond what chips have is refused: %j',
+    (grid) => {
+      const calls: unknown[] = [];
+      const api = { cuLaunchKernel: (...args: unknown[]) => calls.push(args) && 0 } as unknown as DriverApi;
+      const kernel = { handle: 1, name: 'k', types: 'i' };
+      expect(() => createLauncher(api, 0).launch(kernel, grid, 32, 0, [1])).toThrow('blocks for kernel k');
+      expect(calls).toEqual([]);
+    },
+  );
 });

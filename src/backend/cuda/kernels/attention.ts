@@ -77,7 +77,7 @@ const causalAttention: CudaKernel = ({ inputs, attrs, backend }) => {
   const arrays = [q, k, v, y, lse].map((tensor) => backend.address(tensor));
   backend.launch(
     { source, name: 'attention', types: 'iiiifppppp', defines: definesOf(D), shared: shared.forward },
-    [Math.ceil(T / own), H, B],
+    Math.ceil(T / own) * H * B,
     threads,
     [T, H, G, window, 1 / Math.sqrt(D), ...arrays],
   );
@@ -103,7 +103,7 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), at(lse), delta];
   backend.launch(
     { source, name: 'attention_grad_q', types: 'iiiifppppppp', defines: definesOf(D), shared: shared.gradQ },
-    [Math.ceil(T / own), H, B],
+    Math.ceil(T / own) * H * B,
     threads,
     [...common, at(dq)],
   );
@@ -115,7 +115,7 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
       defines: definesOf(D),
       shared: shared.gradKv,
     },
-    [Math.ceil(T / own), G, B],
+    Math.ceil(T / own) * G * B,
     threads,
     [...common, at(dk), at(dv)],
   );

@@ -21,8 +21,11 @@ export interface Team {
   blocks(rows: number): number;
 }
 
-/** Numbers moved at once where these are the lengths and strides of rows. */
-const vectorOf = (lengths: readonly number[]): number => (lengths.every((n) => n % 4 === 0) ? 4 : 1);
+/** Numbers moved at once, 16 bytes where these lengths and strides of rows allow; `each` bytes of the narrowest number. */
+function vectorOf(lengths: readonly number[], each = 4): number {
+  const divides = (vector: number) => lengths.every((n) => n % vector === 0);
+  return each === 2 && divides(8) ? 8 : divides(4) ? 4 : 1;
+}
 
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 
@@ -30,7 +33,7 @@ const teams = new Map<number, Team>();
 
 /** One object for each kind of team, so that the macros' text is made once. */
 function teamOf(size: number, vector: number): Team {
-  const key = 8 * size + vector;
+  const key = 16 * size + vector;
   let team = teams.get(key);
   if (!team) {
     const threads = size > 32 ? size : THREADS;
@@ -59,7 +62,7 @@ export function blockTeam(width: number): Team {
   return teamOf(width > 4 * WIDE ? 1024 : THREADS, vectorOf([width]));
 }
 
-/** A team of a whole block for pieces of a tensor, or of matrices, of n numbers. */
-export const pieceTeam = (n: number): Team => teamOf(THREADS, vectorOf([n]));
+/** A team of a whole block for pieces of a tensor, or of matrices, of n numbers; `each` bytes of the narrowest. */
+export const pieceTeam = (n: number, each?: number): Team => teamOf(THREADS, vectorOf([n], each));
 
 export const piecesOf = (n: number): number => Math.ceil(n / PIECE);
