@@ -3,8 +3,9 @@
 // `node build/bench/kernels.js [--json]`
 
 import * as tf from '@tensorflow/tfjs-core';
-import yargs from 'yargs';
 import { useBackend } from '../src/backend/index.js';
+import { flag } from '../src/cli/options.js';
+import { scriptOptions } from './scriptOptions.js';
 
 type Case = { name: string; run: () => tf.Tensor | tf.Tensor[] };
 
@@ -61,10 +62,7 @@ function processorMs(): number {
 }
 
 async function main(): Promise<void> {
-  const { json } = await yargs(process.argv.slice(2))
-    .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
-    .strict()
-    .parse();
+  const { json } = scriptOptions({ json: flag('print JSON', { default: false }) });
   await import('@tensorflow/tfjs-backend-wasm');
   await tf.setBackend('wasm');
   const all = cases();

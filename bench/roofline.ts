@@ -9,15 +9,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
-import yargs from 'yargs';
 import { useBackend } from '../src/backend/index.js';
 import type { NativeBackend } from '../src/backend/native/backend.js';
 import { compileKernels } from '../src/backend/native/compile.js';
 import { setThreads, threadsInUse } from '../src/backend/native/threads.js';
-import { precisionChoice } from '../src/cli/backendOptions.js';
 import { reportError } from '../src/cli/cli.js';
+import { choice, flag, integer, number, text } from '../src/cli/options.js';
 import { resolveConfig } from '../src/train/config.js';
 import { measureTraining } from '../src/train/measure.js';
+import { PRESET_NAMES } from '../src/train/presets.js';
+import { scriptOptions } from './scriptOptions.js';
 import { benchConfig, SHAPES } from './shapes.js';
 
 type Sizes = number[];
@@ -123,19 +124,16 @@ async function measurePeaks(precision: string, threads: number): Promise<{ flops
 }
 
 async function main(): Promise<void> {
-  const args = await yargs(process.argv.slice(2))
-    .options({
-      precision: { type: 'string', default: 'fp32' },
-      preset: { type: 'string', default: 'cpu' },
-      shape: { type: 'string', describe: `${Object.keys(SHAPES).join(', ')}: instead of the preset's sizes` },
-      seconds: { type: 'number', default: 4, describe: 'of timed steps' },
-      threads: { type: 'number', describe: 'default: all cores' },
-      python: { type: 'string', describe: 'a Python with numpy and torch, to measure their products too' },
-      json: { type: 'boolean', default: false },
-    })
-    .strict()
-    .parseAsync();
-  const { precision, device } = await useBackend('native', precisionChoice(args.precision));
+  const args = scriptOptions({
+    precision: choice(['fp32', 'bf16'], 'fp32 or bf16', { default: 'fp32' }),
+    preset: choice(PRESET_NAMES, 'preset', { default: 'cpu' }),
+    shape: choice(Object.keys(SHAPES), `${Object.keys(SHAPES).join(', ')}: instead of the preset's sizes`),
+    seconds: number('seconds of timed steps', { default: 4, above: 0 }),
+    threads: integer('threads (default: all cores)', { min: 1 }),
+    python: text('a Python with numpy and torch, to measure their matmuls too'),
+    json: flag('print JSON', { default: false }),
+  });
+  const { precision, device } = await useBackend('native', { precision: args.precision });
   if (args.threads !== undefined) setThreads(args.threads);
   const threads = threadsInUse();
   const peaks = await measurePeaks(precision, threads);

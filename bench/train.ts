@@ -4,15 +4,16 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import yargs from 'yargs';
-import { probeBackends, useBackend } from '../src/backend/index.js';
+import { BACKEND_NAMES, probeBackends, useBackend } from '../src/backend/index.js';
 import { setThreads } from '../src/backend/native/threads.js';
-import { backendChoice, precisionChoice } from '../src/cli/backendOptions.js';
 import { reportError } from '../src/cli/cli.js';
+import { choice, flag, integer, number, text } from '../src/cli/options.js';
 import { windowSizes } from '../src/model/config.js';
 import { type ResolvedConfig, resolveConfig } from '../src/train/config.js';
 import { measureTraining } from '../src/train/measure.js';
+import { PRESET_NAMES } from '../src/train/presets.js';
 import { watchResidentMemory } from './peakMemory.js';
+import { scriptOptions } from './scriptOptions.js';
 import { benchConfig, SHAPES } from './shapes.js';
 
 type Peer = { variant: string; tokens_per_second: number; resident_mb: number | null };
@@ -56,31 +57,30 @@ function measurePeer(
 }
 
 async function main(): Promise<void> {
-  const args = await yargs(process.argv.slice(2))
-    .options({
-      backend: { type: 'string', default: 'auto', describe: 'a backend, auto, or all that are present' },
-      precision: { type: 'string', default: 'fp32' },
-      preset: { type: 'string', default: 'cpu' },
-      shape: { type: 'string', describe: `${Object.keys(SHAPES).join(', ')}: instead of the preset's sizes` },
-      peer: { type: 'string', choices: ['none', 'pytorch'] as const, default: 'none' },
-      python: { type: 'string', default: 'python3', describe: 'a Python with torch' },
-      seconds: { type: 'number', default: 10, describe: 'of timed steps, ours and each variant of the peer' },
-      threads: { type: 'number', default: availableParallelism() },
-      json: { type: 'boolean', default: false },
-    })
-    .strict()
-    .parseAsync();
+  const args = scriptOptions({
+    backend: choice(['auto', 'all', ...BACKEND_NAMES], 'a backend, auto, or all that are present', {
+      default: 'auto',
+    }),
+    precision: choice(['fp32', 'bf16'], 'fp32 or bf16', { default: 'fp32' }),
+    preset: choice(PRESET_NAMES, 'preset', { default: 'cpu' }),
+    shape: choice(Object.keys(SHAPES), `${Object.keys(SHAPES).join(', ')}: instead of the preset's sizes`),
+    peer: choice(['none', 'pytorch'], 'none or pytorch', { default: 'none' }),
+    python: text('a Python with torch', { default: 'python3' }),
+    seconds: number('seconds of timed steps, ours and each variant of the peer', { default: 10, above: 0 }),
+    threads: integer('threads', { default: availableParallelism(), min: 1 }),
+    json: flag('print JSON', { default: false }),
+  });
   const config = benchConfig(args.preset, args.shape);
   const resolved = resolveConfig(config);
   const probes = args.backend === 'all' ? (await probeBackends()).filter((probe) => probe.available) : [];
-  const names = args.backend === 'all' ? probes.map((probe) => probe.name) : [backendChoice(args.backend)];
+  const names = args.backend === 'all' ? probes.map((probe) => probe.name) : [args.backend];
   const peer =
     args.peer === 'none'
       ? undefined
       : measurePeer(resolved, { ...args, windows: windowSizes(resolved.model) });
   if (typeof peer === 'string') process.stderr.write(`PyTorch skipped: ${peer}\n`);
   for (const name of names) {
-    const backend = await useBackend(name, precisionChoice(args.precision));
+    const backend = await useBackend(name, { precision: args.precision });
     if (backend.name === 'native') setThreads(args.threads);
     const grown = watchResidentMemory();
     const ours = await measureTraining(resolved, args);

@@ -4,9 +4,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import yargs from 'yargs';
-import { useBackend } from '../src/backend/index.js';
+import { scriptOptions } from '../bench/scriptOptions.js';
+import { BACKEND_NAMES, useBackend } from '../src/backend/index.js';
 import { deviceMemory } from '../src/backend/memory.js';
+import { choice, integer, text } from '../src/cli/options.js';
 import { openSource, prepareDataset } from '../src/data/index.js';
 import { renderSvg } from '../src/report/svg.js';
 import { presetConfig } from '../src/train/presets.js';
@@ -15,17 +16,14 @@ import { randomSampler } from '../src/tune/samplers/random.js';
 import { createStudy } from '../src/tune/study.js';
 import { trainCheck, trainObjective } from '../src/tune/trainObjective.js';
 
-const args = await yargs(process.argv.slice(2))
-  .options({
-    trials: { type: 'number', default: 1000 },
-    backend: { type: 'string', default: 'auto' },
-    steps: { type: 'number', default: 3, describe: 'of a trial' },
-    out: { type: 'string', default: 'experiments/results' },
-  })
-  .strict()
-  .parseAsync();
+const args = scriptOptions({
+  trials: integer('trials', { default: 1000, min: 1 }),
+  backend: choice(['auto', ...BACKEND_NAMES], 'backend', { default: 'auto' }),
+  steps: integer('steps of a trial', { default: 3, min: 1 }),
+  out: text('folder of the results', { default: 'experiments/results' }),
+});
 
-const backend = await useBackend(args.backend as 'auto');
+const backend = await useBackend(args.backend);
 const folder = mkdtempSync(join(tmpdir(), 'tinygpt-many-'));
 const source = await openSource({ bundled: 1 }, { cacheFolder: folder });
 const data = await prepareDataset({ source, vocabSize: 256, cacheFolder: folder });

@@ -4,22 +4,20 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import yargs from 'yargs';
+import { scriptOptions } from '../bench/scriptOptions.js';
 import { useBackend } from '../src/backend/index.js';
+import { integer, text } from '../src/cli/options.js';
 import { openSource, prepareDataset } from '../src/data/index.js';
 import { presetConfig } from '../src/train/presets.js';
 import { train } from '../src/train/trainer.js';
 
-const args = await yargs(process.argv.slice(2))
-  .options({
-    seeds: { type: 'number', default: 3 },
-    tokens: { type: 'number', default: 2 ** 21, describe: 'a run' },
-    text: { type: 'string', describe: '.txt, .jsonl or .parquet file (default: the bundled stories)' },
-    column: { type: 'string', describe: 'parquet column or jsonl field of the text' },
-    out: { type: 'string', default: 'experiments/results' },
-  })
-  .strict()
-  .parseAsync();
+const args = scriptOptions({
+  seeds: integer('seeds of each precision', { default: 3, min: 1 }),
+  tokens: integer('tokens of a run', { default: 2 ** 21, min: 1 }),
+  text: text('.txt, .jsonl or .parquet file (default: the bundled stories)'),
+  column: text('parquet column or jsonl field of the text'),
+  out: text('folder of the results', { default: 'experiments/results' }),
+});
 
 const config = presetConfig('cpu');
 const source = await openSource({

@@ -1,5 +1,5 @@
 // The proof of the cuda backend on a GPU, in one command, for whoever has one at hand:
-// `npm run build && node build/experiments/gpu/run.js [--device 0] [--golden FILE...]`
+// `npm run build && node build/experiments/gpu/run.js [--device 0] [--golden FILE]...`
 // 1. golden runs replayed in fp32 and bf16; 2. random models of other sizes beside a backend of the processor; 3. both, and
 // the kernels' tests, under compute-sanitizer where it is installed; 4. a training run on the `autoresearch` preset in bf16:
 // tokens/s, MFU, peak memory; 5. 200 trials in one process, every tenth without memory.
@@ -10,14 +10,15 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import yargs from 'yargs';
+import { scriptOptions } from '../../bench/scriptOptions.js';
 import { currentSession } from '../../src/backend/cuda/driver.js';
 import type { Session } from '../../src/backend/cuda/session.js';
 import { fallbacks, resetFallbacks } from '../../src/backend/fallbacks.js';
 import { describeMachine, type Precision, useBackend } from '../../src/backend/index.js';
 import { deviceMemory } from '../../src/backend/memory.js';
-import { messageOf, TrainingError } from '../../src/base/errors.js';
+import { expect, messageOf, TrainingError } from '../../src/base/errors.js';
 import { randomStream } from '../../src/base/random.js';
+import { flag, integer, many, number, text } from '../../src/cli/options.js';
 import { openSource, prepareDataset } from '../../src/data/index.js';
 import { estimateMemory } from '../../src/model/memory.js';
 import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
@@ -31,19 +32,21 @@ import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../../src/ver
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PARTS = ['verify', 'random', 'sanitizer', 'train', 'trials'] as const;
 
-const args = await yargs(process.argv.slice(2))
-  .options({
-    device: { type: 'number', default: 0 },
-    parts: { type: 'string', array: true, default: [...PARTS], choices: PARTS },
-    golden: { type: 'string', array: true, describe: 'more golden files' },
-    models: { type: 'number', default: 10, describe: 'random ones of each size and precision' },
-    seconds: { type: 'number', default: 300, describe: 'of training' },
-    trials: { type: 'number', default: 200 },
-    small: { type: 'boolean', default: false },
-    out: { type: 'string', default: join(ROOT, 'experiments', 'results', 'gpu') },
-  })
-  .strict()
-  .parseAsync();
+const args = scriptOptions({
+  device: integer('number of the GPU', { default: 0, min: 0 }),
+  parts: text('parts to run, separated by commas', { default: PARTS.join(',') }),
+  golden: many('another golden file; may be repeated', 'file'),
+  models: integer('random models of each size and precision', { default: 10, min: 1 }),
+  seconds: number('seconds of training', { default: 300, above: 0 }),
+  trials: integer('trials', { default: 200, min: 1 }),
+  small: flag('tiny sizes', { default: false }),
+  out: text('folder of the results', { default: join(ROOT, 'experiments', 'results', 'gpu') }),
+});
+const chosenParts = args.parts.split(',') as (typeof PARTS)[number][];
+expect(
+  chosenParts.every((part) => PARTS.includes(part)),
+  () => `Expected --parts among ${PARTS.join(', ')}, got ${args.parts}`,
+);
 
 process.env.TINYGPT_CUDA_DEVICE = `${args.device}`;
 const folder = join(ROOT, 'test', 'golden', 'gpt');
@@ -51,7 +54,7 @@ const golden = [
   ...readdirSync(folder)
     .filter((name) => name.endsWith('.safetensors'))
     .map((name) => join(folder, name)),
-  ...(args.golden ?? []),
+  ...args.golden,
 ];
 const scratch = mkdtempSync(join(tmpdir(), 'tinygpt-gpu-'));
 mkdirSync(args.out, { recursive: true });
@@ -63,7 +66,7 @@ const machine = { ...(await describeMachine()), device: info.device, version: in
 
 /** Writes what a part found, also when it failed. */
 async function part(name: (typeof PARTS)[number], run: () => Promise<object>): Promise<void> {
-  if (!args.parts.includes(name)) return;
+  if (!chosenParts.includes(name)) return;
   process.stderr.write(`${name}...\n`);
   let result: object;
   try {

@@ -47,3 +47,15 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
   return code !== undefined && codes.includes(code);
 }
+
+/** True for errors of the operating system: a code, and the call that failed. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+/** `Cannot open PATH: name too long (ENAMETOOLONG)`. */
+export function systemErrorMessage({ code, syscall, path, message }: NodeJS.ErrnoException): string {
+  const reason = /^\w+: (.*?), /.exec(message)?.[1] ?? message;
+  const shown = path !== undefined && path.length > 200 ? `${path.slice(0, 200)}...` : path;
+  return `Cannot ${[syscall, shown].filter(Boolean).join(' ')}: ${reason} (${code})`;
+}

@@ -1,32 +1,36 @@
 // tinygpt bench: how fast this machine trains, a backend at a time.
 
-import type { Argv } from 'yargs';
-import { describeFallbacks, fallbacks, probeBackends, resetFallbacks, useBackend } from '../backend/index.js';
+import {
+  BACKEND_NAMES,
+  describeFallbacks,
+  fallbacks,
+  probeBackends,
+  resetFallbacks,
+  useBackend,
+} from '../backend/index.js';
 import { flopsPerToken } from '../model/flops.js';
 import { resolveConfig } from '../train/config.js';
 import { measureTraining } from '../train/measure.js';
-import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice } from './backendOptions.js';
+import { choice, command, flag, number, type ValuesOf } from './options.js';
 import { configFromArguments, SETTING_OPTIONS } from './settings.js';
 import { byteSize, thousands } from './terminal.js';
 
-export const benchOptions = (yargs: Argv) =>
-  yargs.options(SETTING_OPTIONS).options({
-    backend: { type: 'string', default: 'all', describe: 'a backend, auto, or all that work here' },
-    precision: { type: 'string', describe: 'fp32 or bf16, where the backend has it' },
-    device: BACKEND_OPTIONS.device,
-    seconds: { type: 'number', default: 10, describe: 'of timed steps on each backend' },
-    json: { type: 'boolean', default: false, describe: 'print one JSON object a backend' },
-  });
+const OPTIONS = {
+  ...SETTING_OPTIONS,
+  backend: choice(['all', 'auto', ...BACKEND_NAMES], 'a backend, auto, or all that work here', {
+    default: 'all',
+  }),
+  precision: BACKEND_OPTIONS.precision,
+  device: BACKEND_OPTIONS.device,
+  seconds: number('seconds of timed steps on each backend', { default: 10, above: 0 }),
+  json: flag('print one JSON object a backend', { default: false }),
+};
+
+export const benchCommand = command({ options: OPTIONS, run: runBench });
 
 /** Runs the command; resolves to the exit code. */
-export async function benchCommand(
-  args: Record<string, unknown> & {
-    backend: string;
-    device?: number | undefined;
-    seconds: number;
-    json: boolean;
-  },
-): Promise<number> {
+async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   const { preset, config } = configFromArguments(args, 'cpu');
   const resolved = resolveConfig(config);
   // A numbered GPU is the cuda backend's: all others would compute elsewhere.
@@ -35,7 +39,7 @@ export async function benchCommand(
     ? (await probeBackends()).filter((probe) => probe.available).map((probe) => probe.name)
     : [backendChoice(args.backend === 'all' ? 'auto' : args.backend, args.device)];
   for (const name of names) {
-    const backend = await useBackend(name, precisionChoice(args.precision));
+    const backend = await useBackend(name, { precision: args.precision });
     resetFallbacks();
     const { tokensPerSecond, stepSeconds, peakBytes } = await measureTraining(resolved, args);
     const gflops = (tokensPerSecond * flopsPerToken(resolved.model)) / 1e9;

@@ -1,78 +1,49 @@
-// Parses the command line, runs a command and turns errors into one line and an exit code:
+// Finds the command, reads its options, runs it, and turns errors into one line and an exit code:
 // 2 for a mistake in what was asked, 1 for a failure on the way, 130 after Ctrl-C.
 
 import { readFileSync } from 'node:fs';
-import yargs, { type Argv } from 'yargs';
-import { messageOf, UsageError } from '../base/errors.js';
+import { isSystemError, messageOf, systemErrorMessage, UsageError } from '../base/errors.js';
+import { suggestion } from '../base/names.js';
+import { type Command, describeOptions, readOptions, twoColumns } from './options.js';
 
-type Command = { options: (yargs: Argv) => Argv; run: (args: never) => Promise<number> };
+type Entry = { describe: string; load: () => Promise<Command<never, never>> };
+const entry = (describe: string, load: () => Promise<unknown>): Entry => ({ describe, load }) as Entry;
 
 /** Loaded when asked for: a command starts without the libraries of the others. */
-const COMMANDS: Record<string, { describe: string; load: () => Promise<Command> }> = {
-  train: {
-    describe: 'train a model and tell a story',
-    load: async () => {
-      const { trainOptions: options, trainCommand: run } = await import('./trainCommand.js');
-      return { options, run };
-    },
-  },
-  tune: {
-    describe: 'search hyperparameters',
-    load: async () => {
-      const { tuneOptions: options } = await import('./tuneOptions.js');
-      const { tuneCommand: run } = await import('./tuneCommand.js');
-      return { options, run };
-    },
-  },
-  'sample <checkpoint>': {
-    describe: 'write text with a trained model',
-    load: async () => {
-      const { sampleOptions: options, sampleCommand: run } = await import('./sampleCommand.js');
-      return { options, run };
-    },
-  },
-  'report <study>': {
-    describe: 'make the report of a study again',
-    load: async () => {
-      const { reportOptions: options, reportCommand: run } = await import('./reportCommand.js');
-      return { options, run };
-    },
-  },
-  prepare: {
-    describe: 'train the tokenizer and cache the tokens',
-    load: async () => {
-      const { prepareOptions: options, prepareCommand: run } = await import('./prepareCommand.js');
-      return { options, run };
-    },
-  },
-  bench: {
-    describe: 'how fast this machine trains, a backend at a time',
-    load: async () => {
-      const { benchOptions: options, benchCommand: run } = await import('./benchCommand.js');
-      return { options, run };
-    },
-  },
-  doctor: {
-    describe: 'what this machine can do, and what is missing',
-    load: async () => {
-      const { doctorOptions: options, doctorCommand: run } = await import('./doctorCommand.js');
-      return { options, run };
-    },
-  },
-  'setup <what>': {
-    describe: 'get a backend ready that needs more than npm install',
-    load: async () => {
-      const { setupOptions: options, setupCommand: run } = await import('./setupCommand.js');
-      return { options, run };
-    },
-  },
-  'verify [files..]': {
-    describe: 'replay golden files, or compare a backend with another on random models',
-    load: async () => {
-      const { verifyOptions: options, verifyCommand: run } = await import('./verifyCommand.js');
-      return { options, run };
-    },
-  },
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  train: entry(
+    'train a model and print a sample',
+    async () => (await import('./trainCommand.js')).trainCommand,
+  ),
+  tune: entry('search hyperparameters', async () => (await import('./tuneCommand.js')).tuneCommand),
+  sample: entry(
+    'generate text with a trained model',
+    async () => (await import('./sampleCommand.js')).sampleCommand,
+  ),
+  report: entry(
+    'write the report of a study again',
+    async () => (await import('./reportCommand.js')).reportCommand,
+  ),
+  prepare: entry(
+    'train the tokenizer and cache the tokens',
+    async () => (await import('./prepareCommand.js')).prepareCommand,
+  ),
+  bench: entry(
+    'measure training speed, backend by backend',
+    async () => (await import('./benchCommand.js')).benchCommand,
+  ),
+  doctor: entry(
+    'show which backends work here and what is missing',
+    async () => (await import('./doctorCommand.js')).doctorCommand,
+  ),
+  setup: entry(
+    'install what a backend needs besides npm install',
+    async () => (await import('./setupCommand.js')).setupCommand,
+  ),
+  verify: entry(
+    'replay golden files, or compare two backends on random models',
+    async () => (await import('./verifyCommand.js')).verifyCommand,
+  ),
 };
 
 /**
@@ -81,34 +52,19 @@ const COMMANDS: Record<string, { describe: string; load: () => Promise<Command> 
  * @returns the exit code
  */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  let exitCode = 0;
-  let parser: Argv = yargs()
-    .scriptName('tinygpt')
-    .usage('$0 <command>\n\nTrain tiny GPTs and tune their hyperparameters.');
-  for (const [name, { describe, load }] of Object.entries(COMMANDS))
-    parser = parser.command(
-      name,
-      describe,
-      async (command) => (await load()).options(command),
-      async (args) => {
-        exitCode = await (await load()).run(args as never);
-      },
-    );
-  parser = parser
-    .demandCommand(1, 'Expected a command')
-    .strict()
-    .recommendCommands()
-    .middleware(checkArguments, true)
-    .version(packageVersion())
-    .wrap(Math.min(110, process.stdout.columns || 110))
-    .exitProcess(false)
-    .showHelpOnFail(false)
-    .fail((message, error) => {
-      throw error ?? new UsageError(`${message}; see tinygpt --help`);
-    });
   try {
-    await parser.parseAsync([...argv]);
-    return exitCode;
+    const [first, ...rest] = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
+    if (first === undefined || first === '--help' || first === '-h') return print(overview());
+    if (first === '--version') return print(packageVersion());
+    if (!Object.hasOwn(COMMANDS, first))
+      throw new UsageError(
+        first.startsWith('-')
+          ? `Expected a command before ${first}; see tinygpt --help`
+          : `Unknown command ${first}${suggestion(first, Object.keys(COMMANDS), '; see tinygpt --help')}`,
+      );
+    const command: Command = await COMMANDS[first]!.load();
+    const args = readOptions(rest, command.options, command.positionals);
+    return args ? await command.run(args) : print(commandHelp(first, command));
   } catch (error) {
     return reportError(error);
   }
@@ -116,11 +72,13 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 
 /** Prints one line about an error. @returns the exit code */
 export function reportError(error: unknown): number {
-  const known = error as { exitCode?: number };
-  process.stderr.write(`error: ${messageOf(error).replace(/\s*\n\s*/g, ' ')}\n`);
+  const known = (error as { exitCode?: number } | null | undefined)?.exitCode;
+  const system = known === undefined && isSystemError(error);
+  const message = system ? systemErrorMessage(error) : messageOf(error);
+  process.stderr.write(`error: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
   if (process.env.TINYGPT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  else if (known.exitCode === undefined) process.stderr.write('(TINYGPT_DEBUG=1 shows where it came from)\n');
-  return known.exitCode ?? 1;
+  else if (known === undefined && !system) process.stderr.write('(TINYGPT_DEBUG=1 shows the stack trace)\n');
+  return known ?? 1;
 }
 
 /** The version in package.json. */
@@ -129,14 +87,35 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
-/** Options that may be given more than once. */
-const LISTS = ['_', 'files', 'fix'];
+function print(output: string): number {
+  process.stdout.write(`${output}\n`);
+  return 0;
+}
 
-function checkArguments(args: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(args)) {
-    if (typeof value === 'number' && Number.isNaN(value))
-      throw new UsageError(`Expected a number for --${name}`);
-    if (Array.isArray(value) && !LISTS.includes(name))
-      throw new UsageError(`Expected --${name} once, got ${value.join(' and ')}`);
-  }
+const columns = () => Math.min(110, process.stdout.columns || 110);
+
+const overview = (): string =>
+  [
+    'Train tiny GPTs and tune their hyperparameters.',
+    'Usage: tinygpt <command> [options]',
+    `Commands:\n${twoColumns(
+      Object.entries(COMMANDS).map(([name, { describe }]) => [name, describe]),
+      columns(),
+    )}`,
+    'tinygpt <command> --help lists the options of a command; tinygpt --version shows the version.\n' +
+      'Start with: tinygpt train',
+  ].join('\n\n');
+
+function commandHelp(name: string, { options, positionals = {}, examples = [] }: Command): string {
+  const words = Object.entries(positionals).map(([word, option]) => {
+    const shown = option.many ? `${word}...` : word;
+    return 'default' in option ? `[${shown}]` : `<${shown}>`;
+  });
+  const { describe } = COMMANDS[name]!;
+  return [
+    `Usage: ${['tinygpt', name, ...words].join(' ')} [options]`,
+    `${describe[0]!.toUpperCase()}${describe.slice(1)}.`,
+    describeOptions(options, positionals, columns()),
+    ...(examples.length > 0 ? [`Examples:\n${twoColumns(examples, columns())}`] : []),
+  ].join('\n\n');
 }

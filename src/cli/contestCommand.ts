@@ -25,15 +25,10 @@ const FRESH_SEED = 1000;
 type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
 
 /** Runs the command; resolves to the exit code. */
-export async function contestCommand(args: TuneArguments): Promise<number> {
+export async function runContest(args: TuneArguments): Promise<number> {
   const samplers = splitNames(args.contest ?? '');
   expect(samplers.length > 0, () => `Expected --contest to name samplers, got "${args.contest}"`);
   for (const name of samplers) samplerByName(name);
-  for (const name of ['seeds', 'repeats'] as const)
-    expect(
-      Number.isInteger(args[name]) && args[name] >= 1,
-      () => `Expected --${name} to be an integer >= 1, got ${args[name]}`,
-    );
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>

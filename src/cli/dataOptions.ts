@@ -8,48 +8,29 @@ import {
   readTokenizerFile,
   type SourceSpec,
 } from '../data/index.js';
+import { group, integer, number, text, type ValuesOf } from './options.js';
 import { byteSize, type ProgressLine, thousands } from './terminal.js';
 
-/** yargs options of a corpus. */
+/** Options of a corpus. */
 export const DATA_OPTIONS = {
-  bundled: { type: 'number', describe: 'MB of generated stories (the default data, 16)', group: 'Data:' },
-  text: { type: 'string', describe: '.txt, .jsonl or .parquet file, or a folder of them', group: 'Data:' },
-  'val-text': {
-    type: 'string',
-    describe: 'validation text (default: the last part of --text)',
-    group: 'Data:',
-  },
-  column: { type: 'string', describe: 'parquet column or jsonl field of the text', group: 'Data:' },
-  hub: { type: 'string', describe: 'data set of the Hugging Face hub to download', group: 'Data:' },
-  shards: { type: 'number', describe: 'training shards to download (climbmix)', group: 'Data:' },
-  tokenizer: {
-    type: 'string',
-    describe: 'tokenizer.json or tiktoken file to use instead of training one',
-    group: 'Data:',
-  },
-  'cache-folder': {
-    type: 'string',
-    describe: 'where prepared data is kept (default $TINYGPT_CACHE or ~/.cache/tinygpt)',
-    group: 'Data:',
-  },
-  threads: {
-    type: 'number',
-    describe: 'threads that prepare data and that the native backend computes with',
-  },
-} as const;
+  ...group('Data:', {
+    bundled: number('MB of generated stories (the default data, 16)', { above: 0 }),
+    text: text('.txt, .jsonl or .parquet file, or a folder of them', { placeholder: 'path' }),
+    valText: text('validation text (default: the last part of --text)', { placeholder: 'path' }),
+    column: text('parquet column or jsonl field of the text', { placeholder: 'name' }),
+    hub: text('data set of the Hugging Face hub to download', { placeholder: 'owner/name' }),
+    shards: integer('training shards to download (climbmix)', { min: 1 }),
+    tokenizer: text('tokenizer.json or tiktoken file to use instead of training one', {
+      placeholder: 'file',
+    }),
+    cacheFolder: text('where prepared data is kept (default $TINYGPT_CACHE or ~/.cache/tinygpt)', {
+      placeholder: 'folder',
+    }),
+  }),
+  threads: integer('threads that prepare data and that the native backend computes with', { min: 1 }),
+};
 
-/** What yargs makes of DATA_OPTIONS. */
-export interface DataArguments {
-  bundled?: number | undefined;
-  text?: string | undefined;
-  valText?: string | undefined;
-  column?: string | undefined;
-  hub?: string | undefined;
-  shards?: number | undefined;
-  tokenizer?: string | undefined;
-  cacheFolder?: string | undefined;
-  threads?: number | undefined;
-}
+export type DataArguments = ValuesOf<typeof DATA_OPTIONS>;
 
 /** The part of the arguments that names the corpus. */
 export function sourceSpec(args: DataArguments): SourceSpec {

@@ -1,6 +1,5 @@
 // tinygpt doctor: the machine, each backend, what is missing and the command that mends it.
 
-import type { Argv } from 'yargs';
 import {
   type BackendName,
   byPreference,
@@ -10,12 +9,14 @@ import {
   probeBackends,
 } from '../backend/index.js';
 import { defaultCacheFolder } from '../base/files.js';
+import { command, flag, type ValuesOf } from './options.js';
 
-export const doctorOptions = (yargs: Argv) =>
-  yargs.options({ json: { type: 'boolean', default: false, describe: 'print one JSON object' } });
+const OPTIONS = { json: flag('print one JSON object', { default: false }) };
+
+export const doctorCommand = command({ options: OPTIONS, run: runDoctor });
 
 /** Runs the command; resolves to the exit code: 1 when no backend can be used. */
-export async function doctorCommand(args: { json: boolean }): Promise<number> {
+async function runDoctor(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   const machine = await describeMachine();
   const backends = await probeBackends();
   let chosen: BackendName | null = null;

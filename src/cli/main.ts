@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 // The tinygpt command.
 
-import { runCli } from './cli.js';
-import { outliveReaders } from './terminal.js';
+import { runMain } from './process.js';
 
-outliveReaders();
-process.exitCode = await runCli(process.argv.slice(2));
+await runMain(process.argv.slice(2));

@@ -1,31 +1,25 @@
 // tinygpt prepare: trains the tokenizer and writes token shards into the cache, once.
 
-import type { Argv } from 'yargs';
 import { writeTokenizerFile } from '../data/index.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
-import { DATA_OPTIONS, type DataArguments, describeData, openData, sourceSpec } from './dataOptions.js';
+import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
+import { choice, command, flag, integer, text, type ValuesOf } from './options.js';
 import { abortOnInterrupt, openProgress } from './terminal.js';
 
-export const prepareOptions = (yargs: Argv) =>
-  yargs.options(DATA_OPTIONS).options({
-    preset: { type: 'string', default: 'tinystories', describe: `vocabulary of ${PRESET_NAMES.join(', ')}` },
-    'vocab-size': { type: 'number', describe: 'ids in the vocabulary; 256 = plain bytes' },
-    export: {
-      type: 'string',
-      describe: 'also write the tokenizer here: .json for Hugging Face, else tiktoken ranks',
-    },
-    json: { type: 'boolean', default: false, describe: 'print one JSON object' },
-  });
+const OPTIONS = {
+  ...DATA_OPTIONS,
+  preset: choice(PRESET_NAMES, `vocabulary of ${PRESET_NAMES.join(', ')}`, { default: 'tinystories' }),
+  vocabSize: integer('ids in the vocabulary; 256 = plain bytes', { min: 1 }),
+  export: text('also write the tokenizer here: .json for Hugging Face, else tiktoken ranks', {
+    placeholder: 'file',
+  }),
+  json: flag('print one JSON object', { default: false }),
+};
+
+export const prepareCommand = command({ options: OPTIONS, run: runPrepare });
 
 /** Runs the command; resolves to the exit code. */
-export async function prepareCommand(
-  args: DataArguments & {
-    preset: string;
-    vocabSize?: number | undefined;
-    export?: string | undefined;
-    json: boolean;
-  },
-): Promise<number> {
+async function runPrepare(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() => progress.note('Stopping; nothing half-written is kept'));
   try {

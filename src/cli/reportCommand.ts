@@ -2,31 +2,23 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Argv } from 'yargs';
 import { expect, UsageError } from '../base/errors.js';
 import { readJournal } from '../tune/journal/storage.js';
 import { concludeStudy } from './conclude.js';
+import { command, flag, number, required, text, type ValuesOf } from './options.js';
 
-export const reportOptions = (yargs: Argv) =>
-  yargs
-    .positional('study', { type: 'string', demandOption: true, describe: 'folder of a study, or a journal' })
-    .options({
-      name: { type: 'string', describe: 'study of the journal, where it holds several' },
-      out: { type: 'string', describe: "folder of the report (default: the journal's)" },
-      reference: { type: 'number', describe: 'a value to compare with' },
-      json: { type: 'boolean', default: false, describe: 'print the outcome as one JSON object' },
-    });
-
-type Arguments = {
-  study: string;
-  name?: string | undefined;
-  out?: string | undefined;
-  reference?: number | undefined;
-  json: boolean;
+const STUDY = { study: required('folder of a study, or a journal') };
+const OPTIONS = {
+  name: text('study of the journal, where it holds several', { placeholder: 'name' }),
+  out: text("folder of the report (default: the journal's)", { placeholder: 'folder' }),
+  reference: number('a value to compare with'),
+  json: flag('print the outcome as one JSON object', { default: false }),
 };
 
+export const reportCommand = command({ options: OPTIONS, positionals: STUDY, run: runReport });
+
 /** Runs the command; resolves to the exit code. */
-export async function reportCommand(args: Arguments): Promise<number> {
+async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise<number> {
   const journal = journalOf(args.study);
   const studies = readJournal(journal);
   const names = studies.map(({ name }) => name);

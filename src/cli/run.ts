@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BackendName, Precision } from '../backend/index.js';
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import type { SourceSpec } from '../data/index.js';
@@ -18,8 +19,8 @@ export interface RunRecord {
   source: SourceSpec;
   /** File of an imported tokenizer. */
   tokenizer?: string;
-  backend: string;
-  precision: string;
+  backend: BackendName;
+  precision: Precision;
 }
 
 /** Files of a run. */

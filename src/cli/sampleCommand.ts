@@ -1,58 +1,34 @@
 // tinygpt sample: a checkpoint writes, streamed as it comes.
 
-import type { Argv } from 'yargs';
 import { useBackend } from '../backend/index.js';
-import { expect } from '../base/errors.js';
 import { createStreamDecoder, type Tokenizer } from '../data/index.js';
 import { type GenerateOptions, generate } from '../model/generate.js';
 import type { Gpt } from '../model/gpt.js';
 import { gptFromWeights, loadModel } from '../train/checkpoint.js';
-import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice } from './backendOptions.js';
+import { command, integer, number, prompt, required, type ValuesOf } from './options.js';
 import { checkpointFolder } from './run.js';
 import { abortOnInterrupt } from './terminal.js';
 
-export const sampleOptions = (yargs: Argv) =>
-  yargs
-    .positional('checkpoint', {
-      type: 'string',
-      demandOption: true,
-      describe: 'folder of a run or checkpoint',
-    })
-    .options(BACKEND_OPTIONS)
-    .options({
-      prompt: { type: 'string', default: 'Once upon a time', describe: 'text to continue' },
-      tokens: { type: 'number', default: 256, describe: 'most tokens to write' },
-      samples: { type: 'number', default: 1, describe: 'how many texts' },
-      temperature: { type: 'number', default: 0.8, describe: '0 always takes the likeliest token' },
-      'top-k': { type: 'number', default: 0, describe: 'keep the k likeliest tokens; 0 keeps all' },
-      'top-p': { type: 'number', default: 1, describe: 'keep the likeliest tokens up to this probability' },
-      seed: { type: 'number', default: 1, describe: 'fixes the texts' },
-    });
-
-type Arguments = {
-  checkpoint: string;
-  backend: string;
-  device?: number | undefined;
-  precision?: string | undefined;
-  prompt: string;
-  tokens: number;
-  samples: number;
-  temperature: number;
-  topK: number;
-  topP: number;
-  seed: number;
+const CHECKPOINT = { checkpoint: required('folder of a run or checkpoint') };
+const OPTIONS = {
+  ...BACKEND_OPTIONS,
+  prompt: prompt('text to continue'),
+  tokens: integer('most tokens to write', { default: 256, min: 1 }),
+  samples: integer('how many texts', { default: 1, min: 1 }),
+  temperature: number('0 always takes the likeliest token', { default: 0.8, min: 0 }),
+  topK: integer('keep the k likeliest tokens; 0 keeps all', { default: 0, min: 0 }),
+  topP: number('keep the likeliest tokens up to this probability', { default: 1, above: 0, max: 1 }),
+  seed: integer('fixes the texts', { default: 1, min: 0 }),
 };
 
+export const sampleCommand = command({ options: OPTIONS, positionals: CHECKPOINT, run: runSample });
+
 /** Runs the command; resolves to the exit code. */
-export async function sampleCommand(args: Arguments): Promise<number> {
+async function runSample(args: ValuesOf<typeof OPTIONS & typeof CHECKPOINT>): Promise<number> {
   const { tokens, samples, temperature, topK, topP } = args;
-  for (const [name, value] of Object.entries({ tokens, samples }))
-    expect(
-      Number.isInteger(value) && value >= 1,
-      () => `Expected --${name} to be an integer >= 1, got ${value}`,
-    );
   const { config, vocabSize, weights, tokenizer } = await loadModel(checkpointFolder(args.checkpoint));
-  await useBackend(backendChoice(args.backend, args.device), precisionChoice(args.precision));
+  await useBackend(backendChoice(args.backend, args.device), { precision: args.precision });
   const gpt = gptFromWeights(config, vocabSize, weights);
   const { signal, release } = abortOnInterrupt(() => undefined);
   try {

@@ -5,6 +5,7 @@ import { expect } from '../base/errors.js';
 import { readJsonFile } from '../base/textFile.js';
 import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
+import { flag, group, number, type Option, text } from './options.js';
 
 const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   depth: 'layers',
@@ -50,40 +51,30 @@ const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   finalLrFrac: 'final rate as a fraction of the initial',
 };
 
-const kebab = (name: string) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-
-type YargsOption = { type: 'number' | 'string' | 'boolean'; describe: string; group: string };
-
-/** yargs options for every setting, --preset and --config. */
-export const SETTING_OPTIONS: Record<string, YargsOption> = {
-  preset: {
-    type: 'string',
-    describe: `${PRESET_NAMES.join(', ')} (default: cpu on a CPU, tinystories on a GPU)`,
-    group: 'Configuration:',
-  },
-  config: { type: 'string', describe: 'JSON file of settings laid over the preset', group: 'Configuration:' },
-  ...Object.fromEntries(
-    Object.entries(DESCRIPTIONS).map(([name, describe]) => {
-      const value = TRAIN_DEFAULTS[name as keyof TrainConfig];
-      const type = value === null ? 'number' : (typeof value as 'number' | 'string' | 'boolean');
-      return [kebab(name), { type, describe, group: 'Settings (defaults come from the preset):' }];
+/** Options for every setting, --preset and --config. */
+export const SETTING_OPTIONS = {
+  ...group('Configuration:', {
+    preset: text(`${PRESET_NAMES.join(', ')} (default: cpu on a CPU, tinystories on a GPU)`, {
+      placeholder: 'name',
     }),
+    config: text('JSON file of settings laid over the preset', { placeholder: 'file' }),
+  }),
+  ...group(
+    'Settings (defaults come from the preset):',
+    Object.fromEntries(
+      Object.entries(DESCRIPTIONS).map(([name, describe]) => {
+        const value = TRAIN_DEFAULTS[name as keyof TrainConfig];
+        const declare = typeof value === 'string' ? text : typeof value === 'boolean' ? flag : number;
+        return [name, declare(describe)];
+      }),
+    ) as Record<keyof TrainConfig, Option<unknown>>,
   ),
 };
 
 /** Settings given as options. */
 export function givenSettings(args: Readonly<Record<string, unknown>>): Partial<TrainConfig> {
-  const given: Record<string, unknown> = {};
-  for (const name of Object.keys(TRAIN_DEFAULTS)) {
-    if (args[name] === undefined) continue;
-    expect(
-      !Array.isArray(args[name]) && !Number.isNaN(args[name]),
-      () =>
-        `Expected one ${typeof TRAIN_DEFAULTS[name as keyof TrainConfig]} for --${kebab(name)}, got ${args[name]}`,
-    );
-    given[name] = args[name];
-  }
-  return given as Partial<TrainConfig>;
+  const names = Object.keys(TRAIN_DEFAULTS).filter((name) => args[name] !== undefined);
+  return Object.fromEntries(names.map((name) => [name, args[name]])) as Partial<TrainConfig>;
 }
 
 /**

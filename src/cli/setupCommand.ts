@@ -1,6 +1,5 @@
 // tinygpt setup tensorflow: builds tfjs-node's addon against a current TensorFlow, or removes it again.
 
-import type { Argv } from 'yargs';
 import { VARIANTS, type Variant } from '../backend/tensorflow/prepared.js';
 import { UsageError } from '../base/errors.js';
 import {
@@ -11,31 +10,24 @@ import {
   type SetupPlan,
   undoSetup,
 } from '../setup/tensorflow/setup.js';
+import { command, flag, required, text, type ValuesOf } from './options.js';
 import { abortOnInterrupt, bar, byteSize, openProgress, type ProgressLine } from './terminal.js';
 
-export const setupOptions = (yargs: Argv) =>
-  yargs.positional('what', { choices: ['tensorflow'] as const, describe: 'what to set up' }).options({
-    gpu: { type: 'boolean', default: false, describe: 'TensorFlow with CUDA (tensorflow[and-cuda])' },
-    from: {
-      type: 'string',
-      describe: "TensorFlow's wheel, a folder of wheels, or a Python environment; default: the package index",
-    },
-    release: { type: 'string', describe: 'of TensorFlow, e.g. 2.20.0; default: the newest' },
-    'dry-run': { type: 'boolean', default: false, describe: 'say what would be done' },
-    undo: { type: 'boolean', default: false, describe: 'remove what was set up' },
-  });
+const WHAT = { what: required('what to set up', ['tensorflow']) };
+const OPTIONS = {
+  gpu: flag('TensorFlow with CUDA (tensorflow[and-cuda])', { default: false }),
+  from: text("TensorFlow's wheel, a folder of wheels, or a Python environment; default: the package index", {
+    placeholder: 'path',
+  }),
+  release: text('version of TensorFlow, e.g. 2.20.0; default: the newest', { placeholder: 'version' }),
+  dryRun: flag('show what would be done', { default: false }),
+  undo: flag('remove what was set up', { default: false }),
+};
 
-/** What the command line gave. */
-export interface SetupArguments {
-  gpu: boolean;
-  from?: string | undefined;
-  release?: string | undefined;
-  dryRun: boolean;
-  undo: boolean;
-}
+export const setupCommand = command({ options: OPTIONS, positionals: WHAT, run: runSetup });
 
 /** Runs the command; resolves to the exit code. */
-export async function setupCommand({ gpu, from, release, dryRun, undo }: SetupArguments): Promise<number> {
+async function runSetup({ gpu, from, release, dryRun, undo }: ValuesOf<typeof OPTIONS>): Promise<number> {
   const variant: Variant = gpu ? 'gpu' : 'cpu';
   if (undo) {
     if (from !== undefined || release !== undefined || dryRun)

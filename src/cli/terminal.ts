@@ -43,14 +43,6 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progr
   };
 }
 
-/** Lets work go on whose output nobody reads any more (`tinygpt train | head`): what is written then is dropped. */
-export function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-}
-
 /** A line cut to a terminal's width, so that a table stays one; whole where the stream is a file or a pipe. */
 export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout): string {
   const columns = stream.isTTY ? stream.columns || 120 : Number.POSITIVE_INFINITY;

@@ -2,7 +2,6 @@
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Argv } from 'yargs';
 import { type BackendInfo, describeFallbacks, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { discard, writeFileAtomic } from '../base/files.js';
@@ -14,14 +13,9 @@ import { effectiveVocabSize, resolveConfig } from '../train/config.js';
 import { openMetricsLog } from '../train/metrics.js';
 import { formatSummary, summarize } from '../train/summary.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
-import {
-  BACKEND_OPTIONS,
-  backendChoice,
-  defaultPreset,
-  precisionChoice,
-  setThreadCount,
-} from './backendOptions.js';
-import { DATA_OPTIONS, type DataArguments, describeData, openData, sourceSpec } from './dataOptions.js';
+import { BACKEND_OPTIONS, backendChoice, defaultPreset, setThreadCount } from './backendOptions.js';
+import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
+import { command, flag, group, integer, number, prompt, text, type ValuesOf } from './options.js';
 import { newRunFolder, type RunRecord, readRunRecord, runFiles, writeRunRecord } from './run.js';
 import { tellStory } from './sampleCommand.js';
 import { configFromArguments, givenSettings, SETTING_OPTIONS } from './settings.js';
@@ -35,48 +29,41 @@ import {
   thousands,
 } from './terminal.js';
 
-const BUDGET_OPTIONS = {
-  seconds: { type: 'number', describe: 'budget: seconds of training (default 60 on a CPU, 300 on a GPU)' },
-  tokens: { type: 'number', describe: 'budget: tokens (repeatable to the bit)' },
-  steps: { type: 'number', describe: 'budget: optimizer steps' },
-  flops: { type: 'number', describe: 'budget: floating-point operations' },
-} as const;
+const BUDGET_OPTIONS = group('Budget (one of):', {
+  seconds: number('seconds of training (default 60 on a CPU, 300 on a GPU)', { above: 0 }),
+  tokens: integer('tokens (gives the same bits every time)', { min: 1 }),
+  steps: integer('optimizer steps', { min: 1 }),
+  flops: number('floating-point operations', { above: 0 }),
+});
 
-/** yargs options of the command. */
-export const trainOptions = (yargs: Argv) =>
-  yargs
-    .options(BUDGET_OPTIONS)
-    .group(Object.keys(BUDGET_OPTIONS), 'Budget (one of):')
-    .options(DATA_OPTIONS)
-    .options(BACKEND_OPTIONS)
-    .options(SETTING_OPTIONS)
-    .options({
-      seed: { type: 'number', default: 1, describe: 'fixes weights, data order and the sample' },
-      out: { type: 'string', describe: 'folder of the run (default runs/<time>)' },
-      resume: { type: 'string', describe: 'folder of a stopped run to go on with' },
-      'checkpoint-every': { type: 'number', describe: 'also save a checkpoint every so many steps' },
-      prompt: { type: 'string', default: 'Once upon a time', describe: 'start of the story told at the end' },
-      'sample-tokens': { type: 'number', default: 300, describe: 'length of that story; 0 tells none' },
-      json: { type: 'boolean', default: false, describe: 'print the summary as one JSON object' },
-    })
-    .example('$0 train', 'a minute on the bundled stories')
-    .example('$0 train --text stories.txt --seconds 300', 'five minutes on your own text')
-    .example('$0 train --resume runs/20261123-152101', 'go on with a stopped run');
+const OPTIONS = {
+  ...BUDGET_OPTIONS,
+  ...DATA_OPTIONS,
+  ...BACKEND_OPTIONS,
+  ...SETTING_OPTIONS,
+  seed: integer('fixes weights, data order and the sample', { default: 1, min: 0 }),
+  out: text('folder of the run (default runs/<time>)', { placeholder: 'folder' }),
+  resume: text('folder of a stopped run to go on with', { placeholder: 'folder' }),
+  checkpointEvery: integer('also save a checkpoint every so many steps', { min: 1 }),
+  prompt: prompt('start of the sample printed at the end'),
+  sampleTokens: integer('length of the sample; 0 prints none', { default: 300, min: 0 }),
+  json: flag('print the summary as one JSON object', { default: false }),
+};
 
-type Arguments = DataArguments &
-  Record<string, unknown> & {
-    device?: number | undefined;
-    seed: number;
-    out?: string | undefined;
-    resume?: string | undefined;
-    checkpointEvery?: number | undefined;
-    prompt: string;
-    sampleTokens: number;
-    json: boolean;
-  };
+export const trainCommand = command({
+  options: OPTIONS,
+  examples: [
+    ['tinygpt train', 'a minute on the bundled stories'],
+    ['tinygpt train --text stories.txt --seconds 300', 'five minutes on your own text'],
+    ['tinygpt train --resume runs/20261123-152101', 'resume a stopped run'],
+  ],
+  run: runTrain,
+});
+
+type Arguments = ValuesOf<typeof OPTIONS>;
 
 /** Runs the command; resolves to the exit code. */
-export async function trainCommand(args: Arguments): Promise<number> {
+async function runTrain(args: Arguments): Promise<number> {
   const begin = performance.now();
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
@@ -87,7 +74,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
     setThreadCount(args.threads);
     const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
     const backend = await useBackend(backendChoice(resumed?.record.backend ?? args.backend, args.device), {
-      ...precisionChoice(resumed?.record.precision ?? args.precision),
+      precision: resumed?.record.precision ?? args.precision,
       onNote: (line) => progress.note(line),
     });
     const record = resumed?.record ?? newRecord(args, backend);
@@ -146,7 +133,7 @@ async function readResumed(
   folder: string,
 ): Promise<{ record: RunRecord; checkpoint: Checkpoint }> {
   const given = Object.keys(givenSettings(args)).concat(
-    ['preset', 'config', 'out', 'text', 'hub', 'bundled', 'tokenizer'].filter(
+    (['preset', 'config', 'out', 'text', 'hub', 'bundled', 'tokenizer'] as const).filter(
       (name) => args[name] !== undefined,
     ),
   );
@@ -181,8 +168,9 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
   };
 }
 
-function budgetOf(args: Record<string, unknown>): Budget | null {
-  const given = Object.keys(BUDGET_OPTIONS).filter((name) => args[name] !== undefined);
+function budgetOf(args: Arguments): Budget | null {
+  const names = Object.keys(BUDGET_OPTIONS) as (keyof typeof BUDGET_OPTIONS)[];
+  const given = names.filter((name) => args[name] !== undefined);
   expect(given.length <= 1, () => `Expected one budget, got --${given.join(' and --')}`);
   if (given.length === 0) return null;
   const budget = { [given[0]!]: args[given[0]!] } as Budget;

@@ -10,21 +10,24 @@ import { createStudy, type Study } from '../tune/study.js';
 import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
 import type { Trial } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
-import { contestCommand } from './contestCommand.js';
+import { runContest } from './contestCommand.js';
 import { describeData } from './dataOptions.js';
+import { command } from './options.js';
 import { abortOnInterrupt, duration, fitted, openProgress } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { bestValue, trialLine } from './trialLine.js';
-import { readEnqueued, studyPlace, type TuneArguments } from './tuneOptions.js';
+import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
 import { runWorkers, workerIndex } from './workers.js';
 
 /** Tokens of an intermediate evaluation, as a part of the final one. */
 const REPORT_SHARE = 1 / 8;
 
+export const tuneCommand = command({ options: TUNE_OPTIONS, examples: TUNE_EXAMPLES, run: runTune });
+
 /** Runs the command; resolves to the exit code. */
-export async function tuneCommand(args: TuneArguments): Promise<number> {
-  if (args.contest !== undefined) return contestCommand(args);
+async function runTune(args: TuneArguments): Promise<number> {
+  if (args.contest !== undefined) return runContest(args);
   const { name, folder } = studyPlace(args);
   if (args.workers !== 1 && workerIndex() === null) return runWorkers(args, { name, folder });
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);

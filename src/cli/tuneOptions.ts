@@ -1,118 +1,66 @@
 // The options of tinygpt tune, and what they come to.
 
 import { basename, extname, join } from 'node:path';
-import type { Argv } from 'yargs';
 import type { BackendInfo } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { readJsonFile } from '../base/textFile.js';
 import type { Budget } from '../train/budget.js';
+import { PRESET_NAMES } from '../train/presets.js';
 import { prunerNames } from '../tune/pruners/index.js';
 import { samplerNames } from '../tune/samplers/index.js';
 import { fixParams, loadSpaceFile, onlyParams, parseAssignments, type TunableSpace } from '../tune/space.js';
 import { presetDefaults, SPACE_NAMES, settingOf, trainSpace } from '../tune/trainSpaces.js';
 import type { Params } from '../tune/types.js';
-import { BACKEND_OPTIONS, onGpu } from './backendOptions.js';
-import { DATA_OPTIONS, type DataArguments } from './dataOptions.js';
+import { BACKEND_OPTIONS } from './backendOptions.js';
+import { DATA_OPTIONS } from './dataOptions.js';
+import { choice, flag, group, integer, many, number, text, type ValuesOf } from './options.js';
 
-/** yargs options of the command. */
-export const tuneOptions = (yargs: Argv) =>
-  yargs
-    .options(DATA_OPTIONS)
-    .options(BACKEND_OPTIONS)
-    .options({
-      space: {
-        type: 'string',
-        describe: `${SPACE_NAMES.join(', ')}, or a JSON or TypeScript file`,
-        group: 'Search:',
-      },
-      sampler: { type: 'string', default: 'gp', describe: samplerNames.join(', '), group: 'Search:' },
-      pruner: {
-        type: 'string',
-        describe: `${prunerNames.join(', ')} (default: median for random, else nop)`,
-        group: 'Search:',
-      },
-      fix: { type: 'string', array: true, describe: 'name=value: hold a parameter', group: 'Search:' },
-      only: { type: 'string', describe: 'name,name: search only these', group: 'Search:' },
-      enqueue: { type: 'string', describe: 'JSON file of configurations to try first', group: 'Search:' },
-      preset: { type: 'string', describe: "base configuration (default: the space's)", group: 'Search:' },
-      config: { type: 'string', describe: 'JSON file of settings laid over the preset', group: 'Search:' },
-      trials: { type: 'number', describe: 'trials in all, those of earlier runs included', group: 'Budget:' },
-      hours: { type: 'number', describe: 'hours of this run', group: 'Budget:' },
-      minutes: { type: 'number', describe: 'minutes of this run', group: 'Budget:' },
-      'trial-seconds': { type: 'number', describe: 'seconds of training a trial', group: 'Budget:' },
-      'trial-tokens': {
-        type: 'number',
-        describe: 'tokens a trial (repeatable to the bit)',
-        group: 'Budget:',
-      },
-      'trial-steps': { type: 'number', describe: 'steps a trial (repeatable to the bit)', group: 'Budget:' },
-      'eval-tokens': {
-        type: 'number',
-        describe: 'validation tokens a trial (default: measured)',
-        group: 'Budget:',
-      },
-      'memory-limit': {
-        type: 'number',
-        describe: 'GB that a trial may take (default: the device)',
-        group: 'Budget:',
-      },
-      workers: { type: 'number', default: 1, describe: 'processes on this study', group: 'Study:' },
-      out: { type: 'string', describe: 'folder of the study (default studies/<name>)', group: 'Study:' },
-      name: {
-        type: 'string',
-        describe: 'name of the study (default: --space and --sampler)',
-        group: 'Study:',
-      },
-      seed: { type: 'number', default: 1, describe: 'fixes the sampler and the training', group: 'Study:' },
-      contest: { type: 'string', describe: 'compare samplers: random,gp,cmaes,tpe', group: 'Contest:' },
-      seeds: { type: 'number', default: 3, describe: 'seeds a sampler', group: 'Contest:' },
-      repeats: {
-        type: 'number',
-        default: 3,
-        describe: 'fresh seeds of defaults and winners',
-        group: 'Contest:',
-      },
-      reference: {
-        type: 'number',
-        describe: 'a val_bpb to compare with, e.g. another run',
-        group: 'Report:',
-      },
-      json: { type: 'boolean', default: false, describe: 'print the outcome as one JSON object' },
-    })
-    .example('tinygpt-tune', 'a taste: under two minutes on any machine')
-    .example('tinygpt-tune --hours 8 --trial-seconds 300', 'a night on a GPU')
-    .example('tinygpt-tune --contest random,gp,cmaes,tpe --trials 60', 'the published comparison');
-
-export type TuneArguments = DataArguments & {
-  backend: string;
-  device?: number | undefined;
-  precision?: string | undefined;
-  space?: string | undefined;
-  sampler: string;
-  pruner?: string | undefined;
-  fix?: string[] | undefined;
-  only?: string | undefined;
-  enqueue?: string | undefined;
-  preset?: string | undefined;
-  config?: string | undefined;
-  trials?: number | undefined;
-  hours?: number | undefined;
-  minutes?: number | undefined;
-  trialSeconds?: number | undefined;
-  trialTokens?: number | undefined;
-  trialSteps?: number | undefined;
-  evalTokens?: number | undefined;
-  memoryLimit?: number | undefined;
-  workers: number;
-  out?: string | undefined;
-  name?: string | undefined;
-  seed: number;
-  contest?: string | undefined;
-  seeds: number;
-  repeats: number;
-  reference?: number | undefined;
-  json: boolean;
+/** Options of the command. */
+export const TUNE_OPTIONS = {
+  ...DATA_OPTIONS,
+  ...BACKEND_OPTIONS,
+  ...group('Search:', {
+    space: text(`${SPACE_NAMES.join(', ')}, or a JSON or TypeScript file`, { placeholder: 'name or file' }),
+    sampler: choice(samplerNames, samplerNames.join(', '), { default: 'gp' }),
+    pruner: choice(prunerNames, `${prunerNames.join(', ')} (default: median for random, else nop)`),
+    fix: many('hold a parameter; may be repeated', 'name=value'),
+    only: text('search only these', { placeholder: 'name,name' }),
+    enqueue: text('JSON file of configurations to try first', { placeholder: 'file' }),
+    preset: choice(PRESET_NAMES, "base configuration (default: the space's)"),
+    config: text('JSON file of settings laid over the preset', { placeholder: 'file' }),
+  }),
+  ...group('Budget:', {
+    trials: integer('trials in all, those of earlier runs included', { min: 1 }),
+    hours: number('hours of this run', { above: 0 }),
+    minutes: number('minutes of this run', { above: 0 }),
+    trialSeconds: number('seconds of training a trial', { above: 0 }),
+    trialTokens: integer('tokens a trial (gives the same bits every time)', { min: 1 }),
+    trialSteps: integer('steps a trial (gives the same bits every time)', { min: 1 }),
+    evalTokens: integer('validation tokens a trial (default: measured)', { min: 1 }),
+    memoryLimit: number('GB that a trial may take (default: the device)', { above: 0 }),
+  }),
+  ...group('Study:', {
+    workers: integer('processes on this study', { default: 1, min: 1 }),
+    out: text('folder of the study (default studies/<name>)', { placeholder: 'folder' }),
+    name: text('name of the study (default: --space and --sampler)', { placeholder: 'name' }),
+    seed: integer('fixes the sampler and the training', { default: 1, min: 0 }),
+  }),
+  ...group('Contest:', {
+    contest: text('compare samplers, e.g. random,gp,cmaes,tpe', { placeholder: 'name,name' }),
+    seeds: integer('seeds a sampler', { default: 3, min: 1 }),
+    repeats: integer('fresh seeds of defaults and winners', { default: 3, min: 1 }),
+  }),
+  ...group('Report:', { reference: number('a val_bpb to compare with, e.g. of another run') }),
+  json: flag('print the outcome as one JSON object', { default: false }),
 };
+
+export const TUNE_EXAMPLES = [
+  ['tinygpt-tune', 'a demonstration: under two minutes on any machine'],
+  ['tinygpt-tune --hours 8 --trial-seconds 300', 'a night on a GPU'],
+  ['tinygpt-tune --contest random,gp,cmaes,tpe --trials 60', 'the published comparison'],
+] as const;
+
+export type TuneArguments = ValuesOf<typeof TUNE_OPTIONS>;
 
 /** A GPU with this much memory runs the reference's sizes. */
 const LARGE_GPU_BYTES = 40e9;
@@ -129,7 +77,7 @@ export async function spaceFromArguments(
     : await spaceFromFile(choice, args.preset ?? defaultPresetOf(backend));
   if (args.preset) preset = args.preset;
   if (args.only) setup = onlyParams(setup, splitNames(args.only));
-  if (args.fix) setup = fixParams(setup, parseAssignments(args.fix));
+  if (args.fix.length > 0) setup = fixParams(setup, parseAssignments(args.fix));
   return { setup, preset };
 }
 
@@ -146,7 +94,7 @@ async function spaceFromFile(path: string, preset: string): Promise<{ setup: Tun
 const defaultPresetOf = (backend: BackendInfo) => trainSpace(defaultSpace(backend)).preset;
 
 function defaultSpace(backend: BackendInfo): string {
-  if (!onGpu(backend)) return 'cpu';
+  if (!backend.gpu) return 'cpu';
   return (backend.memoryBytes ?? 0) >= LARGE_GPU_BYTES ? 'reference' : 'consumer';
 }
 
@@ -172,17 +120,6 @@ export function limitsFromArguments(args: TuneArguments, gpu: boolean): Limits {
   expect(
     per.length <= 1,
     () => 'Expected one of --trial-seconds, --trial-tokens and --trial-steps, got more',
-  );
-  for (const name of ['hours', 'minutes', 'trialSeconds', 'trialTokens', 'trialSteps', 'trials'] as const) {
-    const value = args[name];
-    expect(
-      value === undefined || (value > 0 && Number.isFinite(value)),
-      () => `Expected --${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} to be > 0, got ${value}`,
-    );
-  }
-  expect(
-    args.trials === undefined || Number.isInteger(args.trials),
-    () => `Expected --trials to be an integer, got ${args.trials}`,
   );
   const taste = wall.length === 0 && args.trials === undefined;
   const given =

@@ -12,7 +12,7 @@ import { readJournal } from '../tune/journal/storage.js';
 import type { TunableSpace } from '../tune/space.js';
 import { configOfTrial, type TrainObjectiveOptions } from '../tune/trainObjective.js';
 import type { Attributes } from '../tune/types.js';
-import { backendChoice, onGpu, precisionChoice, setThreadCount } from './backendOptions.js';
+import { backendChoice, setThreadCount } from './backendOptions.js';
 import { openData, sourceSpec } from './dataOptions.js';
 import { configFromArguments } from './settings.js';
 import type { ProgressLine } from './terminal.js';
@@ -43,10 +43,10 @@ export async function prepareTuning(
 ): Promise<TuneSetup> {
   setThreadCount(args.threads);
   const backend = await useBackend(backendChoice(args.backend, args.device), {
-    ...precisionChoice(args.precision),
+    precision: args.precision,
     onNote: (line) => progress.note(line),
   });
-  const limits = limitsFromArguments(args, onGpu(backend));
+  const limits = limitsFromArguments(args, backend.gpu === true);
   const { setup, preset: spacePreset } = await spaceFromArguments(args, backend);
   const { preset, config: base } = configFromArguments({ ...args, preset: spacePreset }, spacePreset);
   const spec = sourceSpec(args);

@@ -1,76 +1,50 @@
 // tinygpt verify: replays golden files on a backend, or compares it with another on models drawn at random, and prints the
 // largest errors.
 
-import type { Argv } from 'yargs';
-import { type BackendInfo, useBackend } from '../backend/index.js';
+import { BACKEND_NAMES, type BackendInfo, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { CASE_SIZES, type CaseSize, describeCase, drawCase } from '../verify/randomCase.js';
+import { CASE_SIZES, describeCase, drawCase } from '../verify/randomCase.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../verify/verify.js';
 import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../verify/verifyRandom.js';
-import { BACKEND_OPTIONS, backendChoice, precisionChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice } from './backendOptions.js';
+import { choice, command, flag, group, integer, many, type ValuesOf } from './options.js';
 import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
 
-export const verifyOptions = (yargs: Argv) =>
-  yargs
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'golden .safetensors files',
-    })
-    .options(BACKEND_OPTIONS)
-    .options({
-      random: { type: 'number', describe: 'compare on this many random models', group: 'Random models:' },
-      seed: {
-        type: 'number',
-        default: 0,
-        describe: 'of the first; the next have the next',
-        group: 'Random models:',
-      },
-      size: {
-        type: 'string',
-        default: 'medium',
-        describe: `${CASE_SIZES.join(', ')} (for a GPU)`,
-        group: 'Random models:',
-      },
-      reference: {
-        type: 'string',
-        describe: 'backend to compare with, in fp32 (default native, for native itself cpu)',
-        group: 'Random models:',
-      },
-      json: { type: 'boolean', default: false, describe: 'print one JSON object a file or model' },
-    })
-    .example('$0 verify run.safetensors', 'replay a recorded run')
-    .example('$0 verify --random 10 --backend cuda --precision bf16', 'ten models, cuda beside native');
+const FILES = { files: many('golden .safetensors files', 'file') };
+const OPTIONS = {
+  ...BACKEND_OPTIONS,
+  ...group('Random models:', {
+    random: integer('compare on this many random models', { min: 1 }),
+    seed: integer('seed of the first model; the others follow', { default: 0, min: 0 }),
+    size: choice(CASE_SIZES, `${CASE_SIZES.join(', ')} (for a GPU)`, { default: 'medium' }),
+    reference: choice(
+      BACKEND_NAMES,
+      'backend to compare with, in fp32 (default native, for native itself cpu)',
+    ),
+  }),
+  json: flag('print one JSON object a file or model', { default: false }),
+};
 
-interface Arguments {
-  files: string[];
-  backend: string;
-  precision?: string | undefined;
-  device?: number | undefined;
-  random?: number | undefined;
-  seed: number;
-  size: string;
-  reference?: string | undefined;
-  json: boolean;
-}
+export const verifyCommand = command({
+  options: OPTIONS,
+  positionals: FILES,
+  examples: [
+    ['tinygpt verify run.safetensors', 'replay a recorded run'],
+    ['tinygpt verify --random 10 --backend cuda --precision bf16', 'compare cuda with native on ten models'],
+  ],
+  run: runVerify,
+});
+
+type Arguments = ValuesOf<typeof OPTIONS & typeof FILES>;
 
 /** Runs the command; resolves to the exit code: 1 when an error is beyond its tolerance. */
-export async function verifyCommand(args: Arguments): Promise<number> {
+async function runVerify(args: Arguments): Promise<number> {
   const { files, random } = args;
   expect(
     files.length > 0 || random !== undefined,
     () => 'Expected golden files or --random N, got neither; see tinygpt verify --help',
   );
-  expect(
-    random === undefined || (Number.isInteger(random) && random >= 1),
-    () => `Expected --random to be an integer >= 1, got ${random}`,
-  );
-  expect(
-    CASE_SIZES.includes(args.size as CaseSize),
-    () => `Expected --size to be one of ${CASE_SIZES.join(', ')}; got ${args.size}`,
-  );
-  const backend = await useBackend(backendChoice(args.backend, args.device), precisionChoice(args.precision));
+  const backend = await useBackend(backendChoice(args.backend, args.device), { precision: args.precision });
   let passed = true;
   for (const file of files) passed = (await replay(file, backend, args.json)) && passed;
   if (random === undefined) return passed ? 0 : 1;
@@ -113,11 +87,9 @@ async function compareAll(
   progress: ProgressLine,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const choice = args.reference === undefined ? undefined : backendChoice(args.reference);
-  expect(choice !== 'auto', () => 'Expected --reference to be a backend, got auto');
-  const reference = choice ?? (await defaultReference(backend.name));
+  const reference = args.reference ?? (await defaultReference(backend.name));
   const { name, precision } = backend;
-  const size = args.size as CaseSize;
+  const size = args.size;
   const tolerances = RANDOM_TOLERANCES[precision];
   const failures: number[] = [];
   for (let i = 0; i < count; i++) {

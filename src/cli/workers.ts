@@ -5,7 +5,6 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { expect } from '../base/errors.js';
 import { readJournal } from '../tune/journal/storage.js';
 import { concludeStudy } from './conclude.js';
 import { abortOnInterrupt } from './terminal.js';
@@ -25,10 +24,6 @@ export async function runWorkers(
   args: TuneArguments,
   place: { name: string; folder: string },
 ): Promise<number> {
-  expect(
-    Number.isInteger(args.workers) && args.workers >= 1,
-    () => `Expected --workers to be an integer >= 1, got ${args.workers}`,
-  );
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const { signal, release } = abortOnInterrupt(() => undefined); // the terminal sends Ctrl-C to the workers too
   try {

@@ -1,6 +1,7 @@
 // Which optimizer each parameter gets, and with what constants. Source: setup_optimizer of the reference.
 
 import { expect } from '../base/errors.js';
+import { flagOf } from '../base/names.js';
 import { asValid, type Valid } from '../base/valid.js';
 import { isBlockMatrix, type ModelConfig, type ParameterRole, parameterShapes } from '../model/config.js';
 
@@ -130,12 +131,11 @@ export function parameterGroups(config: ModelConfig, settings: OptimizerSettings
  */
 export function optimizerSettings(given: Partial<OptimizerSettings> = {}): Valid<OptimizerSettings> {
   const settings: OptimizerSettings = { ...OPTIMIZER_DEFAULTS, ...given };
-  const flag = (name: string) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
   const check = (names: (keyof OptimizerSettings)[], range: string, ok: (value: number) => boolean) => {
     for (const name of names)
       expect(
         ok(settings[name]),
-        () => `Expected ${name} to be ${range}, got ${settings[name]}; set ${flag(name)}`,
+        () => `Expected ${name} to be ${range}, got ${settings[name]}; set ${flagOf(name)}`,
       );
   };
   const decays = Object.keys(settings).filter((name) =>

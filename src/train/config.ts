@@ -3,6 +3,7 @@
 // up to whole heads, unless given.
 
 import { expect } from '../base/errors.js';
+import { flagOf, suggestion } from '../base/names.js';
 import type { Valid } from '../base/valid.js';
 import { MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
 import { OPTIMIZER_DEFAULTS, type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
@@ -150,9 +151,6 @@ export const withVocabSize = (resolved: ResolvedConfig, vocabSize: number): Reso
 /** Ids that a configured vocabulary size comes to: 256 means plain bytes plus the 4 specials. */
 export const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);
 
-/** The command-line option of a setting. */
-export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
-
 /**
  * Checks an object from outside (a JSON file, tuned parameters) and lays it over a configuration.
  * @throws UsageError naming an unknown setting or a value of the wrong type
@@ -160,10 +158,10 @@ export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) 
 export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<string, unknown>>): TrainConfig {
   const merged: Record<string, unknown> = { ...base };
   for (const [name, value] of Object.entries(overrides)) {
-    expect(
-      name in TRAIN_DEFAULTS,
-      () => `Unknown setting "${name}"; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
-    );
+    expect(Object.hasOwn(TRAIN_DEFAULTS, name), () => {
+      const known = Object.keys(TRAIN_DEFAULTS);
+      return `Unknown setting "${name}"${suggestion(name, known, `; known: ${known.join(', ')}`)}`;
+    });
     const known = TRAIN_DEFAULTS[name as keyof TrainConfig];
     const nullable = known === null || name === 'evalTokens';
     const wanted = known === null ? 'number' : typeof known;

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, UsageError } from '../base/errors.js';
+import { suggestion } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
 import { checkDistribution, choiceIndex, contains, describeDistribution, fromUnit } from './distributions.js';
 import type { Choice, Distribution, Params, SearchSpace } from './types.js';
@@ -182,33 +183,8 @@ function readValue(name: string, distribution: Distribution, value: Choice): Cho
 
 /** The error for a name that is none of `known`, suggesting the nearest. */
 export function unknownParameter(name: string, known: readonly string[], where = ''): UsageError {
-  const nearest = nearestName(name, known);
-  const hint = nearest === null ? `known are ${known.join(', ')}` : `did you mean ${nearest}?`;
-  return new UsageError(`Unknown parameter ${name}${where === '' ? '' : ` ${where}`}; ${hint}`);
-}
-
-/** The known name that differs least, or null where none is close. */
-export function nearestName(name: string, known: readonly string[]): string | null {
-  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  let best: string | null = null;
-  let least = Math.max(2, name.length / 3) + 1e-9;
-  for (const candidate of known) {
-    const distance = editDistance(plain(name), plain(candidate));
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best ?? known.find((candidate) => plain(candidate).includes(plain(name))) ?? null;
-}
-
-/** Insertions, deletions and substitutions that turn a into b (Levenshtein 1966). */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
+  const hint = suggestion(name, known, `; known are ${known.join(', ')}`);
+  return new UsageError(`Unknown parameter ${name}${where === '' ? '' : ` ${where}`}${hint}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

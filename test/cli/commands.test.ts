@@ -107,14 +107,11 @@ describe('bad input is one line and an exit code', () => {
   });
 
   test.each([
-    [[], 2, /Expected a command/],
-    [['trian'], 2, /Did you mean train\?/],
-    [['train', '--depth', 'abc'], 2, /Expected a number for --depth/],
-    [['train', '--seed', '1', '--seed', '2'], 2, /--seed once, got 1 and 2/],
-    [['train', '--frob'], 2, /Unknown argument: frob/],
-    [['train', '--seconds', '-5'], 2, /seconds to be > 0, got -5 \(number\); set --seconds/],
+    [['trian'], 2, /Unknown command trian; did you mean train\?/],
+    [['--json', 'train'], 2, /Expected a command before --json/],
+    [['train', '--seconds', '-5'], 2, /Expected --seconds to be a number > 0, got -5/],
     [['train', '--steps', '1', '--tokens', '5'], 2, /one budget, got --tokens and --steps/],
-    [['train', '--backend', 'gpu'], 2, /--backend to be one of auto, .*; got gpu/],
+    [['train', '--backend', 'gpu'], 2, /--backend to be one of auto, .*, got gpu/],
     [['train', '--backend', 'wasm', '--precision', 'bf16'], 2, /bf16/],
     [
       ['train', '--backend', 'wasm', '--device', '1'],
@@ -136,14 +133,11 @@ describe('bad input is one line and an exit code', () => {
     [['verify', '/nowhere.safetensors', '--backend', 'cpu'], 2, /Cannot read/],
     [['verify', 'package.json', '--backend', 'cpu'], 1, /not a whole safetensors file/],
     [['verify'], 2, /golden files or --random N, got neither/],
-    [['verify', '--random', '0'], 2, /--random to be an integer >= 1, got 0/],
-    [['verify', '--random', '1', '--size', 'tiny'], 2, /--size to be one of small, medium, large; got tiny/],
     [
       ['verify', '--random', '1', '--backend', 'cpu', '--reference', 'cpu'],
       2,
       /other than cpu .*set --reference/,
     ],
-    [['verify', '--random', '1', '--backend', 'cpu', '--seed', '-1'], 2, /integer >= 0, got -1; set --seed/],
     [['report', '/nowhere'], 2, /No study at \/nowhere/],
   ])('%j', async (argv, code, message) => {
     expect(await run(...(argv as string[]))).toBe(code);

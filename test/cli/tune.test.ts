@@ -117,14 +117,14 @@ describe('tune', () => {
   test.each([
     [['--fix', 'dept=3'], /dept/],
     [['--only', 'nothing'], /nothing/],
-    [['--sampler', 'grid'], /sampler among gp, cmaes, tpe, random, got grid/],
-    [['--pruner', 'shears'], /pruner among .* got shears/],
+    [['--sampler', 'grid'], /--sampler to be one of gp, cmaes, tpe, random, got grid/],
+    [['--pruner', 'shears'], /--pruner to be one of .* got shears/],
     [['--minutes', '1', '--hours', '1'], /one of --hours and --minutes/],
     [
       ['--minutes', '0.1', '--trial-seconds', '60'],
       /Expected one of|fit into the budget, got 60 s a trial and 6 s/,
     ],
-    [['--trials', '0'], /--trials to be > 0, got 0/],
+    [['--trials', '0'], /--trials to be an integer >= 1, got 0/],
     [['--workers', '0'], /--workers to be an integer >= 1, got 0/],
     [['--enqueue', '/nowhere.json'], /Cannot read --enqueue/],
     [['--space', './nowhere.json'], /nowhere\.json/],

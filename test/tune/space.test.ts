@@ -3,13 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { UsageError } from '../../src/base/errors.js';
+import { nearestName } from '../../src/base/names.js';
 import { categorical, float, int } from '../../src/tune/distributions.js';
 import {
   checkSpace,
   expandExponents,
   fixParams,
   loadSpaceFile,
-  nearestName,
   onlyParams,
   parseAssignments,
 } from '../../src/tune/space.js';

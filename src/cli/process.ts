@@ -1,0 +1,18 @@
+// A command line as a whole process: closed pipes, errors that nothing caught, the exit code.
+
+import { reportError, runCli } from './cli.js';
+
+/** Runs a command line and sets the exit code of the process. */
+export async function runMain(argv: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // `tinygpt train | head`: the work goes on, what nobody reads is dropped.
+      if (error.code !== 'EPIPE') fail(error);
+    });
+  process.on('uncaughtException', fail);
+  process.exitCode = await runCli(argv);
+}
+
+function fail(error: unknown): never {
+  process.exit(reportError(error));
+}
