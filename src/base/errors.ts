@@ -48,13 +48,17 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return code !== undefined && codes.includes(code);
 }
 
-/** True for errors of the operating system: a code, and the call that failed. */
+/** True for what the system or Node's file functions throw: ENOSPC, a file that is too large for memory, ... */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && 'syscall' in error;
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  return (
+    syscall !== undefined || /^ERR_(FS_|STRING_TOO_LONG|INVALID_ARG_VALUE|OUT_OF_RANGE)/.test(String(code))
+  );
 }
 
-/** `Cannot open PATH: name too long (ENAMETOOLONG)`. */
+/** A system error on one line: `Cannot open PATH: name too long (ENAMETOOLONG)`. */
 export function systemErrorMessage({ code, syscall, path, message }: NodeJS.ErrnoException): string {
+  if (syscall === undefined) return message;
   const reason = /^\w+: (.*?), /.exec(message)?.[1] ?? message;
   const shown = path !== undefined && path.length > 200 ? `${path.slice(0, 200)}...` : path;
   return `Cannot ${[syscall, shown].filter(Boolean).join(' ')}: ${reason} (${code})`;

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { EnvironmentError, hasCode, messageOf, UsageError } from './errors.js';
+import { EnvironmentError, hasCode, isSystemError, messageOf, UsageError } from './errors.js';
 
 /** A sibling name for a file under construction; unique, so that processes do not meet. */
 export function temporaryName(path: string): string {
@@ -114,14 +114,6 @@ export function describeReadError(path: string, error: unknown): unknown {
   return new EnvironmentError(
     `Cannot read ${path} (${messageOf(error)}); check the file and its permissions`,
     { cause: error },
-  );
-}
-
-/** True for what the system or Node's file functions throw: ENOSPC, a file that is too large for memory, ... */
-function isSystemError(error: unknown): boolean {
-  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
-  return (
-    syscall !== undefined || /^ERR_(FS_|STRING_TOO_LONG|INVALID_ARG_VALUE|OUT_OF_RANGE)/.test(String(code))
   );
 }
 
