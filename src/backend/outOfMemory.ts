@@ -1,4 +1,4 @@
-// Telling exhausted memory from other failures, by the words each backend uses.
+// Out of memory, told from other failures: by its type where the error is ours, else by the words that each library uses.
 
 import { EnvironmentError } from '../base/errors.js';
 
@@ -8,17 +8,16 @@ export type MemoryShortage = { bytes: number; inUse: number; free: number; total
 /** Memory ran out; what was allocated before is still valid, and freeing some of it makes room. */
 export class OutOfMemoryError extends EnvironmentError {
   override readonly name: string = 'OutOfMemoryError';
-  constructor(
-    message: string,
-    readonly shortage: MemoryShortage,
-    options?: ErrorOptions,
-  ) {
+  /** Absent where the failing call does not know it. */
+  readonly shortage?: MemoryShortage;
+  constructor(message: string, options: ErrorOptions & { shortage?: MemoryShortage } = {}) {
     super(message, options);
+    if (options.shortage) this.shortage = options.shortage;
   }
 }
 
 const SIGNS = [
-  /out of memory/i, // wasm (wasm/allocation.ts), CUDA
+  /out[ _]of[ _]memory/i, // wasm (wasm/allocation.ts), native, CUDA inside TensorFlow
   /\bOOM\b/, // TensorFlow's allocators
   /RESOURCE_EXHAUSTED|Invalid TF_Status: 8\b/, // TensorFlow's status
   /Array buffer allocation failed|Invalid (typed )?array length/i, // V8

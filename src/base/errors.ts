@@ -12,6 +12,18 @@ export class EnvironmentError extends Error {
   readonly exitCode = 1;
 }
 
+/**
+ * The device can no longer be used by this process, only by a new one: after a kernel that failed, all that a driver returns is
+ * that error. CLI exit code 75 (EX_TEMPFAIL), which asks whoever started the process to start it again.
+ */
+export class DeviceLostError extends Error {
+  override readonly name: string = 'DeviceLostError';
+  static readonly exitCode = 75;
+  readonly exitCode = DeviceLostError.exitCode;
+  /** Of a trial that it ends. */
+  readonly reason = 'device_lost';
+}
+
 /** Training went wrong although its input was valid. CLI exit code 1. */
 export class TrainingError extends Error {
   override readonly name: string = 'TrainingError';

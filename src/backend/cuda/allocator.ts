@@ -20,11 +20,9 @@ const PAGE = 2 * 2 ** 20;
 
 /** Where segments come from. */
 export interface MemorySource {
-  /** @returns the address; @throws any error when there is no memory */
+  /** @returns the address; @throws OutOfMemoryError when there is no memory */
   take(bytes: number): number;
   give(address: number): void;
-  /** Whether an error of `take` says that memory ran out. */
-  isExhausted(error: unknown): boolean;
   /** Done before segments are given back. */
   settle?(): void;
   /** Bytes in all and free ones, for messages. */
@@ -63,6 +61,8 @@ export interface Allocator {
   trim(): number;
   /** The most bytes that segments may take; Infinity is only the device's own limit. */
   setLimit(bytes: number): void;
+  /** Bytes that blocks may still take: free on the device or held idle, within the limit. */
+  available(): number;
   statistics(): AllocatorStatistics;
   resetPeak(): void;
 }
@@ -109,7 +109,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
         try {
           return openSegment(each, small);
         } catch (error) {
-          if (!source.isExhausted(error)) throw error;
+          if (!(error instanceof OutOfMemoryError)) throw error;
           cause = error;
         }
       }
@@ -132,8 +132,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     return new OutOfMemoryError(
       `Out of GPU memory: ${mebibytes(bytes)} asked for with ${mebibytes(counts.current)} in use and ` +
         `${mebibytes(counts.reserved)} held${limited}; the device has ${mebibytes(free)} of ${mebibytes(total)} free`,
-      { bytes, inUse: counts.current, free, total },
-      { cause },
+      { cause, shortage: { bytes, inUse: counts.current, free, total } },
     );
   };
 
@@ -191,6 +190,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     setLimit(bytes) {
       limit = bytes;
     },
+    available: () => Math.max(0, Math.min(source.info().free + counts.reserved, limit) - counts.current),
     statistics: () => ({ ...counts }),
     resetPeak() {
       counts.peak = counts.current;

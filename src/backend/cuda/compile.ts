@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentError } from '../../base/errors.js';
 import { defaultCacheFolder, sha256, writeFileAtomic } from '../../base/files.js';
+import { deepStacks } from '../koffi.js';
 import { type NvrtcApi, receivedInt } from './library.js';
 import { compileProgram, compileProgramAside, type ProgramText } from './program.js';
 
@@ -16,6 +17,9 @@ export const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta
 
 /** Folders whose headers a source may include. */
 const INCLUDED = ['cuda', 'rows'];
+
+/** Threads of libuv's pool unless the environment says otherwise. */
+const POOL_THREADS = 4;
 
 /** Values of macros, by name. */
 export type Defines = Readonly<Record<string, number | string>>;
@@ -35,8 +39,9 @@ export interface KernelCompiler {
    */
   image(source: string, defines: Defines): Uint8Array;
   /**
-   * Compiles at once, on as many threads as there are processors, what of these is not in the cache. What does not compile
-   * is left to `image`, which says why.
+   * Compiles several at a time what of these is not in the cache: as many as there are processors, at most the threads of
+   * libuv's pool, where koffi's asynchronous calls run (4, or $UV_THREADPOOL_SIZE). What does not compile is left to `image`,
+   * which throws the compiler's message.
    */
   prepare(kernels: readonly { source: string; defines?: Defines }[]): Promise<void>;
   /** Forgets a cached image that the driver refuses; false when it was compiled just now. */
@@ -124,7 +129,7 @@ export function createCompiler(
         if (!missing.has(file) && !prepared.has(file) && !readImage(file))
           missing.set(file, programOf(source, defines));
       }
-      if (missing.size === 0) return;
+      if (missing.size === 0 || !deepStacks()) return;
       if (compilations === 0) onFirst?.(target);
       const queue = [...missing];
       const work = async () => {
@@ -140,7 +145,11 @@ export function createCompiler(
           }
         }
       };
-      await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length) }, work));
+      const threads = Math.min(
+        availableParallelism(),
+        Number(process.env.UV_THREADPOOL_SIZE) || POOL_THREADS,
+      );
+      await Promise.all(Array.from({ length: Math.min(threads, queue.length) }, work));
     },
     discard(source, defines) {
       const file = fileOf(source, defines);

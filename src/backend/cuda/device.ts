@@ -86,32 +86,41 @@ function nameOf(api: DriverApi, handle: number): string {
 }
 
 /**
- * Dense peak rates of known chips in TFLOP/s: float32 without tensor cores, and bfloat16 with float32 sums. Sources:
- * NVIDIA's data sheets; the reference takes 989.5 for an H100, too.
+ * Dense peak rates of known GPUs in TFLOP/s: float32 without tensor cores, and bfloat16 with float32 sums; and their
+ * multiprocessors, which tell a MIG slice's share. Sources: NVIDIA's data sheets; the reference takes 989.5 for an H100, too.
  */
-const PEAK: readonly [RegExp, { fp32: number; bf16?: number }][] = [
-  [/GB200|B200/, { fp32: 75, bf16: 2250 }],
-  [/GB300|B300/, { fp32: 75, bf16: 2250 }],
-  [/H200|H100.*(SXM|HBM3)|GH200/, { fp32: 67, bf16: 989.5 }],
-  [/H100 NVL/, { fp32: 60, bf16: 835 }],
-  [/H100/, { fp32: 51, bf16: 756 }],
-  [/H20\b/, { fp32: 44, bf16: 148 }],
-  [/A100|A800/, { fp32: 19.5, bf16: 312 }],
-  [/A40\b|RTX A6000/, { fp32: 38.7, bf16: 154.8 }],
-  [/A10G/, { fp32: 31.5, bf16: 70 }],
-  [/A10\b/, { fp32: 31.2, bf16: 125 }],
-  [/L40S/, { fp32: 91.6, bf16: 362 }],
-  [/L4\b/, { fp32: 30.3, bf16: 121 }],
-  [/T4\b/, { fp32: 8.1 }],
-  [/RTX 5090/, { fp32: 104.8, bf16: 209.5 }],
-  [/RTX 4090/, { fp32: 82.6, bf16: 165.2 }],
-  [/RTX 3090/, { fp32: 35.6, bf16: 71 }],
-  [/RTX 3060(?! Ti)/, { fp32: 12.7, bf16: 25.4 }],
+const PEAK: readonly [RegExp, { fp32: number; bf16?: number; multiprocessors: number }][] = [
+  [/GB200|B200/, { fp32: 75, bf16: 2250, multiprocessors: 148 }],
+  [/GB300|B300/, { fp32: 75, bf16: 2250, multiprocessors: 148 }],
+  [/H200|H100.*(SXM|HBM3)|GH200/, { fp32: 67, bf16: 989.5, multiprocessors: 132 }],
+  [/H100 NVL/, { fp32: 60, bf16: 835, multiprocessors: 132 }],
+  [/H100/, { fp32: 51, bf16: 756, multiprocessors: 114 }],
+  [/H20\b/, { fp32: 44, bf16: 148, multiprocessors: 78 }],
+  [/A100|A800/, { fp32: 19.5, bf16: 312, multiprocessors: 108 }],
+  [/A30\b/, { fp32: 10.3, bf16: 165, multiprocessors: 56 }],
+  [/A40\b|RTX A6000/, { fp32: 38.7, bf16: 154.8, multiprocessors: 84 }],
+  [/A10G/, { fp32: 31.5, bf16: 70, multiprocessors: 80 }],
+  [/A10\b/, { fp32: 31.2, bf16: 125, multiprocessors: 72 }],
+  [/L40S/, { fp32: 91.6, bf16: 362, multiprocessors: 142 }],
+  [/L4\b/, { fp32: 30.3, bf16: 121, multiprocessors: 58 }],
+  [/T4\b/, { fp32: 8.1, multiprocessors: 40 }],
+  [/RTX 5090/, { fp32: 104.8, bf16: 209.5, multiprocessors: 170 }],
+  [/RTX 4090/, { fp32: 82.6, bf16: 165.2, multiprocessors: 128 }],
+  [/RTX 3090/, { fp32: 35.6, bf16: 71, multiprocessors: 82 }],
+  [/RTX 3060(?! Ti)/, { fp32: 12.7, bf16: 25.4, multiprocessors: 28 }],
 ];
 
-/** Peak operations a second of a GPU by its name; undefined where not known. */
-export function peakFlops(name: string, precision: 'fp32' | 'bf16'): number | undefined {
+/**
+ * Peak operations a second of a GPU by its name, or of the slice of one that MIG gives, named e.g. `NVIDIA A100-SXM4-40GB MIG
+ * 1g.5gb`; undefined where not known.
+ */
+export function peakFlops(
+  { name, multiprocessors }: Pick<DeviceProperties, 'name' | 'multiprocessors'>,
+  precision: 'fp32' | 'bf16',
+): number | undefined {
   const rates = PEAK.find(([pattern]) => pattern.test(name))?.[1];
   const teraflops = rates?.[precision];
-  return teraflops === undefined ? undefined : teraflops * 1e12;
+  if (rates === undefined || teraflops === undefined) return undefined;
+  const share = /\bMIG\b/.test(name) ? Math.min(1, multiprocessors / rates.multiprocessors) : 1;
+  return share * teraflops * 1e12;
 }

@@ -8,7 +8,7 @@ import type { CudaBackend } from './backend.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
 import { MissingLibrary } from './library.js';
 import { memoryLimit, openSession, type Session } from './session.js';
-import { CudaError } from './status.js';
+import { cudaErrorOf } from './status.js';
 
 const PRECISIONS: readonly Precision[] = ['fp32', 'bf16'];
 
@@ -53,7 +53,7 @@ const precisionsOf = ({ device }: Session): Precision[] =>
 function describe({ device, compiler, products }: Session, precision: Precision): BackendInfo {
   const { name, chip, memoryBytes, multiprocessors, ordinal } = device;
   const gibibytes = (memoryBytes / 2 ** 30).toFixed(1);
-  const peak = peakFlops(name, precision);
+  const peak = peakFlops(device, precision);
   return {
     name: 'cuda',
     precision,
@@ -111,10 +111,11 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
     };
   }
   if (error instanceof UsageError) return { broken: true, reason, remedy: 'correct the setting' };
-  if (error instanceof CudaError) {
+  const cuda = cudaErrorOf(error);
+  if (cuda) {
     // A driver without a GPU, as in many images, is as good as none.
-    const noDevice = error.codeName === 'CUDA_ERROR_NO_DEVICE';
-    return { broken: !noDevice, reason, remedy: error.advice };
+    const noDevice = cuda.codeName === 'CUDA_ERROR_NO_DEVICE';
+    return { broken: !noDevice, reason, remedy: cuda.advice };
   }
   const remedy =
     error instanceof EnvironmentError

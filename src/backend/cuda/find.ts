@@ -1,9 +1,9 @@
 // Where the CUDA libraries may lie. No toolkit is needed: the driver brings libcuda, and NVRTC and cuBLASLt come with
 // the toolkit, conda, or pip's wheels (nvidia-cuda-nvrtc-cu12, nvidia-cublas-cu12). Python is never run to find them.
 
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 
 export const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt'] as const;
 export type LibraryName = (typeof LIBRARY_NAMES)[number];
@@ -75,6 +75,18 @@ export function candidates(
   return found;
 }
 
+/**
+ * Libraries that `file` loads by their bare names while it runs, which the loader finds only where `file` has a RUNPATH of its
+ * own: NVRTC's builtins, which NVRTC 13's wheel does not find beside itself.
+ */
+export function companions({ path, major }: Candidate): string[] {
+  if (!/^libnvrtc\./.test(basename(path)) || !path.includes('/')) return [];
+  const builtins = new RegExp(`^libnvrtc-builtins\\.so\\.${major}(\\.|$)`);
+  return [...new Set([dirname(path), dirname(realpathSync(path))])].flatMap((folder) =>
+    children(folder, builtins).map((name) => join(folder, name)),
+  );
+}
+
 const majorOf = (file: string): number => (file.startsWith('libcuda.') ? 0 : Number(file.split('.').pop()));
 
 const split = (folders: string | undefined): string[] => (folders ?? '').split(delimiter).filter(Boolean);
@@ -94,8 +106,8 @@ function wheels(env: NodeJS.ProcessEnv, system: SystemFolders): string[] {
   for (const folder of split(env.PATH)) {
     const python = join(folder, 'python3');
     if (!existsSync(python)) continue;
-    // In a virtual environment the link itself tells the prefix, elsewhere its target.
-    prefixes.push(dirname(folder), dirname(dirname(realpathSync(python))));
+    // A virtual environment is where one of the links lies, any other Python where the last one leads.
+    for (const link of [...links(python), realpathSync(python)]) prefixes.push(dirname(dirname(link)));
   }
   const libraries = [...prefixes.map((prefix) => join(prefix, 'lib')), join(system.home, '.local', 'lib')];
   const packages = [...libraries, ...system.python].flatMap((folder) =>
@@ -111,6 +123,15 @@ function wheels(env: NodeJS.ProcessEnv, system: SystemFolders): string[] {
       .sort(newestFirst)
       .map((name) => join(folder, 'nvidia', name, 'lib')),
   );
+}
+
+/** A path and what it links to, link by link, without the end. */
+function links(path: string): string[] {
+  const found: string[] = [];
+  try {
+    for (let at = path; !found.includes(at); at = resolve(dirname(at), readlinkSync(at))) found.push(at);
+  } catch {} // no link
+  return found;
 }
 
 function children(folder: string, pattern: RegExp): string[] {

@@ -1,10 +1,10 @@
 // Kernel launches. Arguments are packed into one buffer by CUDA's rules (each aligned to its own size), which lies in
 // memory that never moves, so that a launch allocates nothing: CU_LAUNCH_PARAM_BUFFER_POINTER, cuda.h.
 
-import koffi from 'koffi';
 import { expect, UsageError } from '../../base/errors.js';
+import koffi from '../koffi.js';
 import type { DriverApi } from './library.js';
-import { failure, OUT_OF_MEMORY_CODE } from './status.js';
+import { failure } from './status.js';
 
 /** The most bytes of arguments that a kernel may have on every chip. */
 export const MAX_ARGUMENT_BYTES = 4096;
@@ -80,15 +80,12 @@ export function createLauncher(api: DriverApi, stream: number): Launcher {
           `got ${x} x ${y} x ${z}; make batch or model smaller`,
       );
       const code = api.cuLaunchKernel(handle, x, y, z, threads, 1, 1, shared, stream, 0, extraAddress);
-      if (code !== 0) throw failure('driver', `cuLaunchKernel of ${name}`, code, adviceFor(code));
+      if (code !== 0) throw failure('driver', `cuLaunchKernel of ${name}`, code);
       launches++;
     },
     count: () => launches,
   };
 }
-
-const adviceFor = (code: number) =>
-  code === OUT_OF_MEMORY_CODE ? 'the driver ran out of memory; make batch or model smaller' : undefined;
 
 /**
  * Writes `values` into `view`, each aligned to its own size; returns the bytes taken.

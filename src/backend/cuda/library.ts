@@ -2,8 +2,9 @@
 // most 57 bits on the hosts that NVIDIA supports and 49 on the device, and are far below 2^53 in practice.
 
 import { EnvironmentError, messageOf } from '../../base/errors.js';
-import { type Candidate, candidates, type LibraryName } from './find.js';
-import { type CodeSpace, failure } from './status.js';
+import type koffi from '../koffi.js';
+import { type Candidate, candidates, companions, type LibraryName } from './find.js';
+import { type CodeSpace, failure, isExhausted } from './status.js';
 
 type Argument = number | string | readonly string[] | ArrayBufferView | null;
 type Checked = (...args: Argument[]) => void;
@@ -103,33 +104,56 @@ export type DriverApi = Functions<typeof DRIVER, Checked> & Functions<typeof DRI
 export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Aside>;
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
 
-type Koffi = typeof import('koffi').default;
-type Handle = ReturnType<Koffi['load']>;
+type Handle = ReturnType<typeof koffi.load>;
 
 /** A library that is loaded, and the file that it came from. */
 export interface Loaded<Api> {
   api: Api;
   file: Candidate;
+  rescue: Rescue;
 }
+
+/** What is tried before a failed call is an error. Whoever owns the device's memory sets it. */
+export interface Rescue {
+  /** Gives idle memory back to the device; returns its bytes. The call is then tried once more. */
+  makeRoom?(): number;
+  /** What the driver says of the device's state, where a library above it says only that it failed. */
+  deviceError?(): Error | undefined;
+}
+
+/** The allocator makes room itself, in an order of its own. */
+const OWN_RESCUE = ['cuMemAlloc_v2'];
 
 /** Loads libcuda. @throws EnvironmentError saying where was looked */
 export const loadDriver = (env = process.env): Promise<Loaded<DriverApi>> =>
-  load('libcuda', env, Infinity, (handle) => ({
-    ...bind(handle, 'driver', DRIVER),
-    ...bindRaw(handle, DRIVER_RAW, 'int'),
+  load('libcuda', env, Infinity, (handle, rescue) => ({
+    ...bind(handle, 'driver', DRIVER, rescue),
+    ...launching(bindRaw(handle, DRIVER_RAW, 'int'), rescue),
   }));
+
+/** A launch may need memory too: for its module, which is loaded late, or for local memory. */
+function launching<T extends { cuLaunchKernel: Raw }>(api: T, rescue: Rescue): T {
+  const { cuLaunchKernel } = api;
+  return {
+    ...api,
+    cuLaunchKernel: (...args) => {
+      const code = cuLaunchKernel(...args);
+      return isExhausted('driver', code) && rescue.makeRoom?.() ? cuLaunchKernel(...args) : code;
+    },
+  };
+}
 
 /** Loads NVRTC, of no later CUDA than `major`, which the driver sets. @throws EnvironmentError */
 export const loadNvrtc = (major: number, env = process.env): Promise<Loaded<NvrtcApi>> =>
-  load('libnvrtc', env, major, (handle) => ({
-    ...bind(handle, 'nvrtc', NVRTC),
+  load('libnvrtc', env, major, (handle, rescue) => ({
+    ...bind(handle, 'nvrtc', NVRTC, rescue),
     ...(bindRaw(handle, NVRTC_RAW, 'int') as Functions<typeof NVRTC_RAW, Aside>),
   }));
 
 /** Loads cuBLASLt, of no later CUDA than `major`, which the driver sets. @throws EnvironmentError */
 export const loadCublasLt = (major: number, env = process.env): Promise<Loaded<CublasApi>> =>
-  load('libcublasLt', env, major, (handle) => ({
-    ...bind(handle, 'cublas', CUBLAS),
+  load('libcublasLt', env, major, (handle, rescue) => ({
+    ...bind(handle, 'cublas', CUBLAS, rescue),
     ...bindRaw(handle, CUBLAS_VERSION, 'size_t'),
   }));
 
@@ -146,13 +170,16 @@ export class MissingLibrary extends EnvironmentError {
   }
 }
 
+/** Companions of loaded libraries, which must stay loaded. */
+const kept: Handle[] = [];
+
 async function load<Api>(
   library: LibraryName,
   env: NodeJS.ProcessEnv,
   major: number,
-  open: (handle: Handle) => Api,
+  open: (handle: Handle, rescue: Rescue) => Api,
 ): Promise<Loaded<Api>> {
-  const { default: koffi } = await import('koffi');
+  const { default: koffi } = await import('../koffi.js');
   const tooNew: Candidate[] = [];
   const failures: string[] = [];
   for (const file of candidates(library, env)) {
@@ -163,7 +190,9 @@ async function load<Api>(
       continue;
     }
     try {
-      return { api: open(koffi.load(file.path)), file };
+      for (const path of companions(file)) kept.push(koffi.load(path));
+      const rescue: Rescue = {};
+      return { api: open(koffi.load(file.path), rescue), file, rescue };
     } catch (error) {
       // A bare name that is not there is no news.
       if (file.path.includes('/')) failures.push(`${file.path}: ${messageOf(error)}`);
@@ -182,13 +211,16 @@ function bind<T extends Record<string, string>>(
   handle: Handle,
   space: CodeSpace,
   signatures: T,
+  rescue: Rescue,
 ): Functions<T, Checked> {
   const raw = bindRaw(handle, signatures, 'int');
   const checked = Object.entries<Raw>(raw).map(([name, call]) => [
     name,
     (...args: Argument[]) => {
-      const code = call(...args);
-      if (code !== 0) throw failure(space, name, code);
+      let code = call(...args);
+      if (code === 0) return;
+      if (isExhausted(space, code) && !OWN_RESCUE.includes(name) && rescue.makeRoom?.()) code = call(...args);
+      if (code !== 0) throw rescue.deviceError?.() ?? failure(space, name, code);
     },
   ]);
   return Object.fromEntries(checked) as Functions<T, Checked>;

@@ -3,7 +3,7 @@
 import type { Defines, KernelCompiler } from './compile.js';
 import type { KernelFunction } from './launch.js';
 import { type DriverApi, received } from './library.js';
-import { CudaError } from './status.js';
+import { cudaErrorOf } from './status.js';
 
 /** CUresults that say that an image is damaged or made for something else. */
 const REFUSED = [200, 209, 218, 222];
@@ -47,7 +47,7 @@ export function createModules(api: DriverApi, compiler: KernelCompiler): FindKer
     try {
       return open();
     } catch (error) {
-      const refused = error instanceof CudaError && REFUSED.includes(error.code);
+      const refused = REFUSED.includes(cudaErrorOf(error)?.code ?? 0);
       if (refused && compiler.discard(source, defines)) return open();
       throw error;
     }

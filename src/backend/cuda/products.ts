@@ -5,7 +5,7 @@
 
 import type { Allocator } from './allocator.js';
 import { type CublasApi, received } from './library.js';
-import { CudaError, failure } from './status.js';
+import { cudaErrorOf, failure } from './status.js';
 
 /** cublasLt.h, cublas_api.h and library_types.h. */
 const COMPUTE_32F = 68;
@@ -20,9 +20,12 @@ const REPEATABLE_REDUCTIONS = 2 | 4;
 const NOT_SUPPORTED = 15;
 /** Every algorithm on Hopper finds room in this (cuBLAS documentation, cublasSetWorkspace). */
 const WORKSPACE_BYTES = 32 * 2 ** 20;
-/** Of cublasLtMatmulHeuristicResult_t: the algorithm, then the size of its workspace. */
+/** Of cublasLtMatmulHeuristicResult_t: the algorithm, the size of its workspace, and whether it can run (0). */
 const RESULT_BYTES = 96;
 const ALGORITHM_BYTES = 64;
+const STATE_AT = 72;
+/** Algorithms asked for: the best that can run is taken. */
+const RESULTS = 8;
 /** What cuBLASLt assumes of addresses unless told otherwise. */
 const FULL_ALIGNMENT = 256;
 
@@ -185,7 +188,7 @@ function makePlan(
     const c = layout(result, n, m, call.cStride);
     const preference = received((place) => api.cublasLtMatmulPreferenceCreate(place));
     const found = new Int32Array(1);
-    const results = new Uint8Array(RESULT_BYTES);
+    const results = new Uint8Array(RESULTS * RESULT_BYTES);
     try {
       const prefer = (attribute: number, value: ArrayBufferView) =>
         api.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, value.byteLength);
@@ -194,18 +197,32 @@ function makePlan(
       [...alignment, alignment[2]].forEach((bytes, i) => {
         if (bytes !== FULL_ALIGNMENT) prefer(PREFERENCE.alignment[i]!, Uint32Array.of(bytes));
       });
-      api.cublasLtMatmulAlgoGetHeuristic(handle, description, b, a, c, c, preference, 1, results, found);
+      api.cublasLtMatmulAlgoGetHeuristic(
+        handle,
+        description,
+        b,
+        a,
+        c,
+        c,
+        preference,
+        RESULTS,
+        results,
+        found,
+      );
     } catch (error) {
-      if (!(error instanceof CudaError && error.code === NOT_SUPPORTED)) throw error;
+      if (cudaErrorOf(error)?.code !== NOT_SUPPORTED) throw error;
     } finally {
       api.cublasLtMatmulPreferenceDestroy(preference);
     }
-    if (found[0] === 0) {
-      for (const undo of made) undo();
-      return null;
+    const view = new DataView(results.buffer);
+    for (let at = 0; at < found[0]! * RESULT_BYTES; at += RESULT_BYTES) {
+      if (view.getInt32(at + STATE_AT, true) !== 0) continue;
+      const algorithm = results.slice(at, at + ALGORITHM_BYTES);
+      const workspaceBytes = Number(view.getBigUint64(at + ALGORITHM_BYTES, true));
+      return { description, a, b, c, algorithm, workspaceBytes };
     }
-    const workspaceBytes = Number(new DataView(results.buffer).getBigUint64(ALGORITHM_BYTES, true));
-    return { description, a, b, c, algorithm: results.slice(0, ALGORITHM_BYTES), workspaceBytes };
+    for (const undo of made) undo();
+    return null;
   } catch (error) {
     for (const undo of made) undo();
     throw error;

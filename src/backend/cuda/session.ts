@@ -8,7 +8,6 @@ import { createLauncher, type Launcher } from './launch.js';
 import { type DriverApi, loadCublasLt, loadDriver, loadNvrtc, MissingLibrary, received } from './library.js';
 import { createModules, type FindKernel } from './modules.js';
 import { createProducts, type Products } from './products.js';
-import { CudaError, OUT_OF_MEMORY_CODE } from './status.js';
 import { createTransfer, type Transfer } from './transfer.js';
 
 const STREAM_NON_BLOCKING = 1;
@@ -43,7 +42,7 @@ export async function openSession(
   options: { env?: NodeJS.ProcessEnv; onCompile?: (target: string) => void } = {},
 ): Promise<Session> {
   const { env = process.env, onCompile } = options;
-  const { api: driver, file: driverFile } = await loadDriver(env);
+  const { api: driver, file: driverFile, rescue: driverRescue } = await loadDriver(env);
   driver.cuInit(0);
   const [major, minor] = driverVersion(driver);
   if (major < OLDEST_CUDA)
@@ -51,10 +50,8 @@ export async function openSession(
       `the NVIDIA driver runs CUDA ${major}.${minor} at most, expected ${OLDEST_CUDA}.0 or later; install driver 525 or later`,
     );
   const device = openDevice(driver, chosenDevice(env));
-  const [{ api: nvrtc, file: nvrtcFile }, { api: cublas, file: cublasFile }] = await both(
-    loadNvrtc(major, env),
-    loadCublasLt(major, env),
-  );
+  const [{ api: nvrtc, file: nvrtcFile }, { api: cublas, file: cublasFile, rescue: cublasRescue }] =
+    await both(loadNvrtc(major, env), loadCublasLt(major, env));
   const context = received((place) => driver.cuDevicePrimaryCtxRetain(place, device.handle));
   driver.cuCtxSetCurrent(context);
   const stream = received((place) => driver.cuStreamCreate(place, STREAM_NON_BLOCKING));
@@ -70,18 +67,27 @@ export async function openSession(
       settle: () => settle(),
       take: (bytes) => received((place) => driver.cuMemAlloc_v2(place, bytes)),
       give: (address) => driver.cuMemFree_v2(address),
-      isExhausted: (error) => error instanceof CudaError && error.code === OUT_OF_MEMORY_CODE,
       info: memoryInfo,
     },
     memoryLimit(env),
   );
+  const transfer = createTransfer(driver, stream);
+  driverRescue.makeRoom = cublasRescue.makeRoom = () => allocator.trim() + transfer.trim();
+  cublasRescue.deviceError = () => {
+    try {
+      driver.cuStreamSynchronize(stream);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  };
   const compiler = createCompiler(nvrtc, { chip: device.chip, ...(onCompile && { onFirst: onCompile }) });
   return {
     device,
     driver,
     stream,
     allocator,
-    transfer: createTransfer(driver, stream),
+    transfer,
     launcher: createLauncher(driver, stream),
     compiler,
     kernel: createModules(driver, compiler),

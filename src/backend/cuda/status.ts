@@ -1,6 +1,7 @@
 // What the CUDA libraries return, as errors: the call, the code's name, and what to do about it.
 
-import { EnvironmentError } from '../../base/errors.js';
+import { DeviceLostError, EnvironmentError } from '../../base/errors.js';
+import { OutOfMemoryError } from '../outOfMemory.js';
 
 /** A call into CUDA that failed. */
 export class CudaError extends EnvironmentError {
@@ -27,8 +28,7 @@ const DRIVER: Record<number, [string, string]> = {
   3: ['CUDA_ERROR_NOT_INITIALIZED', 'start the process anew'],
   4: ['CUDA_ERROR_DEINITIALIZED', 'the process is ending'],
   34: ['CUDA_ERROR_STUB_LIBRARY', 'a stub of libcuda is in the path; put the folder of the driver before it'],
-  35: ['CUDA_ERROR_INSUFFICIENT_DRIVER', 'install a newer NVIDIA driver'],
-  36: ['CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER', 'install a newer NVIDIA driver'],
+  36: ['CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER', 'install a newer NVIDIA driver'], // since CUDA 13
   46: ['CUDA_ERROR_DEVICE_UNAVAILABLE', 'another process holds this GPU; choose another with --device'],
   100: [
     'CUDA_ERROR_NO_DEVICE',
@@ -47,25 +47,25 @@ const DRIVER: Record<number, [string, string]> = {
     'CUDA_ERROR_JIT_COMPILER_NOT_FOUND',
     'reinstall the NVIDIA driver (libnvidia-ptxjitcompiler is missing)',
   ],
+  220: ['CUDA_ERROR_NVLINK_UNCORRECTABLE', 'the link between GPUs failed; see nvidia-smi nvlink -e'],
   222: ['CUDA_ERROR_UNSUPPORTED_PTX_VERSION', 'install a newer NVIDIA driver, or an NVRTC of its version'],
+  226: ['CUDA_ERROR_CONTAINED', 'the GPU met an error of its hardware or of the link; see nvidia-smi -q'],
   304: ['CUDA_ERROR_OPERATING_SYSTEM', 'see the system log (dmesg)'],
   400: ['CUDA_ERROR_INVALID_HANDLE', 'a fault of this program; please report it'],
   500: ['CUDA_ERROR_NOT_FOUND', 'a fault of this program; please report it'],
   600: ['CUDA_ERROR_NOT_READY', 'a fault of this program; please report it'],
-  700: [
-    'CUDA_ERROR_ILLEGAL_ADDRESS',
-    'a kernel left its memory; the state of the GPU is lost, start the process anew',
-  ],
+  700: ['CUDA_ERROR_ILLEGAL_ADDRESS', 'a kernel accessed memory that is not its own'],
   701: ['CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES', 'this GPU has too few registers or too little shared memory'],
-  702: [
-    'CUDA_ERROR_LAUNCH_TIMEOUT',
-    'the watchdog of the display ended a kernel; use a GPU without a display',
-  ],
-  716: [
-    'CUDA_ERROR_MISALIGNED_ADDRESS',
-    'a fault of this program; the state of the GPU is lost, start the process anew',
-  ],
-  719: ['CUDA_ERROR_LAUNCH_FAILED', 'a kernel failed; the state of the GPU is lost, start the process anew'],
+  702: ['CUDA_ERROR_LAUNCH_TIMEOUT', "the display's watchdog ended a kernel; use a GPU without a display"],
+  709: ['CUDA_ERROR_CONTEXT_IS_DESTROYED', 'the GPU was reset'],
+  710: ['CUDA_ERROR_ASSERT', 'an assertion of a kernel failed'],
+  714: ['CUDA_ERROR_HARDWARE_STACK_ERROR', 'the call stack of a kernel was corrupted'],
+  715: ['CUDA_ERROR_ILLEGAL_INSTRUCTION', 'a kernel met an illegal instruction'],
+  716: ['CUDA_ERROR_MISALIGNED_ADDRESS', 'a kernel accessed an address that is not aligned'],
+  717: ['CUDA_ERROR_INVALID_ADDRESS_SPACE', 'a kernel accessed memory of the wrong kind'],
+  718: ['CUDA_ERROR_INVALID_PC', 'a kernel jumped to an invalid address'],
+  719: ['CUDA_ERROR_LAUNCH_FAILED', 'a kernel failed'],
+  721: ['CUDA_ERROR_TENSOR_MEMORY_LEAK', 'a kernel ended without freeing tensor memory'],
   801: ['CUDA_ERROR_NOT_SUPPORTED', 'this GPU or driver does not offer it'],
   802: ['CUDA_ERROR_SYSTEM_NOT_READY', 'the GPUs are still starting (nvidia-fabricmanager); try again'],
   803: [
@@ -73,6 +73,8 @@ const DRIVER: Record<number, [string, string]> = {
     'library and kernel module of the driver differ; restart the machine',
   ],
   804: ['CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE', 'install the driver that this CUDA needs'],
+  810: ['CUDA_ERROR_MPS_CLIENT_TERMINATED', "the MPS server ended this process's access to the GPU"],
+  911: ['CUDA_ERROR_EXTERNAL_DEVICE', 'a device outside of the GPU failed'],
   999: ['CUDA_ERROR_UNKNOWN', 'see the system log (dmesg); restarting the machine often helps'],
 };
 
@@ -108,11 +110,35 @@ const TABLES = { driver: DRIVER, nvrtc: NVRTC, cublas: CUBLAS };
 /** Which library's codes a number is of. */
 export type CodeSpace = keyof typeof TABLES;
 
-export const OUT_OF_MEMORY_CODE = 2;
 export const NOT_READY_CODE = 600;
 
-/** The error for a call that returned `code`, which is not 0. */
-export function failure(space: CodeSpace, call: string, code: number, detail?: string): CudaError {
+/** Codes that say that memory ran out: the device's, page-locked memory, or, for NVRTC, the machine's. */
+const EXHAUSTED: Record<CodeSpace, number> = { driver: 2, nvrtc: 1, cublas: 3 };
+
+/** Whether a call failed for want of memory. */
+export const isExhausted = (space: CodeSpace, code: number): boolean => EXHAUSTED[space] === code;
+
+/**
+ * CUresults after which every further call of the process fails; cuda.h: "the process must be terminated and relaunched".
+ * 214 and 220 do not say so, but what they leave on the device cannot be trusted.
+ */
+const STICKY = [214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911];
+
+/**
+ * The error for a call that returned `code`, which is not 0: a CudaError, or an OutOfMemoryError or a DeviceLostError that it
+ * is the cause of.
+ */
+export function failure(space: CodeSpace, call: string, code: number, detail?: string): Error {
   const [name, advice] = TABLES[space][code] ?? [`error ${code}`, 'see the CUDA documentation of this call'];
-  return new CudaError(call, code, name, detail ?? advice);
+  const error = new CudaError(call, code, name, detail ?? advice);
+  if (isExhausted(space, code)) return new OutOfMemoryError(error.message, { cause: error });
+  if (space === 'driver' && STICKY.includes(code))
+    return new DeviceLostError(`${error.message}; this process can no longer use the GPU`, { cause: error });
+  return error;
+}
+
+/** The failed call behind an error; undefined where there is none. */
+export function cudaErrorOf(error: unknown): CudaError | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof CudaError) return e;
+  return undefined;
 }

@@ -2,7 +2,7 @@
 // while the host does something else: uploads through a ring of slots, reads into buffers that are kept for the next
 // time. All copies are enqueued on the one stream, so they see exactly the work that was enqueued before them.
 
-import koffi from 'koffi';
+import koffi from '../koffi.js';
 import { type DriverApi, received } from './library.js';
 import { failure, NOT_READY_CODE } from './status.js';
 
@@ -31,6 +31,8 @@ export interface Transfer {
   finished(): Promise<void>;
   /** The same, waiting. */
   synchronize(): void;
+  /** Gives idle page-locked memory back; returns its bytes. */
+  trim(): number;
   /** Bytes moved so far, and waits of the host for the device: uploads that found no free slot, reads that blocked. */
   statistics(): { uploaded: number; read: number; waits: number };
 }
@@ -83,11 +85,16 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
   const giveBack = (buffer: Pinned): void => {
     idleBytes += buffer.memory.byteLength;
     idle.push(buffer);
-    while (idleBytes > IDLE_BYTES) {
+    shrinkTo(IDLE_BYTES);
+  };
+  const shrinkTo = (bytes: number): number => {
+    const before = idleBytes;
+    while (idleBytes > bytes) {
       const oldest = idle.shift()!;
       idleBytes -= oldest.memory.byteLength;
       api.cuMemFreeHost(oldest.address);
     }
+    return before - idleBytes;
   };
 
   const read = async (address: number, bytes: number): Promise<ArrayBuffer> => {
@@ -110,6 +117,16 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
   let slot = 0;
   let used = 0;
 
+  const newSlot = () => {
+    const event = events.pop() ?? newEvent();
+    try {
+      return { buffer: pin(SLOT_BYTES), event, busy: false };
+    } catch (error) {
+      events.push(event);
+      throw error;
+    }
+  };
+
   /** The next slot, once the device has read what lies in it. */
   const advance = (): void => {
     const full = slots[slot];
@@ -119,7 +136,7 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
     }
     slot = full ? (slot + 1) % SLOTS : slot;
     used = 0;
-    const next = (slots[slot] ??= { buffer: pin(SLOT_BYTES), event: newEvent(), busy: false });
+    const next = (slots[slot] ??= newSlot());
     if (next.busy && !isDone(next.event)) {
       counts.waits++;
       api.cuEventSynchronize(next.event);
@@ -165,6 +182,7 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
       counts.waits++;
       api.cuStreamSynchronize(stream);
     },
+    trim: () => shrinkTo(0),
     statistics: () => ({ ...counts }),
   };
 }

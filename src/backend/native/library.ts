@@ -48,7 +48,7 @@ export type Library = Record<keyof typeof SIGNATURES, NativeFunction>;
 
 /** Loads a compiled library. @throws when koffi or the library cannot be loaded */
 export async function loadLibrary(path: string): Promise<Library> {
-  const { default: koffi } = await import('koffi');
+  const { default: koffi } = await import('../koffi.js');
   const library = koffi.load(path);
   const functions = Object.entries(SIGNATURES).map(([name, [result, letters]]) => {
     const types = [...letters].map((letter) => TYPES[letter]!);

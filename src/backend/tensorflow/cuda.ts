@@ -3,7 +3,7 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import koffi from 'koffi';
+import koffi from '../koffi.js';
 
 /** Loads a library by path or name, visible to all; throws where it cannot. */
 export type LoadLibrary = (library: string) => void;

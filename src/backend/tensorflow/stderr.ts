@@ -3,7 +3,7 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
-import koffi from 'koffi';
+import koffi from '../koffi.js';
 
 /** Runs `f` with standard error discarded; what `f` throws comes through. On Windows it just runs `f`. */
 export function withoutStderr(f: () => void): void {

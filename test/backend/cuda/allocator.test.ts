@@ -22,7 +22,7 @@ function device(total: number) {
     calls: { take: 0, give: 0 },
     take(bytes) {
       source.calls.take++;
-      if (used + bytes > total) throw new Error('exhausted');
+      if (used + bytes > total) throw new OutOfMemoryError('exhausted');
       const address = next;
       next += bytes + 4 * MIB;
       segments.set(address, bytes);
@@ -35,7 +35,6 @@ function device(total: number) {
       used -= segments.get(address)!;
       segments.delete(address);
     },
-    isExhausted: (error) => (error as Error).message === 'exhausted',
     info: () => ({ free: total - used, total }),
     used: () => used,
   };

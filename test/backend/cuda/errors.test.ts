@@ -1,9 +1,10 @@
-// What goes wrong is told by name, and leaves the process usable: each kind of call into CUDA is made to fail in turn.
+// Failing calls: each kind of call into CUDA is made to fail in turn. The error names it, has the right type, and leaks nothing.
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { CudaError } from '../../../src/backend/cuda/status.js';
-import { OutOfMemoryError } from '../../../src/backend/outOfMemory.js';
+import { cudaErrorOf, failure } from '../../../src/backend/cuda/status.js';
+import { isOutOfMemory, OutOfMemoryError } from '../../../src/backend/outOfMemory.js';
+import { DeviceLostError } from '../../../src/base/errors.js';
 import { linear, rmsNorm } from '../../../src/ops/index.js';
 import { describeCuda } from './present.js';
 
@@ -53,8 +54,8 @@ describeCuda('a failing call', (device, backend) => {
       } finally {
         tf.engine().endScope();
       }
-      expect(error).toBeInstanceOf(CudaError);
-      expect(error).toMatchObject({ codeName: name, code });
+      expect(cudaErrorOf(error)).toMatchObject({ codeName: name, code });
+      expect(error instanceof DeviceLostError).toBe(code >= 700 && code !== 701 && code < 999);
       expect((error as Error).message).toMatch(
         new RegExp(`^${call}.* failed with ${name} \\(${code}\\): .{20}`),
       );
@@ -83,15 +84,7 @@ describeCuda('a failing call', (device, backend) => {
     device().controls.fake_set_memory(2 ** 30);
   });
 
-  test('page-locked memory that cannot be had is an error of that call', async () => {
-    const x = tf.neg(tf.ones([3_000_000]));
-    device().controls.fake_fail('cuMemAllocHost_v2', 1, 2);
-    await expect(x.data()).rejects.toThrow(/cuMemAllocHost_v2 failed with CUDA_ERROR_OUT_OF_MEMORY/);
-    expect((await x.data())[2_999_999]).toBe(-1);
-    x.dispose();
-  });
-
-  test('a kernel that reads beyond its memory is told at the next wait', () => {
+  test('a kernel that reads beyond its memory is reported at the next wait, and by every call from then on', () => {
     const launch = () =>
       backend().launch(
         { source: 'cuda/moves.cu', name: 'gather', types: 'iiiippp' },
@@ -100,10 +93,93 @@ describeCuda('a failing call', (device, backend) => {
         [10, 1, 1, 1, 0, 0, 0],
       );
     launch();
-    expect(() => tf.neg(tf.ones([20])).dataSync()).toThrow(
-      /CUDA_ERROR_ILLEGAL_ADDRESS \(700\): a kernel left its memory; the state of the GPU is lost/,
-    );
+    const read = () => tf.tidy(() => tf.neg(tf.ones([20])).dataSync());
+    expect(read).toThrow(DeviceLostError);
+    expect(read).toThrow(/CUDA_ERROR_ILLEGAL_ADDRESS \(700\): .*this process can no longer use the GPU/);
     expect(device().controls.fake_errors()).not.toBe('');
     device().controls.fake_reset();
   });
+});
+
+/** Work that takes the call in question, which fails for want of memory; `n` keeps shapes and kernels new. */
+const MEMORY_CALLS: [call: string, code: number, work: (n: number) => tf.Tensor | Promise<unknown>][] = [
+  ['cuModuleLoadData', 2, (n) => [tf.abs, tf.sigmoid][n]!(tf.ones([50]))],
+  ['cuMemAllocHost_v2', 2, (n) => tf.neg(tf.ones([(n + 1) * 3_000_000])).data()],
+  ['cuMemcpyHtoDAsync_v2', 2, () => tf.tensor1d(new Float32Array(100))],
+  ['cuMemcpyDtoHAsync_v2', 2, () => tf.neg(tf.ones([50])).data()],
+  ['cuMemcpyDtoDAsync_v2', 2, () => tf.concat([tf.ones([50]), tf.ones([50])])],
+  ['cuMemsetD32Async', 2, () => tf.pad(tf.ones([50]), [[1, 1]])],
+  ['cuLaunchKernel', 2, () => rmsNorm(tf.ones([4, 8]))],
+  ['cublasLtMatmul', 3, () => linear(tf.ones([4, 8]), tf.ones([8, 8]))],
+];
+
+describeCuda('a call that fails for want of memory', (device, backend) => {
+  afterEach(() => {
+    device().controls.fake_reset();
+  });
+
+  test.each(MEMORY_CALLS)(
+    '%s is made again once idle memory has been given back, and else an OutOfMemoryError',
+    async (call, code, work) => {
+      const { allocator, transfer } = backend().session;
+      const before = allocator.statistics().current;
+      allocator.trim();
+      transfer.trim();
+      const attempt = async (n: number) => {
+        device().controls.fake_fail(call, 1, code);
+        tf.engine().startScope();
+        try {
+          return await work(n);
+        } finally {
+          tf.engine().endScope();
+        }
+      };
+      await expect(
+        attempt(0).finally(() => {
+          allocator.trim();
+          transfer.trim();
+        }),
+      ).rejects.toThrow(OutOfMemoryError);
+      allocator.free(allocator.allocate(4 * 2 ** 20));
+      await attempt(1);
+      expect(allocator.statistics().current).toBe(before);
+    },
+  );
+
+  test('is told from other failures by its type, whatever the words', () => {
+    for (const [space, code] of [
+      ['driver', 2],
+      ['nvrtc', 1],
+      ['cublas', 3],
+    ] as const) {
+      const error = failure(space, 'aCall', code, 'no words');
+      expect(error).toBeInstanceOf(OutOfMemoryError);
+      expect(isOutOfMemory(error)).toBe(true);
+    }
+    expect(isOutOfMemory(failure('driver', 'aCall', 999))).toBe(false);
+  });
+
+  test('is the loss of the device where the driver says so behind cuBLASLt', () => {
+    const product = () => tf.tidy(() => linear(tf.ones([4, 8]), tf.ones([8, 8])).dataSync());
+    product();
+    device().controls.fake_fail('cublasLtMatmul', 1, 13);
+    device().controls.fake_fail('cuStreamSynchronize', 1, 719);
+    expect(product).toThrow(DeviceLostError);
+  });
+});
+
+test.each([214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911])(
+  'CUDA error %i ends the use of the device in this process, and has a name',
+  (code) => {
+    const error = failure('driver', 'cuStreamSynchronize', code);
+    expect(error).toBeInstanceOf(DeviceLostError);
+    expect(error.message).toMatch(/^cuStreamSynchronize failed with CUDA_ERROR_\w+ \(\d+\): /);
+  },
+);
+
+test('CUDA errors that a later call may not meet are not taken for the loss of the device', () => {
+  for (const code of [1, 2, 200, 209, 400, 600, 701, 720, 801, 999])
+    expect(failure('driver', 'cuLaunchKernel', code)).not.toBeInstanceOf(DeviceLostError);
+  // cuda.h has no error 35, the runtime library does.
+  expect(failure('driver', 'cuInit', 35).message).toMatch(/^cuInit failed with error 35 /);
 });

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { candidates, type LibraryName } from '../../../src/backend/cuda/find.js';
+import { candidates, companions, type LibraryName } from '../../../src/backend/cuda/find.js';
 
 let root = '';
 
@@ -88,6 +88,38 @@ describe('the finder of CUDA libraries', () => {
       'env/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12',
       'opt/python/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12',
     ]);
+  });
+
+  test('wheels of a virtual environment whose python3 is linked to by another link', () => {
+    put('opt/python/bin/python3.11');
+    put('env/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12');
+    for (const folder of ['env/bin', 'shims']) mkdirSync(join(root, folder), { recursive: true });
+    symlinkSync('../../opt/python/bin/python3.11', join(root, 'env/bin/python'));
+    symlinkSync('python', join(root, 'env/bin/python3'));
+    symlinkSync('../env/bin/python3', join(root, 'shims/python3'));
+    expect(found('libcublasLt', { PATH: join(root, 'shims') })).toEqual([
+      'env/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12',
+    ]);
+  });
+
+  test('a python3 that links to itself ends the search of its links', () => {
+    mkdirSync(join(root, 'loop'));
+    symlinkSync('python3', join(root, 'loop/python3'));
+    expect(found('libnvrtc', { PATH: join(root, 'loop') })).toEqual([]);
+  });
+
+  test("NVRTC's builtins beside it, those of its own CUDA, also where a link leads to them", () => {
+    const path = put('wheel/libnvrtc.so.13');
+    const builtins = put('wheel/libnvrtc-builtins.so.13.0');
+    for (const other of ['libnvrtc-builtins.so.12.9', 'libnvrtc-builtins.alt.so.13.0', 'libnvrtc.alt.so.13'])
+      put(`wheel/${other}`);
+    const file = (at: string) => ({ path: at, major: 13, where: 'a test' });
+    expect(companions(file(path))).toEqual([builtins]);
+    mkdirSync(join(root, 'links'));
+    symlinkSync('../wheel/libnvrtc.so.13', join(root, 'links/libnvrtc.so.13'));
+    expect(companions(file(join(root, 'links/libnvrtc.so.13')))).toEqual([builtins]);
+    expect(companions(file('libnvrtc.so.13'))).toEqual([]);
+    expect(companions({ ...file(put('wheel/libcublasLt.so.13')) })).toEqual([]);
   });
 
   test("the user's own packages and the system's", () => {

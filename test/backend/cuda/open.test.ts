@@ -7,6 +7,7 @@ import { diagnose, driver } from '../../../src/backend/cuda/driver.js';
 import { MissingLibrary } from '../../../src/backend/cuda/library.js';
 import { memoryLimit, openSession } from '../../../src/backend/cuda/session.js';
 import { failure } from '../../../src/backend/cuda/status.js';
+import type { Precision } from '../../../src/backend/types.js';
 import { EnvironmentError, UsageError } from '../../../src/base/errors.js';
 import { describeEmulated, resetDevice } from './present.js';
 
@@ -62,13 +63,22 @@ describe('settings', () => {
   });
 
   test('peak rates are those of known GPUs', () => {
-    expect(peakFlops('NVIDIA H100 80GB HBM3', 'bf16')).toBe(989.5e12);
-    expect(peakFlops('NVIDIA H100 PCIe', 'bf16')).toBe(756e12);
-    expect(peakFlops('NVIDIA A100-SXM4-80GB', 'fp32')).toBe(19.5e12);
-    expect(peakFlops('NVIDIA L4', 'bf16')).toBe(121e12);
-    expect(peakFlops('NVIDIA L40S', 'bf16')).toBe(362e12);
-    expect(peakFlops('Tesla T4', 'bf16')).toBeUndefined();
-    expect(peakFlops('Emulated device 0', 'fp32')).toBeUndefined();
+    const peak = (name: string, precision: Precision, multiprocessors = 100) =>
+      peakFlops({ name, multiprocessors }, precision);
+    expect(peak('NVIDIA H100 80GB HBM3', 'bf16')).toBe(989.5e12);
+    expect(peak('NVIDIA H100 PCIe', 'bf16')).toBe(756e12);
+    expect(peak('NVIDIA A100-SXM4-80GB', 'fp32')).toBe(19.5e12);
+    expect(peak('NVIDIA L4', 'bf16')).toBe(121e12);
+    expect(peak('NVIDIA L40S', 'bf16')).toBe(362e12);
+    expect(peak('Tesla T4', 'bf16')).toBeUndefined();
+    expect(peak('Emulated device 0', 'fp32')).toBeUndefined();
+  });
+
+  test('a MIG slice has the share of the peak that its multiprocessors are of the whole GPU', () => {
+    const peak = (name: string, multiprocessors: number) => peakFlops({ name, multiprocessors }, 'bf16');
+    expect(peak('NVIDIA A100-SXM4-40GB MIG 1g.5gb', 14)).toBe((14 / 108) * 312e12);
+    expect(peak('NVIDIA H100 80GB HBM3 MIG 3g.40gb', 60)).toBe((60 / 132) * 989.5e12);
+    expect(peak('NVIDIA H200 MIG 7g.141gb', 132)).toBe(989.5e12);
   });
 });
 

@@ -162,11 +162,15 @@ API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(void *, void *desc, void *a, v
   if (int code = fake_begin("cublasLtMatmulAlgoGetHeuristic", "")) return code;
   if (int code = fits(*(Desc *)desc, *(Layout *)a, *(Layout *)b, *(Layout *)c, *(Layout *)d, K)) return code;
   if (requested < 1) return INVALID_VALUE;
-  memset(results, 0, sizeof *results);
-  results->algo[0] = 1;
-  results->workspace = ((Preference *)preference)->workspace < 1024 ? 0 : 1024;
-  results->waves = 1;
-  *count = 1;
+  // The first result cannot run, as its state says.
+  *count = std::min(requested, 2);
+  for (int i = 0; i < *count; i++) {
+    memset(&results[i], 0, sizeof *results);
+    results[i].algo[0] = i == 0 ? 2 : 1;
+    results[i].state = i == 0 ? NOT_SUPPORTED : SUCCESS;
+    results[i].workspace = ((Preference *)preference)->workspace < 1024 ? 0 : 1024;
+    results[i].waves = 1;
+  }
   return SUCCESS;
 }
 API cublasStatus_t cublasLtMatmul(void *, void *desc, const void *alpha, const void *A, void *a, const void *B, void *b, const void *beta,

@@ -5,7 +5,8 @@
 //
 // Images are kept beside this library by a hash of the preprocessed text, so that test files and runs share them.
 //
-// Tests read fake_nvrtc_compilations(); with FAKE_NVRTC_SIGNALS in the environment it treats signals as NVRTC does.
+// Tests read fake_nvrtc_compilations(). In the environment, FAKE_NVRTC_SIGNALS makes it treat signals as NVRTC does,
+// FAKE_NVRTC_STACK=BYTES use so much stack, FAKE_NVRTC_BUILTINS=NAME need a library that the loader must find by its name.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -22,7 +23,7 @@
 #define API extern "C" __attribute__((visibility("default")))
 typedef int nvrtcResult;
 // As in nvrtc.h.
-enum { SUCCESS = 0, OUT_OF_MEMORY = 1, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6, INTERNAL = 11 };
+enum { SUCCESS = 0, OUT_OF_MEMORY = 1, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6, BUILTIN_OPERATION_FAILURE = 7, INTERNAL = 11 };
 
 namespace {
 struct Program { std::string source, name, log, binary; std::vector<std::pair<std::string, std::string>> headers; };
@@ -215,6 +216,12 @@ API nvrtcResult nvrtcCreateProgram(void **out, const char *source, const char *n
 API nvrtcResult nvrtcCompileProgram(void *program, int count, const char *const *options) {
   if (!program) return INVALID_PROGRAM;
   ((Program *)program)->log.clear();
+  if (const char *bytes = getenv("FAKE_NVRTC_STACK")) {
+    volatile char *stack = (volatile char *)__builtin_alloca((size_t)atol(bytes));
+    for (long i = atol(bytes) - 1; i >= 0; i -= 1024) stack[i] = 1;
+  }
+  if (const char *name = getenv("FAKE_NVRTC_BUILTINS"))
+    if (!dlopen(name, RTLD_NOW)) return BUILTIN_OPERATION_FAILURE;
   if (!getenv("FAKE_NVRTC_SIGNALS")) return build((Program *)program, count, options);
   // As NVRTC 12.9 does: handlers are put back without their flags.
   void (*interrupt)(int) = signal(SIGINT, SIG_DFL), (*terminate)(int) = signal(SIGTERM, SIG_DFL);
