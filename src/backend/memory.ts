@@ -5,6 +5,8 @@
 // This file does not import tfjs, so that it costs nothing to those who only might need it: tfjs keeps its
 // engine in a global variable, where its several copies find it.
 
+import { capabilities } from './capabilities.js';
+
 /** Tensors alive and the memory behind them. */
 export interface DeviceMemory {
   tensors: number;
@@ -63,28 +65,17 @@ export function startMeter(): Meter {
   return counts;
 }
 
-type Engine = {
-  state: EngineState;
-  backendInstance?: {
-    wasm?: { HEAPU8: Uint8Array };
-    reservedBytes?: () => number;
-    stepScratch?: (sizes: StepSizes) => ScratchBytes;
-    halves?: boolean;
-  };
-};
-
 const NO_ENGINE: EngineState = { numBytes: 0, numTensors: 0, numDataBuffers: 0, tensorInfo: new WeakMap() };
 
-function engine(): Engine | undefined {
-  return (globalThis as { _tfengine?: Engine })._tfengine;
+function engine(): { state: EngineState } | undefined {
+  return (globalThis as { _tfengine?: { state: EngineState } })._tfengine;
 }
 
 /** Memory in use by tensors at this moment; nothing before a backend is in use. */
 export function deviceMemory(): DeviceMemory {
   const { state, bytes } = startMeter();
   const memory: DeviceMemory = { tensors: state.numTensors, buffers: state.numDataBuffers, bytes };
-  const backend = engine()?.backendInstance;
-  const reservedBytes = backend?.wasm?.HEAPU8.length ?? backend?.reservedBytes?.();
+  const reservedBytes = capabilities().reservedBytes?.();
   if (reservedBytes !== undefined) memory.reservedBytes = reservedBytes;
   return memory;
 }
@@ -97,32 +88,6 @@ export function noteScratch(bytes: number): void {
   const counts = startMeter();
   counts.bytes += bytes;
   for (const peak of counts.peaks) if (counts.bytes > peak.bytes) peak.bytes = counts.bytes;
-}
-
-/** What the scratch memory of a training step depends on. */
-export interface StepSizes {
-  /** Tokens of a pass, width of the model, size of the vocabulary. */
-  rows: number;
-  width: number;
-  vocab: number;
-  /** Matrices that Muon steps together: so many of one shape. */
-  matrices: readonly { count: number; rows: number; columns: number }[];
-}
-
-/**
- * Bytes besides tensors at the peak of the passes, and of the optimizer's step; and, where a backend knows it only as a
- * ratio, the bytes held for each byte of a step's peak.
- */
-export type ScratchBytes = { passes: number; optimizer: number; held?: number };
-
-/** The scratch memory of a training step on the backend in use; none where it does not tell. */
-export function stepScratch(sizes: StepSizes): ScratchBytes {
-  return engine()?.backendInstance?.stepScratch?.(sizes) ?? { passes: 0, optimizer: 0 };
-}
-
-/** Whether the backend in use keeps what products will read in half of float32's bytes. */
-export function keepsHalves(): boolean {
-  return engine()?.backendInstance?.halves ?? false;
 }
 
 /** Watches the peak of `deviceMemory().bytes`. Watches may overlap. */

@@ -1,5 +1,5 @@
-// What a backend offers that can record the work of a function and do it again without the function: a training step
-// then costs next to no TypeScript. `repeatedGrads` of src/ops is its user.
+// What a backend offers that can record the work of a function and replay it without the function: a training step then
+// costs next to no TypeScript. A capability (capabilities.ts); `repeatedGrads` of src/ops uses it.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -30,9 +30,4 @@ export interface Recorder {
     fixed: readonly tf.Tensor[],
     run: () => tf.Tensor[],
   ): { outputs: tf.Tensor[]; recorded?: Recorded };
-}
-
-/** The backend in use, if it records. */
-export function recorderOf(backend: unknown): Recorder | undefined {
-  return typeof (backend as Recorder).record === 'function' ? (backend as Recorder) : undefined;
 }

@@ -4,9 +4,7 @@
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
-import * as tf from '@tensorflow/tfjs-core';
-import { keepsHalves, stepScratch } from '../backend/memory.js';
-import { recorderOf } from '../backend/recorder.js';
+import { capabilities, type ScratchBytes } from '../backend/capabilities.js';
 import { attentionFootprint, hasKernel, logitsRows } from '../ops/index.js';
 import {
   GATE_CHANNELS,
@@ -71,13 +69,18 @@ export function estimateMemory(
     const stack = stacks.get(`${shape}`);
     if (muon) stacks.set(`${shape}`, { count: (stack?.count ?? 0) + 1, rows, columns });
   }
-  const scratch = stepScratch({ rows: N, width: C, vocab: V, matrices: [...stacks.values()] });
-  const halved = keepsHalves();
-  const outside = KEPT_OUTSIDE - (halved ? HALVED.outside : 0);
+  const { stepScratch, bf16Activations = false, recorder } = capabilities();
+  const scratch: ScratchBytes = stepScratch?.({
+    rows: N,
+    width: C,
+    vocab: V,
+    matrices: [...stacks.values()],
+  }) ?? { passes: 0, optimizer: 0 };
+  const outside = KEPT_OUTSIDE - (bf16Activations ? HALVED.outside : 0);
   let kept = N * outside * C + V * C; // the head's gradient is made in the forward pass
   const windows = windowSizes(config);
-  const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0) - (halved ? HALVED.width : 0);
-  const kvWidth = KEPT.kv - (halved ? HALVED.kv : 0);
+  const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0) - (bf16Activations ? HALVED.width : 0);
+  const kvWidth = KEPT.kv - (bf16Activations ? HALVED.kv : 0);
   let scores = 0;
   for (let layer = 0; layer < L; layer++) {
     kept += N * (width * C + kvWidth * kv);
@@ -106,10 +109,9 @@ export function estimateMemory(
   const passing = parts.activations + parts.transient;
   // Gradients grow while activations are freed, so the two are not whole at the same time; a recorded step that keeps
   // its buffers keeps both, and what its backward pass works with.
-  const recorder = recorderOf(tf.backend());
   const together =
     recorder && !recorder.freesBuffers
-      ? updating + passing + FLOAT * N * RECORDED_BACKWARD[halved ? 'halved' : 'whole'] * C
+      ? updating + passing + FLOAT * N * RECORDED_BACKWARD[bf16Activations ? 'halved' : 'whole'] * C
       : Math.max(updating, passing);
   return { ...parts, peakBytes: (scratch.held ?? 1) * (parts.parameters + parts.optimizer + together) };
 }

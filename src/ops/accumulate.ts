@@ -4,7 +4,7 @@
 //   Accumulate {sum, x} attrs {factor} -> [(sum + x) * factor]; may write into `sum`, which is not used any more
 
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, runFused } from './fused.js';
+import { hasKernel, runFused } from '../backend/fused.js';
 
 /**
  * (sum + x) * factor, elementwise, both of one shape. Consumes both: the result takes the place of `sum`, in its memory

@@ -11,9 +11,9 @@
 //   CausalAttentionGrad {q, k, v, y, lse, dy} attrs as above -> [dq [N,H*D], dk [N,G*D], dv [N,G*D]]
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 
 /** Sizes of an attention: batch B, seq T, heads H, kvHeads G (a divisor of H), window in tokens. */
 export interface AttentionShape {

@@ -7,9 +7,9 @@
 //   ResidualMixGrad {x, x0, residLambdas, x0Lambdas, dy} attrs {layer} -> [dx, dx0, dResidLambdas [L], dX0Lambdas [L]]
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 
 /**
  * a + b, shapes equal.

@@ -5,9 +5,9 @@
 //   EmbeddingGrad {ids int32 [N], dy [N,W]} attrs {rows: V} -> [dTable [V,W]]
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 
 /**
  * Rows of `table` [V,W] chosen by `ids` int32 [N] -> [N,W]. The ids get no gradient, and must lie in [0, V): not every

@@ -1,11 +1,11 @@
 // Differentiable operations of the GPT on tf.Tensor, and gradients with a small memory peak: `tinygpt/ops`.
 
+export { hasKernel, runFused } from '../backend/fused.js';
 export { accumulate } from './accumulate.js';
 export { type AttentionShape, attentionFootprint, causalAttention } from './attention.js';
 export { differentiable, type Forward } from './differentiable.js';
 export { add, reluSquared, residualMix } from './elementwise.js';
 export { embedding } from './embedding.js';
-export { hasKernel, runFused } from './fused.js';
 export { type LeanGrads, type LeanGradsOptions, leanGrads, type Parameters } from './leanGrads.js';
 export { linear } from './linear.js';
 export {

@@ -5,9 +5,9 @@
 //   LinearGrad {x [N,I], w [O,I], dy [N,O]} -> [dx [N,I], dw [O,I]]
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 
 /**
  * y = x w^T for x [N,I] and w [O,I].

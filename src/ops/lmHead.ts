@@ -6,10 +6,10 @@
 //     -> [loss] or, withGrad, [loss, dx [N,C], dw [V,C]] (gradients of the scalar loss; withGrad only for mean and sum)
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
 import { addRows, takeRows } from './embedding.js';
-import { hasKernel, runFused } from './fused.js';
 
 /** The most bytes of one [rows, V] matrix of logits; a chunk holds up to five such matrices at once. */
 export const MAX_LOGITS_BYTES = 64 * 2 ** 20;

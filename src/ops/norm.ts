@@ -5,9 +5,9 @@
 //   RmsNormGrad {y [N,C], rstd [N,1], dy [N,C]} -> [dx [N,C]]
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 
 /** Added to the mean square: float32's machine epsilon, PyTorch's default. */
 export const RMS_EPSILON = 2 ** -23;

@@ -2,7 +2,8 @@
 // time: the same kernels on the same buffers, without the tape and its tensors.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type Recorded, recorderOf } from '../backend/recorder.js';
+import { capabilities } from '../backend/capabilities.js';
+import type { Recorded } from '../backend/recorder.js';
 import { type LeanGrads, leanGrads, type Parameters } from './leanGrads.js';
 
 /**
@@ -24,7 +25,7 @@ export function repeatedGrads(
     recorded = undefined;
     const tensors = inputs.map((values) => tf.tensor1d(Int32Array.from(values), 'int32'));
     try {
-      const recorder = recorderOf(tf.backend());
+      const { recorder } = capabilities();
       if (!recorder) return compute(tensors);
       const made = recorder.record(tensors, [...params.values()], () => {
         const { value, grads, peakBytes: peak } = compute(tensors);

@@ -6,9 +6,9 @@
 //   RotaryQkNormGrad {y [N,H*D], rstd [N*H,1], cos, sin, dy [N,H*D]} attrs {heads: H} -> [dx [N,H*D]]
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 import { normalizeRows, normalizeRowsGrad, RMS_EPSILON } from './norm.js';
 
 /**

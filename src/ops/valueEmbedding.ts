@@ -7,9 +7,9 @@
 //   where gate is 2 * sigmoid(...); the gradient of v is dy.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-import { hasKernel, runFused } from './fused.js';
 
 /**
  * v + 2 sigmoid(x[:, :K] gateWeight^T) * ve, the gate one number per token and kv head: v, ve [N,G*D], x [N,C],

@@ -2,18 +2,12 @@
 // corrections folded into the step.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel } from '../ops/index.js';
+import type { KernelAttributes } from '../backend/contract.js';
+import { adamwFactors } from '../backend/updates.js';
+import { hasKernel, runFused } from '../ops/index.js';
 
-/** Constants of one AdamW step. */
-export interface AdamWStep {
-  lr: number;
-  beta1: number;
-  beta2: number;
-  eps: number;
-  weightDecay: number;
-  /** Steps taken, this one included: from 1. */
-  step: number;
-}
+/** Constants of one AdamW step; `step` counts the steps taken, this one included: from 1. */
+export type AdamWStep = KernelAttributes<'AdamWStep'>;
 
 /** First and second moment, of the parameter's shape. */
 export interface AdamWState {
@@ -26,23 +20,21 @@ export interface AdamWState {
  *   p <- (1 - lr wd) p
  *   m <- m + (1 - b1)(g - m),  v <- v + (1 - b2)(g^2 - v)
  *   p <- p - lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps)
- *
- * A backend may register the kernel `AdamWStep` with inputs {param, expAvg, expAvgSq, grad}, the attributes of
- * `AdamWStep` and no output, writing the first three in place.
  */
 export function adamwStep(param: tf.Variable, grad: tf.Tensor, state: AdamWState, options: AdamWStep): void {
   const { expAvg, expAvgSq } = state;
   if (hasKernel('AdamWStep')) {
-    tf.engine().runKernel('AdamWStep', { param, expAvg, expAvgSq, grad }, { ...options });
+    runFused('AdamWStep', { param, expAvg, expAvgSq, grad }, options);
     return;
   }
-  const { lr, beta1, beta2, eps, weightDecay, step } = options;
+  const { beta1, beta2, eps, weightDecay } = options;
+  const { keep, rate, correction } = adamwFactors(options);
   tf.tidy(() => {
     const m = lerp(expAvg, grad, 1 - beta1);
     const v = lerp(expAvgSq, tf.square(grad), 1 - beta2);
-    const denominator = tf.add(tf.sqrt(tf.mul(v, 1 / (1 - beta2 ** step))), eps);
-    const update = tf.mul(tf.div(m, denominator), lr / (1 - beta1 ** step));
-    const decayed = weightDecay === 0 ? param : tf.mul(param, 1 - lr * weightDecay);
+    const denominator = tf.add(tf.sqrt(tf.mul(v, correction)), eps);
+    const update = tf.mul(tf.div(m, denominator), rate);
+    const decayed = weightDecay === 0 ? param : tf.mul(param, keep);
     param.assign(tf.sub(decayed, update));
     expAvg.assign(m);
     expAvgSq.assign(v);

@@ -5,19 +5,13 @@
 // K matrices of shape [R, S]; the second moment is kept a row (tall or square) or a column (wide).
 
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel } from '../ops/index.js';
+import type { KernelAttributes, KernelInputs } from '../backend/contract.js';
+import { hasKernel, runFused } from '../ops/index.js';
 import { lerp } from './adamw.js';
 import { polarExpress } from './polarExpress.js';
 
-/** Constants of one Muon step. */
-export interface MuonStep {
-  /** Already multiplied by max(1, R/S)^0.5, see `muonLrScale`. */
-  lr: number;
-  momentum: number;
-  beta2: number;
-  weightDecay: number;
-  nsSteps: number;
-}
+/** Constants of one Muon step; `lr` is already multiplied by max(1, R/S)^0.5, see `muonLrScale`. */
+export type MuonStep = Omit<KernelAttributes<'MuonStep'>, 'count'>;
 
 /** Momentum [K, R, S] and second moment [K, R, 1] or [K, 1, S]. */
 export interface MuonState {
@@ -61,9 +55,6 @@ export function muonUpdate(grads: tf.Tensor3D, state: MuonState, options: MuonSt
 /**
  * Updates K matrices in place:
  *   W <- W - lr * (u + wd * W where u and W agree in sign)
- *
- * A backend may register the kernel `MuonStep` with inputs {param0.., grad0.., momentum, secondMoment}, the
- * attributes of `MuonStep` plus {count} and no output, writing parameters and state in place.
  * @param params K variables of shape [R, S]; @param grads their gradients
  */
 export function muonStep(
@@ -73,12 +64,12 @@ export function muonStep(
   options: MuonStep,
 ): void {
   if (hasKernel('MuonStep')) {
-    const inputs: tf.NamedTensorMap = { momentum: state.momentum, secondMoment: state.secondMoment };
+    const inputs: KernelInputs<'MuonStep', tf.Tensor> = { ...state };
     params.forEach((param, i) => {
       inputs[`param${i}`] = param;
       inputs[`grad${i}`] = grads[i]!;
     });
-    tf.engine().runKernel('MuonStep', inputs, { ...options, count: params.length });
+    runFused('MuonStep', inputs, { ...options, count: params.length });
     return;
   }
   const { lr, weightDecay } = options;

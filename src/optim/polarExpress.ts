@@ -1,16 +1,8 @@
 // Polar Express: the orthogonal polar factor of a matrix by five odd polynomials, in products only.
-// Source: Amsel et al. 2025 (arXiv 2505.16932), algorithm 1; coefficients as in the reference.
+// Source: Amsel et al. 2025 (arXiv 2505.16932), algorithm 1.
 
 import * as tf from '@tensorflow/tfjs-core';
-
-/** (a, b, c) of p(X) = a X + (b A + c A^2) X, A = X X^T, one row an iteration. */
-export const POLAR_EXPRESS_COEFFICIENTS: readonly (readonly [number, number, number])[] = [
-  [8.156554524902461, -22.48329292557795, 15.878769915207462],
-  [4.042929935166739, -2.808917465908714, 0.5000178451051316],
-  [3.8916678022926607, -2.772484153217685, 0.5060648178503393],
-  [3.285753657755655, -2.3681294933425376, 0.46449024233003106],
-  [2.3465413258596377, -1.7097828382687081, 0.42323551169305323],
-];
+import { POLAR_EXPRESS_COEFFICIENTS } from '../backend/updates.js';
 
 /**
  * Approximates U V^T of G = U S V^T for a stack of matrices: singular values land near 1.

@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
+import type { KernelName } from '../../src/backend/contract.js';
 import {
   causalAttention,
   embedding,
@@ -18,7 +19,7 @@ import {
 import { describeEachBackend } from '../backend/present.js';
 
 /** A fused kernel that fills its outputs with first, first + 1, ... */
-type Fake = { kernel: string; inputs: string[]; attrs?: object; outputs: number[][]; first: number };
+type Fake = { kernel: KernelName; inputs: string[]; attrs?: object; outputs: number[][]; first: number };
 type Call = { kernel: string; inputs: string[]; attrs: object };
 
 const calls: Call[] = [];

@@ -6,7 +6,6 @@ import { randomStream } from '../../base/random.js';
 import type { SelfCheck } from '../types.js';
 
 export type Vec = Float64Array;
-export type Info = tf.Tensor | tf.Variable;
 
 /** Rounding through some hundred additions; in bf16 of every operand of a product. */
 export const TOLERANCE = { fp32: 5e-5, bf16: 4e-2 };
@@ -33,15 +32,6 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * 
 export const tensorOf = (x: Vec, shape: number[]): tf.Tensor =>
   tf.tensor(Float32Array.from(x), shape, 'float32');
 export const dot = (a: Vec, b: Vec): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
-export const kernel = (
-  name: string,
-  inputs: Record<string, Info>,
-  attrs: Record<string, unknown> = {},
-): tf.Tensor[] =>
-  tf
-    .engine()
-    .runKernel(name, inputs as tf.NamedTensorMap, attrs as tf.NamedAttrMap) as unknown as tf.Tensor[];
-
 /** Value and gradients of a case in one list. */
 export function differentiable({ name, shapes, reference, run }: Case): SelfCheck {
   return {

@@ -3,7 +3,8 @@
 // N rows, C width, H heads, G kv heads, D head width, T sequence, V vocabulary.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type Case, dot, kernel, tensorOf, type Vec } from './case.js';
+import { runFused } from '../fused.js';
+import { type Case, dot, tensorOf, type Vec } from './case.js';
 
 const EPSILON = 2 ** -23;
 
@@ -21,8 +22,8 @@ export function linear(N: number, I: number, O: number): Case {
         return dot(x!.subarray(row * I, (row + 1) * I), w!.subarray(column * I, (column + 1) * I));
       }),
     run: ([x, w]) => ({
-      value: kernel('Linear', { x: x!, w: w! })[0]!,
-      backward: (dy) => kernel('LinearGrad', { x: x!, w: w!, dy }),
+      value: runFused('Linear', { x: x!, w: w! })[0]!,
+      backward: (dy) => runFused('LinearGrad', { x: x!, w: w!, dy }),
     }),
   };
 }
@@ -41,8 +42,8 @@ export function norm(width: number): Case {
     shapes: [[9, width]],
     reference: ([x]) => normalized(x!, width),
     run: ([x]) => {
-      const [y, rstd] = kernel('RmsNorm', { x: x! }, { epsilon: EPSILON }) as [tf.Tensor, tf.Tensor];
-      return { value: y, backward: (dy) => kernel('RmsNormGrad', { y, rstd, dy }) };
+      const [y, rstd] = runFused('RmsNorm', { x: x! }, { epsilon: EPSILON, residual: false });
+      return { value: y, backward: (dy) => runFused('RmsNormGrad', { y, rstd, dy }) };
     },
   };
 }
@@ -69,10 +70,10 @@ export function rotary(): Case {
     run: ([x]) => {
       const [cos, sin] = [tensorOf(table(Math.cos), [T, half]), tensorOf(table(Math.sin), [T, half])];
       const attrs = { heads: H, epsilon: EPSILON };
-      const [y, rstd] = kernel('RotaryQkNorm', { x: x!, cos, sin }, attrs) as [tf.Tensor, tf.Tensor];
+      const [y, rstd] = runFused('RotaryQkNorm', { x: x!, cos, sin }, attrs);
       return {
         value: y,
-        backward: (dy) => kernel('RotaryQkNormGrad', { y, rstd, cos, sin, dy }, { heads: H }),
+        backward: (dy) => runFused('RotaryQkNormGrad', { y, rstd, cos, sin, dy }, { heads: H }),
       };
     },
   };
@@ -111,8 +112,11 @@ export function attention(D: number): Case {
     },
     run: ([q, k, v]) => {
       const inputs = { q: q!, k: k!, v: v! };
-      const [y, lse] = kernel('CausalAttention', inputs, shape) as [tf.Tensor, tf.Tensor];
-      return { value: y, backward: (dy) => kernel('CausalAttentionGrad', { ...inputs, y, lse, dy }, shape) };
+      const [y, lse] = runFused('CausalAttention', inputs, shape);
+      return {
+        value: y,
+        backward: (dy) => runFused('CausalAttentionGrad', { ...inputs, y, lse, dy }, shape),
+      };
     },
   };
 }
@@ -134,15 +138,12 @@ export function gated(): Case {
         return value + (2 / (1 + Math.exp(-z))) * ve![i]!;
       }),
     run: ([v, ve, x, w]) => {
-      const [y, gate] = kernel('GatedValueEmbedding', { v: v!, ve: ve!, x: x!, gateWeight: w! }) as [
-        tf.Tensor,
-        tf.Tensor,
-      ];
+      const [y, gate] = runFused('GatedValueEmbedding', { v: v!, ve: ve!, x: x!, gateWeight: w! });
       return {
         value: y,
         backward: (dy) => [
           dy,
-          ...kernel('GatedValueEmbeddingGrad', { ve: ve!, x: x!, gateWeight: w!, gate, dy }),
+          ...runFused('GatedValueEmbeddingGrad', { ve: ve!, x: x!, gateWeight: w!, gate, dy }),
         ],
       };
     },
@@ -155,8 +156,8 @@ export function squaredRelu(): Case {
     shapes: [[3, 1500]],
     reference: ([x]) => x!.map((v) => Math.max(v, 0) ** 2),
     run: ([x]) => {
-      const y = kernel('ReluSquared', { x: x! })[0]!;
-      return { value: y, backward: (dy) => kernel('ReluSquaredGrad', { y, dy }) };
+      const y = runFused('ReluSquared', { x: x! })[0]!;
+      return { value: y, backward: (dy) => runFused('ReluSquaredGrad', { y, dy }) };
     },
   };
 }
@@ -170,8 +171,8 @@ export function residual(): Case {
     run: ([x, x0, residLambdas, x0Lambdas]) => {
       const inputs = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
       return {
-        value: kernel('ResidualMix', inputs, { layer })[0]!,
-        backward: (dy) => kernel('ResidualMixGrad', { ...inputs, dy }, { layer }),
+        value: runFused('ResidualMix', inputs, { layer })[0]!,
+        backward: (dy) => runFused('ResidualMixGrad', { ...inputs, dy }, { layer }),
       };
     },
   };
@@ -201,9 +202,9 @@ export function head(): Case {
     },
     run: ([x, w]) => {
       const inputs = { x: x!, w: w!, targets: tf.tensor1d(targets, 'int32') };
-      const attrs = { softcap: cap, reduction: 'mean', withGrad: true };
-      const [loss, dx, dw] = kernel('LmHeadCrossEntropy', inputs, attrs) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      return { value: loss, backward: () => [dx, dw] };
+      const attrs = { softcap: cap, reduction: 'mean', withGrad: true } as const;
+      const [loss, dx, dw] = runFused('LmHeadCrossEntropy', inputs, attrs);
+      return { value: loss, backward: () => [dx!, dw!] };
     },
   };
 }
@@ -220,8 +221,8 @@ export function embedding(): Case {
     run: ([table]) => {
       const tokens = tf.tensor1d(ids, 'int32');
       return {
-        value: kernel('Embedding', { table: table!, ids: tokens })[0]!,
-        backward: (dy) => kernel('EmbeddingGrad', { ids: tokens, dy }, { rows: V }),
+        value: runFused('Embedding', { table: table!, ids: tokens })[0]!,
+        backward: (dy) => runFused('EmbeddingGrad', { ids: tokens, dy }, { rows: V }),
       };
     },
   };

@@ -1,9 +1,11 @@
 // The cases of the optimizers' fused kernels, beside their updates in double precision.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { POLAR_EXPRESS } from '../cuda/kernels/polarExpress.js';
+import type { KernelAttributes, KernelInputs } from '../contract.js';
+import { runFused } from '../fused.js';
 import type { SelfCheck } from '../types.js';
-import { dot, type Info, kernel, TOLERANCE, tensorOf, type Vec, values } from './case.js';
+import { adamwFactors, POLAR_EXPRESS_COEFFICIENTS } from '../updates.js';
+import { dot, TOLERANCE, tensorOf, type Vec, values } from './case.js';
 
 /** Muon's polynomials amplify roundings up to eightfold an iteration. */
 const MUON_TOLERANCE = { fp32: 1e-3, bf16: 0.25 };
@@ -30,7 +32,8 @@ export function adamw(): SelfCheck {
     name: 'AdamW',
     tolerance: TOLERANCE,
     run() {
-      const { lr, beta1, beta2, eps, weightDecay, step } = settings;
+      const { beta1, beta2, eps } = settings;
+      const { keep, rate, correction } = adamwFactors(settings);
       const expected: number[] = [];
       const got = sizes.flatMap((size, i) => {
         const [p, m, v, g] = ['p', 'm', 'v', 'g'].map((name) => values(`AdamW ${name} ${i}`, size)) as [
@@ -43,11 +46,10 @@ export function adamw(): SelfCheck {
         p.forEach((value, j) => {
           const average = m[j]! + (1 - beta1) * (g[j]! - m[j]!);
           const square = second[j]! + (1 - beta2) * (g[j]! ** 2 - second[j]!);
-          const scale = Math.sqrt(square / (1 - beta2 ** step)) + eps;
-          expected.push(value * (1 - lr * weightDecay) - ((lr / (1 - beta1 ** step)) * average) / scale);
+          expected.push(keep * value - (rate * average) / (Math.sqrt(correction * square) + eps));
         });
         return withVariables([p, m, second], [[size], [size], [size]], ([param, expAvg, expAvgSq]) => {
-          kernel(
+          runFused(
             'AdamWStep',
             { param: param!, expAvg: expAvg!, expAvgSq: expAvgSq!, grad: tensorOf(g, [size]) },
             settings,
@@ -68,17 +70,19 @@ const multiply = (a: Vec, b: Vec, m: number, k: number, n: number): Vec =>
   });
 
 /** One matrix [R,S], its state from zero: the update of src/optim/muon.ts in double precision. */
-function muonReference(w: Vec, g: Vec, R: number, S: number, settings: Record<string, number>): Vec {
-  const { lr, momentum, beta2, weightDecay, nsSteps } = settings as Record<
-    'lr' | 'momentum' | 'beta2' | 'weightDecay' | 'nsSteps',
-    number
-  >;
+function muonReference(
+  w: Vec,
+  g: Vec,
+  R: number,
+  S: number,
+  { lr, momentum, beta2, weightDecay, nsSteps }: Omit<KernelAttributes<'MuonStep'>, 'count'>,
+): Vec {
   const u = g.map((v) => v + momentum * ((1 - momentum) * v - v));
   const scale = 1 / (1.02 * Math.sqrt(dot(u, u)) + 1e-6);
   let x = u.map((v) => v * scale);
   const transposed = (a: Vec) =>
     Float64Array.from({ length: R * S }, (_, i) => a[(i % R) * S + Math.floor(i / R)]!);
-  for (const [a, b, c] of POLAR_EXPRESS.slice(0, nsSteps)) {
+  for (const [a, b, c] of POLAR_EXPRESS_COEFFICIENTS.slice(0, nsSteps)) {
     const wide = R <= S;
     const side = Math.min(R, S);
     const gram = wide ? multiply(x, transposed(x), R, S, R) : multiply(transposed(x), x, S, R, S);
@@ -119,12 +123,15 @@ export function muon(R: number, S: number): SelfCheck {
       const shapes = [...weights.map(() => [R, S]), [K, R, S], R >= S ? [K, R, 1] : [K, 1, S]];
       const state = [new Float64Array(K * R * S), new Float64Array(K * Math.max(R, S))];
       const got = withVariables([...weights, ...state], shapes, (variables) => {
-        const inputs: Record<string, Info> = { momentum: variables[K]!, secondMoment: variables[K + 1]! };
+        const inputs: KernelInputs<'MuonStep', tf.Tensor> = {
+          momentum: variables[K]!,
+          secondMoment: variables[K + 1]!,
+        };
         for (let i = 0; i < K; i++) {
           inputs[`param${i}`] = variables[i]!;
           inputs[`grad${i}`] = tensorOf(matrices[i]!, [R, S]);
         }
-        kernel('MuonStep', inputs, { ...settings, count: K });
+        runFused('MuonStep', inputs, { ...settings, count: K });
         return tf.stack(variables.slice(0, K));
       });
       return { got: tf.reshape(got, [-1]), expected };

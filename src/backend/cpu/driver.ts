@@ -3,15 +3,16 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { FLAT_KERNELS } from '../flat/index.js';
-import { type FlatKernel, replaceKernel } from '../flat/store.js';
+import { type FlatContext, replaceKernels } from '../flat/store.js';
 import { cpuName, systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
+import type { StockTable } from '../register.js';
 import type { BackendDriver, BackendInfo, BackendProbe } from '../types.js';
 import { broadcast } from './broadcast.js';
 import { matMul } from './matMul.js';
 import { cpuStore } from './store.js';
 
-const KERNELS: Record<string, FlatKernel> = {
+const KERNELS: StockTable<FlatContext> = {
   ...FLAT_KERNELS,
   BatchMatMul: matMul,
   Add: broadcast((a, b) => a + b),
@@ -20,15 +21,9 @@ const KERNELS: Record<string, FlatKernel> = {
   RealDiv: broadcast((a, b) => a / b),
 };
 
-let replaced: object | undefined;
-
 async function start(): Promise<BackendInfo> {
   await quietly(() => import('@tensorflow/tfjs-backend-cpu'));
-  // Loading tfjs-node registers the stock kernels anew.
-  if (tf.getKernel('BatchMatMul', 'cpu') !== replaced) {
-    for (const [name, kernel] of Object.entries(KERNELS)) replaceKernel('cpu', cpuStore, name, kernel);
-    replaced = tf.getKernel('BatchMatMul', 'cpu');
-  }
+  replaceKernels('cpu', cpuStore, KERNELS);
   await tf.setBackend('cpu');
   await tf.ready();
   // Its first write would print an advertisement for tfjs-node.

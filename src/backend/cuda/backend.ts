@@ -4,11 +4,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
-import { noteScratch, type ScratchBytes, type StepSizes } from '../memory.js';
+import { noteScratch } from '../memory.js';
 import type { Precision } from '../types.js';
 import type { Block } from './allocator.js';
 import { EnqueuingBackend } from './enqueue.js';
-import { cudaScratch } from './footprint.js';
 import type { Session } from './session.js';
 import { asNumbers, copyOf, FEW, isOnDevice, type Numbers, numbersOf, type Values, WIDTH } from './values.js';
 
@@ -75,6 +74,11 @@ export class CudaBackend extends EnqueuingBackend {
     const info = { dataId, shape, dtype };
     if (this.#depth > 0) this.#made.push(info);
     return info;
+  }
+
+  /** Tensors of these shapes, their elements undefined. @throws OutOfMemoryError */
+  makeLike<T extends Info[]>(...tensors: T): { [I in keyof T]: Info } {
+    return tensors.map(({ shape }) => this.make(shape)) as { [I in keyof T]: Info };
   }
 
   /** The same elements under another shape, without a copy. */
@@ -254,11 +258,6 @@ export class CudaBackend extends EnqueuingBackend {
   /** Bytes of device memory held, free ones included. */
   reservedBytes(): number {
     return this.session.allocator.statistics().reserved;
-  }
-
-  /** Memory besides tensors that a training step takes. */
-  stepScratch(sizes: StepSizes): ScratchBytes {
-    return cudaScratch(sizes, this.precision);
   }
 
   override timerAvailable(): boolean {

@@ -3,9 +3,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
+import { declareCapabilities } from '../capabilities.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import type { CudaBackend } from './backend.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
+import { cudaScratch } from './footprint.js';
 import { MissingLibrary } from './library.js';
 import { memoryLimit, openSession, type Session } from './session.js';
 import { cudaErrorOf } from './status.js';
@@ -43,7 +45,12 @@ async function start(precision: Precision): Promise<BackendInfo> {
   await registerCuda(session);
   await tf.setBackend('cuda');
   await tf.ready();
-  (tf.backend() as unknown as CudaBackend).precision = precision;
+  const backend = tf.backend() as unknown as CudaBackend;
+  backend.precision = precision;
+  declareCapabilities('cuda', {
+    stepScratch: (sizes) => cudaScratch(sizes, precision),
+    reservedBytes: () => backend.reservedBytes(),
+  });
   return describe(session, precision);
 }
 

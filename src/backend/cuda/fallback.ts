@@ -5,16 +5,18 @@ import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { countFallback } from '../fallbacks.js';
 import type { Info } from '../flat/store.js';
+import type { KernelParams } from '../register.js';
 import type { CudaBackend } from './backend.js';
 
 type Inputs = Record<string, Info> | Info[];
 
 /** Runs a kernel of the cpu backend on tensors of the device. */
-export function runOnCpu(
-  name: string,
-  stock: tf.KernelFunc,
-  { inputs, attrs, backend }: { inputs: Inputs; attrs: Record<string, unknown>; backend: CudaBackend },
-): Info | Info[] {
+export function runOnCpu(name: string, stock: tf.KernelFunc, params: KernelParams): Info | Info[] {
+  const { inputs, attrs, backend } = params as unknown as {
+    inputs: Inputs;
+    attrs: object;
+    backend: CudaBackend;
+  };
   countFallback(name);
   const cpu = tf.findBackend('cpu') as unknown as MathBackendCPU;
   const borrowed: Info[] = [];

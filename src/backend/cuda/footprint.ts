@@ -1,7 +1,7 @@
 // What a training step takes on the device besides tensors, for the estimate of a configuration's memory. Loads nothing,
 // as it is asked before anything runs.
 
-import type { ScratchBytes, StepSizes } from '../memory.js';
+import type { ScratchBytes, StepSizes } from '../capabilities.js';
 import type { Precision } from '../types.js';
 
 /** The most bytes of logits held at once. */
@@ -31,7 +31,7 @@ export function logitsRowsOnDevice(
 /** Bytes a token and unit of width that the backward pass of the widest layer has at once: its result, in bf16 roundings. */
 const BACKWARD = { fp32: 16, bf16: 30 };
 
-/** See `stepScratch` of ../memory.ts. */
+/** See `stepScratch` of ../capabilities.ts. */
 export function cudaScratch(sizes: StepSizes, precision: Precision): ScratchBytes {
   const { rows, width, vocab, matrices } = sizes;
   const half = precision === 'bf16';

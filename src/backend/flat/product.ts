@@ -3,7 +3,8 @@
 // Letters: a [.., M, K] or [.., K, M] if transposeA; b [.., K, N] or [.., N, K] if transposeB; out [.., M, N].
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type Info, type KernelArguments, sizeOf } from './store.js';
+import type { StockCall } from '../register.js';
+import { type Info, sizeOf } from './store.js';
 
 export interface Product {
   a: Info;
@@ -24,7 +25,7 @@ export interface Product {
  * Reads the arguments of BatchMatMul; undefined for dtypes other than float32.
  * Products that share one b become a single taller one.
  */
-export function planProduct({ inputs, attrs }: KernelArguments): Product | undefined {
+export function planProduct({ inputs, attrs }: StockCall): Product | undefined {
   const { a, b } = inputs as { a: Info; b: Info };
   if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
   const transposeA = Boolean(attrs.transposeA);

@@ -2,7 +2,8 @@
 // array, and `wasm`, where all share one heap. A Store hides that difference; the rest of this folder is the
 // kernels, most of them moves of elements, which the stock backends do one element and one address at a time.
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { registerKernels, type StockKernel, type StockTable } from '../register.js';
 
 /** A kernel's view of a tensor: {dataId, shape, dtype}. */
 export type Info = tf.TensorInfo;
@@ -22,34 +23,28 @@ export interface Store {
   free(x: Info): void;
 }
 
-export type KernelArguments = {
-  inputs: Record<string, Info>;
-  attrs: Record<string, unknown>;
+/** What a kernel of this folder gets besides the call. */
+export interface FlatContext {
   store: Store;
   /** tfjs's backend object. */
   backend: object;
-};
+}
 
-/** Returns undefined to leave a case to the stock kernel. */
-export type FlatKernel = (args: KernelArguments) => Info | Info[] | undefined;
+export type FlatKernel = StockKernel<FlatContext>;
+export type KernelArguments = Parameters<FlatKernel>[0];
 
-/** Puts `kernel` in front of the backend's own kernel of that name, if it has one. */
-export function replaceKernel(
+/** Puts kernels in front of a backend's own of their names. */
+export function replaceKernels(
   backendName: 'cpu' | 'wasm',
   storeOf: (backend: object) => Store,
-  kernelName: string,
-  kernel: FlatKernel,
+  kernels: StockTable<FlatContext>,
 ): void {
-  const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
-  if (stock) tf.unregisterKernel(kernelName, backendName);
-  const kernelFunc: tf.KernelFunc = (params) => {
-    const { inputs, attrs, backend } = params as unknown as KernelArguments;
-    const out = kernel({ inputs, attrs, backend, store: storeOf(backend) });
-    if (out) return out;
-    if (!stock) throw new Error(`Kernel '${kernelName}' not registered for backend '${backendName}'`);
-    return stock.kernelFunc(params);
-  };
-  tf.registerKernel({ ...stock, kernelName, backendName, kernelFunc });
+  registerKernels({
+    backendName,
+    kernels,
+    call: (kernel, { inputs, attrs, backend }) =>
+      kernel({ inputs, attrs, backend, store: storeOf(backend as object) }),
+  });
 }
 
 /** Number of elements. */

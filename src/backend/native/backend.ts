@@ -1,44 +1,58 @@
 // Tensors of the native backend: arrays as on the cpu backend, those of float32 taken from a pool (arrays.ts). An array
 // from the pool is owned by one tensor; what the outside world sees of it is a copy, and an array that came from outside
-// is never written. Work can be recorded and done again (recording.ts).
+// is never written. Work can be recorded and replayed (recording.ts).
 
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Info } from '../flat/store.js';
+import type { Cells, Info } from '../flat/store.js';
 import { noteScratch } from '../memory.js';
-import type { Recorded, Recorder } from '../recorder.js';
 import { ArrayPool } from './arrays.js';
 import type { Library } from './library.js';
-import { type Recording, recordWork } from './recording.js';
 
 type Entry = { values?: unknown; dtype: tf.DataType; refCount: number };
 type Values = tf.backend_util.BackendValues;
 
 /** Longest row that is kept as bfloat16: kernels widen rows on their stack. */
-const MAX_HALF_WIDTH = 2 ** 16;
+const MAX_BF16_WIDTH = 2 ** 16;
+
+/** Work that is being recorded, or was. */
+export interface Recording {
+  /** The functions of C, noting each call. */
+  library: Library;
+  calls: { run: () => number; outcome: number }[];
+  /** Arrays from the pool. */
+  made: Set<Float32Array>;
+  /** Arrays of others that C was given: parameters, tables, inputs. */
+  given: Set<Cells>;
+  /** False once something was done that a replay would not do. */
+  repeatable: boolean;
+  /** No longer to be replayed; its arrays are the pool's again. */
+  released: boolean;
+  release: () => void;
+}
 
 /**
  * What tfjs keeps of a float32 tensor whose elements are in an array of bfloat16. Whoever asks for the elements, as stock
  * kernels do, gets them widened, once and for all.
  */
-class HalfEntry implements Entry {
+class Bf16Entry implements Entry {
   readonly dtype = 'float32';
   refCount = 1;
   #values: unknown;
 
-  /** @param halves array of pairs; undefined once the elements are widened */
+  /** @param bf16 the elements, two to a float; undefined once they are widened */
   constructor(
-    public halves: Float32Array | undefined,
-    private readonly widened: (halves: Float32Array) => Float32Array,
+    public bf16: Float32Array | undefined,
+    private readonly widened: (bf16: Float32Array) => Float32Array,
     /** Bytes that tfjs counts and that are not there. */
     readonly saved: number,
   ) {}
 
   get values(): unknown {
-    if (this.halves) {
-      const halves = this.halves;
-      this.halves = undefined;
-      this.#values = this.widened(halves);
+    if (this.bf16) {
+      const { bf16 } = this;
+      this.bf16 = undefined;
+      this.#values = this.widened(bf16);
     }
     return this.#values;
   }
@@ -49,10 +63,10 @@ class HalfEntry implements Entry {
 }
 
 /** tfjs's backend object. */
-export class NativeBackend extends MathBackendCPU implements Recorder {
+export class NativeBackend extends MathBackendCPU {
   readonly pool = new ArrayPool();
   /** Activations that products round anyway are kept as bfloat16. */
-  halves = false;
+  bf16 = false;
   /** What is being recorded. */
   recording: Recording | undefined;
   /** Arrays that C knows as parameters. */
@@ -85,35 +99,40 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
 
   /** A float32 tensor, its elements undefined, for what products will read: as bfloat16 in bf16 precision. */
   makeActivation(shape: number[]): Info {
-    if (!this.halves || shape.at(-1)! > MAX_HALF_WIDTH) return this.make(shape);
+    if (!this.bf16 || shape.at(-1)! > MAX_BF16_WIDTH) return this.make(shape);
     const size = tf.util.sizeFromShape(shape);
-    const halves = this.pool.take(Math.ceil(size / 2));
-    this.recording?.made.add(halves);
+    const bf16 = this.pool.take(Math.ceil(size / 2));
+    this.recording?.made.add(bf16);
     const dataId = super.write(new Float32Array(0), shape, 'float32');
-    const saved = 4 * size - halves.byteLength;
+    const saved = 4 * size - bf16.byteLength;
     noteScratch(-saved);
-    const widened = (halves: Float32Array) => {
+    const widened = (bf16: Float32Array) => {
       noteScratch(saved);
       const values = this.pool.take(size);
       this.recording?.made.add(values);
-      this.c.tg_widen(size, halves, values);
-      this.pool.put(halves);
+      this.c.tg_widen(size, bf16, values);
+      this.pool.put(bf16);
       return values;
     };
-    this.data.set(dataId, new HalfEntry(halves, widened, saved) as never);
+    this.data.set(dataId, new Bf16Entry(bf16, widened, saved) as never);
     return { dataId, shape, dtype: 'float32' };
   }
 
+  /** Tensors of these shapes, their elements undefined. */
+  makeLike<T extends Info[]>(...tensors: T): { [I in keyof T]: Info } {
+    return tensors.map(({ shape }) => this.make(shape)) as { [I in keyof T]: Info };
+  }
+
   /** Tensors' elements as floats or bfloat16, and as C takes it which of them are the latter: bit i for tensor i. */
-  cells(...tensors: Info[]): { arrays: Float32Array[]; halves: number } {
-    let halves = 0;
+  cells<T extends Info[]>(...tensors: T): { arrays: { [I in keyof T]: Float32Array }; bf16: number } {
+    let bf16 = 0;
     const arrays = tensors.map((tensor, i) => {
       const entry = this.#entry(tensor.dataId);
-      if (!this.halves || !(entry instanceof HalfEntry) || !entry.halves) return this.floats(tensor);
-      halves |= 1 << i;
-      return entry.halves;
+      if (!this.bf16 || !(entry instanceof Bf16Entry) || !entry.bf16) return this.floats(tensor);
+      bf16 |= 1 << i;
+      return entry.bf16;
     });
-    return { arrays, halves };
+    return { arrays: arrays as { [I in keyof T]: Float32Array }, bf16 };
   }
 
   /** The same elements under another shape, without a copy. */
@@ -140,6 +159,11 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
     return values;
   }
 
+  /** Something is done that a replay would not do: what is being recorded is not to be replayed. */
+  cannotRepeat(): void {
+    if (this.recording) this.recording.repeatable = false;
+  }
+
   /** An array is about to go, or to be written by others than the optimizers. */
   #leave(values: unknown): void {
     if (!this.#parameters.has(values as Float32Array)) return;
@@ -150,7 +174,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   /** A number that TypeScript is to work with: one that C has computed cannot be part of a recording. */
   number(x: Info): number {
     const values = this.floats(x);
-    if (this.recording?.made.has(values)) this.recording.spoilt = true;
+    if (this.recording?.made.has(values)) this.recording.repeatable = false;
     return values[0]!;
   }
 
@@ -161,7 +185,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
 
   /** A variable's elements, to be written in place. A buffer that others hold too is left to them. */
   writable(x: Info): Float32Array {
-    if (this.recording) this.recording.spoilt = true;
+    this.cannotRepeat();
     const values = this.floats(x);
     const entry = this.#entry(x.dataId);
     if (entry.refCount > 1) {
@@ -178,7 +202,7 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
 
   /** Whether no other tensor, nor anybody else, holds a float32 tensor's elements: they may be overwritten with it. */
   own(x: Info): boolean {
-    if (this.recording) this.recording.spoilt = true;
+    this.cannotRepeat();
     this.#leave(this.floats(x));
     return this.#entry(x.dataId).refCount === 1 && this.pool.owns(this.floats(x));
   }
@@ -202,15 +226,15 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
   }
 
   override readSync(dataId: object): Values {
-    if (this.recording) this.recording.spoilt = true;
+    this.cannotRepeat();
     const values = super.readSync(dataId);
     return this.pool.owns(values) ? values.slice() : values;
   }
 
   override disposeData(dataId: object, force = false): boolean {
     const entry = this.data.has(dataId) ? this.#entry(dataId) : undefined;
-    const values = (entry instanceof HalfEntry && entry.halves) || entry?.values;
-    const saved = entry instanceof HalfEntry && entry.halves ? entry.saved : 0;
+    const values = (entry instanceof Bf16Entry && entry.bf16) || entry?.values;
+    const saved = entry instanceof Bf16Entry && entry.bf16 ? entry.saved : 0;
     const gone = super.disposeData(dataId, force);
     if (gone) noteScratch(saved);
     if (gone && values instanceof Float32Array) {
@@ -219,14 +243,6 @@ export class NativeBackend extends MathBackendCPU implements Recorder {
       if (this.pool.owns(values)) this.pool.put(values);
     }
     return gone;
-  }
-
-  record(
-    inputs: readonly tf.Tensor[],
-    fixed: readonly tf.Tensor[],
-    run: () => tf.Tensor[],
-  ): { outputs: tf.Tensor[]; recorded?: Recorded } {
-    return recordWork(this, inputs, fixed, run);
   }
 
   #entry(dataId: object): Entry {

@@ -3,9 +3,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
+import { declareCapabilities } from '../capabilities.js';
 import { driver as cpu } from '../cpu/driver.js';
 import { cpuName, systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
+import { registerKernels } from '../register.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision } from '../types.js';
 import type { NativeBackend } from './backend.js';
 import {
@@ -14,10 +16,11 @@ import {
   findCompiler,
   lacksSpace,
   NO_COMPILER_REMEDY,
+  SOURCES,
 } from './compile.js';
-import { NATIVE_KERNELS } from './kernels/index.js';
-import type { KernelCall, NativeKernel } from './kernels/kernel.js';
+import { FUSED, STOCK } from './kernels/index.js';
 import { type Library, loadLibrary } from './library.js';
+import { recordWork } from './recording.js';
 import { startThreads, threadsInUse } from './threads.js';
 
 type Loaded = { library: Library; compiled: CompiledLibrary };
@@ -27,14 +30,16 @@ const PRECISIONS: readonly Precision[] = ['fp32', 'bf16'];
 /** How the library multiplies bfloat16, by what tg_set_bf16 returns. */
 const BF16_BY = ['rounding', 'AVX512-BF16', 'AMX'];
 
+/** Stock kernels that only pass on what they get, or make constants. */
+const HARMLESS = new Set(['Identity', 'Reshape', 'Fill']);
+
 let loading: Promise<Loaded> | undefined;
-const registered = new Map<string, tf.KernelConfig>();
 
 /** Compiles and loads, once; a failure is tried again next time. */
 function load(): Promise<Loaded> {
   loading ??= (async () => {
     const compiled = await compileKernels({ onCompile: announce });
-    const library = await loadLibrary(compiled.path);
+    const library = await loadLibrary(compiled.path, SOURCES);
     startThreads(library);
     return { library, compiled };
   })().catch((error) => {
@@ -56,34 +61,29 @@ async function start(precision: Precision): Promise<BackendInfo> {
   // Stock kernels come from the cpu backend, with its repairs.
   await cpu.start('fp32');
   const { NativeBackend } = await quietly(() => import('./backend.js'));
-  if (!tf.findBackendFactory('native')) {
-    await quietly(() => tf.copyRegisteredKernels('cpu', 'native'));
+  if (!tf.findBackendFactory('native'))
     tf.registerBackend('native', () => new NativeBackend(library) as unknown as tf.KernelBackend);
-  }
-  for (const [name, kernel] of Object.entries(NATIVE_KERNELS)) register(name, kernel);
+  registerKernels({
+    backendName: 'native',
+    kernels: { ...FUSED, ...STOCK },
+    stock: 'cpu',
+    call: (kernel, { inputs, attrs, backend }) =>
+      kernel({ inputs, attrs, backend, c: (backend as NativeBackend).c }),
+    callStock(name, kernel, params) {
+      // Kernels of the cpu backend compute without a call of C.
+      if (!HARMLESS.has(name)) (params.backend as NativeBackend).cannotRepeat();
+      return kernel(params);
+    },
+  });
   await tf.setBackend('native');
   await tf.ready();
-  (tf.backend() as unknown as NativeBackend).halves = precision === 'bf16';
+  const backend = tf.backend() as unknown as NativeBackend;
+  backend.bf16 = precision === 'bf16';
+  declareCapabilities('native', {
+    recorder: { record: (inputs, fixed, run) => recordWork(backend, inputs, fixed, run) },
+    bf16Activations: backend.bf16,
+  });
   return describe(compiled, precision, bf16);
-}
-
-/** Puts a kernel in front of the stock one of its name, unless it is there. */
-function register(kernelName: string, kernel: NativeKernel): void {
-  const present = tf.getKernel(kernelName, 'native') as tf.KernelConfig | undefined;
-  if (present && present === registered.get(kernelName)) return;
-  if (present) tf.unregisterKernel(kernelName, 'native');
-  const stock = tf.getKernel(kernelName, 'cpu') as tf.KernelConfig | undefined;
-  const kernelFunc: tf.KernelFunc = (params) => {
-    const { inputs, attrs } = params as unknown as KernelCall;
-    const backend = params.backend as NativeBackend;
-    const out = kernel({ inputs, attrs, backend, c: backend.c });
-    if (out) return out;
-    if (backend.recording) backend.recording.spoilt = true;
-    if (!stock) throw new Error(`Kernel '${kernelName}' of the native backend does not take these inputs`);
-    return stock.kernelFunc(params);
-  };
-  tf.registerKernel({ kernelName, backendName: 'native', kernelFunc });
-  registered.set(kernelName, tf.getKernel(kernelName, 'native') as tf.KernelConfig);
 }
 
 function describe({ made }: CompiledLibrary, precision: Precision, bf16?: string): BackendInfo {

@@ -2,49 +2,27 @@
 // Doing the calls again computes the same from what the other arrays then hold. Contract: ../recorder.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { Cells } from '../flat/store.js';
 import { noteScratch } from '../memory.js';
 import type { Recorded } from '../recorder.js';
-import type { NativeBackend } from './backend.js';
-import { NATIVE_KERNELS } from './kernels/index.js';
-import type { Library } from './library.js';
+import type { NativeBackend, Recording } from './backend.js';
+import type { NativeFunction } from './library.js';
 
-type Call = { run: () => number; outcome: number };
+/** The longest that a replay keeps events waiting, but for one call: milliseconds. */
+const MAX_WAIT = 25;
 
-/** What is being recorded, or was. */
-export interface Recording {
-  /** The functions of C, noting each call. */
-  library: Library;
-  calls: Call[];
-  /** Arrays from the pool. */
-  made: Set<Float32Array>;
-  /** Arrays of others that C was given: parameters, tables, inputs. */
-  given: Set<Cells>;
-  /** Something was done that cannot be done again. */
-  spoilt: boolean;
-  /** No longer to be replayed; its arrays are the pool's again. */
-  released: boolean;
-  release: () => void;
-}
-
-/** Stock kernels that only pass on what they get, or make constants. */
-const HARMLESS = new Set(['Identity', 'Reshape', 'Fill']);
-
-/** Longest that a replay keeps events waiting, but for one call: milliseconds. */
-const PATIENCE = 25;
-
-function startRecording(library: Library): Recording {
+function startRecording({ library }: NativeBackend): Recording {
+  const functions: Record<string, NativeFunction> = {};
   const recording: Recording = {
-    library: { ...library },
+    library: functions,
     calls: [],
     made: new Set(),
     given: new Set(),
-    spoilt: false,
+    repeatable: true,
     released: false,
     release: () => undefined,
   };
   for (const [name, f] of Object.entries(library))
-    recording.library[name as keyof Library] = (...args) => {
+    functions[name] = (...args) => {
       const run = () => f(...args);
       const outcome = run();
       recording.calls.push({ run, outcome });
@@ -56,19 +34,25 @@ function startRecording(library: Library): Recording {
   return recording;
 }
 
-/** The backend's `record`. */
+/** The backend's recorder: see `Recorder`. */
 export function recordWork(
   backend: NativeBackend,
   inputs: readonly tf.Tensor[],
   fixed: readonly tf.Tensor[],
   run: () => tf.Tensor[],
 ): { outputs: tf.Tensor[]; recorded?: Recorded } {
-  const recording = startRecording(backend.library);
-  const outputs = listen(backend, recording, run);
+  const recording = startRecording(backend);
+  backend.recording = recording;
+  let outputs: tf.Tensor[];
+  try {
+    outputs = run();
+  } finally {
+    backend.recording = undefined;
+  }
   const arrays = outputs.map((output) => backend.floats(output));
   const distinct = new Set(arrays);
-  if (recording.spoilt || distinct.size < arrays.length || arrays.some((array) => !recording.made.has(array)))
-    return { outputs };
+  const mine = distinct.size === arrays.length && arrays.every((array) => recording.made.has(array));
+  if (!recording.repeatable || !mine) return { outputs };
   keep(backend, recording, distinct);
 
   const cells = inputs.map((input) => backend.ints(input));
@@ -113,24 +97,6 @@ export function recordWork(
   return { outputs, recorded: { replay, release: recording.release } };
 }
 
-/** Runs `run` while the backend records. */
-function listen(backend: NativeBackend, recording: Recording, run: () => tf.Tensor[]): tf.Tensor[] {
-  const engine = tf.engine() as unknown as { runKernel?: (name: string, ...rest: unknown[]) => unknown };
-  const { runKernel } = engine;
-  // Kernels of the cpu backend compute without a call of C.
-  engine.runKernel = (name, ...rest) => {
-    if (!Object.hasOwn(NATIVE_KERNELS, name) && !HARMLESS.has(name)) recording.spoilt = true;
-    return runKernel!.call(engine, name, ...rest);
-  };
-  backend.recording = recording;
-  try {
-    return run();
-  } finally {
-    backend.recording = undefined;
-    delete engine.runKernel;
-  }
-}
-
 /** Reserves a recording's arrays until it is released. */
 function keep(backend: NativeBackend, recording: Recording, outputs: ReadonlySet<Float32Array>): void {
   let bytes = 0;
@@ -148,11 +114,11 @@ function keep(backend: NativeBackend, recording: Recording, outputs: ReadonlySet
 }
 
 /** Does calls again, letting events in between them. False as soon as one comes out otherwise, or `holds` is no more. */
-async function repeatCalls(calls: readonly Call[], holds: () => boolean): Promise<boolean> {
+async function repeatCalls(calls: Recording['calls'], holds: () => boolean): Promise<boolean> {
   let since = performance.now();
   for (const { run, outcome } of calls) {
     if (run() !== outcome) return false;
-    if (performance.now() - since < PATIENCE) continue;
+    if (performance.now() - since < MAX_WAIT) continue;
     await new Promise((resolve) => setImmediate(resolve));
     if (!holds()) return false;
     since = performance.now();

@@ -3,11 +3,12 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError } from '../../base/errors.js';
+import { declareCapabilities } from '../capabilities.js';
 import { cpuName, nvidiaGpus, systemMemory } from '../machine.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision } from '../types.js';
 import { cudaVersion, missingLibraries } from './cuda.js';
 import { type Candidate, setupCommand } from './find.js';
-import { addRecorder } from './graph/recording.js';
+import { recordingOf } from './graph/recording.js';
 import { type NodeBackend, setProducts } from './kernels/eager.js';
 import { registerTensorflowKernels } from './kernels/index.js';
 import { loadTensorflow } from './load.js';
@@ -24,7 +25,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   await tf.setBackend('tensorflow');
   await tf.ready();
   const backend = tf.backend() as unknown as NodeBackend;
-  if (!backend.isUsingGpuDevice) addRecorder(backend);
+  declareCapabilities('tensorflow', backend.isUsingGpuDevice ? {} : recordingOf(backend));
   return describe(loaded.candidate, precision);
 }
 

@@ -2,10 +2,12 @@
 // tfjs offers no threads under Node; where SIMD were missing it would load a scalar build by itself.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { declareCapabilities } from '../capabilities.js';
 import { FLAT_KERNELS } from '../flat/index.js';
-import { type FlatKernel, replaceKernel } from '../flat/store.js';
+import { type FlatContext, replaceKernels } from '../flat/store.js';
 import { cpuName } from '../machine.js';
 import { quietly } from '../quiet.js';
+import type { StockTable } from '../register.js';
 import type { BackendDriver, BackendInfo, BackendProbe } from '../types.js';
 import { guardAllocation, MAX_HEAP_BYTES } from './allocation.js';
 import { type WasmBackend, wasmStore } from './heap.js';
@@ -15,7 +17,7 @@ import { oneHot } from './oneHot.js';
 import { tanh } from './tanh.js';
 import { transpose } from './transpose.js';
 
-const KERNELS: Record<string, FlatKernel> = {
+const KERNELS: StockTable<FlatContext> = {
   ...FLAT_KERNELS,
   BatchMatMul: matMul,
   Identity: identity,
@@ -24,18 +26,16 @@ const KERNELS: Record<string, FlatKernel> = {
   Transpose: transpose,
 };
 
-let repaired = false;
-
 async function start(): Promise<BackendInfo> {
   await quietly(() => import('@tensorflow/tfjs-backend-wasm'));
-  if (!repaired)
-    for (const [name, kernel] of Object.entries(KERNELS)) replaceKernel('wasm', wasmStore, name, kernel);
-  repaired = true;
+  replaceKernels('wasm', wasmStore, KERNELS);
   const listeners = processListeners();
   await tf.setBackend('wasm');
   await tf.ready();
   removeListenersSince(listeners);
-  guardAllocation((tf.backend() as unknown as WasmBackend).wasm);
+  const { wasm } = tf.backend() as unknown as WasmBackend;
+  guardAllocation(wasm);
+  declareCapabilities('wasm', { reservedBytes: () => wasm.HEAPU8.length });
   return describe();
 }
 

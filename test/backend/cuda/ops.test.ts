@@ -4,9 +4,9 @@ import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { selfTest } from '../../../src/backend/checks/selfTest.js';
 import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
+import { runFused } from '../../../src/backend/fused.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { randomStream } from '../../../src/base/random.js';
-import { runFused } from '../../../src/ops/fused.js';
 import { describeCuda } from './present.js';
 
 type Build = (floats: (...shape: number[]) => tf.Tensor) => tf.Tensor | tf.Tensor[];

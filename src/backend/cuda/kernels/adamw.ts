@@ -1,9 +1,10 @@
 // AdamW steps in place (kernels/cuda/adamw.cu). Contract: src/optim/adamw.ts. Steps that follow one another are put off
 // and become one launch, since most tensors are too small to be worth one of their own.
 
-import { type Info, sizeOf } from '../../flat/store.js';
+import { sizeOf } from '../../flat/store.js';
+import { adamwFactors } from '../../updates.js';
 import type { CudaBackend } from '../backend.js';
-import { type CudaKernel, numbersOf } from './kernel.js';
+import type { CudaKernel } from './kernel.js';
 import { PIECE, piecesOf, pieceTeam } from './team.js';
 
 const TENSOR_BYTES = 48;
@@ -20,27 +21,18 @@ interface Step {
 
 const queues = new WeakMap<CudaBackend, Step[]>();
 
-export const adamwStep: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { param, expAvg, expAvgSq, grad } = inputs as Record<'param' | 'expAvg' | 'expAvgSq' | 'grad', Info>;
-  const { lr, beta1, beta2, eps, weightDecay, step } = numbersOf<
-    'lr' | 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'step'
-  >(attrs);
-  const slope = backend.address(grad);
+export const adamwStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
+  const { param, expAvg, expAvgSq, grad } = inputs;
+  const g = backend.address(grad);
   const [p, m, v] = [param, expAvg, expAvgSq].map((variable) => backend.writable(variable));
-  const settings = [
-    1 - lr * weightDecay,
-    lr / (1 - beta1 ** step),
-    beta1,
-    beta2,
-    1 / (1 - beta2 ** step),
-    eps,
-  ];
+  const { keep, rate, correction } = adamwFactors(attrs);
+  const settings = [keep, rate, attrs.beta1, attrs.beta2, correction, attrs.eps];
   let queue = queues.get(backend);
   if (!queue) {
     queue = [];
     queues.set(backend, queue);
   }
-  queue.push({ arrays: [p!, m!, v!, slope], size: sizeOf(param.shape), settings });
+  queue.push({ arrays: [p!, m!, v!, g], size: sizeOf(param.shape), settings });
   backend.postpone(() => flush(backend));
   return [];
 };

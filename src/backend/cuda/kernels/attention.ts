@@ -1,10 +1,11 @@
 // Causal attention (kernels/cuda/attention.cu, in bf16 attention_mma.cu). Contract: src/ops/attention.ts.
 
 import { expect } from '../../../base/errors.js';
+import type { KernelAttributes } from '../../contract.js';
 import type { Info } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import { OLDEST_BF16_CHIP } from '../device.js';
-import { type CudaKernel, numbersOf } from './kernel.js';
+import type { CudaKernel, CudaTable } from './kernel.js';
 import { rowTeam } from './team.js';
 
 /** The widest head of the kernels. */
@@ -12,10 +13,8 @@ const WIDEST = 256;
 
 type Sizes = { B: number; T: number; H: number; G: number; D: number; window: number };
 
-function sizesOf(q: Info, attrs: Record<string, unknown>): Sizes {
-  const { batch, seq, heads, kvHeads, window } = numbersOf<'batch' | 'seq' | 'heads' | 'kvHeads' | 'window'>(
-    attrs,
-  );
+function sizesOf(q: Info, attrs: KernelAttributes<'CausalAttention'>): Sizes {
+  const { batch, seq, heads, kvHeads, window } = attrs;
   const D = q.shape[1]! / heads;
   expect(
     D <= WIDEST,
@@ -68,8 +67,7 @@ function launchFor(backend: CudaBackend, D: number): AttentionLaunch {
   return launch && Math.max(...Object.values(launch.shared)) <= sharedBytes ? launch : plainLaunch(D);
 }
 
-const causalAttention: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { q, k, v } = inputs as { q: Info; k: Info; v: Info };
+const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, attrs, backend }) => {
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const y = backend.make(q.shape);
   const lse = backend.make([q.shape[0]!, H]);
@@ -84,11 +82,11 @@ const causalAttention: CudaKernel = ({ inputs, attrs, backend }) => {
   return [y, lse];
 };
 
-const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { q, k, v, y, lse, dy } = inputs as Record<'q' | 'k' | 'v' | 'y' | 'lse' | 'dy', Info>;
+const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs, backend }) => {
+  const { q, k, v, y, lse, dy } = inputs;
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const rows = B * T;
-  const [dq, dk, dv] = [q, k, v].map(({ shape }) => backend.make(shape)) as [Info, Info, Info];
+  const [dq, dk, dv] = backend.makeLike(q, k, v);
   const delta = backend.scratch(4 * rows * H);
   const { source, own, threads, shared } = launchFor(backend, D);
   const at = (x: Info) => backend.address(x);
@@ -122,7 +120,7 @@ const causalAttentionGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   return [dq, dk, dv];
 };
 
-export const ATTENTION: Record<string, CudaKernel> = {
+export const ATTENTION: CudaTable = {
   CausalAttention: causalAttention,
   CausalAttentionGrad: causalAttentionGrad,
 };

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
 import type { KernelSpec } from '../modules.js';
-import { type CudaKernel, fits, type KernelCall, sameShape } from './kernel.js';
+import { type CudaStockCall, type CudaStockKernel, type CudaStockTable, fits, sameShape } from './kernel.js';
 
 const C_TYPES: Partial<Record<tf.DataType, string>> = { float32: 'float', int32: 'int', bool: 'byte' };
 
@@ -15,7 +15,7 @@ const unarySpec = (expression: string, type: string, result: string): KernelSpec
 });
 
 /** A float32 function of one tensor, in C++ of `v`. */
-function unary(expression: string, dtype: tf.DataType = 'float32'): CudaKernel {
+function unary(expression: string, dtype: tf.DataType = 'float32'): CudaStockKernel {
   const spec = unarySpec(expression, 'float', C_TYPES[dtype]!);
   return (call) => {
     const x = call.inputs.x!;
@@ -24,14 +24,14 @@ function unary(expression: string, dtype: tf.DataType = 'float32'): CudaKernel {
   };
 }
 
-function apply({ backend }: KernelCall, spec: KernelSpec, x: Info, dtype: tf.DataType): Info {
+function apply({ backend }: CudaStockCall, spec: KernelSpec, x: Info, dtype: tf.DataType): Info {
   const y = backend.make(x.shape, dtype);
   const size = sizeOf(x.shape);
   backend.each(spec, size, [size, backend.address(x), backend.address(y)]);
   return y;
 }
 
-export const UNARY: Record<string, CudaKernel> = {
+export const UNARY: CudaStockTable = {
   Abs: unary('fabsf(v)'),
   Ceil: unary('ceilf(v)'),
   Cos: unary('cosf(v)'),
@@ -52,7 +52,7 @@ export const UNARY: Record<string, CudaKernel> = {
 };
 
 /** A function of two tensors that broadcast, in C++ of `u` and `v`; the result's dtype is that of the operands, or bool. */
-function binary(expression: string, compares = false, dtypes = ['float32', 'int32']): CudaKernel {
+function binary(expression: string, compares = false, dtypes = ['float32', 'int32']): CudaStockKernel {
   return (call) => {
     const { a, b } = call.inputs as { a: Info; b: Info };
     if (a.dtype !== b.dtype || !dtypes.includes(a.dtype)) return undefined;
@@ -66,7 +66,7 @@ function binary(expression: string, compares = false, dtypes = ['float32', 'int3
 }
 
 function combine(
-  { backend }: KernelCall,
+  { backend }: CudaStockCall,
   defines: Record<string, string>,
   a: Info,
   b: Info,
@@ -143,7 +143,7 @@ const MAXIMUM = 'u > v || u != u ? u : v';
 const MINIMUM = 'u < v || u != u ? u : v';
 
 /** A product with 1, as the gradient of a loss starts, need not be computed. */
-const multiply: CudaKernel = (call) => {
+const multiply: CudaStockKernel = (call) => {
   const { backend } = call;
   const { a, b } = call.inputs as { a: Info; b: Info };
   if (a.dtype === 'float32' && b.dtype === 'float32') {
@@ -153,7 +153,7 @@ const multiply: CudaKernel = (call) => {
   return binary('u * v')(call);
 };
 
-export const BINARY: Record<string, CudaKernel> = {
+export const BINARY: CudaStockTable = {
   Add: binary('u + v'),
   Equal: binary('u == v', true),
   Greater: binary('u > v', true),
@@ -179,7 +179,7 @@ const CASTS: Record<string, string> = {
   'int32 bool': 'v != 0',
 };
 
-const cast: CudaKernel = (call) => {
+const cast: CudaStockKernel = (call) => {
   const x = call.inputs.x!;
   const dtype = call.attrs.dtype as tf.DataType;
   if (x.dtype === dtype) return call.backend.alias(x);
@@ -188,7 +188,7 @@ const cast: CudaKernel = (call) => {
   return apply(call, unarySpec(expression, C_TYPES[x.dtype]!, C_TYPES[dtype]!), x, dtype);
 };
 
-const clip: CudaKernel = (call) => {
+const clip: CudaStockKernel = (call) => {
   const x = call.inputs.x!;
   const { clipValueMin: low, clipValueMax: high } = call.attrs as Record<string, number>;
   if (x.dtype !== 'float32' || !fits(x.shape)) return undefined;
@@ -208,7 +208,7 @@ function cFloat(value: number): string {
   return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
 }
 
-const choose: CudaKernel = ({ inputs, backend }) => {
+const choose: CudaStockKernel = ({ inputs, backend }) => {
   const { condition, t, e } = inputs as { condition: Info; t: Info; e: Info };
   if (!sameShape(condition, t) || !sameShape(t, e) || t.dtype !== 'float32' || e.dtype !== 'float32')
     return undefined;
@@ -220,7 +220,7 @@ const choose: CudaKernel = ({ inputs, backend }) => {
   return y;
 };
 
-export const OTHER_ELEMENTWISE: Record<string, CudaKernel> = {
+export const OTHER_ELEMENTWISE: CudaStockTable = {
   Cast: cast,
   ClipByValue: clip,
   Select: choose,

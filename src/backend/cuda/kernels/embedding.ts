@@ -4,7 +4,7 @@
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { Defines } from '../compile.js';
-import { type CudaKernel, numbersOf } from './kernel.js';
+import type { CudaKernel, CudaTable } from './kernel.js';
 import { rowTeam } from './team.js';
 
 const SOURCE = 'cuda/embedding.cu';
@@ -13,8 +13,7 @@ const CHUNK = 1024;
 /** Threads of a block that sums one row of the table, and lanes that share its columns. */
 const GRAD = { threads: 256, lanes: 32 };
 
-const embedding: CudaKernel = ({ inputs, backend }) => {
-  const { table, ids } = inputs as { table: Info; ids: Info };
+const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, backend }) => {
   const [vocab, width] = table.shape as [number, number];
   const count = sizeOf(ids.shape);
   const y = backend.make([count, width]);
@@ -52,9 +51,7 @@ function orderOf(
   return { starts, order };
 }
 
-const embeddingGrad: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { ids, dy } = inputs as { ids: Info; dy: Info };
-  const { rows } = numbersOf<'rows'>(attrs);
+const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs: { rows }, backend }) => {
   const width = dy.shape[1]!;
   const dTable = backend.make([rows, width]);
   const vector = width % 4 === 0 ? 4 : 1;
@@ -70,4 +67,4 @@ const embeddingGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   return [dTable];
 };
 
-export const EMBEDDING: Record<string, CudaKernel> = { Embedding: embedding, EmbeddingGrad: embeddingGrad };
+export const EMBEDDING: CudaTable = { Embedding: embedding, EmbeddingGrad: embeddingGrad };

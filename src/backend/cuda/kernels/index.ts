@@ -4,7 +4,7 @@ import { adamwStep } from './adamw.js';
 import { ATTENTION } from './attention.js';
 import { BINARY, OTHER_ELEMENTWISE, UNARY } from './elementwise.js';
 import { EMBEDDING } from './embedding.js';
-import type { CudaKernel } from './kernel.js';
+import type { CudaStockTable, CudaTable } from './kernel.js';
 import { lmHeadCrossEntropy } from './lmHead.js';
 import { MOVES } from './moves.js';
 import { muonStep } from './muon.js';
@@ -12,19 +12,24 @@ import { batchMatMul, linear, linearGrad } from './products.js';
 import { REDUCE } from './reduce.js';
 import { ROWS } from './rows.js';
 
-export const CUDA_KERNELS: Record<string, CudaKernel> = {
+/** Those of the contract: all of them. */
+export const FUSED = {
+  ...ROWS,
+  ...EMBEDDING,
+  ...ATTENTION,
+  AdamWStep: adamwStep,
+  Linear: linear,
+  LinearGrad: linearGrad,
+  LmHeadCrossEntropy: lmHeadCrossEntropy,
+  MuonStep: muonStep,
+} satisfies CudaTable;
+
+/** Those in place of tfjs's own. */
+export const STOCK: CudaStockTable = {
   ...UNARY,
   ...BINARY,
   ...OTHER_ELEMENTWISE,
   ...REDUCE,
   ...MOVES,
-  ...ROWS,
-  ...EMBEDDING,
-  ...ATTENTION,
-  AdamWStep: adamwStep,
   BatchMatMul: batchMatMul,
-  Linear: linear,
-  LinearGrad: linearGrad,
-  LmHeadCrossEntropy: lmHeadCrossEntropy,
-  MuonStep: muonStep,
 };

@@ -1,21 +1,23 @@
 // What the files of this folder share: a kernel takes a call of tfjs apart and enqueues work on the device.
 
+import type { FusedKernel, FusedTable, KernelName } from '../../contract.js';
 import { type Info, sizeOf } from '../../flat/store.js';
+import type { StockCall, StockKernel, StockTable } from '../../register.js';
 import type { CudaBackend } from '../backend.js';
 
-/** One call; `inputs` is a list where tfjs passes one (Concat, Pack). */
-export interface KernelCall {
-  inputs: Record<string, Info>;
-  attrs: Record<string, unknown>;
+/** What a kernel gets besides the call. */
+export interface CudaContext {
   backend: CudaBackend;
 }
 
-/** Returns undefined to leave a case to the cpu backend. */
-export type CudaKernel = (call: KernelCall) => Info | Info[] | undefined;
+/** A kernel of the contract. */
+export type CudaKernel<K extends KernelName> = FusedKernel<K, CudaContext>;
+export type CudaTable = FusedTable<CudaContext>;
 
-/** Attributes that are numbers. */
-export const numbersOf = <K extends string>(attrs: Record<string, unknown>): Record<K, number> =>
-  attrs as Record<K, number>;
+/** A kernel in place of one of tfjs's own; undefined leaves the case to the cpu backend. */
+export type CudaStockKernel = StockKernel<CudaContext>;
+export type CudaStockTable = StockTable<CudaContext>;
+export type CudaStockCall = StockCall & CudaContext;
 
 /** Kernels count elements in 31 bits. */
 export const fits = (shape: readonly number[]): boolean => sizeOf(shape) < 2 ** 31;

@@ -15,14 +15,9 @@ const SOURCE = 'cuda/cross_entropy.cu';
 /** Rows up to this width are a warp's work, wider ones a block's. */
 const NARROW = 1024;
 
-export const lmHeadCrossEntropy: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { x, w, targets } = inputs as { x: Info; w: Info; targets: Info };
-  const { softcap, reduction, withGrad } = attrs as {
-    softcap: number;
-    reduction: 'none' | 'mean' | 'sum';
-    withGrad: boolean;
-  };
-  const { maxLogitsBytes } = attrs as { maxLogitsBytes?: number };
+export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, attrs, backend }) => {
+  const { x, w, targets } = inputs;
+  const { softcap, reduction, withGrad, maxLogitsBytes } = attrs;
   const [rows, width] = x.shape as [number, number];
   const vocab = w.shape[0]!;
   const perToken = reduction === 'none';

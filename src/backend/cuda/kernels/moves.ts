@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import { isOnDevice } from '../values.js';
-import { type CudaKernel, fits } from './kernel.js';
+import { type CudaStockKernel, type CudaStockTable, fits } from './kernel.js';
 
 const SOURCE = 'cuda/moves.cu';
 const AXES = 5;
@@ -69,9 +69,9 @@ const whole = (shape: readonly number[]): Place => ({ offset: 0, strides: stride
 
 const movable = (x: Info): boolean => isOnDevice(x.dtype) && fits(x.shape);
 
-const identity: CudaKernel = ({ inputs, backend }) => backend.alias(inputs.x!);
+const identity: CudaStockKernel = ({ inputs, backend }) => backend.alias(inputs.x!);
 
-const reshape: CudaKernel = ({ inputs, attrs, backend }) => {
+const reshape: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
   const shape = tf.util.inferFromImplicitShape(attrs.shape as number[], sizeOf(x.shape));
   tf.util.assert(
@@ -81,7 +81,7 @@ const reshape: CudaKernel = ({ inputs, attrs, backend }) => {
   return backend.alias(x, shape);
 };
 
-const expandDims: CudaKernel = ({ inputs, attrs, backend }) => {
+const expandDims: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.input!;
   const dim = attrs.dim as number;
   const shape = x.shape.slice();
@@ -98,7 +98,7 @@ function cut(backend: CudaBackend, x: Info, begin: readonly number[], size: numb
   return copyBox(backend, size, x, { offset, strides }, y, whole(size)) ? y : undefined;
 }
 
-const slice: CudaKernel = ({ inputs, attrs, backend }) => {
+const slice: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
   if (!movable(x)) return undefined;
   const { begin, size } = attrs as { begin: number[]; size: number[] };
@@ -124,7 +124,7 @@ function cutAll(backend: CudaBackend, x: Info, axis: number, sizes: number[]): I
   return pieces;
 }
 
-const splitV: CudaKernel = ({ inputs, attrs, backend }) => {
+const splitV: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
   if (!movable(x)) return undefined;
   const axis = tf.util.parseAxisParam(attrs.axis as number, x.shape)[0]!;
@@ -136,7 +136,7 @@ const splitV: CudaKernel = ({ inputs, attrs, backend }) => {
   return cutAll(backend, x, axis, sizes);
 };
 
-const unpack: CudaKernel = ({ inputs, attrs, backend }) => {
+const unpack: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.value!;
   if (!movable(x)) return undefined;
   const axis = tf.util.parseAxisParam(attrs.axis as number, x.shape)[0]!;
@@ -145,7 +145,7 @@ const unpack: CudaKernel = ({ inputs, attrs, backend }) => {
   return cutAll(backend, x, axis, ones)?.map((piece) => ({ ...piece, shape }));
 };
 
-const transpose: CudaKernel = ({ inputs, attrs, backend }) => {
+const transpose: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
   if (!movable(x)) return undefined;
   const perm = attrs.perm as number[];
@@ -171,7 +171,7 @@ function join(backend: CudaBackend, parts: Info[], axis: number, shape: number[]
   return y;
 }
 
-const concat: CudaKernel = ({ inputs, attrs, backend }) => {
+const concat: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const all = Object.values(inputs);
   const axis = tf.util.parseAxisParam(attrs.axis as number, all[0]!.shape)[0]!;
   const shapes = all.map((x) => x.shape);
@@ -182,7 +182,7 @@ const concat: CudaKernel = ({ inputs, attrs, backend }) => {
   return parts.length === 1 ? backend.alias(parts[0]!, shape) : join(backend, all, axis, shape);
 };
 
-const pack: CudaKernel = ({ inputs, attrs, backend }) => {
+const pack: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const all = Object.values(inputs);
   const first = all[0]!;
   if (!all.every((x) => movable(x) && x.dtype === first.dtype)) return undefined;
@@ -200,7 +200,7 @@ const pack: CudaKernel = ({ inputs, attrs, backend }) => {
   );
 };
 
-const pad: CudaKernel = ({ inputs, attrs, backend }) => {
+const pad: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
   const { paddings, constantValue } = attrs as { paddings: [number, number][]; constantValue: number };
   const shape = x.shape.map((n, i) => n + paddings[i]![0] + paddings[i]![1]);
@@ -212,7 +212,7 @@ const pad: CudaKernel = ({ inputs, attrs, backend }) => {
   return copyBox(backend, x.shape, x, whole(x.shape), y, { offset, strides }) ? y : undefined;
 };
 
-const tile: CudaKernel = ({ inputs, attrs, backend }) => {
+const tile: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
   const reps = attrs.reps as number[];
   const shape = x.shape.map((n, i) => n * reps[i]!);
@@ -225,7 +225,7 @@ const tile: CudaKernel = ({ inputs, attrs, backend }) => {
   return copyBox(backend, split, x, from, y, whole(split)) ? y : undefined;
 };
 
-const gather: CudaKernel = ({ inputs, attrs, backend }) => {
+const gather: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const { x, indices } = inputs as { x: Info; indices: Info };
   if (x.dtype !== 'float32' || indices.dtype !== 'int32' || (attrs.batchDims as number) !== 0)
     return undefined;
@@ -240,7 +240,7 @@ const gather: CudaKernel = ({ inputs, attrs, backend }) => {
   return y;
 };
 
-const oneHot: CudaKernel = ({ inputs, attrs, backend }) => {
+const oneHot: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const { indices } = inputs as { indices: Info };
   const { depth, onValue, offValue, dtype } = attrs as Record<string, number> & { dtype: tf.DataType };
   const shape = [...indices.shape, depth!];
@@ -252,7 +252,7 @@ const oneHot: CudaKernel = ({ inputs, attrs, backend }) => {
   return y;
 };
 
-const segmentSum: CudaKernel = ({ inputs, attrs, backend }) => {
+const segmentSum: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const { x, segmentIds } = inputs as { x: Info; segmentIds: Info };
   const segments = attrs.numSegments as number;
   const [rows] = segmentIds.shape;
@@ -279,18 +279,18 @@ function filled(backend: CudaBackend, shape: number[], dtype: tf.DataType, value
   return y;
 }
 
-const fill: CudaKernel = ({ attrs, backend }) => {
+const fill: CudaStockKernel = ({ attrs, backend }) => {
   const { shape, value } = attrs as { shape: number[]; value: number };
   return filled(backend, shape, (attrs.dtype as tf.DataType | undefined) ?? 'float32', value);
 };
 
 const like =
-  (value: number): CudaKernel =>
+  (value: number): CudaStockKernel =>
   ({ inputs, backend }) =>
     filled(backend, inputs.x!.shape, inputs.x!.dtype, value);
 
 /** Made on the host, which takes no wait for the device. */
-const range: CudaKernel = ({ attrs, backend }) => {
+const range: CudaStockKernel = ({ attrs, backend }) => {
   const { start, stop, step, dtype } = attrs as Record<string, number> & { dtype: 'float32' | 'int32' };
   const count = Math.max(0, Math.ceil((stop! - start!) / step!));
   const values = dtype === 'int32' ? new Int32Array(count) : new Float32Array(count);
@@ -298,7 +298,7 @@ const range: CudaKernel = ({ attrs, backend }) => {
   return backend.makeFrom(values, [count], dtype);
 };
 
-export const MOVES: Record<string, CudaKernel> = {
+export const MOVES: CudaStockTable = {
   Concat: concat,
   ExpandDims: expandDims,
   Fill: fill,

@@ -1,13 +1,12 @@
 // Muon steps in place: K matrices [R,S] of one shape at once (kernels/cuda/muon.cu; the products of Polar Express by
 // cuBLASLt, batched). Contract: src/optim/muon.ts. In bf16 the iterates are bfloat16, as the reference's are.
 
-import type { Info } from '../../flat/store.js';
+import { POLAR_EXPRESS_COEFFICIENTS } from '../../updates.js';
 import type { CudaBackend } from '../backend.js';
 import type { Defines } from '../compile.js';
 import type { Grid } from '../launch.js';
 import type { ProductCall } from '../products.js';
-import { type CudaKernel, numbersOf } from './kernel.js';
-import { POLAR_EXPRESS } from './polarExpress.js';
+import type { CudaKernel } from './kernel.js';
 import { operandType } from './products.js';
 import { piecesOf, pieceTeam, rowTeam } from './team.js';
 
@@ -16,14 +15,10 @@ const SOURCE = 'cuda/muon.cu';
 /** Rows of 32 columns at a time, each column summed by this many threads. */
 const COLUMN_THREADS = 256;
 
-export const muonStep: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { momentum, secondMoment } = inputs as { momentum: Info; secondMoment: Info };
-  const { count, lr, beta2, weightDecay, nsSteps } = numbersOf<
-    'count' | 'lr' | 'beta2' | 'weightDecay' | 'nsSteps'
-  >(attrs);
-  const mu = attrs.momentum as number;
+export const muonStep: CudaKernel<'MuonStep'> = ({ inputs, attrs, backend }) => {
+  const { momentum, secondMoment } = inputs;
+  const { count: K, lr, momentum: mu, beta2, weightDecay, nsSteps } = attrs;
   const [R, S] = inputs.param0!.shape as [number, number];
-  const K = count;
   const n = R * S;
   const bf16 = operandType(backend) === 'bf16';
   const bytes = bf16 ? 2 : 4;
@@ -116,7 +111,7 @@ function orthogonalise(
   const multiply = (call: Omit<ProductCall, 'operands'>) =>
     backend.multiply({ ...call, operands, result: operands, batch: K });
   const squares = { aStride: side ** 2, bStride: side ** 2, cStride: side ** 2 };
-  for (const [a, b, c] of POLAR_EXPRESS.slice(0, steps)) {
+  for (const [a, b, c] of POLAR_EXPRESS_COEFFICIENTS.slice(0, steps)) {
     const sides = { m: side, n: side, k: Math.max(R, S), transposeA: !wide, transposeB: wide };
     multiply({ ...sides, a: x, b: x, c: gram, aStride: R * S, bStride: R * S, cStride: side ** 2 });
     multiply({

@@ -4,7 +4,7 @@ import { planProduct } from '../../flat/product.js';
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { OperandType } from '../products.js';
-import type { CudaKernel } from './kernel.js';
+import type { CudaKernel, CudaStockKernel } from './kernel.js';
 
 /** An operand of products: a tensor, rounded where the precision asks for it. */
 const operand = (backend: CudaBackend, x: Info): number =>
@@ -14,8 +14,7 @@ const operand = (backend: CudaBackend, x: Info): number =>
 export const operandType = (backend: CudaBackend): OperandType => backend.precision;
 
 /** y [N,O] = x [N,I] w^T [I,O]. */
-export const linear: CudaKernel = ({ inputs, backend }) => {
-  const { x, w } = inputs as { x: Info; w: Info };
+export const linear: CudaKernel<'Linear'> = ({ inputs: { x, w }, backend }) => {
   const [rows, width] = x.shape as [number, number];
   const n = w.shape[0]!;
   const y = backend.make([rows, n]);
@@ -33,22 +32,21 @@ export const linear: CudaKernel = ({ inputs, backend }) => {
 };
 
 /** dx [N,I] = dy [N,O] w, dw [O,I] = dy^T x. */
-export const linearGrad: CudaKernel = ({ inputs, backend }) => {
-  const { x, w, dy } = inputs as { x: Info; w: Info; dy: Info };
+export const linearGrad: CudaKernel<'LinearGrad'> = ({ inputs: { x, w, dy }, backend }) => {
   const [rows, width] = x.shape as [number, number];
   const n = w.shape[0]!;
   const operands = operandType(backend);
   const dx = backend.make(x.shape);
   const dw = backend.make(w.shape);
-  const slope = operand(backend, dy);
+  const g = operand(backend, dy);
   const [a, b] = [operand(backend, w), operand(backend, x)];
-  backend.multiply({ m: rows, n: width, k: n, a: slope, b: a, c: backend.address(dx), operands });
+  backend.multiply({ m: rows, n: width, k: n, a: g, b: a, c: backend.address(dx), operands });
   backend.multiply({
     m: n,
     n: width,
     k: rows,
     transposeA: true,
-    a: slope,
+    a: g,
     b,
     c: backend.address(dw),
     operands,
@@ -56,8 +54,8 @@ export const linearGrad: CudaKernel = ({ inputs, backend }) => {
   return [dx, dw];
 };
 
-export const batchMatMul: CudaKernel = ({ inputs, attrs, backend }) => {
-  const product = planProduct({ inputs, attrs, backend, store: undefined as never });
+export const batchMatMul: CudaStockKernel = ({ inputs, attrs, backend }) => {
+  const product = planProduct({ inputs, attrs });
   if (!product) return undefined;
   const { a, b, transposeA, transposeB, shape, m, k, n, count, aIndex, bIndex } = product;
   const out = backend.make(shape);

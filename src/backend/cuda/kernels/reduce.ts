@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type Info, sizeOf } from '../../flat/store.js';
-import { type CudaKernel, fits } from './kernel.js';
+import { type CudaStockKernel, type CudaStockTable, fits } from './kernel.js';
 
 const SOURCE = 'cuda/reduce.cu';
 
@@ -13,7 +13,7 @@ const threadsFor = (width: number): number => 2 ** Math.min(8, Math.max(5, Math.
 function reduction(
   operation: 'sum' | 'max' | 'min',
   scaleFor: (terms: number) => number = () => 1,
-): CudaKernel {
+): CudaStockKernel {
   return ({ inputs, attrs, backend }) => {
     const x = inputs.x!;
     const given = (attrs.axis ?? attrs.reductionIndices) as number | number[];
@@ -48,7 +48,7 @@ function reduction(
   };
 }
 
-const softmax: CudaKernel = ({ inputs, attrs, backend }) => {
+const softmax: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.logits!;
   const rank = x.shape.length;
   const dim = attrs.dim as number;
@@ -65,7 +65,7 @@ const softmax: CudaKernel = ({ inputs, attrs, backend }) => {
   return y;
 };
 
-export const REDUCE: Record<string, CudaKernel> = {
+export const REDUCE: CudaStockTable = {
   Max: reduction('max'),
   Mean: reduction('sum', (terms) => 1 / terms),
   Min: reduction('min'),

@@ -3,7 +3,7 @@
 
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
-import { type CudaKernel, numbersOf } from './kernel.js';
+import type { CudaKernel, CudaTable } from './kernel.js';
 import { piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
 
 /** Launches a kernel for `rows` rows. */
@@ -21,19 +21,19 @@ function onRows(
 const addresses = (backend: CudaBackend, ...tensors: Info[]): number[] =>
   tensors.map((tensor) => backend.address(tensor));
 
-const rmsNorm: CudaKernel = ({ inputs, attrs, backend }) => {
-  const x = inputs.x!;
+const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
+  const { x } = inputs;
   const [rows, width] = x.shape as [number, number];
   const y = backend.make(x.shape);
   const rstd = backend.make([rows, 1]);
-  const { epsilon } = numbersOf<'epsilon'>(attrs);
+  const { epsilon } = attrs;
   const values = [rows, width, epsilon, ...addresses(backend, x, y, rstd)];
   onRows(backend, ['norm', 'rms_norm', 'iifppp'], rowTeam(width), rows, values);
   return [y, rstd];
 };
 
-const rmsNormGrad: CudaKernel = ({ inputs, backend }) => {
-  const { y, rstd, dy } = inputs as { y: Info; rstd: Info; dy: Info };
+const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
+  const { y, rstd, dy } = inputs;
   const [rows, width] = y.shape as [number, number];
   const dx = backend.make(y.shape);
   const values = [rows, width, ...addresses(backend, y, rstd, dy, dx)];
@@ -41,9 +41,9 @@ const rmsNormGrad: CudaKernel = ({ inputs, backend }) => {
   return [dx];
 };
 
-const rotaryQkNorm: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { x, cos, sin } = inputs as { x: Info; cos: Info; sin: Info };
-  const { heads, epsilon } = numbersOf<'heads' | 'epsilon'>(attrs);
+const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) => {
+  const { x, cos, sin } = inputs;
+  const { heads, epsilon } = attrs;
   const [rows, width] = x.shape as [number, number];
   const each = width / heads;
   const y = backend.make(x.shape);
@@ -54,9 +54,9 @@ const rotaryQkNorm: CudaKernel = ({ inputs, attrs, backend }) => {
   return [y, rstd];
 };
 
-const rotaryQkNormGrad: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { y, rstd, cos, sin, dy } = inputs as Record<'y' | 'rstd' | 'cos' | 'sin' | 'dy', Info>;
-  const { heads } = numbersOf<'heads'>(attrs);
+const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backend }) => {
+  const { y, rstd, cos, sin, dy } = inputs;
+  const { heads } = attrs;
   const [rows, width] = y.shape as [number, number];
   const each = width / heads;
   const dx = backend.make(y.shape);
@@ -73,8 +73,8 @@ function gatedSizes(ve: Info, x: Info, gateWeight: Info) {
   return { N: rows, C: x.shape[1]!, G: kvHeads, D: width / kvHeads, K: channels };
 }
 
-const gatedValueEmbedding: CudaKernel = ({ inputs, backend }) => {
-  const { v, ve, x, gateWeight } = inputs as Record<'v' | 've' | 'x' | 'gateWeight', Info>;
+const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backend }) => {
+  const { v, ve, x, gateWeight } = inputs;
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
   const y = backend.make(v.shape);
   const gate = backend.make([N, G]);
@@ -87,13 +87,13 @@ const gatedValueEmbedding: CudaKernel = ({ inputs, backend }) => {
 /** Tokens whose share of the gate's gradient one block sums. */
 const GATE_PIECE = 256;
 
-const gatedValueEmbeddingGrad: CudaKernel = ({ inputs, backend }) => {
-  const { ve, x, gateWeight, gate, dy } = inputs as Record<'ve' | 'x' | 'gateWeight' | 'gate' | 'dy', Info>;
+const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs, backend }) => {
+  const { ve, x, gateWeight, gate, dy } = inputs;
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
-  const [dve, dx, dw] = [ve, x, gateWeight].map(({ shape }) => backend.make(shape)) as [Info, Info, Info];
+  const [dve, dx, dw] = backend.makeLike(ve, x, gateWeight);
   const dz = backend.scratch(4 * N * G);
-  const slopes = [N, G, D, ...addresses(backend, ve, gate, dy, dve), dz];
-  onRows(backend, ['value_embedding', 'gated_grad', 'iiippppp'], rowTeam(D), N * G, slopes);
+  const gated = [N, G, D, ...addresses(backend, ve, gate, dy, dve), dz];
+  onRows(backend, ['value_embedding', 'gated_grad', 'iiippppp'], rowTeam(D), N * G, gated);
   const weight = backend.address(gateWeight);
   const forX = [N, C, G, K, dz, weight, backend.address(dx)];
   const byToken = rowTeam(C, [K]);
@@ -121,8 +121,8 @@ const gatedValueEmbeddingGrad: CudaKernel = ({ inputs, backend }) => {
   return [dve, dx, dw];
 };
 
-const reluSquared: CudaKernel = ({ inputs, backend }) => {
-  const x = inputs.x!;
+const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
+  const { x } = inputs;
   const n = sizeOf(x.shape);
   const y = backend.make(x.shape);
   const values = [n, ...addresses(backend, x, y)];
@@ -130,8 +130,8 @@ const reluSquared: CudaKernel = ({ inputs, backend }) => {
   return [y];
 };
 
-const reluSquaredGrad: CudaKernel = ({ inputs, backend }) => {
-  const { y, dy } = inputs as { y: Info; dy: Info };
+const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => {
+  const { y, dy } = inputs;
   const n = sizeOf(y.shape);
   const dx = backend.make(y.shape);
   const values = [n, ...addresses(backend, y, dy, dx)];
@@ -139,9 +139,9 @@ const reluSquaredGrad: CudaKernel = ({ inputs, backend }) => {
   return [dx];
 };
 
-const accumulate: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { sum, x } = inputs as { sum: Info; x: Info };
-  const { factor } = numbersOf<'factor'>(attrs);
+const accumulate: CudaKernel<'Accumulate'> = ({ inputs, attrs, backend }) => {
+  const { sum, x } = inputs;
+  const { factor } = attrs;
   const n = sizeOf(sum.shape);
   const out = backend.reusable(sum) ? undefined : backend.make(sum.shape);
   const values = [n, factor, ...addresses(backend, sum, x, out ?? sum)];
@@ -149,26 +149,23 @@ const accumulate: CudaKernel = ({ inputs, attrs, backend }) => {
   return [out ?? backend.alias(sum)];
 };
 
-const residualMix: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { x, x0, residLambdas, x0Lambdas } = inputs as Record<string, Info> & { x: Info };
-  const { layer } = numbersOf<'layer'>(attrs);
+const residualMix: CudaKernel<'ResidualMix'> = ({ inputs, attrs, backend }) => {
+  const { x, x0, residLambdas, x0Lambdas } = inputs;
+  const { layer } = attrs;
   const n = sizeOf(x.shape);
   const y = backend.make(x.shape);
-  const values = [n, layer, ...addresses(backend, x, x0!, residLambdas!, x0Lambdas!, y)];
+  const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, y)];
   onRows(backend, ['elementwise', 'residual_mix', 'lippppp'], pieceTeam(n), piecesOf(n), values);
   return [y];
 };
 
-const residualMixGrad: CudaKernel = ({ inputs, attrs, backend }) => {
-  const { x, x0, residLambdas, x0Lambdas, dy } = inputs as Record<
-    'x' | 'x0' | 'residLambdas' | 'x0Lambdas' | 'dy',
-    Info
-  >;
-  const { layer } = numbersOf<'layer'>(attrs);
+const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend }) => {
+  const { x, x0, residLambdas, x0Lambdas, dy } = inputs;
+  const { layer } = attrs;
   const n = sizeOf(x.shape);
   const pieces = piecesOf(n);
-  const outputs = [x, x0, residLambdas, x0Lambdas].map(({ shape }) => backend.make(shape));
-  const [dx, dx0, dResid, dFirst] = outputs as [Info, Info, Info, Info];
+  const outputs = backend.makeLike(x, x0, residLambdas, x0Lambdas);
+  const [dx, dx0, dResid, dFirst] = outputs;
   const sums = backend.scratch(16 * pieces);
   const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, dy, dx, dx0), sums];
   onRows(backend, ['elementwise', 'residual_mix_grad', 'lipppppppp'], pieceTeam(n), pieces, values);
@@ -177,7 +174,7 @@ const residualMixGrad: CudaKernel = ({ inputs, attrs, backend }) => {
   return outputs;
 };
 
-export const ROWS: Record<string, CudaKernel> = {
+export const ROWS: CudaTable = {
   Accumulate: accumulate,
   GatedValueEmbedding: gatedValueEmbedding,
   GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,

@@ -1,38 +1,36 @@
-// Causal attention (kernels/native/attention.c). Contract: src/ops/attention.ts.
+// Causal attention (kernels/native/attention.c).
 
+import type { KernelAttributes } from '../../contract.js';
 import type { Info } from '../../flat/store.js';
 import { assertMemory } from '../library.js';
-import { type NativeKernel, numbersOf } from './kernel.js';
+import type { NativeKernel } from './kernel.js';
 
 /** B, T, H, G, D and the window, as C takes them. */
-function sizesOf(q: Info, attrs: Record<string, unknown>): [number, number, number, number, number, number] {
-  const { batch, seq, heads, kvHeads, window } = numbersOf<'batch' | 'seq' | 'heads' | 'kvHeads' | 'window'>(
-    attrs,
-  );
+function sizesOf(q: Info, { batch, seq, heads, kvHeads, window }: KernelAttributes<'CausalAttention'>) {
   // A window beyond the sequence hides nothing, and may be infinite.
-  return [batch, seq, heads, kvHeads, q.shape[1]! / heads, Math.min(seq, Math.floor(window))];
+  return [batch, seq, heads, kvHeads, q.shape[1]! / heads, Math.min(seq, Math.floor(window))] as const;
 }
 
-export const causalAttention: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { q, k, v } = inputs as { q: Info; k: Info; v: Info };
+export const causalAttention: NativeKernel<'CausalAttention'> = ({ inputs, attrs, backend, c }) => {
+  const { q, k, v } = inputs;
   const y = backend.makeActivation(q.shape);
-  const lse = backend.make([q.shape[0]!, attrs.heads as number]);
-  const { arrays, halves } = backend.cells(q, k, v, y);
-  assertMemory(
-    c.tg_attention(halves, ...sizesOf(q, attrs), ...arrays, backend.floats(lse)),
-    'CausalAttention',
-  );
+  const lse = backend.make([q.shape[0]!, attrs.heads]);
+  const { arrays, bf16 } = backend.cells(q, k, v, y);
+  const done = c.tg_attention(bf16, ...sizesOf(q, attrs), ...arrays, backend.floats(lse));
+  assertMemory(done, 'CausalAttention');
   return [y, lse];
 };
 
-export const causalAttentionGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { q, k, v, y, lse, dy } = inputs as Record<'q' | 'k' | 'v' | 'y' | 'lse' | 'dy', Info>;
-  const outputs = [q, k, v].map(({ shape }) => backend.make(shape));
-  const { arrays, halves } = backend.cells(q, k, v, y, dy);
-  const slopes = arrays.pop()!;
+export const causalAttentionGrad: NativeKernel<'CausalAttentionGrad'> = ({ inputs, attrs, backend, c }) => {
+  const { q, k, v, y, lse, dy } = inputs;
+  const outputs = backend.makeLike(q, k, v);
+  const { arrays, bf16 } = backend.cells(q, k, v, y, dy);
+  const [qs, ks, vs, ys, dys] = arrays;
+  const lses = backend.floats(lse);
   const made = outputs.map((tensor) => backend.floats(tensor));
+  const sizes = sizesOf(q, attrs);
   assertMemory(
-    c.tg_attention_grad(halves, ...sizesOf(q, attrs), ...arrays, backend.floats(lse), slopes, ...made),
+    c.tg_attention_grad(bf16, ...sizes, qs, ks, vs, ys, lses, dys, ...made),
     'CausalAttentionGrad',
   );
   return outputs;

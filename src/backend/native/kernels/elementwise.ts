@@ -2,20 +2,20 @@
 
 import { type Info, sizeOf } from '../../flat/store.js';
 import { assertMemory } from '../library.js';
-import type { KernelCall, NativeKernel } from './kernel.js';
+import type { NativeContext, NativeKernel, NativeStockKernel } from './kernel.js';
 
 const OPERATIONS = { add: 0, sub: 1, mul: 2, div: 3 };
 
 /** Two float32 tensors of one shape, or one and a number; broadcasts stay with the stock kernel. */
-function binary(operation: keyof typeof OPERATIONS): NativeKernel {
+function binary(operation: keyof typeof OPERATIONS): NativeStockKernel {
   return (call) => {
     const { inputs, backend, c } = call;
     const { a, b } = inputs as { a: Info; b: Info };
     if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
     if (sameShape(a, b)) {
       const out = backend.make(a.shape);
-      const { arrays, halves } = backend.cells(a, b);
-      c.tg_binary(halves, OPERATIONS[operation], sizeOf(a.shape), ...arrays, backend.floats(out));
+      const { arrays, bf16 } = backend.cells(a, b);
+      c.tg_binary(bf16, OPERATIONS[operation], sizeOf(a.shape), ...arrays, backend.floats(out));
       return out;
     }
     if (operation === 'div') return undefined;
@@ -42,7 +42,7 @@ const sameShape = (a: Info, b: Info): boolean =>
   a.shape.length === b.shape.length && a.shape.every((n, axis) => n === b.shape[axis]);
 
 /** factor * x + offset */
-function affine({ backend, c }: KernelCall, x: Info, factor: number, offset: number): Info {
+function affine({ backend, c }: NativeContext, x: Info, factor: number, offset: number): Info {
   // The gradient of a loss starts as 1: what it multiplies need not be copied.
   if (factor === 1 && offset === 0) return backend.alias(x);
   const out = backend.make(x.shape);
@@ -50,17 +50,16 @@ function affine({ backend, c }: KernelCall, x: Info, factor: number, offset: num
   return out;
 }
 
-export const accumulate: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { sum, x } = inputs as { sum: Info; x: Info };
+export const accumulate: NativeKernel<'Accumulate'> = ({ inputs: { sum, x }, attrs, backend, c }) => {
   const size = sizeOf(sum.shape);
   const own = backend.own(sum);
   const total = own ? backend.alias(sum) : backend.make(sum.shape);
   if (!own) backend.floats(total).set(backend.floats(sum));
-  c.tg_accumulate(size, attrs.factor as number, backend.floats(x), backend.floats(total));
+  c.tg_accumulate(size, attrs.factor, backend.floats(x), backend.floats(total));
   return [total];
 };
 
-export const tanh: NativeKernel = ({ inputs, backend, c }) => {
+export const tanh: NativeStockKernel = ({ inputs, backend, c }) => {
   const x = inputs.x!;
   if (x.dtype !== 'float32') return undefined;
   const out = backend.make(x.shape);
@@ -68,36 +67,34 @@ export const tanh: NativeKernel = ({ inputs, backend, c }) => {
   return out;
 };
 
-export const reluSquared: NativeKernel = ({ inputs, backend, c }) => {
-  const x = inputs.x!;
+export const reluSquared: NativeKernel<'ReluSquared'> = ({ inputs: { x }, backend, c }) => {
   const y = backend.makeActivation(x.shape);
-  const { arrays, halves } = backend.cells(x, y);
-  c.tg_relu_squared(halves, sizeOf(x.shape), ...arrays);
+  const { arrays, bf16 } = backend.cells(x, y);
+  c.tg_relu_squared(bf16, sizeOf(x.shape), ...arrays);
   return [y];
 };
 
-export const reluSquaredGrad: NativeKernel = ({ inputs, backend, c }) => {
-  const { y, dy } = inputs as { y: Info; dy: Info };
+export const reluSquaredGrad: NativeKernel<'ReluSquaredGrad'> = ({ inputs: { y, dy }, backend, c }) => {
   const dx = backend.makeActivation(y.shape);
-  const { arrays, halves } = backend.cells(y, dy, dx);
-  c.tg_relu_squared_grad(halves, sizeOf(y.shape), ...arrays);
+  const { arrays, bf16 } = backend.cells(y, dy, dx);
+  c.tg_relu_squared_grad(bf16, sizeOf(y.shape), ...arrays);
   return [dx];
 };
 
-export const residualMix: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { x, x0, residLambdas, x0Lambdas } = inputs as Record<string, Info> & { x: Info };
+export const residualMix: NativeKernel<'ResidualMix'> = ({ inputs, attrs, backend, c }) => {
+  const { x, x0, residLambdas, x0Lambdas } = inputs;
   const y = backend.make(x.shape);
-  const arrays = [x, x0!, residLambdas!, x0Lambdas!, y].map((tensor) => backend.floats(tensor));
-  c.tg_residual_mix(sizeOf(x.shape), attrs.layer as number, ...arrays);
+  const arrays = [x, x0, residLambdas, x0Lambdas, y].map((tensor) => backend.floats(tensor));
+  c.tg_residual_mix(sizeOf(x.shape), attrs.layer, ...arrays);
   return [y];
 };
 
-export const residualMixGrad: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { x, x0, residLambdas, x0Lambdas, dy } = inputs as Record<string, Info> & { x: Info; dy: Info };
-  const outputs = [x, x0!, residLambdas!, x0Lambdas!].map(({ shape }) => backend.make(shape));
-  const arrays = [x, x0!, residLambdas!, x0Lambdas!, dy, ...outputs].map((tensor) => backend.floats(tensor));
-  const layers = sizeOf(residLambdas!.shape);
-  const done = c.tg_residual_mix_grad(sizeOf(x.shape), layers, attrs.layer as number, ...arrays);
+export const residualMixGrad: NativeKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend, c }) => {
+  const { x, x0, residLambdas, x0Lambdas, dy } = inputs;
+  const outputs = backend.makeLike(x, x0, residLambdas, x0Lambdas);
+  const arrays = [x, x0, residLambdas, x0Lambdas, dy, ...outputs].map((tensor) => backend.floats(tensor));
+  const layers = sizeOf(residLambdas.shape);
+  const done = c.tg_residual_mix_grad(sizeOf(x.shape), layers, attrs.layer, ...arrays);
   assertMemory(done, 'ResidualMixGrad');
   return outputs;
 };

@@ -1,5 +1,7 @@
 // The kernels of this folder by the names that tfjs and src/ops know them under.
 
+import type { FusedTable } from '../../contract.js';
+import type { StockTable } from '../../register.js';
 import { causalAttention, causalAttentionGrad } from './attention.js';
 import {
   accumulate,
@@ -13,7 +15,7 @@ import {
   sub,
   tanh,
 } from './elementwise.js';
-import type { NativeKernel } from './kernel.js';
+import type { NativeContext } from './kernel.js';
 import { lmHeadCrossEntropy } from './lmHead.js';
 import { adamwStep, muonStep } from './optimizers.js';
 import { batchMatMul, linear, linearGrad } from './products.js';
@@ -29,11 +31,10 @@ import {
   rotaryQkNormGrad,
 } from './rows.js';
 
-export const NATIVE_KERNELS: Record<string, NativeKernel> = {
+/** Those of the contract: all of them. */
+export const FUSED: Required<FusedTable<NativeContext>> = {
   Accumulate: accumulate,
-  Add: add,
   AdamWStep: adamwStep,
-  BatchMatMul: batchMatMul,
   CausalAttention: causalAttention,
   CausalAttentionGrad: causalAttentionGrad,
   Embedding: embedding,
@@ -43,11 +44,7 @@ export const NATIVE_KERNELS: Record<string, NativeKernel> = {
   Linear: linear,
   LinearGrad: linearGrad,
   LmHeadCrossEntropy: lmHeadCrossEntropy,
-  Max: max,
-  Mean: mean,
   MuonStep: muonStep,
-  Multiply: mul,
-  RealDiv: div,
   ReluSquared: reluSquared,
   ReluSquaredGrad: reluSquaredGrad,
   ResidualMix: residualMix,
@@ -56,6 +53,16 @@ export const NATIVE_KERNELS: Record<string, NativeKernel> = {
   RmsNormGrad: rmsNormGrad,
   RotaryQkNorm: rotaryQkNorm,
   RotaryQkNormGrad: rotaryQkNormGrad,
+};
+
+/** Those in place of tfjs's own. */
+export const STOCK: StockTable<NativeContext> = {
+  Add: add,
+  BatchMatMul: batchMatMul,
+  Max: max,
+  Mean: mean,
+  Multiply: mul,
+  RealDiv: div,
   Sub: sub,
   Sum: sum,
   Tanh: tanh,

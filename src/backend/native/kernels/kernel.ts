@@ -1,20 +1,19 @@
 // What the files of this folder share: a kernel takes a call of tfjs apart and hands its arrays to C.
 
-import type { Info } from '../../flat/store.js';
+import type { FusedKernel, KernelName } from '../../contract.js';
+import type { StockKernel } from '../../register.js';
 import type { NativeBackend } from '../backend.js';
 import type { Library } from '../library.js';
 
-/** One call. */
-export interface KernelCall {
-  inputs: Record<string, Info>;
-  attrs: Record<string, unknown>;
+/** What a kernel gets besides the call. */
+export interface NativeContext {
   backend: NativeBackend;
+  /** The functions of C, perhaps recording. */
   c: Library;
 }
 
-/** Returns undefined to leave a case to the stock kernel. */
-export type NativeKernel = (call: KernelCall) => Info | Info[] | undefined;
+/** A kernel of the contract. */
+export type NativeKernel<K extends KernelName> = FusedKernel<K, NativeContext>;
 
-/** Attributes that are numbers. */
-export const numbersOf = <K extends string>(attrs: Record<string, unknown>): Record<K, number> =>
-  attrs as Record<K, number>;
+/** A kernel in place of one of tfjs's own. */
+export type NativeStockKernel = StockKernel<NativeContext>;

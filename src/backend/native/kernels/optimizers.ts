@@ -1,27 +1,21 @@
-// Optimizer steps in place (kernels/native/{adamw,muon}.c). Contracts: src/optim/{adamw,muon}.ts.
+// Optimizer steps in place (kernels/native/{adamw,muon}.c).
 
-import type { Info } from '../../flat/store.js';
+import { adamwFactors } from '../../updates.js';
 import { assertMemory } from '../library.js';
-import { type NativeKernel, numbersOf } from './kernel.js';
+import type { NativeKernel } from './kernel.js';
 
-export const adamwStep: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { param, expAvg, expAvgSq, grad } = inputs as Record<'param' | 'expAvg' | 'expAvgSq' | 'grad', Info>;
-  const { lr, beta1, beta2, eps, weightDecay, step } = numbersOf<
-    'lr' | 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'step'
-  >(attrs);
-  const slope = backend.floats(grad);
+export const adamwStep: NativeKernel<'AdamWStep'> = ({ inputs, attrs, backend, c }) => {
+  const { param, expAvg, expAvgSq, grad } = inputs;
+  const { beta1, beta2, eps } = attrs;
+  const g = backend.floats(grad);
   const [p, m, v] = [param, expAvg, expAvgSq].map((variable) => backend.writable(variable));
-  const rate = lr / (1 - beta1 ** step);
-  const correction = 1 / (1 - beta2 ** step);
-  c.tg_adamw(slope.length, 1 - lr * weightDecay, rate, beta1, beta2, correction, eps, p!, m!, v!, slope);
+  const { keep, rate, correction } = adamwFactors(attrs);
+  c.tg_adamw(g.length, keep, rate, beta1, beta2, correction, eps, p!, m!, v!, g);
   return [];
 };
 
-export const muonStep: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const { momentum, secondMoment } = inputs as { momentum: Info; secondMoment: Info };
-  const { count, lr, beta2, weightDecay, nsSteps } = numbersOf<
-    'count' | 'lr' | 'beta2' | 'weightDecay' | 'nsSteps'
-  >(attrs);
+export const muonStep: NativeKernel<'MuonStep'> = ({ inputs, attrs, backend, c }) => {
+  const { count, lr, momentum, beta2, weightDecay, nsSteps } = attrs;
   const [rows, columns] = inputs.param0!.shape as [number, number];
   // C keeps addresses between the calls: the arrays are held here.
   const held = Array.from({ length: count }, (_, i) => {
@@ -29,18 +23,8 @@ export const muonStep: NativeKernel = ({ inputs, attrs, backend, c }) => {
     assertMemory(c.tg_muon_matrix(i, ...pair), 'MuonStep');
     return pair;
   });
-  const done = c.tg_muon(
-    held.length,
-    rows,
-    columns,
-    lr,
-    attrs.momentum as number,
-    beta2,
-    weightDecay,
-    nsSteps,
-    backend.writable(momentum),
-    backend.writable(secondMoment),
-  );
-  assertMemory(done, 'MuonStep');
+  const state = [inputs.momentum, inputs.secondMoment].map((variable) => backend.writable(variable));
+  const constants = [lr, momentum, beta2, weightDecay, nsSteps];
+  assertMemory(c.tg_muon(held.length, rows, columns, ...constants, ...state), 'MuonStep');
   return [];
 };

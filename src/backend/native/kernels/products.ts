@@ -1,38 +1,34 @@
 // Matrix products (kernels/native/product.c).
 
 import { planProduct } from '../../flat/product.js';
-import { type Info, sizeOf } from '../../flat/store.js';
+import { sizeOf } from '../../flat/store.js';
 import { assertMemory } from '../library.js';
-import type { NativeKernel } from './kernel.js';
+import type { NativeKernel, NativeStockKernel } from './kernel.js';
 
-export const linear: NativeKernel = ({ inputs, backend, c }) => {
-  const { x, w } = inputs as { x: Info; w: Info };
+export const linear: NativeKernel<'Linear'> = ({ inputs: { x, w }, backend, c }) => {
   const [rows, width] = x.shape as [number, number];
   const y = backend.makeActivation([rows, w.shape[0]!]);
   const weights = backend.parameter(w);
-  const { arrays, halves } = backend.cells(x, y);
-  const done = c.tg_linear(halves, rows, width, w.shape[0]!, arrays[0]!, weights, arrays[1]!);
+  const { arrays, bf16 } = backend.cells(x, y);
+  const done = c.tg_linear(bf16, rows, width, w.shape[0]!, arrays[0], weights, arrays[1]);
   assertMemory(done, 'Linear');
   return [y];
 };
 
-export const linearGrad: NativeKernel = ({ inputs, backend, c }) => {
-  const { x, w, dy } = inputs as { x: Info; w: Info; dy: Info };
+export const linearGrad: NativeKernel<'LinearGrad'> = ({ inputs: { x, w, dy }, backend, c }) => {
   const [rows, width] = x.shape as [number, number];
   const dx = backend.makeActivation(x.shape);
   const dw = backend.make(w.shape);
   const [weights, dWeights] = [backend.floats(w), backend.floats(dw)];
-  const { arrays, halves } = backend.cells(x, dy, dx);
-  const [from, slope, to] = arrays as [Float32Array, Float32Array, Float32Array];
-  assertMemory(
-    c.tg_linear_grad(halves, rows, width, w.shape[0]!, from, weights, slope, to, dWeights),
-    'LinearGrad',
-  );
+  const { arrays, bf16 } = backend.cells(x, dy, dx);
+  const [xs, dys, dxs] = arrays;
+  const done = c.tg_linear_grad(bf16, rows, width, w.shape[0]!, xs, weights, dys, dxs, dWeights);
+  assertMemory(done, 'LinearGrad');
   return [dx, dw];
 };
 
-export const batchMatMul: NativeKernel = ({ inputs, attrs, backend, c }) => {
-  const product = planProduct({ inputs, attrs, backend, store: undefined as never });
+export const batchMatMul: NativeStockKernel = ({ inputs, attrs, backend, c }) => {
+  const product = planProduct({ inputs, attrs });
   if (!product) return undefined;
   const { a, b, transposeA, transposeB, shape, m, k, n, count, aIndex, bIndex } = product;
   const out = backend.make(shape);

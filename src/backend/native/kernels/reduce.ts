@@ -3,11 +3,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../flat/store.js';
 import { assertMemory } from '../library.js';
-import type { NativeKernel } from './kernel.js';
+import type { NativeStockKernel } from './kernel.js';
 
 const OPERATIONS = { Sum: 0, Mean: 1, Max: 2 };
 
-function reduce(operation: keyof typeof OPERATIONS): NativeKernel {
+function reduce(operation: keyof typeof OPERATIONS): NativeStockKernel {
   return ({ inputs, attrs, backend, c }) => {
     const x = inputs.x!;
     const given = (attrs.axis ?? attrs.reductionIndices) as number | number[];

@@ -10,7 +10,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
-import { deviceMemory, noteScratch, type ScratchBytes, trackPeak } from '../../memory.js';
+import type { Capabilities } from '../../capabilities.js';
+import { deviceMemory, noteScratch, trackPeak } from '../../memory.js';
 import type { Recorded, Recorder } from '../../recorder.js';
 import {
   type Attribute,
@@ -51,11 +52,22 @@ const RECORDED_PASS = 4;
 /** Draw numbers from a state of their own. */
 const RANDOM = /Random|Multinomial/;
 
-/** Makes tfjs-node's backend a `Recorder` that tells what memory a step holds. */
-export function addRecorder(
-  backend: NodeBackend & Partial<Recorder> & { stepScratch?: () => ScratchBytes },
-): void {
-  if (backend.record) return;
+const recorders = new WeakMap<NodeBackend, Capabilities>();
+
+/** tfjs-node's backend as a `Recorder`, and what memory a step holds with it; one for each backend. */
+export function recordingOf(backend: NodeBackend): Capabilities {
+  let known = recorders.get(backend);
+  if (!known) {
+    known = {
+      recorder: createRecorder(backend),
+      stepScratch: () => ({ passes: 0, optimizer: 0, held: HELD }),
+    };
+    recorders.set(backend, known);
+  }
+  return known;
+}
+
+function createRecorder(backend: NodeBackend): Recorder {
   const recordings = new Set<Recording>();
   /** Passes so far, by the first fixed tensor. */
   const passes = new WeakMap<tf.Tensor, number>();
@@ -72,9 +84,7 @@ export function addRecorder(
     return disposeData(dataId, force);
   };
 
-  backend.freesBuffers = true;
-  backend.stepScratch = () => ({ passes: 0, optimizer: 0, held: HELD });
-  backend.record = (inputs, fixed, runOnce) => {
+  const record: Recorder['record'] = (inputs, fixed, runOnce) => {
     let peakBytes = 0;
     const run = () => {
       const peak = trackPeak();
@@ -119,6 +129,7 @@ export function addRecorder(
     };
     return { outputs, recorded: { replay, release: () => release(recording) } };
   };
+  return { freesBuffers: true, record };
 }
 
 /** Lets those who watch the peak see what was held: tensors within TensorFlow are not counted one by one. */

@@ -1,10 +1,12 @@
-// Causal attention with a sliding window. Contract and letters: src/ops/attention.ts. Queries are taken in blocks, each
+// Causal attention with a sliding window. Letters: contract.ts. Queries are taken in blocks, each
 // with only the keys that its window reaches; the backward pass recomputes the probabilities from lse (Dao et al.
 // 2022, algorithm 4). Exponential and sums are operations of their own, three times as fast as TensorFlow's softmax.
 
-import type { Eager, Handle, TensorflowKernel } from './eager.js';
+import type { KernelAttributes } from '../../contract.js';
+import type { Eager, Handle } from './eager.js';
+import type { TensorflowKernel } from './kernel.js';
 
-type Shape = { batch: number; seq: number; heads: number; kvHeads: number; window: number };
+type Shape = KernelAttributes<'CausalAttention'>;
 
 /** Queries a block: short ones skip more of the keys that no query sees; on a GPU calls would count. */
 const blockLength = (e: Eager): number => (e.backend.isUsingGpuDevice ? 256 : 128);
@@ -90,10 +92,9 @@ function scoresOf(
 
 const scaled = (e: Eager, q: Handle, heads: number): Handle => e.mul(q, 1 / Math.sqrt(q.shape[1]! / heads));
 
-export const causalAttention: TensorflowKernel = (e, inputs, attrs) => {
-  const shape = attrs as Shape;
+export const causalAttention: TensorflowKernel<'CausalAttention'> = ({ inputs, attrs: shape, e }) => {
   const { batch, heads, kvHeads } = shape;
-  const [q, k, v] = [inputs.q!, inputs.k!, inputs.v!].map((x) => e.input(x)) as [Handle, Handle, Handle];
+  const [q, k, v] = e.inputs(inputs.q, inputs.k, inputs.v);
   const q4 = split(e, scaled(e, q, heads), heads, shape);
   const [k4, v4] = [split(e, k, kvHeads, shape), split(e, v, kvHeads, shape)];
   const masks = new Map<string, Handle>();
@@ -117,17 +118,9 @@ export const causalAttention: TensorflowKernel = (e, inputs, attrs) => {
   return e.outputs(merge(e, ys, shape), merge(e, lses, shape));
 };
 
-export const causalAttentionGrad: TensorflowKernel = (e, inputs, attrs) => {
-  const shape = attrs as Shape;
+export const causalAttentionGrad: TensorflowKernel<'CausalAttentionGrad'> = ({ inputs, attrs: shape, e }) => {
   const { batch, seq, heads, kvHeads } = shape;
-  const [q, k, v, y, lse, dy] = ['q', 'k', 'v', 'y', 'lse', 'dy'].map((name) => e.input(inputs[name]!)) as [
-    Handle,
-    Handle,
-    Handle,
-    Handle,
-    Handle,
-    Handle,
-  ];
+  const [q, k, v, y, lse, dy] = e.inputs(inputs.q, inputs.k, inputs.v, inputs.y, inputs.lse, inputs.dy);
   const width = q.shape[1]! / heads;
   const q4 = split(e, scaled(e, q, heads), heads, shape);
   const [k4, v4] = [split(e, k, kvHeads, shape), split(e, v, kvHeads, shape)];

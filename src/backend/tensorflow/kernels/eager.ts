@@ -1,7 +1,7 @@
 // TensorFlow's eager operations by number instead of by tf.Tensor: what a fused kernel computes with. A stock op costs
 // a tf.Tensor, an engine call and a scope; here it costs the call into the addon.
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { Precision } from '../../types.js';
 
 /** A tensor of TensorFlow's, held until the kernel that made it ends. */
@@ -76,6 +76,11 @@ export class Eager {
     this.#float = this.#type('T', this.#binding.TF_FLOAT);
   }
 
+  /** A kernel's inputs. */
+  inputs<T extends tf.TensorInfo[]>(...infos: T): { [I in keyof T]: Handle } {
+    return infos.map((info) => this.input(info)) as { [I in keyof T]: Handle };
+  }
+
   /** A kernel's input. */
   input(info: tf.TensorInfo): Handle {
     const dtype = info.dtype === 'int32' ? this.#binding.TF_INT32 : this.#binding.TF_FLOAT;
@@ -95,9 +100,10 @@ export class Eager {
   }
 
   /** Takes results out of the scope and makes them tensors of tfjs. */
-  outputs(...handles: Handle[]): tf.Tensor[] {
+  outputs<T extends Handle[]>(...handles: T): { [I in keyof T]: tf.Tensor } {
     for (const { id } of handles) this.#forget(id);
-    return handles.map((handle) => this.backend.createOutputTensor(handle));
+    const tensors = handles.map((handle) => this.backend.createOutputTensor(handle));
+    return tensors as { [I in keyof T]: tf.Tensor };
   }
 
   /** Frees a result before the kernel ends. */
@@ -347,33 +353,3 @@ export class Eager {
 
 /** Stands for contents that a resource has meanwhile. */
 const NOTHING = new Float32Array();
-
-/** A kernel of this folder. */
-export type TensorflowKernel = (
-  eager: Eager,
-  inputs: Record<string, tf.TensorInfo>,
-  attrs: Record<string, unknown>,
-) => tf.Tensor[];
-
-/** Makes kernels known to tfjs under the names of src/ops. */
-export function registerKernels(kernels: Record<string, TensorflowKernel>): void {
-  for (const [kernelName, kernel] of Object.entries(kernels)) {
-    if (tf.getKernel(kernelName, 'tensorflow')) continue;
-    tf.registerKernel({
-      kernelName,
-      backendName: 'tensorflow',
-      kernelFunc: ({ inputs, attrs, backend }) => {
-        const eager = new Eager(backend as NodeBackend);
-        try {
-          return kernel(
-            eager,
-            inputs as Record<string, tf.TensorInfo>,
-            (attrs ?? {}) as Record<string, unknown>,
-          );
-        } finally {
-          eager.end();
-        }
-      },
-    });
-  }
-}

@@ -1,8 +1,9 @@
-// Language-model head and cross-entropy, in chunks of rows. Contract: src/ops/lmHead.ts. N tokens, C width, V
+// Language-model head and cross-entropy, in chunks of rows. N tokens, C width, V
 // vocabulary; with s the softcap and t = tanh(x w^T / s) the logits are s t, so they lie within +-s and their
 // exponentials need no shift unless s is large.
 
-import type { Eager, Handle, TensorflowKernel } from './eager.js';
+import type { Eager, Handle } from './eager.js';
+import type { TensorflowKernel } from './kernel.js';
 
 /** The most bytes of one [rows, V] matrix. */
 const MAX_BYTES = 64 * 2 ** 20;
@@ -17,9 +18,9 @@ function chunkRows(rows: number, width: number, vocab: number): number {
   return Math.max(1, Math.min(rows, most, Math.max(MIN_ROWS, Math.floor((rows * width) / vocab))));
 }
 
-export const lmHeadCrossEntropy: TensorflowKernel = (e, inputs, attrs) => {
-  const { softcap, reduction, withGrad } = attrs as { softcap: number; reduction: string; withGrad: boolean };
-  const [x, w, targets] = [e.input(inputs.x!), e.input(inputs.w!), e.input(inputs.targets!)];
+export const lmHeadCrossEntropy: TensorflowKernel<'LmHeadCrossEntropy'> = ({ inputs, attrs, e }) => {
+  const { softcap, reduction, withGrad } = attrs;
+  const [x, w, targets] = e.inputs(inputs.x, inputs.w, inputs.targets);
   const [rows, width] = x.shape as [number, number];
   const vocab = w.shape[0]!;
   const counted = e.cast(e.notEqual(targets, e.ints([-1], [])));

@@ -1,10 +1,12 @@
-// Optimizer steps. Contracts: src/optim/{adamw,muon}.ts. AdamW runs as TensorFlow's fused kernel on resource variables,
+// Optimizer steps. AdamW runs as TensorFlow's fused kernel on resource variables,
 // in place; Muon steps all matrices of a shape at once.
 //
 // K matrices of R x S, r the smaller side.
 
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Eager, Handle, TensorflowKernel } from './eager.js';
+import { POLAR_EXPRESS_COEFFICIENTS } from '../../updates.js';
+import type { Eager, Handle } from './eager.js';
+import type { TensorflowKernel } from './kernel.js';
 
 /** Runs TensorFlow's Adam on copies of nothing: the variables' own buffers go in and come out. */
 function applyAdam(e: Eager, variables: tf.TensorInfo[], numbers: number[], grad: Handle): void {
@@ -19,15 +21,9 @@ function applyAdam(e: Eager, variables: tf.TensorInfo[], numbers: number[], grad
   });
 }
 
-export const adamwStep: TensorflowKernel = (e, inputs, attrs) => {
-  const { param, expAvg, expAvgSq, grad } = inputs as Record<
-    'param' | 'expAvg' | 'expAvgSq' | 'grad',
-    tf.TensorInfo
-  >;
-  const { lr, beta1, beta2, eps, weightDecay, step } = attrs as Record<string, number> as Record<
-    'lr' | 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'step',
-    number
-  >;
+export const adamwStep: TensorflowKernel<'AdamWStep'> = ({ inputs, attrs, e }) => {
+  const { param, expAvg, expAvgSq, grad } = inputs;
+  const { lr, beta1, beta2, eps, weightDecay, step } = attrs;
   if (weightDecay !== 0) e.replace(param, e.mul(e.input(param), 1 - lr * weightDecay));
   // TensorFlow corrects v's bias outside of the root: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps'), which is
   // ours with eps' = eps sqrt(1 - b2^t).
@@ -36,15 +32,6 @@ export const adamwStep: TensorflowKernel = (e, inputs, attrs) => {
   applyAdam(e, [param, expAvg, expAvgSq], numbers, e.input(grad));
   return [];
 };
-
-/** (a, b, c) of src/optim/polarExpress.ts. */
-const POLAR_EXPRESS = [
-  [8.156554524902461, -22.48329292557795, 15.878769915207462],
-  [4.042929935166739, -2.808917465908714, 0.5000178451051316],
-  [3.8916678022926607, -2.772484153217685, 0.5060648178503393],
-  [3.285753657755655, -2.3681294933425376, 0.46449024233003106],
-  [2.3465413258596377, -1.7097828382687081, 0.42323551169305323],
-] as const;
 
 /** value I, [r,r] */
 function diagonal(e: Eager, size: number, value: number): Handle {
@@ -63,7 +50,7 @@ function polarExpress(e: Eager, g: Handle, steps: number): { x: Handle; factor: 
   const size = Math.min(rows, columns);
   let x = e.div(g, e.add(e.mul(e.norm(g, 1, 2), 1.02), 1e-6));
   let factor = 1;
-  for (const [a, b, c] of POLAR_EXPRESS.slice(0, steps)) {
+  for (const [a, b, c] of POLAR_EXPRESS_COEFFICIENTS.slice(0, steps)) {
     const half = b / (2 * c);
     const product = e.batchMatMul(x, x, tall ? { transposeA: true } : { transposeB: true });
     const gram = factor === 1 ? product : e.mul(product, factor ** 2);
@@ -78,19 +65,15 @@ function polarExpress(e: Eager, g: Handle, steps: number): { x: Handle; factor: 
   return { x, factor };
 }
 
-export const muonStep: TensorflowKernel = (e, inputs, attrs) => {
-  const { momentum, secondMoment } = inputs as Record<'momentum' | 'secondMoment', tf.TensorInfo>;
-  const { count, lr, beta2, weightDecay, nsSteps } = attrs as Record<
-    'count' | 'lr' | 'beta2' | 'weightDecay' | 'nsSteps',
-    number
-  >;
-  const keep = attrs.momentum as number;
+export const muonStep: TensorflowKernel<'MuonStep'> = ({ inputs, attrs, e }) => {
+  const { momentum, secondMoment } = inputs;
+  const { count, lr, momentum: mu, beta2, weightDecay, nsSteps } = attrs;
   const grads = e.stack(Array.from({ length: count }, (_, i) => e.input(inputs[`grad${i}`]!)));
   const [, rows, columns] = grads.shape as [number, number, number];
   const axis = rows >= columns ? 2 : 1;
   const size = Math.min(rows, columns);
-  const m = lerp(e, e.input(momentum), grads, 1 - keep);
-  const direction = lerp(e, grads, m, keep);
+  const m = lerp(e, e.input(momentum), grads, 1 - mu);
+  const direction = lerp(e, grads, m, mu);
   const { x: update, factor } = polarExpress(e, direction, nsSteps);
   e.free(grads, direction);
 

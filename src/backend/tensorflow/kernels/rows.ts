@@ -1,21 +1,22 @@
-// Products and row-wise kernels in the fewest passes over memory. Contracts: src/ops/{embedding,linear,norm,rotary}.ts.
+// Products and row-wise kernels in the fewest passes over memory.
 
-import type { Eager, Handle, TensorflowKernel } from './eager.js';
+import type { Eager, Handle } from './eager.js';
+import type { TensorflowKernel } from './kernel.js';
 
-export const linear: TensorflowKernel = (e, { x, w }) =>
-  e.outputs(e.matMul(e.input(x!), e.input(w!), { transposeB: true }));
+export const linear: TensorflowKernel<'Linear'> = ({ inputs: { x, w }, e }) =>
+  e.outputs(e.matMul(e.input(x), e.input(w), { transposeB: true }));
 
-export const linearGrad: TensorflowKernel = (e, { x, w, dy }) => {
-  const slope = e.input(dy!);
-  return e.outputs(e.matMul(slope, e.input(w!)), e.matMul(slope, e.input(x!), { transposeA: true }));
+export const linearGrad: TensorflowKernel<'LinearGrad'> = ({ inputs, e }) => {
+  const [x, w, dy] = e.inputs(inputs.x, inputs.w, inputs.dy);
+  return e.outputs(e.matMul(dy, w), e.matMul(dy, x, { transposeA: true }));
 };
 
 // tfjs's own kernel reads the ids back to check them, which TensorFlow does itself on a processor.
-export const embedding: TensorflowKernel = (e, { table, ids }) =>
-  e.outputs(e.gather(e.input(table!), e.input(ids!)));
+export const embedding: TensorflowKernel<'Embedding'> = ({ inputs: { table, ids }, e }) =>
+  e.outputs(e.gather(e.input(table), e.input(ids)));
 
-export const embeddingGrad: TensorflowKernel = (e, { ids, dy }, { rows }) =>
-  e.outputs(e.segmentSum(e.input(dy!), e.input(ids!), rows as number));
+export const embeddingGrad: TensorflowKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs, e }) =>
+  e.outputs(e.segmentSum(e.input(dy), e.input(ids), attrs.rows));
 
 /** 1 / sqrt(mean square + epsilon) of each row of x [R,C], [R,1]. */
 const inverseRms = (e: Eager, x: Handle, epsilon: number): Handle =>
@@ -27,14 +28,14 @@ function normGrad(e: Eager, y: Handle, rstd: Handle, dy: Handle): Handle {
   return e.mul(e.sub(dy, e.mul(y, along)), rstd);
 }
 
-export const rmsNorm: TensorflowKernel = (e, inputs, attrs) => {
-  const x = e.input(inputs.x!);
-  const rstd = inverseRms(e, x, attrs.epsilon as number);
+export const rmsNorm: TensorflowKernel<'RmsNorm'> = ({ inputs, attrs, e }) => {
+  const x = e.input(inputs.x);
+  const rstd = inverseRms(e, x, attrs.epsilon);
   return e.outputs(e.mul(x, rstd), rstd);
 };
 
-export const rmsNormGrad: TensorflowKernel = (e, { y, rstd, dy }) =>
-  e.outputs(normGrad(e, e.input(y!), e.input(rstd!), e.input(dy!)));
+export const rmsNormGrad: TensorflowKernel<'RmsNormGrad'> = ({ inputs: { y, rstd, dy }, e }) =>
+  e.outputs(normGrad(e, e.input(y), e.input(rstd), e.input(dy)));
 
 /**
  * x [R*H,D] with all heads rotated by the tables [T,D/2]: x [cos cos] + swapped(x) [sin -sin], where a roll by half a
@@ -51,9 +52,8 @@ function rotate(e: Eager, x: Handle, cos: Handle, sin: Handle, heads: number, ba
   return e.add(e.mul(e.reshape(x, rowwise), near), e.mul(swapped, far));
 }
 
-export const rotaryQkNorm: TensorflowKernel = (e, inputs, attrs) => {
-  const { x, cos, sin } = inputs as Record<'x' | 'cos' | 'sin', (typeof inputs)[string]>;
-  const { heads, epsilon } = attrs as { heads: number; epsilon: number };
+export const rotaryQkNorm: TensorflowKernel<'RotaryQkNorm'> = ({ inputs: { x, cos, sin }, attrs, e }) => {
+  const { heads, epsilon } = attrs;
   const [rows, width] = x.shape as [number, number];
   const byHead = e.reshape(e.input(x), [rows * heads, width / heads]);
   // A rotation leaves lengths as they are: the norm may come first.
@@ -62,12 +62,8 @@ export const rotaryQkNorm: TensorflowKernel = (e, inputs, attrs) => {
   return e.outputs(e.reshape(y, [rows, width]), rstd);
 };
 
-export const rotaryQkNormGrad: TensorflowKernel = (e, inputs, attrs) => {
-  const { y, rstd, cos, sin, dy } = inputs as Record<
-    'y' | 'rstd' | 'cos' | 'sin' | 'dy',
-    (typeof inputs)[string]
-  >;
-  const heads = attrs.heads as number;
+export const rotaryQkNormGrad: TensorflowKernel<'RotaryQkNormGrad'> = ({ inputs, attrs: { heads }, e }) => {
+  const { y, rstd, cos, sin, dy } = inputs;
   const [rows, width] = y.shape as [number, number];
   const byHead = [rows * heads, width / heads];
   const dz = normGrad(e, e.reshape(e.input(y), byHead), e.input(rstd), e.reshape(e.input(dy), byHead));

@@ -4,8 +4,8 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
+import { capabilities, declareCapabilities } from '../../../../src/backend/capabilities.js';
 import { deviceMemory } from '../../../../src/backend/memory.js';
-import { type Recorder, recorderOf } from '../../../../src/backend/recorder.js';
 import { useBackend } from '../../../../src/backend/use.js';
 import { randomStream } from '../../../../src/base/random.js';
 import { modelConfig } from '../../../../src/model/config.js';
@@ -52,13 +52,12 @@ function values(tensors: Record<string, tf.Tensor>): Record<string, number[]> {
 
 /** The recorder away while `run` runs: every step is then done operation by operation. */
 async function withoutRecorder<R>(run: () => Promise<R>): Promise<R> {
-  const backend = tf.backend() as unknown as Partial<Recorder>;
-  const { record } = backend;
-  delete backend.record;
+  const declared = capabilities();
+  declareCapabilities('tensorflow', {});
   try {
     return await run();
   } finally {
-    backend.record = record!;
+    declareCapabilities('tensorflow', declared);
   }
 }
 
@@ -91,7 +90,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
   let records = false;
   beforeEach(async () => {
     await useBackend('tensorflow');
-    records = recorderOf(tf.backend()) !== undefined;
+    records = capabilities().recorder !== undefined;
   });
 
   test.each(['fp32', 'bf16'] as const)(

@@ -1,0 +1,46 @@
+// What a backend may offer besides kernels. Its driver declares it when it starts; who wants it asks `capabilities()`,
+// which is about the backend in use. Does not import tfjs: see memory.ts.
+
+import type { Recorder } from './recorder.js';
+import type { BackendName } from './types.js';
+
+/** Each is absent where the backend does not have it. */
+export interface Capabilities {
+  /** Records the work of a function and replays it. */
+  readonly recorder?: Recorder;
+  /** Activations that only products read are kept as bfloat16, in half of float32's bytes. */
+  readonly bf16Activations?: boolean;
+  /** Memory besides tensors that a training step takes. */
+  stepScratch?(sizes: StepSizes): ScratchBytes;
+  /** Bytes that the backend holds from the system, free ones included. */
+  reservedBytes?(): number;
+}
+
+/** What the scratch memory of a training step depends on. */
+export interface StepSizes {
+  /** Tokens of a pass, width of the model, size of the vocabulary. */
+  rows: number;
+  width: number;
+  vocab: number;
+  /** Matrices that Muon steps together: so many of one shape. */
+  matrices: readonly { count: number; rows: number; columns: number }[];
+}
+
+/**
+ * Bytes besides tensors at the peak of the passes, and of the optimizer's step; and, where a backend knows it only as a
+ * ratio, the bytes held for each byte of a step's peak.
+ */
+export type ScratchBytes = { passes: number; optimizer: number; held?: number };
+
+const declared = new Map<string, Capabilities>();
+
+/** Declares what a backend offers from now on. */
+export function declareCapabilities(name: BackendName, capabilities: Capabilities): void {
+  declared.set(name, capabilities);
+}
+
+/** What the backend in use offers; nothing before one is in use. */
+export function capabilities(): Capabilities {
+  const { _tfengine: engine } = globalThis as { _tfengine?: { backendName: string } };
+  return (engine && declared.get(engine.backendName)) ?? {};
+}
