@@ -2,6 +2,7 @@
 
 import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
 import { network, styblinski, trid } from './heldOut.js';
+import { TAILS } from './tails.js';
 import { cliff, pretrain, svm } from './tuning.js';
 import type { Problem } from './types.js';
 import { hartmann, valley } from './yardstick.js';
@@ -20,4 +21,5 @@ export const PROBLEMS: readonly Problem[] = [
   styblinski,
   trid,
   network,
+  ...TAILS,
 ];

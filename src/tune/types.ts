@@ -58,6 +58,8 @@ export interface StudyView {
   readonly trials: readonly Trial[];
   /** Seeds every stream of the study. */
   readonly seed: number | string;
+  /** Whether a configuration can run, where the study checks that before it starts a trial. */
+  readonly canRun?: ((params: Params) => boolean) | undefined;
 }
 
 /** A proposal; `systemAttrs` are stored with the trial so that the sampler finds its own later. */

@@ -6,8 +6,9 @@ export function quantile(values: readonly number[], p: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = p * (sorted.length - 1);
   const low = Math.floor(at);
-  const high = Math.min(low + 1, sorted.length - 1);
-  return sorted[low]! + (at - low) * (sorted[high]! - sorted[low]!);
+  const [from, to] = [sorted[low]!, sorted[Math.min(low + 1, sorted.length - 1)]!];
+  // Equal infinities have no difference, and 0 times infinity is NaN.
+  return at === low || from === to ? from : from + (at - low) * (to - from);
 }
 
 /** The middle value; an even count averages the middle two. */

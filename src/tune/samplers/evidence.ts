@@ -1,5 +1,5 @@
-// What the trials say, in a sampler's words: observations to learn from, failures, runs in progress. Values are
-// turned so that smaller is better. Failed trials have no value and get none here.
+// Trials as samplers learn from them: observations, failures, running trials. Values are negated where the study
+// maximises, so that smaller is better; infinite ones are values like others, NaN is a failure.
 
 import { median, quantile } from '../math/order.js';
 import type { StudyView, Trial } from '../types.js';
@@ -12,72 +12,89 @@ export interface Observation {
   spread: number;
 }
 
-/** The trials sorted by what they tell. */
+/** The trials by what they teach. */
 export interface Evidence {
   observations: Observation[];
-  /** Points that failed or gave no finite value. */
+  /** Points that failed or gave no value. */
   failures: Float64Array[];
   /** Points being evaluated by this or another worker. */
   running: Float64Array[];
 }
 
-/** Finished trials in the order in which they finished: a prefix of it never changes when others finish later. */
+/**
+ * Finished trials that teach something, in the order in which they finished: a prefix of it never changes when
+ * others finish later. Left out: trials that were cut short (interrupted, killed), and those that cannot run where
+ * the study's check says so for every point.
+ */
 export function finishedTrials(study: StudyView): Trial[] {
+  const silent = new Set<unknown>(['interrupted', 'killed', ...(study.canRun ? ['infeasible'] : [])]);
   return study.trials
-    .filter((t) => t.state === 'complete' || t.state === 'pruned' || t.state === 'fail')
+    .filter(
+      ({ state, userAttrs }) =>
+        state === 'complete' ||
+        state === 'pruned' ||
+        (state === 'fail' && !silent.has(userAttrs.fail_reason)),
+    )
     .sort((a, b) => (a.end ?? 0) - (b.end ?? 0) || a.number - b.number);
 }
 
-/** The last step and value that a trial reported, finite ones only. */
+/** The last step and value that a trial reported, NaN apart. */
 function lastReport(trial: Trial): { step: number; value: number } | null {
   let last: { step: number; value: number } | null = null;
   for (const [step, value] of trial.intermediate)
-    if (Number.isFinite(value) && (last === null || step >= last.step)) last = { step, value };
+    if (!Number.isNaN(value) && (last === null || step >= last.step)) last = { step, value };
   return last;
 }
 
+/** The value of a complete trial, smaller better; null where there is none. */
+export function lossOf(study: StudyView, { state, value }: Trial): number | null {
+  if (state !== 'complete' || value === null || Number.isNaN(value)) return null;
+  return study.direction === 'maximize' ? -value : value;
+}
+
 /**
- * Sorts finished trials into observations and failures. A pruned trial counts with its last intermediate value,
- * carried to the end by the median change that complete trials made after the same step, its uncertainty
- * their spread; where no complete trial reported that step, it is taken to be no better than their median.
+ * The value of a complete or pruned trial, smaller better; null of a failed one. A pruned trial counts with its last
+ * intermediate value, carried to the end by the median change that complete trials made after the same step, its
+ * uncertainty their spread; where fewer than three reported that step, it is taken to be no better than their median.
+ * @param complete trials that have a value
  */
-export function gather(study: StudyView, axes: readonly Axis[], finished: readonly Trial[]): Evidence {
+export function estimate(
+  study: StudyView,
+  trial: Trial,
+  complete: readonly Trial[],
+): { value: number; spread: number } | null {
+  const loss = lossOf(study, trial);
+  if (loss !== null) return { value: loss, spread: 0 };
+  const report = trial.state === 'pruned' ? lastReport(trial) : null;
+  if (report === null) return null;
   const sign = study.direction === 'maximize' ? -1 : 1;
+  const value = sign * report.value;
+  const changes = complete
+    .map((t) => lossOf(study, t)! - sign * (t.intermediate.get(report.step) ?? NaN))
+    .filter(Number.isFinite);
+  if (changes.length >= 3)
+    return {
+      value: value + median(changes),
+      spread: (quantile(changes, 0.75) - quantile(changes, 0.25)) / 1.349,
+    };
+  const losses = complete.map((t) => lossOf(study, t)!);
+  return { value: losses.length ? Math.max(value, median(losses)) : value, spread: 0 };
+}
+
+/** Sorts finished trials into observations and failures. */
+export function gather(study: StudyView, axes: readonly Axis[], finished: readonly Trial[]): Evidence {
   const observations: Observation[] = [];
   const failures: Float64Array[] = [];
-  const complete = finished.filter(
-    (t) => t.state === 'complete' && t.value !== null && Number.isFinite(t.value),
-  );
+  const complete = finished.filter((trial) => lossOf(study, trial) !== null);
   for (const trial of finished) {
     const x = encode(axes, trial.params);
     if (x === null) continue;
-    if (trial.state === 'complete' && trial.value !== null && Number.isFinite(trial.value))
-      observations.push({ x, value: sign * trial.value, spread: 0 });
-    else if (trial.state === 'pruned' && lastReport(trial) !== null)
-      observations.push({ x, ...extrapolate(lastReport(trial)!, complete, sign) });
+    const estimated = estimate(study, trial, complete);
+    if (estimated) observations.push({ x, ...estimated });
     else failures.push(x);
   }
   const running = study.trials
     .filter((t) => t.state === 'running')
     .flatMap((t) => encode(axes, t.params) ?? []);
   return { observations, failures, running };
-}
-
-function extrapolate(
-  report: { step: number; value: number },
-  complete: readonly Trial[],
-  sign: number,
-): { value: number; spread: number } {
-  const value = sign * report.value;
-  const changes = complete.flatMap((t) => {
-    const then = t.intermediate.get(report.step);
-    return then !== undefined && Number.isFinite(then) ? [sign * (t.value! - then)] : [];
-  });
-  if (changes.length >= 3)
-    return {
-      value: value + median(changes),
-      spread: (quantile(changes, 0.75) - quantile(changes, 0.25)) / 1.349,
-    };
-  const values = complete.map((t) => sign * t.value!);
-  return { value: values.length ? Math.max(value, median(values)) : value, spread: 0 };
 }

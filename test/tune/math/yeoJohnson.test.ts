@@ -46,6 +46,8 @@ test('values that are all alike, a single one and none keep the fit finite', () 
 
 test('quantiles interpolate between order statistics', () => {
   expect(quantile([4, 1, 3, 2], 0.25)).toBe(1.75);
+  expect(median([Infinity, 1, 2])).toBe(2);
+  expect(median([Infinity, Infinity])).toBe(Infinity);
   expect(median([5, 1, 3])).toBe(3);
   expect(median([])).toBeNaN();
 });

@@ -4,7 +4,7 @@
 
 import type { StudyView, Trial } from '../../types.js';
 import { encode } from '../axes.js';
-import { finishedTrials, gather } from '../evidence.js';
+import { estimate, finishedTrials, lossOf } from '../evidence.js';
 import type { Told } from './screen.js';
 import { advance, type Search, type Settings, startSearch } from './search.js';
 
@@ -80,11 +80,6 @@ export function toldOf(
   if (x === null) return null;
   const u = x.slice(0, numeric.length).map((v) => Math.min(1, Math.max(0, v)));
   const choices = [...x.slice(numeric.length)];
-  if (trial.state === 'complete' && trial.value !== null && Number.isFinite(trial.value))
-    return { u, choices, loss: study.direction === 'minimize' ? trial.value : -trial.value };
-  const reported = trial.state === 'pruned' && [...trial.intermediate.values()].some(Number.isFinite);
-  if (!reported) return { u, choices, loss: null };
-  // A pruned trial counts with its partial result, carried to the end as complete trials went on.
-  const complete = before.filter((t) => t.state === 'complete');
-  return { u, choices, loss: gather(study, axes, [trial, ...complete]).observations[0]!.value };
+  const complete = before.filter((t) => lossOf(study, t) !== null);
+  return { u, choices, loss: estimate(study, trial, complete)?.value ?? null };
 }

@@ -7,6 +7,7 @@
 // N trials in the model; n coordinates; z = C^{-1/2} (x - m) / sigma.
 
 import { cholesky, solveLower, solveLowerTransposed } from '../../math/linear.js';
+import { moments, softCap } from '../softCap.js';
 import { type Gaussian, whiten } from './gaussian.js';
 
 /** A point of the mixed space. */
@@ -115,14 +116,15 @@ function nearest(told: readonly Told[], state: Gaussian, stretch: Float64Array):
     .map(({ t }) => t);
 }
 
-/** Mean 0, variance 1; null where there is no success or no difference. */
+/** Mean 0, variance 1, failures as the worst value; null where no trial succeeded or all are equal. */
 function standardizedLosses(losses: readonly (number | null)[]): Float64Array | null {
-  const worst = losses.reduce<number>((a, b) => Math.max(a, b ?? -Infinity), -Infinity);
-  if (worst === -Infinity) return null;
-  const filled = Float64Array.from(losses, (loss) => loss ?? worst);
-  const mean = filled.reduce((a, b) => a + b) / filled.length;
-  const deviation = Math.sqrt(filled.reduce((a, b) => a + (b - mean) ** 2, 0) / filled.length);
-  return deviation > 0 && deviation < Infinity ? filled.map((x) => (x - mean) / deviation) : null;
+  const known = losses.filter((loss) => loss !== null);
+  if (known.length === 0) return null;
+  const worst = known.reduce((a, b) => Math.max(a, b));
+  const cap = softCap(known);
+  const filled = losses.map((loss) => cap(loss ?? worst));
+  const { mean, deviation } = moments(filled);
+  return deviation > 0 ? Float64Array.from(filled, (x) => (x - mean) / deviation) : null;
 }
 
 /** In z; another choice is as far as a typical draw from the mean. */

@@ -1,0 +1,34 @@
+// Values as a model can use them: bounded, whatever the objective returned. A loss that nearly diverged is hundreds
+// of times a typical one; standardised together with it, the differences among good values would vanish. Values
+// above a cap are compressed into a short interval, in order; infinite ones become its ends.
+
+import { median } from '../math/order.js';
+
+/** Where compression starts, and how much room there is above it. */
+const CAP = 8;
+const ROOM = 1;
+
+/**
+ * A map of values (smaller is better) to their place relative to the median, in units of median - best: -1 is the
+ * best finite one, those above 8 approach 9. Infinity is 9 and -Infinity -2. All 0 where all are equal.
+ */
+export function softCap(values: readonly number[]): (value: number) => number {
+  const quarter = (v: number) => v / 4; // differences of the largest numbers overflow otherwise
+  const finite = values.filter(Number.isFinite).map(quarter);
+  const middle = median(finite);
+  const best = finite.reduce((a, b) => Math.min(a, b), Infinity);
+  // Where half of the values are equally good, the median of the others takes its place.
+  const width = (middle > best ? middle : median(finite.filter((v) => v > best))) - best;
+  return (value) => {
+    if (value === -Infinity) return -2;
+    const t = value < Infinity ? (width > 0 ? (quarter(value) - middle) / width : 0) : Infinity;
+    if (!(t > CAP)) return t;
+    return t < Infinity ? CAP + (ROOM * (t - CAP)) / (ROOM + t - CAP) : CAP + ROOM;
+  };
+}
+
+/** Mean and population standard deviation. */
+export function moments(values: readonly number[]): { mean: number; deviation: number } {
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  return { mean, deviation: Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length) };
+}
