@@ -72,6 +72,5 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 export function systemErrorMessage({ code, syscall, path, message }: NodeJS.ErrnoException): string {
   if (syscall === undefined) return message;
   const reason = /^\w+: (.*?), /.exec(message)?.[1] ?? message;
-  const shown = path !== undefined && path.length > 200 ? `${path.slice(0, 200)}...` : path;
-  return `Cannot ${[syscall, shown].filter(Boolean).join(' ')}: ${reason} (${code})`;
+  return `Cannot ${[syscall, path].filter(Boolean).join(' ')}: ${reason} (${code})`;
 }

@@ -75,11 +75,19 @@ export function reportError(error: unknown): number {
   const known = (error as { exitCode?: number } | null | undefined)?.exitCode;
   const system = known === undefined && isSystemError(error);
   const message = system ? systemErrorMessage(error) : messageOf(error);
-  process.stderr.write(`error: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+  process.stderr.write(`error: ${oneLine(message)}\n`);
   if (process.env.TINYGPT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else if (known === undefined && !system) process.stderr.write('(TINYGPT_DEBUG=1 shows the stack trace)\n');
   return known ?? 1;
 }
+
+/** Long words (paths, values) shortened, line breaks and control characters of a terminal taken out. */
+const oneLine = (message: string): string =>
+  message
+    .trim()
+    .replace(/\s*[\r\n]\s*/g, ' ')
+    .replace(/\p{Cc}/gu, '?')
+    .replace(/\S{300,}/gu, (word) => `${word.slice(0, 150)}...`);
 
 /** The version in package.json. */
 export function packageVersion(): string {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.js';
 import { writeReport } from '../report/index.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
+import { counted, shellPath } from './terminal.js';
 
 /** The part of a study that a conclusion needs; a journal's studies have it. */
 export type ConcludedStudy = {
@@ -35,9 +36,12 @@ export async function concludeStudy(
     if (typeof config === 'object') {
       const file = join(folder, 'best.json');
       writeFileAtomic(file, `${JSON.stringify(config, null, 2)}\n`);
-      say(`Train the best: tinygpt train --config ${file}`);
+      say(`Train the best: tinygpt train --config ${shellPath(file)}`);
     }
-  } else say(`None of ${trials.length} trials has finished; give more time or a smaller space`);
+  } else
+    say(
+      `No trial has finished (${counted(trials.length, 'trial')} in all); give more time or a smaller space`,
+    );
   say(`Report: ${paths.html}   Plot: ${paths.svg}`);
   if (!options.json) return;
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;

@@ -13,7 +13,7 @@ import { createStudy, type Study } from '../tune/study.js';
 import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
 import type { Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
-import { abortOnInterrupt, fitted, openProgress, type ProgressLine } from './terminal.js';
+import { abortOnInterrupt, counted, fitted, openProgress, type ProgressLine } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { bestValue, trialLine } from './trialLine.js';
 import { splitNames, type TuneArguments } from './tuneOptions.js';
@@ -42,7 +42,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
     const evalTokens = await fixEvalTokens(args, tuning, first, `${samplers[0]}-1`, progress);
     tuning.objective.base = { ...tuning.objective.base, evalTokens };
     say(describeData(tuning.data));
-    say(`Contest of ${samplers.join(', ')}, ${args.seeds} seeds each; in ${folder}`);
+    say(`Contest of ${samplers.join(', ')}, ${counted(args.seeds, 'seed')} each; in ${folder}`);
 
     const races: Race[] = [];
     for (let seed = 1; seed <= args.seeds; seed++)
@@ -140,7 +140,7 @@ async function again(
     runDefaults: false,
   });
   for (let i = 0; i < repeats; i++) study.enqueue({ train_seed: FRESH_SEED + i }, { skipIfExists: true });
-  say(`\n${basename(name)} on ${repeats} fresh seeds`);
+  say(`\n${basename(name)} on ${counted(repeats, 'fresh seed')}`);
   const onStep = (report: Parameters<typeof stepLine>[0]) =>
     progress.update(() => `${name} ${stepLine(report)}`);
   await study.optimize(

@@ -9,7 +9,7 @@ import {
   type SourceSpec,
 } from '../data/index.js';
 import { group, integer, number, text, type ValuesOf } from './options.js';
-import { byteSize, type ProgressLine, thousands } from './terminal.js';
+import { byteSize, counted, type ProgressLine, thousands } from './terminal.js';
 
 /** Options of a corpus. */
 export const DATA_OPTIONS = {
@@ -72,7 +72,7 @@ export function describeData(data: Dataset): string {
   const { tokens, bytes, documents } = data;
   const ratio = (bytes.train / tokens.train).toFixed(2);
   return (
-    `Data ${data.name}: ${thousands(documents.train)} documents, ${thousands(tokens.train)} tokens ` +
-    `(${ratio} bytes each, ${thousands(data.tokenizer.vocabSize)} ids), validation ${thousands(tokens.val)} tokens`
+    `Data ${data.name}: ${counted(documents.train, 'document')}, ${counted(tokens.train, 'token')} ` +
+    `(${ratio} bytes each, ${thousands(data.tokenizer.vocabSize)} ids), validation ${counted(tokens.val, 'token')}`
   );
 }

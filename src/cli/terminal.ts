@@ -1,4 +1,6 @@
-// What commands say while they work: one line that redraws on a terminal, plain lines elsewhere.
+// What commands print while they work: one line that redraws on a terminal, plain lines elsewhere.
+
+export { byteSize, counted, duration, thousands } from '../base/format.js';
 
 const REDRAW_MS = 100;
 const PLAIN_MS = 5000;
@@ -55,44 +57,32 @@ export function bar(fraction: number, width = 20): string {
   return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
 }
 
-/** 12,345 */
-export const thousands = (value: number): string => Math.round(value).toLocaleString('en-US');
-
-/** 950 B, 12.3 MB, 4.5 GB (powers of 1000). */
-export function byteSize(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let unit = 0;
-  while (bytes >= 1000 && unit < units.length - 1) {
-    bytes /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? bytes : bytes.toPrecision(3)} ${units[unit]}`;
+/** A text as a POSIX shell reads it back: quoted where it holds more than plain characters. */
+export function shellQuoted(text: string): string {
+  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
+  return /^[\w./:@%+=,' -]+$/.test(text) ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** 45s, 2m05s, 3h20m. */
-export function duration(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`;
-  return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
-}
+/** A path for a printed command, which must not look like an option. */
+export const shellPath = (path: string): string => shellQuoted(path.startsWith('-') ? `./${path}` : path);
 
 /**
- * Turns Ctrl-C (and SIGTERM) into an abort signal; the second one leaves at once.
+ * Turns Ctrl-C (and SIGTERM) into an abort signal. The second one ends the process at once: by then the system's default
+ * is back, which works in the middle of a computation too.
  * @param onFirst tells the user what happens next
  */
 export function abortOnInterrupt(onFirst: () => void): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130);
+    release();
     controller.abort();
     onFirst();
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
   const release = () => {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
   return { signal: controller.signal, release };
 }

@@ -23,9 +23,12 @@ import {
   abortOnInterrupt,
   bar,
   byteSize,
+  counted,
   duration,
   openProgress,
   type ProgressLine,
+  shellPath,
+  shellQuoted,
   thousands,
 } from './terminal.js';
 
@@ -92,7 +95,7 @@ async function runTrain(args: Arguments): Promise<number> {
     say(describeData(data));
     say(
       `Model ${record.preset}: ${(countParameters({ ...model, vocabSize }).total / 1e6).toFixed(2)} M parameters, ` +
-        `depth ${model.depth}, width ${model.width}, ${model.heads} heads, ${model.seqLen} tokens a row, ` +
+        `depth ${model.depth}, width ${model.width}, ${counted(model.heads, 'head')}, ${model.seqLen} tokens a row, ` +
         `${thousands(record.config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
     );
     const outcome = await runTraining(record, {
@@ -115,11 +118,13 @@ async function runTrain(args: Arguments): Promise<number> {
       say(`\n${outcome.story}\n`);
     }
     if (outcome.result.status === 'stopped') {
-      say(`Stopped at step ${outcome.result.numSteps}; go on with: tinygpt train --resume ${folder}`);
+      say(
+        `Stopped at step ${outcome.result.numSteps}; resume with: tinygpt train --resume ${shellPath(folder)}`,
+      );
       return 130;
     }
     say(
-      `Checkpoint: ${runFiles(folder).checkpoint}; more stories: tinygpt sample ${folder} --prompt "${args.prompt}"`,
+      `Checkpoint: ${runFiles(folder).checkpoint}; more samples: tinygpt sample ${shellPath(folder)} --prompt ${shellQuoted(args.prompt)}`,
     );
     return 0;
   } finally {
@@ -153,7 +158,7 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
   expect(
     folder === undefined || !existsSync(runFiles(folder).record),
     () =>
-      `Expected a new folder for --out, got ${folder}, which holds a run; use --resume ${folder} or another folder`,
+      `Expected a new folder for --out, got ${folder}, which holds a run; use --resume ${shellPath(folder!)} or another folder`,
   );
   return {
     version: 1,
@@ -180,7 +185,7 @@ function budgetOf(args: Arguments): Budget | null {
 
 function describeBudget(budget: Budget): string {
   const [unit, amount] = Object.entries(budget)[0]! as [string, number];
-  return unit === 'seconds' ? duration(amount) : `${thousands(amount)} ${unit}`;
+  return unit === 'seconds' ? duration(amount) : `${counted(amount, unit.replace(/s$/, ''))}`;
 }
 
 type Run = {

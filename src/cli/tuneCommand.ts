@@ -2,7 +2,6 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { makeFolder } from '../base/files.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
@@ -12,8 +11,9 @@ import type { Trial } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
 import { runContest } from './contestCommand.js';
 import { describeData } from './dataOptions.js';
+import { openLog } from './log.js';
 import { command } from './options.js';
-import { abortOnInterrupt, duration, fitted, openProgress } from './terminal.js';
+import { abortOnInterrupt, counted, duration, fitted, openProgress } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { bestValue, trialLine } from './trialLine.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
@@ -94,17 +94,19 @@ function announce(
 ): void {
   const perTrial = Object.entries(limits.trial)[0]!;
   const total = [
-    limits.trials === undefined ? '' : `${limits.trials} trials`,
+    limits.trials === undefined ? '' : counted(limits.trials, 'trial'),
     limits.seconds === undefined ? '' : duration(limits.seconds),
   ];
   say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
   say(describeData(data));
   say(
-    `Searching ${Object.keys(setup.space).length} parameters from preset ${preset} with ${args.sampler}: ` +
+    `Searching ${counted(Object.keys(setup.space).length, 'parameter')} from preset ${preset} with ${args.sampler}: ` +
       `${perTrial[1]} ${perTrial[0]} a trial, ${total.filter(Boolean).join(' within ')}; study in ${folder}`,
   );
   if (study.trials.length > 0 && study.trials.some((trial) => trial.state !== 'waiting'))
-    say(`Resuming after ${study.trials.filter((trial) => trial.state !== 'waiting').length} trials`);
+    say(
+      `Resuming after ${counted(study.trials.filter((trial) => trial.state !== 'waiting').length, 'trial')}`,
+    );
   if (limits.taste)
     say('A taste. For a night on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)');
   say('   #  val_bpb         best    time  status         changed from the defaults');
@@ -119,10 +121,7 @@ async function search(
   folder: string,
   { progress, signal, say }: Screen,
 ) {
-  const log = pino(
-    { base: { pid: process.pid } },
-    pino.destination({ dest: join(folder, 'tune.log'), sync: true }),
-  );
+  const log = openLog(join(folder, 'tune.log'), progress.note);
   const { limits, objective, setup } = tuning;
   const pruning = prunerName(args) !== 'nop';
   let current = 0;

@@ -2,6 +2,7 @@
 // best a line of steps with its improvements labelled, failures as gaps marked below, a reference line.
 
 import type { EChartsOption, SeriesOption } from 'echarts';
+import { counted } from '../base/format.js';
 import { bestSoFar } from '../tune/progress.js';
 import { largestChanges } from './labels.js';
 import { completeTrials, drawnRange, metricName, type ReportedStudy, usedSpace } from './study.js';
@@ -35,7 +36,7 @@ export function progressOption(
       : [0, 1];
   const outside = complete.filter(({ value }) => value < low || value > high).length;
   const counts = [
-    `${trials.length} trials`,
+    counted(trials.length, 'trial'),
     `${Math.max(0, improvements.length - 1)} improvements`,
     ...(failed.length > 0 ? [`${failed.length} failed`] : []),
     ...(pruned.length > 0 ? [`${pruned.length} pruned`] : []),

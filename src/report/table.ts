@@ -1,5 +1,6 @@
 // The study in words: best trials, best parameters, importances.
 
+import { counted } from '../base/format.js';
 import { importances } from '../tune/importance.js';
 import { bestSoFar } from '../tune/progress.js';
 import { describeParam, failReason } from './labels.js';
@@ -41,7 +42,7 @@ export function summaryText(study: ReportedStudy): string {
   const why = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ');
   const lines = [
     '---',
-    `${trials.length} trials: ${complete.length} complete, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
+    `${counted(trials.length, 'trial')}: ${complete.length} complete, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
   ];
   const best = complete[0];
   if (!best) return lines.join('\n');

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from '@jest/globals';
-import { byteSize, duration, fitted } from '../../src/cli/terminal.js';
+import { byteSize, counted, duration, fitted, shellPath, shellQuoted } from '../../src/cli/terminal.js';
 
 const stream = (isTTY: boolean, columns: number) => ({ isTTY, columns }) as NodeJS.WriteStream;
 
@@ -13,4 +14,36 @@ test('a line is cut to the width of a terminal and left whole in a file', () => 
 test('sizes and times read as people write them', () => {
   expect([950, 12_345_678, 4.5e9].map(byteSize)).toEqual(['950 B', '12.3 MB', '4.50 GB']);
   expect([45, 125, 12_000].map(duration)).toEqual(['45s', '2m05s', '3h20m']);
+});
+
+test('counts agree with their nouns', () => {
+  expect([0, 1, 2, 12_345].map((n) => counted(n, 'document'))).toEqual([
+    '0 documents',
+    '1 document',
+    '2 documents',
+    '12,345 documents',
+  ]);
+});
+
+test('paths in printed commands are read back whole by a shell', () => {
+  const paths = [
+    'runs/a-1',
+    'my runs/a',
+    "it's",
+    '$(touch x)',
+    '`x`',
+    'a;b',
+    'a\nb',
+    '-x',
+    '~',
+    '*',
+    'ü',
+    '',
+  ];
+  for (const path of paths) {
+    const { stdout } = spawnSync('sh', ['-c', `printf %s ${shellPath(path)}`], { encoding: 'utf8' });
+    expect(stdout).toBe(path.startsWith('-') ? `./${path}` : path);
+  }
+  expect(shellQuoted('Once upon a time')).toBe('"Once upon a time"');
+  expect(shellQuoted('runs/20261123-152101')).toBe('runs/20261123-152101');
 });

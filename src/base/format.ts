@@ -1,0 +1,27 @@
+// Numbers as people read them.
+
+/** 12,345 */
+export const thousands = (value: number): string => Math.round(value).toLocaleString('en-US');
+
+/** `1 document`, `12,345 documents`; `plural` where that takes more than an s. */
+export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
+  `${thousands(count)} ${count === 1 ? noun : plural}`;
+
+/** 950 B, 12.3 MB, 4.50 GB (powers of 1000). */
+export function byteSize(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let unit = 0;
+  while (bytes >= 1000 && unit < units.length - 1) {
+    bytes /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? bytes : bytes.toPrecision(3)} ${units[unit]}`;
+}
+
+/** 45s, 2m05s, 3h20m. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`;
+  return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
+}

@@ -1,0 +1,18 @@
+// A log of JSON lines beside a study. The journal is what counts, so a log that cannot be written never stops the work.
+
+import { type Logger, pino } from 'pino';
+import { messageOf } from '../base/errors.js';
+
+/**
+ * Opens a log whose lines are written before the call returns.
+ * @param onNote told once where a line cannot be written, e.g. on a full disk
+ */
+export function openLog(path: string, onNote: (line: string) => void): Logger {
+  const destination = pino.destination({ dest: path, sync: true });
+  let told = false;
+  destination.on('error', (error: Error) => {
+    if (!told) onNote(`${path} cannot be written (${messageOf(error)}); the study continues without it`);
+    told = true;
+  });
+  return pino({ base: { pid: process.pid } }, destination);
+}

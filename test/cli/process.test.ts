@@ -1,0 +1,127 @@
+// The command line as a process of its own: signals, closed pipes, full disks, errors that nothing caught.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openLog } from '../../src/cli/log.js';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const full = existsSync('/dev/full') ? test : test.skip;
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-process-'));
+  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+type Ended = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string };
+
+/** Starts a command; `onOutput` sees all that it has printed so far. */
+function start(
+  argv: string[],
+  onOutput: (printed: string, kill: (name: NodeJS.Signals) => void) => void = () => {},
+) {
+  const child = spawn(process.execPath, [MAIN, ...argv], { cwd: folder });
+  return new Promise<Ended>((resolve) => {
+    const said = { out: '', err: '' };
+    const listen = (part: 'out' | 'err') => (chunk: Buffer) => {
+      said[part] += chunk;
+      onOutput(said.out + said.err, (name) => child.kill(name));
+    };
+    child.stdout.on('data', listen('out'));
+    child.stderr.on('data', listen('err'));
+    child.on('close', (code, signal) => resolve({ code, signal, ...said }));
+  });
+}
+
+/** A training run that would take hours. */
+const train = (out: string, totalBatchSize = 32) => [
+  'train',
+  ...[
+    '--backend',
+    'cpu',
+    '--text',
+    'stories.txt',
+    '--cache-folder',
+    'cache',
+    '--vocab-size',
+    '256',
+    '--out',
+    out,
+  ],
+  ...['--depth', '1', '--width', '32', '--head-dim', '16', '--seq-len', '16', '--device-batch-size', '2'],
+  ...['--total-batch-size', `${totalBatchSize}`, '--sample-tokens', '0', '--steps', '1000000'],
+];
+
+describe('signals', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s saves a checkpoint and ends with 130', async (name) => {
+    let sent = false;
+    const { code, out } = await start(train(`run-${name}`), (printed, kill) => {
+      if (sent || !/ step \d+ /.test(printed)) return;
+      sent = true;
+      kill(name);
+    });
+    expect(code).toBe(130);
+    expect(out).toContain(`tinygpt train --resume run-${name}`);
+    expect(existsSync(join(folder, `run-${name}`, 'checkpoint'))).toBe(true);
+  });
+
+  test('the second signal ends the process at once', async () => {
+    let sent = 0;
+    // A step takes a while, so that the second signal comes in the middle of it.
+    const { signal, out } = await start(train('run-twice', 4096), (printed, kill) => {
+      if (sent < 1 && / step \d+ /.test(printed)) {
+        sent = 1;
+        kill('SIGINT');
+      } else if (sent < 2 && printed.includes('Stopping')) {
+        sent = 2;
+        kill('SIGINT');
+      }
+    });
+    expect(signal).toBe('SIGINT');
+    expect(out).not.toContain('--resume');
+  });
+});
+
+describe('errors at the border', () => {
+  full('a full disk behind stdout is one line and exit code 1', async () => {
+    const command = `"${process.execPath}" "${MAIN}" --version > /dev/full`;
+    const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, 'error: Cannot write: no space left on device (ENOSPC)\n']);
+  });
+
+  test.each([
+    ['train', '--out', 'x'.repeat(5000), '--backend', 'cpu', '--text', 'stories.txt', '--steps', '1'],
+    ['train', '--config', 'x'.repeat(5000)],
+    ['train', '--text', 'x'.repeat(5000), '--backend', 'cpu'],
+    ['train', '--resume', 'x'.repeat(5000)],
+    ['tune', '--out', 'x'.repeat(5000), '--backend', 'cpu', '--text', 'stories.txt', '--trials', '1'],
+    ['report', 'x'.repeat(5000)],
+    ['sample', 'x'.repeat(5000)],
+    ['prepare', '--cache-folder', 'x'.repeat(5000), '--text', 'stories.txt'],
+    ['prepare', '--export', 'x'.repeat(5000), '--text', 'stories.txt', '--vocab-size', '256'],
+    ['verify', 'x'.repeat(5000), '--backend', 'cpu'],
+    ['setup', 'tensorflow', '--from', 'x'.repeat(5000)],
+  ])('a name that is too long for a file is one line: %s', async (...argv) => {
+    const { code, err } = await start(argv as string[]);
+    expect([1, 2]).toContain(code);
+    const lines = err.split('\n').filter((line) => line.startsWith('error:'));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]!.length).toBeLessThan(400);
+    expect(err).not.toMatch(/TINYGPT_DEBUG|^ +at /m);
+  });
+
+  full('a log that cannot be written is noted once and stops nothing', async () => {
+    const notes: string[] = [];
+    const log = openLog('/dev/full', (line) => notes.push(line));
+    for (let n = 0; n < 3; n++) log.info({ n }, 'trial');
+    expect(notes).toEqual([expect.stringMatching(/^\/dev\/full cannot be written \(ENOSPC/)]);
+  });
+});
