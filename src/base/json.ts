@@ -4,6 +4,8 @@
 import { randomUUID } from 'node:crypto';
 
 const NON_FINITE = /-?Infinity|NaN/g;
+/** Deeper nesting is refused, as by Python's reader: it overflows the stack of whatever walks over the value. */
+const DEEPEST = 900;
 
 /**
  * Parses JSON with or without a byte order mark, and with the bare tokens NaN, Infinity and -Infinity.
@@ -11,6 +13,7 @@ const NON_FINITE = /-?Infinity|NaN/g;
  */
 export function parseJson(text: string): unknown {
   if (text.startsWith('\uFEFF')) text = text.slice(1);
+  if (text.length > DEEPEST) checkDepth(text);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -26,6 +29,19 @@ export function parseJson(text: string): unknown {
     } catch {
       throw error;
     }
+  }
+}
+
+function checkDepth(text: string): void {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 34) quoted = !quoted;
+    else if (quoted) i += code === 92 ? 1 : 0;
+    else if (code === 91 || code === 123) {
+      if (++depth > DEEPEST) throw new SyntaxError(`JSON nested deeper than ${DEEPEST} levels`);
+    } else if (code === 93 || code === 125) depth--;
   }
 }
 
@@ -53,24 +69,48 @@ function backslashesBefore(text: string, at: number): number {
 }
 
 /**
- * Writes JSON on one line with bare tokens for numbers that are not finite; undefined members are dropped.
+ * Writes JSON on one line with bare tokens for numbers that are not finite; undefined members are dropped and typed
+ * arrays written as arrays.
  * @throws TypeError for what JSON cannot hold (bigint, functions, cycles)
  */
 export function formatJson(value: unknown): string {
-  return format(value, 0);
+  return format(value, String, 0);
 }
 
-function format(value: unknown, depth: number): string {
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+/**
+ * Writes standard JSON on one line for other programs: infinities as 1e999 and -1e999, which parsers read as infinite,
+ * NaN as null.
+ * @throws TypeError as `formatJson`
+ */
+export function formatStandardJson(value: unknown): string {
+  return format(value, (number) => (Number.isNaN(number) ? 'null' : number > 0 ? '1e999' : '-1e999'), 0);
+}
+
+function format(value: unknown, formatNonFinite: (value: number) => string, depth: number): string {
+  if (typeof value === 'number' && !Number.isFinite(value)) return formatNonFinite(value);
   if (typeof value !== 'object' || value === null) {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError(`JSON cannot hold a ${typeof value}`);
     return text;
   }
-  if (depth > 200) throw new TypeError('JSON cannot hold a cycle');
+  if (depth >= DEEPEST) throw new TypeError('JSON cannot hold a cycle');
+  const inner = (item: unknown) => format(item, formatNonFinite, depth + 1);
   const plain = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value;
-  if (typeof plain !== 'object' || plain === null) return format(plain, depth + 1);
-  if (Array.isArray(plain)) return `[${plain.map((item) => format(item ?? null, depth + 1)).join(',')}]`;
-  const members = Object.entries(plain).filter(([, member]) => member !== undefined);
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${format(member, depth + 1)}`).join(',')}}`;
+  if (typeof plain !== 'object' || plain === null) return inner(plain);
+  const list =
+    ArrayBuffer.isView(plain) && !(plain instanceof DataView) ? [...(plain as Float32Array)] : plain;
+  if (Array.isArray(list)) return `[${list.map((item) => inner(item ?? null)).join(',')}]`;
+  const members = Object.entries(list).filter(([, member]) => member !== undefined);
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${inner(member)}`).join(',')}}`;
+}
+
+/** A value for a message, in at most 80 characters; never throws, whatever it is. */
+export function show(value: unknown): string {
+  let text: string;
+  try {
+    text = formatJson(value);
+  } catch {
+    text = typeof value === 'object' ? Object.prototype.toString.call(value) : String(value);
+  }
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

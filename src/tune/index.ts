@@ -9,8 +9,7 @@ export {
   int,
   toUnit,
 } from './distributions.js';
-export { readJournal, type StudyLog } from './journal/index.js';
-export type { Objective, OptimizeOptions, OptimizeResult } from './optimize.js';
+export type { StudyLog } from './journal/replay.js';
 export {
   hyperbandPruner,
   medianPruner,
@@ -34,14 +33,24 @@ export {
   onlyParams,
   type TunableSpace,
 } from './space.js';
-export type { Check } from './starting.js';
-export { type AskOptions, createStudy, loadStudy, type Study, type StudyOptions } from './study.js';
-export { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
+export { readJournal } from './storage/index.js';
+export { createStudy, loadStudy } from './study.js';
+export type {
+  AskOptions,
+  Check,
+  Objective,
+  OptimizeOptions,
+  OptimizeResult,
+  Study,
+  StudyOptions,
+} from './studyTypes.js';
+export { type ObjectiveValue, type Outcome, type RunningTrial, TrialPruned } from './trial.js';
 export type {
   Choice,
   Direction,
   Distribution,
   Params,
+  ParamsOf,
   Proposal,
   Pruner,
   Sampler,

@@ -2,52 +2,22 @@
 // trial ended, whatever the objective throws.
 
 import { messageOf, UsageError } from '../base/errors.js';
-import type { Study } from './study.js';
+import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyTypes.js';
 import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
-import type { Trial } from './types.js';
-
-/**
- * Evaluates a configuration. Throwing `TrialPruned` ends the trial as pruned; any other error fails it, with the
- * error's `reason` where it has one (as TrainingError), else `exception`.
- */
-export type Objective = (trial: RunningTrial) => number | Promise<number>;
-
-export type OptimizeOptions = {
-  /**
-   * Evaluated trials the study shall have in all, those of earlier runs and other workers included, so that the
-   * same call resumes. Complete, pruned, failed and running trials count; infeasible, killed and interrupted ones
-   * do not.
-   */
-  trials?: number;
-  /** No trial is started after this many seconds of this call; the last one may run longer. */
-  seconds?: number;
-  /** Stops: the running trial sees it on its own `signal`. */
-  signal?: AbortSignal;
-  /** Called after each trial that ended here, those refused by the study's check included. */
-  onTrial?: (trial: Trial, study: Study) => void;
-  /** Whether an error of the objective only fails its trial (true unless set), or is thrown on. */
-  catchErrors?: boolean;
-};
-
-export type OptimizeResult = {
-  /** Trials that ended in this call, without the infeasible. */
-  trials: number;
-  /** Proposals that the check refused in this call. */
-  infeasible: number;
-  seconds: number;
-  stopped: 'trials' | 'seconds' | 'signal';
-};
+import type { SearchSpace, Trial } from './types.js';
 
 /**
  * Runs trials one after another.
+ * @param next starts one trial; a refused one is returned as it was recorded, null means that the limit is reached
  * @throws UsageError where no limit is given or none is usable, or nothing feasible is found
  */
-export async function optimize(
-  study: Study,
-  objective: Objective,
-  options: OptimizeOptions,
+export async function optimize<S extends SearchSpace>(
+  study: Study<S>,
+  next: (limit: number, signal?: AbortSignal) => ReturnType<Study<S>['ask']> | Trial | null,
+  objective: Parameters<Study<S>['optimize']>[0],
+  options: OptimizeOptions<S>,
 ): Promise<OptimizeResult> {
-  const { trials = Infinity, seconds = Infinity, signal, onTrial, catchErrors = true } = options;
+  const { trials = Infinity, seconds = Infinity, signal, onTrial } = options;
   if (options.trials === undefined && options.seconds === undefined && !signal)
     throw new UsageError('Expected trials, seconds or a signal to end the study, got none');
   if (!(trials >= 1)) throw new UsageError(`Expected trials >= 1, got ${trials}`);
@@ -57,36 +27,47 @@ export async function optimize(
   const elapsed = () => (performance.now() - begun) / 1000;
   const result = { trials: 0, infeasible: 0 };
   const end = (stopped: OptimizeResult['stopped']) => ({ ...result, seconds: elapsed(), stopped });
-  const onInfeasible = (trial: Trial) => {
-    result.infeasible++;
-    onTrial?.(trial, study);
-  };
+  let warned = false;
 
   while (true) {
     if (signal?.aborted) return end('signal');
     if (elapsed() >= seconds) return end('seconds');
-    const trial = study.askWithin(trials, { signal, onInfeasible });
+    const trial = next(trials, signal);
     if (trial === null) return end('trials');
-    const { outcome, error } = await evaluate(objective, trial);
-    const told = study.tell(trial, outcome);
+    if ('state' in trial) {
+      result.infeasible++;
+      onTrial?.(trial as Study<S>['trials'][number], study);
+      await new Promise(setImmediate); // signals are heard between refusals too
+      continue;
+    }
+    const { outcome, error } = await evaluate(objective as Objective, trial as RunningTrial);
+    const told = study.tell(trial.number, outcome);
     result.trials++;
+    if (told.userAttrs.fail_reason === 'nan' && !warned) {
+      warned = true;
+      process.emitWarning(`Trial ${told.number} failed: ${told.userAttrs.fail_message}`, 'TinygptWarning');
+    }
     onTrial?.(told, study);
-    if (error !== undefined && !catchErrors && !signal?.aborted) throw error;
+    if (error !== undefined && !isCaught(error, options.catch) && !signal?.aborted) throw error;
   }
 }
 
+const isCaught = (error: unknown, caught: OptimizeOptions['catch'] = false): boolean =>
+  typeof caught === 'boolean' ? caught : caught.some((errorClass) => error instanceof errorClass);
+
+/** How a trial ended, and the error that was none of its own outcomes. */
 async function evaluate(
   objective: Objective,
   trial: RunningTrial,
 ): Promise<{ outcome: Outcome; error?: unknown }> {
   try {
-    return { outcome: await objective(trial) };
+    return { outcome: { state: 'complete', value: await objective(trial) } };
   } catch (error) {
     if (error instanceof TrialPruned) return { outcome: { state: 'pruned' } };
     const message = messageOf(error);
     if (trial.signal.aborted) return { outcome: { state: 'fail', reason: 'interrupted', message } };
-    const own = (error as { reason?: unknown } | null)?.reason;
-    const reason = typeof own === 'string' ? own : 'exception';
-    return { outcome: { state: 'fail', reason, message }, error };
+    const { reason } = Object(error) as { reason?: unknown };
+    if (typeof reason === 'string') return { outcome: { state: 'fail', reason, message } };
+    return { outcome: { state: 'fail', reason: 'exception', message }, error: error ?? new Error(message) };
   }
 }

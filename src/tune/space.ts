@@ -182,9 +182,14 @@ function readValue(name: string, distribution: Distribution, value: Choice): Cho
 }
 
 /** The error for a name that is none of `known`, suggesting the nearest. */
-export function unknownParameter(name: string, known: readonly string[], where = ''): UsageError {
+export function unknownParameter(
+  name: string,
+  known: readonly string[],
+  where = '',
+  prefix = '',
+): UsageError {
   const hint = suggestion(name, known, `; known are ${known.join(', ')}`);
-  return new UsageError(`Unknown parameter ${name}${where === '' ? '' : ` ${where}`}${hint}`);
+  return new UsageError(`${prefix}Unknown parameter ${name}${where === '' ? '' : ` ${where}`}${hint}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,10 @@
-// How a trial comes to run: planned from the sampler's proposal or claimed from the queue, refused where it cannot
-// run, and given up when its process is gone. Each function makes the records of one step; study.ts appends them.
+// How a trial starts: planned from the sampler's proposal or claimed from the queue, refused where it cannot run, and
+// failed when its process is gone. Each function makes the records of one step; study.ts appends them.
 
-import { contains, describeDistribution } from './distributions.js';
+import { UsageError } from '../base/errors.js';
+import { show } from '../base/json.js';
+import { randomStream } from '../base/random.js';
+import { contains, describeDistribution, sampleUniform } from './distributions.js';
 import {
   claimEntry,
   createTrialEntry,
@@ -11,11 +14,19 @@ import {
   trialAttrEntry,
 } from './journal/records.js';
 import { asWorker, mayBeAlive, type WorkerIdentity } from './journal/worker.js';
+import { isObject, own } from './objects.js';
+import type { Check } from './studyTypes.js';
 import { type Outcome, outcomeEntries } from './trial.js';
-import type { Attributes, Params, Proposal, Sampler, StudyView, Trial } from './types.js';
-
-/** Why a configuration cannot run, or null where it can. */
-export type Check = (params: Params) => { reason: string; detail: string } | null;
+import type {
+  Attributes,
+  Choice,
+  Distribution,
+  Params,
+  Proposal,
+  Sampler,
+  StudyView,
+  Trial,
+} from './types.js';
 
 /** What the steps need to know. */
 export type Starter = {
@@ -30,16 +41,42 @@ export type Plan = Proposal & { refused: ReturnType<Check> };
 
 /**
  * The sampler's proposal for trial `number`, checked.
- * @throws Error where the sampler leaves the space
+ * @throws UsageError where the sampler leaves the space
  */
 export function plan({ view, sampler, check }: Starter, number: number): Plan {
   const proposal = sampler.ask(view, number);
+  const proposed = isObject(proposal?.params) ? proposal.params : {};
   for (const [name, distribution] of Object.entries(view.space))
-    if (!contains(distribution, proposal.params[name]))
-      throw new Error(
-        `Sampler ${sampler.name} proposed ${name} = ${proposal.params[name]} outside ${describeDistribution(distribution)}`,
+    if (!contains(distribution, own(proposed, name)))
+      throw new UsageError(
+        `Sampler ${sampler.name} proposed ${name} = ${show(own(proposed, name))} outside ${describeDistribution(distribution)}`,
       );
-  return { ...proposal, refused: check?.(proposal.params) ?? null };
+  const params = Object.fromEntries(
+    Object.entries(proposed).filter(([name]) => Object.hasOwn(view.space, name)),
+  );
+  return { ...proposal, params, refused: check?.(params) ?? null };
+}
+
+/** Random points that are tried before a space is said to hold nothing that can run. */
+const PROBES = 1000;
+
+/**
+ * Why no configuration can run, as far as the check refuses the smallest and a thousand random ones alike; null where
+ * one of them can.
+ */
+export function refusalOfAll({ view, check }: Starter): ReturnType<Check> {
+  const random = randomStream(view.seed, 'feasibility');
+  const entries = Object.entries(view.space);
+  const point = (pick: (distribution: Distribution) => Choice): Params =>
+    Object.fromEntries(entries.map(([name, distribution]) => [name, pick(distribution)]));
+  let refused = check?.(
+    point((distribution) =>
+      distribution.kind === 'categorical' ? distribution.choices[0]! : distribution.low,
+    ),
+  );
+  for (let i = 0; refused && i < PROBES; i++)
+    refused = check?.(point((distribution) => sampleUniform(distribution, random)));
+  return refused ?? null;
 }
 
 /** The record that creates a planned trial: running, or failed where it was refused. */
@@ -71,15 +108,16 @@ export function waitingEntry(studyId: number, params: Params, attrs: Attributes 
 export function claimEntries({ view, check, worker }: Starter, trial: Trial, now: number): Entry[] {
   const { space, defaults } = view;
   const fixed = trial.systemAttrs.fixed_params as Params | undefined;
-  const given: Params = { ...defaults, ...fixed, ...trial.params };
-  const params: Params = Object.fromEntries(Object.keys(space).map((name) => [name, given[name]!]));
-  const outside = Object.keys(space).find((name) => !contains(space[name]!, params[name]));
+  const given: Params = { ...defaults, ...(isObject(fixed) && fixed), ...trial.params };
+  const entries = Object.entries(space);
+  const params = Object.fromEntries(entries.map(([name]) => [name, own(given, name)!]));
+  const outside = entries.find(([name, distribution]) => !contains(distribution, params[name]));
   const refused = outside
-    ? { reason: 'outside the space', detail: `${outside} = ${JSON.stringify(params[outside])}` }
+    ? { reason: 'outside the space', detail: `${outside[0]} = ${show(params[outside[0]])}` }
     : (check?.(params) ?? null);
-  const paramEntries = Object.entries(space)
-    .filter(([name, distribution]) => !(name in trial.params) && contains(distribution, params[name]))
-    .map(([name, distribution]) => setParamEntry(trial.id, name, params[name]!, distribution));
+  const paramEntries = entries
+    .filter(([name, dist]) => !Object.hasOwn(trial.params, name) && contains(dist, params[name]))
+    .map(([name, dist]) => setParamEntry(trial.id, name, params[name]!, dist));
   if (refused === null) {
     const mark = trialAttrEntry('system', trial.id, 'tinygpt:worker', worker);
     return [claimEntry(trial.id, now), ...paramEntries, mark];
@@ -100,13 +138,11 @@ export function isLost(trial: Trial, worker: WorkerIdentity, unknown: boolean): 
   return unknown && !visible;
 }
 
-/** Records that end a trial as told; none where it is already finished. */
+/** Records that end a trial as told; none where it is already finished. @throws UsageError as `outcomeEntries` */
 export function endEntries(studyId: number, trial: Trial, outcome: Outcome, now: number): Entry[] {
   const entries = outcomeEntries(trial, outcome, now);
-  const reason = (outcome as { reason?: string } | null)?.reason;
-  return entries.length > 0 && reason === 'interrupted'
-    ? [...entries, ...requeueEntries(studyId, trial)]
-    : entries;
+  const interrupted = (outcome as { reason?: string } | null)?.reason === 'interrupted';
+  return entries.length > 0 && interrupted ? [...entries, ...requeueEntries(studyId, trial)] : entries;
 }
 
 /** Records that fail a lost trial. */
@@ -122,16 +158,19 @@ export function lossEntries(studyId: number, trial: Trial): Entry[] {
 }
 
 /**
- * What was enqueued (the defaults above all) and cut short goes back into the queue; once, since a configuration
- * may be what kills its process.
+ * An enqueued configuration (the defaults above all) that was interrupted or killed is enqueued again; once, since a
+ * configuration may be what kills its process.
  */
 function requeueEntries(studyId: number, trial: Trial): Entry[] {
-  const params = trial.systemAttrs.fixed_params as Params | undefined;
-  if (!params || 'tinygpt:retry_of' in trial.systemAttrs) return [];
-  return [waitingEntry(studyId, params, { 'tinygpt:retry_of': trial.number })];
+  const params = trial.systemAttrs.fixed_params;
+  if (!isObject(params) || isRetry(trial)) return [];
+  return [waitingEntry(studyId, params as Params, { 'tinygpt:retry_of': trial.number })];
 }
 
-/** Failures that say nothing about the configuration's worth and do not count as evaluated. */
+/** Whether this is the second attempt at an enqueued configuration. */
+export const isRetry = (trial: Trial): boolean => Object.hasOwn(trial.systemAttrs, 'tinygpt:retry_of');
+
+/** Failures that say nothing about how good the configuration is and do not count as evaluated. */
 const notEvaluated = new Set<unknown>(['infeasible', 'killed', 'interrupted']);
 
 /** Whether a trial counts against a limit on trials: evaluated, or about to be. */

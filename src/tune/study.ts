@@ -5,129 +5,60 @@
 // outside the lock for the number the next trial would have; if another process took that number meanwhile, it is
 // computed again, the last time under the lock.
 
-import { UsageError } from '../base/errors.js';
+import { EnvironmentError, UsageError } from '../base/errors.js';
+import { formatJson, show } from '../base/json.js';
+import { bestTrial } from './best.js';
 import { contains, describeDistribution } from './distributions.js';
 import { checkSameStudy, recordedDefaults, recordedSpace } from './identity.js';
 import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
-import { journalStorage, memoryStorage, type Storage } from './journal/storage.js';
 import { identify } from './journal/worker.js';
-import { type Objective, type OptimizeOptions, type OptimizeResult, optimize } from './optimize.js';
+import { isObject, own } from './objects.js';
+import { optimize } from './optimize.js';
 import { nopPruner } from './pruners/nop.js';
 import { checkSpace, unknownParameter } from './space.js';
 import {
-  type Check,
   claimEntries,
   countsAsEvaluated,
   endEntries,
   isLost,
+  isRetry,
   lossEntries,
   plan,
+  refusalOfAll,
   startEntry,
   waitingEntry,
 } from './starting.js';
-import { checkAttribute, type Outcome, openTrial, type RunningTrial } from './trial.js';
-import type {
-  Attributes,
-  Direction,
-  Params,
-  Pruner,
-  Sampler,
-  SearchSpace,
-  StudyView,
-  Trial,
-} from './types.js';
+import { openStorage, readJournal, type Storage } from './storage/index.js';
+import type { AskOptions, Study, StudyOptions } from './studyTypes.js';
+import { checkAttribute, openTrial, type RunningTrial } from './trial.js';
+import type { Attributes, Direction, Params, ParamsOf, SearchSpace, StudyView, Trial } from './types.js';
 
-export type StudyOptions = {
-  space: SearchSpace;
-  /** Trial 0, and where samplers start; the middle of the space for parameters left out. */
-  defaults?: Params;
-  sampler: Sampler;
-  pruner?: Pruner;
-  /** Distinguishes studies in one journal. */
-  name?: string;
-  /** Path of the journal, created or continued; in memory when left out. */
-  storage?: string;
-  direction?: Direction;
-  /** Fixes every proposal. A continued study keeps its own unless one is given. */
-  seed?: number | string;
-  /** What else decides the meaning of a value; a study with another objective is not continued. */
-  objective?: Attributes;
-  /** More to store with a new study. */
-  userAttrs?: Attributes;
-  /** Name of the value, for Optuna's dashboard. */
-  metricName?: string;
-  /** Asked before a trial runs; what it refuses is recorded as failed (`infeasible`) and never run. */
-  check?: Check;
-  /** Proposals in a row that `check` may refuse before `ask` gives up. */
-  maxInfeasible?: number;
-  /** Whether a new study begins with the defaults; true unless set. */
-  runDefaults?: boolean;
-};
-
-export type AskOptions = {
-  /** Passed to the trial. */
-  signal?: AbortSignal;
-  /** Called with trials that `check` refused on the way. */
-  onInfeasible?: (trial: Trial) => void;
-};
-
-export type Study = StudyView & {
-  readonly name: string;
-  /** Absolute path of the journal; null in memory. */
-  readonly path: string | null;
-  readonly userAttrs: Attributes;
-  /**
-   * Starts the next trial: an enqueued one, else the sampler's proposal.
-   * @throws UsageError when `maxInfeasible` proposals in a row cannot run
-   */
-  ask(options?: AskOptions): RunningTrial;
-  /** `ask`, or null once the study has this many evaluated trials, running ones included. */
-  askWithin(trials: number, options?: AskOptions): RunningTrial | null;
-  /**
-   * Ends a trial; NaN counts as failed. Does nothing where another process has ended it.
-   * @returns the trial as recorded
-   */
-  tell(trial: RunningTrial | number, outcome: Outcome): Trial;
-  /**
-   * Adds a configuration to run before the sampler's; parameters left out take their defaults.
-   * @param options.skipIfExists adds nothing where the study has this configuration already
-   * @throws UsageError for an unknown parameter or a value outside its range
-   */
-  enqueue(params: Params, options?: { skipIfExists?: boolean }): void;
-  /** Runs trials until a limit is reached. */
-  optimize(objective: Objective, options: OptimizeOptions): Promise<OptimizeResult>;
-  /** The best complete trial, or null. */
-  best(): Trial | null;
-  /** Takes in what other processes have written. */
-  refresh(): void;
-  /**
-   * Fails running trials whose process is gone. Happens by itself before each trial for those known to be dead.
-   * @param options.unknown also those of other machines, containers and Python, whose life cannot be seen from here
-   * @returns the numbers of those trials
-   */
-  reclaim(options?: { unknown?: boolean }): number[];
-  /** Stores something with the study. */
-  setUserAttr(key: string, value: unknown): void;
-};
+/** User attributes of a study that say what it is. */
+const RESERVED = ['space', 'defaults', 'seed', 'sampler', 'pruner', 'objective'];
 
 /**
  * Creates a study, or continues the one of this name in the journal.
  * @example
  * const study = createStudy({ space: { x: float(-5, 5) }, sampler: randomSampler() });
- * await study.optimize(({ params }) => (params.x as number) ** 2, { trials: 20 });
+ * await study.optimize(({ params }) => params.x ** 2, { trials: 20 });
  * @throws UsageError for a bad space, or a journal whose study has another space, direction or objective (named)
  * @throws EnvironmentError for a corrupt, foreign or unwritable journal
  */
-export function createStudy(options: StudyOptions): Study {
+export function createStudy<S extends SearchSpace>(typed: StudyOptions<S>): Study<S> {
+  const options = typed as unknown as StudyOptions; // the types of parameters are the caller's
   const { name = 'study', direction = 'minimize', maxInfeasible = 100 } = options;
   const { space, defaults } = checkSpace(options.space, options.defaults);
-  for (const [key, value] of Object.entries(options.userAttrs ?? {})) checkAttribute(key, value);
-  if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${maxInfeasible}`);
+  if (typeof name !== 'string' || name === '')
+    throw new UsageError(`Expected the name of a study to be a text, got ${show(name)}`);
+  if (options.seed !== undefined && !isSeed(options.seed))
+    throw new UsageError(`Expected seed to be a finite number or a string, got ${show(options.seed)}`);
+  for (const [key, value] of Object.entries(options.userAttrs ?? {})) checkStudyAttribute(key, value);
+  if (options.objective !== undefined) checkAttribute('objective', options.objective);
+  if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${show(maxInfeasible)}`);
   const identity = { space, defaults, direction, objective: options.objective };
 
-  const storage =
-    options.storage === undefined ? memoryStorage() : journalStorage(options.storage, { create: true });
+  const storage = openStorage(options.storage);
   storage.transact(() => {
     const existing = storage.log.study(name);
     if (!existing) return creation(storage.log.studyCount(), name, direction, options, identity);
@@ -137,18 +68,30 @@ export function createStudy(options: StudyOptions): Study {
     return entries.filter((entry) => isMissing(existing, entry));
   });
   const log = storage.log.study(name)!;
-  const seed = options.seed ?? (log.userAttrs.seed as number | string);
-  return openStudy(storage, log, { ...options, space, defaults, direction, seed, maxInfeasible });
+  const seed = options.seed ?? log.userAttrs.seed;
+  if (!isSeed(seed))
+    throw new UsageError(`Study ${name} recorded the seed ${show(seed)}, which is none; give a seed`);
+  const settings = { ...options, space, defaults, direction, seed, maxInfeasible };
+  return openStudy(storage, log, settings) as unknown as Study<S>;
+}
+
+const isSeed = (value: unknown): value is number | string =>
+  typeof value === 'string' || Number.isFinite(value);
+
+function checkStudyAttribute(key: string, value: unknown): void {
+  checkAttribute(key, value);
+  if (RESERVED.includes(key))
+    throw new UsageError(`Expected another name than ${key}, which the study itself uses`);
 }
 
 /**
  * Continues a study that exists, with the space and defaults it recorded (or that its trials show) unless given.
  * @throws UsageError where there is no such study, naming those there are
  */
-export function loadStudy(
-  options: Omit<StudyOptions, 'space' | 'storage'> & { storage: string; space?: SearchSpace },
-): Study {
-  const studies = journalStorage(options.storage).log.studies();
+export function loadStudy<S extends SearchSpace>(
+  options: Omit<StudyOptions<S>, 'space' | 'storage'> & { storage: string; space?: S },
+): Study<S> {
+  const studies = readJournal(options.storage);
   const names = studies.map((study) => study.name);
   const log = options.name === undefined ? studies[0] : studies.find((study) => study.name === options.name);
   if (!log || (options.name === undefined && studies.length > 1))
@@ -160,7 +103,8 @@ export function loadStudy(
     throw new UsageError(`Study ${log.name} has no trial to learn its space from; give the space`);
   const defaults = options.defaults ?? recordedDefaults(log) ?? {};
   const direction = options.direction ?? log.directions[0];
-  return createStudy({ ...options, name: log.name, space, defaults, direction });
+  const known = { name: log.name, space: space as S, defaults: defaults as Partial<ParamsOf<S>>, direction };
+  return createStudy({ ...options, ...known });
 }
 
 type Identified = { space: SearchSpace; defaults: Params; objective?: Attributes };
@@ -197,12 +141,12 @@ function creation(
 /** Whether a record of the creation says something that the study does not know yet. */
 function isMissing(log: StudyLog, entry: Entry): boolean {
   const { user_attr: user, system_attr: system } = entry as { user_attr?: object; system_attr?: object };
-  if (user) return !(Object.keys(user)[0]! in log.userAttrs);
-  if (system) return !(Object.keys(system)[0]! in log.systemAttrs);
+  if (user) return !Object.hasOwn(log.userAttrs, Object.keys(user)[0]!);
+  if (system) return !Object.hasOwn(log.systemAttrs, Object.keys(system)[0]!);
   return log.trials.length === 0; // the defaults, as trial 0 or not at all
 }
 
-type Settings = StudyOptions & {
+type Settings = Omit<StudyOptions, 'defaults'> & {
   defaults: Params;
   direction: Direction;
   seed: number | string;
@@ -231,11 +175,14 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     storage.refresh();
     reclaim();
     for (let attempt = 0; ; attempt++) {
+      if (storage.log.study(log.name) !== log)
+        throw new EnvironmentError(`Study ${log.name} was deleted from ${storage.path} while in use`);
       if (evaluated() >= limit) return null;
       const number = log.trials.length;
       const ready = attempt < 3 && !firstWaiting() ? plan(starter, number) : null;
       let started: number | null = null;
       storage.transact(() => {
+        started = null;
         if (evaluated() >= limit) return [];
         const waiting = firstWaiting();
         if (waiting) {
@@ -245,25 +192,71 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         const current = log.trials.length === number && ready;
         if (!current && attempt < 3) return []; // another process took the number, or the queue's last
         started = log.trials.length;
-        const agreed = current || plan(starter, started);
-        return [startEntry(starter, agreed, Date.now())];
+        return [startEntry(starter, current || plan(starter, started), Date.now())];
       });
-      if (started !== null) return log.trials[started]!;
+      if (started !== null) return log.trials[started] ?? null;
     }
   }
 
+  let refusals = 0; // in a row
+  /** One trial, running or as refused; null where the limit is reached. */
+  function start(limit: number, signal?: AbortSignal): RunningTrial | Trial | null {
+    const trial = next(limit);
+    if (trial === null) return null;
+    if (trial.state === 'running') {
+      refusals = 0;
+      return openTrial(storage, view, pruner, trial, signal ?? new AbortController().signal);
+    }
+    const nothingRan = !log.trials.some(countsAsEvaluated);
+    const refused = ++refusals === 1 && nothingRan ? refusalOfAll(starter) : null;
+    if (refused)
+      throw new UsageError(
+        `No configuration of this space can run: the smallest and 1,000 random ones are refused, as ${refused.reason}: ${refused.detail}`,
+      );
+    if (refusals >= settings.maxInfeasible) {
+      const last = trial.userAttrs.fail_message;
+      throw new UsageError(`The last ${refusals} proposals cannot run (${last}); narrow the space`);
+    }
+    return trial;
+  }
+
   function askWithin(limit: number, options: AskOptions = {}): RunningTrial | null {
-    for (let refusals = 0; refusals < settings.maxInfeasible; refusals++) {
-      const trial = next(limit);
-      if (trial === null) return null;
-      if (trial.state === 'running')
-        return openTrial(storage, view, pruner, trial, options.signal ?? new AbortController().signal);
+    for (;;) {
+      const trial = start(limit, options.signal);
+      if (trial === null || !('state' in trial)) return trial;
       options.onInfeasible?.(trial);
     }
-    const last = log.trials.findLast((trial) => trial.userAttrs.fail_reason === 'infeasible');
-    throw new UsageError(
-      `The last ${settings.maxInfeasible} proposals cannot run (${last?.userAttrs.fail_message}); narrow the space`,
-    );
+  }
+
+  /** A whole configuration to enqueue. @param where names the entry of a list */
+  function wholeOf(params: unknown, where: string): Params {
+    if (!isObject(params))
+      throw new UsageError(`${where}Expected parameters to enqueue, got ${show(params)}`);
+    for (const [name, value] of Object.entries(params)) {
+      const distribution = own(space, name);
+      if (!distribution) throw unknownParameter(name, Object.keys(space), 'to enqueue', where);
+      if (!contains(distribution, value))
+        throw new UsageError(
+          `${where}Parameter ${name}: expected a value within ${describeDistribution(distribution)}, got ${show(value)}`,
+        );
+    }
+    return { ...defaults, ...(params as Params) };
+  }
+
+  /** What makes two trials the same configuration. */
+  const keyOf = (params: Params) => formatJson(Object.keys(space).map((name) => own(params, name) ?? null));
+
+  /** How often the study has each configuration. */
+  function configurations(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const trial of log.trials) {
+      if (isRetry(trial)) continue;
+      const { state, systemAttrs, params } = trial;
+      const fixed = { ...(isObject(systemAttrs.fixed_params) && (systemAttrs.fixed_params as Params)) };
+      const key = keyOf({ ...(state === 'waiting' && defaults), ...fixed, ...params });
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return counts;
   }
 
   const study: Study = {
@@ -275,42 +268,33 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     askWithin,
     tell(given, outcome) {
       storage.refresh();
-      const trial = log.trials[typeof given === 'number' ? given : given.number];
+      const number = typeof given === 'number' ? given : given?.number;
+      const trial = log.trials[number];
       if (!trial || trial.state === 'waiting')
-        throw new UsageError(`Expected the number of a trial that was asked for, got ${String(given)}`);
+        throw new UsageError(`Expected the number of a trial that was asked for, got ${show(number)}`);
       storage.transact(() => endEntries(log.id, trial, outcome, Date.now()));
       return trial;
     },
-    enqueue(params, options = {}) {
-      for (const [name, value] of Object.entries(params)) {
-        if (!Object.hasOwn(space, name)) throw unknownParameter(name, Object.keys(space), 'to enqueue');
-        if (!contains(space[name]!, value))
-          throw new UsageError(
-            `Parameter ${name}: expected a value within ${describeDistribution(space[name]!)}, got ${JSON.stringify(value)}`,
-          );
-      }
-      const whole: Params = { ...defaults, ...params };
+    enqueue(given, { skipIfExists = false } = {}) {
+      const list = Array.isArray(given)
+        ? given.map((params, i) => wholeOf(params, `Entry ${i + 1}: `))
+        : [wholeOf(given, '')];
       storage.transact(() => {
-        const isSame = ({ params: own, systemAttrs }: Trial) => {
-          const theirs = { ...(systemAttrs.fixed_params as Params | undefined), ...own };
-          return Object.keys(whole).every((name) => theirs[name] === whole[name]);
+        const there = skipIfExists ? configurations() : new Map<string, number>();
+        const isNew = (params: Params) => {
+          const count = there.get(keyOf(params)) ?? 0;
+          there.set(keyOf(params), count - 1);
+          return count <= 0;
         };
-        return options.skipIfExists && log.trials.some(isSame) ? [] : [waitingEntry(log.id, whole)];
+        return list.filter(isNew).map((params) => waitingEntry(log.id, params));
       });
     },
-    optimize: (objective, options) => optimize(study, objective, options),
-    best() {
-      const sign = direction === 'minimize' ? 1 : -1;
-      let best: Trial | null = null;
-      for (const trial of log.trials)
-        if (trial.state === 'complete' && (best === null || sign * trial.value! < sign * best.value!))
-          best = trial;
-      return best;
-    },
+    optimize: (objective, options) => optimize(study, start, objective, options),
+    best: () => bestTrial(log.trials, direction),
     refresh: () => storage.refresh(),
     reclaim,
     setUserAttr(key, value) {
-      checkAttribute(key, value);
+      checkStudyAttribute(key, value);
       storage.transact(() => [studyAttrEntry('user', log.id, key, value)]);
     },
   };

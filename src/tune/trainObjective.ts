@@ -7,9 +7,8 @@ import { estimateMemory } from '../model/memory.js';
 import type { Budget } from '../train/budget.js';
 import { overrideConfig, resolveConfig, type TrainConfig } from '../train/config.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
-import type { Objective } from './optimize.js';
 import { expandExponents } from './space.js';
-import type { Check } from './starting.js';
+import type { Check, Objective } from './studyTypes.js';
 import { TrialPruned } from './trial.js';
 import type { Params } from './types.js';
 

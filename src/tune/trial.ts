@@ -1,10 +1,10 @@
-// A trial under way, as the objective sees it, and how it ends. Every report is on disk when the call returns.
+// A running trial, as the objective sees it, and how it ends. Every report is on disk when the call returns.
 
 import { UsageError } from '../base/errors.js';
-import { formatJson } from '../base/json.js';
+import { formatJson, parseJson, show } from '../base/json.js';
 import { type Entry, finishEntry, intermediateEntry, isFinished, trialAttrEntry } from './journal/records.js';
-import type { Storage } from './journal/storage.js';
 import { lastStep } from './pruners/steps.js';
+import type { Storage } from './storage/types.js';
 import type { Params, Pruner, StudyView, Trial } from './types.js';
 
 /** Thrown by an objective that `shouldPrune` told to stop. */
@@ -15,25 +15,33 @@ export class TrialPruned extends Error {
   }
 }
 
+/** A value: a number, or an array or typed array of one, as `tensor.data()` gives. Infinite values count, NaN does not. */
+export type ObjectiveValue = number | ArrayLike<number>;
+
 /**
  * How a trial ended: a value, pruned, or failed for a reason (`diverged`, `out_of_memory`, `nan`, `infeasible`,
  * `killed`, `interrupted`, `exception` or the objective's own).
  */
-export type Outcome = number | { state: 'pruned' } | { state: 'fail'; reason: string; message?: string };
+export type Outcome = ObjectiveValue | Ending;
+type Ending =
+  | { state: 'complete'; value: ObjectiveValue }
+  | { state: 'pruned' }
+  | { state: 'fail'; reason?: string; message?: string };
 
 /** A trial that was asked for and not told yet. */
-export type RunningTrial = {
+export type RunningTrial<P extends Params = Params> = {
   readonly number: number;
   readonly id: number;
-  readonly params: Params;
+  readonly params: P;
   /** Aborts when the study is asked to stop; the objective may throw then, or return if it is about to finish. */
   readonly signal: AbortSignal;
   /**
    * Records an intermediate value; the first report of a step counts.
    * @param step an integer >= 0, such as the percentage of the budget used
-   * @throws UsageError for another step, or when the trial is finished
+   * @param value may be NaN
+   * @throws UsageError for another step or value, or when the trial is finished
    */
-  report(step: number, value: number): void;
+  report(step: number, value: ObjectiveValue): void;
   /** Whether the study's pruner would stop the trial now; the objective then throws `TrialPruned`. */
   shouldPrune(): boolean;
   /**
@@ -63,11 +71,11 @@ export function openTrial(
     id,
     params: { ...trial.params },
     signal,
-    report(step, value) {
-      if (!(Number.isInteger(step) && step >= 0))
-        throw new UsageError(`Expected step to be an integer >= 0, got ${step}`);
-      if (typeof value !== 'number')
-        throw new UsageError(`Expected a number to report, got ${String(value)}`);
+    report(step, given) {
+      if (!(Number.isSafeInteger(step) && step >= 0))
+        throw new UsageError(`Expected step to be an integer >= 0, got ${show(step)}`);
+      const value = numberOf(given);
+      if (value === null) throw new UsageError(`Expected a number to report, got ${show(given)}`);
       if (!trial.intermediate.has(step)) record([intermediateEntry(id, step, value)]);
     },
     shouldPrune() {
@@ -86,35 +94,67 @@ export function openTrial(
   };
 }
 
+/** The number meant by what an objective returned; null where it is none. May be NaN. */
+function numberOf(given: unknown): number | null {
+  const isList = Array.isArray(given) || ArrayBuffer.isView(given);
+  const list = isList ? (given as unknown as ArrayLike<unknown>) : [given];
+  return list.length === 1 && typeof list[0] === 'number' ? list[0] : null;
+}
+
 /** @throws UsageError for null or what JSON cannot hold */
 export function checkAttribute(key: string, value: unknown): void {
-  if (value === null || value === undefined)
-    throw new UsageError(`Expected a value for the attribute ${key}, got ${value}; leave it out`);
+  if (typeof key !== 'string')
+    throw new UsageError(`Expected the name of an attribute to be a string, got ${show(key)}`);
+  let read: unknown;
   try {
-    formatJson(value);
+    read = value === undefined ? null : parseJson(formatJson(value));
   } catch (error) {
     throw new UsageError(`Expected attribute ${key} to be JSON: ${(error as Error).message}`);
   }
+  if (read === null)
+    throw new UsageError(`Expected a value for the attribute ${key}, got ${show(value)}; leave it out`);
 }
 
-/** Records that end a trial; none where it is already finished. */
+/** @throws UsageError for an object with another state, or a reason or message that is no string */
+function checkEnding(outcome: Outcome): Ending {
+  if (typeof outcome !== 'object' || outcome === null || !('state' in outcome))
+    return { state: 'complete', value: outcome };
+  const { state, reason, message } = outcome as Record<string, unknown>;
+  const isText = (value: unknown) => value === undefined || typeof value === 'string';
+  if (!['complete', 'pruned', 'fail'].includes(state as string) || !isText(reason) || !isText(message))
+    throw new UsageError(
+      `Expected a value, { state: 'pruned' } or { state: 'fail', reason, message } to tell, got ${show(outcome)}`,
+    );
+  return outcome;
+}
+
+/**
+ * Records that end a trial; none where it is already finished. NaN, and a value that is no number, fail it.
+ * @throws UsageError for an object that is no outcome
+ */
 export function outcomeEntries(trial: Trial, outcome: Outcome, now: number): Entry[] {
+  let ending = checkEnding(outcome);
   if (isFinished(trial.state)) return [];
   const times = { start: trial.start, end: now };
-  if (typeof outcome === 'number' && !Number.isNaN(outcome))
-    return [finishEntry(trial.id, 'complete', outcome, times)];
-  if (typeof outcome === 'object' && outcome?.state === 'pruned') {
+  if (ending.state === 'complete') {
+    const value = numberOf(ending.value);
+    if (value !== null && !Number.isNaN(value)) return [finishEntry(trial.id, 'complete', value, times)];
+    const message = `Expected the objective to return a number, got ${show(ending.value)}`;
+    ending = { state: 'fail', reason: 'nan', message };
+  }
+  if (ending.state === 'pruned') {
     const step = lastStep(trial);
     const last = step === null ? Number.NaN : trial.intermediate.get(step)!;
     return [finishEntry(trial.id, 'pruned', Number.isNaN(last) ? null : last, times)];
   }
-  const failure =
-    typeof outcome === 'object' && outcome !== null
-      ? outcome
-      : { reason: 'nan', message: `Expected the objective to return a number, got ${String(outcome)}` };
-  const note = (key: string, value: unknown) => trialAttrEntry('user', trial.id, key, value);
-  const entries = [note('fail_reason', failure.reason)];
-  if (failure.message) entries.push(note('fail_message', failure.message.slice(0, 2000)));
-  if (trial.start !== null) entries.push(note('cost_seconds', (now - trial.start) / 1000));
-  return [...entries, finishEntry(trial.id, 'fail', null, times)];
+  const notes: [string, unknown][] = [
+    ['fail_reason', ending.reason],
+    ['fail_message', ending.message?.slice(0, 2000)],
+    ['cost_seconds', trial.start === null ? undefined : (now - trial.start) / 1000],
+  ];
+  const entries = notes.filter(([, value]) => value !== undefined && value !== '');
+  return [
+    ...entries.map(([key, value]) => trialAttrEntry('user', trial.id, key, value)),
+    finishEntry(trial.id, 'fail', null, times),
+  ];
 }

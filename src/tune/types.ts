@@ -1,4 +1,4 @@
-// The words that the tuning layer shares: distributions, parameters, trials, samplers and pruners.
+// The types that the tuning layer shares: distributions, parameters, trials, samplers and pruners.
 // They mirror Optuna's so that a study opens in both.
 
 /** A real number in [low, high]; `step` null or > 0; `log` excludes step and needs low > 0. */
@@ -12,7 +12,10 @@ export type FloatDistribution = {
 /** An integer in {low, low + step, ..., high}; `log` needs low >= 1 and step 1. */
 export type IntDistribution = { kind: 'int'; low: number; high: number; log: boolean; step: number };
 /** One of the choices, unordered. */
-export type CategoricalDistribution = { kind: 'categorical'; choices: readonly Choice[] };
+export type CategoricalDistribution<C extends Choice = Choice> = {
+  kind: 'categorical';
+  choices: readonly C[];
+};
 export type Distribution = FloatDistribution | IntDistribution | CategoricalDistribution;
 export type Choice = string | number | boolean | null;
 
@@ -22,20 +25,26 @@ export type Params = Record<string, Choice>;
 /** Distributions by parameter name, in the order of the user's file. */
 export type SearchSpace = Record<string, Distribution>;
 
+/** The values of a space by name: numbers, and for categorical parameters the union of their choices. */
+export type ParamsOf<S extends SearchSpace> = {
+  [K in keyof S]: ValueOf<S[K]>;
+};
+type ValueOf<D extends Distribution> = D extends CategoricalDistribution<infer C> ? C : number;
+
 export type TrialState = 'running' | 'complete' | 'pruned' | 'fail' | 'waiting';
 export type Direction = 'minimize' | 'maximize';
 export type Attributes = Record<string, unknown>;
 
 /** A trial as the study log holds it. Never mutated by its readers. */
-export interface Trial {
+export interface Trial<P extends Params = Params> {
   /** Counts within the study from 0. */
   readonly number: number;
   /** Counts within the log file from 0. */
   readonly id: number;
   state: TrialState;
-  /** Objective value of a complete trial (and the last intermediate value of a pruned one); else null. */
+  /** Objective value of a complete trial, which may be infinite; last intermediate value of a pruned one; else null. */
   value: number | null;
-  params: Params;
+  params: P;
   distributions: SearchSpace;
   /** Step -> value, as reported while running; may hold NaN and infinities. */
   intermediate: Map<number, number>;
@@ -48,7 +57,7 @@ export interface Trial {
 
 /** What a sampler or pruner may look at. */
 export interface StudyView {
-  /** Absent where a view is made by hand; hyperband deals its brackets by it. */
+  /** Absent where a view is made by hand; hyperband assigns trials to brackets by it. */
   readonly name?: string;
   readonly direction: Direction;
   readonly space: SearchSpace;

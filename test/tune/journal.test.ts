@@ -5,10 +5,12 @@ import {
   chmodSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -19,16 +21,13 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { describeStudies } from '../../experiments/optuna-interop/describe.js';
 import { ourGoldenLines } from '../../experiments/optuna-interop/ourGolden.js';
-import { EnvironmentError } from '../../src/base/errors.js';
+import { EnvironmentError, UsageError } from '../../src/base/errors.js';
 import { formatJson, parseJson } from '../../src/base/json.js';
 import { randomStream } from '../../src/base/random.js';
+import { distributionFromJson } from '../../src/tune/journal/decode.js';
+import { longestLine } from '../../src/tune/journal/file.js';
 import { decodeHolder, encodeHolder, withLock } from '../../src/tune/journal/lock.js';
-import {
-  distributionFromJson,
-  formatDate,
-  parseDate,
-  studyAttrEntry,
-} from '../../src/tune/journal/records.js';
+import { formatDate, parseDate, studyAttrEntry } from '../../src/tune/journal/records.js';
 import { createReplay } from '../../src/tune/journal/replay.js';
 import { journalStorage, readJournal } from '../../src/tune/journal/storage.js';
 import { identify } from '../../src/tune/journal/worker.js';
@@ -240,6 +239,14 @@ describe('what records mean', () => {
       kind: 'categorical',
       choices: ['a', NaN],
     });
+    // Python may hold lists as choices; they are told by their text.
+    expect(read('CategoricalDistribution', { choices: [[64, 64], { toString: 1 }] })).toEqual({
+      kind: 'categorical',
+      choices: ['[64,64]', '{"toString":1}'],
+    });
+    for (const name of ['toString', 'constructor', '__proto__'])
+      expect(() => read(name, {})).toThrow(`unknown distribution "${name}"`);
+    expect(() => distributionFromJson('{"type":"int","low":1,"high":1e999}')).toThrow('got Infinity');
     expect(() => read('NormalDistribution', {})).toThrow('unknown distribution "NormalDistribution"');
   });
 
@@ -263,7 +270,7 @@ describe('bad files', () => {
     [
       'a state without values',
       { op_code: 6, trial_id: 0, state: 3, ...done },
-      /expected values to be an array or null/,
+      /expected values to be an array of numbers or null/,
     ],
     ['an end without its date', { op_code: 6, trial_id: 0, state: 1, values: [1] }, /datetime_complete/],
     [
@@ -279,7 +286,37 @@ describe('bad files', () => {
     ['a trial without its start', { op_code: 4, study_id: 0 }, /expected datetime_start/],
     ['a blank line', '', /in a blank line/],
     ['a torn line', '{"op_code":4,"wor', /JSON/],
-    ['an array', '[1]', /expected an object, got \[1\]/],
+    ['an array', '[1]', /expected a record to be an object, got \[1\]/],
+    [
+      'a value that is text',
+      { op_code: 6, trial_id: 0, state: 1, values: ['1'], ...done },
+      /array of numbers/,
+    ],
+    [
+      'a value in a list',
+      { op_code: 6, trial_id: 0, state: 2, values: [[null]], ...done },
+      /got \[\[null\]\]/,
+    ],
+    ['a value of another type', { ...trial, state: 1, value: {} }, /expected value to be a number, got {}/],
+    ['a step that is none', { ...trial, intermediate_values: { x: 1 } }, /expected a step to be an integer/],
+    ['attributes in a list', { ...trial, user_attrs: [1] }, /expected user_attrs to be an object, got \[1\]/],
+    ['a parameter without distribution', { ...trial, params: { x: 1 } }, /expected a distribution to be/],
+    [
+      'a direction that is none',
+      { ...create, study_name: 'u', directions: ['up'] },
+      /direction to be 0, 1 or 2/,
+    ],
+    [
+      'a choice that is not there',
+      {
+        op_code: 5,
+        trial_id: 0,
+        param_name: 'p',
+        param_value_internal: 2,
+        distribution: '{"name":"CategoricalDistribution","attributes":{"choices":["a","b"]}}',
+      },
+      /the index of one of 2 choices, got 2/,
+    ],
     [
       'a bad distribution',
       {
@@ -348,6 +385,61 @@ describe('bad files', () => {
     } finally {
       chmodSync(folder, 0o700);
     }
+  });
+
+  test('half a gigabyte of zeros at the end, as a power cut leaves them, is a torn line', () => {
+    const path = journal([create]);
+    truncateSync(path, 2 ** 29); // sparse: takes no space
+    const storage = journalStorage(path);
+    storage.transact(() => [studyAttrEntry('user', 0, 'after', 1)]);
+    expect(statSync(path).size).toBeLessThan(1000);
+    expect(readJournal(path)[0]!.userAttrs).toEqual({ after: 1 });
+  });
+
+  test('a line longer than a string can be is an error that names it, and is never written', () => {
+    const path = journal([create]);
+    truncateSync(path, 2 ** 29 + 100);
+    appendFileSync(path, '\n');
+    expect(messageFrom(() => readJournal(path))).toMatch(/:2: the line is 5368\d+ bytes long/);
+    const long = journal([create]);
+    const entry = studyAttrEntry('user', 0, 'long', 'x'.repeat(longestLine / 3));
+    expect(() => journalStorage(long).transact(() => [entry])).toThrow(
+      /the record is 894\d+ characters long/,
+    );
+    expect(readJournal(long)).toHaveLength(1);
+  });
+
+  test('bytes that are no UTF-8 are damage, not text', () => {
+    const path = journal([create]);
+    const line = formatJson({ worker_id: 'w', op_code: 2, study_id: 0, user_attr: { a: 'b\xe9' } });
+    appendFileSync(path, Buffer.from(`${line}\n`, 'latin1'));
+    expect(messageFrom(() => readJournal(path))).toContain(`${path}:2: invalid UTF-8 in `);
+  });
+
+  test('nesting that overflows the stack of whoever walks it is refused by reader and writer', () => {
+    const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const line = (levels: number) =>
+      `{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"a":${deep(levels)}}}`;
+    expect(readJournal(journal([create, line(800)]))).toHaveLength(1);
+    expect(messageFrom(() => readJournal(journal([create, line(1e6)])))).toMatch(/:2: JSON nested deeper/);
+    const storage = journalStorage(journal([create]));
+    expect(() => storage.transact(() => [studyAttrEntry('user', 0, 'a', JSON.parse(deep(2000)))])).toThrow(
+      UsageError,
+    );
+  });
+
+  test('names that every object inherits are ordinary names', () => {
+    const names = ['constructor', 'toString', '__proto__', 'hasOwnProperty'];
+    const lines = names.flatMap((name) => [
+      `{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"${name}":"s"}}`,
+      `{"op_code":8,"worker_id":"w","trial_id":0,"user_attr":{"${name}":{"fail_reason":"t"}}}`,
+      `{"op_code":5,"worker_id":"w","trial_id":0,"param_name":"${name}","param_value_internal":2,"distribution":"{\\"type\\":\\"int\\",\\"low\\":1,\\"high\\":3}"}`,
+    ]);
+    const study = readJournal(journal([create, trial, ...lines]))[0]!;
+    for (const at of [study.userAttrs, study.trials[0]!.userAttrs, study.trials[0]!.params])
+      expect(Object.keys(at)).toEqual(names);
+    expect(Object.values(study.trials[0]!.params)).toEqual([2, 2, 2, 2]);
+    expect(({} as Record<string, unknown>).fail_reason).toBeUndefined();
   });
 
   test('a log that is cut or removed while in use is noticed', () => {
@@ -419,6 +511,9 @@ describe('reading', () => {
 });
 
 describe('lock', () => {
+  /** The target of this process's own lock. */
+  const heldBy = (path: string) => withLock(path, () => readlinkSync(`${path}.lock`));
+
   test('the holder is written in a path that leads to the log', () => {
     const path = journal([create]);
     const random = randomStream(3, 'lock');
@@ -463,6 +558,65 @@ describe('lock', () => {
       symlinkSync(encodeHolder(path, { ...holder, start: (holder.start + 1) % 2 ** 15 }), `${path}.lock`);
     });
     expect(withLock(path, () => 'mine', 3_600_000)).toBe('mine');
+  });
+
+  test('that replaced a dead one between the judgement and its removal is put back', async () => {
+    const path = journal([create]);
+    const live = heldBy(path);
+    const dead = encodeHolder(path, { ...decodeHolder(live)!, pid: 2 ** 22 - 1 });
+    symlinkSync(dead, `${path}.lock`);
+    // The waiter is preempted before its rename: meanwhile this process (alive) takes the dead one's lock over.
+    const script = `
+      import fs from 'node:fs';
+      import { syncBuiltinESMExports } from 'node:module';
+      const [path, live] = process.argv.slice(1);
+      const lock = path + '.lock';
+      const { renameSync, symlinkSync } = fs;
+      let attempts = -1;
+      fs.renameSync = (from, to) => {
+        if (attempts < 0) {
+          const { ino } = fs.lstatSync(lock);
+          for (let i = 0; i < 50; i++) { // with the same inode where the file system reuses it
+            fs.unlinkSync(lock);
+            symlinkSync(live, lock);
+            if (fs.lstatSync(lock).ino === ino) break;
+          }
+          attempts = 0;
+        }
+        renameSync(from, to);
+      };
+      fs.symlinkSync = (target, at) => {
+        if (attempts >= 0 && ++attempts === 3) {
+          console.log(fs.readlinkSync(lock) === live ? 'live lock kept' : 'live lock lost');
+          fs.unlinkSync(lock);
+        }
+        symlinkSync(target, at);
+      };
+      syncBuiltinESMExports();
+      const { withLock } = await import(${JSON.stringify(new URL('build/src/tune/journal/lock.js', root).href)});
+      console.log(withLock(path, () => attempts >= 3 ? 'waited' : 'did not wait'));`;
+    const args = ['--input-type=module', '-e', script, path, live];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let printed = '';
+    child.stdout.on('data', (data) => (printed += data));
+    await once(child, 'close');
+    expect(printed.trim().split('\n')).toEqual(['live lock kept', 'waited']);
+    expect(readdirSync(dirname(path))).toEqual(['journal.log']);
+  });
+
+  test('taken away while held makes the holder start again, and complete lines of others are never cut', () => {
+    const path = journal([create]);
+    const storage = journalStorage(path);
+    let calls = 0;
+    const line = (key: string) => `${formatJson({ worker_id: 'w', ...studyAttrEntry('user', 0, key, 1) })}\n`;
+    storage.transact(() => {
+      calls++;
+      if (calls === 1) rmSync(`${path}.lock`);
+      if (calls === 2) appendFileSync(path, line('other')); // by whoever believes to hold the lock
+      return [studyAttrEntry('user', 0, `call ${calls}`, 1)];
+    });
+    expect(calls).toBe(3);
+    expect(Object.keys(readJournal(path)[0]!.userAttrs)).toEqual(['other', 'call 3']);
   });
 
   test("of an unknown holder that shows no life is taken over after a while, Optuna's or a plain file", () => {

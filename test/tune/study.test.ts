@@ -7,7 +7,8 @@ import { categorical, contains, float, int } from '../../src/tune/distributions.
 import { createTrialEntry, studyAttrEntry } from '../../src/tune/journal/records.js';
 import { journalStorage, readJournal } from '../../src/tune/journal/storage.js';
 import { identify } from '../../src/tune/journal/worker.js';
-import { createStudy, loadStudy, type Study, type StudyOptions } from '../../src/tune/study.js';
+import { createStudy, loadStudy } from '../../src/tune/study.js';
+import type { Study, StudyOptions } from '../../src/tune/studyTypes.js';
 import { type RunningTrial, TrialPruned } from '../../src/tune/trial.js';
 import type { Params, Sampler, SearchSpace } from '../../src/tune/types.js';
 import { defaults, space, uniform, value } from './problem.js';
@@ -63,7 +64,7 @@ describe('ask and tell', () => {
       [0, Number.NaN],
     ]);
     expect(() => trial.report(0.5, 1)).toThrow('Expected step to be an integer >= 0, got 0.5');
-    expect(() => trial.report(1, '2' as unknown as number)).toThrow('Expected a number to report, got 2');
+    expect(() => trial.report(1, '2' as unknown as number)).toThrow('Expected a number to report, got "2"');
     study.tell(trial, 1);
     expect(() => trial.report(20, 1)).toThrow('Trial 0 is already finished (complete)');
   });
@@ -87,6 +88,78 @@ describe('ask and tell', () => {
     study.enqueue({ depth: 6 });
     expect(() => study.tell(1, 1)).toThrow('Expected the number of a trial that was asked for, got 1');
     expect(() => study.tell(9, 1)).toThrow(UsageError);
+  });
+
+  test('a failure may be told without a reason; what is no outcome is refused and leaves the trial running', () => {
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path }));
+    const [first, second] = [study.ask(), study.ask()];
+    expect(study.tell(first, { state: 'fail' })).toMatchObject({ state: 'fail', value: null });
+    for (const outcome of [{ state: 'done' }, { state: 'fail', reason: 5 }, { state: 'fail', message: {} }])
+      expect(() => study.tell(second, outcome as never)).toThrow(
+        /^Expected a value, \{ state: 'pruned' \} or/,
+      );
+    expect(study.trials[1]!.state).toBe('running');
+    expect(study.tell(second, { state: 'complete', value: [2] })).toMatchObject({ value: 2 });
+    expect(readJournal(path)[0]!.trials.map((t) => t.state)).toEqual(['fail', 'complete']);
+  });
+
+  test('what a reader would refuse is never written, whatever the record', () => {
+    const path = fresh('journal.log');
+    const bad = <T>(value: unknown) => value as T;
+    const study = createStudy(options({ storage: path }));
+    const trial = study.ask();
+    const before = readFileSync(path, 'utf8');
+    const attempts = [
+      () => createStudy(options({ storage: path, name: bad(5) })),
+      () => createStudy(options({ storage: path, name: '' })),
+      () => createStudy(options({ storage: path, name: 'new', seed: bad({}) })),
+      () => createStudy(options({ storage: path, name: 'new', seed: Number.NaN })),
+      () => createStudy(options({ storage: path, name: 'new', objective: { a: 1n } })),
+      () => createStudy(options({ storage: path, name: 'new', objective: bad(null) })),
+      () =>
+        createStudy(options({ storage: path, name: 'new', metricName: bad({ toJSON: () => undefined }) })),
+      () => createStudy(options({ storage: path, name: 'new', userAttrs: { space: 'mine' } })),
+      () =>
+        createStudy(options({ storage: path, name: 'new', sampler: { ...uniform, name: bad(undefined) } })),
+      () => study.setUserAttr('seed', 4),
+      () => study.setUserAttr('date', new Date(Number.NaN)), // JSON's null
+      () => study.setUserAttr(bad(undefined), 1),
+      () => trial.setUserAttr('f', () => 1),
+      () => trial.setUserAttr('u', { toJSON: () => undefined }),
+      () => trial.report(bad('1'), 1),
+      () => trial.report(2 ** 60, 1),
+      () => trial.report(1, bad({ loss: 1 })),
+    ];
+    for (const attempt of attempts) expect(attempt).toThrow(UsageError);
+    expect(readFileSync(path, 'utf8')).toBe(before);
+    trial.report(1, Float32Array.of(3));
+    trial.setUserAttr('loss', Float32Array.of(0.5, Number.NaN));
+    expect(readJournal(path)[0]!.trials[0]).toMatchObject({ userAttrs: { loss: [0.5, Number.NaN] } });
+  });
+
+  test('attributes of samplers and pruners are checked before they are written too', () => {
+    const path = fresh('journal.log');
+    const sampler: Sampler = { name: 's', ask: () => ({ params: defaults, systemAttrs: { f: 1n } }) };
+    const pruner = {
+      name: 'p',
+      shouldPrune: (_: unknown, __: unknown, set: (key: string, value: unknown) => void) => {
+        set('f', () => 1);
+        return false;
+      },
+    };
+    const study = createStudy(options({ storage: path, sampler, pruner }));
+    const trial = study.ask();
+    expect(() => trial.shouldPrune()).toThrow('Cannot record this in a study: JSON cannot hold a function');
+    expect(() => study.ask()).toThrow('Cannot record this in a study');
+    expect(readJournal(path)[0]!.trials).toHaveLength(1);
+  });
+
+  test('a study deleted by another program is an error of its own', () => {
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path }));
+    journalStorage(path).transact(() => [{ op_code: 1, study_id: 0 }]);
+    expect(() => study.ask()).toThrow(`Study study was deleted from ${path} while in use`);
   });
 
   test('a sampler that leaves the space is an error, not a trial', () => {
@@ -120,6 +193,29 @@ describe('the queue', () => {
     expect(study.trials).toHaveLength(2);
     study.enqueue({ depth: 12 });
     expect(study.trials).toHaveLength(3);
+  });
+
+  test('takes a list whole or not at all, naming the entry that is wrong', () => {
+    const study = createStudy(options());
+    expect(() => study.enqueue([{ depth: 4 }, { depth: 3 }])).toThrow(
+      'Entry 2: Parameter depth: expected a value within int 2 .. 12 step 2, got 3',
+    );
+    expect(() => study.enqueue([{}, { dept: 4 }])).toThrow('Entry 2: Unknown parameter dept to enqueue');
+    expect(() => study.enqueue([5 as never])).toThrow('Entry 1: Expected parameters to enqueue, got 5');
+    expect(study.trials).toHaveLength(1);
+    study.enqueue([{ depth: 4 }, { depth: 6 }]);
+    expect(study.trials).toHaveLength(3);
+  });
+
+  test('adds of a list only what the study does not have, twice where the list has it twice', () => {
+    const path = fresh('journal.log');
+    const list = [{ depth: 8 }, { depth: 6 }, { depth: 8 }];
+    for (const kept of [1, 3]) {
+      const study = createStudy(options({ storage: path }));
+      study.enqueue(list.slice(0, kept), { skipIfExists: true });
+      study.enqueue(list.slice(0, kept), { skipIfExists: true });
+      expect(study.trials).toHaveLength(1 + kept);
+    }
   });
 
   test('refuses unknown parameters and values outside their range', () => {
@@ -180,13 +276,33 @@ describe('what cannot run', () => {
   });
 
   test('ends the study when nothing else is proposed', async () => {
-    const study = createStudy(
-      options({ check: () => ({ reason: 'memory', detail: 'none' }), maxInfeasible: 7 }),
-    );
+    const onlyDefaults: Sampler = { name: 'only defaults', ask: () => ({ params: defaults }) };
+    const refuseDefaults = ({ x }: Params) => (x === 1 ? { reason: 'memory', detail: 'none' } : null);
+    const study = createStudy(options({ check: refuseDefaults, maxInfeasible: 7, sampler: onlyDefaults }));
     await expect(study.optimize(objective, { trials: 3 })).rejects.toThrow(
       'The last 7 proposals cannot run (memory: none); narrow the space',
     );
     expect(study.trials).toHaveLength(7);
+  });
+
+  test('a space in which nothing can run is an error at the first trial', async () => {
+    const study = createStudy(options({ check: () => ({ reason: 'memory', detail: 'needs 2 GiB of 1' }) }));
+    await expect(study.optimize(objective, { trials: 3 })).rejects.toThrow(
+      'No configuration of this space can run: the smallest and 1,000 random ones are refused, as memory: needs 2 GiB of 1',
+    );
+    expect(study.trials.map((trial) => trial.userAttrs.fail_reason)).toEqual(['infeasible']);
+  });
+
+  test('between refusals a signal is heard', async () => {
+    const abort = new AbortController();
+    const result = await createStudy(
+      options({ check: ({ x }) => (x === -5 ? null : { reason: 'sizes', detail: 'odd' }) }),
+    ).optimize(objective, {
+      signal: abort.signal,
+      onTrial: () => setImmediate(() => abort.abort()), // as a handler of SIGTERM would
+    });
+    expect(result).toMatchObject({ stopped: 'signal', trials: 0 });
+    expect(result.infeasible).toBeLessThan(4);
   });
 });
 
@@ -217,7 +333,10 @@ describe('optimize', () => {
       () => null as unknown as number,
       () => -Infinity,
     ];
-    const result = await study.optimize((trial) => endings[trial.number]!(trial), { trials: endings.length });
+    const result = await study.optimize((trial) => endings[trial.number]!(trial), {
+      trials: endings.length,
+      catch: true,
+    });
     expect(result).toMatchObject({ trials: 10, infeasible: 0, stopped: 'trials' });
     expect(
       study.trials.map((t) => [t.state, t.value, t.userAttrs.fail_reason, t.userAttrs.fail_message]),
@@ -236,13 +355,50 @@ describe('optimize', () => {
     expect(study.trials[4]!.userAttrs.cost_seconds).toBeGreaterThanOrEqual(0);
   });
 
-  test('an error is thrown on where that is asked for, and recorded first', async () => {
+  test('an error that is no outcome of the trial is recorded and thrown on', async () => {
     const study = createStudy(options());
     const fails = () => {
-      throw new Error('boom');
+      throw new RangeError('boom');
     };
-    await expect(study.optimize(fails, { trials: 3, catchErrors: false })).rejects.toThrow('boom');
-    expect(study.trials.map((trial) => trial.state)).toEqual(['fail']);
+    await expect(study.optimize(fails, { trials: 3 })).rejects.toThrow('boom');
+    expect(study.trials.map((t) => [t.state, t.userAttrs.fail_reason])).toEqual([['fail', 'exception']]);
+    await expect(study.optimize(fails, { trials: 3, catch: [TypeError] })).rejects.toThrow('boom');
+    expect(await study.optimize(fails, { trials: 4, catch: [TypeError, RangeError] })).toMatchObject({
+      trials: 2,
+    });
+    expect(await study.optimize(fails, { trials: 6, catch: true })).toMatchObject({ trials: 2 });
+  });
+
+  test('a number may come in an array or typed array of one; what is no number fails its trial with the reason', async () => {
+    const returned: unknown[] = [
+      Float32Array.of(0.5),
+      [0.25],
+      new Float64Array([-Infinity]),
+      { loss: 0.5 },
+      [1, 2],
+      [],
+      [[1]],
+      '1',
+      1n,
+      BigInt64Array.of(1n),
+      Float32Array.of(Number.NaN),
+      true,
+      () => 1,
+    ];
+    const path = fresh('journal.log');
+    const study = createStudy(options({ storage: path }));
+    await study.optimize(({ number }) => returned[number] as number, { trials: returned.length });
+    expect(study.trials.slice(0, 3).map((t) => [t.state, t.value])).toEqual([
+      ['complete', 0.5],
+      ['complete', 0.25],
+      ['complete', -Infinity],
+    ]);
+    for (const trial of study.trials.slice(3)) {
+      expect([trial.state, trial.value, trial.userAttrs.fail_reason]).toEqual(['fail', null, 'nan']);
+      expect(trial.userAttrs.fail_message).toMatch(/^Expected the objective to return a number, got ./);
+    }
+    expect(study.trials[3]!.userAttrs.fail_message).toContain('{"loss":0.5}');
+    expect(createStudy(options({ storage: path })).trials).toHaveLength(returned.length);
   });
 
   test('the limit is for the study: the same call resumes, and a finished study starts nothing', async () => {

@@ -1,6 +1,7 @@
 // Lines of a journal on disk: incremental reading from the last offset, durable appends under the lock, and
 // the repair of a torn last line. What the lines mean is left to replay.ts.
 
+import { isUtf8 } from 'node:buffer';
 import {
   closeSync,
   constants,
@@ -20,6 +21,9 @@ import { withLock } from './lock.js';
 
 const newline = 0x0a;
 const chunkBytes = 16 * 2 ** 20;
+const scanBytes = 2 ** 16;
+/** Bytes of the longest line that is read or written; a JavaScript string holds twice as much. */
+export const longestLine = 2 ** 28;
 
 /** A journal file, read up to some line. */
 export type JournalFile = {
@@ -31,13 +35,14 @@ export type JournalFile = {
    */
   readNew(apply: (record: unknown) => void): void;
   /** Runs `work` under the log's lock, which other processes and Optuna respect. */
-  locked<T>(work: () => T): T;
+  locked<T>(work: (isHeld: () => boolean) => T): T;
   /**
    * Appends lines with one write and one fsync. Call it under the lock, after `readNew`.
    * @param lines without their newlines
+   * @returns false, and appends nothing, where another process has written since `readNew`
    * @throws EnvironmentError where the disk is full (nothing is then left behind) or the file not writable
    */
-  append(lines: string[]): void;
+  append(lines: string[]): boolean;
 };
 
 /** Creates an empty journal and its folder where there is none. */
@@ -58,7 +63,8 @@ export function createJournalFile(path: string): void {
 export function openJournalFile(givenPath: string): JournalFile {
   const path = resolve(givenPath); // Optuna follows the lock's target from its own working folder
   if (!existsSync(path)) throw new UsageError(`No study log at ${path}; check the path`);
-  let offset = 0;
+  let offset = 0; // where the next line starts
+  let scanned = 0; // there is no newline between offset and here
   let line = 0;
 
   function withFile<T>(use: 'read' | 'append', work: (fd: number) => T): T {
@@ -81,18 +87,21 @@ export function openJournalFile(givenPath: string): JournalFile {
     }
   }
 
-  function applyLine(text: string, apply: (record: unknown) => void): void {
+  function applyLine(bytes: Buffer, apply: (record: unknown) => void): void {
     line++;
+    const text = bytes.toString('utf8');
     try {
+      if (!isUtf8(bytes)) throw new Error('invalid UTF-8');
       apply(parseJson(text));
     } catch (error) {
       if (line === 1 && !text.startsWith('{"op_code"')) throw foreign(text);
-      const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
-      throw new EnvironmentError(
-        `${path}:${line}: ${messageOf(error)} in ${shown === '' ? 'a blank line' : shown}; ` +
-          'restore the log or remove this line',
-      );
+      const shown = (text.length > 80 ? `${text.slice(0, 80)}...` : text).replace(/\p{Cc}/gu, '\u2423');
+      throw damaged(line, `${messageOf(error)} in ${shown === '' ? 'a blank line' : shown}`);
     }
+  }
+
+  function damaged(at: number, reason: string): EnvironmentError {
+    return new EnvironmentError(`${path}:${at}: ${reason}; restore the log or remove this line`);
   }
 
   function foreign(text: string): EnvironmentError {
@@ -106,56 +115,76 @@ export function openJournalFile(givenPath: string): JournalFile {
     withFile('read', (fd) => {
       const { size } = fstatSync(fd);
       if (size < offset) throw new EnvironmentError(`${path} was cut or replaced while in use; start again`);
-      let length = chunkBytes;
-      while (offset < size) {
-        const buffer = Buffer.allocUnsafe(Math.min(length, size - offset));
-        const got = readSync(fd, buffer, 0, buffer.length, offset);
-        const end = buffer.subarray(0, got).lastIndexOf(newline) + 1;
-        if (end === 0) {
-          if (offset + got >= size || got === 0) break; // a torn line, or one still being written
-          length *= 2; // a line longer than the chunk
-          continue;
+      scanned = Math.min(scanned, size); // a torn line may have been cut
+      for (let end = endOfLine(fd, size); end !== null; end = endOfLine(fd, size)) {
+        if (end - offset > longestLine)
+          throw damaged(
+            line + 1,
+            `the line is ${end - offset} bytes long, the longest read is ${longestLine}`,
+          );
+        const buffer = Buffer.allocUnsafe(Math.max(end - offset, Math.min(chunkBytes, size - offset)));
+        const bytes = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, offset));
+        if (!bytes.includes(newline)) return; // the file is being cut
+        for (let from = 0, to = 0; (to = bytes.indexOf(newline, from)) >= 0; from = to + 1) {
+          applyLine(bytes.subarray(from, to), apply);
+          scanned = offset += to + 1 - from;
         }
-        const text = buffer.toString('utf8', 0, end);
-        for (let from = 0; from < text.length; ) {
-          const to = text.indexOf('\n', from);
-          applyLine(text.slice(from, to), apply);
-          from = to + 1;
-        }
-        offset += end;
       }
     });
   }
 
-  /** Cuts what follows the last newline: a record that was never acknowledged. */
-  function repair(fd: number): number {
+  /** Where the line at `offset` ends, its newline included; null for a torn line, or one still being written. */
+  function endOfLine(fd: number, size: number): number | null {
+    let buffer = Buffer.allocUnsafe(Math.max(0, Math.min(scanBytes, size - scanned)));
+    for (; scanned < size; buffer = Buffer.allocUnsafe(Math.min(chunkBytes, size - scanned))) {
+      const got = readSync(fd, buffer, 0, buffer.length, scanned);
+      const at = buffer.subarray(0, got).indexOf(newline);
+      if (at >= 0) return scanned + at + 1;
+      if (got === 0) break;
+      scanned += got;
+    }
+    return null;
+  }
+
+  /** Cuts what follows the last newline, a record that was never acknowledged; false where there are newer lines. */
+  function repair(fd: number): boolean {
     const { size } = fstatSync(fd);
-    if (size === offset) return size;
-    const tail = Buffer.alloc(Math.min(size - offset, 4096));
-    readSync(fd, tail, 0, tail.length, offset);
+    if (size === offset) return true;
+    if (endOfLine(fd, size) !== null) return false;
     if (offset === 0) {
       // Nothing but this fragment: only cut what we or Optuna may have begun to write.
-      const text = tail.toString('utf8');
+      const head = Buffer.alloc(Math.min(size, 4096));
+      readSync(fd, head, 0, head.length, 0);
+      const text = head.toString('utf8');
       const start = '{"op_code":';
       const torn = text.startsWith(start) || start.startsWith(text) || /^\0+$/.test(text);
       if (!torn) throw foreign(text);
     }
-    ftruncateSync(fd, offset);
-    return offset;
+    ftruncateSync(fd, (scanned = offset));
+    return true;
   }
 
-  function append(lines: string[]): void {
+  function append(lines: string[]): boolean {
     const bytes = Buffer.from(lines.map((text) => `${text}\n`).join(''));
-    withFile('append', (fd) => {
-      const end = repair(fd);
+    return withFile('append', (fd) => {
+      if (!repair(fd)) return false;
       try {
         for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
         fsyncSync(fd);
       } catch (error) {
-        ftruncateSync(fd, end);
+        undo(fd, bytes);
         throw describeWriteError(path, error);
       }
+      return true;
     });
+  }
+
+  /** Takes back an append that failed part-way, unless there is more in its place than we wrote. */
+  function undo(fd: number, bytes: Buffer): void {
+    const written = Buffer.alloc(Math.max(0, fstatSync(fd).size - offset));
+    if (written.length > bytes.length) return;
+    readSync(fd, written, 0, written.length, offset);
+    if (written.equals(bytes.subarray(0, written.length))) ftruncateSync(fd, offset);
   }
 
   return { path, readNew, locked: (work) => withLock(path, work), append };

@@ -5,6 +5,11 @@
 // Added to that protocol: a lock whose holder died on this machine is taken over at once. The holder is
 // written into the link's target, which must stay a path to the log (Optuna reads the time through it), as
 // redundant "." segments: /studies/a/././/./journal.log.
+//
+// Taking a lock away. Between the decision that a holder is dead and the rename, another process may have taken over
+// and hold the lock. So what was renamed is compared with what was judged, by holder, inode and the link's own
+// modification time (inodes alone are reused), and put back where it is another one. Should a third process get in
+// before it is back, the holder finds that it no longer holds the lock (`isHeld`) before it writes, and starts again.
 
 import {
   closeSync,
@@ -46,7 +51,7 @@ export function encodeHolder(path: string, holder: Holder): string {
   return `${path.slice(0, cut)}/${segments.join('/')}${path.slice(cut)}`;
 }
 
-/** The holder in a link's target; null for Optuna's own locks. */
+/** The holder in a link's target; null for locks of Optuna's. */
 export function decodeHolder(target: string): Holder | null {
   const segments = target.slice(0, target.lastIndexOf('/')).split('/').slice(-total);
   if (segments.length < total || segments.some((segment) => segment !== '' && segment !== '.')) return null;
@@ -73,40 +78,56 @@ function ifPresent<T>(get: () => T): T | undefined {
   }
 }
 
+/** A lock as it is found: its target (empty for a plain file), and what tells it from all others. */
+type Sight = { target: string; identity: string };
+
+function look(lock: string): Sight | undefined {
+  return ifPresent(() => {
+    const link = lstatSync(lock, { bigint: true });
+    const target = link.isSymbolicLink() ? readlinkSync(lock) : '';
+    return { target, identity: `${target}|${link.ino}|${link.mtimeNs}` };
+  });
+}
+
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Runs `work` while holding the lock of `path`; waits for other holders without yielding to the event loop.
  * @param path absolute path of the log
+ * @param work is told whether the lock is still held, to ask before it writes
  * @param staleAfterMs when to take over a lock whose holder is unknown and has shown no life
  * @throws EnvironmentError where the folder is not writable
  */
-export function withLock<T>(path: string, work: () => T, staleAfterMs = 30_000): T {
+export function withLock<T>(path: string, work: (isHeld: () => boolean) => T, staleAfterMs = 30_000): T {
   const lock = `${path}.lock`;
-  const target = encodeHolder(path, ownIdentity());
-  acquire(lock, target, staleAfterMs);
+  const identity = acquire(lock, encodeHolder(path, ownIdentity()), staleAfterMs);
   try {
-    return work();
+    return work(() => look(lock)?.identity === identity);
   } finally {
-    release(lock, target);
+    remove(lock, identity);
   }
 }
 
-function acquire(lock: string, target: string, staleAfterMs: number): void {
+/** @returns the identity of our lock */
+function acquire(lock: string, target: string, staleAfterMs: number): string {
   let pause = 1;
   let seen = '';
   let since = performance.now();
-  while (!tryAcquire(lock, target)) {
-    const link = ifPresent(() => lstatSync(lock));
-    const holder = link?.isSymbolicLink() ? ifPresent(() => readlinkSync(lock)) : '';
-    if (link === undefined || holder === undefined) continue;
-    const throughLink = ifPresent(() => statSync(lock)) ?? link;
-    const sight = `${link.ino}/${throughLink.mtimeMs}/${throughLink.size}`;
-    if (sight !== seen) {
-      seen = sight;
+  while (true) {
+    if (tryAcquire(lock, target)) {
+      const own = look(lock);
+      if (own?.target === target || own?.target === '') return own.identity;
+      continue; // taken away at once
+    }
+    const sight = look(lock);
+    if (sight === undefined) continue;
+    const throughLink = ifPresent(() => statSync(lock));
+    const life = `${sight.identity}/${throughLink?.mtimeMs}/${throughLink?.size}`;
+    if (life !== seen) {
+      seen = life;
       since = performance.now();
     }
-    if (isDead(holder) || performance.now() - since > staleAfterMs) takeAway(lock, link.ino);
+    if (isDead(sight.target) || performance.now() - since > staleAfterMs) remove(lock, sight.identity);
     else Atomics.wait(sleeper, 0, 0, pause * (0.5 + Math.random() / 2)); // jitter is not part of any result
     pause = Math.min(2 * pause, longestPauseMs);
   }
@@ -130,27 +151,18 @@ function tryAcquire(lock: string, target: string): boolean {
   }
 }
 
-function release(lock: string, target: string): void {
-  const holder = ifPresent(() => (lstatSync(lock).isSymbolicLink() ? readlinkSync(lock) : target));
-  if (holder !== target) return; // taken away from us as stale
+/** Removes the lock with this identity; any other stays, or is put back. */
+function remove(lock: string, identity: string): void {
+  if (look(lock)?.identity !== identity) return;
   const aside = temporaryName(lock);
   ifPresent(() => renameSync(lock, aside));
-  ifPresent(() => unlinkSync(aside));
-}
-
-/** Removes a dead holder's lock, and puts it back if another process had replaced it in between. */
-function takeAway(lock: string, ino: number): void {
-  if (ifPresent(() => lstatSync(lock).ino) !== ino) return;
-  const aside = temporaryName(lock);
-  ifPresent(() => renameSync(lock, aside));
-  const taken = ifPresent(() => lstatSync(aside));
-  if (taken === undefined) return; // released meanwhile
-  if (taken.ino !== ino) {
+  const taken = look(aside);
+  if (taken === undefined) return; // gone meanwhile
+  if (taken.identity !== identity)
     try {
       linkSync(aside, lock);
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
     }
-  }
-  unlinkSync(aside);
+  ifPresent(() => unlinkSync(aside));
 }

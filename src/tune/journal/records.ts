@@ -1,9 +1,9 @@
-// The records of Optuna's journal: one builder for each operation we write, dates, and distributions as the
-// JSON strings that Optuna stores. What the records mean is replay.ts; where they are kept is storage.ts.
+// The records of Optuna's journal: one builder for each operation we write, dates, and distributions as the JSON strings
+// that Optuna stores. Reading them is decode.ts, what they mean replay.ts, where they are kept storage.ts.
 // Written from the format's description; checked against Optuna 5.0 by experiments/optuna-interop.
 
-import { formatJson, parseJson } from '../../base/json.js';
-import { float, int, toInternal } from '../distributions.js';
+import { formatJson } from '../../base/json.js';
+import { toInternal } from '../distributions.js';
 import type {
   Attributes,
   Choice,
@@ -44,7 +44,7 @@ export function formatDate(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000+00:00');
 }
 
-/** The reverse; dates without an offset are local time, as for Python. NaN for what is no date. */
+/** The reverse; dates without an offset are local time, as in Python. NaN for anything else. */
 export function parseDate(text: string): number {
   return Date.parse(text);
 }
@@ -56,41 +56,6 @@ export function distributionToJson(distribution: Distribution): string {
   const { kind, low, high, log, step } = distribution;
   const name = kind === 'int' ? 'IntDistribution' : 'FloatDistribution';
   return formatJson({ name, attributes: { step, low, high, log } });
-}
-
-/** Classes that Optuna 2 wrote: [kind, log, name of the step's key]. */
-const retired: Record<string, ['float' | 'int', boolean, string]> = {
-  UniformDistribution: ['float', false, ''],
-  LogUniformDistribution: ['float', true, ''],
-  DiscreteUniformDistribution: ['float', false, 'q'],
-  IntUniformDistribution: ['int', false, 'step'],
-  IntLogUniformDistribution: ['int', true, ''],
-};
-
-/**
- * Reads what `distributionToJson` or any Optuna version wrote, its abbreviated form included.
- * @throws Error for an unknown class or impossible attributes
- */
-export function distributionFromJson(text: string): Distribution {
-  const { name, attributes, ...short } = parseJson(text) as Record<string, unknown>;
-  const values = (attributes ?? short) as Record<string, unknown>;
-  if (name === 'CategoricalDistribution' || short.type === 'categorical') {
-    if (!Array.isArray(values.choices)) throw new Error('a categorical distribution without choices');
-    // Python may hold choices that ours refuses (1 and True); reading keeps them.
-    return { kind: 'categorical', choices: values.choices as Choice[] };
-  }
-  const known: Record<string, ['float' | 'int', boolean, string]> = {
-    ...retired,
-    FloatDistribution: ['float', values.log === true, 'step'],
-    IntDistribution: ['int', values.log === true, 'step'],
-  };
-  const shortName = { float: 'FloatDistribution', int: 'IntDistribution' }[String(short.type)] ?? '';
-  const found = known[typeof name === 'string' ? name : shortName];
-  if (!found) throw new Error(`the unknown distribution ${formatJson(name ?? short.type ?? null)}`);
-  const [kind, log, stepKey] = found;
-  const step = (values[stepKey] ?? null) as number | null;
-  const make = kind === 'int' ? int : float;
-  return make(values.low as number, values.high as number, { log, step });
 }
 
 export function createStudyEntry(name: string, direction: Direction): Entry {

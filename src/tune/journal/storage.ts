@@ -1,45 +1,40 @@
-// Where the records of studies live: an Optuna journal on disk, or memory with the same behaviour. A storage
-// keeps the replayed state and is the only writer of records, each one durable before the call returns.
+// Studies in an Optuna journal on disk.
 
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
+import { messageOf, UsageError } from '../../base/errors.js';
 import { formatJson, parseJson } from '../../base/json.js';
-import { createJournalFile, openJournalFile } from './file.js';
+import type { Storage } from '../storage/types.js';
+import { decodeRecord } from './decode.js';
+import { createJournalFile, longestLine, openJournalFile } from './file.js';
 import type { Entry } from './records.js';
-import { createReplay, type Replay, type StudyLog } from './replay.js';
+import { createReplay, type StudyLog } from './replay.js';
 
-export type Storage = {
-  /** Absolute path of the journal; null in memory. */
-  readonly path: string | null;
-  /** The studies and trials as last read; live. */
-  readonly log: Replay;
-  /** Takes in what other processes have written. Needs no lock and costs next to nothing when that is nothing. */
-  refresh(): void;
-  /**
-   * Takes the lock, takes in what others have written, and appends what `build` makes of it, so that the
-   * decision and the record are one step for all processes. Durable when it returns.
-   * @throws EnvironmentError as the file does
-   */
-  transact(build: () => Entry[]): void;
-};
-
-/** An entry as its line. Records go through JSON in memory too, so that both storages hold the same. */
+/** An entry as its line. */
 export function formatEntry(entry: Entry, workerId: string): string {
   const { op_code, ...fields } = entry;
   return formatJson({ op_code, worker_id: workerId, ...fields });
 }
 
-/** A storage that is gone with the process. */
-export function memoryStorage(): Storage {
-  const log = createReplay();
-  return {
-    path: null,
-    log,
-    refresh() {},
-    transact(build) {
-      for (const entry of build()) log.apply(parseJson(formatEntry(entry, 'memory')));
-    },
-  };
+/**
+ * Lines of entries and what they read back as, each checked by the reader's rules.
+ * @throws UsageError for an entry that a reader would refuse
+ */
+export function checkedLines(
+  entries: readonly Entry[],
+  workerId: string,
+): { line: string; record: unknown }[] {
+  return entries.map((entry) => {
+    try {
+      const line = formatEntry(entry, workerId);
+      if (line.length > longestLine / 3) throw new Error(`the record is ${line.length} characters long`);
+      const record = parseJson(line);
+      decodeRecord(record);
+      return { line, record };
+    } catch (error) {
+      throw new UsageError(`Cannot record this in a study: ${messageOf(error)}`, { cause: error });
+    }
+  });
 }
 
 /**
@@ -55,25 +50,28 @@ export function journalStorage(path: string, options: { create?: boolean } = {})
   const workerId = `tinygpt-${randomUUID()}`;
   const refresh = () => file.readNew(log.apply);
   refresh();
+  /** False where it must be done again: another process took the lock away and wrote meanwhile. */
+  const attempt = (build: () => Entry[]) =>
+    file.locked((isHeld) => {
+      refresh();
+      const lines = checkedLines(build(), workerId).map(({ line }) => line);
+      if (lines.length === 0) return true;
+      if (!isHeld() || !file.append(lines)) return false;
+      refresh(); // own records come back as others will read them
+      return true;
+    });
   return {
     path: file.path,
     log,
     refresh,
     transact(build) {
-      file.locked(() => {
-        refresh();
-        const entries = build();
-        if (entries.length === 0) return;
-        file.append(entries.map((entry) => formatEntry(entry, workerId)));
-        refresh(); // own records come back as others will read them
-      });
+      while (!attempt(build));
     },
   };
 }
 
 /**
- * Reads any Optuna journal, ours or one that Python wrote, without taking its lock. A torn last line is
- * left out.
+ * Reads any Optuna journal, ours or one that Python wrote, without taking its lock. A torn last line is left out.
  * @returns the studies in order of creation
  * @throws UsageError for an absent file
  * @throws EnvironmentError for a foreign or corrupt one (naming the line)

@@ -1,0 +1,242 @@
+// Untyped records of a journal to typed ones, every field checked: the reader's rules, which a record must also pass
+// before it is written. Optuna could not load what is refused here either; what it loads is accepted.
+
+import { parseJson, show } from '../../base/json.js';
+import { float, int } from '../distributions.js';
+import { isObject, own } from '../objects.js';
+import type { Attributes, Choice, Direction, Distribution, TrialState } from '../types.js';
+import { op, parseDate, states } from './records.js';
+
+/** Internal value and distribution by parameter. */
+export type DecodedParams = [name: string, internal: number, distribution: Distribution][];
+
+export type DecodedTrial = {
+  state: TrialState;
+  value: number | null;
+  params: DecodedParams;
+  intermediate: [step: number, value: number][];
+  userAttrs: Attributes;
+  systemAttrs: Attributes;
+  start: number | null;
+  end: number | null;
+};
+
+/** An attribute: `target` is the id of a study or trial. */
+type Attribute<K> = { op: K; target: number; key: string; value: unknown };
+
+export type JournalRecord =
+  | { op: 'createStudy'; name: string; directions: Direction[] }
+  | { op: 'deleteStudy'; studyId: number }
+  | Attribute<'studyUserAttr' | 'studySystemAttr' | 'trialUserAttr' | 'trialSystemAttr'>
+  | { op: 'createTrial'; studyId: number; trial: DecodedTrial }
+  | { op: 'setParam'; trialId: number; name: string; internal: number; distribution: Distribution }
+  | { op: 'setState'; trialId: number; state: TrialState; value: number | null; date: number | null }
+  | { op: 'intermediate'; trialId: number; step: number; value: number }
+  | { op: 'discardTrials' };
+
+/** Distributions by their text, so that each is parsed once. */
+export type KnownDistributions = Map<string, Distribution>;
+
+type Fields = Record<string, unknown>;
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isNumber = (value: unknown) => typeof value === 'number';
+
+function check<T>(value: unknown, name: string, accepts: (value: unknown) => boolean, kind: string): T {
+  if (!accepts(value))
+    throw new Error(`expected ${name} to be ${kind}, got ${value === undefined ? 'nothing' : show(value)}`);
+  return value as T;
+}
+
+const integer = (record: Fields, key: string) =>
+  check<number>(record[key], key, Number.isInteger, 'an integer');
+const number = (value: unknown, name: string) => check<number>(value, name, isNumber, 'a number');
+const string = (record: Fields, key: string) => check<string>(record[key], key, isString, 'a string');
+/** An object, empty where the key is absent or null. */
+const object = (record: Fields, key: string) => check<Fields>(record[key] ?? {}, key, isObject, 'an object');
+
+/** Milliseconds; null where the key is absent or null. */
+function optionalDate(record: Fields, key: string): number | null {
+  return (record[key] ?? null) === null ? null : date(record, key);
+}
+
+function date(record: Fields, key: string): number {
+  const isDate = (value: unknown) => typeof value === 'string' && !Number.isNaN(parseDate(value));
+  return parseDate(check(record[key], key, isDate, 'a date'));
+}
+
+function stateOf(code: unknown): TrialState {
+  const isCode = (value: unknown) => typeof value === 'number' && value in states;
+  return states[check<number>(code, 'state', isCode, '0 to 4')]!;
+}
+
+/** The first of several objective values. */
+function firstValue(values: unknown): number | null {
+  const list = check<unknown[] | null>(
+    values,
+    'values',
+    (value) => value === null || (Array.isArray(value) && value.every(isNumber)),
+    'an array of numbers or null',
+  );
+  return (list?.[0] as number | undefined) ?? null;
+}
+
+function attribute<K>(kind: K, record: Fields, target: string, key: string): Attribute<K> {
+  const entries = Object.entries(check<Fields>(record[key], key, isObject, 'an object'));
+  if (entries.length !== 1) throw new Error(`expected one key in ${key}, got ${show(record[key])}`);
+  return { op: kind, target: integer(record, target), key: entries[0]![0], value: entries[0]![1] };
+}
+
+function internalValue(distribution: Distribution, value: unknown, name: string): number {
+  if (distribution.kind === 'categorical') {
+    const count = distribution.choices.length;
+    const isIndex = (x: unknown) => Number(x) >= 0 && Number(x) < count;
+    return check(number(value, name), name, isIndex, `the index of one of ${count} choices`);
+  }
+  return check(value, name, Number.isFinite, 'a finite number');
+}
+
+function createTrial(record: Fields, known: KnownDistributions): JournalRecord {
+  if (!('datetime_start' in record)) throw new Error('expected datetime_start, a date or null');
+  const distributions = object(record, 'distributions');
+  const params = Object.entries(object(record, 'params')).map(([name, internal]): DecodedParams[number] => {
+    const distribution = distributionOf(own(distributions, name), known);
+    return [name, internalValue(distribution, internal, name), distribution];
+  });
+  const intermediate = Object.entries(object(record, 'intermediate_values')).map(
+    ([step, value]): [number, number] => [
+      check(Number(step), 'a step', Number.isInteger, 'an integer'),
+      number(value, `the value of step ${step}`),
+    ],
+  );
+  const value =
+    (record.value ?? null) === null ? firstValue(record.values ?? null) : number(record.value, 'value');
+  const trial: DecodedTrial = {
+    state: stateOf(record.state ?? 0),
+    value,
+    params,
+    intermediate,
+    userAttrs: object(record, 'user_attrs'),
+    systemAttrs: object(record, 'system_attrs'),
+    start: optionalDate(record, 'datetime_start'),
+    end: optionalDate(record, 'datetime_complete'),
+  };
+  return { op: 'createTrial', studyId: integer(record, 'study_id'), trial };
+}
+
+function setState(record: Fields): JournalRecord {
+  const state = stateOf(record.state);
+  const key = state === 'running' ? 'datetime_start' : 'datetime_complete';
+  return {
+    op: 'setState',
+    trialId: integer(record, 'trial_id'),
+    state,
+    value: firstValue(record.values),
+    date: state === 'waiting' ? null : date(record, key),
+  };
+}
+
+function createStudy(record: Fields): JournalRecord {
+  const codes = check<number[]>(record.directions, 'directions', Array.isArray, 'an array');
+  const isCode = (code: unknown) => code === 0 || code === 1 || code === 2;
+  const directions = codes.map((code): Direction => {
+    check(code, 'a direction', isCode, '0, 1 or 2');
+    return code === 2 ? 'maximize' : 'minimize';
+  });
+  return { op: 'createStudy', name: string(record, 'study_name'), directions };
+}
+
+const decoders: Record<number, (record: Fields, known: KnownDistributions) => JournalRecord> = {
+  [op.createStudy]: createStudy,
+  [op.deleteStudy]: (record) => ({ op: 'deleteStudy', studyId: integer(record, 'study_id') }),
+  [op.studyUserAttr]: (record) => attribute('studyUserAttr', record, 'study_id', 'user_attr'),
+  [op.studySystemAttr]: (record) => attribute('studySystemAttr', record, 'study_id', 'system_attr'),
+  [op.createTrial]: createTrial,
+  [op.setParam]: (record, known) => {
+    const distribution = distributionOf(record.distribution, known);
+    const internal = internalValue(distribution, record.param_value_internal, 'param_value_internal');
+    const name = string(record, 'param_name');
+    return { op: 'setParam', trialId: integer(record, 'trial_id'), name, internal, distribution };
+  },
+  [op.setState]: setState,
+  [op.intermediate]: (record) => ({
+    op: 'intermediate',
+    trialId: integer(record, 'trial_id'),
+    step: integer(record, 'step'),
+    value: number(record.intermediate_value, 'intermediate_value'),
+  }),
+  [op.trialUserAttr]: (record) => attribute('trialUserAttr', record, 'trial_id', 'user_attr'),
+  [op.trialSystemAttr]: (record) => attribute('trialSystemAttr', record, 'trial_id', 'system_attr'),
+  [op.discardTrials]: () => ({ op: 'discardTrials' }),
+};
+
+/**
+ * Checks one parsed line.
+ * @param known distributions parsed so far; added to
+ * @throws Error naming the field, what was expected and what was found
+ */
+export function decodeRecord(record: unknown, known: KnownDistributions = new Map()): JournalRecord {
+  const fields = check<Fields>(record, 'a record', isObject, 'an object');
+  const code = integer(fields, 'op_code');
+  string(fields, 'worker_id');
+  const decode = Object.hasOwn(decoders, code) ? decoders[code] : undefined;
+  if (!decode) throw new Error(`expected op_code to be 0 to 10, got ${code}`);
+  return decode(fields, known);
+}
+
+function distributionOf(value: unknown, known: KnownDistributions): Distribution {
+  const text = check<string>(value, 'a distribution', isString, 'a string');
+  let found = known.get(text);
+  if (!found) known.set(text, (found = distributionFromJson(text)));
+  return found;
+}
+
+/** Classes that Optuna 2 wrote: [kind, log, name of the step's key]. */
+const retired: Record<string, ['float' | 'int', boolean, string]> = {
+  UniformDistribution: ['float', false, ''],
+  LogUniformDistribution: ['float', true, ''],
+  DiscreteUniformDistribution: ['float', false, 'q'],
+  IntUniformDistribution: ['int', false, 'step'],
+  IntLogUniformDistribution: ['int', true, ''],
+};
+
+/**
+ * Reads what `distributionToJson` or any Optuna version wrote, its abbreviated form included. Choices that are lists or
+ * objects, which Python may hold, become their JSON text.
+ * @throws Error for an unknown class or impossible attributes
+ */
+export function distributionFromJson(text: string): Distribution {
+  const { name, attributes, ...short } = check<Fields>(
+    parseJson(text),
+    'a distribution',
+    isObject,
+    'an object',
+  );
+  const values = check<Fields>(attributes ?? short, 'attributes', isObject, 'an object');
+  if (name === 'CategoricalDistribution' || short.type === 'categorical') {
+    const choices = check<unknown[]>(
+      values.choices,
+      'choices',
+      (value) => Array.isArray(value) && value.length > 0,
+      'a list of choices',
+    );
+    // Python may hold choices that ours refuses (1 and True); reading keeps them.
+    const readable = choices.map((choice) =>
+      typeof choice === 'object' && choice !== null ? JSON.stringify(choice) : (choice as Choice),
+    );
+    return { kind: 'categorical', choices: readable };
+  }
+  const known: Record<string, ['float' | 'int', boolean, string]> = {
+    ...retired,
+    FloatDistribution: ['float', values.log === true, 'step'],
+    IntDistribution: ['int', values.log === true, 'step'],
+  };
+  const shortNames: Record<string, string> = { float: 'FloatDistribution', int: 'IntDistribution' };
+  const className = isString(name) ? name : isString(short.type) && own(shortNames, short.type);
+  const found = className ? own(known, className) : undefined;
+  if (!found) throw new Error(`the unknown distribution ${show(name ?? short.type ?? null)}`);
+  const [kind, log, stepKey] = found;
+  const step = (values[stepKey] ?? null) as number | null;
+  const make = kind === 'int' ? int : float;
+  return make(values.low as number, values.high as number, { log, step });
+}

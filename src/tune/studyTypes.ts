@@ -1,0 +1,143 @@
+// Studies as their users see them: options, the study itself, objectives and the limits of a run.
+
+import type { ObjectiveValue, Outcome, RunningTrial } from './trial.js';
+import type {
+  Attributes,
+  Direction,
+  Params,
+  ParamsOf,
+  Pruner,
+  Sampler,
+  SearchSpace,
+  StudyView,
+  Trial,
+} from './types.js';
+
+/** Why a configuration cannot run, or null where it can. */
+export type Check<P extends Params = Params> = (params: P) => { reason: string; detail: string } | null;
+
+export type StudyOptions<S extends SearchSpace = SearchSpace> = {
+  space: S;
+  /** Trial 0, and where samplers start; the middle of the range for parameters left out. */
+  defaults?: Partial<ParamsOf<NoInfer<S>>>;
+  sampler: Sampler;
+  pruner?: Pruner;
+  /** Distinguishes studies in one journal. */
+  name?: string;
+  /** Path of the journal, created or continued; in memory when left out. */
+  storage?: string;
+  direction?: Direction;
+  /** Fixes every proposal. A continued study keeps its own unless one is given. */
+  seed?: number | string;
+  /** What else decides the meaning of a value; a study with another objective is not continued. */
+  objective?: Attributes;
+  /** More to store with a new study. */
+  userAttrs?: Attributes;
+  /** Name of the value, for Optuna's dashboard. */
+  metricName?: string;
+  /** Asked before a trial runs; what it refuses is recorded as failed (`infeasible`) and never run. */
+  check?: Check<ParamsOf<NoInfer<S>>>;
+  /** Proposals in a row that `check` may refuse before `ask` gives up. */
+  maxInfeasible?: number;
+  /** Whether a new study begins with the defaults; true unless set. */
+  runDefaults?: boolean;
+};
+
+export type AskOptions<S extends SearchSpace = SearchSpace> = {
+  /** Passed to the trial. */
+  signal?: AbortSignal | undefined;
+  /** Called with trials that `check` refused on the way. */
+  onInfeasible?: (trial: Trial<ParamsOf<S>>) => void;
+};
+
+/** Typed by its space: `params.lr` is a number, a categorical parameter the union of its choices. */
+export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space' | 'defaults' | 'trials'> & {
+  readonly name: string;
+  readonly space: S;
+  readonly defaults: ParamsOf<S>;
+  /** All trials by number, running ones included. */
+  readonly trials: readonly Trial<ParamsOf<S>>[];
+  /** Absolute path of the journal; null in memory. */
+  readonly path: string | null;
+  readonly userAttrs: Attributes;
+  /**
+   * Starts the next trial: an enqueued one, else the sampler's proposal.
+   * @throws UsageError when `maxInfeasible` proposals in a row cannot run, or at the first where none can
+   */
+  ask(options?: AskOptions<S>): RunningTrial<ParamsOf<S>>;
+  /** `ask`, or null once the study has this many evaluated trials, running ones included. */
+  askWithin(trials: number, options?: AskOptions<S>): RunningTrial<ParamsOf<S>> | null;
+  /**
+   * Ends a trial; NaN and what is no number count as failed. Does nothing where another process has ended it.
+   * @returns the trial as recorded
+   * @throws UsageError for a trial that was not asked for, or an object that is no outcome
+   */
+  tell(trial: { number: number } | number, outcome: Outcome): Trial<ParamsOf<S>>;
+  /**
+   * Adds configurations to run before the sampler's, all or none; parameters left out take their defaults.
+   * @param options.skipIfExists leaves out those that the study has already, as often as it has them
+   * @throws UsageError for an unknown parameter or a value outside its range, naming the entry of a list
+   */
+  enqueue(
+    params: Partial<ParamsOf<S>> | readonly Partial<ParamsOf<S>>[],
+    options?: { skipIfExists?: boolean },
+  ): void;
+  /**
+   * Runs trials until a limit is reached.
+   * @throws what the objective throws besides a trial's own outcomes, unless `catch` says otherwise
+   */
+  optimize(objective: Objective<ParamsOf<S>>, options: OptimizeOptions<S>): Promise<OptimizeResult>;
+  /** The best complete trial, or null. Infinite values are values. */
+  best(): (Trial<ParamsOf<S>> & { value: number }) | null;
+  /** Reads what other processes have written. */
+  refresh(): void;
+  /**
+   * Fails running trials whose process is gone. Happens by itself before each trial for those known to be dead.
+   * @param options.unknown also those of other machines, containers and Python, which cannot be seen from here
+   * @returns the numbers of those trials
+   */
+  reclaim(options?: { unknown?: boolean }): number[];
+  /**
+   * Stores something with the study.
+   * @throws UsageError for null, what JSON cannot hold, or a name that the study itself uses (space, seed, ...)
+   */
+  setUserAttr(key: string, value: unknown): void;
+};
+
+/**
+ * Evaluates a configuration. Throwing `TrialPruned` ends the trial as pruned; an error with a `reason` (TrainingError, or
+ * one of your own) and a value that is no number fail it; any other error fails it and ends `optimize`, see `catch`.
+ */
+export type Objective<P extends Params = Params> = (
+  trial: RunningTrial<P>,
+) => ObjectiveValue | Promise<ObjectiveValue>;
+
+export type OptimizeOptions<S extends SearchSpace = SearchSpace> = {
+  /**
+   * Evaluated trials the study shall have in all, those of earlier runs and other workers included, so that the
+   * same call resumes. Complete, pruned, failed and running trials count; infeasible, killed and interrupted ones
+   * do not.
+   */
+  trials?: number;
+  /** No trial is started after this many seconds of this call; the last one may run longer. */
+  seconds?: number;
+  /** Stops: the running trial sees it on its own `signal`. */
+  signal?: AbortSignal;
+  /** Called after each trial that ended here, those refused by the study's check included. */
+  onTrial?: (trial: Study<S>['trials'][number], study: Study<S>) => void;
+  /**
+   * Errors that only fail their trial, as Optuna's `catch`: all (true), or those of these classes. Others are recorded
+   * and thrown on. None unless set.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: constructors of any signature
+  catch?: boolean | readonly (new (...args: any[]) => unknown)[];
+};
+
+export type OptimizeResult = {
+  /** Trials that ended in this call, without the infeasible. */
+  trials: number;
+  /** Proposals that the check refused in this call. */
+  infeasible: number;
+  seconds: number;
+  stopped: 'trials' | 'seconds' | 'signal';
+};
