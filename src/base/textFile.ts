@@ -2,9 +2,9 @@
 // Corpora are streamed instead, by data/sources/readText.ts, with the same rules.
 
 import { readFileSync, type Stats, statSync } from 'node:fs';
+import JSON5 from 'json5';
 import { hasCode, messageOf, UsageError } from './errors.js';
 import { describeReadError } from './files.js';
-import { parseJson } from './json.js';
 
 export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
 
@@ -72,28 +72,20 @@ export function readTextFile(path: string, what = 'file'): string {
 }
 
 /**
- * What a JSON file holds; besides JSON, a byte order mark and the numbers NaN and Infinity are accepted.
- * @param options.what names the file in errors, e.g. `--config`
- * @param options.parse another parser, for files that people write by hand
+ * What a JSON file that people write holds. JSON5 is accepted: comments, commas after the last member, NaN, Infinity.
+ * @param what names the file in errors, e.g. `--config`
  * @throws UsageError when there is no such file or it is not JSON, with the line
  * @throws EnvironmentError when it cannot be read
  */
-export function readJsonFile(
-  path: string,
-  { what = 'file', parse = parseJson }: { what?: string; parse?: (text: string) => unknown } = {},
-): unknown {
+export function readJsonFile(path: string, what = 'file'): unknown {
   const text = readTextFile(path, what);
   try {
-    return parse(text);
+    return JSON5.parse(text);
   } catch (error) {
-    throw new UsageError(`Expected JSON in ${what} ${path}${whereOf(error, text)}`, { cause: error });
+    const [, reason, line] = /^JSON5: (.*?)(?: at (\d+):\d+)?$/.exec(messageOf(error)) ?? [];
+    throw new UsageError(
+      `Expected JSON in ${what} ${path}${line ? `, line ${line}` : ''}: ${reason ?? messageOf(error)}`,
+      { cause: error },
+    );
   }
-}
-
-/** `, line 3: reason`, as far as the parser's message tells. */
-function whereOf(error: unknown, text: string): string {
-  const [reason = ''] = messageOf(error).split('\n');
-  const position = /position (\d+)/.exec(reason)?.[1];
-  const line = position === undefined ? '' : `, line ${text.slice(0, Number(position)).split('\n').length}`;
-  return `${line}: ${reason.replace(/ \(line \d+ column \d+\)/, '')}`;
 }

@@ -57,7 +57,7 @@ export const SETTING_OPTIONS = {
     preset: text(`${PRESET_NAMES.join(', ')} (default: cpu on a CPU, tinystories on a GPU)`, {
       placeholder: 'name',
     }),
-    config: text('JSON file of settings laid over the preset', { placeholder: 'file' }),
+    config: text('JSON file of settings laid over the preset; comments are allowed', { placeholder: 'file' }),
   }),
   ...group(
     'Settings (defaults come from the preset):',
@@ -94,7 +94,7 @@ export function configFromArguments(
 }
 
 function readSettings(path: string): Record<string, unknown> {
-  const settings = readJsonFile(path, { what: '--config' });
+  const settings = readJsonFile(path, '--config');
   expect(
     typeof settings === 'object' && settings !== null && !Array.isArray(settings),
     () => `Expected --config ${path} to hold a JSON object of settings`,

@@ -148,7 +148,7 @@ function defaultTrialSeconds(seconds: number | undefined, gpu: boolean, taste: b
 
 /** Configurations of an --enqueue file: an object or an array of them, parameters by name. */
 export function readEnqueued(path: string): Params[] {
-  const content = readJsonFile(path, { what: '--enqueue' });
+  const content = readJsonFile(path, '--enqueue');
   const list = Array.isArray(content) ? content : [content];
   for (const entry of list)
     expect(

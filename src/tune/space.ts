@@ -62,8 +62,9 @@ function middle(distribution: Distribution): Choice {
  */
 export async function loadSpaceFile(path: string): Promise<TunableSpace> {
   if (!existsSync(path)) throw new UsageError(`No space file at ${path}; check the path`);
-  const content =
-    extname(path) === '.json' ? readJsonFile(path, { what: 'space file' }) : await importModule(path);
+  const content = /^\.json[5c]?$/.test(extname(path))
+    ? readJsonFile(path, 'space file')
+    : await importModule(path);
   if (!isObject(content) || !('space' in content))
     throw new UsageError(`Expected ${path} to give an object with space and defaults, got ${show(content)}`);
   try {

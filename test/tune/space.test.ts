@@ -172,7 +172,7 @@ describe('space files', () => {
   });
 
   test.each<[string, string, string, RegExp]>([
-    ['no JSON', 'a.json', '{"space": }', /^Expected JSON in .*a\.json: /],
+    ['no JSON', 'a.json', '{"space": }', /^Expected JSON in .*a\.json, line 1: /],
     ['another shape', 'a.json', '{"lr": 1}', /^Expected .*a\.json to give an object with space and defaults/],
     [
       'a bad parameter',
