@@ -10,11 +10,12 @@ export interface Prototype {
   parameters: { name: string; type: ParameterType }[];
 }
 
-/** Definitions of the functions that C calls for: those that begin with `tg_`. */
-const EXPORTED = /^(\w+)\s+(tg_\w+)\s*\(([^)]*)\)\s*\{/gm;
+/** Definitions of functions that are called from outside of C: those that begin with `tg_`. */
+const EXPORTED = /^(?<result>\w+)\s+(?<name>tg_\w+)\s*\((?<list>[^)]*)\)\s*\{/gm;
 
-/** Kernels of CUDA, perhaps with launch bounds. */
-const KERNEL = /extern\s+"C"\s+__global__\s+(void)\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\s*\(([^)]*)\)/g;
+/** Kernels of CUDA, KERNEL being the macro of rows/rows.h; perhaps with launch bounds. */
+const KERNEL =
+  /^(?:KERNEL|extern\s+"C"\s+__global__\s+void)\s+(?:__launch_bounds__\([^)]*\)\s+)?(?<name>\w+)\s*\((?<list>[^)]*)\)/gm;
 
 /** The functions of a C source that are called from outside, by name. @throws Error on a parameter it cannot read */
 export const functionsOf = (source: string): Map<string, Prototype> => prototypesOf(source, EXPORTED, {});
@@ -36,9 +37,10 @@ function prototypesOf(
 ): Map<string, Prototype> {
   const text = source.replace(/\/\/.*|\/\*[\s\S]*?\*\//g, ' ');
   const found = new Map<string, Prototype>();
-  for (const [, result, name, list] of text.matchAll(pattern)) {
-    const parts = list!.trim() === 'void' || list!.trim() === '' ? [] : list!.split(',');
-    found.set(name!, { result: result!, parameters: parts.map((part) => parameter(part, name!, macros)) });
+  for (const { groups } of text.matchAll(pattern)) {
+    const { result = 'void', name = '', list = '' } = groups!;
+    const parts = /^\s*(void)?\s*$/.test(list) ? [] : list.split(',');
+    found.set(name, { result, parameters: parts.map((part) => parameter(part, name, macros)) });
   }
   return found;
 }

@@ -32,6 +32,8 @@ export interface KernelCompiler {
   readonly target: string;
   /** Start of the hash of all sources. */
   readonly fingerprint: string;
+  /** The text of a source. */
+  text(source: string): string;
   /**
    * The compiled image of a source, from the cache where it is there.
    * @param source e.g. `cuda/attention.cu`
@@ -79,10 +81,11 @@ export function createCompiler(
   const prepared = new Map<string, Uint8Array>();
   let compilations = 0;
 
+  const text = (source: string): string => readFileSync(join(sources, source), 'utf8');
+
   const fileOf = (source: string, defines: Defines): string => {
-    const text = readFileSync(join(sources, source), 'utf8');
     const key = sha256(
-      text,
+      text(source),
       ...headers,
       version,
       target,
@@ -94,7 +97,7 @@ export function createCompiler(
 
   const programOf = (source: string, defines: Defines): ProgramText => ({
     name: source,
-    text: readFileSync(join(sources, source), 'utf8'),
+    text: text(source),
     flags: [...flags, ...Object.entries(defines).map(([name, value]) => `-D${name}=${value}`)],
     machineCode: target.startsWith('sm_'),
   });
@@ -112,6 +115,7 @@ export function createCompiler(
     version,
     target,
     fingerprint: sha256(...headers, ...textsOf(sources, /\.cu$/)).slice(0, 8),
+    text,
     image(source, defines) {
       const file = fileOf(source, defines);
       const cached = prepared.get(file) ?? readImage(file);

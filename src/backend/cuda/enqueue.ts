@@ -110,7 +110,7 @@ export class EnqueuingBackend extends tf.KernelBackend {
 
   #convert(name: string, size: number, from: number, to: number): void {
     const { defines, threads } = pieceTeam(size, 2);
-    const spec = { source: 'cuda/elementwise.cu', name, types: 'lpp', defines };
+    const spec = { source: 'cuda/elementwise.cu', name, defines };
     this.launch(spec, piecesOf(size), threads, [size, from, to]);
   }
 

@@ -1,7 +1,8 @@
 // Kernels by source and name, specialised by macros: compiled, loaded and looked up once.
 
+import { kernelsOf, type ParameterType } from '../prototypes.js';
 import type { Defines, KernelCompiler } from './compile.js';
-import type { KernelFunction } from './launch.js';
+import type { ArgumentType, KernelFunction } from './launch.js';
 import { type DriverApi, received } from './library.js';
 import { cudaErrorOf } from './status.js';
 
@@ -12,11 +13,13 @@ const MAX_DYNAMIC_SHARED = 8;
 /** More than this a kernel must ask for before it is launched. */
 const SHARED_WITHOUT_ASKING = 48 * 1024;
 
-/** A kernel to be found: `source` relative to kernels/, its name there, and its arguments' types (launch.ts). */
+/** Types of parameters as `pack` takes them. */
+const LETTERS: Record<ParameterType, ArgumentType> = { pointer: 'p', int: 'i', long: 'l', float: 'f' };
+
+/** A kernel to be found: `source` relative to kernels/, and its name there. */
 export interface KernelSpec {
   source: string;
   name: string;
-  types: string;
   defines?: Defines;
   /** Dynamic shared memory, bytes, where that is more than 48 KiB. */
   shared?: number;
@@ -39,6 +42,13 @@ export function createModules(api: DriverApi, compiler: KernelCompiler): FindKer
     return handle;
   };
 
+  /** From the prototype in the source, which is the only place where a kernel's arguments are written down. */
+  const typesOf = (source: string, name: string, defines: Defines): string => {
+    const prototype = kernelsOf(compiler.text(source), defines).get(name);
+    if (!prototype) throw new Error(`Expected a kernel ${name} in kernels/${source}, found none`);
+    return prototype.parameters.map(({ type }) => LETTERS[type]).join('');
+  };
+
   const load = (source: string, defines: Defines): number => {
     const open = () => {
       const image = compiler.image(source, defines);
@@ -53,7 +63,7 @@ export function createModules(api: DriverApi, compiler: KernelCompiler): FindKer
     }
   };
 
-  return ({ source, name, types, defines = {}, shared = 0 }) => {
+  return ({ source, name, defines = {}, shared = 0 }) => {
     let moduleKey = source;
     for (const macro in defines) moduleKey += ` ${macro}=${defines[macro]}`;
     const key = `${moduleKey} ${name} ${shared}`;
@@ -62,7 +72,7 @@ export function createModules(api: DriverApi, compiler: KernelCompiler): FindKer
     const module = moduleOf(source, defines, moduleKey);
     const handle = received((place) => api.cuModuleGetFunction(place, module, name));
     if (shared > SHARED_WITHOUT_ASKING) api.cuFuncSetAttribute(handle, MAX_DYNAMIC_SHARED, shared);
-    const found = { handle, name, types };
+    const found = { handle, name, types: typesOf(source, name, defines) };
     functions.set(key, found);
     return found;
   };

@@ -180,7 +180,6 @@ describeEmulated('a cached image', (device) => {
     const spec = {
       source: 'cuda/unary.cu',
       name: 'unary',
-      types: 'ipp',
       defines: { TYPE: 'float', RESULT: 'float', EXPRESSION: 'v + 41' },
     };
     session.compiler.image(spec.source, spec.defines);

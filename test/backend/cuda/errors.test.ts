@@ -86,12 +86,7 @@ describeCuda('a failing call', (device, backend) => {
 
   test('a kernel that reads beyond its memory is reported at the next wait, and by every call from then on', () => {
     const launch = () =>
-      backend().launch(
-        { source: 'cuda/moves.cu', name: 'gather', types: 'iiiippp' },
-        1,
-        32,
-        [10, 1, 1, 1, 0, 0, 0],
-      );
+      backend().launch({ source: 'cuda/moves.cu', name: 'gather' }, 1, 32, [10, 1, 1, 1, 0, 0, 0]);
     launch();
     const read = () => tf.tidy(() => tf.neg(tf.ones([20])).dataSync());
     expect(read).toThrow(DeviceLostError);

@@ -11,7 +11,7 @@ export const KERNELS = fileURLToPath(new URL('../../../../kernels/', import.meta
 export type Nvrtc = Awaited<ReturnType<typeof openNvrtc>>;
 
 async function openNvrtc(path: string) {
-  const { default: koffi } = await import('koffi');
+  const { default: koffi } = await import('../../../src/backend/koffi.js');
   const library = koffi.load(path);
   if (isStandIn(library)) throw new Error(`${path} is a stand-in`);
   const bind = (name: string, ...types: string[]) => library.func(name, 'int', types);

@@ -114,7 +114,7 @@ const CONTROLS: Record<keyof Controls, [string, string[]]> = {
 
 /** The controls of the stand-in for libcuda in `folder`. */
 export async function controlsOf(folder: string): Promise<Controls> {
-  const { default: koffi } = await import('koffi');
+  const { default: koffi } = await import('../../../src/backend/koffi.js');
   const library = koffi.load(join(folder, FILES.cuda));
   const functions = Object.entries(CONTROLS).map(([name, [result, types]]) => [
     name,

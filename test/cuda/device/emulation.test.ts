@@ -81,7 +81,7 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
       if (before === undefined) delete process.env.TINYGPT_CUDA_LIBRARIES;
       else process.env.TINYGPT_CUDA_LIBRARIES = before;
     }
-    const { default: koffi } = await import('koffi');
+    const { default: koffi } = await import('../../../src/backend/koffi.js');
     const standsIn = (() => {
       try {
         return isStandIn(koffi.load('libcuda.so.1'));

@@ -45,7 +45,7 @@ function flush(backend: CudaBackend): void {
     const address = backend.scratch(table.bytes.byteLength);
     backend.upload(table.bytes, address);
     const { defines, threads } = pieceTeam(PIECE);
-    backend.launch({ source: 'cuda/adamw.cu', name: 'adamw', types: 'ppp', defines }, table.pieces, threads, [
+    backend.launch({ source: 'cuda/adamw.cu', name: 'adamw', defines }, table.pieces, threads, [
       address,
       address + table.piecesAt,
       address + table.settingsAt,

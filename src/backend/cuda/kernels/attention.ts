@@ -74,7 +74,7 @@ const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, a
   const { source, own, threads, shared } = launchFor(backend, D);
   const arrays = [q, k, v, y, lse].map((tensor) => backend.address(tensor));
   backend.launch(
-    { source, name: 'attention', types: 'iiiifppppp', defines: definesOf(D), shared: shared.forward },
+    { source, name: 'attention', defines: definesOf(D), shared: shared.forward },
     Math.ceil(T / own) * H * B,
     threads,
     [T, H, G, window, 1 / Math.sqrt(D), ...arrays],
@@ -92,7 +92,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
   const at = (x: Info) => backend.address(x);
   const team = rowTeam(D);
   backend.launch(
-    { source, name: 'attention_delta', types: 'iippp', defines: definesOf(D) },
+    { source, name: 'attention_delta', defines: definesOf(D) },
     team.blocks(rows * H),
     team.threads,
     [rows, H, at(y), at(dy), delta],
@@ -100,7 +100,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
   const scale = 1 / Math.sqrt(D);
   const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), at(lse), delta];
   backend.launch(
-    { source, name: 'attention_grad_q', types: 'iiiifppppppp', defines: definesOf(D), shared: shared.gradQ },
+    { source, name: 'attention_grad_q', defines: definesOf(D), shared: shared.gradQ },
     Math.ceil(T / own) * H * B,
     threads,
     [...common, at(dq)],
@@ -109,7 +109,6 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
     {
       source,
       name: 'attention_grad_kv',
-      types: 'iiiifpppppppp',
       defines: definesOf(D),
       shared: shared.gradKv,
     },

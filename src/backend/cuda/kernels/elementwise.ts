@@ -10,7 +10,6 @@ const C_TYPES: Partial<Record<tf.DataType, string>> = { float32: 'float', int32:
 const unarySpec = (expression: string, type: string, result: string): KernelSpec => ({
   source: 'cuda/unary.cu',
   name: 'unary',
-  types: 'ipp',
   defines: { TYPE: type, RESULT: result, EXPRESSION: expression },
 });
 
@@ -74,7 +73,6 @@ function combine(
   dtype: tf.DataType,
 ): Info | undefined {
   const size = sizeOf(shape);
-  const letter = defines.TYPE === 'int' ? 'i' : 'f';
   const source = 'cuda/binary.cu';
   const simple = [a, b].every((x) => sizeOf(x.shape) === size || sizeOf(x.shape) === 1);
   const box = simple ? undefined : boxOf(a.shape, b.shape, shape);
@@ -86,9 +84,8 @@ function combine(
       const step = sizeOf(x.shape) === size ? 1 : 0;
       return constant === undefined || step === 1 ? [backend.address(x), step, 0] : [0, 0, constant];
     };
-    const types = `ipi${letter}pi${letter}p`;
     const values = [size, ...operand(a), ...operand(b), backend.address(y)];
-    backend.each({ source, name: 'binary', types, defines }, size, values);
+    backend.each({ source, name: 'binary', defines }, size, values);
     return y;
   }
   const values = [
@@ -100,7 +97,7 @@ function combine(
     ...box.b,
     backend.address(y),
   ];
-  backend.each({ source, name: 'broadcast', types: 'iiiipiiiipiiiip', defines }, size, values);
+  backend.each({ source, name: 'broadcast', defines }, size, values);
   return y;
 }
 
@@ -216,7 +213,7 @@ const choose: CudaStockKernel = ({ inputs, backend }) => {
   const y = backend.make(t.shape);
   const size = sizeOf(t.shape);
   const values = [condition, t, e, y].map((x) => backend.address(x));
-  backend.each({ source: 'cuda/moves.cu', name: 'choose', types: 'ipppp' }, size, [size, ...values]);
+  backend.each({ source: 'cuda/moves.cu', name: 'choose' }, size, [size, ...values]);
   return y;
 };
 

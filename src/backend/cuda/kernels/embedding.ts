@@ -19,12 +19,7 @@ const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, backend })
   const y = backend.make([count, width]);
   const { defines, threads, blocks } = rowTeam(width);
   const values = [count, vocab, width, ...[table, ids, y].map((tensor) => backend.address(tensor))];
-  backend.launch(
-    { source: SOURCE, name: 'embedding', types: 'iiippp', defines },
-    blocks(count),
-    threads,
-    values,
-  );
+  backend.launch({ source: SOURCE, name: 'embedding', defines }, blocks(count), threads, values);
   return [y];
 };
 
@@ -41,12 +36,12 @@ function orderOf(
     const chunks = Math.ceil(count / CHUNK);
     const counts = backend.scratch(4 * chunks * rows);
     const from = backend.address(ids);
-    const run = (name: string, types: string, grid: number, threads: number, values: number[]) =>
-      backend.launch({ source: SOURCE, name, types, defines }, grid, threads, values);
-    run('ids_count', 'iipp', chunks, 256, [count, rows, from, counts]);
-    run('ids_prefix', 'iipp', Math.ceil(rows / 256), 256, [chunks, rows, counts, starts]);
-    run('ids_starts', 'ip', 1, 1024, [rows, starts]);
-    run('ids_place', 'iipppp', chunks, CHUNK, [count, rows, from, counts, starts, order]);
+    const run = (name: string, grid: number, threads: number, values: number[]) =>
+      backend.launch({ source: SOURCE, name, defines }, grid, threads, values);
+    run('ids_count', chunks, 256, [count, rows, from, counts]);
+    run('ids_prefix', Math.ceil(rows / 256), 256, [chunks, rows, counts, starts]);
+    run('ids_starts', 1, 1024, [rows, starts]);
+    run('ids_place', chunks, CHUNK, [count, rows, from, counts, starts, order]);
   }) as [number, number];
   return { starts, order };
 }
@@ -58,12 +53,14 @@ const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs
   const defines = { TEAM: GRAD.lanes, VL: vector };
   const { starts, order } = orderOf(backend, ids, rows, defines);
   const columns = Math.ceil(width / (GRAD.lanes * vector));
-  backend.launch(
-    { source: SOURCE, name: 'embedding_grad', types: 'iipppp', defines },
-    [rows, columns],
-    GRAD.threads,
-    [rows, width, starts, order, backend.address(dy), backend.address(dTable)],
-  );
+  backend.launch({ source: SOURCE, name: 'embedding_grad', defines }, [rows, columns], GRAD.threads, [
+    rows,
+    width,
+    starts,
+    order,
+    backend.address(dy),
+    backend.address(dTable),
+  ]);
   return [dTable];
 };
 

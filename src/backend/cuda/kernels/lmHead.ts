@@ -30,13 +30,13 @@ export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, a
   const half = bf16 && withGrad;
   const defines = half ? { ...team.defines, ACT_BF16: 1 } : team.defines;
   // A block that works alone has the same team, so that the source is compiled once.
-  const launchAlone = (name: string, types: string, values: number[]) =>
-    backend.launch({ source: SOURCE, name, types, defines }, 1, team.size, values);
+  const launchAlone = (name: string, values: number[]) =>
+    backend.launch({ source: SOURCE, name, defines }, 1, team.size, values);
 
   let weight = 0;
   if (reduction === 'mean') {
     weight = backend.scratch(4);
-    launchAlone('mean_weight', 'ipp', [rows, labels, weight]);
+    launchAlone('mean_weight', [rows, labels, weight]);
   }
   const each = logitBytes(half ? 'bf16' : 'fp32');
   const step = logitsRowsOnDevice(rows, width, vocab, each, maxLogitsBytes);
@@ -50,12 +50,16 @@ export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, a
     const result = half ? 'bf16' : 'fp32';
     const score = { m, n: vocab, k: width, transposeB: true, a: xs, b: operands.w, c: logits };
     backend.multiply({ ...common, ...score, result });
-    backend.launch(
-      { source: SOURCE, name: 'cross_entropy', types: 'iifipppp', defines },
-      team.blocks(m),
-      team.threads,
-      [m, vocab, softcap, Number(withGrad), weight, labels + 4 * from, logits, losses + 4 * from],
-    );
+    backend.launch({ source: SOURCE, name: 'cross_entropy', defines }, team.blocks(m), team.threads, [
+      m,
+      vocab,
+      softcap,
+      Number(withGrad),
+      weight,
+      labels + 4 * from,
+      logits,
+      losses + 4 * from,
+    ]);
     if (!gradients) continue;
     const dx = backend.address(gradients.dx) + 4 * from * width;
     const dw = backend.address(gradients.dw);
@@ -72,7 +76,7 @@ export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, a
       beta: from === 0 ? 0 : 1,
     });
   }
-  if (!perToken) launchAlone('sum_losses', 'ippp', [rows, losses, weight, backend.address(loss)]);
+  if (!perToken) launchAlone('sum_losses', [rows, losses, weight, backend.address(loss)]);
   return gradients ? [loss, gradients.dx, gradients.dw] : [loss];
 };
 

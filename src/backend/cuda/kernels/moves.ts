@@ -61,7 +61,7 @@ function copyBox(
     target,
     ...pad(box.to, 0),
   ];
-  backend.each({ source: SOURCE, name, types: 'iiiiipiiiiipiiiii' }, count, values);
+  backend.each({ source: SOURCE, name }, count, values);
   return true;
 }
 
@@ -236,7 +236,7 @@ const gather: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const size = sizeOf(shape);
   const sizes = [size, x.shape[axis]!, sizeOf(indices.shape), sizeOf(x.shape.slice(axis + 1))];
   const values = [...sizes, backend.address(indices), backend.address(x), backend.address(y)];
-  backend.each({ source: SOURCE, name: 'gather', types: 'iiiippp' }, size, values);
+  backend.each({ source: SOURCE, name: 'gather' }, size, values);
   return y;
 };
 
@@ -248,7 +248,7 @@ const oneHot: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const y = backend.make(shape);
   const size = sizeOf(shape);
   const values = [size, depth!, onValue!, offValue!, backend.address(indices), backend.address(y)];
-  backend.each({ source: SOURCE, name: 'one_hot', types: 'iiffpp' }, size, values);
+  backend.each({ source: SOURCE, name: 'one_hot' }, size, values);
   return y;
 };
 
@@ -267,7 +267,7 @@ const segmentSum: CudaStockKernel = ({ inputs, attrs, backend }) => {
     sizeOf(x.shape.slice(1)),
     ...[segmentIds, x, y].map((t) => backend.address(t)),
   ];
-  backend.each({ source: SOURCE, name: 'segment_sum', types: 'iiippp' }, size, values);
+  backend.each({ source: SOURCE, name: 'segment_sum' }, size, values);
   return y;
 };
 

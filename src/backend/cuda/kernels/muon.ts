@@ -22,16 +22,9 @@ export const muonStep: CudaKernel<'MuonStep'> = ({ inputs, attrs, backend }) => 
   const n = R * S;
   const bf16 = operandType(backend) === 'bf16';
   const bytes = bf16 ? 2 : 4;
-  const run = (
-    name: string,
-    types: string,
-    grid: Grid,
-    threads: number,
-    defines: Defines,
-    values: number[],
-  ) =>
+  const run = (name: string, grid: Grid, threads: number, defines: Defines, values: number[]) =>
     backend.launch(
-      { source: SOURCE, name, types, defines: bf16 ? { ...defines, ACT_BF16: 1 } : defines },
+      { source: SOURCE, name, defines: bf16 ? { ...defines, ACT_BF16: 1 } : defines },
       grid,
       threads,
       values,
@@ -55,41 +48,19 @@ export const muonStep: CudaKernel<'MuonStep'> = ({ inputs, attrs, backend }) => 
   const pieces = piecesOf(n);
   const piece = pieceTeam(n);
   const [u, squares] = [backend.scratch(4 * K * n), backend.scratch(4 * K * pieces)];
-  run('muon_momentum', 'lppppp', [pieces, K], piece.threads, piece.defines, [
-    n,
-    matrices,
-    settings,
-    m,
-    u,
-    squares,
-  ]);
+  run('muon_momentum', [pieces, K], piece.threads, piece.defines, [n, matrices, settings, m, u, squares]);
   let x = backend.scratch(bytes * K * n);
-  run('muon_start', 'lppp', [pieces, K], piece.threads, piece.defines, [n, squares, u, x]);
+  run('muon_start', [pieces, K], piece.threads, piece.defines, [n, squares, u, x]);
   // What u held is in x now: its memory takes the next iterates.
   x = orthogonalise(backend, x, u, K, R, S, nsSteps);
 
   const [longer, shorter] = [Math.max(R, S), Math.min(R, S)];
   const means = backend.scratch(4 * K * longer);
   const row = rowTeam(S);
-  if (R >= S)
-    run('muon_row_squares', 'iiipp', row.blocks(K * R), row.threads, row.defines, [K, R, S, x, means]);
-  else
-    run('muon_column_squares', 'iipp', [Math.ceil(S / 32), K], COLUMN_THREADS, piece.defines, [
-      R,
-      S,
-      x,
-      means,
-    ]);
-  run('muon_factors', 'iippp', K, piece.threads, piece.defines, [longer, shorter, settings, means, second]);
-  run('muon_update', 'iiipppp', row.blocks(K * R), row.threads, row.defines, [
-    K,
-    R,
-    S,
-    matrices,
-    settings,
-    x,
-    means,
-  ]);
+  if (R >= S) run('muon_row_squares', row.blocks(K * R), row.threads, row.defines, [K, R, S, x, means]);
+  else run('muon_column_squares', [Math.ceil(S / 32), K], COLUMN_THREADS, piece.defines, [R, S, x, means]);
+  run('muon_factors', K, piece.threads, piece.defines, [longer, shorter, settings, means, second]);
+  run('muon_update', row.blocks(K * R), row.threads, row.defines, [K, R, S, matrices, settings, x, means]);
   return [];
 };
 

@@ -30,13 +30,13 @@ function reduction(
     const [scale, from, to] = [scaleFor(terms), backend.address(x), backend.address(y)];
     if (inner === 1)
       backend.launch(
-        { source: SOURCE, name: `${operation}_rows`, types: 'iifpp' },
+        { source: SOURCE, name: `${operation}_rows` },
         Math.min(outer, 65_535),
         threadsFor(terms),
         [outer, terms, scale, from, to],
       );
     else
-      backend.each({ source: SOURCE, name: `${operation}_columns`, types: 'iiifpp' }, outer * inner, [
+      backend.each({ source: SOURCE, name: `${operation}_columns` }, outer * inner, [
         outer,
         terms,
         inner,
@@ -56,12 +56,12 @@ const softmax: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const width = x.shape[rank - 1]!;
   const rows = sizeOf(x.shape) / Math.max(1, width);
   const y: Info = backend.make(x.shape);
-  backend.launch(
-    { source: SOURCE, name: 'softmax', types: 'iipp' },
-    Math.min(rows, 65_535),
-    threadsFor(width),
-    [rows, width, backend.address(x), backend.address(y)],
-  );
+  backend.launch({ source: SOURCE, name: 'softmax' }, Math.min(rows, 65_535), threadsFor(width), [
+    rows,
+    width,
+    backend.address(x),
+    backend.address(y),
+  ]);
   return y;
 };
 

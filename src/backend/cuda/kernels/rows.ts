@@ -9,12 +9,12 @@ import { piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
 /** Launches a kernel for `rows` rows. */
 function onRows(
   backend: CudaBackend,
-  [source, name, types]: readonly [string, string, string],
+  [source, name]: readonly [string, string],
   team: Team,
   rows: number,
   values: readonly number[],
 ): void {
-  const spec = { source: `cuda/${source}.cu`, name, types, defines: team.defines };
+  const spec = { source: `cuda/${source}.cu`, name, defines: team.defines };
   backend.launch(spec, team.blocks(rows), team.threads, values);
 }
 
@@ -28,7 +28,7 @@ const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
   const rstd = backend.make([rows, 1]);
   const { epsilon } = attrs;
   const values = [rows, width, epsilon, ...addresses(backend, x, y, rstd)];
-  onRows(backend, ['norm', 'rms_norm', 'iifppp'], rowTeam(width), rows, values);
+  onRows(backend, ['norm', 'rms_norm'], rowTeam(width), rows, values);
   return [y, rstd];
 };
 
@@ -37,7 +37,7 @@ const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
   const [rows, width] = y.shape as [number, number];
   const dx = backend.make(y.shape);
   const values = [rows, width, ...addresses(backend, y, rstd, dy, dx)];
-  onRows(backend, ['norm', 'rms_norm_grad', 'iipppp'], rowTeam(width), rows, values);
+  onRows(backend, ['norm', 'rms_norm_grad'], rowTeam(width), rows, values);
   return [dx];
 };
 
@@ -50,7 +50,7 @@ const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) =>
   const rstd = backend.make([rows * heads, 1]);
   const values = [rows, cos.shape[0]!, heads, each, epsilon, ...addresses(backend, x, cos, sin, y, rstd)];
   const team = rowTeam(each, [each / 2]);
-  onRows(backend, ['rotary', 'rotary', 'iiiifppppp'], team, rows * heads, values);
+  onRows(backend, ['rotary', 'rotary'], team, rows * heads, values);
   return [y, rstd];
 };
 
@@ -62,7 +62,7 @@ const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backe
   const dx = backend.make(y.shape);
   const values = [rows, cos.shape[0]!, heads, each, ...addresses(backend, y, rstd, cos, sin, dy, dx)];
   const team = rowTeam(each, [each / 2]);
-  onRows(backend, ['rotary', 'rotary_grad', 'iiiipppppp'], team, rows * heads, values);
+  onRows(backend, ['rotary', 'rotary_grad'], team, rows * heads, values);
   return [dx];
 };
 
@@ -80,7 +80,7 @@ const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backen
   const gate = backend.make([N, G]);
   const values = [N, C, G, D, K, ...addresses(backend, v, ve, x, gateWeight, y, gate)];
   const team = rowTeam(D, [C, K]);
-  onRows(backend, ['value_embedding', 'value_embedding', 'iiiiipppppp'], team, N * G, values);
+  onRows(backend, ['value_embedding', 'value_embedding'], team, N * G, values);
   return [y, gate];
 };
 
@@ -93,17 +93,17 @@ const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs
   const [dve, dx, dw] = backend.makeLike(ve, x, gateWeight);
   const dz = backend.scratch(4 * N * G);
   const gated = [N, G, D, ...addresses(backend, ve, gate, dy, dve), dz];
-  onRows(backend, ['value_embedding', 'gated_grad', 'iiippppp'], rowTeam(D), N * G, gated);
+  onRows(backend, ['value_embedding', 'gated_grad'], rowTeam(D), N * G, gated);
   const weight = backend.address(gateWeight);
   const forX = [N, C, G, K, dz, weight, backend.address(dx)];
   const byToken = rowTeam(C, [K]);
-  onRows(backend, ['value_embedding', 'gate_dx', 'iiiippp'], byToken, N, forX);
+  onRows(backend, ['value_embedding', 'gate_dx'], byToken, N, forX);
   const pieces = Math.ceil(N / GATE_PIECE);
   const parts = backend.scratch(4 * pieces * G * K);
   // These two do not depend on the team: another set of macros would only be compiled anew.
   const { defines } = byToken;
   const source = 'cuda/value_embedding.cu';
-  backend.launch({ source, name: 'gate_dw', types: 'iiiippp', defines }, pieces, 128, [
+  backend.launch({ source, name: 'gate_dw', defines }, pieces, 128, [
     N,
     C,
     G,
@@ -112,7 +112,7 @@ const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs
     backend.address(x),
     parts,
   ]);
-  backend.launch({ source, name: 'gate_dw_sums', types: 'iipp', defines }, Math.ceil((G * K) / 128), 128, [
+  backend.launch({ source, name: 'gate_dw_sums', defines }, Math.ceil((G * K) / 128), 128, [
     pieces,
     G * K,
     parts,
@@ -126,7 +126,7 @@ const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
   const n = sizeOf(x.shape);
   const y = backend.make(x.shape);
   const values = [n, ...addresses(backend, x, y)];
-  onRows(backend, ['elementwise', 'relu_squared', 'lpp'], pieceTeam(n), piecesOf(n), values);
+  onRows(backend, ['elementwise', 'relu_squared'], pieceTeam(n), piecesOf(n), values);
   return [y];
 };
 
@@ -135,7 +135,7 @@ const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => 
   const n = sizeOf(y.shape);
   const dx = backend.make(y.shape);
   const values = [n, ...addresses(backend, y, dy, dx)];
-  onRows(backend, ['elementwise', 'relu_squared_grad', 'lppp'], pieceTeam(n), piecesOf(n), values);
+  onRows(backend, ['elementwise', 'relu_squared_grad'], pieceTeam(n), piecesOf(n), values);
   return [dx];
 };
 
@@ -145,7 +145,7 @@ const accumulate: CudaKernel<'Accumulate'> = ({ inputs, attrs, backend }) => {
   const n = sizeOf(sum.shape);
   const out = backend.reusable(sum) ? undefined : backend.make(sum.shape);
   const values = [n, factor, ...addresses(backend, sum, x, out ?? sum)];
-  onRows(backend, ['elementwise', 'accumulate', 'lfppp'], pieceTeam(n), piecesOf(n), values);
+  onRows(backend, ['elementwise', 'accumulate'], pieceTeam(n), piecesOf(n), values);
   return [out ?? backend.alias(sum)];
 };
 
@@ -155,7 +155,7 @@ const residualMix: CudaKernel<'ResidualMix'> = ({ inputs, attrs, backend }) => {
   const n = sizeOf(x.shape);
   const y = backend.make(x.shape);
   const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, y)];
-  onRows(backend, ['elementwise', 'residual_mix', 'lippppp'], pieceTeam(n), piecesOf(n), values);
+  onRows(backend, ['elementwise', 'residual_mix'], pieceTeam(n), piecesOf(n), values);
   return [y];
 };
 
@@ -168,9 +168,9 @@ const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend
   const [dx, dx0, dResid, dFirst] = outputs;
   const sums = backend.scratch(16 * pieces);
   const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, dy, dx, dx0), sums];
-  onRows(backend, ['elementwise', 'residual_mix_grad', 'lipppppppp'], pieceTeam(n), pieces, values);
+  onRows(backend, ['elementwise', 'residual_mix_grad'], pieceTeam(n), pieces, values);
   const totals = [pieces, sizeOf(residLambdas.shape), layer, sums, ...addresses(backend, dResid, dFirst)];
-  onRows(backend, ['elementwise', 'residual_mix_sums', 'iiippp'], pieceTeam(n), 1, totals);
+  onRows(backend, ['elementwise', 'residual_mix_sums'], pieceTeam(n), 1, totals);
   return outputs;
 };
 
