@@ -12,4 +12,11 @@ export {
   type Precision,
   type SelfCheck,
 } from './types.js';
-export { byPreference, probeBackends, type UseBackendOptions, useBackend } from './use.js';
+export {
+  availableMemory,
+  byPreference,
+  probeBackends,
+  releaseDevice,
+  type UseBackendOptions,
+  useBackend,
+} from './use.js';

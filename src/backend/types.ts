@@ -63,4 +63,8 @@ export interface BackendDriver {
   start(precision: Precision): Promise<BackendInfo>;
   /** Cases of the self-test besides the common ones. */
   checks?(): Promise<SelfCheck[]>;
+  /** Bytes that tensors may still take, what other processes use and a margin left out. The backend has been started. */
+  availableBytes?(): Promise<number>;
+  /** Gives the device back as far as that is possible: this process will not use it again. Never throws. */
+  release?(): Promise<void>;
 }

@@ -118,6 +118,21 @@ async function startTrusted(
   return info;
 }
 
+/**
+ * Bytes that tensors on a backend that was started may still take, other processes' share left out; undefined where the backend
+ * does not tell.
+ */
+export async function availableMemory(name: BackendName): Promise<number | undefined> {
+  return (await findDriver(name))?.availableBytes?.();
+}
+
+/** Gives the device of the backend in use back; this process must not use it again. Never throws. */
+export async function releaseDevice(): Promise<void> {
+  const tf = await import('@tensorflow/tfjs-core');
+  const name = tf.getBackend() as BackendName | undefined;
+  if (name) await (await findDriver(name))?.release?.();
+}
+
 /** What each backend needs and has, in the order of BACKEND_NAMES, for `tinygpt doctor`; self-tests included. */
 export async function probeBackends(): Promise<BackendProbe[]> {
   const tf = await import('@tensorflow/tfjs-core');

@@ -25,6 +25,10 @@ const FRESH_SEED = 1000;
 
 type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
 
+/** Where its studies lie, a folder each. */
+export const contestFolder = (args: TuneArguments): string =>
+  args.out ?? join('studies', args.name ?? 'contest');
+
 /** Runs the command; resolves to the exit code. */
 export async function runContest(args: TuneArguments): Promise<number> {
   const samplers = splitNames(args.contest ?? '');
@@ -36,7 +40,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
     progress.note('Stopping; the same command goes on from here (Ctrl-C again leaves at once)'),
   );
   const screen = { progress, signal, say };
-  const folder = args.out ?? join('studies', args.name ?? 'contest');
+  const folder = contestFolder(args);
   try {
     const tuning = await prepareTuning(args, progress, signal);
     const first = join(folder, `${samplers[0]}-1`, 'journal.log');

@@ -10,10 +10,11 @@ import type { Study } from '../tune/studyTypes.js';
 import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
 import type { Trial } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
-import { runContest } from './contestCommand.js';
+import { contestFolder, runContest } from './contestCommand.js';
 import { describeData } from './dataOptions.js';
 import { openLog } from './log.js';
 import { command } from './options.js';
+import { orInNewProcess, secondsLeft } from './restart.js';
 import { abortOnInterrupt, counted, duration, fitted, openProgress } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { bestValue, trialLine } from './trialLine.js';
@@ -28,9 +29,15 @@ export const tuneCommand = command({ options: TUNE_OPTIONS, examples: TUNE_EXAMP
 
 /** Runs the command; resolves to the exit code. */
 async function runTune(args: TuneArguments): Promise<number> {
-  if (args.contest !== undefined) return runContest(args);
   const { name, folder } = studyPlace(args);
-  if (args.workers !== 1 && workerIndex() === null) return runWorkers(args, { name, folder });
+  const isWorker = workerIndex() !== null;
+  if (args.contest !== undefined)
+    return orInNewProcess(contestFolder(args), isWorker, () => runContest(args));
+  if (args.workers !== 1 && !isWorker) return runWorkers(args, { name, folder });
+  return orInNewProcess(folder, isWorker, () => runStudy(args, name, folder));
+}
+
+async function runStudy(args: TuneArguments, name: string, folder: string): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>
@@ -139,7 +146,9 @@ async function search(
     const { number, state, value, params, userAttrs } = trial;
     log.info({ number, state, value, params, ...userAttrs }, 'trial');
   };
-  log.info({ study: study.name, sampler: args.sampler, limits }, 'start');
+  const left = secondsLeft(limits.seconds);
+  const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
+  log.info({ study: study.name, sampler: args.sampler, limits: { ...limits, seconds } }, 'start');
   const outcome = await study.optimize(
     (trial) => {
       current = trial.number;
@@ -149,7 +158,7 @@ async function search(
       signal,
       onTrial,
       ...(limits.trials !== undefined && { trials: limits.trials }),
-      ...(limits.seconds !== undefined && { seconds: limits.seconds }),
+      ...(seconds !== undefined && { seconds }),
     },
   );
   log.info(outcome, 'end');

@@ -1,7 +1,7 @@
 // Everything a study of the trainer needs: backend, data, space, budgets and the objective, from the options.
 
 import { freemem } from 'node:os';
-import { type BackendInfo, deviceMemory, useBackend } from '../backend/index.js';
+import { availableMemory, type BackendInfo, deviceMemory, useBackend } from '../backend/index.js';
 import { EnvironmentError, expect } from '../base/errors.js';
 import type { Dataset } from '../data/index.js';
 import type { Budget } from '../train/budget.js';
@@ -53,10 +53,12 @@ export async function prepareTuning(
   const source = limits.taste && Object.keys(spec).length === 0 ? { bundled: TASTE_MEGABYTES } : spec;
   const data = await openData(source, base.vocabSize, args, progress, signal);
   const memoryLimit =
-    args.memoryLimit !== undefined
-      ? args.memoryLimit * 1e9
-      : (backend.memoryBytes ?? freemem() * MEMORY_SHARE) - deviceMemory().bytes;
-  expect(memoryLimit > 0, () => `Expected --memory-limit to be > 0, got ${args.memoryLimit}`);
+    args.memoryLimit !== undefined ? args.memoryLimit * 1e9 : await memoryForTrials(backend);
+  expect(
+    memoryLimit > 0,
+    () =>
+      `Expected free memory on ${backend.device}, got none; end other programs on it, or set --memory-limit`,
+  );
   const objective: TrainObjectiveOptions = {
     base,
     fixed: setup.fixed,
@@ -68,6 +70,11 @@ export async function prepareTuning(
   };
   return { backend, data, preset, setup, limits, objective };
 }
+
+/** Bytes that a trial may take: what is free now where the backend tells, else a part of what there is. */
+export const memoryForTrials = async (backend: BackendInfo): Promise<number> =>
+  (await availableMemory(backend.name)) ??
+  (backend.memoryBytes ?? freemem() * MEMORY_SHARE) - deviceMemory().bytes;
 
 /**
  * Fixes the evaluation's size for a whole study, so that all trials are scored on the same text: the option, what the

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { readJournal } from '../tune/journal/storage.js';
 import { concludeStudy } from './conclude.js';
+import { runRestarting } from './restart.js';
 import { abortOnInterrupt } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
 
@@ -28,7 +29,9 @@ export async function runWorkers(
   const { signal, release } = abortOnInterrupt(() => undefined); // the terminal sends Ctrl-C to the workers too
   try {
     const codes = await Promise.all(
-      Array.from({ length: args.workers }, (_, index) => runWorker(index + 1, place.name, say)),
+      Array.from({ length: args.workers }, (_, index) =>
+        runRestarting(place.folder, (env) => runWorker(index + 1, place.name, say, env)),
+      ),
     );
     const failed = codes.find((code) => code !== 0 && code !== 130);
     if (failed !== undefined && codes.every((code) => code !== 0 && code !== 130)) return failed;
@@ -40,11 +43,16 @@ export async function runWorkers(
   }
 }
 
-function runWorker(index: number, study: string, say: (line: string) => void): Promise<number> {
+function runWorker(
+  index: number,
+  study: string,
+  say: (line: string) => void,
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const given = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
   const child = spawn(process.execPath, [main, 'tune', ...given, '--name', study], {
-    env: { ...process.env, [WORKER]: `${index}` },
+    env: { ...process.env, ...env, [WORKER]: `${index}` },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout });

@@ -1,7 +1,7 @@
 // The loop around ask and tell: runs an objective in this process until a limit is reached, and records how each
 // trial ended, whatever the objective throws.
 
-import { messageOf, UsageError } from '../base/errors.js';
+import { DeviceLostError, messageOf, UsageError } from '../base/errors.js';
 import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyTypes.js';
 import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
 import type { SearchSpace, Trial } from './types.js';
@@ -9,7 +9,8 @@ import type { SearchSpace, Trial } from './types.js';
 /**
  * Runs trials one after another.
  * @param next starts one trial; a refused one is returned as it was recorded, null means that the limit is reached
- * @throws UsageError where no limit is given or none is usable, or nothing feasible is found
+ * @throws UsageError where no limit is given or none is usable, or nothing feasible is found; DeviceLostError of the objective,
+ * whose trial has failed with it: only a new process can go on with the study
  */
 export async function optimize<S extends SearchSpace>(
   study: Study<S>,
@@ -48,6 +49,8 @@ export async function optimize<S extends SearchSpace>(
       process.emitWarning(`Trial ${told.number} failed: ${told.userAttrs.fail_message}`, 'TinygptWarning');
     }
     onTrial?.(told, study);
+    // Every later trial would fail at once: the study is left for a new process.
+    if (error instanceof DeviceLostError) throw error;
     if (error !== undefined && !isCaught(error, options.catch) && !signal?.aborted) throw error;
   }
 }

@@ -143,4 +143,25 @@ async function checks(): Promise<SelfCheck[]> {
   return own;
 }
 
-export const driver: BackendDriver = { name: 'cuda', precisions: PRECISIONS, probe, start, checks };
+/** Device memory left to the driver and to libraries for what they load late, where there is that much. */
+const MARGIN_BYTES = 512 * 2 ** 20;
+
+async function availableBytes(): Promise<number> {
+  const { allocator, device } = await open();
+  return Math.max(0, allocator.available() - Math.min(MARGIN_BYTES, device.memoryBytes / 16));
+}
+
+async function release(): Promise<void> {
+  const session = await opening?.catch(() => undefined);
+  session?.close();
+}
+
+export const driver: BackendDriver = {
+  name: 'cuda',
+  precisions: PRECISIONS,
+  probe,
+  start,
+  checks,
+  availableBytes,
+  release,
+};

@@ -5,7 +5,17 @@ import { type Allocator, createAllocator } from './allocator.js';
 import { createCompiler, type KernelCompiler } from './compile.js';
 import { chosenDevice, type DeviceProperties, driverVersion, openDevice } from './device.js';
 import { createLauncher, type Launcher } from './launch.js';
-import { type DriverApi, loadCublasLt, loadDriver, loadNvrtc, MissingLibrary, received } from './library.js';
+import {
+  type CublasApi,
+  type DriverApi,
+  type Loaded,
+  loadCublasLt,
+  loadDriver,
+  loadNvrtc,
+  MissingLibrary,
+  type NvrtcApi,
+  received,
+} from './library.js';
 import { createModules, type FindKernel } from './modules.js';
 import { createProducts, type Products } from './products.js';
 import { createTransfer, type Transfer } from './transfer.js';
@@ -32,6 +42,8 @@ export interface Session {
   onTrim(settle: () => void): void;
   /** Device memory in all and free. */
   memoryInfo(): { free: number; total: number };
+  /** Destroys the context with all that it holds. Never throws: after a device was lost the driver may refuse. */
+  close(): void;
 }
 
 /**
@@ -42,7 +54,8 @@ export async function openSession(
   options: { env?: NodeJS.ProcessEnv; onCompile?: (target: string) => void } = {},
 ): Promise<Session> {
   const { env = process.env, onCompile } = options;
-  const { api: driver, file: driverFile, rescue: driverRescue } = await loadDriver(env);
+  const libcuda = await loadDriver(env);
+  const driver = libcuda.api;
   driver.cuInit(0);
   const [major, minor] = driverVersion(driver);
   if (major < OLDEST_CUDA)
@@ -50,12 +63,35 @@ export async function openSession(
       `the NVIDIA driver runs CUDA ${major}.${minor} at most, expected ${OLDEST_CUDA}.0 or later; install driver 525 or later`,
     );
   const device = openDevice(driver, chosenDevice(env));
-  const [{ api: nvrtc, file: nvrtcFile }, { api: cublas, file: cublasFile, rescue: cublasRescue }] =
-    await both(loadNvrtc(major, env), loadCublasLt(major, env));
+  const [nvrtc, cublas] = await both(loadNvrtc(major, env), loadCublasLt(major, env));
   const context = received((place) => driver.cuDevicePrimaryCtxRetain(place, device.handle));
-  driver.cuCtxSetCurrent(context);
-  const stream = received((place) => driver.cuStreamCreate(place, STREAM_NON_BLOCKING));
+  const close = () => {
+    try {
+      driver.cuDevicePrimaryCtxRelease_v2(device.handle);
+    } catch {}
+  };
+  try {
+    driver.cuCtxSetCurrent(context);
+    return { ...equip({ libcuda, nvrtc, cublas }, device, env, onCompile), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
 
+/** What works in the context that is current. */
+function equip(
+  {
+    libcuda,
+    nvrtc,
+    cublas,
+  }: { libcuda: Loaded<DriverApi>; nvrtc: Loaded<NvrtcApi>; cublas: Loaded<CublasApi> },
+  device: DeviceProperties,
+  env: NodeJS.ProcessEnv,
+  onCompile?: (target: string) => void,
+): Omit<Session, 'close'> {
+  const driver = libcuda.api;
+  const stream = received((place) => driver.cuStreamCreate(place, STREAM_NON_BLOCKING));
   const memoryInfo = () => {
     const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
     driver.cuMemGetInfo_v2(free, total);
@@ -72,8 +108,8 @@ export async function openSession(
     memoryLimit(env),
   );
   const transfer = createTransfer(driver, stream);
-  driverRescue.makeRoom = cublasRescue.makeRoom = () => allocator.trim() + transfer.trim();
-  cublasRescue.deviceError = () => {
+  libcuda.rescue.makeRoom = cublas.rescue.makeRoom = () => allocator.trim() + transfer.trim();
+  cublas.rescue.deviceError = () => {
     try {
       driver.cuStreamSynchronize(stream);
       return undefined;
@@ -81,7 +117,7 @@ export async function openSession(
       return error as Error;
     }
   };
-  const compiler = createCompiler(nvrtc, { chip: device.chip, ...(onCompile && { onFirst: onCompile }) });
+  const compiler = createCompiler(nvrtc.api, { chip: device.chip, ...(onCompile && { onFirst: onCompile }) });
   return {
     device,
     driver,
@@ -91,8 +127,8 @@ export async function openSession(
     launcher: createLauncher(driver, stream),
     compiler,
     kernel: createModules(driver, compiler),
-    products: createProducts(cublas, allocator, stream),
-    files: { libcuda: driverFile.path, libnvrtc: nvrtcFile.path, libcublasLt: cublasFile.path },
+    products: createProducts(cublas.api, allocator, stream),
+    files: { libcuda: libcuda.file.path, libnvrtc: nvrtc.file.path, libcublasLt: cublas.file.path },
     onTrim: (work) => {
       settle = work;
     },

@@ -2,15 +2,18 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
+import { received } from '../../../src/backend/cuda/library.js';
 import { deviceMemory, trackPeak } from '../../../src/backend/memory.js';
 import { isOutOfMemory, OutOfMemoryError } from '../../../src/backend/outOfMemory.js';
+import { useBackend } from '../../../src/backend/use.js';
 import { TrainingError } from '../../../src/base/errors.js';
 import { randomStream } from '../../../src/base/random.js';
+import { memoryForTrials } from '../../../src/cli/tuneSetup.js';
 import { estimateMemory } from '../../../src/model/memory.js';
 import type { TrainConfig } from '../../../src/train/config.js';
 import { train } from '../../../src/train/trainer.js';
 import { tinyData } from '../../tinyData.js';
-import { describeCuda } from './present.js';
+import { describeCuda, EMULATED_BYTES } from './present.js';
 import { SMALL, startTraining } from './steps.js';
 
 const SHAPES: Partial<TrainConfig>[] = [
@@ -63,6 +66,22 @@ describeCuda('running out of memory', (device, backend) => {
     expect(tf.tidy(() => tf.sum(tf.add(x, x)).dataSync()[0])).toBe(8192);
     x.dispose();
     expect(deviceMemory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
+  });
+
+  test('what trials may take is what other programs leave free, less a margin, idle memory of ours included', async () => {
+    const { allocator, driver } = backend().session;
+    const info = await useBackend('cuda');
+    allocator.trim();
+    const held = allocator.statistics().current;
+    const margin = EMULATED_BYTES / 16;
+    const limit = await memoryForTrials(info);
+    expect(limit).toBe(EMULATED_BYTES - margin - allocator.statistics().current);
+    const others = received((place) => driver.cuMemAlloc_v2(place, 300 * 2 ** 20));
+    allocator.free(allocator.allocate(50 * 2 ** 20));
+    expect(await memoryForTrials(info)).toBe(limit - 300 * 2 ** 20);
+    driver.cuMemFree_v2(others);
+    allocator.setLimit(held + 100 * 2 ** 20);
+    expect(await memoryForTrials(info)).toBe(100 * 2 ** 20 - margin);
   });
 
   test('trials at random, some of them too large for the device: no tensor left, memory flat', async () => {

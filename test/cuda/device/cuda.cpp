@@ -4,7 +4,7 @@
 // wait shows as old bytes: page-locked host memory is read and written when the queue runs, other host memory at once.
 // Waiting events order streams; nothing else does.
 //
-// Tests steer it by the functions at the end: fake_log, fake_reset, fake_fail, fake_set_memory, fake_set_device,
+// Tests steer it by FAKE_LOSE in the environment (below) and by the functions at the end: fake_log, fake_reset, fake_fail, fake_set_memory, fake_set_device,
 // fake_set_order, fake_set_eager, fake_set_tight, fake_errors, fake_allocated.
 #include "blocks.h"
 #include <algorithm>
@@ -67,8 +67,17 @@ void note(const char *format, ...) {
   log_text += '\n';
 }
 
+// FAKE_LOSE=CALL:N:CODE in the environment: the Nth call of CALL, and every one of any call after it, returns CODE.
+CUresult lost(const char *name) {
+  static const char *wish = getenv("FAKE_LOSE");
+  static long left = wish && strchr(wish, ':') ? atol(strchr(wish, ':') + 1) : 0;
+  if (left > 0 && !strncmp(wish, name, strlen(name)) && wish[strlen(name)] == ':' && --left == 0) sticky = atoi(strrchr(wish, ':') + 1);
+  return sticky;
+}
+
 // The failure asked for, the sticky error of an earlier kernel, or 0.
 CUresult forced(const char *name) {
+  if (CUresult code = lost(name)) return code;
   auto at = failures.find(name);
   if (at != failures.end() && --at->second.calls == 0) {
     int code = at->second.code;

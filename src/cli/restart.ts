@@ -1,0 +1,103 @@
+// A process that has lost its GPU cannot get it back, a new one can: whoever started it starts another, which goes on from the
+// journal. Here is when to do so and when to give up.
+
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { releaseDevice } from '../backend/index.js';
+import { DeviceLostError, messageOf } from '../base/errors.js';
+import { readJournal } from '../tune/journal/storage.js';
+import { abortOnInterrupt } from './terminal.js';
+
+/** In the environment of a process that goes on for another: when the first one began, milliseconds since the epoch. */
+const BEGUN = 'TINYGPT_TUNE_BEGUN';
+
+/** Processes in a row that lose the GPU before one of them finishes a trial. */
+const MOST_LOSSES = 3;
+
+/** What is left of a limit that processes before this one have used up part of. */
+export const secondsLeft = (seconds: number | undefined): number | undefined =>
+  seconds !== undefined && process.env[BEGUN]
+    ? seconds - (Date.now() - Number(process.env[BEGUN])) / 1000
+    : seconds;
+
+/**
+ * Runs a process, and another for as long as it ends because its GPU was lost.
+ * @param folder of the study, or of the studies of a contest
+ * @param start runs it with more environment variables; resolves to its exit code
+ * @returns the exit code of the last one
+ */
+export async function runRestarting(
+  folder: string,
+  start: (env: NodeJS.ProcessEnv) => Promise<number>,
+  { begun = Date.now(), losses = 0 } = {},
+): Promise<number> {
+  for (let finished = finishedTrials(folder); ; ) {
+    const code = await start(losses > 0 ? { [BEGUN]: `${begun}` } : {});
+    if (code !== DeviceLostError.exitCode) return code;
+    const now = finishedTrials(folder);
+    losses = now > finished ? 1 : losses + 1;
+    finished = now;
+    if (losses === MOST_LOSSES) {
+      process.stderr.write(
+        `The GPU was lost ${losses} times in a row without a finished trial; see nvidia-smi and dmesg. The same command resumes\n`,
+      );
+      return code;
+    }
+    process.stderr.write('The GPU was lost; going on in a new process\n');
+  }
+}
+
+/**
+ * Runs `work`, and where it loses the GPU, the same command line in a new process in its place. A process that was started for
+ * another, or as a worker, leaves that to whoever started it.
+ * @returns the exit code
+ */
+export async function orInNewProcess(
+  folder: string,
+  isWorker: boolean,
+  work: () => Promise<number>,
+): Promise<number> {
+  const begun = Date.now();
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DeviceLostError) || isWorker || process.env[BEGUN]) throw error;
+    await releaseDevice();
+    process.stderr.write(`${messageOf(error)}\nThe GPU was lost; going on in a new process\n`);
+    const { release } = abortOnInterrupt(() => undefined); // the terminal sends Ctrl-C to the new process too
+    try {
+      return await runRestarting(folder, (env) => runAgain(env), { begun, losses: 1 });
+    } finally {
+      release();
+    }
+  }
+}
+
+function runAgain(env: NodeJS.ProcessEnv): Promise<number> {
+  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const words = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
+  const child = spawn(process.execPath, [main, 'tune', ...words], {
+    env: { ...process.env, ...env },
+    stdio: 'inherit',
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/** Trials that came to a value, of a study or of all studies of a contest. */
+function finishedTrials(folder: string): number {
+  const folders = [
+    folder,
+    ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []),
+  ];
+  return folders
+    .map((each) => join(each, 'journal.log'))
+    .filter((path) => existsSync(path))
+    .flatMap((path) => readJournal(path))
+    .flatMap((study) => study.trials)
+    .filter(({ state }) => state === 'complete' || state === 'pruned').length;
+}

@@ -1,0 +1,99 @@
+// A study whose process loses the GPU: every call fails from some point on, as after a kernel that failed.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { secondsLeft } from '../../src/cli/restart.js';
+import { readJournal } from '../../src/tune/journal/storage.js';
+import { describeEmulated } from '../backend/cuda/present.js';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+describeEmulated('a study on a GPU that is lost', (device) => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tinygpt-lost-'));
+    const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+    writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+    const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
+    const config = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
+    writeFileSync(join(folder, 'tiny.json'), JSON.stringify(config));
+    const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
+    writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Runs `tinygpt tune` in a process of its own; `lose` is the stand-in's FAKE_LOSE. */
+  async function tune(name: string, lose: string, ...more: string[]) {
+    const words = [
+      ...[
+        'tune',
+        '--backend',
+        'cuda',
+        '--text',
+        join(folder, 'stories.txt'),
+        '--cache-folder',
+        join(folder, 'cache'),
+      ],
+      ...['--config', join(folder, 'tiny.json'), '--space', join(folder, 'space.json'), '--trial-steps', '2'],
+      ...['--out', join(folder, name), '--sampler', 'random', '--pruner', 'nop', ...more],
+    ];
+    const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_LOSE: lose };
+    const { code, out, err } = await new Promise<{ code: number; out: string; err: string }>((resolve) => {
+      execFile(process.execPath, ['--no-warnings', MAIN, ...words], { env }, (error, out, err) =>
+        resolve({ code: error ? Number(error.code) : 0, out, err }),
+      );
+    });
+    const trials = readJournal(join(folder, name, 'journal.log'))[0]!.trials;
+    const lost = trials.filter(({ userAttrs }) => userAttrs.fail_reason === 'device_lost').length;
+    const complete = trials.filter(({ state }) => state === 'complete').length;
+    return { code, out, err, lost, complete, trials: trials.length };
+  }
+
+  beforeAll(() => tune('warm', '', '--trials', '1')); // compiles the kernels
+
+  test.each([
+    [1, 6],
+    [2, 12],
+  ])('goes on in new processes until it has its trials: %i workers', async (workers, trials) => {
+    // Copies from the device in a trial: the losses of two steps, and the evaluation's.
+    const study = await tune(
+      `study${workers}`,
+      'cuMemcpyDtoHAsync_v2:12:719',
+      '--trials',
+      `${trials}`,
+      '--workers',
+      `${workers}`,
+    );
+    expect(study.err).toMatch(/CUDA_ERROR_LAUNCH_FAILED \(719\)/);
+    expect(study.err).toMatch(/going on in a new process/);
+    expect(study).toMatchObject({ code: 0 });
+    expect(study.lost).toBeGreaterThan(0);
+    expect(study.complete).toBeGreaterThan(study.lost);
+    expect(study.trials).toBeGreaterThanOrEqual(trials);
+    expect(study.out).toMatch(/Report: /);
+  });
+
+  test('ends where new processes lose it before they finish a trial, and resumes when the GPU is well again', async () => {
+    const study = await tune('hopeless', 'cuMemcpyDtoHAsync_v2:1:700', '--trials', '20');
+    expect(study).toMatchObject({ code: 75, lost: 3, complete: 0, trials: 3 });
+    expect(study.err).toMatch(/lost 3 times in a row .*The same command resumes/);
+    expect(await tune('hopeless', '', '--trials', '5')).toMatchObject({ code: 0, lost: 3, complete: 2 });
+  });
+});
+
+test('a process that goes on for another has the rest of its time', () => {
+  expect(secondsLeft(100)).toBe(100);
+  process.env.TINYGPT_TUNE_BEGUN = `${Date.now() - 60_000}`;
+  try {
+    expect(secondsLeft(undefined)).toBeUndefined();
+    expect(secondsLeft(100)).toBeLessThanOrEqual(40);
+    expect(secondsLeft(100)).toBeGreaterThan(0);
+    expect(secondsLeft(30)).toBeLessThan(0);
+  } finally {
+    delete process.env.TINYGPT_TUNE_BEGUN;
+  }
+});
