@@ -1,14 +1,52 @@
 // Writing files so that a reader never sees half of one, errors of reading and writing, and the cache folder.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError, hasCode, isSystemError, messageOf, UsageError } from './errors.js';
 
-/** A sibling name for a file under construction; unique, so that processes do not meet. */
+/** Names this machine (or container) in temporary names, so that its dead processes are told from another's. */
+const HOST_TAG = createHash('sha256').update(hostname()).digest('hex').slice(0, 4);
+/** What another machine may be working on is left over when untouched for this long. */
+const LEFTOVER_MILLISECONDS = 3_600_000;
+
+/** A sibling name for a file under construction; unique, so that processes do not interfere. */
 export function temporaryName(path: string): string {
-  return `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  return `${path}.${process.pid}.${HOST_TAG}${randomBytes(4).toString('hex')}.tmp`;
+}
+
+/**
+ * Removes files and folders under a temporary name that processes left which were killed: those of this machine's
+ * processes that are gone, and others untouched for an hour.
+ * @param folder holds them; need not exist
+ */
+export function removeLeftovers(folder: string): void {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Nothing there, or not ours to clean.
+  }
+  for (const name of names) {
+    const [, pid, host] = /\.(\d+)\.([0-9a-f]{4})[0-9a-f]+\.tmp$/.exec(name) ?? [];
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    const path = join(folder, name);
+    const isOld = () =>
+      Date.now() - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) >
+      LEFTOVER_MILLISECONDS;
+    if (host === HOST_TAG || isOld()) discard(path);
+  }
+}
+
+/** Whether a process of this machine is running. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
 }
 
 /**

@@ -9,10 +9,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { hasCode } from '../base/errors.js';
+import { EnvironmentError, hasCode, messageOf, UsageError } from '../base/errors.js';
 import { describeWriteError, makeFolder } from '../base/files.js';
 import type { OnProgress } from '../base/progress.js';
-import { type Answer, type HttpOptions, openUrl, Retriable, retrying } from './http.js';
+import { type Answer, type HttpOptions, openUrl, Retriable, retrying, withoutCredentials } from './http.js';
 
 /** A file to fetch, and what is known about it. */
 export type Download = {
@@ -22,6 +22,8 @@ export type Download = {
   size?: number | undefined;
   /** Hex. */
   sha256?: string | undefined;
+  /** Reads the whole part before it gets its name; what it refuses (with an EnvironmentError) is deleted. */
+  check?: ((part: string) => Promise<void>) | undefined;
 };
 
 /** Identifies the content that a part is of: a strong ETag or a date of modification. */
@@ -182,13 +184,25 @@ async function receive(
   await finish(file);
 }
 
-/** Checks a whole part and renames it. */
-async function finish({ path, sha256 }: Download): Promise<void> {
+/** Checks a whole part and renames it; one that is wrong is deleted. */
+async function finish({ url, path, sha256, check }: Download): Promise<void> {
   if (sha256 !== undefined) {
     const hash = createHash('sha256');
     for await (const chunk of createReadStream(partOf(path))) hash.update(chunk as Buffer);
     const found = hash.digest('hex');
     if (found !== sha256) throw again(path, `the content has SHA-256 ${found}, expected ${sha256}`);
+  }
+  try {
+    await check?.(partOf(path));
+  } catch (error) {
+    discard(path);
+    if (!(error instanceof EnvironmentError || error instanceof UsageError)) throw error;
+    const reason = messageOf(error)
+      .replaceAll(partOf(path), basename(path))
+      .replace(/; [^;]*$/, '');
+    throw new EnvironmentError(`${withoutCredentials(url)} sent something else: ${reason}; try again later`, {
+      cause: error,
+    });
   }
   renameSync(partOf(path), path);
   rmSync(markOf(path), { force: true });
@@ -207,7 +221,8 @@ function discard(path: string): void {
 
 function readMark(path: string): PartMark | null {
   try {
-    return JSON.parse(readFileSync(markOf(path), 'utf8')) as PartMark;
+    const { validator } = JSON.parse(readFileSync(markOf(path), 'utf8')) as PartMark;
+    return validator === null || typeof validator === 'string' ? { validator } : null;
   } catch {
     return null; // absent or half-written: begin again
   }

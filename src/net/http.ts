@@ -1,8 +1,9 @@
-// HTTP requests that are made again when the network or the server fails: redirects, time limits, back-off.
-// What is requested and where it goes is download.ts and hubSource.ts.
+// HTTP requests with redirects, timeouts, retries and back-off. What is requested and where it goes is the callers':
+// download.ts, the hub's data sets, and the package index of `tinygpt setup`.
 
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
+import { parseJson } from '../base/json.js';
 import { type Random, randomStream } from '../base/random.js';
 
 export type HttpOptions = {
@@ -13,24 +14,28 @@ export type HttpOptions = {
   attempts?: number | undefined;
   /** Milliseconds without a byte after which a connection is given up (default 30,000). */
   stall?: number | undefined;
-  /** Told of a failure that another attempt will follow. */
+  /** Called when an attempt failed and another will follow. */
   onRetry?: ((reason: string) => void) | undefined;
+  /** What the user can do about a status, or about a network that fails (undefined); ends every error message. */
+  remedy?: ((status: number | undefined, hasToken: boolean) => string) | undefined;
   /** How to wait (tests do not). */
   wait?: ((milliseconds: number, signal?: AbortSignal) => Promise<void>) | undefined;
 };
 
 /** An answer whose body is still to be read. */
 export type Answer = {
+  /** After redirects. */
+  url: string;
   status: number;
   headers: Headers;
-  /** Headers of a redirect that tell of the file behind it: `x-linked-size`, `x-linked-etag`, `x-repo-commit`. */
+  /** Headers of a redirect that describe the file behind it: `x-linked-size`, `x-linked-etag`, `x-repo-commit`. */
   linked: Headers;
   body: AsyncIterable<Uint8Array>;
-  /** Gives the connection up; to be called whether or not the body was read. */
+  /** Closes the connection; to be called whether or not the body was read. */
   close(): Promise<void>;
 };
 
-/** A failure that another attempt may mend; `after` is the wait the server asked for, in milliseconds. */
+/** A failure worth another attempt; `after` is the wait the server asked for, in milliseconds. */
 export class Retriable extends Error {
   constructor(
     message: string,
@@ -44,14 +49,17 @@ export class Retriable extends Error {
 const MOST_REDIRECTS = 10;
 const MOST_WAIT = 10 * 60e3;
 const MOST_BACKOFF = 60e3;
+/** A longer text is no listing. */
+const MOST_TEXT_BYTES = 1 << 27;
 const BUSY = new Set([408, 425, 429, 500, 502, 503, 504]);
+const defaultRemedy = () => 'check the address and the network, and try again later';
 let jitter: Random | undefined;
 
 /**
- * Takes a step until it succeeds. Waits between attempts: 1, 2, 4 ... seconds, at most a minute, of which a random half
- * (so that many clients do not return at once), or what the server asked for if that is longer.
+ * Repeats a step until it succeeds. Waits between attempts: 1, 2, 4 ... seconds, at most a minute, less up to a half at
+ * random (so that many clients do not return at once), or what the server asked for if that is longer.
  * @param url for messages
- * @param progress bytes had so far; failures are counted anew when it grows
+ * @param progress bytes received so far; failures are counted anew when it grows
  * @throws EnvironmentError after `options.attempts` failures; what `step` throws other than Retriable; the signal's reason
  */
 export async function retrying<T>(
@@ -76,8 +84,8 @@ export async function retrying<T>(
       }
       if (failures >= attempts)
         throw new EnvironmentError(
-          `Cannot download ${url}: ${error.message} (${attempts} attempts); ` +
-            'check the network, try again later, or set HF_ENDPOINT to a mirror',
+          `Cannot download ${withoutCredentials(url)}: ${error.message} (${attempts} attempts); ` +
+            remedyOf(options)(undefined, options.token !== undefined),
           { cause: error },
         );
       options.onRetry?.(error.message);
@@ -88,13 +96,23 @@ export async function retrying<T>(
   }
 }
 
+const remedyOf = ({ remedy = defaultRemedy }: HttpOptions) => remedy;
+
+/** A URL without user name and password, for messages. */
+export function withoutCredentials(address: string): string {
+  const url = new URL(address);
+  url.username = url.password = '';
+  return url.href;
+}
+
 async function defaultWait(milliseconds: number, signal?: AbortSignal): Promise<void> {
   await setTimeout(milliseconds, undefined, signal && { signal });
 }
 
 /**
- * Sends a GET request, follows redirects, and hands the answer over when its status is 200, 206 or 416.
- * @throws Retriable for what another attempt may mend, also while the body is read
+ * Sends a GET request, follows redirects, and returns the answer when its status is 200, 206 or 416. A user name and
+ * password in the URL are sent as basic authentication, to the host of that URL only.
+ * @throws Retriable for failures worth another attempt, also while the body is read
  * @throws EnvironmentError for other statuses, with a remedy
  */
 export async function openUrl(
@@ -115,9 +133,10 @@ export async function openUrl(
   };
   try {
     const linked = new Headers();
-    let at = new URL(url);
+    let at = new URL(withoutCredentials(url));
+    const { origin } = at;
+    const authorization = authorizationOf(url, token);
     for (let redirects = 0; ; redirects++) {
-      const home = at.origin === new URL(url).origin;
       const response = await fetch(at, {
         redirect: 'manual',
         signal: either,
@@ -125,7 +144,7 @@ export async function openUrl(
           'accept-encoding': 'identity',
           'user-agent': 'tinygpt',
           ...headers,
-          ...(token && home && { authorization: `Bearer ${token}` }),
+          ...(authorization && at.origin === origin && { authorization }),
         },
       });
       const location = response.headers.get('location');
@@ -137,21 +156,22 @@ export async function openUrl(
         const next = new URL(location, at);
         if (at.protocol === 'https:' && next.protocol !== 'https:')
           throw new EnvironmentError(
-            `Expected ${at.host} to stay with https, got a redirect to ${next.origin}; check HF_ENDPOINT`,
+            `Expected ${at.host} to stay with https, got a redirect to ${next.origin}; ` +
+              remedyOf(options)(response.status, token !== undefined),
           );
         at = next;
         continue;
       }
       if (![200, 206, 416].includes(response.status)) {
         await response.body?.cancel();
-        throw refusal(url, response, token !== undefined);
+        throw refusal(url, response, options);
       }
       const body = readBody(response, () => timer.refresh(), failed, stop);
       const close = async () => {
         stop();
         if (!response.bodyUsed) await response.body?.cancel();
       };
-      return { status: response.status, headers: response.headers, linked, body, close };
+      return { url: at.href, status: response.status, headers: response.headers, linked, body, close };
     }
   } catch (error) {
     throw failed(error);
@@ -177,38 +197,81 @@ async function* readBody(
   }
 }
 
-/** A JSON document. @throws as `retrying` and `openUrl` */
+/** `Bearer TOKEN`, or basic authentication where the URL holds a user name. */
+function authorizationOf(address: string, token: string | undefined): string | undefined {
+  const { username, password } = new URL(address);
+  if (!username) return token && `Bearer ${token}`;
+  return `Basic ${Buffer.from(`${decodeText(username)}:${decodeText(password)}`).toString('base64')}`;
+}
+
+/** Percent-encoded text decoded where it is well formed, else as it is. */
+export function decodeText(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A text of at most 128 MiB, the URL it came from in the end, and its headers. */
+export type TextAnswer = { text: string; url: string; headers: Headers };
+
+/** Fetches a text. @throws as `retrying` and `openUrl` */
+export const fetchText = (
+  url: string,
+  headers: Record<string, string>,
+  options: HttpOptions,
+): Promise<TextAnswer> => retrying(url, options, () => readTextOnce(url, headers, options));
+
+async function readTextOnce(
+  url: string,
+  headers: Record<string, string>,
+  options: HttpOptions,
+): Promise<TextAnswer> {
+  const answer = await openUrl(url, headers, options);
+  try {
+    if (answer.status !== 200) throw refusal(url, answer, options);
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of answer.body) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MOST_TEXT_BYTES)
+        throw new EnvironmentError(
+          `Expected a text from ${withoutCredentials(url)}, got more than ${MOST_TEXT_BYTES} bytes`,
+        );
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), url: answer.url, headers: answer.headers };
+  } finally {
+    await answer.close();
+  }
+}
+
+/** Fetches a JSON document; an answer that is not JSON is asked for again. @throws as `retrying` and `openUrl` */
 export async function fetchJson(url: string, options: HttpOptions): Promise<unknown> {
   return retrying(url, options, async () => {
-    const { body } = await openUrl(url, { accept: 'application/json' }, options);
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of body) chunks.push(chunk);
+    const { text } = await readTextOnce(url, { accept: 'application/json' }, options);
     try {
-      return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+      return parseJson(text);
     } catch (error) {
-      throw new Retriable(`expected JSON, got ${messageOf(error)}`, 0, { cause: error });
+      throw new Retriable(`expected JSON, got ${messageOf(error).split('\n')[0]}`, 0, { cause: error });
     }
   });
 }
 
-/** What to do about a status that is no success. */
-function refusal(url: string, { status, headers }: Response, hasToken: boolean): Error {
+/** An error for a status that is no success. */
+function refusal(
+  url: string,
+  { status, headers }: Pick<Answer, 'status' | 'headers'>,
+  options: HttpOptions,
+): Error {
   const said = headers.get('x-error-message');
   const reason = `${status}${said ? ` (${said})` : ''}`;
   if (BUSY.has(status)) return new Retriable(`the server answered ${reason}`, retryAfter(headers));
-  const remedy =
-    status === 401
-      ? hasToken
-        ? 'check the name of the data set, and HF_TOKEN, which was refused'
-        : 'check the name of the data set, or set HF_TOKEN to a token that may read it'
-      : status === 403
-        ? hasToken
-          ? "accept the data set's terms on its page with the account of HF_TOKEN"
-          : 'set HF_TOKEN to a token that may read it'
-        : status === 404 || status === 410
-          ? 'check the name of the data set and HF_ENDPOINT'
-          : 'check HF_ENDPOINT';
-  return new EnvironmentError(`Expected ${url} to be downloadable, the server answered ${reason}; ${remedy}`);
+  return new EnvironmentError(
+    `Expected ${withoutCredentials(url)} to be downloadable, the server answered ${reason}; ` +
+      remedyOf(options)(status, options.token !== undefined),
+  );
 }
 
 /** The `retry-after` header, seconds or a date, in milliseconds. */
@@ -220,9 +283,14 @@ function retryAfter(headers: Headers): number {
   return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : 0;
 }
 
-/** fetch hides the reason in `cause`. */
+/** fetch hides the reason in `cause`, and does not look at proxy variables unless Node is told to. */
 function networkMessage(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
-  if (hasCode(cause, 'ENOTFOUND', 'EAI_AGAIN')) return `the host is unknown (${messageOf(cause)})`;
-  return cause === undefined ? messageOf(error) : `${messageOf(error)} (${messageOf(cause)})`;
+  const { HTTPS_PROXY, https_proxy, NODE_USE_ENV_PROXY } = process.env;
+  const proxy =
+    (HTTPS_PROXY ?? https_proxy) && !NODE_USE_ENV_PROXY
+      ? '; behind a proxy, Node.js 22.21 or newer with NODE_USE_ENV_PROXY=1 uses it'
+      : '';
+  if (hasCode(cause, 'ENOTFOUND', 'EAI_AGAIN')) return `the host is unknown (${messageOf(cause)})${proxy}`;
+  return `${messageOf(error)}${cause === undefined ? '' : ` (${messageOf(cause)})`}${proxy}`;
 }

@@ -1,10 +1,11 @@
 // Downloads against a local server that drops, delays, refuses and lies. Nothing here waits: `wait` only takes notes.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EnvironmentError } from '../../src/base/errors.js';
+import { hubRemedy } from '../../src/data/sources/hubSource.js';
 import { type Download, downloadAll, downloadFile } from '../../src/net/download.js';
 import type { HttpOptions } from '../../src/net/http.js';
 import {
@@ -31,6 +32,7 @@ beforeEach(() => {
   waits = [];
   drop = dropper();
   options = {
+    remedy: hubRemedy,
     onBytes: drop.onBytes,
     wait: async (milliseconds) => {
       waits.push(milliseconds);
@@ -361,6 +363,50 @@ describe('a redirect', () => {
     );
   });
 });
+
+test('a user name and password in a URL are sent to its host only, and never shown', async () => {
+  const store = await server((request, response) => serve(request, response, content));
+  const index = await server((request, response) => {
+    if (request.url === '/missing') response.writeHead(404).end();
+    else response.writeHead(302, { location: `${store.url}/file.bin` }).end();
+  });
+  const url = index.url.replace('//', '//us%65r:pass%25@');
+  await downloadFile({ url: `${url}/file.bin`, path: scratch.path('below/file.bin') }, options);
+  expect(index.requests[0]!.headers.authorization).toBe(
+    `Basic ${Buffer.from('user:pass%').toString('base64')}`,
+  );
+  expect(store.requests[0]!.headers.authorization).toBeUndefined();
+  const failing = downloadFile({ url: `${url}/missing`, path: scratch.path('other') }, options);
+  await expect(failing).rejects.toThrow(`Expected ${index.url}/missing to be downloadable`);
+});
+
+test('content that the caller refuses is deleted, and the next call downloads again', async () => {
+  let body = 'Sign in to the Wi-Fi';
+  const { url } = await server((_, response) => response.end(body));
+  const check = async (part: string) => {
+    if (readFileSync(part, 'utf8') !== 'right')
+      throw new EnvironmentError(`${part} is not right; copy it again`);
+  };
+  const failing = downloadFile(target(url, { check }), options);
+  await expect(failing).rejects.toThrow(EnvironmentError);
+  await expect(failing).rejects.toThrow('sent something else: file.bin is not right; try again later');
+  expect(names()).toEqual([]);
+  body = 'right';
+  await downloadFile(target(url, { check }), options);
+  expect(names()).toEqual(['file.bin']);
+});
+
+test.each(['null', '5', '{"validator":{}}', '{'])(
+  'a damaged mark %p beside a part begins anew',
+  async (mark) => {
+    const { url } = await server((request, response) => serve(request, response, content));
+    mkdirSync(scratch.path('below'));
+    writeFileSync(scratch.path('below/file.bin.part'), 'old');
+    writeFileSync(scratch.path('below/file.bin.part.json'), mark);
+    await downloadFile(target(url), options);
+    expect(had().equals(content)).toBe(true);
+  },
+);
 
 test('an abort stops a download at once and keeps its part for another', async () => {
   const stop = new AbortController();

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, expect } from '../../base/errors.js';
-import { defaultCacheFolder, sha256, writeFileAtomic } from '../../base/files.js';
+import { defaultCacheFolder, removeLeftovers, sha256, writeFileAtomic } from '../../base/files.js';
 import type { OnProgress } from '../../base/progress.js';
 import { downloadAll } from '../../net/download.js';
 import { fetchJson, type HttpOptions } from '../../net/http.js';
@@ -92,34 +92,46 @@ export function hubSource(
     () => `Expected --shards from 1 to ${layout.shards} for ${dataset}, got ${shards}`,
   );
   const endpoint = hubEndpoint(options.endpoint);
-  const http: HttpOptions = { ...options, token: options.token ?? process.env.HF_TOKEN };
+  const http: HttpOptions = {
+    ...options,
+    token: options.token ?? process.env.HF_TOKEN,
+    remedy: hubRemedy,
+  };
   const folder = join(options.cacheFolder ?? defaultCacheFolder(), 'hub', dataset.replace('/', '--'));
 
-  const plan = once(async () => {
-    let listing = readListing(folder);
-    if (!listing) {
-      listing = await fetchListing(endpoint, dataset, {
-        ...http,
-        onRetry: (reason) =>
-          options.onProgress?.({
-            stage: `listing ${dataset} (${reason}; trying again)`,
-            done: 0,
-            unit: 'files',
-          }),
-      });
-      writeFileAtomic(join(folder, LISTING), JSON.stringify(listing));
-    }
+  /** The rows and files of a listing. @throws EnvironmentError when it is not one of this data set */
+  const planOf = (listing: Listing) => {
     const rows = layout.rows(listing.files, shards);
     const files = [...new Set([...rows.train, ...rows.val].map(({ file }) => file))].map((path) => {
       const file = listing.files.find((listed) => listed.path === path);
       if (!file)
         throw new EnvironmentError(
-          `Expected ${path} among the files of ${dataset}, found none; ` +
-            `check HF_ENDPOINT, or delete ${folder} to list them again`,
+          `Expected ${path} among the files of ${dataset}, found none; check HF_ENDPOINT`,
         );
       return file;
     });
     return { listing, rows, files };
+  };
+  const plan = once(async () => {
+    removeLeftovers(folder);
+    const kept = readListing(folder);
+    try {
+      if (kept) return planOf(kept);
+    } catch {
+      // What an earlier version kept without checking it; fetched again.
+    }
+    const listing = await fetchListing(endpoint, dataset, {
+      ...http,
+      onRetry: (reason) =>
+        options.onProgress?.({
+          stage: `listing ${dataset} (${reason}; trying again)`,
+          done: 0,
+          unit: 'files',
+        }),
+    });
+    const checked = planOf(listing);
+    writeFileAtomic(join(folder, LISTING), JSON.stringify(listing));
+    return checked;
   });
   const fetched = once(async () => {
     const { listing, files, rows } = await plan();
@@ -127,6 +139,7 @@ export function hubSource(
       url: `${endpoint}/datasets/${dataset}/resolve/${listing.commit}/${path}`,
       path: join(folder, path),
       ...known,
+      check: async (part: string) => void (await parquetFile(part).count()),
     }));
     await downloadAll(downloads, { ...http, onProgress: options.onProgress });
     return rows;
@@ -153,38 +166,68 @@ const LISTING = 'files.json';
 function hubEndpoint(given: string | undefined): string {
   const endpoint = given ?? (process.env.HF_ENDPOINT || 'https://huggingface.co');
   expect(
-    /^https?:\/\/[^/]/.test(endpoint),
+    /^https?:\/\/[^/]/.test(endpoint) && URL.canParse(endpoint),
     () => `Expected HF_ENDPOINT to be a URL such as https://huggingface.co, got ${endpoint}`,
   );
   return endpoint.replace(/\/+$/, '');
 }
 
+/** The list of files kept in the cache; null when there is none or it is damaged. */
 function readListing(folder: string): Listing | null {
   try {
-    return JSON.parse(readFileSync(join(folder, LISTING), 'utf8')) as Listing;
+    const { commit, files } = JSON.parse(readFileSync(join(folder, LISTING), 'utf8')) as Listing;
+    const isFile = ({ path, size, sha256: hash }: HubFile) =>
+      isSafePath(path) && isSize(size) && (hash === undefined || isHash(hash));
+    return isCommit(commit) && files.every(isFile) ? { commit, files } : null;
   } catch {
     return null;
   }
 }
 
+/** Paths become paths below the cache folder: letters, digits and single dots only. */
+const isSafePath = (path: unknown): path is string =>
+  typeof path === 'string' && path.length <= 200 && /^\w[\w-]*([./]\w[\w-]*)*\.parquet$/.test(path);
+const isCommit = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]+$/.test(value);
+const isHash = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+const isSize = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && Number(value) >= 0);
+
+/** What the user can do when the hub refuses or does not answer. */
+export function hubRemedy(status: number | undefined, hasToken: boolean): string {
+  if (status === undefined) return 'check the network, try again later, or set HF_ENDPOINT to a mirror';
+  if (status === 401)
+    return hasToken
+      ? 'check the name of the data set, and HF_TOKEN, which was refused'
+      : 'check the name of the data set, or set HF_TOKEN to a token that may read it';
+  if (status === 403)
+    return hasToken
+      ? "accept the data set's terms on its page with the account of HF_TOKEN"
+      : 'set HF_TOKEN to a token that may read it';
+  return status === 404 || status === 410
+    ? 'check the name of the data set and HF_ENDPOINT'
+    : 'check HF_ENDPOINT';
+}
+
 /** Asks the hub for the files of a data set, with sizes and, of large files, hashes. */
 async function fetchListing(endpoint: string, dataset: string, http: HttpOptions): Promise<Listing> {
   const url = `${endpoint}/api/datasets/${dataset}/revision/main?blobs=true`;
-  const answer = (await fetchJson(url, http)) as {
-    sha?: unknown;
-    siblings?: { rfilename?: unknown; size?: unknown; lfs?: { sha256?: unknown; size?: unknown } | null }[];
-  } | null;
-  if (typeof answer?.sha !== 'string' || !Array.isArray(answer.siblings))
+  const answer = (await fetchJson(url, http)) as { sha?: unknown; siblings?: unknown } | null;
+  if (!isCommit(answer?.sha) || !Array.isArray(answer.siblings))
     throw new EnvironmentError(`Expected ${url} to list the data set's files; check HF_ENDPOINT`);
   const files: HubFile[] = [];
-  for (const { rfilename, size, lfs } of answer.siblings) {
-    // Paths become paths below the cache folder: letters, digits and single dots only.
-    if (typeof rfilename !== 'string' || !/^\w[\w-]*([./]\w[\w-]*)*\.parquet$/.test(rfilename)) continue;
-    const bytes = lfs?.size ?? size;
+  for (const sibling of answer.siblings as ({
+    rfilename?: unknown;
+    size?: unknown;
+    lfs?: unknown;
+  } | null)[]) {
+    const { rfilename: path, size, lfs } = sibling ?? {};
+    if (!isSafePath(path)) continue;
+    const { sha256: hash, size: lfsSize } = (lfs ?? {}) as { sha256?: unknown; size?: unknown };
+    const bytes = lfsSize ?? size;
     files.push({
-      path: rfilename,
-      ...(typeof bytes === 'number' && { size: bytes }),
-      ...(typeof lfs?.sha256 === 'string' && { sha256: lfs.sha256 }),
+      path,
+      ...(typeof bytes === 'number' && isSize(bytes) && { size: bytes }),
+      ...(isHash(hash) && { sha256: hash }),
     });
   }
   return { commit: answer.sha, files };

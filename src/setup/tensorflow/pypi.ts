@@ -1,11 +1,18 @@
-// A Python package index without Python: which wheels there are, which fits this machine, where it lies.
+// A Python package index without Python: which wheels there are, which fits this machine, where it is.
+// What an index says is not trusted: a file has a plain name and a SHA-256, or it is not used.
 // Source: PEP 503 and PEP 691 (simple repository API), PEP 658 (metadata beside wheels).
 
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { EnvironmentError, UsageError } from '../../base/errors.js';
-import { request } from './download.js';
+import { EnvironmentError, expect, messageOf, UsageError } from '../../base/errors.js';
+import {
+  decodeText,
+  fetchText,
+  type HttpOptions,
+  type TextAnswer,
+  withoutCredentials,
+} from '../../net/http.js';
 import {
   compareVersions,
   glibcNeeded,
@@ -17,17 +24,23 @@ import {
   satisfies,
 } from './versions.js';
 
-/** A wheel to be had. */
+/** A wheel to download or on disk. */
 export interface Wheel {
   project: string;
   version: string;
   file: string;
   url: string;
-  /** Hex SHA-256, where the index tells. */
+  /** Hex SHA-256; without one it is not downloaded. */
   sha256?: string;
-  /** Bytes, where the index tells. */
+  /** Bytes, where the index says. */
   size?: number;
 }
+
+const elsewhere = () =>
+  'set PIP_INDEX_URL to an index that can be reached, or download the wheel elsewhere and name it with --from';
+
+/** How an index and its files are asked for. */
+export const indexHttp = (http: HttpOptions): HttpOptions => ({ attempts: 4, ...http, remedy: elsewhere });
 
 /** pip's index: PIP_INDEX_URL, else index-url of pip's configuration file, else PyPI. */
 export function indexUrl(env: NodeJS.ProcessEnv = process.env): string {
@@ -43,7 +56,13 @@ export function indexUrl(env: NodeJS.ProcessEnv = process.env): string {
       ? (/^\s*index-url\s*=\s*(\S+)/m.exec(readFileSync(file, 'utf8'))?.slice(1) ?? [])
       : [],
   );
-  return (PIP_INDEX_URL ?? configured[0] ?? 'https://pypi.org/simple').replace(/\/+$/, '');
+  const url = PIP_INDEX_URL ?? configured[0] ?? 'https://pypi.org/simple';
+  expect(
+    /^https?:/.test(url) && URL.canParse(url),
+    () =>
+      `Expected the package index to be a URL such as https://pypi.org/simple, got ${url}; set PIP_INDEX_URL`,
+  );
+  return url.replace(/\/+$/, '');
 }
 
 /**
@@ -54,7 +73,7 @@ export function indexUrl(env: NodeJS.ProcessEnv = process.env): string {
 export async function findWheel(
   { project, specifier }: Requirement,
   platform: Platform,
-  { index = indexUrl(), signal }: { index?: string | undefined; signal?: AbortSignal | undefined } = {},
+  { index = indexUrl(), ...http }: HttpOptions & { index?: string | undefined } = {},
 ): Promise<Wheel> {
   const glibc = platform.glibc;
   if (platform.os !== 'linux' || glibc === undefined)
@@ -62,12 +81,12 @@ export async function findWheel(
       `Expected Linux with glibc, whose TensorFlow wheels hold what the addon needs, got ${platform.os}` +
         `${platform.os === 'linux' ? ' with another C library' : ''}; elsewhere: npm install @tensorflow/tfjs-node`,
     );
-  const wheels = (await listWheels(index, project, signal)).filter(({ version }) => isRelease(version));
+  const wheels = (await listWheels(index, project, http)).filter(({ version }) => isRelease(version));
   const fitting = wheels.filter(({ version }) => satisfies(version, specifier));
   if (fitting.length === 0) {
     const newest = wheels.map(({ version }) => version).sort(compareVersions);
     throw new EnvironmentError(
-      `${index} has no ${project} ${specifier}; ${newest.length ? `the newest is ${newest.at(-1)}` : 'it has none'}`,
+      `${withoutCredentials(index)} has no ${project} ${specifier}; ${newest.length ? `the newest is ${newest.at(-1)}` : 'it has none'}`,
     );
   }
   const needs = (wheel: Wheel) => glibcNeeded(parseWheelName(wheel.file)!.platforms, platform.machine);
@@ -90,15 +109,19 @@ export async function findWheel(
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** All wheels of a project, yanked ones excluded. */
-async function listWheels(index: string, project: string, signal?: AbortSignal): Promise<Wheel[]> {
-  const url = `${index}/${project}/`;
+/** All wheels of a project, without yanked ones. @throws EnvironmentError for an answer that is no list of files */
+async function listWheels(index: string, project: string, http: HttpOptions): Promise<Wheel[]> {
   const accept = 'application/vnd.pypi.simple.v1+json, text/html;q=0.5';
-  const response = await request(url, { headers: { accept }, signal });
-  const text = await response.text();
-  const files = response.headers.get('content-type')?.includes('json')
-    ? fromJson(text)
-    : fromHtml(text, response.url || url);
+  const answer = await fetchText(`${index}/${project}/`, { accept }, indexHttp(http));
+  let files: IndexFile[];
+  try {
+    files = answer.headers.get('content-type')?.includes('json') ? fromJson(answer) : fromHtml(answer);
+  } catch (error) {
+    throw new EnvironmentError(
+      `Expected ${withoutCredentials(answer.url)} to list files (${messageOf(error).split('\n')[0]}); ${elsewhere()}`,
+      { cause: error },
+    );
+  }
   return files.flatMap((file) => {
     const name = parseWheelName(file.file);
     return name ? [{ ...file, project: name.project, version: name.version }] : [];
@@ -107,21 +130,21 @@ async function listWheels(index: string, project: string, signal?: AbortSignal):
 
 type IndexFile = Omit<Wheel, 'project' | 'version'>;
 
-function fromJson(text: string): IndexFile[] {
+function fromJson({ text, url: base }: TextAnswer): IndexFile[] {
   const { files } = JSON.parse(text) as {
     files: { filename: string; url: string; hashes?: { sha256?: string }; size?: number; yanked?: unknown }[];
   };
   return files
     .filter(({ yanked }) => !yanked)
-    .map(({ filename: file, url, hashes, size }) => ({
-      file,
-      url,
-      ...(hashes?.sha256 && { sha256: hashes.sha256 }),
-      ...(size !== undefined && { size }),
+    .map(({ filename, url, hashes, size }) => ({
+      file: String(filename),
+      url: new URL(url, base).href,
+      ...withHash(hashes?.sha256),
+      ...(Number.isSafeInteger(size) && size! >= 0 && { size: size! }),
     }));
 }
 
-function fromHtml(text: string, base: string): IndexFile[] {
+function fromHtml({ text, url: base }: TextAnswer): IndexFile[] {
   return [...text.matchAll(/<a\s([^>]*)>/gi)]
     .filter(([, attributes]) => !/\bdata-yanked\b/.test(attributes!))
     .flatMap(([, attributes]) => {
@@ -130,19 +153,21 @@ function fromHtml(text: string, base: string): IndexFile[] {
       const url = new URL(href.replaceAll('&amp;', '&'), base);
       const sha256 = /sha256=([0-9a-f]{64})/.exec(url.hash)?.[1];
       url.hash = '';
-      const file = decodeURIComponent(url.pathname.split('/').at(-1)!);
-      return [{ file, url: url.href, ...(sha256 && { sha256 }) }];
+      return [{ file: decodeText(url.pathname.split('/').at(-1)!), url: url.href, ...withHash(sha256) }];
     });
 }
+
+const withHash = (sha256: unknown) =>
+  typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) ? { sha256 } : {};
 
 /** Requirements of a wheel's extra. @throws EnvironmentError when the index keeps no metadata beside its wheels */
 export async function requirementsOf(
   wheel: Wheel,
   extra: string,
-  signal?: AbortSignal,
+  http: HttpOptions = {},
 ): Promise<Requirement[]> {
-  const response = await request(`${wheel.url}.metadata`, { signal });
-  const requirements = requirementsOfExtra(await response.text(), extra);
+  const { text } = await fetchText(`${wheel.url}.metadata`, {}, indexHttp(http));
+  const requirements = requirementsOfExtra(text, extra);
   if (requirements.length === 0)
     throw new EnvironmentError(
       `${wheel.file} lists nothing under [${extra}]; choose another release with --release`,

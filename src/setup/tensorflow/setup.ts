@@ -2,7 +2,6 @@
 // cache. All work happens beside it and is renamed into place when the result has loaded once: whatever fails or is
 // interrupted leaves things as they were.
 
-import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -14,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findInstalled } from '../../backend/tensorflow/find.js';
 import {
@@ -27,11 +26,11 @@ import {
   type Variant,
 } from '../../backend/tensorflow/prepared.js';
 import { EnvironmentError } from '../../base/errors.js';
-import { describeWriteError, discard } from '../../base/files.js';
+import { describeWriteError, discard, removeLeftovers, temporaryName } from '../../base/files.js';
+import { downloadFile } from '../../net/download.js';
 import { compileAddon, findCompiler, findNodeHeaders, runProgram } from './compile.js';
-import { download } from './download.js';
 import { copyPackage, fetchNodeHeaders, fetchPackage, PACKAGE_VERSION } from './package.js';
-import type { Wheel } from './pypi.js';
+import { indexHttp, type Wheel } from './pypi.js';
 import { LIBRARIES, resolveSource, type SourceOptions, type TensorflowSource } from './sources.js';
 import { extract, isInside, readZip } from './zip.js';
 
@@ -113,10 +112,10 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
   const { variant, progress, signal, check = loadOnce } = options;
   const { folder, source, compiler } = plan;
   const root = preparedRoot();
-  const work = join(root, `.work-${process.pid}-${randomBytes(4).toString('hex')}`);
+  const work = temporaryName(folder);
   try {
     mkdirSync(work, { recursive: true });
-    removeAbandoned(root);
+    removeLeftovers(root);
     assertSpace(root, plan.diskBytes);
     const name = VARIANTS[variant];
     progress.note(
@@ -166,7 +165,7 @@ export function undoSetup(variant: Variant): boolean {
   if (!existsSync(folder)) return false;
   try {
     // Renamed first: what loads meanwhile finds all of it or nothing.
-    const old = join(preparedRoot(), `.work-${process.pid}-${randomBytes(4).toString('hex')}`);
+    const old = temporaryName(folder);
     renameSync(folder, old);
     rmSync(old, { recursive: true, force: true });
     return true;
@@ -181,7 +180,7 @@ const pathFrom = (work: string, path: string): string =>
 /** Puts `work` in the place of `folder`; another process may do the same at the same moment. */
 function replace(work: string, folder: string): void {
   for (let attempt = 0; ; attempt++) {
-    const old = `${work}-old`;
+    const old = temporaryName(folder);
     try {
       if (existsSync(folder)) renameSync(folder, old);
       renameSync(work, folder);
@@ -191,23 +190,6 @@ function replace(work: string, folder: string): void {
     } finally {
       discard(old);
     }
-  }
-}
-
-/** Removes what processes left that were killed. */
-function removeAbandoned(root: string): void {
-  for (const name of readdirSync(root)) {
-    const pid = /^\.work-(\d+)-/.exec(name)?.[1];
-    if (pid && !isAlive(Number(pid))) discard(join(root, name));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -237,13 +219,18 @@ async function unpackWheel(
   wheel: Wheel & { path?: string },
   site: string,
   work: string,
-  { progress, signal }: SetupOptions,
+  { progress, signal, http }: SetupOptions,
 ): Promise<void> {
   const label = `${wheel.project} ${wheel.version}`;
-  const path = wheel.path ?? join(work, wheel.file);
+  const path = wheel.path ?? join(work, basename(wheel.file));
   if (wheel.path === undefined) {
+    if (wheel.sha256 === undefined)
+      throw new EnvironmentError(
+        `Expected the index to give a SHA-256 for ${wheel.file}, got none; use an index that does, or --from`,
+      );
     const onBytes = (bytes: number) => progress.advance(`Downloading ${label}`, bytes, wheel.size ?? 0);
-    await download(wheel.url, path, { sha256: wheel.sha256, signal, onBytes });
+    const { url, sha256, size } = wheel;
+    await downloadFile({ url, path, sha256, size }, { ...indexHttp({ ...http, signal }), onBytes });
     progress.note(`${label}: downloaded`);
   }
   const entries = (await readZip(path)).filter(

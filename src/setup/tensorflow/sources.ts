@@ -1,8 +1,10 @@
 // Where TensorFlow comes from: wheels of an index, wheels on disk, or an installed Python environment.
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { EnvironmentError, UsageError } from '../../base/errors.js';
+import { type HttpOptions, withoutCredentials } from '../../net/http.js';
 import { findWheel, indexUrl, requirementsOf, type Wheel } from './pypi.js';
 import { compareVersions, parseWheelName, requirementsOfExtra, satisfies, thisPlatform } from './versions.js';
 import { extract, readZip } from './zip.js';
@@ -24,6 +26,8 @@ export interface SourceOptions {
   /** A release of TensorFlow; default the newest. */
   release?: string | undefined;
   signal?: AbortSignal | undefined;
+  /** How the index is asked. */
+  http?: HttpOptions | undefined;
 }
 
 /** Looks up what is to be used; downloads nothing. @throws UsageError, EnvironmentError */
@@ -32,43 +36,42 @@ export async function resolveSource({
   from,
   release,
   signal,
+  http: others,
 }: SourceOptions): Promise<TensorflowSource> {
-  if (from === undefined) return fromIndex(gpu, release, signal);
+  const http = { ...others, signal };
+  if (from === undefined) return fromIndex(gpu, release, http);
   if (release !== undefined)
     throw new UsageError('Expected --release or --from, got both; what --from names has its own release');
   if (!existsSync(from))
     throw new UsageError(`Expected --from to name a wheel or a folder, got ${from}, which does not exist`);
   const path = resolve(from);
-  if (statSync(path).isFile()) return fromWheel(path, gpu, signal);
+  if (statSync(path).isFile()) return fromWheel(path, gpu, http);
   const wheels = readdirSync(path).filter((file) => parseWheelName(file));
   if (wheels.length > 0) return fromFolderOfWheels(path, wheels, gpu);
   return fromEnvironment(path);
 }
 
-async function fromIndex(gpu: boolean, release?: string, signal?: AbortSignal): Promise<TensorflowSource> {
+async function fromIndex(
+  gpu: boolean,
+  release: string | undefined,
+  http: HttpOptions,
+): Promise<TensorflowSource> {
   const platform = thisPlatform();
   const index = indexUrl();
   // Wheels for arm64 come without CUDA under the plain name too.
   const project = gpu || platform.machine !== 'x86_64' ? 'tensorflow' : 'tensorflow-cpu';
   const specifier = release === undefined ? '' : `==${release}`;
-  const tensorflow = await findWheel({ project, specifier }, platform, { index, signal });
-  const cuda = gpu ? await requirementsOf(tensorflow, 'and-cuda', signal) : [];
+  const tensorflow = await findWheel({ project, specifier }, platform, { ...http, index });
+  const cuda = gpu ? await requirementsOf(tensorflow, 'and-cuda', http) : [];
   const others = await Promise.all(
-    cuda.map((requirement) => findWheel(requirement, platform, { index, signal })),
+    cuda.map((requirement) => findWheel(requirement, platform, { ...http, index })),
   );
   return {
     kind: 'wheels',
     version: tensorflow.version,
-    origin: withoutCredentials(index),
+    origin: withoutCredentials(index).replace(/\/$/, ''),
     wheels: [tensorflow, ...others],
   };
-}
-
-function withoutCredentials(address: string): string {
-  const url = new URL(address);
-  url.username = '';
-  url.password = '';
-  return url.href.replace(/\/$/, '');
 }
 
 function localWheel(path: string): Wheel & { path: string } {
@@ -80,7 +83,7 @@ function localWheel(path: string): Wheel & { path: string } {
 
 const isTensorflow = ({ project }: Wheel): boolean => /^tensorflow(-cpu)?$/.test(project);
 
-async function fromWheel(path: string, gpu: boolean, signal?: AbortSignal): Promise<TensorflowSource> {
+async function fromWheel(path: string, gpu: boolean, http: HttpOptions): Promise<TensorflowSource> {
   const wheel = localWheel(path);
   if (!isTensorflow(wheel))
     throw new UsageError(`Expected a wheel of tensorflow or tensorflow-cpu, got ${wheel.file}`);
@@ -90,15 +93,13 @@ async function fromWheel(path: string, gpu: boolean, signal?: AbortSignal): Prom
       `Expected a wheel with CUDA for --gpu, got ${wheel.file}; take the one of tensorflow, not tensorflow-cpu`,
     );
   const platform = thisPlatform();
-  const others = await Promise.all(cuda.map((requirement) => findWheel(requirement, platform, { signal })));
+  const others = await Promise.all(cuda.map((requirement) => findWheel(requirement, platform, http)));
   return { kind: 'wheels', version: wheel.version, origin: path, wheels: [wheel, ...others] };
 }
 
 async function readMetadata(path: string): Promise<string> {
   const entry = (await readZip(path)).find(({ name }) => /^[^/]+\.dist-info\/METADATA$/.test(name));
   if (!entry) throw new EnvironmentError(`${path} is not a wheel: it has no METADATA`);
-  const { mkdtempSync, rmSync } = await import('node:fs');
-  const { tmpdir } = await import('node:os');
   const folder = mkdtempSync(join(tmpdir(), 'tinygpt-wheel-'));
   try {
     await extract(path, entry, join(folder, 'METADATA'));

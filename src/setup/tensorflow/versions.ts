@@ -31,9 +31,10 @@ export function thisPlatform(): Platform {
   return { os: process.platform, machine, glibc: header.glibcVersionRuntime };
 }
 
-/** Undefined for what is not a wheel. */
+/** Undefined for what is not the plain name of a wheel. */
 export function parseWheelName(file: string): WheelName | undefined {
-  const parts = file.endsWith('.whl') ? file.slice(0, -4).split('-') : [];
+  // Letters, digits and a few signs: never a path, since files are stored under this name.
+  const parts = /^\w[\w.+!-]*\.whl$/.test(file) && file.length <= 250 ? file.slice(0, -4).split('-') : [];
   if (parts.length < 5) return undefined;
   const [project, version] = parts as [string, string];
   return { project: normalName(project), version, platforms: parts.at(-1)!.split('.') };

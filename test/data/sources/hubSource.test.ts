@@ -56,7 +56,16 @@ beforeEach(async () => {
   });
 });
 
+let mirrors: TestServer[] = [];
+async function startMirror(handle: Handler): Promise<TestServer> {
+  const mirror = await startServer(handle);
+  mirrors.push(mirror);
+  return mirror;
+}
+
 afterEach(async () => {
+  for (const mirror of mirrors) await mirror.close();
+  mirrors = [];
   await hub.close();
   await store.close();
   scratch.remove();
@@ -246,6 +255,52 @@ test('a hub that is no hub is an environment error', async () => {
   await expect(source.fingerprint()).rejects.toThrow(EnvironmentError);
   await expect(source.fingerprint()).rejects.toThrow(/to list the data set's files; check HF_ENDPOINT/);
   await other.close();
+});
+
+test.each<[string, unknown]>([
+  [
+    'of another data set',
+    { sha: 'c0ffee', siblings: [{ rfilename: 'a.parquet' }, { rfilename: 'b.parquet' }] },
+  ],
+  ['of no files', { sha: 'c0ffee', siblings: [] }],
+  [
+    'of entries that are no files',
+    { sha: 'c0ffee', siblings: [null, 5, { rfilename: 7 }, { rfilename: '../a.parquet' }] },
+  ],
+  ['without a commit', { sha: '../../x', siblings: [] }],
+  ['that is a sign-in page', '<html>'],
+])('a wrong answer %s is not kept: the next run asks again', async (_, answer) => {
+  const wrong = await startMirror((__, response) => response.end(JSON.stringify(answer)));
+  await expect(
+    open({ dataset: TINYSTORIES, endpoint: wrong.url, attempts: 1 }).fingerprint(),
+  ).rejects.toThrow(EnvironmentError);
+  expect(await open({ dataset: TINYSTORIES }).fingerprint()).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test.each([
+  'null',
+  '{"commit":"c0ffee","files":[]}',
+  '{"commit":"c0ffee","files":[{"path":"../x.parquet"}]}',
+  '5',
+])('a kept list %p, of an earlier version or damaged, is fetched again', async (kept) => {
+  const source = () => open({ dataset: TINYSTORIES });
+  const right = await source().fingerprint();
+  writeFileSync(scratch.path('hub/karpathy--tinystories-gpt4-clean/files.json'), kept);
+  expect(await source().fingerprint()).toBe(right);
+});
+
+test('a file without size and hash that is not parquet is not kept', async () => {
+  const page = Buffer.from('<html>Sign in</html>'.repeat(100));
+  let wrong = true;
+  const mirror = await startMirror((request, response) => {
+    if (request.url!.startsWith('/api/'))
+      response.end(JSON.stringify({ sha: 'c0ffee', siblings: [{ rfilename: 'a.parquet' }] }));
+    else serve(request, response, wrong ? page : golden('tinystories.parquet'));
+  });
+  const source = () => open({ dataset: TINYSTORIES, endpoint: mirror.url, attempts: 1 });
+  await expect(groupsOf(source(), 'val')).rejects.toThrow(/sent something else: .*not parquet/);
+  wrong = false;
+  expect((await groupsOf(source(), 'val')).length).toBeGreaterThan(0);
 });
 
 test('a list of files that cannot be read is fetched again', async () => {

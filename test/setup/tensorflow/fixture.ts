@@ -91,7 +91,17 @@ export async function loadedVersion(folder: string, name = '@tensorflow/tfjs-nod
 }
 
 /** How the index misbehaves; it breaks off once. */
-export type Manners = { refuse?: number; wrongHash?: boolean; breakOff?: number; html?: boolean };
+export type Manners = {
+  refuse?: number;
+  wrongHash?: boolean;
+  noHash?: boolean;
+  breakOff?: number;
+  html?: boolean;
+  /** Listed instead of the file's name. */
+  filename?: string;
+  /** Answered instead of a list. */
+  listing?: string;
+};
 
 /** Serves wheels as a package index; `manners` may change between requests. */
 export async function serveIndex(
@@ -108,7 +118,11 @@ export async function serveIndex(
       if (manners.refuse) return response.writeHead(manners.refuse).end();
       const bytes = readFileSync(file);
       const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-      response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from });
+      const range = { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
+      response.writeHead(from > 0 ? 206 : 200, {
+        'content-length': bytes.length - from,
+        ...(from > 0 && range),
+      });
       const { breakOff } = manners;
       if (breakOff) {
         delete manners.breakOff;
@@ -121,22 +135,25 @@ export async function serveIndex(
     const files = wheels()
       .filter((wheel) => basename(wheel).split('-')[0]!.replaceAll('_', '-') === project)
       .map((wheel) => ({
-        filename: basename(wheel),
+        filename: manners.filename ?? basename(wheel),
         url: `${host}/files/${encodeURIComponent(basename(wheel))}`,
         size: statSync(wheel).size,
-        hashes: {
-          sha256: manners.wrongHash
-            ? '0'.repeat(64)
-            : createHash('sha256').update(readFileSync(wheel)).digest('hex'),
-        },
+        hashes: manners.noHash
+          ? {}
+          : {
+              sha256: manners.wrongHash
+                ? '0'.repeat(64)
+                : createHash('sha256').update(readFileSync(wheel)).digest('hex'),
+            },
       }));
     if (!project || files.length === 0) return response.writeHead(404).end();
     if (!manners.html)
       return response
         .writeHead(200, { 'content-type': 'application/vnd.pypi.simple.v1+json' })
-        .end(JSON.stringify({ files }));
+        .end(manners.listing ?? JSON.stringify({ files }));
     const links = files.map(
-      ({ filename, hashes }) => `<a href="../../files/${filename}#sha256=${hashes.sha256}">${filename}</a>`,
+      ({ filename, hashes }) =>
+        `<a href="../../files/${encodeURIComponent(filename)}#sha256=${hashes.sha256}">${filename}</a>`,
     );
     return response.writeHead(200, { 'content-type': 'text/html' }).end(links.join('\n'));
   });

@@ -11,9 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { preparedFolder, preparedRoot, readSetup } from '../../../src/backend/tensorflow/prepared.js';
+import { temporaryName } from '../../../src/base/files.js';
 import {
   carryOut,
   existingSetup,
@@ -33,6 +34,8 @@ import {
 
 const { TINYGPT_CACHE, PIP_INDEX_URL } = process.env;
 const home = process.cwd();
+/** Has the form of a wheel's name, below other folders. */
+const ELSEWHERE = '../../../evil-9.9-py3-none-any.whl';
 let shared = '';
 let project = '';
 let wheels: string[] = [];
@@ -79,6 +82,7 @@ linux('setup', () => {
     variant: 'cpu',
     progress: { note: (line) => notes.push(line), advance: () => {} },
     check: loadedVersion,
+    http: { wait: async () => {} },
     ...more,
   });
   const setUp = async (more: Partial<SetupOptions> = {}) =>
@@ -168,18 +172,21 @@ linux('setup', () => {
     [
       'a refused download',
       () => ({ refuse: 403 }),
-      /127\.0\.0\.1:\d+ refused \/files\/.*403.*PIP_INDEX_URL.*--from/,
+      /127\.0\.0\.1:\d+\/files\/.* the server answered 403; .*PIP_INDEX_URL.*--from/,
     ],
-    [
-      'a checksum that differs',
-      () => ({ wrongHash: true }),
-      /has the SHA-256 .* expected 0000.*damaged or replaced/,
-    ],
+    ['a checksum that differs', () => ({ wrongHash: true }), /the content has SHA-256 .* expected 0000/],
+    ['a file without a checksum', () => ({ noHash: true }), /give a SHA-256 for .*\.whl, got none/],
+    ['a file name that leads elsewhere', () => ({ filename: ELSEWHERE }), /has no tensorflow-cpu/],
+    ['a path in HTML', () => ({ html: true, filename: ELSEWHERE }), /has no tensorflow-cpu/],
+    ['a sign-in page', () => ({ listing: '<html>' }), /to list files .*PIP_INDEX_URL/],
+    ['a list of something else', () => ({ listing: '{"files": [{"url": 5}, null]}' }), /to list files/],
+    ['a list without files', () => ({ listing: 'null' }), /to list files/],
   ])('%s changes nothing', async (_title, how, message) => {
     await setUp({ release: '2.20.0' });
     Object.assign(manners, how());
     await expect(setUp()).rejects.toThrow(message);
     expect(left()).toEqual(['cpu']);
+    expect(readdirSync(project).sort()).toEqual(['cache', 'node_modules', 'package.json']);
     expect(await loadedVersion(preparedFolder('cpu'))).toBe('2.20.0');
   });
 
@@ -195,7 +202,7 @@ linux('setup', () => {
     closed.close();
     process.env.PIP_INDEX_URL = closed.url.replace('//', '//user:secret@');
     const message = await planSetup(options()).catch((error) => error.message);
-    expect(message).toMatch(/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/);
+    expect(message).toMatch(/127\.0\.0\.1:\d+\/simple\/tensorflow-cpu\/: .*ECONNREFUSED.*PIP_INDEX_URL/);
     expect(message).not.toContain('secret');
   });
 
@@ -259,10 +266,11 @@ linux('setup', () => {
   });
 
   test('what a killed setup left is removed by the next, what a running one has is not', async () => {
-    mkdirSync(join(preparedRoot(), '.work-999999999-dead'), { recursive: true });
-    mkdirSync(join(preparedRoot(), `.work-${process.pid}-alive`));
+    const running = temporaryName(preparedFolder('gpu'));
+    mkdirSync(running, { recursive: true });
+    mkdirSync(running.replace(`.${process.pid}.`, '.999999999.'));
     await setUp();
-    expect(left().sort()).toEqual([`.work-${process.pid}-alive`, 'cpu']);
+    expect(left().sort()).toEqual(['cpu', basename(running)]);
   });
 
   test('for a GPU the wheels of the extra come along, with their libraries and tools', async () => {
