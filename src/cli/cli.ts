@@ -40,6 +40,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     'install what a backend needs besides npm install',
     async () => (await import('./setupCommand.js')).setupCommand,
   ),
+  cache: entry(
+    'list or clean the cache folder',
+    async () => (await import('./cacheCommand.js')).cacheCommand,
+  ),
   verify: entry(
     'replay golden files, or compare two backends on random models',
     async () => (await import('./verifyCommand.js')).verifyCommand,

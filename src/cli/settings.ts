@@ -5,7 +5,7 @@ import { expect } from '../base/errors.js';
 import { readJsonFile } from '../base/textFile.js';
 import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
-import { flag, group, number, type Option, text } from './options.js';
+import { flag, group, integer, number, type Option, text } from './options.js';
 
 const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   depth: 'layers',
@@ -51,6 +51,12 @@ const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   finalLrFrac: 'final rate as a fraction of the initial',
 };
 
+/** Settings that count something. */
+const INTEGERS: ReadonlySet<string> = new Set<keyof TrainConfig>([
+  ...(['depth', 'width', 'headDim', 'heads', 'kvHeads', 'vocabSize', 'seqLen', 'deviceBatchSize'] as const),
+  ...(['totalBatchSize', 'evalTokens', 'untimedSteps', 'muonMomentumWarmup', 'nsSteps'] as const),
+]);
+
 /** Options for every setting, --preset and --config. */
 export const SETTING_OPTIONS = {
   ...group('Configuration:', {
@@ -64,8 +70,9 @@ export const SETTING_OPTIONS = {
     Object.fromEntries(
       Object.entries(DESCRIPTIONS).map(([name, describe]) => {
         const value = TRAIN_DEFAULTS[name as keyof TrainConfig];
-        const declare = typeof value === 'string' ? text : typeof value === 'boolean' ? flag : number;
-        return [name, declare(describe)];
+        if (typeof value === 'string') return [name, text(describe)];
+        if (typeof value === 'boolean') return [name, flag(describe)];
+        return [name, INTEGERS.has(name) ? integer(describe) : number(describe)];
       }),
     ) as Record<keyof TrainConfig, Option<unknown>>,
   ),

@@ -170,6 +170,14 @@ describe('bad input is one line and an exit code', () => {
     expect(existsSync(join(folder, 'bad', 'checkpoint'))).toBe(false);
   });
 
+  test('a misspelt setting in a --config file is named with the nearest known one', async () => {
+    const config = join(folder, 'config.json');
+    writeFileSync(config, '{ // of last night\n  "dpeth": 3, }');
+    expect(await run(...tiny('--steps', '2', '--config', config))).toBe(2);
+    expect(err).toBe('error: Unknown setting "dpeth"; did you mean depth?\n');
+    rmSync(config);
+  });
+
   test('a run folder is never overwritten', async () => {
     expect(await run(...tiny('--steps', '2', '--out', join(folder, 'whole')))).toBe(2);
     expect(err).toMatch(/use --resume .*whole or another folder/);
