@@ -70,7 +70,8 @@ async function evaluate(
     const message = messageOf(error);
     if (trial.signal.aborted) return { outcome: { state: 'fail', reason: 'interrupted', message } };
     const { reason } = Object(error) as { reason?: unknown };
-    if (typeof reason === 'string') return { outcome: { state: 'fail', reason, message } };
+    const lost = error instanceof DeviceLostError && { error };
+    if (typeof reason === 'string') return { outcome: { state: 'fail', reason, message }, ...lost };
     return { outcome: { state: 'fail', reason: 'exception', message }, error: error ?? new Error(message) };
   }
 }
