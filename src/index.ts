@@ -12,6 +12,7 @@ export { deviceMemory } from './backend/memory.js';
 export { EnvironmentError, TrainingError, UsageError } from './base/errors.js';
 export { defaultCacheFolder } from './base/files.js';
 export { type Random, randomStream } from './base/random.js';
+export { readSafetensors, writeSafetensors } from './base/safetensors.js';
 export type { Valid } from './base/valid.js';
 export * from './data/index.js';
 export {
@@ -25,7 +26,7 @@ export {
   windowSizes,
 } from './model/config.js';
 export { countParameters, flopsPerToken } from './model/flops.js';
-export { type GenerateOptions, generate } from './model/generate.js';
+export { type GenerateOptions, generate, generateText } from './model/generate.js';
 export { createGpt, type Gpt, gptLogits, gptLoss } from './model/gpt.js';
 export { estimateMemory, type MemoryEstimate } from './model/memory.js';
 export type { SamplingOptions } from './model/sampling.js';
@@ -39,9 +40,9 @@ export { createOptimizer, type Optimizer } from './optim/optimizer.js';
 export type { Budget } from './train/budget.js';
 export {
   type Checkpoint,
-  gptFromWeights,
+  type LoadedGpt,
   loadCheckpoint,
-  loadModel,
+  loadGpt,
   saveCheckpoint,
 } from './train/checkpoint.js';
 export {
@@ -53,7 +54,6 @@ export {
 } from './train/config.js';
 export { type Evaluation, evaluateBpb } from './train/evaluate.js';
 export { PRESET_NAMES, presetConfig } from './train/presets.js';
-export { readSafetensors, writeSafetensors } from './train/safetensors.js';
 export { formatSummary, type Summary, summarize } from './train/summary.js';
 export {
   type EvalReport,

@@ -1,7 +1,16 @@
 // Writing files so that a reader never sees half of one, errors of reading and writing, and the cache folder.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError, hasCode, isSystemError, messageOf, UsageError } from './errors.js';
@@ -116,6 +125,11 @@ export function writeFileAtomic(path: string, contents: string | Uint8Array): vo
     discard(temporary);
     throw describeWriteError(path, error);
   }
+}
+
+/** Writes all bytes at a file's position: one call of the system may write a part only. */
+export function writeWhole(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
 }
 
 /**

@@ -1,4 +1,4 @@
-// Values that have been checked once and need no second look.
+// Checking values: those that have been checked once and need no second look, and objects from JSON.
 
 declare const valid: unique symbol;
 
@@ -7,3 +7,7 @@ export type Valid<T> = T & { readonly [valid]: true };
 
 /** Marks a value as checked: for the functions that check. */
 export const asValid = <T>(value: T): Valid<T> => value as Valid<T>;
+
+/** True for what JSON writes in braces. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

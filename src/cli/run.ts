@@ -1,13 +1,16 @@
 // A run's folder: run.json says what was asked for, so that `--resume FOLDER` needs nothing else.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BackendName, Precision } from '../backend/index.js';
-import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
+import { BACKEND_NAMES, type BackendName, type Precision } from '../backend/index.js';
+import { EnvironmentError, expect, messageOf, UsageError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
+import { readJsonFile } from '../base/textFile.js';
+import { isObject } from '../base/valid.js';
 import type { SourceSpec } from '../data/index.js';
-import type { Budget } from '../train/budget.js';
-import type { TrainConfig } from '../train/config.js';
+import { type Budget, validateBudget } from '../train/budget.js';
+import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
+import type { Summary } from '../train/summary.js';
 
 /** What was asked for. */
 export interface RunRecord {
@@ -44,20 +47,45 @@ export function newRunFolder(now = new Date()): string {
 export const writeRunRecord = (folder: string, record: RunRecord): void =>
   writeFileAtomic(runFiles(folder).record, `${JSON.stringify(record, null, 2)}\n`);
 
-/** Reads run.json. @throws UsageError when there is none, EnvironmentError when it is broken */
+/** Reads run.json. @throws UsageError when there is none, EnvironmentError when it is damaged */
 export function readRunRecord(folder: string): RunRecord {
   const path = runFiles(folder).record;
   if (!existsSync(path))
     throw new UsageError(`No run in ${folder} (no run.json); give the folder that tinygpt train printed`);
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as RunRecord;
+    return checkRunRecord(readJsonFile(path));
   } catch (error) {
-    throw new EnvironmentError(`${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new EnvironmentError(`${path} cannot be used: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** The checkpoint folder of a run folder, or the folder itself when it is one. */
-export function checkpointFolder(path: string): string {
-  const inside = runFiles(path).checkpoint;
-  return existsSync(inside) || existsSync(`${inside}.old`) ? inside : path;
+function checkRunRecord(record: unknown): RunRecord {
+  expect(isObject(record), () => `Expected an object, got ${JSON.stringify(record)}`);
+  const { version, preset, config, budget, seed, source, tokenizer, backend, precision } = record;
+  const parts: Record<string, boolean> = {
+    version: version === 1,
+    preset: typeof preset === 'string',
+    config: isObject(config),
+    budget: isObject(budget),
+    seed: typeof seed === 'string' || Number.isFinite(seed),
+    source: isObject(source),
+    tokenizer: tokenizer === undefined || typeof tokenizer === 'string',
+    backend: BACKEND_NAMES.includes(backend as BackendName),
+    precision: precision === 'fp32' || precision === 'bf16',
+  };
+  for (const [name, ok] of Object.entries(parts))
+    expect(ok, () => `Expected a valid ${name}, got ${JSON.stringify(record[name])}`);
+  validateBudget(budget as Budget);
+  return {
+    ...(record as unknown as RunRecord),
+    config: overrideConfig(TRAIN_DEFAULTS, config as Record<string, unknown>),
+  };
+}
+
+/** The summary of a run that has finished; null when it has none. */
+export function readFinishedSummary(folder: string): Summary | null {
+  const path = runFiles(folder).summary;
+  if (!existsSync(path)) return null;
+  const summary = readJsonFile(path);
+  return isObject(summary) && typeof summary.val_bpb === 'number' ? (summary as Summary) : null;
 }

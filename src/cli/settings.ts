@@ -3,6 +3,7 @@
 
 import { expect } from '../base/errors.js';
 import { readJsonFile } from '../base/textFile.js';
+import { isObject } from '../base/valid.js';
 import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
 import { flag, group, integer, number, type Option, text } from './options.js';
@@ -102,9 +103,6 @@ export function configFromArguments(
 
 function readSettings(path: string): Record<string, unknown> {
   const settings = readJsonFile(path, '--config');
-  expect(
-    typeof settings === 'object' && settings !== null && !Array.isArray(settings),
-    () => `Expected --config ${path} to hold a JSON object of settings`,
-  );
-  return settings as Record<string, unknown>;
+  expect(isObject(settings), () => `Expected --config ${path} to hold a JSON object of settings`);
+  return settings;
 }

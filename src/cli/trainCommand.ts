@@ -1,23 +1,30 @@
-// tinygpt train: prepares data, trains under a budget, reports val_bpb, saves a checkpoint and tells a story.
+// tinygpt train: prepares data, trains under a budget, reports val_bpb, saves a checkpoint and prints a sample.
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type BackendInfo, describeFallbacks, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { discard, writeFileAtomic } from '../base/files.js';
+import { discard, removeLeftovers, writeFileAtomic } from '../base/files.js';
 import type { Dataset } from '../data/index.js';
-import { countParameters } from '../model/flops.js';
-import { type Budget, validateBudget } from '../train/budget.js';
+import { countParameters, flopsPerToken } from '../model/flops.js';
+import { type Budget, isUsedUp, validateBudget } from '../train/budget.js';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
-import { effectiveVocabSize, resolveConfig } from '../train/config.js';
-import { openMetricsLog } from '../train/metrics.js';
-import { formatSummary, summarize } from '../train/summary.js';
+import { type ResolvedConfig, resolveConfig, withVocabSize } from '../train/config.js';
+import { openMetricsLog, rewindMetricsLog } from '../train/metrics.js';
+import { formatSummary, type Summary, summarize } from '../train/summary.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
 import { BACKEND_OPTIONS, backendChoice, defaultPreset, setThreadCount } from './backendOptions.js';
 import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
 import { command, flag, group, integer, number, prompt, text, type ValuesOf } from './options.js';
-import { newRunFolder, type RunRecord, readRunRecord, runFiles, writeRunRecord } from './run.js';
-import { tellStory } from './sampleCommand.js';
+import {
+  newRunFolder,
+  type RunRecord,
+  readFinishedSummary,
+  readRunRecord,
+  runFiles,
+  writeRunRecord,
+} from './run.js';
+import { sampleText } from './sampleCommand.js';
 import { configFromArguments, givenSettings, SETTING_OPTIONS } from './settings.js';
 import {
   abortOnInterrupt,
@@ -76,15 +83,23 @@ async function runTrain(args: Arguments): Promise<number> {
   try {
     setThreadCount(args.threads);
     const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
+    if (resumed?.finished) {
+      const { finished, record } = resumed;
+      say(
+        `Finished: this run has used its budget of ${describeBudget(record.budget)}; set a larger one to go on`,
+      );
+      if (args.json) printJson(finished, args.resume!);
+      else say(formatSummary(finished));
+      return 0;
+    }
     const backend = await useBackend(backendChoice(resumed?.record.backend ?? args.backend, args.device), {
       precision: resumed?.record.precision ?? args.precision,
       onNote: (line) => progress.note(line),
     });
     const record = resumed?.record ?? newRecord(args, backend);
     const folder = args.resume ?? args.out ?? newRunFolder();
-    const { model } = resolveConfig(record.config);
+    const configured = resolveConfig(record.config);
     say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
-    const vocabSize = effectiveVocabSize(record.config.vocabSize);
     const data = await openData(
       record.source,
       record.config.vocabSize,
@@ -93,34 +108,26 @@ async function runTrain(args: Arguments): Promise<number> {
       signal,
     );
     say(describeData(data));
+    const resolved = withVocabSize(configured, data.tokenizer.vocabSize);
+    const { model, config } = resolved;
     say(
-      `Model ${record.preset}: ${(countParameters({ ...model, vocabSize }).total / 1e6).toFixed(2)} M parameters, ` +
+      `Model ${record.preset}: ${(countParameters(model).total / 1e6).toFixed(2)} M parameters, ` +
         `depth ${model.depth}, width ${model.width}, ${counted(model.heads, 'head')}, ${model.seqLen} tokens a row, ` +
-        `${thousands(record.config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
+        `${thousands(config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
     );
-    const outcome = await runTraining(record, {
-      data,
-      backend,
-      folder,
-      progress,
-      signal,
-      resume: resumed?.checkpoint ?? null,
-      args,
-    });
-    const summary = summarize(outcome.result, backend, record.seed, (performance.now() - begin) / 1000);
+    const resume = resumed?.checkpoint ?? null;
+    const run = { data, backend, folder, progress, signal, resume, args };
+    const { result, sample } = await runTraining(record, resolved, run);
+    const summary = summarize(result, backend, record.seed, (performance.now() - begin) / 1000);
     writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
-    if (args.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    if (sample) writeFileAtomic(runFiles(folder).sample, `${sample}\n`);
+    if (args.json) printJson(summary, folder);
     else say(formatSummary(summary));
     const onCpu = describeFallbacks();
     if (onCpu) say(`On the CPU instead of the GPU: ${onCpu}`);
-    if (outcome.story) {
-      writeFileAtomic(runFiles(folder).sample, `${outcome.story}\n`);
-      say(`\n${outcome.story}\n`);
-    }
-    if (outcome.result.status === 'stopped') {
-      say(
-        `Stopped at step ${outcome.result.numSteps}; resume with: tinygpt train --resume ${shellPath(folder)}`,
-      );
+    if (sample) say(`\n${sample}\n`);
+    if (result.status === 'stopped') {
+      say(`Stopped at step ${result.numSteps}; resume with: tinygpt train --resume ${shellPath(folder)}`);
       return 130;
     }
     say(
@@ -133,10 +140,22 @@ async function runTrain(args: Arguments): Promise<number> {
   }
 }
 
-async function readResumed(
-  args: Arguments,
-  folder: string,
-): Promise<{ record: RunRecord; checkpoint: Checkpoint }> {
+/** The summary and where the run's files are, as one JSON object on stdout. */
+function printJson(summary: Summary, folder: string): void {
+  const { checkpoint, sample } = runFiles(folder);
+  const paths = { folder, checkpoint, sample: existsSync(sample) ? sample : null };
+  process.stdout.write(`${JSON.stringify({ ...summary, ...paths })}\n`);
+}
+
+/** A run to go on with. */
+interface Resumed {
+  record: RunRecord;
+  checkpoint: Checkpoint;
+  /** The summary of a run with nothing left to do. */
+  finished: Summary | null;
+}
+
+async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
   const given = Object.keys(givenSettings(args)).concat(
     (['preset', 'config', 'out', 'text', 'hub', 'bundled', 'tokenizer'] as const).filter(
       (name) => args[name] !== undefined,
@@ -146,10 +165,13 @@ async function readResumed(
     given.length === 0,
     () => `Expected --resume to go on with the run as it was, got --${given[0]} too; start a new run instead`,
   );
-  const record = readRunRecord(folder);
+  removeLeftovers(folder);
+  const saved = readRunRecord(folder);
   const checkpoint = await loadCheckpoint(runFiles(folder).checkpoint);
-  const budget = budgetOf(args);
-  return { record: budget ? { ...record, budget } : record, checkpoint };
+  const record = { ...saved, budget: budgetOf(args) ?? saved.budget };
+  const { model } = resolveConfig(record.config, checkpoint.vocabSize);
+  const usedUp = isUsedUp(record.budget, checkpoint.run.meter, flopsPerToken(model));
+  return { record, checkpoint, finished: usedUp ? readFinishedSummary(folder) : null };
 }
 
 function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
@@ -200,18 +222,20 @@ type Run = {
 
 async function runTraining(
   record: RunRecord,
+  resolved: ResolvedConfig,
   { data, backend, folder, progress, signal, resume, args }: Run,
-): Promise<{ result: TrainResult; story: string }> {
+): Promise<{ result: TrainResult; sample: string }> {
   const files = runFiles(folder);
   const fresh = !existsSync(folder);
+  if (resume) await rewindMetricsLog(files.metrics, resume.run.meter.steps);
   const metrics = openMetricsLog(files.metrics);
-  if (!resume) writeRunRecord(folder, record);
+  writeRunRecord(folder, record);
   let begun = resume !== null;
   const save = (checkpoint: Checkpoint) => saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
-  let story = '';
+  let sample = '';
   try {
     const every = args.checkpointEvery;
-    const result = await train(record.config, {
+    const result = await train(resolved, {
       data,
       budget: record.budget,
       seed: record.seed,
@@ -225,25 +249,17 @@ async function runTraining(
         metrics.write({ kind: 'step', ...report });
         progress.update(() => stepLine(report));
       },
-      useModel: async (gpt) => {
+      useModel: async (gpt, checkpoint) => {
         progress.end();
-        if (args.sampleTokens > 0 && !signal.aborted)
-          story = await tellStory(gpt, data.tokenizer, {
-            prompt: args.prompt,
-            maxTokens: args.sampleTokens,
-            seed: record.seed,
-          });
+        await save(checkpoint!);
+        if (args.sampleTokens === 0 || signal.aborted) return;
+        const options = { maxTokens: args.sampleTokens, seed: record.seed, signal };
+        sample = await sampleText(gpt, data.tokenizer, args.prompt, options);
       },
     });
-    progress.end();
-    await save(result.checkpoint!);
-    metrics.write({
-      kind: 'final',
-      valBpb: result.valBpb,
-      status: result.status,
-      evalTokens: result.evalTokens,
-    });
-    return { result, story };
+    const { status, valBpb, evalTokens } = result;
+    if (status === 'finished') metrics.write({ kind: 'final', valBpb, evalTokens });
+    return { result, sample };
   } catch (error) {
     // What never took a step leaves nothing behind.
     if (!begun) for (const path of fresh ? [folder] : [files.record, files.metrics]) discard(path);

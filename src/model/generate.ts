@@ -1,11 +1,13 @@
-// Generation with a key-value cache: the prompt in one pass, then one token at a time. Each layer's cache is
+// Text from a model, with a key-value cache: the prompt in one pass, then one token at a time. Each layer's cache is
 // trimmed to its window, so that a text may run past T at bounded memory.
 //
 // H query heads, G kv heads, D head width, t positions in a cache.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { expect } from '../base/errors.js';
+import { EnvironmentError, expect } from '../base/errors.js';
 import { randomStream } from '../base/random.js';
+import { createStreamDecoder } from '../data/index.js';
+import type { Tokenizer } from '../data/types.js';
 import { causalAttention, lmHeadLogits, rmsNorm } from '../ops/index.js';
 import { headDim } from './config.js';
 import { applyLayer, embedTokens, type Gpt, type Heads, parameter } from './gpt.js';
@@ -13,12 +15,38 @@ import { rotaryTables } from './rotary.js';
 import { type SamplingOptions, sampleId, validateSampling } from './sampling.js';
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Most ids to generate. */
-  maxTokens: number;
+  /** Most ids to generate. Default 256. */
+  maxTokens?: number;
   /** Ends the text without being yielded. */
   stopId?: number;
+  /** Default 1. */
   seed?: number | string;
+  /** Ends the text early. */
   signal?: AbortSignal | undefined;
+}
+
+/**
+ * Continues a text, yielding pieces of whole characters as they are made; the prompt is not among them. Ends where the
+ * model ends the document. Holds no tensor after it ends, is returned from or throws.
+ * @throws UsageError on bad options, EnvironmentError when the logits are not finite
+ */
+export async function* generateText(
+  gpt: Gpt,
+  tokenizer: Tokenizer,
+  prompt: string,
+  options: Omit<GenerateOptions, 'stopId' | 'banned'> = {},
+): AsyncGenerator<string, void> {
+  const { bosId, vocabSize } = tokenizer;
+  expect(
+    vocabSize === gpt.config.vocabSize,
+    () => `Expected the model's tokenizer (${gpt.config.vocabSize} ids), got one of ${vocabSize}`,
+  );
+  const specials = Array.from({ length: vocabSize - bosId - 1 }, (_, i) => bosId + 1 + i);
+  const decoder = createStreamDecoder(tokenizer);
+  const ids = [bosId, ...tokenizer.encode(prompt)];
+  for await (const id of generate(gpt, ids, { ...options, stopId: bosId, banned: specials }))
+    yield decoder.push(id);
+  yield decoder.end();
 }
 
 /** Keys and values of one layer, each [G, t, D]. */
@@ -27,15 +55,21 @@ type LayerCache = { k: tf.Tensor3D; v: tf.Tensor3D };
 /**
  * Continues a prompt, yielding one id at a time. Holds no tensor after it ends, is returned from or throws.
  * @param prompt at least one id, the BOS first as in training
- * @throws UsageError on an empty prompt, an id outside the vocabulary or bad options
+ * @throws UsageError on an empty prompt, an id outside the vocabulary or bad options; EnvironmentError when the logits
+ *   are not finite
  */
 export async function* generate(
   gpt: Gpt,
   prompt: readonly number[],
-  options: GenerateOptions,
+  options: GenerateOptions = {},
 ): AsyncGenerator<number, void> {
   const { vocabSize } = gpt.config;
+  const { maxTokens = 256 } = options;
   validateSampling(options);
+  expect(
+    Number.isInteger(maxTokens) && maxTokens >= 0,
+    () => `Expected maxTokens to be an integer >= 0, got ${maxTokens}`,
+  );
   expect(prompt.length > 0, () => 'Expected a prompt of at least one id, got none; start with the BOS');
   const outside = prompt.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   expect(outside === undefined, () => `Expected prompt ids in [0, ${vocabSize}), got ${outside}`);
@@ -44,8 +78,11 @@ export async function* generate(
   const decoder = createDecoder(gpt);
   try {
     let next = prompt;
-    for (let n = 0; n < options.maxTokens && !options.signal?.aborted; n++) {
-      const id = sampleId(await decoder.logits(next), options, random);
+    for (let n = 0; n < maxTokens && !options.signal?.aborted; n++) {
+      const logits = await decoder.logits(next);
+      if (!logits.every(Number.isFinite))
+        throw new EnvironmentError('The logits are not finite: the weights were damaged or diverged');
+      const id = sampleId(logits, options, random);
       if (id === options.stopId) return;
       yield id;
       next = [id];

@@ -23,6 +23,7 @@ import {
 import { hasValueEmbedding, headDim, type ModelConfig, parameterShapes, windowSizes } from './config.js';
 import { initialWeights } from './init.js';
 import { rotaryTables } from './rotary.js';
+import { type NamedArrays, weightsMismatch } from './weights.js';
 
 /** A model on the current backend. Owns its tensors: declare it with `using`, or call `dispose` when done. */
 export interface Gpt extends Disposable {
@@ -39,26 +40,22 @@ export interface Gpt extends Disposable {
 
 /**
  * Builds a model from a seed, or from given weights.
- * @param options.weights name -> values, row-major; every parameter must be there with its size
- * @throws UsageError on weights that are missing or of another size
+ * @param options.weights every parameter by name, in its shape, finite
+ * @throws UsageError on other weights, before anything is allocated
  */
 export function createGpt(
   config: Valid<ModelConfig>,
-  options: { seed: number | string } | { weights: ReadonlyMap<string, Float32Array> },
+  options: { seed: number | string } | { weights: NamedArrays },
 ): Gpt {
   const weights = 'weights' in options ? options.weights : initialWeights(config, options.seed);
+  const problem = 'weights' in options ? weightsMismatch(config, weights) : null;
+  expect(problem === null, () => problem!);
   const params = new Map<string, tf.Variable>();
   const made: tf.Tensor[] = [];
   const dispose = () => tf.dispose(made);
   try {
-    for (const { name, shape, size } of parameterShapes(config)) {
-      const values = weights.get(name);
-      expect(
-        values?.length === size,
-        () =>
-          `Expected ${size} values for ${name} [${shape}], got ${values?.length ?? 'none'}; the weights are of another configuration`,
-      );
-      const initial = tf.tensor(values, shape, 'float32');
+    for (const { name, shape } of parameterShapes(config)) {
+      const initial = tf.tensor(weights.get(name)!.values, shape, 'float32');
       made.push(initial);
       const variable = tf.variable(initial, true);
       params.set(name, variable);

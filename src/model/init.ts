@@ -2,6 +2,7 @@
 // parameter, so that changing one layer never moves another's draw).
 
 import { randomStream } from '../base/random.js';
+import type { NamedArray } from '../base/safetensors.js';
 import { type ModelConfig, type ParameterShape, parameterShapes } from './config.js';
 
 /** Standard deviation of the initial lm_head. */
@@ -10,10 +11,14 @@ const LM_HEAD_STD = 0.001;
 /**
  * Draws every parameter: embeddings N(0, 1), lm_head N(0, 0.001), input matrices and value embeddings uniform
  * within +-initScale * sqrt(3 / C), output projections and gates zero.
- * @returns name -> float32 values in row-major order
  */
-export function initialWeights(config: ModelConfig, seed: number | string): Map<string, Float32Array> {
-  return new Map(parameterShapes(config).map((entry) => [entry.name, draw(entry, config, seed)]));
+export function initialWeights(config: ModelConfig, seed: number | string): Map<string, NamedArray> {
+  return new Map(
+    parameterShapes(config).map((entry) => [
+      entry.name,
+      { shape: entry.shape, values: draw(entry, config, seed) },
+    ]),
+  );
 }
 
 function draw({ name, size, role }: ParameterShape, config: ModelConfig, seed: number | string) {

@@ -3,7 +3,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
 import type { Valid } from '../base/valid.js';
+import { type ModelConfig, parameterShapes } from '../model/config.js';
 import { type Gpt, parameter } from '../model/gpt.js';
+import { mismatch, type NamedArrays } from '../model/weights.js';
 import { type AdamWState, adamwStep } from './adamw.js';
 import { type OptimizerSettings, type ParameterGroup, parameterGroups } from './groups.js';
 import { type MuonState, muonLrScale, muonStep, secondMomentShape } from './muon.js';
@@ -26,18 +28,49 @@ export interface Optimizer extends Disposable {
   step(grads: Readonly<Record<string, tf.Tensor>>, progress: number): ScheduledStep;
   /** State tensors by stable name, for checkpoints. */
   state(): Map<string, tf.Variable>;
-  /** Resumes: the values of `state()` as they were after `steps` steps. */
-  restore(values: ReadonlyMap<string, Float32Array>, steps: number): void;
+  /**
+   * Resumes from `state()` as it was after `steps` steps.
+   * @throws UsageError when it is of another configuration or not finite, before anything is changed
+   */
+  restore(values: NamedArrays, steps: number): void;
   dispose(): void;
 }
 
 type GroupState = { group: ParameterGroup; adamw: AdamWState[]; muon: MuonState | null };
 
+/** Names and shapes of the state of a group. */
+function stateShapes(group: ParameterGroup, config: ModelConfig): { name: string; shape: number[] }[] {
+  if (group.kind === 'muon') {
+    const [rows, columns] = group.shape;
+    const count = group.params.length;
+    return [
+      { name: `muon.${rows}x${columns}.momentum`, shape: [count, rows, columns] },
+      { name: `muon.${rows}x${columns}.second`, shape: secondMomentShape(count, rows, columns) },
+    ];
+  }
+  const shapes = new Map(parameterShapes(config).map(({ name, shape }) => [name, shape]));
+  return group.params.flatMap((name) => [
+    { name: `adamw.${name}.exp_avg`, shape: shapes.get(name)! },
+    { name: `adamw.${name}.exp_avg_sq`, shape: shapes.get(name)! },
+  ]);
+}
+
+/** Why `values` are not the optimizer state of a model, in one sentence; null when they are. */
+export const stateMismatch = (
+  config: ModelConfig,
+  settings: Valid<OptimizerSettings>,
+  values: NamedArrays,
+): string | null =>
+  mismatch(
+    values,
+    parameterGroups(config, settings).flatMap((group) => stateShapes(group, config)),
+  );
+
 /** Makes the reference's optimizer (Muon and AdamW) for a model. */
 export function createOptimizer(gpt: Gpt, settings: Valid<OptimizerSettings>): Optimizer {
   const groups = parameterGroups(gpt.config, settings);
   const variables = new Map<string, tf.Variable>();
-  const zeros = (name: string, shape: number[]) => {
+  const zeros = ({ name, shape }: { name: string; shape: number[] }) => {
     const initial = tf.zeros(shape);
     const variable = tf.variable(initial, false);
     initial.dispose();
@@ -45,19 +78,10 @@ export function createOptimizer(gpt: Gpt, settings: Valid<OptimizerSettings>): O
     return variable;
   };
   const states: GroupState[] = groups.map((group) => {
-    if (group.kind === 'muon') {
-      const [rows, columns] = group.shape;
-      const count = group.params.length;
-      const muon = {
-        momentum: zeros(`muon.${rows}x${columns}.momentum`, [count, rows, columns]),
-        secondMoment: zeros(`muon.${rows}x${columns}.second`, secondMomentShape(count, rows, columns)),
-      };
-      return { group, muon, adamw: [] };
-    }
-    const adamw = group.params.map((name) => ({
-      expAvg: zeros(`adamw.${name}.exp_avg`, parameter(gpt, name).shape),
-      expAvgSq: zeros(`adamw.${name}.exp_avg_sq`, parameter(gpt, name).shape),
-    }));
+    const made = stateShapes(group, gpt.config).map(zeros);
+    if (group.kind === 'muon')
+      return { group, muon: { momentum: made[0]!, secondMoment: made[1]! }, adamw: [] };
+    const adamw = group.params.map((_, i) => ({ expAvg: made[2 * i]!, expAvgSq: made[2 * i + 1]! }));
     return { group, muon: null, adamw };
   });
   let steps = 0;
@@ -111,15 +135,10 @@ export function createOptimizer(gpt: Gpt, settings: Valid<OptimizerSettings>): O
     },
     state: () => new Map(variables),
     restore(values, stepsTaken) {
-      for (const [name, variable] of variables) {
-        const saved = values.get(name);
-        expect(
-          saved?.length === variable.size,
-          () =>
-            `Expected ${variable.size} values of optimizer state ${name}, got ${saved?.length ?? 'none'}; the checkpoint is of another configuration`,
-        );
-        tf.tidy(() => variable.assign(tf.tensor(saved, variable.shape)));
-      }
+      const problem = stateMismatch(gpt.config, settings, values);
+      expect(problem === null, () => problem!);
+      for (const [name, variable] of variables)
+        tf.tidy(() => variable.assign(tf.tensor(values.get(name)!.values, variable.shape)));
       steps = stepsTaken;
     },
     dispose,

@@ -39,6 +39,10 @@ export interface BudgetMeter {
 /** What a meter has counted, to resume it. */
 export type MeterState = { steps: number; tokens: number; trainingSeconds: number; timedTokens: number };
 
+/** Whether a run that stands at `state` has used its whole budget. */
+export const isUsedUp = (budget: Budget, state: MeterState, flopsPerToken: number): boolean =>
+  meterBudget(budget, { untimedSteps: 0, flopsPerToken, resume: state }).done;
+
 /**
  * @param budget a valid one
  * @param untimedSteps first steps whose seconds do not count

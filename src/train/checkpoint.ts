@@ -1,17 +1,37 @@
 // Checkpoints: a folder with model.safetensors (weights under the reference's names), state.safetensors
-// (optimizer, budget and data position, to resume bit for bit) and the tokenizer. A folder is replaced as a
-// whole, so that the two files always belong together.
+// (optimizer, budget and data position, to resume bit for bit), the tokenizer, and SHA256SUMS over all of them (as
+// `sha256sum` writes and checks it). A folder is replaced as a whole, so that its files always belong together.
 
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { EnvironmentError, expect, messageOf, UsageError } from '../base/errors.js';
-import { describeWriteError, discard, makeFolder, temporaryName } from '../base/files.js';
+import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
+import { describeReadError, describeWriteError, discard, makeFolder, temporaryName } from '../base/files.js';
+import { type NamedArray, readSafetensors, writeSafetensors } from '../base/safetensors.js';
+import { isObject } from '../base/valid.js';
 import { loadTokenizer, saveTokenizer } from '../data/index.js';
 import type { LoaderState, Tokenizer } from '../data/types.js';
 import { createGpt, type Gpt } from '../model/gpt.js';
+import { weightsMismatch } from '../model/weights.js';
+import { stateMismatch } from '../optim/optimizer.js';
 import type { MeterState } from './budget.js';
-import { overrideConfig, resolveConfig, TRAIN_DEFAULTS, type TrainConfig } from './config.js';
-import { type NamedArray, readSafetensors, writeSafetensors } from './safetensors.js';
+import {
+  overrideConfig,
+  type ResolvedConfig,
+  resolveConfig,
+  TRAIN_DEFAULTS,
+  type TrainConfig,
+} from './config.js';
 
 /** Raised when the meaning of a checkpoint's contents changes. */
 const VERSION = 1;
@@ -38,6 +58,8 @@ export interface Checkpoint {
 }
 
 const OLD = '.old';
+const SUMS = 'SHA256SUMS';
+const FILES = ['model.safetensors', 'state.safetensors', 'tokenizer.json'] as const;
 
 /**
  * Writes a checkpoint folder; a checkpoint that was there is replaced only when the new one is complete.
@@ -55,15 +77,25 @@ export async function saveCheckpoint(
     const common = { format: 'tinygpt', version: `${VERSION}` };
     writeSafetensors(join(temporary, 'model.safetensors'), {
       tensors: weights,
-      metadata: { ...common, config: JSON.stringify(config), vocab_size: `${vocabSize}` },
+      metadata: {
+        ...common,
+        config: JSON.stringify(config),
+        vocab_size: `${vocabSize}`,
+        tokenizer_hash: tokenizer.hash,
+      },
     });
     writeSafetensors(join(temporary, 'state.safetensors'), {
       tensors: optimizer,
       metadata: { ...common, run: JSON.stringify(run) },
     });
-    await saveTokenizer(temporary, tokenizer);
-    rmSync(folder + OLD, { recursive: true, force: true });
-    if (existsSync(folder)) renameSync(folder, folder + OLD);
+    saveTokenizer(temporary, tokenizer);
+    const sums = FILES.map((name) => `${sha256OfFile(join(temporary, name))}  ${name}\n`);
+    writeFileSync(join(temporary, SUMS), sums.join(''));
+    for (const name of [...FILES, SUMS]) syncFile(join(temporary, name));
+    if (existsSync(folder)) {
+      rmSync(folder + OLD, { recursive: true, force: true });
+      renameSync(folder, folder + OLD);
+    }
     renameSync(temporary, folder);
     rmSync(folder + OLD, { recursive: true, force: true });
   } catch (error) {
@@ -82,68 +114,161 @@ function present(folder: string): string {
   return found;
 }
 
-function metadataOf(path: string, metadata: Record<string, string>, key: string): string {
-  const value = metadata[key];
-  if (metadata.format !== 'tinygpt' || value === undefined)
-    throw new UsageError(`${path} was not written by tinygpt; expected its metadata to hold "${key}"`);
+/** A checkpoint's weights, checked against its configuration, and the tokenizer that belongs to them. */
+interface SavedModel {
+  resolved: ResolvedConfig;
+  weights: Map<string, NamedArray>;
+  tokenizer: Tokenizer;
+}
+
+function readModel(folder: string): SavedModel {
+  const path = join(folder, 'model.safetensors');
+  const { tensors: weights, metadata } = readSafetensors(path);
+  const saved = objectIn(path, metadata, 'config');
+  const vocabSize = Number(metadata.vocab_size);
+  const resolved = damagedIf(path, () => resolveConfig(overrideConfig(TRAIN_DEFAULTS, saved), vocabSize));
+  const problem = weightsMismatch(resolved.model, weights);
+  if (problem !== null) throw new EnvironmentError(`${path}: ${problem}`);
+  const tokenizer = loadTokenizer(folder);
+  const { tokenizer_hash: hash = tokenizer.hash } = metadata; // absent in checkpoints of earlier versions
+  if (tokenizer.vocabSize !== vocabSize || tokenizer.hash !== hash)
+    throw new EnvironmentError(
+      `Expected the tokenizer that the weights in ${folder} were trained with (${vocabSize} ids), got another (${tokenizer.vocabSize} ids); its files are of different runs`,
+    );
+  checkSums(folder);
+  return { resolved, weights, tokenizer };
+}
+
+/**
+ * A whole checkpoint, to resume from; damage of any kind is found before anything is used.
+ * @throws UsageError when there is none, EnvironmentError when it is damaged or of another version
+ */
+export async function loadCheckpoint(folder: string): Promise<Checkpoint & { tokenizer: Tokenizer }> {
+  const at = present(folder);
+  const { resolved, weights, tokenizer } = readModel(at);
+  const { config, model, optimizer: settings } = resolved;
+  const path = join(at, 'state.safetensors');
+  const { tensors: optimizer, metadata } = readSafetensors(path);
+  const run = objectIn(path, metadata, 'run');
+  const problem = runProblem(run) ?? stateMismatch(model, settings, optimizer);
+  if (problem !== null) throw new EnvironmentError(`${path}: ${problem}`);
+  return { config, vocabSize: model.vocabSize, weights, optimizer, run: run as RunState, tokenizer };
+}
+
+/** A trained model on the current backend with its tokenizer. */
+export interface LoadedGpt extends Disposable {
+  gpt: Gpt;
+  tokenizer: Tokenizer;
+  config: TrainConfig;
+  /** Frees the model. */
+  dispose(): void;
+}
+
+/**
+ * Loads a trained model onto the current backend, to generate text with.
+ * @param folder of a run or of a checkpoint
+ * @throws UsageError when there is none, EnvironmentError when it is damaged or of another version
+ * @example
+ * const { gpt, tokenizer } = await loadGpt('runs/first');
+ * for await (const piece of generateText(gpt, tokenizer, 'Once upon a time')) process.stdout.write(piece);
+ */
+export async function loadGpt(folder: string): Promise<LoadedGpt> {
+  const { resolved, weights, tokenizer } = readModel(present(checkpointFolder(folder)));
+  const gpt = createGpt(resolved.model, { weights });
+  const dispose = () => gpt.dispose();
+  return { gpt, tokenizer, config: resolved.config, dispose, [Symbol.dispose]: dispose };
+}
+
+/** The checkpoint folder of a run folder, or the folder itself when it is one. */
+export function checkpointFolder(path: string): string {
+  const inside = join(path, 'checkpoint');
+  return existsSync(inside) || existsSync(inside + OLD) ? inside : path;
+}
+
+/** A JSON object among a file's metadata. @throws EnvironmentError */
+function objectIn(path: string, metadata: Record<string, string>, key: string): Record<string, unknown> {
+  const json = metadata[key];
+  if (metadata.format !== 'tinygpt' || json === undefined)
+    throw new EnvironmentError(`${path} was not written by tinygpt; expected its metadata to hold "${key}"`);
   if (metadata.version !== `${VERSION}`)
-    throw new UsageError(
+    throw new EnvironmentError(
       `${path} has checkpoint version ${metadata.version}, this tinygpt reads ${VERSION}; use the version that wrote it`,
     );
+  const value: unknown = damagedIf(`${path}: its ${key}`, () => JSON.parse(json));
+  if (!isObject(value))
+    throw new EnvironmentError(`${path}: Expected its ${key} to be an object, got ${json}`);
   return value;
 }
 
-function parse<T>(path: string, key: string, json: string): T {
+/** What `read` returns; its errors are the file's. */
+function damagedIf<T>(path: string, read: () => T): T {
   try {
-    return JSON.parse(json) as T;
+    return read();
   } catch (error) {
-    throw new EnvironmentError(`${path}: its ${key} is not JSON (${messageOf(error)})`, { cause: error });
+    throw new EnvironmentError(`${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** Weights, configuration and tokenizer of a checkpoint. @throws UsageError, EnvironmentError */
-export async function loadModel(folder: string): Promise<{
-  config: TrainConfig;
-  vocabSize: number;
-  weights: Map<string, NamedArray>;
-  tokenizer: Tokenizer;
-}> {
-  const at = present(folder);
-  const path = join(at, 'model.safetensors');
-  const { tensors: weights, metadata } = readSafetensors(path);
-  const saved = parse<Record<string, unknown>>(path, 'config', metadataOf(path, metadata, 'config'));
-  const config = overrideConfig(TRAIN_DEFAULTS, saved);
-  const tokenizer = await loadTokenizer(at);
-  const vocabSize = Number(metadata.vocab_size);
-  expect(
-    tokenizer.vocabSize === vocabSize,
-    () =>
-      `Expected a tokenizer of ${vocabSize} ids in ${at}, got ${tokenizer.vocabSize}; the folder is mixed up`,
-  );
-  return { config, vocabSize, weights, tokenizer };
+/** What is wrong with a saved RunState, in one sentence; null when nothing is. */
+function runProblem(run: Record<string, unknown>): string | null {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const isAmount = (value: unknown) => typeof value === 'number' && value >= 0 && value < Infinity;
+  const [meter, loader] = [run.meter, run.loader].map((part) => (isObject(part) ? part : {}));
+  const parts: Record<string, boolean> = {
+    seed: typeof run.seed === 'string' || Number.isFinite(run.seed),
+    meter:
+      ['steps', 'tokens', 'timedTokens'].every((name) => isCount(meter![name])) &&
+      isAmount(meter!.trainingSeconds),
+    loader:
+      isCount(loader!.epoch) &&
+      isCount(loader!.nextDocument) &&
+      Array.isArray(loader!.buffer) &&
+      loader!.buffer.every(isCount),
+    smoothLoss: Number.isFinite(run.smoothLoss),
+    tokenizerHash: typeof run.tokenizerHash === 'string',
+    data: typeof run.data === 'string',
+  };
+  const bad = Object.keys(parts).find((name) => !parts[name]);
+  return bad === undefined ? null : `Expected a valid ${bad} in its run, got ${JSON.stringify(run[bad])}`;
 }
 
-/** A whole checkpoint, to resume from. @throws UsageError, EnvironmentError */
-export async function loadCheckpoint(folder: string): Promise<Checkpoint & { tokenizer: Tokenizer }> {
-  const at = present(folder);
-  const model = await loadModel(at);
-  const path = join(at, 'state.safetensors');
-  const { tensors: optimizer, metadata } = readSafetensors(path);
-  const run = parse<RunState>(path, 'run', metadataOf(path, metadata, 'run'));
-  return { ...model, optimizer, run };
+function sha256OfFile(path: string): string {
+  const hash = createHash('sha256');
+  const chunk = new Uint8Array(2 ** 20);
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      for (let count = 1; count > 0; ) {
+        count = readSync(fd, chunk);
+        hash.update(chunk.subarray(0, count));
+      }
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw describeReadError(path, error);
+  }
+  return hash.digest('hex');
 }
 
-/** A model on the current backend from a checkpoint's weights. @throws UsageError on missing or misshaped weights */
-export function gptFromWeights(
-  config: TrainConfig,
-  vocabSize: number,
-  weights: ReadonlyMap<string, NamedArray>,
-): Gpt {
-  const { model } = resolveConfig(config, vocabSize);
-  return createGpt(model, { weights: floats(weights) });
+/** Waits until a file is on disk: after a power cut it is whole wherever its folder is. */
+function syncFile(path: string): void {
+  const fd = openSync(path, 'r+');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
-/** The float32 values of named arrays. */
-export function floats(arrays: ReadonlyMap<string, NamedArray>): Map<string, Float32Array> {
-  return new Map([...arrays].map(([name, { values }]) => [name, values as Float32Array]));
+/** Compares the files with SHA256SUMS; checkpoints of earlier versions have none. @throws EnvironmentError */
+function checkSums(folder: string): void {
+  const path = join(folder, SUMS);
+  if (!existsSync(path)) return;
+  const lines = readFileSync(path, 'utf8').split('\n');
+  for (const name of FILES)
+    if (!lines.includes(`${sha256OfFile(join(folder, name))}  ${name}`))
+      throw new EnvironmentError(
+        `${join(folder, name)} does not match ${SUMS}: it was damaged or replaced; use another checkpoint, or delete ${SUMS} if you changed the file yourself`,
+      );
 }

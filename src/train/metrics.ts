@@ -1,8 +1,10 @@
-// The metrics log: one JSON object a line, on disk as soon as it is written.
+// The metrics log: one JSON object a line, on disk as soon as it is written, one record a step.
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { describeWriteError, makeFolder } from '../base/files.js';
+import { createInterface } from 'node:readline';
+import { describeWriteError, makeFolder, writeFileAtomic, writeWhole } from '../base/files.js';
+import { isObject } from '../base/valid.js';
 
 /** An append-only JSONL file. */
 export interface MetricsLog {
@@ -25,7 +27,35 @@ export function openMetricsLog(path: string): MetricsLog {
     return openSync(path, 'a');
   });
   return {
-    write: (record) => void guarded(() => writeSync(file, `${JSON.stringify(record)}\n`)),
+    write: (record) => guarded(() => writeWhole(file, Buffer.from(`${JSON.stringify(record)}\n`))),
     close: () => closeSync(file),
   };
+}
+
+/**
+ * Prepares the log of a run that resumes at step `steps`: keeps one record of each step before, the last one written, and
+ * drops the rest (steps after the checkpoint, which will be done again, a line that was cut short, the end of the run).
+ * @throws EnvironmentError when it cannot be written
+ */
+export async function rewindMetricsLog(path: string, steps: number): Promise<void> {
+  if (!existsSync(path)) return;
+  const kept: { step: number; line: string }[] = [];
+  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+    const step = stepOf(line);
+    if (step === null || step >= steps) continue;
+    while (kept.length > 0 && kept.at(-1)!.step >= step) kept.pop();
+    kept.push({ step, line });
+  }
+  writeFileAtomic(path, kept.map(({ line }) => `${line}\n`).join(''));
+}
+
+/** The step that a line records; null for any other line. */
+function stepOf(line: string): number | null {
+  try {
+    const record: unknown = JSON.parse(line);
+    const { kind, step } = isObject(record) ? record : {};
+    return kind === 'step' && Number.isSafeInteger(step) && (step as number) >= 0 ? (step as number) : null;
+  } catch {
+    return null;
+  }
 }

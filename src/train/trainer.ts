@@ -8,9 +8,10 @@ import { expect, messageOf, TrainingError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
 import { countParameters, flopsPerToken } from '../model/flops.js';
 import { createGpt, type Gpt } from '../model/gpt.js';
-import { createOptimizer, type Optimizer } from '../optim/optimizer.js';
+import { weightsMismatch } from '../model/weights.js';
+import { createOptimizer, type Optimizer, stateMismatch } from '../optim/optimizer.js';
 import { type Budget, type BudgetMeter, meterBudget, validateBudget } from './budget.js';
-import { type Checkpoint, floats } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
 import { type ResolvedConfig, resolveConfig, type TrainConfig } from './config.js';
 import { defaultEvalTokens, evaluateBpb } from './evaluate.js';
 import { trainStep } from './step.js';
@@ -72,8 +73,8 @@ export interface TrainOptions {
   checkpoint?: boolean;
   /** Called every so many steps with the checkpoint so far. */
   checkpointEvery?: { steps: number; save: (checkpoint: Checkpoint) => Promise<void> };
-  /** Called with the trained model before it is disposed, e.g. to sample. */
-  useModel?: (gpt: Gpt) => Promise<void>;
+  /** Called at the end with the model before it is disposed, e.g. to sample; the checkpoint is null unless asked for. */
+  useModel?: (gpt: Gpt, checkpoint: Checkpoint | null) => Promise<void>;
 }
 
 /** What a run measured, however it ended. */
@@ -139,9 +140,9 @@ export async function train(
   let gpt: Gpt | null = null;
   let optimizer: Optimizer | null = null;
   try {
-    gpt = createGpt(resolved.model, resume ? { weights: floats(resume.weights) } : { seed });
+    gpt = createGpt(resolved.model, resume ? { weights: resume.weights } : { seed });
     optimizer = createOptimizer(gpt, resolved.optimizer);
-    if (resume) optimizer.restore(floats(resume.optimizer), resume.run.meter.steps);
+    if (resume) optimizer.restore(resume.optimizer, resume.run.meter.steps);
     return await run(gpt, optimizer, resolved, options, { begin, peak });
   } catch (error) {
     if (isOutOfMemory(error) && !(error instanceof TrainingError))
@@ -188,20 +189,29 @@ async function run(
     seqLen: seq,
     ...(resume && { state: resume.run.loader }),
   });
-  const snapshot = async (): Promise<Checkpoint> => ({
-    config,
-    vocabSize: gpt.config.vocabSize,
-    weights: await readVariables(gpt.params),
-    optimizer: await readVariables(optimizer.state()),
-    run: {
-      seed,
-      meter: meterState(meter),
-      loader: loader.state(),
-      smoothLoss,
-      tokenizerHash: data.tokenizer.hash,
-      data: data.name,
-    },
-  });
+  const snapshot = async (): Promise<Checkpoint> => {
+    const weights = await readVariables(gpt.params);
+    const optimizerState = await readVariables(optimizer.state());
+    // A reader would refuse it, and the checkpoint that it would replace is a better one.
+    const problem =
+      weightsMismatch(gpt.config, weights) ?? stateMismatch(gpt.config, resolved.optimizer, optimizerState);
+    if (problem !== null)
+      throw new TrainingError('diverged', `${problem} (step ${meter.steps}); set lower learning rates`);
+    return {
+      config,
+      vocabSize: gpt.config.vocabSize,
+      weights,
+      optimizer: optimizerState,
+      run: {
+        seed,
+        meter: meterState(meter),
+        loader: loader.state(),
+        smoothLoss,
+        tokenizerHash: data.tokenizer.hash,
+        data: data.name,
+      },
+    };
+  };
   try {
     while (!meter.done && !pruned && !signal?.aborted) {
       const start = performance.now();
@@ -265,7 +275,7 @@ async function run(
     }
     const { tokens, timedTokens, trainingSeconds } = meter;
     const checkpoint = options.checkpoint ? await snapshot() : null;
-    await options.useModel?.(gpt);
+    await options.useModel?.(gpt, checkpoint);
     return {
       ...ending,
       losses,

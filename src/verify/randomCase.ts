@@ -5,6 +5,7 @@
 
 import { expect } from '../base/errors.js';
 import { type Random, randomStream } from '../base/random.js';
+import type { NamedArray } from '../base/safetensors.js';
 import type { Valid } from '../base/valid.js';
 import type { Batch } from '../data/types.js';
 import {
@@ -133,16 +134,14 @@ function workOf({ model, batch, seq, optimizer }: RandomCase): number {
  * Weights by name: activations keep about their size from layer to layer, and logits reach into the soft cap, so that every
  * gradient has something to show. (A model's own initial values have zeros.)
  */
-export function drawWeights({ seed, model }: RandomCase): Map<string, Float32Array> {
-  const weights = new Map<string, Float32Array>();
+export function drawWeights({ seed, model }: RandomCase): Map<string, NamedArray> {
+  const weights = new Map<string, NamedArray>();
   for (const { name, shape, size, role } of parameterShapes(model)) {
     const random = randomStream(seed, `verify.${name}`);
     const scale = spread(role, shape.at(-1)!);
     const middle = role === 'residScalar' ? 1 : 0;
-    weights.set(
-      name,
-      new Float32Array(size).map(() => middle + scale * random.normal()),
-    );
+    const values = new Float32Array(size).map(() => middle + scale * random.normal());
+    weights.set(name, { shape, values });
   }
   return weights;
 }

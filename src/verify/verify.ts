@@ -5,14 +5,15 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf } from '../base/errors.js';
+import { readSafetensors, type TensorFile } from '../base/safetensors.js';
 import type { Valid } from '../base/valid.js';
 import type { Batch } from '../data/types.js';
 import { type ModelConfig, modelConfig } from '../model/config.js';
 import { createGpt, type Gpt, gptLogits, gptLoss } from '../model/gpt.js';
+import type { NamedArrays } from '../model/weights.js';
 import { leanGrads } from '../ops/index.js';
 import { type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
 import { createOptimizer } from '../optim/optimizer.js';
-import { readSafetensors, type TensorFile } from '../train/safetensors.js';
 import { withIds } from '../train/step.js';
 
 /** Largest error allowed of each kind. */
@@ -225,11 +226,9 @@ function settingsOf({ setup_optimizer: given }: GoldenMeta): Valid<OptimizerSett
   });
 }
 
-function initialOf(file: TensorFile): Map<string, Float32Array> {
-  const weights = new Map<string, Float32Array>();
-  for (const [name, { values }] of file.tensors)
-    if (name.startsWith('param.')) weights.set(name.slice('param.'.length), values as Float32Array);
-  return weights;
+function initialOf(file: TensorFile): NamedArrays {
+  const given = [...file.tensors].filter(([name]) => name.startsWith('param.'));
+  return new Map(given.map(([name, array]) => [name.slice('param.'.length), array]));
 }
 
 /** Splits tokens [B, T+1] into inputs [B, T]; targets are recorded on their own, as some are ignored. */

@@ -7,6 +7,7 @@ import { type BackendName, type Precision, probeBackends, useBackend } from '../
 import { expect } from '../base/errors.js';
 import { isBlockMatrix, parameterShapes } from '../model/config.js';
 import { createGpt, type Gpt, gptLoss } from '../model/gpt.js';
+import type { NamedArrays } from '../model/weights.js';
 import { leanGrads } from '../ops/index.js';
 import { createOptimizer } from '../optim/optimizer.js';
 import { letEventsIn, withIds } from '../train/step.js';
@@ -140,7 +141,7 @@ export async function verifyRandom(
 /** Loss, gradients and steps on the current backend; steps with `given` gradients, or its own. */
 async function compute(
   drawn: RandomCase,
-  weights: ReadonlyMap<string, Float32Array>,
+  weights: NamedArrays,
   given: ReadonlyMap<string, Float32Array> | undefined,
   stage: (name: string) => Promise<void>,
 ): Promise<Results> {
@@ -193,7 +194,7 @@ async function keepParams(gpt: Gpt, params: Map<string, Float32Array[]>): Promis
 
 function compare(
   { model }: RandomCase,
-  weights: ReadonlyMap<string, Float32Array>,
+  weights: NamedArrays,
   got: Results,
   want: Results,
   tolerances: RandomTolerances,
@@ -210,7 +211,7 @@ function compare(
     const kind = !isBlockMatrix(role) ? 'adamw' : role === 'gate' ? 'muon_gates' : 'muon';
     const after = want.params.get(name)!;
     after.forEach((values, step) => {
-      const before = step === 0 ? weights.get(name)! : after[step - 1]!;
+      const before = step === 0 ? (weights.get(name)!.values as Float32Array) : after[step - 1]!;
       const gotBefore = step === 0 ? before : got.params.get(name)![step - 1]!;
       add(
         kind,

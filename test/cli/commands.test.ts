@@ -63,7 +63,13 @@ describe('train and sample', () => {
       'backend',
       'precision',
       'seed',
+      'folder',
+      'checkpoint',
+      'sample',
     ]);
+    expect(existsSync(join(summary.checkpoint, 'model.safetensors')) && existsSync(summary.sample)).toBe(
+      true,
+    );
     expect(summary).toMatchObject({ num_steps: 2, depth: 1, backend: 'wasm', precision: 'fp32', seed: 1 });
   });
 
@@ -85,6 +91,49 @@ describe('train and sample', () => {
     expect(out).toContain(`tinygpt train --resume ${parts}`);
     expect(await run('train', '--resume', parts, '--cache-folder', join(folder, 'cache'), '--json')).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ val_bpb: expected, num_steps: 5 });
+  });
+
+  test('resuming a finished run changes nothing; a larger budget goes on with it', async () => {
+    const at = join(folder, 'finished');
+    const files = () =>
+      ['run.json', 'metrics.jsonl', 'summary.json'].map((name) => readFileSync(join(at, name), 'utf8'));
+    const resume = (...more: string[]) =>
+      run('train', '--resume', at, '--cache-folder', join(folder, 'cache'), '--json', ...more);
+    expect(await run(...tiny('--steps', '3', '--json', '--out', at))).toBe(0);
+    const before = files();
+    const { total_seconds: _, ...first } = JSON.parse(out);
+    expect(await resume()).toBe(0);
+    expect(JSON.parse(out)).toMatchObject(first);
+    expect(err).toMatch(/this run has used its budget of 3 steps; set a larger one/);
+    expect(files()).toEqual(before);
+    expect(await resume('--steps', '5')).toBe(0);
+    expect(JSON.parse(out).num_steps).toBe(5);
+    const records = readFileSync(join(at, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(records.map(({ kind, step }) => step ?? kind)).toEqual([0, 1, 2, 3, 4, 'final']);
+    // The larger budget is the run's from now on.
+    expect(await resume()).toBe(0);
+    expect(JSON.parse(out).num_steps).toBe(5);
+  });
+
+  test('a damaged run.json is one line that names what is wrong', async () => {
+    const at = join(folder, 'damaged');
+    expect(await run(...tiny('--steps', '1', '--out', at))).toBe(0);
+    const record = JSON.parse(readFileSync(join(at, 'run.json'), 'utf8'));
+    for (const [change, message] of [
+      [{ budget: null }, /valid budget, got null/],
+      [{ budget: { steps: -1 } }, /steps to be > 0, got -1/],
+      [{ config: [] }, /valid config/],
+      [{ config: { depth: '1' } }, /depth to be a number/],
+      [{ backend: 'gpu' }, /valid backend, got "gpu"/],
+      [{ version: 2 }, /valid version, got 2/],
+    ] as const) {
+      writeFileSync(join(at, 'run.json'), JSON.stringify({ ...record, ...change }));
+      expect(await run('train', '--resume', at)).toBe(1);
+      expect(err).toMatch(message);
+    }
   });
 
   test('sample writes the same text for the same seed, as many as asked', async () => {
@@ -130,7 +179,11 @@ describe('bad input is one line and an exit code', () => {
     [['train', '--resume', '/nowhere'], 2, /No run in \/nowhere/],
     [['train', '--config', '/nowhere.json'], 2, /Cannot read --config/],
     [['sample', '/nowhere'], 2, /No checkpoint in \/nowhere/],
-    [['verify', '/nowhere.safetensors', '--backend', 'cpu'], 2, /Cannot read/],
+    [
+      ['verify', '/nowhere.safetensors', '--backend', 'cpu'],
+      2,
+      /file or folder at .nowhere.safetensors, found none/,
+    ],
     [['verify', 'package.json', '--backend', 'cpu'], 1, /not a whole safetensors file/],
     [['verify'], 2, /golden files or --random N, got neither/],
     [

@@ -14,7 +14,7 @@ import { TINY } from '../tinyConfig.js';
 function livelyGpt(): Gpt {
   const { model } = resolveConfig(TINY, 260);
   const weights = initialWeights(model, 5);
-  for (const [name, values] of weights) {
+  for (const [name, { values }] of weights) {
     const random = randomStream(5, `lively.${name}`);
     for (let i = 0; i < values.length; i++) values[i] = values[i]! + 0.3 * random.normal();
   }

@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend/index.js';
+import { UsageError } from '../../src/base/errors.js';
 import { createGpt, gptLogits, gptLoss } from '../../src/model/gpt.js';
+import { initialWeights } from '../../src/model/init.js';
+import { createOptimizer } from '../../src/optim/optimizer.js';
 import { resolveConfig } from '../../src/train/config.js';
 import { withIds } from '../../src/train/step.js';
 import { relativeError, verifyGolden } from '../../src/verify/verify.js';
@@ -55,11 +58,52 @@ describeEachBackend('the model', () => {
   });
 });
 
-test('refuses weights of another shape, and leaves no tensor behind', async () => {
+describe('weights from outside', () => {
+  const { model } = resolveConfig(TINY, 260);
+  const wte = 'transformer.wte.weight';
+  const changed = (change: (weights: ReturnType<typeof initialWeights>) => void) => {
+    const weights = initialWeights(model, 1);
+    change(weights);
+    return weights;
+  };
+  const float = (shape: number[], size = shape.reduce((a, b) => a * b, 1)) => ({
+    shape,
+    values: new Float32Array(size),
+  });
+
+  test.each([
+    [
+      'of a transposed shape',
+      changed((w) => w.set(wte, float([32, 260]))),
+      /\[260,32\], got float32 \[32,260\]/,
+    ],
+    ['of another size', changed((w) => w.set(wte, float([260, 32], 5))), /8320 values .* got 5/],
+    [
+      'of integers',
+      changed((w) => w.set('x0_lambdas', { shape: [2], values: new Int32Array(2) })),
+      /got int32/,
+    ],
+    ['that are missing', changed((w) => w.delete('lm_head.weight')), /Expected lm_head.weight .* got none/],
+    ['that are not of the model', changed((w) => w.set('extra', float([1]))), /no array "extra"/],
+    ['with a NaN', changed((w) => w.get(wte)!.values.fill(Number.NaN, 7, 8)), /got NaN at 7/],
+    ['with an infinity', changed((w) => w.get(wte)!.values.fill(-Infinity, 0, 1)), /got -Infinity at 0/],
+  ])('%s are refused before anything is allocated', async (_, weights, message) => {
+    await useBackend('cpu');
+    const before = tf.memory().numTensors;
+    expect(() => createGpt(model, { weights })).toThrow(message);
+    expect(() => createGpt(model, { weights })).toThrow(UsageError);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+test('a disposed model leaves no tensor, however it is disposed', async () => {
   await useBackend('cpu');
   const before = tf.memory().numTensors;
-  const { model } = resolveConfig(TINY, 260);
-  const weights = new Map([['resid_lambdas', new Float32Array(7)]]);
-  expect(() => createGpt(model, { weights })).toThrow(/Expected 2 values for resid_lambdas \[2\], got 7/);
+  const { model, optimizer: settings } = resolveConfig(TINY, 260);
+  {
+    using gpt = createGpt(model, { seed: 1 });
+    using optimizer = createOptimizer(gpt, settings);
+    expect(tf.memory().numTensors).toBeGreaterThan(before + optimizer.groups.length);
+  }
   expect(tf.memory().numTensors).toBe(before);
 });

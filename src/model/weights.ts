@@ -1,0 +1,33 @@
+// Weights from outside (a checkpoint, a recorded run, a caller): what they must be to fit a model.
+
+import type { NamedArray } from '../base/safetensors.js';
+import { type ModelConfig, parameterShapes } from './config.js';
+
+/** Weights or optimizer state by name. */
+export type NamedArrays = ReadonlyMap<string, NamedArray>;
+
+/** Why arrays are not those of `shapes`, float32 and finite, in one sentence; null when they are. */
+export function mismatch(
+  arrays: NamedArrays,
+  shapes: readonly { name: string; shape: readonly number[] }[],
+): string | null {
+  for (const { name, shape } of shapes) {
+    const array = arrays.get(name);
+    if (!array) return `Expected ${name} [${shape}], got none`;
+    const { values } = array;
+    if (`${array.shape}` !== `${shape}` || !(values instanceof Float32Array))
+      return `Expected ${name} to be float32 [${shape}], got ${values instanceof Float32Array ? 'float32' : 'int32'} [${array.shape}]; it is of another configuration`;
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (values.length !== size) return `Expected ${size} values of ${name} [${shape}], got ${values.length}`;
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0)
+      return `Expected finite values of ${name}, got ${values[bad]} at ${bad}; it was damaged or diverged`;
+  }
+  const known = new Set(shapes.map(({ name }) => name));
+  const unknown = [...arrays.keys()].find((name) => !known.has(name));
+  return unknown === undefined ? null : `Expected no array "${unknown}"; it is of another configuration`;
+}
+
+/** Why weights are not those of a model, in one sentence; null when they are. */
+export const weightsMismatch = (config: ModelConfig, weights: NamedArrays): string | null =>
+  mismatch(weights, parameterShapes(config));
