@@ -7,6 +7,7 @@ import type { BackendDriver, BackendName } from './types.js';
 const DRIVERS: Partial<Record<BackendName, () => Promise<{ driver: BackendDriver }>>> = {
   cuda: () => import('./cuda/driver.js'),
   tensorflow: () => import('./tensorflow/driver.js'),
+  webgpu: () => import('./webgpu/driver.js'),
   native: () => import('./native/driver.js'),
   wasm: () => import('./wasm/driver.js'),
   cpu: () => import('./cpu/driver.js'),

@@ -3,7 +3,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 /** In the order in which the automatic choice looks at them (`byPreference`). */
-export const BACKEND_NAMES = ['cuda', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
+export const BACKEND_NAMES = ['cuda', 'tensorflow', 'webgpu', 'native', 'wasm', 'cpu'] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 export type Precision = 'fp32' | 'bf16';
 

@@ -1,0 +1,165 @@
+// The `webgpu` backend: any GPU with a Vulkan, Metal or Direct3D 12 driver, through Dawn (npm `webgpu`), with tfjs's WebGPU
+// kernels and ours over them.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, messageOf } from '../../base/errors.js';
+import { systemMemory } from '../machine.js';
+import { quietly } from '../quiet.js';
+import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
+import { type WebGpuBackend, webGpuBackendClass } from './backend.js';
+import { WEBGPU_KERNELS } from './kernels/index.js';
+import { type Loaded, loadWebGpu } from './load.js';
+
+const PRECISIONS: readonly Precision[] = ['fp32'];
+
+/** Asked for as large as the adapter has them. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+] as const;
+
+/** Used where the adapter offers them; timestamps are for benchmarks. */
+const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as GPUFeatureName[];
+
+type Opened = { loaded: Loaded; adapter: GPUAdapter };
+
+let opening: Promise<Opened> | undefined;
+
+/** Loads Dawn and finds an adapter, once; a failure is tried again next time. */
+function open(): Promise<Opened> {
+  opening ??= (async () => {
+    const loaded = await quietly(() => loadWebGpu(process.env.TINYGPT_WEBGPU_ADAPTER || undefined));
+    const adapter = await loaded.gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) throw new NoAdapter();
+    return { loaded, adapter };
+  })().catch((error) => {
+    opening = undefined;
+    throw error;
+  });
+  return opening;
+}
+
+class NoAdapter extends Error {
+  constructor() {
+    super('no GPU with a Vulkan, Metal or Direct3D 12 driver was found');
+  }
+}
+
+/** $TINYGPT_WEBGPU_MEMORY, GiB of device memory that may be held. @throws UsageError unless it is a number > 0 */
+export function memoryLimit(env: NodeJS.ProcessEnv = process.env): number {
+  const text = env.TINYGPT_WEBGPU_MEMORY;
+  if (!text) return Infinity;
+  const limit = Number(text) * 2 ** 30;
+  expect(limit > 0, () => `Expected TINYGPT_WEBGPU_MEMORY to be GiB > 0, got ${text}`);
+  return limit;
+}
+
+async function start(precision: Precision): Promise<BackendInfo> {
+  const { loaded, adapter } = await open();
+  const current = tf.engine().registry.webgpu as WebGpuBackend | undefined;
+  // A backend whose device failed is replaced; its tensors are gone with the device.
+  if (current?.failure) tf.removeBackend('webgpu');
+  if (!tf.findBackendFactory('webgpu')) {
+    // An adapter gives one device.
+    const fresh = current?.failure
+      ? await loaded.gpu.requestAdapter({ powerPreference: 'high-performance' })
+      : adapter;
+    if (!fresh) throw new NoAdapter();
+    const device = await fresh.requestDevice({
+      requiredFeatures: FEATURES.filter((feature) => fresh.features.has(feature)),
+      requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, fresh.limits[name]])),
+    });
+    const Backend = webGpuBackendClass(loaded);
+    tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 256);
+    tf.registerBackend('webgpu', () => new Backend(device, fresh.info, memoryLimit()));
+    for (const [kernelName, kernel] of Object.entries(WEBGPU_KERNELS)) {
+      if (tf.getKernel(kernelName, 'webgpu')) tf.unregisterKernel(kernelName, 'webgpu');
+      tf.registerKernel({
+        kernelName,
+        backendName: 'webgpu',
+        kernelFunc: ({ inputs, attrs, backend }) =>
+          kernel({
+            inputs: inputs as Record<string, tf.TensorInfo>,
+            attrs: (attrs ?? {}) as Record<string, unknown>,
+            backend: backend as WebGpuBackend,
+          }),
+      });
+    }
+  }
+  await tf.setBackend('webgpu');
+  await tf.ready();
+  return describe(await open(), precision);
+}
+
+const nameOf = ({ info }: GPUAdapter): string =>
+  [
+    info.description || info.device,
+    info.vendor && `(${info.vendor}${info.architecture && ` ${info.architecture}`})`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+
+function describe({ loaded, adapter }: Opened, precision: Precision): BackendInfo {
+  const limit = memoryLimit();
+  const software = adapter.info.isFallbackAdapter;
+  const memory = Math.min(limit, software ? systemMemory() : Infinity);
+  return {
+    name: 'webgpu',
+    precision,
+    device: nameOf(adapter),
+    version: `tfjs ${tf.version_core}, Dawn ${loaded.dawnVersion}`,
+    gpu: !software,
+    ...(Number.isFinite(memory) && { memoryBytes: memory }),
+  };
+}
+
+async function probe(): Promise<BackendProbe> {
+  const found: BackendProbe = { name: 'webgpu', available: false, precisions: [...PRECISIONS] };
+  try {
+    const opened = await open();
+    const { info, limits } = opened.adapter;
+    const software = info.isFallbackAdapter;
+    return {
+      ...found,
+      available: true,
+      info: describe(opened, 'fp32'),
+      details: [
+        `adapter: ${nameOf(opened.adapter)}${software ? ', in software: used only when named' : ''}`,
+        `largest buffer ${(limits.maxBufferSize / 2 ** 30).toFixed(1)} GiB, ` +
+          `${limits.maxComputeInvocationsPerWorkgroup} invocations and ` +
+          `${limits.maxComputeWorkgroupStorageSize / 1024} KiB per workgroup`,
+      ],
+    };
+  } catch (error) {
+    return { ...found, ...diagnose(error) };
+  }
+}
+
+/** Why the backend cannot be used, and what fixes it. */
+function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy' | 'broken'> {
+  const reason = messageOf(error);
+  if (/Cannot find (package|module)/.test(reason))
+    return {
+      reason: 'the package webgpu is not installed',
+      remedy: 'npm install webgpu @tensorflow/tfjs-backend-webgpu',
+    };
+  if (error instanceof NoAdapter)
+    return {
+      reason,
+      remedy:
+        process.platform === 'linux'
+          ? "install the Vulkan loader and the GPU's driver (Debian: libvulkan1, and mesa-vulkan-drivers or NVIDIA's driver)"
+          : "install the GPU's current driver",
+    };
+  return { broken: true, reason, remedy: 'choose another with --backend' };
+}
+
+/** The fused kernels take part in the self-test. */
+const checks = async (): Promise<SelfCheck[]> => (await import('../checks/fused.js')).fusedChecks();
+
+export const driver: BackendDriver = { name: 'webgpu', precisions: PRECISIONS, probe, start, checks };

@@ -1,0 +1,71 @@
+// Compute pipelines from kernels/webgpu/*.wgsl, compiled once per set of constants and kept.
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const SOURCES = fileURLToPath(new URL('../../../../kernels/webgpu/', import.meta.url));
+
+/** Constants put in front of a source. */
+export type Constants = Readonly<Record<string, number | boolean>>;
+
+/** Sources that a source uses. */
+const INCLUDES: Readonly<Record<string, readonly string[]>> = {
+  cross_entropy: ['reduce', 'tanh'],
+  norm: ['reduce'],
+  optimizer: ['reduce'],
+  residual_grad: ['reduce'],
+  rotary: ['reduce'],
+  unary: ['tanh'],
+  value_embedding: ['reduce'],
+};
+
+const texts = new Map<string, string>();
+
+function textOf(name: string): string {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = readFileSync(`${SOURCES}${name}.wgsl`, 'utf8');
+    texts.set(name, text);
+  }
+  return text;
+}
+
+const declaration = ([name, value]: [string, number | boolean]): string =>
+  typeof value === 'boolean' ? `const ${name}: bool = ${value};` : `const ${name}: u32 = ${value}u;`;
+
+/** One pipeline and the layout of its bindings. */
+export type Pipeline = { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
+
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #modules = new Map<string, GPUShaderModule>();
+  readonly #pipelines = new Map<string, Pipeline>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** @param source file of kernels/webgpu without its ending; @param entry function in it */
+  find(source: string, entry: string, constants: Constants): Pipeline {
+    const variant = `${source} ${JSON.stringify(constants)}`;
+    const key = `${variant} ${entry}`;
+    let found = this.#pipelines.get(key);
+    if (!found) {
+      let module = this.#modules.get(variant);
+      if (!module) {
+        const sources = [...(INCLUDES[source] ?? []), source].map(textOf);
+        const code = [...Object.entries(constants).map(declaration), ...sources].join('\n');
+        module = this.#device.createShaderModule({ code, label: source });
+        this.#modules.set(variant, module);
+      }
+      const pipeline = this.#device.createComputePipeline({
+        label: `${source}.${entry}`,
+        layout: 'auto',
+        compute: { module, entryPoint: entry },
+      });
+      found = { pipeline, layout: pipeline.getBindGroupLayout(0) };
+      this.#pipelines.set(key, found);
+    }
+    return found;
+  }
+}
