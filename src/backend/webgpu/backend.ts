@@ -4,7 +4,8 @@
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { EnvironmentError } from '../../base/errors.js';
+import { DeviceLostError, EnvironmentError } from '../../base/errors.js';
+import { noteScratch } from '../memory.js';
 import { BufferPool, STORAGE } from './buffers.js';
 import type { Loaded, StockBackend } from './load.js';
 import { type Constants, Pipelines } from './pipelines.js';
@@ -12,11 +13,6 @@ import { COPY_DST, MAP_READ, UniformArena } from './uniforms.js';
 
 /** Kernels recorded before they are submitted: few enough that a driver's watchdog does not end them. */
 const SUBMIT_AFTER = 256;
-
-/** The device is gone (driver reset, unplugged, destroyed): the backend has to be started again. */
-export class DeviceLostError extends EnvironmentError {
-  override readonly name: string = 'DeviceLostError';
-}
 
 /** A kernel of ours, ready to run. */
 export interface Dispatch {
@@ -45,8 +41,8 @@ export interface WebGpuBackend extends StockBackend {
   writable(x: TensorInfo): TensorInfo;
   /** Whether only the caller holds a tensor's elements, which may then be overwritten. */
   reusable(x: TensorInfo): boolean;
-  /** Uses a scratch buffer of so many floats for as long as `use` records kernels. */
-  scratch<T>(floats: number, use: (buffer: GPUBuffer) => T): T;
+  /** Scratch buffers of so many floats each, for as long as `use` records kernels. */
+  scratch(floats: readonly number[], use: (...buffers: [GPUBuffer, ...GPUBuffer[]]) => void): void;
   clear(buffer: GPUBuffer): void;
   copy(from: TensorInfo, to: TensorInfo): void;
   reservedBytes(): number;
@@ -142,12 +138,22 @@ export function webGpuBackendClass({
       return this.refCount(x.dataId) === 1;
     }
 
-    scratch<T>(floats: number, use: (buffer: GPUBuffer) => T): T {
-      const buffer = this.pool.acquireBuffer(4 * floats, STORAGE);
+    scratch(floats: readonly number[], use: (...buffers: [GPUBuffer, ...GPUBuffer[]]) => void): void {
+      const buffers: GPUBuffer[] = [];
+      let bytes = 0;
       try {
-        return use(buffer);
+        for (const count of floats) {
+          buffers.push(this.pool.acquireBuffer(4 * count, STORAGE));
+          bytes += 4 * count;
+        }
+        noteScratch(bytes);
+        try {
+          use(...(buffers as [GPUBuffer, ...GPUBuffer[]]));
+        } finally {
+          noteScratch(-bytes);
+        }
       } finally {
-        this.pool.releaseBuffer(buffer);
+        for (const buffer of buffers) this.pool.releaseBuffer(buffer);
       }
     }
 

@@ -72,7 +72,7 @@ export class BufferPool implements BufferSource {
     };
     return new OutOfMemoryError(
       `out of memory: ${bytes} bytes more than the ${this.numBytesUsed} in use (${why})`,
-      shortage,
+      { shortage },
     );
   }
 

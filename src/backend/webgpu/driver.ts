@@ -3,11 +3,14 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, messageOf } from '../../base/errors.js';
+import { declareCapabilities } from '../capabilities.js';
 import { systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
+import { registerKernels } from '../register.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import { type WebGpuBackend, webGpuBackendClass } from './backend.js';
-import { WEBGPU_KERNELS } from './kernels/index.js';
+import { webGpuScratch } from './footprint.js';
+import { FUSED, STOCK } from './kernels/index.js';
 import { type Loaded, loadWebGpu } from './load.js';
 
 const PRECISIONS: readonly Precision[] = ['fp32'];
@@ -77,22 +80,19 @@ async function start(precision: Precision): Promise<BackendInfo> {
     const Backend = webGpuBackendClass(loaded);
     tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 256);
     tf.registerBackend('webgpu', () => new Backend(device, fresh.info, memoryLimit()));
-    for (const [kernelName, kernel] of Object.entries(WEBGPU_KERNELS)) {
-      if (tf.getKernel(kernelName, 'webgpu')) tf.unregisterKernel(kernelName, 'webgpu');
-      tf.registerKernel({
-        kernelName,
-        backendName: 'webgpu',
-        kernelFunc: ({ inputs, attrs, backend }) =>
-          kernel({
-            inputs: inputs as Record<string, tf.TensorInfo>,
-            attrs: (attrs ?? {}) as Record<string, unknown>,
-            backend: backend as WebGpuBackend,
-          }),
-      });
-    }
+    registerKernels({
+      backendName: 'webgpu',
+      kernels: { ...FUSED, ...STOCK },
+      call: (kernel, { inputs, attrs, backend }) => kernel({ inputs, attrs, backend }),
+    });
   }
   await tf.setBackend('webgpu');
   await tf.ready();
+  const backend = tf.backend() as unknown as WebGpuBackend;
+  declareCapabilities('webgpu', {
+    stepScratch: webGpuScratch,
+    reservedBytes: () => backend.pool.numBytesAllocated,
+  });
   return describe(await open(), precision);
 }
 

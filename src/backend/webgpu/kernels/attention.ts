@@ -1,15 +1,13 @@
 // Causal attention (kernels/webgpu/attention.wgsl).
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { KernelAttributes } from '../../contract.js';
 import { grid } from '../backend.js';
 import type { WebGpuKernel } from './kernel.js';
 
 const TILE = 32;
 
-type Sizes = { batch: number; seq: number; heads: number; kvHeads: number; window: number };
-
-function shapeOf(q: TensorInfo, attrs: Record<string, unknown>) {
-  const sizes = attrs as Sizes;
+function shapeOf(q: TensorInfo, sizes: KernelAttributes<'CausalAttention'>) {
   const { seq, heads, kvHeads } = sizes;
   const headDim = q.shape[1]! / heads;
   const window = Math.min(seq, Math.floor(sizes.window));
@@ -22,14 +20,14 @@ function shapeOf(q: TensorInfo, attrs: Record<string, unknown>) {
   };
 }
 
-export const causalAttention: WebGpuKernel = ({ inputs: { q, k, v }, attrs, backend }) => {
-  const { batch, heads, tiles, constants, ints, floats } = shapeOf(q!, attrs);
-  const [y, lse] = [backend.make(q!.shape), backend.make([q!.shape[0]!, heads])];
+export const causalAttention: WebGpuKernel<'CausalAttention'> = ({ inputs: { q, k, v }, attrs, backend }) => {
+  const { batch, heads, tiles, constants, ints, floats } = shapeOf(q, attrs);
+  const [y, lse] = [backend.make(q.shape), backend.make([q.shape[0]!, heads])];
   backend.run({
     source: 'attention',
     entry: 'attention',
     constants,
-    bind: [q!, k!, v!, y, lse],
+    bind: [q, k, v, y, lse],
     ints,
     floats,
     groups: [tiles, heads, batch],
@@ -37,21 +35,24 @@ export const causalAttention: WebGpuKernel = ({ inputs: { q, k, v }, attrs, back
   return [y, lse];
 };
 
-export const causalAttentionGrad: WebGpuKernel = ({ inputs: { q, k, v, y, lse, dy }, attrs, backend }) => {
-  const { batch, heads, kvHeads, tiles, constants, ints, floats } = shapeOf(q!, attrs);
-  const outputs = [q!, k!, v!].map(({ shape }) => backend.make(shape));
-  const [dq, dk, dv] = outputs as [TensorInfo, TensorInfo, TensorInfo];
-  const rows = q!.shape[0]! * heads;
+export const causalAttentionGrad: WebGpuKernel<'CausalAttentionGrad'> = ({
+  inputs: { q, k, v, y, lse, dy },
+  attrs,
+  backend,
+}) => {
+  const { batch, heads, kvHeads, tiles, constants, ints, floats } = shapeOf(q, attrs);
+  const [dq, dk, dv] = [backend.make(q.shape), backend.make(k.shape), backend.make(v.shape)];
+  const rows = q.shape[0]! * heads;
   const common = { source: 'attention', constants, floats };
-  backend.scratch(rows, (delta) => {
+  backend.scratch([rows], (delta) => {
     backend.run({
       ...common,
       entry: 'attention_delta',
-      bind: [y!, dy!, delta],
+      bind: [y, dy, delta],
       ints: [rows, ...ints.slice(1)],
       groups: grid(Math.ceil(rows / 128)),
     });
-    const bind = [q!, k!, v!, dy!, lse!, delta];
+    const bind = [q, k, v, dy, lse, delta];
     backend.run({
       ...common,
       entry: 'attention_grad_q',
@@ -67,5 +68,5 @@ export const causalAttentionGrad: WebGpuKernel = ({ inputs: { q, k, v, y, lse, d
       groups: [tiles, kvHeads, batch],
     });
   });
-  return outputs;
+  return [dq, dk, dv];
 };

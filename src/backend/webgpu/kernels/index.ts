@@ -1,5 +1,7 @@
-// The backend's fused kernels by name.
+// The kernels of this folder by the names that tfjs and src/ops know them under.
 
+import type { FusedTable } from '../../contract.js';
+import type { StockTable } from '../../register.js';
 import { causalAttention, causalAttentionGrad } from './attention.js';
 import {
   accumulate,
@@ -13,7 +15,7 @@ import {
   sin,
   tanh,
 } from './elementwise.js';
-import type { WebGpuKernel } from './kernel.js';
+import type { WebGpuContext } from './kernel.js';
 import { lmHeadCrossEntropy } from './lmHead.js';
 import { linear, linearGrad } from './matmul.js';
 import { adamwStep, muonStep } from './optimizers.js';
@@ -26,13 +28,13 @@ import {
   rotaryQkNormGrad,
 } from './rows.js';
 
-export const WEBGPU_KERNELS: Readonly<Record<string, WebGpuKernel>> = {
+/** Those of the contract: all of them. */
+export const FUSED: Required<FusedTable<WebGpuContext>> = {
   Accumulate: accumulate,
   AdamWStep: adamwStep,
   CausalAttention: causalAttention,
   CausalAttentionGrad: causalAttentionGrad,
   Embedding: embedding,
-  Cos: cos,
   EmbeddingGrad: embeddingGrad,
   GatedValueEmbedding: gatedValueEmbedding,
   GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,
@@ -48,6 +50,11 @@ export const WEBGPU_KERNELS: Readonly<Record<string, WebGpuKernel>> = {
   RmsNormGrad: rmsNormGrad,
   RotaryQkNorm: rotaryQkNorm,
   RotaryQkNormGrad: rotaryQkNormGrad,
+};
+
+/** Those in place of tfjs's own. */
+export const STOCK: StockTable<WebGpuContext> = {
+  Cos: cos,
   Sin: sin,
   Tanh: tanh,
 };

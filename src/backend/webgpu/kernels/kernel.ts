@@ -1,17 +1,19 @@
-// What a kernel of this backend is called with.
+// What the files of this folder share.
 
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { FusedKernel, KernelName } from '../../contract.js';
+import type { StockKernel } from '../../register.js';
 import type { WebGpuBackend } from '../backend.js';
 
 /** Reductions and elementwise kernels: invocations per workgroup. */
 export const WORKGROUP = 64;
 
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
-export type KernelCall = {
-  inputs: Record<string, TensorInfo>;
-  attrs: Record<string, unknown>;
+/** What a kernel gets besides the call. */
+export interface WebGpuContext {
   backend: WebGpuBackend;
-};
+}
 
-export type WebGpuKernel = (call: KernelCall) => TensorInfo | TensorInfo[];
+/** A kernel of the contract. */
+export type WebGpuKernel<K extends KernelName> = FusedKernel<K, WebGpuContext>;
+
+/** A kernel in place of one of tfjs's own. */
+export type WebGpuStockKernel = StockKernel<WebGpuContext>;

@@ -57,7 +57,7 @@ export function multiply(backend: WebGpuBackend, product: Product): void {
     else record(c, 'matmul_add', cOffset, false, [e]);
     return;
   }
-  backend.scratch(splits * m * n, (partial) => {
+  backend.scratch([splits * m * n], (partial) => {
     record(partial, 'matmul', 0, false);
     sumSplits(backend, { partial, out: c, size: m * n, splits, offset: cOffset, ...(addToC && { beta }) });
   });
@@ -80,19 +80,19 @@ export function sumSplits(
   });
 }
 
-export const linear: WebGpuKernel = ({ inputs: { x, w }, backend }) => {
-  const [rows, inner] = x!.shape as [number, number];
-  const outer = w!.shape[0]!;
+export const linear: WebGpuKernel<'Linear'> = ({ inputs: { x, w }, backend }) => {
+  const [rows, inner] = x.shape as [number, number];
+  const outer = w.shape[0]!;
   const y = backend.make([rows, outer]);
-  multiply(backend, { m: rows, n: outer, k: inner, a: x!, b: w!, c: y, transposeB: true });
+  multiply(backend, { m: rows, n: outer, k: inner, a: x, b: w, c: y, transposeB: true });
   return [y];
 };
 
-export const linearGrad: WebGpuKernel = ({ inputs: { x, w, dy }, backend }) => {
-  const [rows, inner] = x!.shape as [number, number];
-  const outer = w!.shape[0]!;
-  const [dx, dw] = [backend.make(x!.shape), backend.make(w!.shape)];
-  multiply(backend, { m: rows, n: inner, k: outer, a: dy!, b: w!, c: dx });
-  multiply(backend, { m: outer, n: inner, k: rows, a: dy!, b: x!, c: dw, transposeA: true });
+export const linearGrad: WebGpuKernel<'LinearGrad'> = ({ inputs: { x, w, dy }, backend }) => {
+  const [rows, inner] = x.shape as [number, number];
+  const outer = w.shape[0]!;
+  const [dx, dw] = [backend.make(x.shape), backend.make(w.shape)];
+  multiply(backend, { m: rows, n: inner, k: outer, a: dy, b: w, c: dx });
+  multiply(backend, { m: outer, n: inner, k: rows, a: dy, b: x, c: dw, transposeA: true });
   return [dx, dw];
 };

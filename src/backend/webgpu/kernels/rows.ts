@@ -2,35 +2,36 @@
 // value_embedding}.wgsl).
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../../flat/store.js';
 import { grid } from '../backend.js';
-import { sizeOf, type WebGpuKernel, WORKGROUP } from './kernel.js';
+import { type WebGpuKernel, WORKGROUP } from './kernel.js';
 import { sumSplits } from './matmul.js';
 
 const constants = { WORKGROUP };
 
-export const rmsNorm: WebGpuKernel = ({ inputs: { x }, attrs, backend }) => {
-  const [rows, width] = x!.shape as [number, number];
-  const [y, rstd] = [backend.make(x!.shape), backend.make([rows, 1])];
+export const rmsNorm: WebGpuKernel<'RmsNorm'> = ({ inputs: { x }, attrs, backend }) => {
+  const [rows, width] = x.shape as [number, number];
+  const [y, rstd] = [backend.make(x.shape), backend.make([rows, 1])];
   backend.run({
     source: 'norm',
     entry: 'rms_norm',
     constants,
-    bind: [x!, y, rstd],
+    bind: [x, y, rstd],
     ints: [rows, width],
-    floats: [attrs.epsilon as number],
+    floats: [attrs.epsilon],
     groups: grid(rows),
   });
   return [y, rstd];
 };
 
-export const rmsNormGrad: WebGpuKernel = ({ inputs: { y, rstd, dy }, backend }) => {
-  const [rows, width] = y!.shape as [number, number];
-  const dx = backend.make(y!.shape);
+export const rmsNormGrad: WebGpuKernel<'RmsNormGrad'> = ({ inputs: { y, rstd, dy }, backend }) => {
+  const [rows, width] = y.shape as [number, number];
+  const dx = backend.make(y.shape);
   backend.run({
     source: 'norm',
     entry: 'rms_norm_grad',
     constants,
-    bind: [y!, dx, rstd!, dy!],
+    bind: [y, dx, rstd, dy],
     ints: [rows, width],
     floats: [0],
     groups: grid(rows),
@@ -38,33 +39,37 @@ export const rmsNormGrad: WebGpuKernel = ({ inputs: { y, rstd, dy }, backend }) 
   return [dx];
 };
 
-export const rotaryQkNorm: WebGpuKernel = ({ inputs: { x, cos, sin }, attrs, backend }) => {
-  const heads = attrs.heads as number;
-  const [seq, half] = cos!.shape as [number, number];
-  const rows = x!.shape[0]! * heads;
-  const [y, rstd] = [backend.make(x!.shape), backend.make([rows, 1])];
+export const rotaryQkNorm: WebGpuKernel<'RotaryQkNorm'> = ({ inputs: { x, cos, sin }, attrs, backend }) => {
+  const heads = attrs.heads;
+  const [seq, half] = cos.shape as [number, number];
+  const rows = x.shape[0]! * heads;
+  const [y, rstd] = [backend.make(x.shape), backend.make([rows, 1])];
   backend.run({
     source: 'rotary',
     entry: 'rotary_qk_norm',
     constants: { WORKGROUP: lanesFor(half) },
-    bind: [x!, cos!, sin!, y, rstd],
+    bind: [x, cos, sin, y, rstd],
     ints: [rows, heads, seq, half],
-    floats: [attrs.epsilon as number],
+    floats: [attrs.epsilon],
     groups: grid(rows),
   });
   return [y, rstd];
 };
 
-export const rotaryQkNormGrad: WebGpuKernel = ({ inputs: { y, rstd, cos, sin, dy }, attrs, backend }) => {
-  const heads = attrs.heads as number;
-  const [seq, half] = cos!.shape as [number, number];
-  const rows = y!.shape[0]! * heads;
-  const dx = backend.make(y!.shape);
+export const rotaryQkNormGrad: WebGpuKernel<'RotaryQkNormGrad'> = ({
+  inputs: { y, rstd, cos, sin, dy },
+  attrs,
+  backend,
+}) => {
+  const heads = attrs.heads;
+  const [seq, half] = cos.shape as [number, number];
+  const rows = y.shape[0]! * heads;
+  const dx = backend.make(y.shape);
   backend.run({
     source: 'rotary',
     entry: 'rotary_qk_norm_grad',
     constants: { WORKGROUP: lanesFor(half) },
-    bind: [y!, cos!, sin!, dx, rstd!, dy!],
+    bind: [y, cos, sin, dx, rstd, dy],
     ints: [rows, heads, seq, half],
     floats: [0],
     groups: grid(rows),
@@ -86,15 +91,18 @@ function gatedSizes(
   return [rows, x.shape[1]!, kvHeads, width / kvHeads, channels];
 }
 
-export const gatedValueEmbedding: WebGpuKernel = ({ inputs: { v, ve, x, gateWeight }, backend }) => {
-  const sizes = gatedSizes(ve!, x!, gateWeight!);
+export const gatedValueEmbedding: WebGpuKernel<'GatedValueEmbedding'> = ({
+  inputs: { v, ve, x, gateWeight },
+  backend,
+}) => {
+  const sizes = gatedSizes(ve, x, gateWeight);
   const [rows, , kvHeads, headDim] = sizes;
-  const [y, gate] = [backend.make(v!.shape), backend.make([rows, kvHeads])];
+  const [y, gate] = [backend.make(v.shape), backend.make([rows, kvHeads])];
   backend.run({
     source: 'value_embedding',
     entry: 'gated_value_embedding',
     constants: { WORKGROUP: lanesFor(headDim) },
-    bind: [v!, ve!, x!, gateWeight!, y, gate],
+    bind: [v, ve, x, gateWeight, y, gate],
     ints: [...sizes, 0, 0],
     groups: grid(rows * kvHeads),
   });
@@ -104,23 +112,22 @@ export const gatedValueEmbedding: WebGpuKernel = ({ inputs: { v, ve, x, gateWeig
 /** Tokens whose share of the gate weight's gradient one workgroup adds up. */
 const CHUNK = 128;
 
-export const gatedValueEmbeddingGrad: WebGpuKernel = ({
+export const gatedValueEmbeddingGrad: WebGpuKernel<'GatedValueEmbeddingGrad'> = ({
   inputs: { ve, x, gateWeight, gate, dy },
   backend,
 }) => {
-  const sizes = gatedSizes(ve!, x!, gateWeight!);
+  const sizes = gatedSizes(ve, x, gateWeight);
   const [rows, width, kvHeads, headDim, channels] = sizes;
-  const outputs = [ve!, x!, gateWeight!].map(({ shape }) => backend.make(shape));
-  const [dve, dx, dWeight] = outputs as [TensorInfo, TensorInfo, TensorInfo];
+  const [dve, dx, dWeight] = [backend.make(ve.shape), backend.make(x.shape), backend.make(gateWeight.shape)];
   const parts = Math.ceil(rows / CHUNK);
   const ints = [...sizes, CHUNK, parts];
   const source = 'value_embedding';
-  backend.scratch(rows * kvHeads, (dz) => {
+  backend.scratch([rows * kvHeads, parts * kvHeads * channels], (dz, partial) => {
     backend.run({
       source,
       entry: 'gate_grad',
       constants: { WORKGROUP: lanesFor(headDim) },
-      bind: [dy!, ve!, gate!, dve, dz],
+      bind: [dy, ve, gate, dve, dz],
       ints,
       groups: grid(rows * kvHeads),
     });
@@ -128,21 +135,20 @@ export const gatedValueEmbeddingGrad: WebGpuKernel = ({
       source,
       entry: 'gate_input_grad',
       constants,
-      bind: [dz, gateWeight!, dx],
+      bind: [dz, gateWeight, dx],
       ints,
       groups: grid(Math.ceil((rows * width) / WORKGROUP)),
     });
-    backend.scratch(parts * kvHeads * channels, (partial) => {
-      backend.run({
-        source,
-        entry: 'gate_weight_grad',
-        constants,
-        bind: [dz, x!, partial],
-        ints,
-        groups: [parts],
-      });
-      sumSplits(backend, { partial, out: dWeight, splits: parts, size: sizeOf(gateWeight!.shape) });
+    backend.run({
+      source,
+      entry: 'gate_weight_grad',
+      constants,
+      bind: [dz, x, partial!],
+      ints,
+      groups: [parts],
     });
+    const size = sizeOf(gateWeight.shape);
+    sumSplits(backend, { partial: partial!, out: dWeight, splits: parts, size });
   });
-  return outputs;
+  return [dve, dx, dWeight];
 };
