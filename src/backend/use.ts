@@ -67,7 +67,8 @@ async function chooseBackend(options: UseBackendOptions): Promise<BackendInfo> {
 
 /**
  * Probes in the order of the automatic choice, each made when its turn comes: what computes on a GPU, then `native`, then
- * TensorFlow on the processor, which is slower than that (docs/backends.md), then the rest.
+ * TensorFlow on the processor, which is slower than that (docs/backends.md), then the rest. WebGPU without a GPU is a driver
+ * in software, which is only used when named.
  */
 export async function* byPreference(
   probe: (name: BackendName) => BackendProbe | Promise<BackendProbe>,
@@ -75,6 +76,7 @@ export async function* byPreference(
   const later: BackendProbe[] = [];
   for (const name of BACKEND_NAMES) {
     const found = await probe(name);
+    if (name === 'webgpu' && found.available && !found.info?.gpu) continue;
     if (name === 'tensorflow' && !found.info?.gpu) later.push(found);
     else yield found;
     if (name === 'native') yield* later;

@@ -2,32 +2,39 @@
 
 import { BACKEND_NAMES, type BackendInfo, type BackendName } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { choice, group, integer } from './options.js';
+import { choice, group, text } from './options.js';
 
 export const BACKEND_OPTIONS = group('Backend:', {
   backend: choice(['auto', ...BACKEND_NAMES], `auto, ${BACKEND_NAMES.join(', ')}; see tinygpt doctor`, {
     default: 'auto',
   }),
   precision: choice(['fp32', 'bf16'], 'fp32 or bf16, where the backend has it'),
-  device: integer(
-    'number of the GPU, of those that CUDA_VISIBLE_DEVICES leaves (default 0); chooses the cuda backend',
-    { min: 0 },
+  device: text(
+    'GPU to use: on cuda its number among those that CUDA_VISIBLE_DEVICES leaves (default 0), on webgpu a part of its name',
   ),
 });
 
 /**
- * The backend to use: --backend, or `cuda` where --device is given, which then opens that GPU, here and in processes
- * started from here.
- * @throws UsageError on a device for another backend
+ * The backend to use, which then opens the GPU that --device names, here and in processes started from here; without
+ * --backend, `cuda` where --device is given.
+ * @throws UsageError on a device for another backend, or one that is no number on cuda
  */
-export function backendChoice(name: BackendName | 'auto', device?: number): BackendName | 'auto' {
+export function backendChoice(name: BackendName | 'auto', device?: string): BackendName | 'auto' {
   if (device === undefined) return name;
+  if (name === 'webgpu') {
+    process.env.TINYGPT_WEBGPU_ADAPTER = device;
+    return name;
+  }
   expect(
     name === 'auto' || name === 'cuda',
     () =>
-      `Expected --device ${device} with the cuda backend, got the backend ${name}; leave --device out or set --backend cuda`,
+      `Expected --device ${device} with the cuda or webgpu backend, got the backend ${name}; leave --device out or set --backend cuda`,
   );
-  process.env.TINYGPT_CUDA_DEVICE = `${device}`;
+  expect(
+    /^\d+$/.test(device),
+    () => `Expected --device to be an integer >= 0 on cuda, got ${device}; see nvidia-smi`,
+  );
+  process.env.TINYGPT_CUDA_DEVICE = device;
   return 'cuda';
 }
 

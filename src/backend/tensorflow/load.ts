@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import nodeUtil from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { quietly } from '../quiet.js';
+import { withoutStderr } from '../stderr.js';
 import { hasDriver, preloadCuda } from './cuda.js';
 import { diagnose } from './diagnose.js';
 import { type Candidate, type Fault, findPackages, inspect, PACKAGES } from './find.js';
 import { cudaFolders } from './prepared.js';
-import { withoutStderr } from './stderr.js';
 
 /** What loading came to. */
 export type Loaded = { candidate: Candidate } | Fault;

@@ -7,6 +7,7 @@ import { declareCapabilities } from '../capabilities.js';
 import { systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
 import { registerKernels } from '../register.js';
+import { withoutStderr } from '../stderr.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import { type WebGpuBackend, webGpuBackendClass } from './backend.js';
 import { webGpuScratch } from './footprint.js';
@@ -37,14 +38,19 @@ let opening: Promise<Opened> | undefined;
 function open(): Promise<Opened> {
   opening ??= (async () => {
     const loaded = await quietly(() => loadWebGpu(process.env.TINYGPT_WEBGPU_ADAPTER || undefined));
-    const adapter = await loaded.gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) throw new NoAdapter();
-    return { loaded, adapter };
+    return { loaded, adapter: await findAdapter(loaded) };
   })().catch((error) => {
     opening = undefined;
     throw error;
   });
   return opening;
+}
+
+/** A discrete GPU before an integrated one. */
+async function findAdapter({ gpu }: Loaded): Promise<GPUAdapter> {
+  const adapter = await withoutStderr(() => gpu.requestAdapter({ powerPreference: 'high-performance' }));
+  if (!adapter) throw new NoAdapter();
+  return adapter;
 }
 
 class NoAdapter extends Error {
@@ -63,16 +69,14 @@ export function memoryLimit(env: NodeJS.ProcessEnv = process.env): number {
 }
 
 async function start(precision: Precision): Promise<BackendInfo> {
-  const { loaded, adapter } = await open();
+  const opened = await open();
+  const { loaded } = opened;
   const current = tf.engine().registry.webgpu as WebGpuBackend | undefined;
   // A backend whose device failed is replaced; its tensors are gone with the device.
   if (current?.failure) tf.removeBackend('webgpu');
   if (!tf.findBackendFactory('webgpu')) {
-    // An adapter gives one device.
-    const fresh = current?.failure
-      ? await loaded.gpu.requestAdapter({ powerPreference: 'high-performance' })
-      : adapter;
-    if (!fresh) throw new NoAdapter();
+    // An adapter gives one device, so each device has an adapter of its own.
+    const fresh = await findAdapter(loaded);
     const device = await fresh.requestDevice({
       requiredFeatures: FEATURES.filter((feature) => fresh.features.has(feature)),
       requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, fresh.limits[name]])),
@@ -93,7 +97,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
     stepScratch: webGpuScratch,
     reservedBytes: () => backend.pool.numBytesAllocated,
   });
-  return describe(await open(), precision);
+  return describe(opened, precision);
 }
 
 const nameOf = ({ info }: GPUAdapter): string =>

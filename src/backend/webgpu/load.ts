@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { compileFunction } from 'node:vm';
 import type { DataStorage, DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { withoutStderr } from '../stderr.js';
 
 /** What tfjs keeps of a tensor: numbers on the host until a kernel wants them on the device. */
 export interface TensorEntry {
@@ -63,7 +64,7 @@ type Dawn = { create(options: string[]): GPU; globals: Record<string, unknown> }
  */
 export async function loadWebGpu(adapter?: string): Promise<Loaded> {
   const { create, globals } = (await import('webgpu' as string)) as Dawn;
-  const gpu = create(adapter === undefined ? [] : [`adapter=${adapter}`]);
+  const gpu = withoutStderr(() => create(adapter === undefined ? [] : [`adapter=${adapter}`]));
   const scope: Record<string, unknown> = {
     ...globals,
     navigator: { gpu },

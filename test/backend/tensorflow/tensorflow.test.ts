@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { selfTest } from '../../../src/backend/checks/selfTest.js';
 import { isOutOfMemory } from '../../../src/backend/outOfMemory.js';
-import { withoutStderr } from '../../../src/backend/tensorflow/stderr.js';
+import { withoutStderr } from '../../../src/backend/stderr.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { linear, lmHeadCrossEntropy } from '../../../src/ops/index.js';
 import { adamwStep } from '../../../src/optim/adamw.js';

@@ -13,6 +13,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { Capabilities } from '../../capabilities.js';
 import { deviceMemory, noteScratch, trackPeak } from '../../memory.js';
 import type { Recorded, Recorder } from '../../recorder.js';
+import { withoutStderr } from '../../stderr.js';
 import {
   type Attribute,
   type Binding,
@@ -21,7 +22,6 @@ import {
   roundedTo,
   type Values,
 } from '../kernels/eager.js';
-import { withoutStderr } from '../stderr.js';
 import type { Message } from './protobuf.js';
 import { attribute, Graph, TAG } from './savedModel.js';
 import { type Event, type Trace, traceWork, typeOf } from './trace.js';

@@ -1,23 +1,20 @@
-// Silence for libraries that write to file descriptor 2 themselves. TensorFlow greets on standard error before
-// it reads the log level.
+// Silence for libraries that write to file descriptor 2 themselves: TensorFlow before it reads the log level, Vulkan drivers
+// while they are looked for.
 
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
-import koffi from '../koffi.js';
+import koffi from './koffi.js';
 
 /** Runs `f` with standard error discarded; what `f` throws comes through. On Windows it just runs `f`. */
-export function withoutStderr(f: () => void): void {
+export function withoutStderr<T>(f: () => T): T {
   const redirect = descriptorCalls();
-  if (!redirect) {
-    f();
-    return;
-  }
+  if (!redirect) return f();
   const { dup, dup2 } = redirect;
   const saved = dup(2);
   const nothing = openSync(devNull, 'w');
   dup2(nothing, 2);
   try {
-    f();
+    return f();
   } finally {
     dup2(saved, 2);
     closeSync(saved);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 
-const MODULE = join(dirname(fileURLToPath(import.meta.url)), '../../../src/backend/tensorflow/stderr.js');
+const MODULE = join(dirname(fileURLToPath(import.meta.url)), '../../src/backend/stderr.js');
 
 /** Runs a script in a process of its own, whose standard error can be read. */
 function stderrOf(script: string): string {
