@@ -2,13 +2,15 @@
 // trial ended, whatever the objective throws.
 
 import { DeviceLostError, messageOf, UsageError } from '../base/errors.js';
+import { countsAsEvaluated } from './starting.js';
 import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyTypes.js';
 import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
 import type { SearchSpace, Trial } from './types.js';
 
 /**
  * Runs trials one after another.
- * @param next starts one trial; a refused one is returned as it was recorded, null means that the limit is reached
+ * @param next starts one trial; a refused one is returned as it was recorded, null means that the limit is reached or
+ * nothing is left to try
  * @throws UsageError where no limit is given or none is usable, or nothing feasible is found; DeviceLostError of the objective,
  * whose trial has failed with it: only a new process can go on with the study
  */
@@ -34,7 +36,8 @@ export async function optimize<S extends SearchSpace>(
     if (signal?.aborted) return end('signal');
     if (elapsed() >= seconds) return end('seconds');
     const trial = next(trials, signal);
-    if (trial === null) return end('trials');
+    if (trial === null)
+      return end(study.trials.filter(countsAsEvaluated).length < trials ? 'exhausted' : 'trials');
     if ('state' in trial) {
       result.infeasible++;
       onTrial?.(trial as Study<S>['trials'][number], study);

@@ -155,7 +155,8 @@ type Settings = Omit<StudyOptions, 'defaults'> & {
 
 function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const { space, defaults, direction, seed, sampler, pruner = nopPruner(), check } = settings;
-  const view: StudyView = { name: log.name, direction, space, defaults, seed, trials: log.trials };
+  const canRun = check && ((params: Params) => check(params) === null);
+  const view: StudyView = { name: log.name, direction, space, defaults, seed, trials: log.trials, canRun };
   const worker = identify();
   const starter = { studyId: log.id, view, sampler, check, worker };
 
@@ -170,8 +171,8 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const evaluated = () => log.trials.filter(countsAsEvaluated).length;
   const firstWaiting = () => log.trials.find((trial) => trial.state === 'waiting');
 
-  /** Starts, or refuses, one trial; null where the limit is reached. */
-  function next(limit: number): Trial | null {
+  /** Starts, or refuses, one trial; null where the limit is reached or, unless it may repeat one, nothing is left. */
+  function next(limit: number, mayRepeat: boolean): Trial | null {
     storage.refresh();
     reclaim();
     for (let attempt = 0; ; attempt++) {
@@ -180,6 +181,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       if (evaluated() >= limit) return null;
       const number = log.trials.length;
       const ready = attempt < 3 && !firstWaiting() ? plan(starter, number) : null;
+      if (ready?.exhausted && !mayRepeat) return null;
       let started: number | null = null;
       storage.transact(() => {
         started = null;
@@ -199,9 +201,9 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   }
 
   let refusals = 0; // in a row
-  /** One trial, running or as refused; null where the limit is reached. */
-  function start(limit: number, signal?: AbortSignal): RunningTrial | Trial | null {
-    const trial = next(limit);
+  /** One trial, running or as refused; null as `next`. */
+  function start(limit: number, signal?: AbortSignal, mayRepeat = false): RunningTrial | Trial | null {
+    const trial = next(limit, mayRepeat);
     if (trial === null) return null;
     if (trial.state === 'running') {
       refusals = 0;
@@ -220,9 +222,9 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     return trial;
   }
 
-  function askWithin(limit: number, options: AskOptions = {}): RunningTrial | null {
+  function askWithin(limit: number, options: AskOptions = {}, mayRepeat = false): RunningTrial | null {
     for (;;) {
-      const trial = start(limit, options.signal);
+      const trial = start(limit, options.signal, mayRepeat);
       if (trial === null || !('state' in trial)) return trial;
       options.onInfeasible?.(trial);
     }
@@ -264,8 +266,8 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     name: log.name,
     path: storage.path,
     userAttrs: log.userAttrs,
-    ask: (options) => askWithin(Infinity, options)!,
-    askWithin,
+    ask: (options) => askWithin(Infinity, options, true)!,
+    askWithin: (trials, options) => askWithin(trials, options),
     tell(given, outcome) {
       storage.refresh();
       const number = typeof given === 'number' ? given : given?.number;

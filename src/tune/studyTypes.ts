@@ -61,11 +61,12 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
   readonly path: string | null;
   readonly userAttrs: Attributes;
   /**
-   * Starts the next trial: an enqueued one, else the sampler's proposal.
+   * Starts the next trial: an enqueued one, else the sampler's proposal, which repeats an earlier one only where every
+   * configuration was tried.
    * @throws UsageError when `maxInfeasible` proposals in a row cannot run, or at the first where none can
    */
   ask(options?: AskOptions<S>): RunningTrial<ParamsOf<S>>;
-  /** `ask`, or null once the study has this many evaluated trials, running ones included. */
+  /** `ask`, or null once the study has this many evaluated trials, running ones included, or tried every configuration. */
   askWithin(trials: number, options?: AskOptions<S>): RunningTrial<ParamsOf<S>> | null;
   /**
    * Ends a trial; NaN and what is no number count as failed. Does nothing where another process has ended it.
@@ -83,7 +84,7 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
     options?: { skipIfExists?: boolean },
   ): void;
   /**
-   * Runs trials until a limit is reached.
+   * Runs trials until a limit is reached, or every configuration of a finite space was tried.
    * @throws what the objective throws besides a trial's own outcomes, unless `catch` says otherwise
    */
   optimize(objective: Objective<ParamsOf<S>>, options: OptimizeOptions<S>): Promise<OptimizeResult>;
@@ -139,5 +140,6 @@ export type OptimizeResult = {
   /** Proposals that the check refused in this call. */
   infeasible: number;
   seconds: number;
-  stopped: 'trials' | 'seconds' | 'signal';
+  /** `exhausted`: every configuration of a finite space was tried. */
+  stopped: 'trials' | 'seconds' | 'signal' | 'exhausted';
 };

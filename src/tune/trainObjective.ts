@@ -7,8 +7,8 @@ import { estimateMemory } from '../model/memory.js';
 import type { Budget } from '../train/budget.js';
 import { overrideConfig, resolveConfig, type TrainConfig } from '../train/config.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
-import { expandExponents } from './space.js';
 import type { Check, Objective } from './studyTypes.js';
+import { settingsOf } from './trainSpaces.js';
 import { TrialPruned } from './trial.js';
 import type { Params } from './types.js';
 
@@ -41,7 +41,7 @@ export function configOfTrial(
   options: Pick<TrainObjectiveOptions, 'base' | 'fixed'>,
   params: Params,
 ): TrainConfig {
-  return overrideConfig(options.base, expandExponents({ ...options.fixed, ...params }));
+  return overrideConfig(options.base, settingsOf({ ...options.fixed, ...params }, options.base));
 }
 
 /** Refuses what cannot run: sizes that do not fit together, or more memory than the device has. */

@@ -1,10 +1,11 @@
-// Search spaces over the trainer's settings. A parameter is a field of TrainConfig; log2_X is the exponent of X.
+// Search spaces over the trainer's settings. A parameter is a field of TrainConfig; log2_X is the exponent of X;
+// passSize stands for deviceBatchSize, see `settingsOf`.
 
 import { expect } from '../base/errors.js';
-import { TRAIN_DEFAULTS } from '../train/config.js';
+import { TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { presetConfig } from '../train/presets.js';
 import { categorical, float, int } from './distributions.js';
-import { checkSpace, type TunableSpace } from './space.js';
+import { checkSpace, expandExponents, type TunableSpace } from './space.js';
 import type { Choice, Params, SearchSpace } from './types.js';
 
 const WINDOW_PATTERNS = ['SSSL', 'SSLL', 'SLSL', 'LLLL', 'SSSS', 'LSSL'];
@@ -32,14 +33,15 @@ const BEYOND: SearchSpace = {
 };
 
 /**
- * The 14 parameters of the published study (arXiv 2603.24647) with the width in place of the aspect ratio, whose
- * rounding to whole heads made steps, and six more.
+ * The 14 parameters of the published study (arXiv 2603.24647) and six more. The width takes the place of the aspect
+ * ratio, whose rounding to whole heads made steps, and the size of a pass that of the device batch: of all
+ * combinations of depth, width and device batch only a third fits into 78 GB.
  */
 const REFERENCE: SearchSpace = {
   depth: int(4, 24),
   width: int(256, 2048, { step: 128 }),
   log2_headDim: int(6, 8),
-  log2_deviceBatchSize: int(5, 8),
+  log2_passSize: int(16, 20),
   log2_totalBatchSize: int(16, 21),
   ...OPTIMIZER,
   windowPattern: categorical(WINDOW_PATTERNS),
@@ -92,23 +94,43 @@ export function trainSpace(name: string): { setup: TunableSpace; preset: string 
   return { setup: checkSpace(entry.space, presetDefaults(entry.space, entry.preset)), preset: entry.preset };
 }
 
+/**
+ * The settings that parameters come to. passSize is rows x width x depth of one pass, which the memory of activations
+ * is proportional to: deviceBatchSize is the largest power of two within it.
+ * @param base settings that parameters leave alone
+ */
+export function settingsOf(params: Params, base: TrainConfig): Params {
+  const { passSize, ...settings } = expandExponents(params);
+  if (passSize === undefined) return settings;
+  const rows = (passSize as number) / sizeOf({ ...base, ...settings });
+  return { ...settings, deviceBatchSize: 2 ** Math.max(0, Math.floor(Math.log2(rows))) };
+}
+
+/** Width x depth. */
+const sizeOf = ({
+  depth,
+  width,
+  aspectRatio,
+}: Pick<TrainConfig, 'depth' | 'width' | 'aspectRatio'>): number => depth * (width ?? depth * aspectRatio);
+
 /** The preset's values of a space's parameters. @throws UsageError for a parameter that is no setting */
 export function presetDefaults(space: SearchSpace, preset: string): Params {
   const config = presetConfig(preset);
-  const sizes = { width: config.width ?? config.depth * config.aspectRatio };
-  const values: Record<string, unknown> = { ...config, ...sizes };
+  const width = config.width ?? config.depth * config.aspectRatio;
+  const passSize = 2 ** Math.ceil(Math.log2(config.deviceBatchSize * sizeOf(config)));
+  const values: Record<string, unknown> = { ...config, width, passSize };
   return Object.fromEntries(
     Object.keys(space).map((name) => {
-      const setting = settingOf(name);
-      const value = values[setting];
-      return [name, setting === name ? (value as Choice) : Math.log2(value as number)];
+      settingOf(name);
+      const known = name.replace(/^log2_/, '');
+      return [name, known === name ? (values[known] as Choice) : Math.log2(values[known] as number)];
     }),
   );
 }
 
 /** The setting that a parameter decides. @throws UsageError when there is none, naming all */
 export function settingOf(parameter: string): string {
-  const setting = parameter.replace(/^log2_/, '');
+  const setting = parameter.replace(/^log2_/, '').replace(/^passSize$/, 'deviceBatchSize');
   expect(
     setting in TRAIN_DEFAULTS,
     () =>

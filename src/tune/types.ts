@@ -75,6 +75,8 @@ export interface StudyView {
 export interface Proposal {
   params: Params;
   systemAttrs?: Attributes;
+  /** Set where every configuration of the space was tried; `params` is then one of them again. */
+  exhausted?: boolean;
 }
 
 /**

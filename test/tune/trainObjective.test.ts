@@ -1,38 +1,13 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend/index.js';
-import { TRAIN_DEFAULTS } from '../../src/train/config.js';
-import { contains, float, int } from '../../src/tune/distributions.js';
+import { float, int } from '../../src/tune/distributions.js';
 import { medianPruner } from '../../src/tune/pruners/index.js';
 import { randomSampler } from '../../src/tune/samplers/random.js';
 import { createStudy } from '../../src/tune/study.js';
 import { configOfTrial, trainCheck, trainObjective } from '../../src/tune/trainObjective.js';
-import { presetDefaults, SPACE_NAMES, settingOf, trainSpace } from '../../src/tune/trainSpaces.js';
 import { TINY } from '../tinyConfig.js';
 import { tinyData } from '../tinyData.js';
-
-describe('the spaces of the trainer', () => {
-  test.each(SPACE_NAMES)(
-    '%s: every parameter is a setting and its default the preset, within the range',
-    (name) => {
-      const { setup, preset } = trainSpace(name);
-      expect(setup.defaults).toEqual(presetDefaults(setup.space, preset));
-      for (const [parameter, distribution] of Object.entries(setup.space)) {
-        expect(settingOf(parameter) in TRAIN_DEFAULTS).toBe(true);
-        expect(contains(distribution, setup.defaults[parameter])).toBe(true);
-      }
-    },
-  );
-
-  test('the reference has the 14 published parameters and six more', () => {
-    expect(Object.keys(trainSpace('reference').setup.space)).toHaveLength(20);
-  });
-
-  test('names what is no setting and what is no space', () => {
-    expect(() => settingOf('learningRate')).toThrow(/learningRate is no setting .*matrixLr/);
-    expect(() => trainSpace('huge')).toThrow(/reference, consumer, cpu or a file, got huge/);
-  });
-});
 
 describe('the trainer as an objective', () => {
   beforeAll(async () => {

@@ -15,9 +15,10 @@
 
 import { UsageError } from '../../base/errors.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
+import { admissionOf, admitted } from './admission.js';
 import { type Axis, axesOf, decode, encode } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
-import { propose } from './cmaes/propose.js';
+import { proposer } from './cmaes/propose.js';
 import { GENERATION, replayer, toldOf } from './cmaes/replay.js';
 import type { Point } from './cmaes/screen.js';
 import type { Settings } from './cmaes/search.js';
@@ -59,16 +60,26 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
       const axes = [...settings.numeric, ...settings.categorical];
       const paramsOf = ({ u, choices }: Point): Params => decode(study.space, axes, [...u, ...choices]);
       const { search, told } = replay(study, settings);
+      const admits = admissionOf(study);
 
-      if (probeCentre && isUnprobed(study, settings, told.length))
-        return {
-          params: paramsOf({ u: settings.defaults.u.map(() => 0.5), choices: settings.defaults.choices }),
-          systemAttrs: { [PROBE]: true },
-        };
+      if (probeCentre && isUnprobed(study, settings, told.length)) {
+        const centre = { u: settings.defaults.u.map(() => 0.5), choices: settings.defaults.choices };
+        const params = paramsOf(centre);
+        if (admits?.(params) ?? true) return { params, systemAttrs: { [PROBE]: true } };
+      }
       const generation = [search.run, search.gaussian.generation] as const;
       const slot = study.trials.filter((trial) => isOf(trial, generation)).length;
-      const point = propose(settings, search, told, slot, number, screen);
-      return { params: paramsOf(point), systemAttrs: { [GENERATION]: generation } };
+      const draw = proposer(
+        settings,
+        search,
+        told,
+        slot,
+        number,
+        screen,
+        (p) => admits?.(paramsOf(p)) ?? true,
+      );
+      const proposal = admitted(study, admits, number, () => paramsOf(draw()));
+      return { ...proposal, systemAttrs: { [GENERATION]: generation } };
     },
   };
 }

@@ -21,20 +21,20 @@ export interface Evidence {
   running: Float64Array[];
 }
 
+/** Whether a trial was cut short, which says nothing about its configuration. */
+export function isSilent({ state, userAttrs }: Pick<Trial, 'state' | 'userAttrs'>): boolean {
+  return state === 'fail' && ['interrupted', 'killed'].includes(userAttrs.fail_reason as string);
+}
+
 /**
  * Finished trials that teach something, in the order in which they finished: a prefix of it never changes when
- * others finish later. Left out: trials that were cut short (interrupted, killed), and those that cannot run where
- * the study's check says so for every point.
+ * others finish later. Left out: trials that were cut short, and those refused before they ran where the study's
+ * check tells that of every point.
  */
 export function finishedTrials(study: StudyView): Trial[] {
-  const silent = new Set<unknown>(['interrupted', 'killed', ...(study.canRun ? ['infeasible'] : [])]);
   return study.trials
-    .filter(
-      ({ state, userAttrs }) =>
-        state === 'complete' ||
-        state === 'pruned' ||
-        (state === 'fail' && !silent.has(userAttrs.fail_reason)),
-    )
+    .filter((t) => t.state === 'complete' || t.state === 'pruned' || t.state === 'fail')
+    .filter((t) => !isSilent(t) && !(study.canRun && t.userAttrs.fail_reason === 'infeasible'))
     .sort((a, b) => (a.end ?? 0) - (b.end ?? 0) || a.number - b.number);
 }
 

@@ -10,9 +10,9 @@
 //   gp/models.ts      objective and feasibility     gp/search.ts       where that is largest
 
 import { randomStream } from '../../base/random.js';
-import { sobol } from '../math/sobol.js';
-import type { Params, Sampler, StudyView } from '../types.js';
-import { type Axis, axesOf, decode, snap } from './axes.js';
+import type { Sampler } from '../types.js';
+import { admissionOf, startupPoint } from './admission.js';
+import { axesOf, decode } from './axes.js';
 import { type Evidence, finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
@@ -51,16 +51,17 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       if (number === 0) return { params: { ...study.defaults } };
       const axes = axesOf(study.space);
       const d = axes.length;
-      if (d === 0) return { params: decode(study.space, axes, []) };
+      const admits = admissionOf(study);
+      const fresh = () => startupPoint(study, axes, admits, 'gp/startup', number);
       const finished = finishedTrials(study);
       const startup = options.startupTrials ?? Math.min(10, 4 + Math.ceil(d / 2));
-      if (finished.length < startup) return { params: startupPoint(study, axes, number) };
+      if (d === 0 || finished.length < startup) return fresh();
 
       const evidence = gather(study, axes, finished);
       const values = objectiveData(axes, evidence);
       const labels = feasibilityData(axes, evidence);
       // Every trial is of another space: nothing to learn from yet.
-      if (values === null && labels === null) return { params: startupPoint(study, axes, number) };
+      if (values === null && labels === null) return fresh();
 
       const objective =
         values &&
@@ -93,26 +94,18 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         thorough: finished.length <= THOROUGH_UNTIL,
         seed: study.seed,
         purpose: `gp/scatter/${number}`,
+        admits: (x) => admits?.(decode(study.space, axes, x)) ?? true,
       });
+      if (candidates.length === 0) return fresh();
       const choices = axes.some((axis) => axis.kind === 'categorical');
       if (choices && objective && improvement && number % 2 === 0) {
         const promise = improvement.many(candidates[0]!.x, 1)[0]! - 0.5 * Math.log(objective.posterior.noise);
-        if (promise < EXHAUSTED) return { params: startupPoint(study, axes, number) };
+        if (promise < EXHAUSTED) return fresh();
       }
       const chosen = firstNew(candidates, evidence) ?? candidates[0]!;
       return { params: decode(study.space, axes, chosen.x) };
     },
   };
-}
-
-/** Point `number` of the seed's scrambled Sobol sequence: workers that ask at once get points of their own. */
-function startupPoint(study: StudyView, axes: readonly Axis[], number: number): Params {
-  const u = sobol(axes.length, 1, study.seed, 'gp/startup', number);
-  return decode(
-    study.space,
-    axes,
-    axes.map((axis, j) => snap(axis, u[j]!)),
-  );
 }
 
 /** The best candidate that was not evaluated, did not fail and is not running; undefined where all are known. */

@@ -9,9 +9,9 @@
 
 import { UsageError } from '../../base/errors.js';
 import { randomStream } from '../../base/random.js';
-import { sobol } from '../math/sobol.js';
 import type { Sampler } from '../types.js';
-import { axesOf, decode, snap } from './axes.js';
+import { admissionOf, admitted, admittedDraws, startupPoint } from './admission.js';
+import { axesOf, decode } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
 import { split } from './tpe/groups.js';
 import { logDensities, mixture, sample } from './tpe/mixture.js';
@@ -42,29 +42,24 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
     ask(study, number) {
       if (number === 0) return { params: { ...study.defaults } };
       const axes = axesOf(study.space);
-      if (axes.length === 0) return { params: decode(study.space, axes, []) };
+      const admits = admissionOf(study);
       const evidence = gather(study, axes, finishedTrials(study));
       const { observations, failures } = evidence;
-      if (observations.length + failures.length < startupTrials || observations.length < 2) {
-        const u = sobol(axes.length, 1, study.seed, 'tpe/startup', number);
-        return {
-          params: decode(
-            study.space,
-            axes,
-            axes.map((axis, i) => snap(axis, u[i]!)),
-          ),
-        };
-      }
+      if (observations.length + failures.length < startupTrials || observations.length < 2)
+        return startupPoint(study, axes, admits, 'tpe/startup', number);
       const { good, bad } = split(evidence);
       const promising = mixture(axes, good.points, good.weights, NARROWEST);
       const others = mixture(axes, bad.points, bad.weights, 1 / Math.min(100, bad.points.length + 2));
       const random = randomStream(study.seed, `tpe/${number}`);
-      const draws = Array.from({ length: candidates }, () => sample(promising, random));
+      const draw = () => sample(promising, random);
+      const draws = admittedDraws(candidates, draw, (x) => admits?.(decode(study.space, axes, x)) ?? true);
       const l = logDensities(promising, draws);
       const g = logDensities(others, draws);
       let best = 0;
-      for (let i = 1; i < candidates; i++) if (l[i]! - g[i]! > l[best]! - g[best]!) best = i;
-      return { params: decode(study.space, axes, draws[best]!) };
+      for (let i = 1; i < draws.length; i++) if (l[i]! - g[i]! > l[best]! - g[best]!) best = i;
+      return admitted(study, admits, number, (attempt) =>
+        decode(study.space, axes, attempt === 0 ? draws[best]! : draw()),
+      );
     },
   };
 }

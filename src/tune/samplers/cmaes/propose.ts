@@ -1,9 +1,10 @@
 // A point drawn from the search distribution, inside the space and on its grids.
 //
-// n numeric coordinates; slot position of the trial within its generation, counting those under way.
+// n numeric coordinates.
 
 import { type Random, randomStream } from '../../../base/random.js';
 import { fromUnit, toUnit } from '../../distributions.js';
+import { admittedDraws } from '../admission.js';
 import { mirroredDirections } from './directions.js';
 import { colour } from './gaussian.js';
 import { isGrid } from './margin.js';
@@ -11,23 +12,33 @@ import { mostPromising, type Point, type Told } from './screen.js';
 import type { Search, Settings } from './search.js';
 
 /**
- * The proposal for trial `number`. Even slots are plain draws; odd ones the most promising of `screen` draws.
- * A function of its arguments alone.
+ * Proposals for trial `number`, one with each call. The first one is a plain draw in even slots, the most promising of
+ * `screen` draws in odd ones; the others, in case that is not admitted, are plain draws.
+ * @param slot position of the trial within its generation, counting those under way
  */
-export function propose(
+export function proposer(
   settings: Settings,
   search: Search,
   told: readonly Told[],
   slot: number,
   number: number,
   screen: number,
-): Point {
+  admits: (point: Point) => boolean,
+): () => Point {
   const random = randomStream(settings.seed, `cmaes/trial/${number}`);
-  const first = draw(settings, search, random, directionOf(settings, search, slot));
-  if (screen <= 1 || slot % 2 === 0 || told.length < search.constants.lambda) return first;
-  const candidates = [first];
-  while (candidates.length < screen) candidates.push(draw(settings, search, random));
-  return candidates[mostPromising(candidates, told, search.gaussian, search.stretch)]!;
+  let direction: Float64Array | undefined = directionOf(settings, search, slot);
+  const drawn = () => {
+    const point = draw(settings, search, random, direction);
+    direction = undefined;
+    return point;
+  };
+  let screening = screen > 1 && slot % 2 === 1 && told.length >= search.constants.lambda;
+  return () => {
+    if (!screening) return drawn();
+    screening = false;
+    const candidates = admittedDraws(screen, drawn, admits);
+    return candidates[mostPromising(candidates, told, search.gaussian, search.stretch)]!;
+  };
 }
 
 /** The slot's vector among the generation's mirrored orthogonal ones; workers beyond lambda open another set. */

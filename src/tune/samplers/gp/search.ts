@@ -42,11 +42,13 @@ export interface SearchOptions {
   thorough: boolean;
   seed: number | string;
   purpose: string;
+  /** Whether a point is worth a trial; the others are left out. */
+  admits: (x: Float64Array) => boolean;
 }
 
-/** Candidates, the best first; at least the polished ones and every scattered one. */
+/** Candidates, the best first: the polished ones and every scattered one. Empty where none is admitted. */
 export function search(target: Acquisition, options: SearchOptions): Candidate[] {
-  const { axes, anchors, random } = options;
+  const { axes, anchors, random, admits } = options;
   const effort = options.thorough ? THOROUGH : BRIEF;
   const d = axes.length;
   const points = scatter(options, effort);
@@ -56,7 +58,8 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   const candidates: Candidate[] = Array.from(order, (i) => ({
     x: points.subarray(i * d, (i + 1) * d),
     value: values[i]!,
-  }));
+  })).filter(({ x }) => admits(x));
+  if (candidates.length === 0) return [];
 
   const starts: Float64Array[] = [candidates[0]!.x, ...anchors.slice(0, 2)];
   // The rest in proportion to exp(value), so that separate peaks are visited.
@@ -78,7 +81,7 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
     let current = candidate;
     for (let round = 0; round < 3; round++) {
       const before = current.value;
-      if (discrete.length) current = stepThrough(target, current, discrete, axes);
+      if (discrete.length) current = stepThrough(target, current, discrete, options);
       if (round > 0 && !(current.value > before + 1e-2)) break;
       const again = ascend(target, current.x, smooth, effort.climb, options);
       if (again.value > current.value) current = again;
@@ -86,7 +89,9 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
     }
     return current;
   });
-  return [...polished, ...climbed, ...candidates].sort((a, b) => b.value - a.value);
+  // An anchor may be refused, and a climb that stayed there.
+  const found = [...polished, ...climbed].filter(({ x }) => admits(x));
+  return [...found, ...candidates].sort((a, b) => b.value - a.value);
 }
 
 /** [count, D]: scrambled Sobol points over the whole space, then perturbations of the anchors. */
@@ -126,7 +131,7 @@ function ascend(
   start: Float64Array,
   smooth: readonly number[],
   iterations: number,
-  { axes, lengths }: SearchOptions,
+  { axes, lengths, admits }: SearchOptions,
 ): Candidate {
   const d = axes.length;
   const x = start.slice();
@@ -157,14 +162,20 @@ function ascend(
     },
   );
   place(result.x);
-  let moved = false;
-  for (const j of smooth) {
-    const u = snap(axes[j]!, x[j]!);
-    moved ||= u !== x[j];
-    x[j] = u;
+  const end = x.slice();
+  // A climb out of what is admitted is cut back to half, a quarter, an eighth of its way.
+  for (let part = 1; part > 0.1; part /= 2) {
+    let moved = part < 1;
+    for (const j of smooth) {
+      const at = start[j]! + part * (end[j]! - start[j]!);
+      x[j] = snap(axes[j]!, part < 1 ? at : end[j]!);
+      moved ||= x[j] !== end[j];
+    }
+    if (!admits(x)) continue;
+    const value = moved ? target.one(x, full) : -result.value;
+    return value > origin ? { x, value } : { x: start, value: origin };
   }
-  const value = moved ? target.one(x, full) : -result.value;
-  return value > origin ? { x, value } : { x: start, value: origin };
+  return { x: start, value: origin };
 }
 
 /** The best value along each discrete coordinate in turn, all others held. */
@@ -172,13 +183,13 @@ function stepThrough(
   target: Acquisition,
   start: Candidate,
   discrete: readonly number[],
-  axes: readonly Axis[],
+  { axes, admits }: SearchOptions,
 ): Candidate {
   const d = axes.length;
   const x = start.x.slice();
   let value = start.value;
   for (const j of discrete) {
-    const options = alternatives(axes[j]!, x[j]!);
+    const options = alternatives(axes[j]!, x[j]!).filter((u) => admits(x.with(j, u)));
     const points = new Float64Array(options.length * d);
     options.forEach((u, i) => {
       points.set(x, i * d);

@@ -1,0 +1,131 @@
+// Which proposals are worth a trial: those that can run (the study's check says so before anything is started) and,
+// where the space has only so many configurations, those that were not tried yet. Every sampler filters its draws
+// by this instead of spending trials on them.
+
+import { randomStream } from '../../base/random.js';
+import { cardinality, fromUnit, isNumeric, nearest, sampleUniform, toUnit } from '../distributions.js';
+import { sobol } from '../math/sobol.js';
+import type { Choice, Params, Proposal, SearchSpace, StudyView, Trial } from '../types.js';
+import { type Axis, decode, snap } from './axes.js';
+import { isSilent } from './evidence.js';
+
+/** Draws of a sampler, and uniform ones after them, before the space is gone through or the defaults come in. */
+const ATTEMPTS = 100;
+/** Finite spaces of at most this many configurations are gone through one by one. */
+const LISTED = 4096;
+
+/** Whether a configuration is worth a trial. */
+export type Admits = (params: Params) => boolean;
+
+/** Number of configurations; Infinity with a continuous parameter. */
+export function configurations(space: SearchSpace): number {
+  return Object.values(space).reduce((product, distribution) => product * cardinality(distribution), 1);
+}
+
+/** Equal for equal configurations; Python's grid values differ from ours by rounding. */
+const keyOf = (space: SearchSpace, params: Params): string =>
+  JSON.stringify(
+    Object.entries(space).map(([name, d]) => {
+      const value = params[name];
+      return isNumeric(d) && typeof value === 'number' ? nearest(d, value) : value;
+    }),
+  );
+
+/** The filter of a study; null where every configuration is worth a trial. */
+export function admissionOf(study: StudyView): Admits | null {
+  const { space, canRun } = study;
+  if (configurations(space) === Infinity) return canRun ?? null;
+  const isTried = (trial: Trial) => trial.state !== 'waiting' && !isSilent(trial);
+  const tried = new Set(study.trials.filter(isTried).map(({ params }) => keyOf(space, params)));
+  return (params) => !tried.has(keyOf(space, params)) && (canRun?.(params) ?? true);
+}
+
+/**
+ * The first admitted draw. Where the sampler's own are refused again and again: a uniform one, any configuration of a
+ * small space, or the last draw pulled towards the defaults. `exhausted` tells that nothing is left to try.
+ * @param draw the sampler's draw number `attempt`
+ */
+export function admitted(
+  study: StudyView,
+  admits: Admits | null,
+  number: number,
+  draw: (attempt: number) => Params,
+): Pick<Proposal, 'params' | 'exhausted'> {
+  const first = draw(0);
+  if (admits === null || admits(first)) return { params: first };
+  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+    const params = draw(attempt);
+    if (admits(params)) return { params };
+  }
+  const random = randomStream(study.seed, `admitted/${number}`);
+  const names = Object.entries(study.space);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const params = Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)]));
+    if (admits(params)) return { params };
+  }
+  if (configurations(study.space) <= LISTED) {
+    const left = everyConfiguration(study.space).filter(admits);
+    return left.length > 0 ? { params: left[random.int(left.length)]! } : { params: first, exhausted: true };
+  }
+  let params = first;
+  for (let halvings = 0; halvings < 10 && !admits(params); halvings++)
+    params = towardsDefaults(study, params);
+  return { params: admits(params) ? params : { ...study.defaults } };
+}
+
+/** `count` draws, without those that are refused: these are made up for by up to 8 times as many, at least one is left. */
+export function admittedDraws<T>(count: number, draw: () => T, admits: (drawn: T) => boolean): T[] {
+  const draws: T[] = [];
+  let last = draw();
+  for (let i = 1; ; i++) {
+    if (admits(last)) draws.push(last);
+    if (draws.length === count || i === 8 * count) return draws.length > 0 ? draws : [last];
+    last = draw();
+  }
+}
+
+/** Half-way to the defaults, choices all the way. */
+function towardsDefaults({ space, defaults }: StudyView, params: Params): Params {
+  const between = ([name, d]: [string, SearchSpace[string]]): [string, Choice] => [
+    name,
+    isNumeric(d) ? fromUnit(d, (toUnit(d, params[name]!) + toUnit(d, defaults[name]!)) / 2) : defaults[name]!,
+  ];
+  return Object.fromEntries(Object.entries(space).map(between));
+}
+
+function everyConfiguration(space: SearchSpace): Params[] {
+  let all: Params[] = [{}];
+  for (const [name, distribution] of Object.entries(space)) {
+    const count = cardinality(distribution);
+    const values = Array.from({ length: count }, (_, i) => valueNumber(distribution, i, count));
+    all = all.flatMap((params) => values.map((value) => ({ ...params, [name]: value })));
+  }
+  return all;
+}
+
+function valueNumber(distribution: SearchSpace[string], index: number, count: number): Choice {
+  if (distribution.kind === 'categorical') return distribution.choices[index]!;
+  const { low, high } = distribution;
+  return fromUnit(distribution, toUnit(distribution, low + ((high - low) * index) / Math.max(1, count - 1)));
+}
+
+/**
+ * Point `number` of a scrambled Sobol sequence, so that workers that ask at once get points of their own; where it is
+ * refused, one from much later in the sequence.
+ */
+export function startupPoint(
+  study: StudyView,
+  axes: readonly Axis[],
+  admits: Admits | null,
+  purpose: string,
+  number: number,
+): Pick<Proposal, 'params' | 'exhausted'> {
+  return admitted(study, admits, number, (attempt) => {
+    const u = sobol(axes.length, 1, study.seed, purpose, number + 1024 * attempt);
+    return decode(
+      study.space,
+      axes,
+      axes.map((axis, j) => snap(axis, u[j]!)),
+    );
+  });
+}
