@@ -8,6 +8,11 @@ import { describeReadError } from './files.js';
 
 export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
 
+/** What to do about another encoding. */
+export const CONVERT =
+  'convert it from its encoding (`file -i NAME` guesses which), for example Western European text of Windows: ' +
+  'iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW';
+
 /** Bytes that `detectEncoding` looks at. */
 export const HEAD_BYTES = 4096;
 
@@ -25,8 +30,9 @@ export function detectEncoding(head: Uint8Array, path: string): Encoding {
   const zeros = [0, 0]; // at even and at odd offsets
   for (let i = 0; i < 2 * pairs; i++) if (head[i] === 0) zeros[i & 1]!++;
   const [even, odd] = zeros as [number, number];
-  if (odd > 0.3 * pairs && even < 0.05 * pairs) return 'utf-16le';
-  if (even > 0.3 * pairs && odd < 0.05 * pairs) return 'utf-16be';
+  // Spaces and line ends alone are more than 8% of a text that has words.
+  if (odd > 0.08 * pairs && even < 0.05 * odd) return 'utf-16le';
+  if (even > 0.08 * pairs && odd < 0.05 * even) return 'utf-16be';
   if (even + odd > 0.3 * pairs)
     throw new UsageError(`Expected text in ${path}, got UTF-32 or a binary file; convert it to UTF-8 first`);
   return 'utf-8';
@@ -67,7 +73,7 @@ export function readTextFile(path: string, what = 'file'): string {
     return new TextDecoder(detectEncoding(bytes, path), { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`Expected UTF-8 text in ${what} ${path}; convert it first`, { cause: error });
+    throw new UsageError(`Expected UTF-8 text in ${what} ${path}; ${CONVERT}`, { cause: error });
   }
 }
 

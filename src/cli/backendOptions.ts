@@ -2,6 +2,7 @@
 
 import { BACKEND_NAMES, type BackendInfo, type BackendName } from '../backend/index.js';
 import { expect } from '../base/errors.js';
+import { usableThreads } from '../base/threads.js';
 import { choice, group, text } from './options.js';
 
 export const BACKEND_OPTIONS = group('Backend:', {
@@ -40,7 +41,7 @@ export function backendChoice(name: BackendName | 'auto', device?: string): Back
 
 /** Sets the number of threads that the native backend computes with, before it starts. */
 export function setThreadCount(threads: number | undefined): void {
-  if (threads !== undefined) process.env.TINYGPT_THREADS = `${threads}`;
+  if (threads !== undefined) process.env.TINYGPT_THREADS = `${usableThreads(threads)}`;
 }
 
 /** The preset that suits a backend. */

@@ -1,6 +1,7 @@
 // The options that name a corpus, shared by train, prepare and tune.
 
 import { defaultCacheFolder } from '../base/files.js';
+import { usableThreads } from '../base/threads.js';
 import {
   type Dataset,
   openSource,
@@ -54,12 +55,15 @@ export async function openData(
       return `${p.stage}: ${count(p.done)}${p.total ? ` of ${count(p.total)}` : ''}`;
     });
   const common = { cacheFolder, onProgress, ...(signal && { signal }) };
+  const threads = usableThreads(args.threads);
+  if (args.threads !== undefined && args.threads > threads)
+    progress.note(`Using ${counted(threads, 'thread')} instead of ${args.threads}: there are no more cores`);
   const source = await openSource(spec, common);
   const data = await prepareDataset({
     ...common,
     source,
     vocabSize,
-    ...(args.threads !== undefined && { threads: args.threads }),
+    threads,
     ...(args.tokenizer !== undefined && { tokenizer: readTokenizerFile(args.tokenizer) }),
     onNote: (line: string) => progress.note(line),
   });
@@ -70,9 +74,10 @@ export async function openData(
 /** One line about a prepared corpus. */
 export function describeData(data: Dataset): string {
   const { tokens, bytes, documents } = data;
+  const rule = data.documentRule ? ` (${data.documentRule})` : '';
   const ratio = (bytes.train / tokens.train).toFixed(2);
   return (
-    `Data ${data.name}: ${counted(documents.train, 'document')}, ${counted(tokens.train, 'token')} ` +
+    `Data ${data.name}: ${counted(documents.train, 'document')}${rule}, ${counted(tokens.train, 'token')} ` +
     `(${ratio} bytes each, ${thousands(data.tokenizer.vocabSize)} ids), validation ${counted(tokens.val, 'token')}`
   );
 }

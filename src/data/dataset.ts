@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
+import { byteSize, counted } from '../base/format.js';
 import type { ShardSet } from './batches/batches.js';
 import { type LoaderSettings, openLoader } from './batches/loader.js';
 import { readShardHeader, type ShardFile } from './batches/shards.js';
@@ -30,6 +31,8 @@ export interface Manifest {
   tokenizerHash: string;
   vocabSize: number;
   bosId: number;
+  /** `DocumentSource.documentRule()` */
+  documentRule?: string;
   splits: Record<Split, { documents: number; tokens: number; bytes: number; files: ShardFile[] }>;
 }
 
@@ -70,9 +73,26 @@ export function readManifest(folder: string): Manifest {
     throw new EnvironmentError(
       `Expected version ${DATASET_VERSION} of ${path}, got ${manifest?.version}; prepare again`,
     );
-  if (!manifest.splits?.train?.files || !manifest.splits.val?.files)
-    throw new EnvironmentError(`${path} is damaged (no splits); prepare again`);
+  const fault = manifestFault(manifest);
+  if (fault) throw new EnvironmentError(`${path} is damaged (${fault}); prepare again`);
   return manifest;
+}
+
+/** The first field of dataset.json that is missing or of the wrong kind. */
+function manifestFault(manifest: Manifest): string | undefined {
+  const text = ['name', 'fingerprint', 'tokenizer', 'tokenizerHash'] as const;
+  const counts = ['documents', 'tokens', 'bytes'] as const;
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const isFile = (file: ShardFile) =>
+    /^[\w-]+\.tokens$/.test(file?.file) && counts.every((of) => isCount(file[of]));
+  for (const field of text) if (typeof manifest[field] !== 'string') return `no ${field}`;
+  for (const field of ['vocabSize', 'bosId'] as const) if (!isCount(manifest[field])) return `no ${field}`;
+  for (const split of ['train', 'val'] as const) {
+    const found = manifest.splits?.[split];
+    if (!Array.isArray(found?.files) || !found.files.every(isFile)) return `no files of split ${split}`;
+    for (const field of counts) if (!isCount(found[field])) return `no ${field} of split ${split}`;
+  }
+  return undefined;
 }
 
 /** Compares every shard's header with the manifest. */
@@ -96,6 +116,28 @@ function checkShards(folder: string, manifest: Manifest): void {
     }
 }
 
+/** Bytes of a document on average beyond which something is probably wrong; 20,000 tokens or so. */
+const HUGE_DOCUMENT = 100_000;
+
+/** What looks wrong about how a corpus was split, one line each; empty where nothing does. */
+export function splitWarnings({ bytes, documents, documentRule }: Dataset): string[] {
+  const told = documentRule ? ` (documents: ${documentRule})` : '';
+  const warnings: string[] = [];
+  if (bytes.val > bytes.train)
+    warnings.push(
+      `Warning: the validation split is larger than the training split, ${byteSize(bytes.val)} and ` +
+        `${byteSize(bytes.train)}${told}; check the text, or name a validation text`,
+    );
+  const count = documents.train + documents.val;
+  const average = (bytes.train + bytes.val) / count;
+  if (average > HUGE_DOCUMENT)
+    warnings.push(
+      `Warning: ${counted(count, 'document')} of ${byteSize(average)} on average${told}; of a long document, ` +
+        'training may see no more than the first tokens: separate documents by blank lines or <|endoftext|>',
+    );
+  return warnings;
+}
+
 /**
  * Opens a prepared dataset.
  * @param settings how its loaders work, e.g. `{ inline: true }`
@@ -104,7 +146,7 @@ function checkShards(folder: string, manifest: Manifest): void {
 export async function openDataset(folder: string, settings: LoaderSettings = {}): Promise<Dataset> {
   const manifest = readManifest(folder);
   checkShards(folder, manifest);
-  const { name, tokenizerHash, vocabSize, bosId, splits } = manifest;
+  const { name, tokenizerHash, vocabSize, bosId, documentRule, splits } = manifest;
   const tokenizer = loadTokenizer(join(folder, TOKENIZER_FOLDER));
   if (tokenizer.hash !== tokenizerHash)
     throw new EnvironmentError(
@@ -118,6 +160,7 @@ export async function openDataset(folder: string, settings: LoaderSettings = {})
     tokens: both('tokens'),
     documents: both('documents'),
     bytes: both('bytes'),
+    documentRule,
     loader(split, options) {
       const { files } = splits[split];
       const set: ShardSet = { folder, files, vocabSize, tokenizerHash, bosId };

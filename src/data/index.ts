@@ -4,6 +4,7 @@ export { endLoaderThread, type LoaderSettings } from './batches/loader.js';
 export { bundledSource } from './bundled/bundledSource.js';
 export { openDataset } from './dataset.js';
 export { type PrepareOptions, prepareDataset } from './prepare.js';
+export { documentsSource } from './sources/documentsSource.js';
 export { fileSource } from './sources/fileSource.js';
 export { HUB_DATASETS, hubSource } from './sources/hubSource.js';
 export { openSource, type SourceSpec } from './sources/openSource.js';

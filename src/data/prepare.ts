@@ -3,13 +3,20 @@
 // temporary name and renamed when whole, so it is never seen half-written, and processes do not meet.
 // What a dataset folder holds is dataset.ts's matter; docs/formats.md describes cache and reuse.
 
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError, expect, hasCode } from '../base/errors.js';
-import { defaultCacheFolder, describeWriteError, makeFolder, sha256, temporaryName } from '../base/files.js';
+import {
+  defaultCacheFolder,
+  describeWriteError,
+  makeFolder,
+  removeLeftovers,
+  sha256,
+  temporaryName,
+} from '../base/files.js';
 import type { OnProgress } from '../base/progress.js';
+import { usableThreads } from '../base/threads.js';
 import type { LoaderSettings } from './batches/loader.js';
 import type { ShardFile } from './batches/shards.js';
 import { createShardWriter } from './batches/shardWriter.js';
@@ -19,9 +26,11 @@ import {
   type Manifest,
   openDataset,
   readManifest,
+  splitWarnings,
   TOKENIZER_FOLDER,
   writeManifest,
 } from './dataset.js';
+import { openSource, type SourceSpec } from './sources/openSource.js';
 import { saveTokenizer } from './tokenizer/files.js';
 import { createEncoderPool, type EncodedTexts, type EncoderPool } from './tokenizer/pool.js';
 import { runsOf } from './tokenizer/texts.js';
@@ -34,16 +43,15 @@ const PIECE_UNITS = 1 << 20;
 const SMALL_BYTES = 2 << 20;
 /** A train split of up to this many bytes is read once: it stays in memory from training to encoding. */
 const KEPT_BYTES = 64 << 20;
-/** A temporary folder of a process that is gone is removed when untouched for this long. */
-const ABANDONED_MILLISECONDS = 3_600_000;
 const DEFAULT_VOCAB_SIZE = 8192;
 
 type Groups = AsyncIterable<string[]> | Iterable<string[]>;
 
-/** What to prepare, and how. */
-export interface PrepareOptions {
-  source: DocumentSource;
-  /** Vocabulary of the tokenizer that is trained; default 8,192. */
+/** What to prepare (`bundled`, `text`, `documents`, `hub`, or a `source` of your own), and how. */
+export interface PrepareOptions extends SourceSpec {
+  /** A corpus of your own, in the place of the other names. */
+  source?: DocumentSource;
+  /** Vocabulary of the tokenizer that is trained; default 8,192, which takes some megabytes of text. */
   vocabSize?: number;
   /** Used instead of training one. */
   tokenizer?: Tokenizer;
@@ -56,23 +64,25 @@ export interface PrepareOptions {
   /** How the dataset's loaders work. */
   loader?: LoaderSettings;
   onProgress?: OnProgress;
-  /** Receives lines for the log: why a folder in the cache is built anew. */
+  /** Receives lines for the log: why a folder in the cache is built anew, what looks wrong about the splits. */
   onNote?: (line: string) => void;
   /** Stops; the promise rejects with the signal's reason and nothing is left behind. */
   signal?: AbortSignal;
 }
 
 /**
- * Opens the corpus's dataset in the cache, after building it where it is absent or does not agree.
+ * Opens the corpus's dataset in the cache, after building it where it is absent or damaged. Train on it with `train`.
  * @throws UsageError when a split has no text, or the text does not support the vocabulary
  * @throws EnvironmentError when the source cannot be read, the disk is full or the cache not writable
  * @example
- * const data = await prepareDataset({ source, vocabSize: 1024 });
- * const loader = await data.loader('train', { batchSize: 8, seqLen: 256 });
+ * const data = await prepareDataset({ bundled: 16 }); // MB of generated stories
+ * const own = await prepareDataset({ text: 'poems.txt', vocabSize: 1024 });
+ * const few = await prepareDataset({ documents: ['One.', 'Two.'], vocabSize: 256 });
  */
-export async function prepareDataset(options: PrepareOptions): Promise<Dataset> {
-  const { source, cacheFolder = defaultCacheFolder(), onNote, signal } = options;
+export async function prepareDataset(options: PrepareOptions = {}): Promise<Dataset> {
+  const { cacheFolder = defaultCacheFolder(), onNote, signal } = options;
   signal?.throwIfAborted();
+  const source = options.source ?? (await openSource(options, { ...options, cacheFolder }));
   const fingerprint = await source.fingerprint();
   const tokenizer = options.tokenizer
     ? `given:${options.tokenizer.hash}`
@@ -80,12 +90,15 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
   const key = { fingerprint, tokenizer };
   const named = sha256(`${DATASET_VERSION}`, key.fingerprint, key.tokenizer).slice(0, 24);
   const folder = join(cacheFolder, 'datasets', named);
+  removeLeftovers(dirname(folder));
   const open = async () => {
     const { fingerprint, tokenizer } = readManifest(folder);
     if (fingerprint !== key.fingerprint || tokenizer !== key.tokenizer)
       throw new EnvironmentError(`${folder} was prepared from something else; prepare again`);
-    // The same documents may go by another name today.
-    return { ...(await openDataset(folder, options.loader)), name: source.name };
+    const data = await openDataset(folder, options.loader);
+    for (const warning of splitWarnings(data)) onNote?.(warning);
+    // The same documents may have another name today.
+    return { ...data, name: source.name };
   };
   /** The dataset, or why it cannot be used. */
   const tryOpen = () =>
@@ -99,38 +112,15 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
     if (!(found instanceof EnvironmentError)) return found;
     onNote?.(`Building ${source.name} anew: ${found.message.replace(/; prepare again$/, '')}`);
   }
-  removeAbandoned(folder);
   const temporary = temporaryName(folder);
   makeFolder(temporary);
   try {
-    await build(temporary, key, options);
+    await build(temporary, source, key, options);
     await publish(temporary, folder, async () => !((await tryOpen()) instanceof EnvironmentError));
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
   return open();
-}
-
-/** Removes temporary folders of this dataset that a killed process left. */
-function removeAbandoned(folder: string): void {
-  const siblings = existsSync(dirname(folder)) ? readdirSync(dirname(folder)) : [];
-  for (const sibling of siblings) {
-    const pid = sibling.startsWith(`${basename(folder)}.`) && /\.(\d+)\.[0-9a-f]+\.tmp$/.exec(sibling)?.[1];
-    if (!pid || isAlive(Number(pid))) continue;
-    const path = join(dirname(folder), sibling);
-    const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    // A process on another machine may build in a shared folder: only what lies untouched goes.
-    if (Date.now() - touched > ABANDONED_MILLISECONDS) rmSync(path, { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
-  }
 }
 
 /** Renames the finished folder, unless another process was faster; a folder that does not agree gives way. */
@@ -156,11 +146,12 @@ async function publish(temporary: string, folder: string, agrees: () => Promise<
 /** Fills a folder with a dataset. */
 async function build(
   folder: string,
+  source: DocumentSource,
   key: { fingerprint: string; tokenizer: string },
   options: PrepareOptions,
 ): Promise<void> {
-  const { source, vocabSize = DEFAULT_VOCAB_SIZE, onProgress, signal } = options;
-  const threads = options.threads ?? Math.min(8, availableParallelism());
+  const { vocabSize = DEFAULT_VOCAB_SIZE, onProgress, signal } = options;
+  const threads = usableThreads(options.threads);
   const aborts = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
   /** What training read, when that was all: its bytes, and the groups while they are few. */
   let read: { bytes: number; groups: string[][] | undefined } | undefined;
@@ -183,7 +174,7 @@ async function build(
   const pool = createEncoderPool(tokenizer, (read?.bytes ?? Infinity) < SMALL_BYTES ? 1 : threads);
   try {
     const encode = (split: Split, groups: Groups = source.groups(split), total?: number) =>
-      encodeSplit(folder, split, groups, { ...options, tokenizer, threads }, pool, total);
+      encodeSplit(folder, split, groups, { ...options, source, tokenizer, threads }, pool, total);
     // The small split first: when it is missing, the user learns it at once.
     const val = await encode('val');
     const train = await encode('train', read?.groups, read?.bytes);
@@ -194,6 +185,7 @@ async function build(
       tokenizerHash: tokenizer.hash,
       vocabSize: tokenizer.vocabSize,
       bosId: tokenizer.bosId,
+      ...(source.documentRule && { documentRule: await source.documentRule() }),
       splits: { train: describeSplit(train), val: describeSplit(val) },
     } satisfies Manifest);
   } finally {
@@ -206,7 +198,7 @@ async function encodeSplit(
   folder: string,
   split: Split,
   groups: Groups,
-  options: PrepareOptions & { tokenizer: Tokenizer; threads: number },
+  options: PrepareOptions & { source: DocumentSource; tokenizer: Tokenizer; threads: number },
   pool: EncoderPool,
   total: number | undefined,
 ): Promise<ShardFile[]> {

@@ -1,13 +1,15 @@
-// What the data layer's parts promise each other: sources give documents, a tokenizer turns them into
-// ids, shards keep the ids on disk, a loader packs them into batches.
+// The interfaces of the data layer: sources give documents, a tokenizer turns them into ids, shards keep the ids on
+// disk, a loader packs them into batches.
 
-/** Which part of a corpus: weights learn from `train`, val_bpb is measured on `val`. */
+/** Which part of a corpus: `train` is trained on, val_bpb is measured on `val`. */
 export type Split = 'train' | 'val';
 
 /** A corpus. Documents come in a fixed order, in groups (a parquet row group, or a run of a text file). */
 export interface DocumentSource {
   /** What the user sees, e.g. `bundled:16MB` or `stories.txt`. */
   readonly name: string;
+  /** How documents are told apart, e.g. `split at blank lines`. */
+  documentRule?(): Promise<string>;
   /** Changes whenever the documents would (content, split rule); names the cache entry. */
   fingerprint(): Promise<string>;
   /** Streams one split; memory stays bounded by a group. */
@@ -66,6 +68,8 @@ export interface Dataset {
   /** Ids in each split, without the BOS that the loader puts before each document. */
   readonly tokens: { train: number; val: number };
   readonly documents: { train: number; val: number };
+  /** How documents are told apart, e.g. `split at blank lines`; undefined where that does not vary. */
+  readonly documentRule?: string | undefined;
   /** Raw UTF-8 bytes in each split. */
   readonly bytes: { train: number; val: number };
   /**

@@ -10,11 +10,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EnvironmentError, UsageError } from '../../src/base/errors.js';
+import { temporaryName } from '../../src/base/files.js';
 import type { OnProgress } from '../../src/base/progress.js';
 import { randomStream } from '../../src/base/random.js';
+import { usableThreads } from '../../src/base/threads.js';
 import { endLoaderThread } from '../../src/data/batches/loader.js';
 import { readShardHeader } from '../../src/data/batches/shards.js';
 import { openDataset } from '../../src/data/dataset.js';
@@ -306,7 +309,7 @@ describe('nothing half-written is left', () => {
     expect(readFileSync(join(cacheFolder, 'file'), 'utf8')).toBe('');
   });
 
-  test('by a process that was killed an hour ago; those of others stay', async () => {
+  test('by processes that were killed: at once of this machine, of others after an hour', async () => {
     const { folder } = await prepare();
     rmSync(folder, { recursive: true });
     const gone = spawnSync(process.execPath, ['-e', '']).pid;
@@ -315,15 +318,16 @@ describe('nothing half-written is left', () => {
       recent: `${folder}.${gone}.4567abcd.tmp`,
       alive: `${folder}.${process.pid}.0123abcd.tmp`,
       other: `${join(cacheFolder, 'datasets', 'other')}.${gone}.0123abcd.tmp`,
+      ours: temporaryName(folder).replace(`.${process.pid}.`, `.${gone}.`),
     };
     for (const [name, path] of Object.entries(names)) {
       mkdirSync(path);
-      const touched = Date.now() / 1000 - (name === 'recent' ? 60 : 7200);
+      const touched = Date.now() / 1000 - (name === 'recent' || name === 'ours' ? 60 : 7200);
       utimesSync(path, touched, touched);
     }
     await prepare();
     const left = Object.entries(names).filter(([, path]) => existsSync(path));
-    expect(left.map(([name]) => name)).toEqual(['recent', 'alive', 'other']);
+    expect(left.map(([name]) => name)).toEqual(['recent', 'alive']);
   });
 });
 
@@ -371,4 +375,89 @@ describe('preparing the same corpus at once', () => {
     child.stderr.on('data', (chunk) => (text += chunk));
     return new Promise((resolve) => child.on('close', () => resolve(text)));
   }
+});
+
+describe('what looks wrong about the splits is noted, each time', () => {
+  const notesOf = async (documents: string, vocabSize = 256) => {
+    const path = join(cacheFolder, 'a.txt');
+    writeFileSync(path, documents);
+    const notes: string[] = [];
+    const onNote = (line: string) => notes.push(line);
+    const data = await prepareDataset({ text: path, vocabSize, cacheFolder, onNote });
+    return { notes, data };
+  };
+  const paragraphs = (count: number) =>
+    Array.from({ length: count }, (_, i) => `Paragraph ${i} of a book about tokens.`).join('\n\n');
+
+  test('one <|endoftext|> quoted in a text that blank lines divide', async () => {
+    const text = `${paragraphs(20)} The mark <|endoftext|> divides documents. ${paragraphs(10_000)}`;
+    for (let run = 0; run < 2; run++) {
+      const { notes, data } = await notesOf(text);
+      expect(data.documents).toEqual({ train: 1, val: 1 });
+      expect(data.documentRule).toBe('split at <|endoftext|>');
+      expect(notes).toEqual([
+        expect.stringMatching(
+          /^Warning: the validation split is larger than the training split, [34]\d\d kB and 7\d\d B \(documents: split at <\|endoftext\|>\)/,
+        ),
+        expect.stringMatching(/^Warning: 2 documents of [12]\d\d kB on average/),
+      ]);
+    }
+  });
+
+  test('nothing where a text is divided as usual', async () => {
+    const { notes, data } = await notesOf(paragraphs(1000));
+    expect(notes).toEqual([]);
+    expect(data.documentRule).toBe('split at blank lines');
+  });
+});
+
+describe('a corpus is named in the options', () => {
+  test('documents at hand; the last 5% validate', async () => {
+    const documents = Array.from({ length: 40 }, (_, i) => `Document number ${i}.`);
+    const data = await prepareDataset({ documents, vocabSize: 256, cacheFolder });
+    expect(data.documents).toEqual({ train: 38, val: 2 });
+    expect(await prepareDataset({ documents, vocabSize: 256, cacheFolder })).toMatchObject({
+      folder: data.folder,
+    });
+    const other = await prepareDataset({
+      documents: [...documents, 'One more.'],
+      vocabSize: 256,
+      cacheFolder,
+    });
+    expect(other.folder).not.toBe(data.folder);
+    const own = { documents, valDocuments: ['For validation.'], vocabSize: 256, cacheFolder };
+    expect((await prepareDataset(own)).documents).toEqual({ train: 40, val: 1 });
+  });
+
+  test('generated stories, and files, in the default cache folder', async () => {
+    const before = process.env.TINYGPT_CACHE;
+    process.env.TINYGPT_CACHE = cacheFolder;
+    try {
+      const data = await prepareDataset({ bundled: 0.01, vocabSize: 256 });
+      expect(data.name).toBe('bundled:0.01MB');
+      expect(data.folder.startsWith(join(cacheFolder, 'datasets'))).toBe(true);
+      const path = join(cacheFolder, 'poems.txt');
+      writeFileSync(path, 'One.\n\nTwo.\n\nThree.');
+      expect((await prepareDataset({ text: path, vocabSize: 256 })).documents).toEqual({ train: 2, val: 1 });
+    } finally {
+      if (before === undefined) delete process.env.TINYGPT_CACHE;
+      else process.env.TINYGPT_CACHE = before;
+    }
+  });
+
+  test('once, and with documents that are texts', async () => {
+    const failing = (options: PrepareOptions) =>
+      expect(prepareDataset({ cacheFolder, ...options })).rejects.toThrow(UsageError);
+    await failing({ documents: ['a'], bundled: 1 });
+    await failing({ documents: [5 as unknown as string] });
+    await failing({ documents: 'text' as unknown as string[] });
+    await failing({ documents: [] });
+    await failing({ valDocuments: ['a'] });
+  });
+});
+
+test('more threads than cores are not started', async () => {
+  const data = await prepare({ threads: 100_000 });
+  expect(data.tokens.train).toBeGreaterThan(0);
+  expect(usableThreads(100_000)).toBe(availableParallelism());
 });

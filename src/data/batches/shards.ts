@@ -6,7 +6,8 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { EnvironmentError, hasCode, messageOf } from '../../base/errors.js';
+import { EnvironmentError, hasCode } from '../../base/errors.js';
+import { describeReadError } from '../../base/files.js';
 
 /** Version of the shard format; a reader accepts only its own. */
 export const SHARD_VERSION = 1;
@@ -105,9 +106,15 @@ function decodeHeader(path: string, bytes: Buffer): ShardHeader {
     );
   if (crc32(bytes.subarray(0, CHECKED_BYTES)) !== bytes.readUInt32LE(CHECKED_BYTES))
     throw new EnvironmentError(`Token shard ${path} has a damaged header (checksum differs); prepare again`);
+  const vocabSize = bytes.readUInt32LE(16);
+  const tokenBytes = tokenBytesOf(vocabSize);
+  if (bytes.readUInt32LE(12) !== tokenBytes || bytes.readUInt32LE(48) !== BLOCK_BYTES)
+    throw new EnvironmentError(
+      `Token shard ${path} has a damaged header (sizes of ids or blocks); prepare again`,
+    );
   return {
-    tokenBytes: bytes.readUInt32LE(12) as 2 | 4,
-    vocabSize: bytes.readUInt32LE(16),
+    tokenBytes,
+    vocabSize,
     tokenizerHash: bytes.toString('hex', 56, 88),
     documents: bytes.readUInt32LE(20),
     groups: bytes.readUInt32LE(24),
@@ -131,7 +138,7 @@ function openChecked(path: string): { fd: number; header: ShardHeader } {
   } catch (error) {
     if (hasCode(error, 'ENOENT'))
       throw new EnvironmentError(`Expected token shard ${path}, got no such file; prepare again`);
-    throw new EnvironmentError(`Cannot read token shard ${path} (${messageOf(error)})`, { cause: error });
+    throw describeReadError(path, error);
   }
   try {
     const size = fstatSync(fd).size;
@@ -144,7 +151,7 @@ function openChecked(path: string): { fd: number; header: ShardHeader } {
     return { fd, header };
   } catch (error) {
     closeSync(fd);
-    throw error;
+    throw describeReadError(path, error);
   }
 }
 
@@ -194,8 +201,11 @@ export function openShard(path: string): ShardReader {
     const runEnds = index.subarray(documents, documents + runs);
     const checksums = index.subarray(documents + runs);
 
-    const starts = new Float64Array(documents);
-    for (let i = 1; i < documents; i++) starts[i] = starts[i - 1]! + lengths[i - 1]!;
+    const starts = new Float64Array(documents + 1);
+    for (let i = 0; i < documents; i++) starts[i + 1] = starts[i]! + lengths[i]!;
+    const inOrder = runEnds.every((end, i) => end > (i === 0 ? 0 : runEnds[i - 1]!));
+    if (starts[documents] !== header.tokens || !inOrder || (runEnds.at(-1) ?? 0) !== documents)
+      throw damaged('its index does not add up');
 
     const block = tokenArray(tokenBytes, blockTokens);
     const blockBytes = new Uint8Array(block.buffer);
@@ -231,6 +241,6 @@ export function openShard(path: string): ShardReader {
     };
   } catch (error) {
     closeSync(fd);
-    throw error;
+    throw describeReadError(path, error);
   }
 }

@@ -3,6 +3,8 @@
 /** Documents of one file, in order. */
 export interface DocumentFile {
   readonly path: string;
+  /** How documents are told apart, e.g. `split at blank lines`; may read the file once. */
+  rule(): Promise<string>;
   /** How many documents there are; may read the file once. */
   count(): Promise<number>;
   /** Documents `start` (inclusive) to `end` (exclusive), in groups. */
@@ -14,11 +16,13 @@ const GROUP_CHARACTERS = 1 << 22;
 
 /**
  * A file that can only be read from its beginning. Documents before `start` are read but not made.
+ * @param rule `DocumentFile.rule`
  * @param read gives what documents are made of, in batches of any size
  * @param make makes a document; may throw
  */
 export function sequentialFile<T>(
   path: string,
+  rule: () => Promise<string>,
   read: () => AsyncIterable<T[]>,
   make: (item: T) => string,
 ): DocumentFile {
@@ -34,6 +38,7 @@ export function sequentialFile<T>(
   }
   return {
     path,
+    rule,
     count: once(async () => {
       let count = 0;
       for await (const batch of read()) count += batch.length;

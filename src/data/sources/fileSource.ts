@@ -1,32 +1,31 @@
-// A corpus made of the user's files: which files a path names, which documents validate, when a corpus has changed.
-// How a file becomes documents is textSource.ts, jsonlSource.ts and parquetSource.ts.
+// A corpus made of the user's files: which files a path names, and when a corpus has changed. Which documents validate is
+// holdOut.ts; how a file becomes documents is textSource.ts, jsonlSource.ts and parquetSource.ts.
 
+import type { Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { expect, UsageError } from '../../base/errors.js';
-import { sha256 } from '../../base/files.js';
+import { expect } from '../../base/errors.js';
+import { describeReadError, sha256 } from '../../base/files.js';
 import type { DocumentSource } from '../types.js';
 import { type DocumentFile, once } from './documentFile.js';
+import { documentsOf, holdOut, wholeFiles } from './holdOut.js';
 import { jsonlFile } from './jsonlSource.js';
 import { parquetFile } from './parquetSource.js';
-import { describeReadError, openForReading } from './readText.js';
+import { openForReading } from './readText.js';
 import { textFile } from './textSource.js';
 
-/** A run of documents of a file. */
-export type Part = { file: DocumentFile; start: number; end: number };
-
-/** Changes when the rules below, or those by which a file becomes documents, change. */
+/** Changes when the rules below, or those by which all files become documents, change. */
 const RULES_VERSION = '1';
-const VAL_FRACTION = 0.05;
-const MOST_VAL_DOCUMENTS = 10_000;
 /** Bytes at both ends of a file that the fingerprint reads. */
 const EDGE_BYTES = 1 << 16;
 
-const KINDS: Record<string, (path: string, options: { column?: string | undefined }) => DocumentFile> = {
-  '.txt': (path) => textFile(path),
-  '.jsonl': (path, { column }) => jsonlFile(path, { field: column }),
-  '.parquet': (path, options) => parquetFile(path, options),
-};
+const KINDS = new Map<string, (path: string, column: string | undefined) => DocumentFile>([
+  ['.txt', (path) => textFile(path)],
+  ['.jsonl', (path, field) => jsonlFile(path, { field })],
+  ['.parquet', (path, column) => parquetFile(path, { column })],
+]);
+const kindOf = (path: string) => KINDS.get(extname(path).toLowerCase());
+const isSupported = (path: string) => kindOf(path) !== undefined;
 
 /**
  * A corpus of text files. Without `valText` the last 5% of the documents validate (at least 1, at most 10,000), and
@@ -44,9 +43,9 @@ export function fileSource(options: {
   const { text, valText, column } = options;
   const paths = once(async () => {
     const val = valText === undefined ? [] : await findFiles(valText);
-    const held = new Set(await Promise.all(val.map((path) => realpath(path))));
+    const held = new Set(await Promise.all(val.map((path) => onDisk(path, realpath))));
     const train: string[] = [];
-    for (const path of await findFiles(text)) if (!held.has(await realpath(path))) train.push(path);
+    for (const path of await findFiles(text)) if (!held.has(await onDisk(path, realpath))) train.push(path);
     expect(
       train.length > 0,
       () => `Expected --text to have files that --val-text has not, got ${text} and ${valText}`,
@@ -62,42 +61,50 @@ export function fileSource(options: {
   });
   return {
     name: basename(text),
+    async documentRule() {
+      const { train } = await paths();
+      const rules = new Set(await Promise.all(train.map((path) => openFile(path, column).rule())));
+      const single = 'cut' in (await parts()) ? ', of which the last 5% is validation' : '';
+      return [...rules].join(' or ') + single;
+    },
     async fingerprint() {
       const { train, val } = await paths();
-      const marks = async (files: string[]) => (await Promise.all(files.map(fileMark))).join('\n');
+      const marks = async (files: string[]) => {
+        const found: string[] = []; // one after the other: there may be more files than can be open
+        for (const file of files) found.push(await fileMark(file));
+        return found.join('\n');
+      };
       return sha256('files', RULES_VERSION, column ?? '', await marks(train), await marks(val));
     },
     async *groups(split) {
-      const found = await parts();
-      if ('cut' in found) yield [found.cut[split]];
-      else for (const { file, start, end } of found[split]) yield* file.groups(start, end);
+      yield* documentsOf(await parts(), split);
     },
   };
 }
 
 /**
  * The supported files that a path names: itself, or in a folder all .txt, .jsonl and .parquet files, in subfolders too,
- * sorted by their path below it (by character code). Names that begin with a dot, other files and links to folders are
- * passed over.
+ * sorted by their path below it (by character code). Names that begin with a dot, other files, pipes and links to folders
+ * are skipped.
  * @throws UsageError when there is none
  */
 export async function findFiles(path: string): Promise<string[]> {
-  const { isFolder } = await describe(path);
-  if (!isFolder) {
+  if (!(await onDisk<Stats>(path, stat)).isDirectory()) {
     expect(
-      extname(path).toLowerCase() in KINDS,
-      () => `Expected a .txt, .jsonl or .parquet file, got ${path}; rename it to what it holds`,
+      isSupported(path),
+      () => `Expected a .txt, .jsonl or .parquet file, got ${path}; rename it to what it contains`,
     );
     return [path];
   }
   const found: string[] = [];
   const visit = async (below: string): Promise<void> => {
-    for (const entry of await readdir(join(path, below), { withFileTypes: true })) {
+    for (const entry of await onDisk(join(path, below), (folder) =>
+      readdir(folder, { withFileTypes: true }),
+    )) {
       if (entry.name.startsWith('.')) continue;
       const name = join(below, entry.name);
       if (entry.isDirectory()) await visit(name);
-      else if (extname(name).toLowerCase() in KINDS && !(await describe(join(path, name))).isFolder)
-        found.push(name);
+      else if (isSupported(name) && (await onDisk<Stats>(join(path, name), stat)).isFile()) found.push(name);
     }
   };
   await visit('');
@@ -108,73 +115,22 @@ export async function findFiles(path: string): Promise<string[]> {
   return found.sort((a, b) => (a < b ? -1 : 1)).map((name) => join(path, name));
 }
 
-async function describe(path: string): Promise<{ isFolder: boolean }> {
+/** Asks the system about a path. @throws UsageError, EnvironmentError */
+async function onDisk<T>(path: string, ask: (path: string) => Promise<T>): Promise<T> {
   try {
-    return { isFolder: (await stat(path)).isDirectory() };
+    return await ask(path);
   } catch (error) {
     throw describeReadError(path, error);
   }
 }
 
 function openFile(path: string, column: string | undefined): DocumentFile {
-  return KINDS[extname(path).toLowerCase()]!(path, { column });
-}
-
-async function wholeFiles(name: string, files: DocumentFile[]): Promise<Part[]> {
-  const parts: Part[] = [];
-  for (const file of files) parts.push({ file, start: 0, end: await file.count() });
-  if (parts.every(({ end }) => end === 0))
-    throw new UsageError(`Expected text in ${name}, found no document; name a file that is not empty`);
-  return parts;
-}
-
-type HeldOut = { train: Part[]; val: Part[] } | { cut: { train: string; val: string } };
-
-/** Takes the last documents for validation. */
-async function holdOut(name: string, parts: Part[]): Promise<HeldOut> {
-  const count = parts.reduce((sum, { end }) => sum + end, 0);
-  if (count === 1) return { cut: await cutSingle(name, parts) };
-  const held = Math.min(MOST_VAL_DOCUMENTS, Math.max(1, Math.floor(count * VAL_FRACTION)));
-  const train: Part[] = [];
-  const val: Part[] = [];
-  let before = 0;
-  for (const { file, end } of parts) {
-    const border = Math.min(end, Math.max(0, count - held - before));
-    if (border > 0) train.push({ file, start: 0, end: border });
-    if (border < end) val.push({ file, start: border, end });
-    before += end;
-  }
-  return { train, val };
-}
-
-async function cutSingle(name: string, parts: Part[]): Promise<{ train: string; val: string }> {
-  for (const { file, end } of parts)
-    for await (const group of file.groups(0, end))
-      for (const document of group) {
-        const at = borderBefore(document, Math.floor(document.length * (1 - VAL_FRACTION)));
-        const train = document.slice(0, at).trimEnd();
-        const val = document.slice(at).trimStart();
-        if (train && val) return { train, val };
-      }
-  throw new UsageError(
-    `Expected text long enough to hold out 5% for validation, got a single short document in ${name}; ` +
-      'add text or name another file with --val-text',
-  );
-}
-
-/** The last paragraph, line or word border at or a little before `at`. */
-function borderBefore(text: string, at: number): number {
-  for (const border of ['\n\n', '\n', ' ']) {
-    const found = text.lastIndexOf(border, at);
-    if (found >= at * 0.9 && found > 0) return found;
-  }
-  const code = text.charCodeAt(at);
-  return code >= 0xdc00 && code < 0xe000 ? at - 1 : at; // not inside a surrogate pair
+  return kindOf(path)!(path, column);
 }
 
 /**
- * What tells a file from itself after a change, without reading all of it: path, size, time of modification, and a
- * hash of both ends (an edit that keeps size and time, as some copying tools do, is mostly a change of header or end).
+ * Changes when a file does, without reading all of it: path, size, time of modification, and a hash of both ends (an edit
+ * that keeps size and time, as some copying tools do, is mostly a change of header or end).
  */
 async function fileMark(path: string): Promise<string> {
   const file = await openForReading(path);
@@ -191,7 +147,9 @@ async function fileMark(path: string): Promise<string> {
       );
       edges.push(buffer.subarray(0, bytesRead));
     }
-    return `${await realpath(path)} ${size} ${mtimeNs} ${sha256(...edges)}`;
+    // Since null rows are no documents, a corpus of parquet files is another.
+    const version = extname(path).toLowerCase() === '.parquet' ? '2 ' : '';
+    return `${version}${await realpath(path)} ${size} ${mtimeNs} ${sha256(...edges)}`;
   } catch (error) {
     throw describeReadError(path, error);
   } finally {

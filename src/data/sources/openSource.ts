@@ -1,14 +1,15 @@
-// From the options of the command line to a corpus.
+// From the options of the command line, or of prepareDataset, to a corpus.
 
 import { expect } from '../../base/errors.js';
 import { defaultCacheFolder } from '../../base/files.js';
 import type { OnProgress } from '../../base/progress.js';
 import { bundledSource, DEFAULT_MEGABYTES } from '../bundled/bundledSource.js';
 import type { DocumentSource } from '../types.js';
+import { documentsSource } from './documentsSource.js';
 import { fileSource } from './fileSource.js';
 import { hubSource } from './hubSource.js';
 
-/** Which corpus: `bundled` (the default), `text` or `hub`; the other fields belong to one of them. */
+/** Which corpus: `bundled` (the default), `text`, `documents` or `hub`; the other fields belong to one of them. */
 export interface SourceSpec {
   /** Megabytes of generated stories. */
   bundled?: number;
@@ -18,6 +19,10 @@ export interface SourceSpec {
   valText?: string;
   /** Column of .parquet and field of .jsonl files that holds the text (default `text`). */
   column?: string;
+  /** Texts at hand. */
+  documents?: readonly string[];
+  /** Texts for validation; else the last part of `documents`. */
+  valDocuments?: readonly string[];
   /** A data set of the Hugging Face hub, see HUB_DATASETS. */
   hub?: string;
   /** How many training shards of the data set to use. */
@@ -33,8 +38,8 @@ export async function openSource(
   spec: SourceSpec = {},
   context: { cacheFolder?: string; onProgress?: OnProgress; signal?: AbortSignal } = {},
 ): Promise<DocumentSource> {
-  const { bundled, text, valText, column, hub, shards } = spec;
-  const named = Object.entries({ bundled, text, hub }).filter(([, value]) => value !== undefined);
+  const { bundled, text, valText, column, documents, valDocuments, hub, shards } = spec;
+  const named = Object.entries({ bundled, text, documents, hub }).filter(([, value]) => value !== undefined);
   expect(
     named.length <= 1,
     () => `Expected one of --bundled, --text and --hub, got --${named.map(([name]) => name).join(' and --')}`,
@@ -48,6 +53,11 @@ export async function openSource(
     shards === undefined || hub !== undefined,
     () => `Expected --shards together with --hub, got --shards ${shards} without it`,
   );
+  expect(
+    valDocuments === undefined || documents !== undefined,
+    () => 'Expected valDocuments together with documents, got them alone',
+  );
+  if (documents !== undefined) return documentsSource({ documents, valDocuments });
   if (text !== undefined) return fileSource({ text, valText, column });
   if (hub !== undefined)
     return hubSource({

@@ -12,10 +12,11 @@ import {
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { EnvironmentError, expect, messageOf, UsageError } from '../../base/errors.js';
+import { describeReadError } from '../../base/files.js';
 import { type DocumentFile, once } from './documentFile.js';
-import { describeReadError, openForReading } from './readText.js';
+import { openForReading } from './readText.js';
 
-/** A byte order mark is text, and text must be UTF-8: hyparquet's own decoder drops one and replaces the other. */
+/** hyparquet's own decoder would drop a byte order mark and replace what is not UTF-8. */
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decoder.decode(bytes) };
 
@@ -28,31 +29,44 @@ const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decoder.decod
  */
 export function parquetFile(path: string, options: { column?: string | undefined } = {}): DocumentFile {
   const { column = 'text' } = options;
-  const metadata = once(() => withFile(path, (file) => readMetadata(file, column, path)));
+  const open = once(() => withFile(path, (file) => readLayout(file, column, path)));
+  const read = (group: RowGroup, start = 0, end = group.rows) =>
+    withFile(path, async (file) => readRows(file, (await open()).metadata, column, group, start, end, path));
+  const documentsOf = async (group: RowGroup) => (group.documents ??= (await read(group)).length);
   return {
     path,
-    async count() {
-      return Number((await metadata()).num_rows);
-    },
+    rule: async () => 'one a row',
+    count: once(async () => {
+      let count = 0;
+      for (const group of (await open()).groups) count += await documentsOf(group);
+      return count;
+    }),
     async *groups(start, end) {
-      const found = await metadata();
       let first = 0;
-      for (const [index, group] of found.row_groups.entries()) {
-        const past = first + Number(group.num_rows);
-        const rowStart = Math.max(start, first);
-        const rowEnd = Math.min(end, past);
-        if (rowStart < rowEnd)
-          yield await withFile(path, (file) => readRows(file, found, column, rowStart, rowEnd, path, index));
-        first = past;
+      for (const group of (await open()).groups) {
+        const documents = await documentsOf(group);
+        const from = Math.max(start - first, 0);
+        const to = Math.min(end - first, documents);
+        first += documents;
+        // Where some rows are null, which ones is known when all are read.
+        if (from < to)
+          yield documents === group.rows ? await read(group, from, to) : (await read(group)).slice(from, to);
         if (first >= end) return;
       }
     },
   };
 }
 
-async function readMetadata(file: AsyncBuffer, column: string, path: string): Promise<FileMetaData> {
+/** A row group: its place in the file, its rows, and how many of them are not null where that is known. */
+type RowGroup = { index: number; firstRow: number; rows: number; documents?: number };
+
+async function readLayout(
+  file: AsyncBuffer,
+  column: string,
+  path: string,
+): Promise<{ metadata: FileMetaData; groups: RowGroup[] }> {
   const metadata = await undamaged(path, 'the footer', () => parquetMetadataAsync(file));
-  const { children } = parquetSchema(metadata);
+  const { children } = await undamaged(path, 'the footer', async () => parquetSchema(metadata));
   const names = children.map(({ element }) => element.name);
   const found = children.find(({ element }) => element.name === column)?.element;
   expect(
@@ -64,41 +78,80 @@ async function readMetadata(file: AsyncBuffer, column: string, path: string): Pr
     throw new UsageError(
       `Expected strings in column "${column}" of ${path}, got ${type ?? 'a nested type'}; name another with --column`,
     );
-  return metadata;
+  let firstRow = 0;
+  const groups = await undamaged(path, 'the footer', async () =>
+    metadata.row_groups.map((group, index): RowGroup => {
+      const chunk = group.columns.find(
+        ({ meta_data }) => meta_data?.path_in_schema.join('.') === column,
+      )?.meta_data;
+      const rows = Number(group.num_rows);
+      const nulls = repetition === 'REQUIRED' ? 0 : chunk?.statistics?.null_count;
+      if (!chunk || !Number.isSafeInteger(rows) || rows < 0 || chunk.num_values !== group.num_rows)
+        throw new Error(`row group ${index} has ${chunk?.num_values ?? 'no'} values for ${rows} rows`);
+      if (nulls !== undefined && !(nulls >= 0 && nulls <= rows))
+        throw new Error(`row group ${index} has ${nulls} null rows of ${rows}`);
+      firstRow += rows;
+      return {
+        index,
+        firstRow: firstRow - rows,
+        rows,
+        ...(nulls !== undefined && { documents: rows - Number(nulls) }),
+      };
+    }),
+  );
+  if (firstRow !== Number(metadata.num_rows))
+    throw new EnvironmentError(
+      `Expected row groups of ${metadata.num_rows} rows in all in ${path}, got ${firstRow}: ` +
+        'truncated or damaged; copy or download it again',
+    );
+  return { metadata, groups };
 }
 
+/** The texts of rows `start` to `end` (exclusive) of a row group, without null ones. */
 async function readRows(
   file: AsyncBuffer,
   metadata: FileMetaData,
   column: string,
-  rowStart: number,
-  rowEnd: number,
+  group: RowGroup,
+  start: number,
+  end: number,
   path: string,
-  index: number,
 ): Promise<string[]> {
-  const rows = await undamaged(path, `row group ${index}`, () =>
-    parquetReadObjects({ file, metadata, columns: [column], rowStart, rowEnd, compressors, parsers }),
-  );
-  const documents: string[] = [];
-  for (const row of rows) {
-    const text: unknown = row[column];
-    if (typeof text === 'string') documents.push(text);
-    else if (text !== null && text !== undefined)
+  const where = `row group ${group.index}`;
+  return undamaged(path, where, async () => {
+    const rows = await parquetReadObjects({
+      file,
+      metadata,
+      columns: [column],
+      rowStart: group.firstRow + start,
+      rowEnd: group.firstRow + end,
+      compressors,
+      parsers,
+    });
+    const texts: unknown[] = rows
+      .map((row) => row[column])
+      .filter((text) => text !== null && text !== undefined);
+    const other = texts.find((text) => typeof text !== 'string');
+    if (other !== undefined)
       throw new UsageError(
-        `Expected strings in column "${column}" of ${path}, got ${typeof text}; name another with --column`,
+        `Expected strings in column "${column}" of ${path}, got ${typeof other}; name another with --column`,
       );
-  }
-  return documents;
+    const { documents } = group;
+    const expected = documents === undefined ? undefined : documents === group.rows ? end - start : documents;
+    if (rows.length !== end - start || (expected !== undefined && texts.length !== expected))
+      throw new Error(`${texts.length} texts in ${rows.length} rows, expected ${expected} in ${end - start}`);
+    return texts as string[];
+  });
 }
 
-/** Runs a step of reading; whatever it stumbles over is damage. */
+/** Runs a step of reading; any failure of it is damage. */
 async function undamaged<T>(path: string, where: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof EnvironmentError) throw error;
+    if (error instanceof EnvironmentError || error instanceof UsageError) throw error;
     throw new EnvironmentError(
-      `Cannot read ${where} of ${path} (${messageOf(error)}): truncated, damaged or not parquet; ` +
+      `Cannot read ${where} of ${path} (${messageOf(error).split('\n')[0]}): truncated, damaged or not parquet; ` +
         'copy or download it again',
       { cause: error },
     );

@@ -1,9 +1,11 @@
-// Reads UTF-8 text in pieces of bounded size, whole characters and whole lines.
-// What the text means (documents, JSON) is left to textSource.ts and jsonlSource.ts.
+// Reads text in pieces of bounded size, whole characters and whole lines. Text is UTF-8, with or without a byte order
+// mark, or UTF-16. What it means (documents, JSON) is left to textSource.ts and jsonlSource.ts.
 
 import { isUtf8 } from 'node:buffer';
-import { type FileHandle, open } from 'node:fs/promises';
-import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { UsageError } from '../../base/errors.js';
+import { describeReadError } from '../../base/files.js';
+import { CONVERT, checkIsFile, detectEncoding, type Encoding, HEAD_BYTES } from '../../base/textFile.js';
 
 /** Bytes read at a time. */
 export const CHUNK_BYTES = 1 << 20;
@@ -13,38 +15,20 @@ export const MOST_CHARACTERS = 1 << 28;
 
 /**
  * Opens a file of the user's.
- * @throws UsageError when it does not exist or is a folder
+ * @throws UsageError when it does not exist or is not a regular file
  * @throws EnvironmentError when it may not be read
  */
 export async function openForReading(path: string): Promise<FileHandle> {
   try {
+    checkIsFile(path, await stat(path));
     return await open(path, 'r');
   } catch (error) {
     throw describeReadError(path, error);
   }
 }
 
-/** Turns a system error of a read into a typed error with a remedy; other errors pass unchanged. */
-export function describeReadError(path: string, error: unknown): unknown {
-  if (hasCode(error, 'ENOENT', 'ENOTDIR'))
-    return new UsageError(`Expected a file or folder at ${path}, found none; check the path`, {
-      cause: error,
-    });
-  if (hasCode(error, 'EACCES', 'EPERM', 'EIO', 'EISDIR'))
-    return new EnvironmentError(
-      `Cannot read ${path} (${messageOf(error)}); check the file and its permissions`,
-      {
-        cause: error,
-      },
-    );
-  return error;
-}
-
-/**
- * The bytes of a file in pieces; each is valid until the next is asked for.
- * @throws as `openForReading`
- */
-export async function* readBytes(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<Buffer> {
+/** The bytes of a file in pieces; each is valid until the next is asked for. */
+async function* readBytes(path: string, chunkBytes: number): AsyncGenerator<Buffer> {
   const file = await openForReading(path);
   try {
     const buffer = Buffer.allocUnsafe(chunkBytes);
@@ -60,11 +44,41 @@ export async function* readBytes(path: string, chunkBytes = CHUNK_BYTES): AsyncG
   }
 }
 
+async function encodingOf(path: string): Promise<Encoding> {
+  for await (const head of readBytes(path, HEAD_BYTES)) return detectEncoding(head, path);
+  return 'utf-8';
+}
+
 /**
- * The text of a UTF-8 file in pieces that end at character boundaries. A byte order mark at the beginning is dropped.
- * @throws UsageError at the first byte that is not UTF-8, with its offset; and as `openForReading`
+ * The text of a file in pieces that end at character boundaries. A byte order mark at the beginning is dropped.
+ * @throws UsageError at the first byte that is not UTF-8, with its offset, and for UTF-16 that is cut; and as
+ * `openForReading`
  */
 export async function* readText(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string> {
+  const encoding = await encodingOf(path);
+  if (encoding !== 'utf-8') yield* readUtf16(path, chunkBytes, encoding);
+  else yield* readUtf8(path, chunkBytes);
+}
+
+async function* readUtf16(path: string, chunkBytes: number, encoding: Encoding): AsyncGenerator<string> {
+  const decoder = new TextDecoder(encoding, { fatal: true });
+  const decode = (bytes?: Uint8Array): string => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch (error) {
+      throw new UsageError(`Expected UTF-16 text in ${path}, got half a character; is the file cut?`, {
+        cause: error,
+      });
+    }
+  };
+  for await (const chunk of readBytes(path, chunkBytes)) {
+    const text = decode(chunk);
+    if (text) yield text;
+  }
+  decode();
+}
+
+async function* readUtf8(path: string, chunkBytes: number): AsyncGenerator<string> {
   let carried = Buffer.alloc(0);
   let offset = 0; // of the first carried byte
   for await (const chunk of readBytes(path, chunkBytes)) {
@@ -80,7 +94,7 @@ export async function* readText(path: string, chunkBytes = CHUNK_BYTES): AsyncGe
 }
 
 /**
- * The lines of a UTF-8 file in batches, without their line ends (\n or \r\n).
+ * The lines of a text file in batches, without their line ends (\n or \r\n).
  * @throws UsageError for a line of more than MOST_CHARACTERS; and as `readText`
  */
 export async function* readLines(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string[]> {
@@ -130,7 +144,6 @@ function notUtf8(path: string, bytes: Buffer, offset: number): UsageError {
   }
   const byte = bytes[at]!.toString(16).toUpperCase().padStart(2, '0');
   return new UsageError(
-    `Expected UTF-8 text, got byte 0x${byte} at offset ${offset + at} of ${path}; ` +
-      'convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW',
+    `Expected UTF-8 text, got byte 0x${byte} at offset ${offset + at} of ${path}; ${CONVERT}`,
   );
 }

@@ -1,13 +1,13 @@
 // Documents of a .txt file.
 //   With <|endoftext|> anywhere in the file: a document is the text between two of them (or an end of the file).
 //   Without: a document is a paragraph, that is a run of lines up to a blank one (empty or white space); a paragraph of
-//   more than 1,000 characters is cut into documents at line ends, where a line is longer at spaces, else anywhere.
+//   more than 1,000 characters is cut into documents at line ends; where a line is longer, at spaces, else anywhere.
 //   (Packing crops what exceeds a row of tokens, so a book without marks must not be one document.)
-// White space at both ends of a document is dropped, and a document of nothing else.
+// White space at both ends of a document is dropped, and so are documents of white space only.
 
 import { UsageError } from '../../base/errors.js';
 import { type DocumentFile, once, sequentialFile } from './documentFile.js';
-import { CHUNK_BYTES, MOST_CHARACTERS, readBytes, readText } from './readText.js';
+import { CHUNK_BYTES, MOST_CHARACTERS, readText } from './readText.js';
 
 /** The mark between documents that the TinyStories and OpenWebText files use. */
 export const END_OF_TEXT = '<|endoftext|>';
@@ -18,8 +18,8 @@ export const PARAGRAPH_CHARACTERS = 1000;
 /**
  * Opens a .txt file; memory is bounded by its longest document.
  * @param chunkBytes bytes read at a time; documents do not depend on it
- * @throws UsageError (from its methods) for a missing file, text that is not UTF-8, or a document of more than 2^28
- * characters
+ * @throws UsageError (from its methods) for a missing file, text that is neither UTF-8 nor UTF-16, or a document of more
+ * than 2^28 characters
  */
 export function textFile(path: string, chunkBytes = CHUNK_BYTES): DocumentFile {
   const marked = once(() => hasMark(path, chunkBytes));
@@ -30,15 +30,16 @@ export function textFile(path: string, chunkBytes = CHUNK_BYTES): DocumentFile {
       if (documents.length > 0) yield documents;
     }
   }
-  return sequentialFile(path, read, (document) => document);
+  const rule = async () => ((await marked()) ? `split at ${END_OF_TEXT}` : 'split at blank lines');
+  return sequentialFile(path, rule, read, (document) => document);
 }
 
 async function hasMark(path: string, chunkBytes: number): Promise<boolean> {
-  let tail = Buffer.alloc(0);
-  for await (const chunk of readBytes(path, chunkBytes)) {
-    const bytes = Buffer.concat([tail, chunk]);
-    if (bytes.includes(END_OF_TEXT)) return true;
-    tail = Buffer.from(bytes.subarray(Math.max(0, bytes.length - END_OF_TEXT.length + 1)));
+  let tail = '';
+  for await (const piece of readText(path, chunkBytes)) {
+    const text = tail + piece;
+    if (text.includes(END_OF_TEXT)) return true;
+    tail = text.slice(Math.max(0, text.length - END_OF_TEXT.length + 1));
   }
   return false;
 }
@@ -101,12 +102,14 @@ async function* splitParagraphs(texts: AsyncIterable<string>): AsyncGenerator<st
 function cutParagraph(paragraph: string, documents: string[]): void {
   let start = 0;
   while (paragraph.length - start > PARAGRAPH_CHARACTERS) {
-    const end = start + PARAGRAPH_CHARACTERS;
-    let at = paragraph.lastIndexOf('\n', end);
-    if (at <= start) at = paragraph.lastIndexOf(' ', end);
-    if (at <= start) at = isLowSurrogate(paragraph.charCodeAt(end)) ? end - 1 : end;
-    documents.push(paragraph.slice(start, at));
-    start = at;
+    // The search stays in this window: a paragraph may be megabytes.
+    const window = paragraph.slice(start, start + PARAGRAPH_CHARACTERS + 1);
+    let length = window.lastIndexOf('\n');
+    if (length <= 0) length = window.lastIndexOf(' ');
+    if (length <= 0)
+      length = PARAGRAPH_CHARACTERS - (isLowSurrogate(window.charCodeAt(PARAGRAPH_CHARACTERS)) ? 1 : 0);
+    documents.push(paragraph.slice(start, start + length));
+    start += length;
   }
   documents.push(paragraph.slice(start));
 }

@@ -1,6 +1,6 @@
 // Encodes many texts at once on worker threads, keeping their order: for preparing large inputs.
 
-import { UsageError } from '../../base/errors.js';
+import { usableThreads } from '../../base/threads.js';
 import type { Tokenizer } from '../types.js';
 import { createEncoder, deriveVocabulary } from './encoder.js';
 import { encodePacked, type Ids, type PackedIds, packTexts, runsOf } from './texts.js';
@@ -29,10 +29,11 @@ export interface EncoderPool {
 /**
  * Opens a pool. One thread encodes on the calling thread; more start workers, which keep the process alive
  * until `close`.
- * @throws UsageError when threads is not a whole number above 0
+ * @param wanted at most as many threads as there are cores are started
+ * @throws UsageError when `wanted` is not a whole number above 0
  */
-export function createEncoderPool(tokenizer: Tokenizer, threads: number): EncoderPool {
-  checkThreads(threads);
+export function createEncoderPool(tokenizer: Tokenizer, wanted: number): EncoderPool {
+  const threads = usableThreads(wanted);
   const ranks = tokenizerRanks(tokenizer);
   if (threads === 1) {
     const encoder = createEncoder(deriveVocabulary(ranks));
@@ -56,12 +57,6 @@ export function createEncoderPool(tokenizer: Tokenizer, threads: number): Encode
     },
     close: () => workers.close(),
   };
-}
-
-/** Throws UsageError unless `threads` is a whole number above 0. */
-export function checkThreads(threads: number): void {
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new UsageError(`Expected threads to be a whole number above 0, got ${threads}; set --threads`);
 }
 
 function join(runs: PackedIds[]): EncodedTexts {

@@ -1,12 +1,11 @@
 // Trains a tokenizer on a stream of documents, counting chunks on worker threads when there is much text.
 // The result does not depend on the number of threads: merges depend on the summed counts alone.
 
-import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { OnProgress } from '../../base/progress.js';
+import { usableThreads } from '../../base/threads.js';
 import type { Tokenizer } from '../types.js';
 import { type BpeOptions, createChunkCounter, createTextCap, learnRanks, mergesFor } from './bpe.js';
-import { checkThreads } from './pool.js';
 import { eachText, packTexts, runsOf } from './texts.js';
 import { createTokenizer } from './tokenizer.js';
 import { startWorkers, type Workers } from './workers.js';
@@ -33,8 +32,8 @@ export async function trainTokenizer(
   groups: AsyncIterable<string[]> | Iterable<string[]>,
   options: TrainTokenizerOptions = {},
 ): Promise<Tokenizer> {
-  const { vocabSize = 8192, threads = Math.min(8, availableParallelism()), onProgress, signal } = options;
-  checkThreads(threads);
+  const { vocabSize = 8192, onProgress, signal } = options;
+  const threads = usableThreads(options.threads);
   signal?.throwIfAborted();
   const total = mergesFor(vocabSize);
   const counter = createChunkCounter();

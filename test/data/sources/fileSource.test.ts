@@ -1,5 +1,6 @@
 // Corpora of files: which files, what validates, when the fingerprint changes.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -29,6 +30,32 @@ async function split(source: DocumentSource, name: Split): Promise<string[]> {
   for await (const group of source.groups(name)) documents.push(...group);
   return documents;
 }
+
+describe('how documents are told apart', () => {
+  const ruleOf = (text: string) => fileSource({ text }).documentRule!();
+
+  test('is said: by marks, blank lines, lines or rows', async () => {
+    expect(await ruleOf(write('a.txt', 'a\n\nb'))).toBe('split at blank lines');
+    expect(await ruleOf(write('b.txt', stories(3)))).toBe('split at <|endoftext|>');
+    expect(await ruleOf(write('c.jsonl', '{"text":"a"}\n{"text":"b"}'))).toBe('one a line');
+    expect(await ruleOf(scratch.folder)).toBe('split at blank lines or split at <|endoftext|> or one a line');
+    expect(await ruleOf(write('d.txt', 'a single document'))).toBe(
+      'split at blank lines, of which the last 5% is validation',
+    );
+  });
+});
+
+test('named pipes in a folder are skipped', async () => {
+  write('a.txt', stories(3));
+  execFileSync('mkfifo', [scratch.path('pipe.txt')]);
+  expect(await findFiles(scratch.folder)).toEqual([scratch.path('a.txt')]);
+});
+
+test('a path that is too long is a usage error on one short line', async () => {
+  const failing = fileSource({ text: `${scratch.path('x'.repeat(5000))}.txt` }).fingerprint();
+  await expect(failing).rejects.toThrow(UsageError);
+  await expect(failing).rejects.not.toThrow(/x{200}/);
+});
 
 describe('validation', () => {
   test.each([

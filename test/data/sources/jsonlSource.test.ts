@@ -33,8 +33,35 @@ test('every line is a document, as it was written', async () => {
   expect(await documentsOf(contents, { chunkBytes: 3 })).toEqual(texts);
 });
 
-test('blank lines are passed over', async () => {
+test('blank lines are skipped', async () => {
   expect(await documentsOf('\n{"text":"a"}\n  \n\n{"text":"b"}\n\n')).toEqual(['a', 'b']);
+});
+
+test('NaN and Infinity, as Python writes them, may be in other fields', async () => {
+  const lines = [
+    '{"text": "a", "score": NaN}',
+    '{"score": [-Infinity, {"x": Infinity}], "text": "NaN \\"b\\""}',
+  ];
+  expect(await documentsOf(lines.join('\n'))).toEqual(['a', 'NaN "b"']);
+});
+
+test('lines whose text is null are skipped, and not counted', async () => {
+  const file = jsonlFile(
+    write('{"text": null}\n{"text": "null"}\n{"text": "b", "x": null}\n{"x": 1, "text":null}\n{"text": "c"}'),
+  );
+  expect(await file.count()).toBe(3);
+  const groups: string[][] = [];
+  for await (const group of file.groups(1, 3)) groups.push(group);
+  expect(groups).toEqual([['b', 'c']]);
+});
+
+test.each(['utf8', 'utf16le'] as const)('a byte order mark is dropped, in %s', async (encoding) => {
+  expect(await documentsOf(Buffer.from('\uFEFF{"text":"a"}\r\n{"text":"ü"}', encoding))).toEqual(['a', 'ü']);
+});
+
+test('a field may have the name of a method', async () => {
+  expect(await documentsOf('{"constructor":"a"}', { field: 'constructor' })).toEqual(['a']);
+  await expect(documentsOf('{"text":"a"}', { field: 'constructor' })).rejects.toThrow(/got fields text/);
 });
 
 test('another field may hold the text', async () => {
@@ -71,7 +98,7 @@ test.each([
 test('a long line is not repeated in the error', async () => {
   const message = await documentsOf('x'.repeat(10_000)).catch((error: Error) => error.message);
   expect(message).toHaveLength(
-    `Expected a JSON object on every line, got ${'x'.repeat(40)}... at :1; mend the line`.length +
+    `Expected a JSON object on every line, got ${'x'.repeat(40)}... at :1; fix the line`.length +
       scratch.path('a.jsonl').length,
   );
 });

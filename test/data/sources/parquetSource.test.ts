@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EnvironmentError, UsageError } from '../../../src/base/errors.js';
 import type { DocumentFile } from '../../../src/data/sources/documentFile.js';
+import { fileSource } from '../../../src/data/sources/fileSource.js';
 import { parquetFile } from '../../../src/data/sources/parquetSource.js';
 import { scratchFolder } from '../../net/unreliableServer.js';
 
@@ -33,14 +34,29 @@ describe.each(['zstd', 'snappy'])('a file compressed with %s', (codec) => {
     ]);
   });
 
-  test('gives any range of rows', async () => {
-    expect(await file.count()).toBe(10);
-    for (let start = 0; start <= 10; start++)
-      for (let end = start; end <= 10; end++)
-        expect((await groupsOf(file, start, end)).flat()).toEqual(
-          texts.slice(start, end).filter((text) => text !== null),
-        );
+  test('gives any range of documents; a null row is none', async () => {
+    const documents = texts.filter((text) => text !== null);
+    expect(await file.count()).toBe(9);
+    for (let start = 0; start <= 9; start++)
+      for (let end = start; end <= 9; end++)
+        expect((await groupsOf(file, start, end)).flat()).toEqual(documents.slice(start, end));
   });
+});
+
+test('null rows are no documents where the file has no statistics either', async () => {
+  const file = parquetFile(golden('trailing_nulls.parquet'));
+  expect(await file.count()).toBe(90);
+  expect((await groupsOf(file, 85)).flat()).toEqual([
+    'story 85',
+    'story 86',
+    'story 87',
+    'story 88',
+    'story 89',
+  ]);
+  const source = fileSource({ text: golden('trailing_nulls.parquet') });
+  const val: string[] = [];
+  for await (const group of source.groups('val')) val.push(...group);
+  expect(val).toEqual(['story 86', 'story 87', 'story 88', 'story 89']);
 });
 
 test('row groups that are not asked for are not read', async () => {
@@ -78,6 +94,31 @@ describe('a damaged file', () => {
     const failing = parquetFile(path).count();
     await expect(failing).rejects.toThrow(EnvironmentError);
     await expect(failing).rejects.toThrow(/Cannot read the footer of .*truncated, damaged or not parquet/);
+  });
+
+  test.each<[string, number[], number[], RegExp]>([
+    // Thrift: field 3 of the file is its number of rows, 10.
+    [
+      'whose row groups have fewer rows than it says',
+      [0x16, 20, 0x19],
+      [0x16, 22, 0x19],
+      /11 rows in all.*got 10/,
+    ],
+    [
+      'whose row groups have more rows than it says',
+      [0x16, 20, 0x19],
+      [0x16, 18, 0x19],
+      /9 rows in all.*got 10/,
+    ],
+    ['with a negative number of rows', [0x16, 20, 0x19], [0x16, 21, 0x19], /-11 rows in all.*got 10/],
+  ])('%s is an environment error, and no rows are lost in silence', async (_, from, to, message) => {
+    const bytes = readFileSync(golden('stories_zstd.parquet'));
+    const at = bytes.lastIndexOf(Uint8Array.from(from));
+    bytes.set(to, at);
+    const path = scratch.path('rows.parquet');
+    writeFileSync(path, bytes);
+    await expect(parquetFile(path).count()).rejects.toThrow(EnvironmentError);
+    await expect(parquetFile(path).count()).rejects.toThrow(message);
   });
 
   test('with text that is not UTF-8 is an environment error', async () => {

@@ -1,5 +1,6 @@
 // Documents of .txt files: marks, paragraphs, UTF-8 over borders of chunks.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { UsageError } from '../../../src/base/errors.js';
@@ -121,6 +122,59 @@ test('groups have at most 1,000 documents', async () => {
   expect(sizes).toEqual([1000, 1000, 100]);
 });
 
+test('a text without line breaks takes time in proportion to its length', async () => {
+  // 20 million characters in one chunk: a search back to its beginning at every cut took minutes.
+  const words = await documentsOf('word '.repeat(4_000_000), 1 << 26);
+  expect(words).toHaveLength(20_000);
+  const letters = await documentsOf('x'.repeat(20_000_000), 1 << 26);
+  expect(letters).toHaveLength(20_000);
+});
+
+describe('UTF-16', () => {
+  const text = 'Привет, Zoë!\n\nΔεύτερο 🦊 κείμενο\n\n漢字 and more';
+  const little = (content: string) => Buffer.from(content, 'utf16le');
+  const big = (content: string) => little(content).swap16();
+
+  test.each<[string, Buffer]>([
+    ['little-endian with a mark', little(`\uFEFF${text}`)],
+    ['big-endian with a mark', big(`\uFEFF${text}`)],
+    ['little-endian without a mark', little(text)],
+    ['big-endian without a mark', big(text)],
+  ])('%s is read as the text that it is', async (_, bytes) => {
+    for (const chunkBytes of [1 << 20, 5, 1])
+      expect(await documentsOf(bytes, chunkBytes)).toEqual(text.split('\n\n'));
+  });
+
+  test('marks between documents are found', async () => {
+    expect(await documentsOf(little('\uFEFFone\n\nstill one<|endoftext|>two'), 7)).toEqual([
+      'one\n\nstill one',
+      'two',
+    ]);
+  });
+
+  test('cut in the middle of a character is refused', async () => {
+    await expect(documentsOf(little('\uFEFFab 🦊').subarray(0, -2))).rejects.toThrow(
+      /UTF-16 text in .*is the file cut/,
+    );
+    await expect(documentsOf(little('\uFEFFab').subarray(0, -1))).rejects.toThrow(UsageError);
+  });
+});
+
+test('UTF-32 and binary files are refused', async () => {
+  await expect(documentsOf(Buffer.from([0xff, 0xfe, 0, 0, 0x61, 0, 0, 0]))).rejects.toThrow(
+    /UTF-32 or a binary/,
+  );
+  await expect(documentsOf(Buffer.alloc(5000))).rejects.toThrow(/binary file/);
+});
+
+test('a named pipe is refused at once, where opening it would block for ever', async () => {
+  execFileSync('mkfifo', [scratch.path('pipe.txt')]);
+  await expect(textFile(scratch.path('pipe.txt')).count()).rejects.toThrow(UsageError);
+  await expect(textFile(scratch.path('pipe.txt')).count()).rejects.toThrow(
+    /got a named pipe; write its contents/,
+  );
+});
+
 describe('bytes that are not UTF-8', () => {
   test.each([
     ['a byte of another encoding', [0x61, 0xe9, 0x62], 1, 'E9'],
@@ -147,5 +201,5 @@ test('a missing file is a usage error; so is a folder in the place of one', asyn
   await expect(missing.count()).rejects.toThrow(UsageError);
   await expect(missing.count()).rejects.toThrow(/found none; check the path/);
   mkdirSync(scratch.path('folder.txt'));
-  await expect(textFile(scratch.path('folder.txt')).count()).rejects.toThrow(/Cannot read/);
+  await expect(textFile(scratch.path('folder.txt')).count()).rejects.toThrow(/got a folder/);
 });

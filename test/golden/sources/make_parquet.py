@@ -46,3 +46,7 @@ pq.write_table(
 for shard in (0, 1, 2, 6542):
     rows = pa.table({"text": [f"{shard}/{row}" for row in range(5)]})
     pq.write_table(rows, here / f"shard_{shard:05d}.parquet", compression="zstd", row_group_size=2)
+
+# Ninety stories and ten nulls, whose number only the rows themselves tell.
+trailing = pa.table({"text": [f"story {i}" for i in range(90)] + [None] * 10})
+pq.write_table(trailing, here / "trailing_nulls.parquet", row_group_size=40, write_statistics=False)
