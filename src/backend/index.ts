@@ -14,6 +14,7 @@ export {
 } from './types.js';
 export {
   availableMemory,
+  brokenNote,
   byPreference,
   probeBackends,
   releaseDevice,

@@ -50,8 +50,7 @@ async function chooseBackend(options: UseBackendOptions): Promise<BackendInfo> {
     const driver = await findDriver(name);
     if (!driver || (precision && !driver.precisions.includes(precision))) continue;
     if (!probe.available) {
-      if (probe.broken)
-        onNote?.(`${name} is installed but unusable: ${probe.reason}; to mend: ${probe.remedy}`);
+      if (probe.broken) onNote?.(brokenNote(probe));
       reasons.push(`${name}: ${probe.reason}`);
       continue;
     }
@@ -82,6 +81,10 @@ export async function* byPreference(
     if (name === 'native') yield* later;
   }
 }
+
+/** One line about a backend that is installed but cannot be used. */
+export const brokenNote = ({ name, reason, remedy }: BackendProbe): string =>
+  `${name} is installed but unusable: ${reason}; to fix: ${remedy}`;
 
 const probeDriver = async (name: BackendName): Promise<BackendProbe> =>
   (await (await findDriver(name))?.probe()) ?? notIncluded(name);
@@ -162,7 +165,7 @@ function notIncluded(name: BackendName): BackendProbe {
 }
 
 function unavailable({ name, reason, remedy }: BackendProbe): EnvironmentError {
-  return new EnvironmentError(`The backend ${name} is not available: ${reason}; to mend: ${remedy}`);
+  return new EnvironmentError(`The backend ${name} is not available: ${reason}; to fix: ${remedy}`);
 }
 
 async function offering(precision: Precision): Promise<BackendName[]> {

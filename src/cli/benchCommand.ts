@@ -2,6 +2,7 @@
 
 import {
   BACKEND_NAMES,
+  brokenNote,
   describeFallbacks,
   fallbacks,
   probeBackends,
@@ -11,7 +12,7 @@ import {
 import { flopsPerToken } from '../model/flops.js';
 import { resolveConfig } from '../train/config.js';
 import { measureTraining } from '../train/measure.js';
-import { BACKEND_OPTIONS, backendChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, number, type ValuesOf } from './options.js';
 import { configFromArguments, SETTING_OPTIONS } from './settings.js';
 import { byteSize, thousands } from './terminal.js';
@@ -35,11 +36,13 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   const resolved = resolveConfig(config);
   // A numbered GPU is the cuda backend's: all others would compute elsewhere.
   const all = args.backend === 'all' && args.device === undefined;
+  const probes = all ? await probeBackends() : [];
+  for (const probe of probes) if (probe.broken) onNote(brokenNote(probe));
   const names = all
-    ? (await probeBackends()).filter((probe) => probe.available).map((probe) => probe.name)
+    ? probes.filter((probe) => probe.available).map((probe) => probe.name)
     : [backendChoice(args.backend === 'all' ? 'auto' : args.backend, args.device)];
   for (const name of names) {
-    const backend = await useBackend(name, { precision: args.precision });
+    const backend = await useBackend(name, { precision: args.precision, onNote });
     resetFallbacks();
     const { tokensPerSecond, stepSeconds, peakBytes } = await measureTraining(resolved, args);
     const gflops = (tokensPerSecond * flopsPerToken(resolved.model)) / 1e9;

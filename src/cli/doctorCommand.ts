@@ -34,7 +34,7 @@ async function runDoctor(args: ValuesOf<typeof OPTIONS>): Promise<number> {
         : reason;
       process.stdout.write(`${mark} ${name.padEnd(11)} ${what}\n`);
       for (const line of details) process.stdout.write(`${' '.repeat(15)}${line}\n`);
-      if (!available && remedy) process.stdout.write(`${' '.repeat(15)}to mend: ${remedy}\n`);
+      if (!available && remedy) process.stdout.write(`${' '.repeat(15)}to fix: ${remedy}\n`);
     }
     const onCpu = describeFallbacks();
     if (onCpu) process.stdout.write(`\nleft to the CPU by the self-test on cuda: ${onCpu}\n`);

@@ -5,7 +5,7 @@ import type { Tokenizer } from '../data/index.js';
 import { type GenerateOptions, generateText } from '../model/generate.js';
 import type { Gpt } from '../model/gpt.js';
 import { loadGpt } from '../train/checkpoint.js';
-import { BACKEND_OPTIONS, backendChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { command, integer, number, prompt, required, type ValuesOf } from './options.js';
 import { abortOnInterrupt } from './terminal.js';
 
@@ -26,7 +26,7 @@ export const sampleCommand = command({ options: OPTIONS, positionals: CHECKPOINT
 /** Runs the command; resolves to the exit code. */
 async function runSample(args: ValuesOf<typeof OPTIONS & typeof CHECKPOINT>): Promise<number> {
   const { tokens, samples, temperature, topK, topP } = args;
-  await useBackend(backendChoice(args.backend, args.device), { precision: args.precision });
+  await useBackend(backendChoice(args.backend, args.device), { precision: args.precision, onNote });
   const model = await loadGpt(args.checkpoint);
   const { signal, release } = abortOnInterrupt(() => undefined);
   try {

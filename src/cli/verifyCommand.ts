@@ -6,7 +6,7 @@ import { expect } from '../base/errors.js';
 import { CASE_SIZES, describeCase, drawCase } from '../verify/randomCase.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../verify/verify.js';
 import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../verify/verifyRandom.js';
-import { BACKEND_OPTIONS, backendChoice } from './backendOptions.js';
+import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, group, integer, many, type ValuesOf } from './options.js';
 import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
 
@@ -44,7 +44,10 @@ async function runVerify(args: Arguments): Promise<number> {
     files.length > 0 || random !== undefined,
     () => 'Expected golden files or --random N, got neither; see tinygpt verify --help',
   );
-  const backend = await useBackend(backendChoice(args.backend, args.device), { precision: args.precision });
+  const backend = await useBackend(backendChoice(args.backend, args.device), {
+    precision: args.precision,
+    onNote,
+  });
   let passed = true;
   for (const file of files) passed = (await replay(file, backend, args.json)) && passed;
   if (random === undefined) return passed ? 0 : 1;

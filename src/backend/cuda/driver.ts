@@ -111,10 +111,8 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
     const newer = error.tooNew.length > 0 ? ', or install a newer driver' : '';
     return {
       broken: true,
-      reason,
-      remedy:
-        `pip install nvidia-cuda-nvrtc-cu12 nvidia-cublas-cu12${newer}; where they lie elsewhere, name their folders ` +
-        'in TINYGPT_CUDA_LIBRARIES',
+      reason: `an NVIDIA driver is here, but ${reason}`,
+      remedy: `npx tinygpt setup cuda${newer} (where the libraries are in another place: name it in TINYGPT_CUDA_LIBRARIES)`,
     };
   }
   if (error instanceof UsageError) return { broken: true, reason, remedy: 'correct the setting' };

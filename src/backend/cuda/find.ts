@@ -1,9 +1,10 @@
-// Where the CUDA libraries may lie. No toolkit is needed: the driver brings libcuda, and NVRTC and cuBLASLt come with
-// the toolkit, conda, or pip's wheels (nvidia-cuda-nvrtc-cu12, nvidia-cublas-cu12). Python is never run to find them.
+// Where to look for the CUDA libraries. No toolkit is needed: the driver brings libcuda, and NVRTC and cuBLASLt come from
+// `tinygpt setup cuda`, the toolkit, conda, or pip's wheels, as PyTorch installs them. Python is never run to find them.
 
 import { existsSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
+import { defaultCacheFolder } from '../../base/files.js';
 
 export const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt'] as const;
 export type LibraryName = (typeof LIBRARY_NAMES)[number];
@@ -32,23 +33,30 @@ export interface SystemFolders {
   /** Folders in which drivers outside of the loader's path are known to lie: WSL, containers, Colab. */
   driver: readonly string[];
   python: readonly string[];
+  /** Where `tinygpt setup cuda` put libraries. */
+  prepared: string;
 }
 
-const SYSTEM: SystemFolders = {
+/** Where `tinygpt setup cuda` puts libraries. */
+export const preparedFolder = (): string => join(defaultCacheFolder(), 'cuda-libraries', 'current');
+
+const systemFolders = (): SystemFolders => ({
   home: homedir(),
   usrLocal: '/usr/local',
   driver: ['/usr/lib/wsl/lib', '/usr/local/nvidia/lib64', '/usr/lib64-nvidia', '/usr/lib64', '/usr/lib'],
   python: ['/usr/lib/python3', '/usr/local/lib'],
-};
+  prepared: preparedFolder(),
+});
 
 /**
- * What could be loaded as `library`, the best first: $TINYGPT_CUDA_LIBRARIES (folders separated by colons), the loader's
- * path, CUDA_HOME and CUDA_PATH, conda, pip's wheels, /usr/local/cuda*. Files outside of the loader's path exist.
+ * What could be loaded as `library`, the best first: $TINYGPT_CUDA_LIBRARIES (folders separated by colons), what `tinygpt setup
+ * cuda` downloaded, the loader's path, CUDA_HOME and CUDA_PATH, conda, pip's wheels, /usr/local/cuda*. Files outside of the
+ * loader's path exist.
  */
 export function candidates(
   library: LibraryName,
   env: NodeJS.ProcessEnv = process.env,
-  system: SystemFolders = SYSTEM,
+  system: SystemFolders = systemFolders(),
 ): Candidate[] {
   const found: Candidate[] = [];
   const from = (where: string, folders: readonly string[]) => {
@@ -59,6 +67,7 @@ export function candidates(
       }
   };
   from('TINYGPT_CUDA_LIBRARIES', split(env.TINYGPT_CUDA_LIBRARIES));
+  from('tinygpt setup cuda', [system.prepared]);
   for (const path of FILES[library]) found.push({ path, major: majorOf(path), where: "the loader's path" });
   if (library === 'libcuda') {
     from('the driver', system.driver);

@@ -19,7 +19,7 @@ const PRECISIONS: Precision[] = ['fp32', 'bf16'];
 
 async function start(precision: Precision): Promise<BackendInfo> {
   const loaded = await loadTensorflow();
-  if ('reason' in loaded) throw new EnvironmentError(`${loaded.reason}; to mend: ${loaded.remedy}`);
+  if ('reason' in loaded) throw new EnvironmentError(`${loaded.reason}; to fix: ${loaded.remedy}`);
   registerTensorflowKernels();
   setProducts(precision);
   await tf.setBackend('tensorflow');

@@ -2,18 +2,9 @@
 // cache. All work happens beside it and is renamed into place when the result has loaded once: whatever fails or is
 // interrupted leaves things as they were.
 
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findInstalled } from '../../backend/tensorflow/find.js';
 import {
@@ -26,20 +17,14 @@ import {
   type Variant,
 } from '../../backend/tensorflow/prepared.js';
 import { EnvironmentError } from '../../base/errors.js';
-import { describeWriteError, discard, removeLeftovers, temporaryName } from '../../base/files.js';
-import { downloadFile } from '../../net/download.js';
+import { describeWriteError, removeLeftovers, temporaryName } from '../../base/files.js';
+import { assertSpace, removeFolder, replaceFolder } from '../wheels/folder.js';
+import { extractAll, fetchWheel, type SetupProgress } from '../wheels/install.js';
+import type { Wheel } from '../wheels/pypi.js';
+import { readZip } from '../wheels/zip.js';
 import { compileAddon, findCompiler, findNodeHeaders, runProgram } from './compile.js';
 import { copyPackage, fetchNodeHeaders, fetchPackage, PACKAGE_VERSION } from './package.js';
-import { indexHttp, type Wheel } from './pypi.js';
 import { LIBRARIES, resolveSource, type SourceOptions, type TensorflowSource } from './sources.js';
-import { extract, isInside, readZip } from './zip.js';
-
-/** What the caller shows. */
-export interface SetupProgress {
-  note(line: string): void;
-  /** Work under way: what, and how many of how many bytes. */
-  advance(what: string, done: number, total: number): void;
-}
 
 export interface SetupOptions extends Omit<SourceOptions, 'gpu'> {
   variant: Variant;
@@ -148,7 +133,7 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
     progress.note('Loading it once');
     const description = await check(work);
     signal?.throwIfAborted();
-    replace(work, folder);
+    replaceFolder(folder, work);
     return description;
   } catch (error) {
     signal?.throwIfAborted();
@@ -160,49 +145,10 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
 }
 
 /** Removes a variant's folder. @returns whether there was one */
-export function undoSetup(variant: Variant): boolean {
-  const folder = preparedFolder(variant);
-  if (!existsSync(folder)) return false;
-  try {
-    // Renamed first: what loads meanwhile finds all of it or nothing.
-    const old = temporaryName(folder);
-    renameSync(folder, old);
-    rmSync(old, { recursive: true, force: true });
-    return true;
-  } catch (error) {
-    throw describeWriteError(folder, error);
-  }
-}
+export const undoSetup = (variant: Variant): boolean => removeFolder(preparedFolder(variant));
 
 const pathFrom = (work: string, path: string): string =>
   path.startsWith(`${work}/`) ? relative(work, path) : path;
-
-/** Puts `work` in the place of `folder`; another process may do the same at the same moment. */
-function replace(work: string, folder: string): void {
-  for (let attempt = 0; ; attempt++) {
-    const old = temporaryName(folder);
-    try {
-      if (existsSync(folder)) renameSync(folder, old);
-      renameSync(work, folder);
-      return;
-    } catch (error) {
-      if (attempt === 3) throw error;
-    } finally {
-      discard(old);
-    }
-  }
-}
-
-function assertSpace(root: string, bytes: number): void {
-  const { bavail, bsize } = statfsSync(root);
-  if (bavail * bsize < bytes)
-    throw new EnvironmentError(
-      `${root} has ${gigabytes(bavail * bsize)} free, and the setup needs about ${gigabytes(bytes)}; ` +
-        'free some, or name another cache folder in TINYGPT_CACHE',
-    );
-}
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** What of a wheel is needed: libraries, the C API's headers, CUDA's tools, licences. */
 function isNeeded(name: string): boolean {
@@ -221,35 +167,16 @@ async function unpackWheel(
   work: string,
   { progress, signal, http }: SetupOptions,
 ): Promise<void> {
-  const label = `${wheel.project} ${wheel.version}`;
-  const path = wheel.path ?? join(work, basename(wheel.file));
-  if (wheel.path === undefined) {
-    if (wheel.sha256 === undefined)
-      throw new EnvironmentError(
-        `Expected the index to give a SHA-256 for ${wheel.file}, got none; use an index that does, or --from`,
-      );
-    const onBytes = (bytes: number) => progress.advance(`Downloading ${label}`, bytes, wheel.size ?? 0);
-    const { url, sha256, size } = wheel;
-    await downloadFile({ url, path, sha256, size }, { ...indexHttp({ ...http, signal }), onBytes });
-    progress.note(`${label}: downloaded`);
-  }
-  const entries = (await readZip(path)).filter(
-    ({ name }) => !name.endsWith('/') && isNeeded(name) && isInside(name),
-  );
+  const path = wheel.path ?? (await fetchWheel(wheel, work, { progress, http: { ...http, signal } }));
+  const entries = (await readZip(path)).filter(({ name }) => isNeeded(name));
   if (/^tensorflow(-cpu)?$/.test(wheel.project))
     for (const library of LIBRARIES)
       if (!entries.some(({ name }) => name === `tensorflow/${library}`))
         throw new EnvironmentError(
           `${wheel.file} holds no ${library}; take a wheel for Linux of TensorFlow 2.13 or newer`,
         );
-  const total = entries.reduce((sum, { size }) => sum + size, 0);
-  let done = 0;
-  for (const entry of entries) {
-    const target = join(site, entry.name);
-    const onBytes = (bytes: number) => progress.advance(`Unpacking ${label}`, (done += bytes), total);
-    await extract(path, entry, target, { signal, onBytes });
-    if (/\/bin\//.test(entry.name)) chmodSync(target, 0o755);
-  }
+  const targets = await extractAll(wheel, path, entries, (name) => join(site, name), { progress, signal });
+  for (const target of targets) if (/\/bin\//.test(target)) chmodSync(target, 0o755);
   if (wheel.path === undefined) rmSync(path);
 }
 

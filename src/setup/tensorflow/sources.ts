@@ -5,9 +5,15 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { EnvironmentError, UsageError } from '../../base/errors.js';
 import { type HttpOptions, withoutCredentials } from '../../net/http.js';
-import { findWheel, indexUrl, requirementsOf, type Wheel } from './pypi.js';
-import { compareVersions, parseWheelName, requirementsOfExtra, satisfies, thisPlatform } from './versions.js';
-import { extract, readZip } from './zip.js';
+import { findWheel, indexUrl, requirementsOf, type Wheel } from '../wheels/pypi.js';
+import {
+  compareVersions,
+  parseWheelName,
+  requirementsOfExtra,
+  satisfies,
+  thisPlatform,
+} from '../wheels/versions.js';
+import { extract, readZip } from '../wheels/zip.js';
 
 /** TensorFlow and, for a GPU, what it needs of CUDA. */
 export type TensorflowSource =

@@ -30,6 +30,7 @@ function found(library: LibraryName, env: NodeJS.ProcessEnv = {}): string[] {
     usrLocal: join(root, 'usr/local'),
     driver: [join(root, 'usr/lib/wsl/lib')],
     python: [join(root, 'usr/lib/python3')],
+    prepared: join(root, 'cache/cuda-libraries/current'),
   };
   return candidates(library, env, system)
     .map(({ path }) => path)
@@ -55,6 +56,15 @@ describe('the finder of CUDA libraries', () => {
       `${b}/libcuda.so.1`,
       `${a}/libcuda.so.1`,
       'libcuda.so.1',
+    ]);
+  });
+
+  test('what tinygpt setup cuda downloaded comes before everything that only happens to be there', () => {
+    put('cache/cuda-libraries/current/libnvrtc.so.12');
+    put('cuda/lib64/libnvrtc.so.13');
+    expect(found('libnvrtc', { CUDA_HOME: join(root, 'cuda') })).toEqual([
+      'cache/cuda-libraries/current/libnvrtc.so.12',
+      'cuda/lib64/libnvrtc.so.13',
     ]);
   });
 

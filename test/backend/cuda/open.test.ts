@@ -19,16 +19,19 @@ describe('why the backend cannot be used', () => {
     expect(found.remedy).toMatch(/install its driver .*--gpus all.*TINYGPT_CUDA_LIBRARIES/);
   });
 
-  test('no NVRTC or cuBLASLt: the pip command', () => {
+  test('a driver without NVRTC or cuBLASLt: the command that fetches them', () => {
     const found = diagnose(new MissingLibrary('libnvrtc', [], 'libnvrtc was not found'));
-    expect(found).toMatchObject({ broken: true, reason: 'libnvrtc was not found' });
-    expect(found.remedy).toMatch(/^pip install nvidia-cuda-nvrtc-cu12 nvidia-cublas-cu12;/);
+    expect(found).toMatchObject({
+      broken: true,
+      reason: 'an NVIDIA driver is here, but libnvrtc was not found',
+    });
+    expect(found.remedy).toMatch(/^npx tinygpt setup cuda \(/);
   });
 
   test('libraries of a later CUDA than the driver runs', () => {
     const newer = { path: '/cuda/libnvrtc.so.13', major: 13, where: 'CUDA_HOME' };
     const found = diagnose(new MissingLibrary('libnvrtc', [newer], 'only /cuda/libnvrtc.so.13 was found'));
-    expect(found.remedy).toMatch(/nvidia-cuda-nvrtc-cu12 .*or install a newer driver/);
+    expect(found.remedy).toMatch(/^npx tinygpt setup cuda, or install a newer driver/);
   });
 
   test('a driver without a GPU is no fault, a GPU that is held is one', () => {

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { writeZip } from './zipFile.js';
+import { writeZip } from '../wheels/zipFile.js';
 
 /** Whether a C++ compiler is there; without one those tests are skipped. */
 export const hasCompiler = spawnSync('g++', ['--version']).status === 0;

@@ -281,7 +281,7 @@ linux('setup', () => {
     await expect(planSetup(options({ variant: 'gpu', from: folder }))).rejects.toThrow(
       /nvidia-cuda-runtime-cu12 .*pip download/,
     );
-    const { writeZip } = await import('./zipFile.js');
+    const { writeZip } = await import('../wheels/zipFile.js');
     writeZip(join(folder, 'nvidia_cuda_runtime_cu12-12.9.79-py3-none-manylinux_2_17_x86_64.whl'), {
       'nvidia/cuda_runtime/lib/libcudart.so.12': 'library',
       'nvidia/cuda_runtime/include/cuda.h': 'header',

@@ -6,7 +6,7 @@ import {
   parseWheelName,
   requirementsOfExtra,
   satisfies,
-} from '../../../src/setup/tensorflow/versions.js';
+} from '../../../src/setup/wheels/versions.js';
 
 test('a wheel is taken apart by its name', () => {
   expect(parseWheelName('tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl')).toEqual({

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { extract, isInside, readZip } from '../../../src/setup/tensorflow/zip.js';
+import { extract, isInside, readZip } from '../../../src/setup/wheels/zip.js';
 import { writeZip } from './zipFile.js';
 
 let folder = '';

@@ -78,8 +78,8 @@ export async function findWheel(
   const glibc = platform.glibc;
   if (platform.os !== 'linux' || glibc === undefined)
     throw new UsageError(
-      `Expected Linux with glibc, whose TensorFlow wheels hold what the addon needs, got ${platform.os}` +
-        `${platform.os === 'linux' ? ' with another C library' : ''}; elsewhere: npm install @tensorflow/tfjs-node`,
+      `Expected Linux with glibc, which the wheels of ${project} are made for, got ${platform.os}` +
+        `${platform.os === 'linux' ? ' with another C library' : ''}`,
     );
   const wheels = (await listWheels(index, project, http)).filter(({ version }) => isRelease(version));
   const fitting = wheels.filter(({ version }) => satisfies(version, specifier));
