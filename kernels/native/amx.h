@@ -51,7 +51,7 @@ static void pair_rows_transposed(Matrix A, long m, long kc, uint32_t *out, long 
       for (long p = 0; p < 16; p++) {
         long at = MIN(k + 2 * p, kc - 1), next = MIN(k + 2 * p + 1, kc - 1);
         __mmask16 low = k + 2 * p < kc ? mask : 0, high = k + 2 * p + 1 < kc ? mask : 0;
-        rows[p] = join(matrix_from(A, at, i).cells.at, low, matrix_from(A, next, i).cells.at, high, A.cells.half);
+        rows[p] = join(matrix_from(A, at, i).cells.at, low, matrix_from(A, next, i).cells.at, high, A.cells.is_bf16);
       }
       transpose16(rows);
       for (long r = 0; r < 16; r++) _mm512_storeu_si512(out + r * stride + k / 2, rows[r]);

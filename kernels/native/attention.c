@@ -20,7 +20,7 @@ typedef struct {
 } Attention;
 
 // Scratch slots of a thread.
-enum { ROOM, SCORES, SLOPES, KEYS_T, VALUES, KEYS, QUERIES };
+enum { ROOM, SCORES, DSCORES, KEYS_T, VALUES, KEYS, QUERIES };
 
 // The keys of a block, from a multiple of NR that its first query may not see.
 typedef struct {
@@ -101,8 +101,8 @@ static void attend(void *args, long index) {
       float row_sums[BLOCK];
       gemm_packed(0, r.rows, r.padded, D, matrix_from(p->q, b * T + i0, h * D), packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
       softmax_rows(p, i0, r, scores, p->out_lse + (b * T + i0) * p->H + h, row_sums);
-      float *y = out.cells.half ? room : out.cells.at;
-      long step = out.cells.half ? D : width;
+      float *y = out.cells.is_bf16 ? room : out.cells.at;
+      long step = out.cells.is_bf16 ? D : width;
       gemm_packed(0, r.rows, D, r.count, matrix(scores, r.padded), packed_from(values, T, r.first, 0), panel_size(T), 0, y, step);
       // Divided: a product with the inverse rounds twice, the same way for the whole row.
       for (long i = 0; i < r.rows; i++) {
@@ -112,32 +112,32 @@ static void attend(void *args, long index) {
     }
 }
 
-static Attention attention_of(int halves, long T, long H, long G, long D, long window, const void *q, const void *k,
+static Attention attention_of(int bf16_mask, long T, long H, long G, long D, long window, const void *q, const void *k,
                               const void *v, const void *y) {
   Attention p = {.T = T, .H = H, .G = G, .D = D, .window = MIN(window, T), .block = block_of(T)};
-  p.q = (Matrix){CELLS(q, halves, 0), H * D};
-  p.k = (Matrix){CELLS(k, halves, 1), G * D};
-  p.v = (Matrix){CELLS(v, halves, 2), G * D};
-  p.y = p.out = (Matrix){CELLS(y, halves, 3), H * D};
+  p.q = (Matrix){CELLS(q, bf16_mask, 0), H * D};
+  p.k = (Matrix){CELLS(k, bf16_mask, 1), G * D};
+  p.v = (Matrix){CELLS(v, bf16_mask, 2), G * D};
+  p.y = p.out = (Matrix){CELLS(y, bf16_mask, 3), H * D};
   return p;
 }
 
 // q*, k*, v*, y*. False without memory.
-int tg_attention(int halves, long B, long T, long H, long G, long D, long window, const void *q, const void *k,
+int tg_attention(int bf16_mask, long B, long T, long H, long G, long D, long window, const void *q, const void *k,
                  const void *v, void *y, float *lse) {
-  Attention p = attention_of(halves, T, H, G, D, window, q, k, v, y);
+  Attention p = attention_of(bf16_mask, T, H, G, D, window, q, k, v, y);
   p.out_lse = lse;
   pool_run(attend, &p, B * G);
   return !p.failed;
 }
 
-// scores -> probabilities; slopes = dy v^T -> gradient of the scores, p (slope - dy . y) scaled.
-static void slope_rows(Attention *p, long i0, Reach r, float *scores, float *slopes, Matrix y, Matrix dy,
+// scores -> probabilities; dscores = dy v^T -> gradient of the scores, p (dy v^T - dy . y) scaled.
+static void dscore_rows(Attention *p, long i0, Reach r, float *scores, float *dscores, Matrix y, Matrix dy,
                        const float *lse, float *room) {
   long D = p->D;
   float scale = 1 / sqrtf((float)p->D);
   for (long i = 0; i < r.rows; i++) {
-    float *s = scores + i * r.padded, *d = slopes + i * r.padded;
+    float *s = scores + i * r.padded, *d = dscores + i * r.padded;
     float along = vdot(read_cells(y.cells, i * y.ld, D, room), read_cells(dy.cells, i * dy.ld, D, room + D), D);
     long from, to;
     // exp(-inf) = 0
@@ -157,11 +157,11 @@ static void attend_grad(void *args, long index) {
   long T = p->T, D = p->D, Q = p->H / p->G, width = p->H * D, kv_width = p->G * D;
   long b = index / p->G, g = index % p->G, kv = b * T * kv_width + g * D;
   long most = (MIN(T, p->window + BLOCK) + 2 * NR) * BLOCK;
-  float *scores = pool_scratch(SCORES, most), *slopes = pool_scratch(SLOPES, most);
+  float *scores = pool_scratch(SCORES, most), *dscores = pool_scratch(DSCORES, most);
   float *keys_t = pool_scratch(KEYS_T, packed_size(D, T)), *values_t = pool_scratch(VALUES, packed_size(D, T));
   float *keys = pool_scratch(KEYS, packed_size(T, D)), *queries = pool_scratch(QUERIES, packed_size(BLOCK, D));
   float *room = pool_scratch(ROOM, 2 * D);
-  if (!room || !scores || !slopes || !keys_t || !values_t || !keys || !queries) {
+  if (!room || !scores || !dscores || !keys_t || !values_t || !keys || !queries) {
     p->failed = 1;
     return;
   }
@@ -176,23 +176,23 @@ static void attend_grad(void *args, long index) {
       long row = b * T + i0, to = kv + r.first * kv_width;
       Matrix q = matrix_from(p->q, row, h * D), y = matrix_from(p->y, row, h * D), dy = matrix_from(p->dy, row, h * D);
       gemm_packed(0, r.rows, r.padded, D, q, packed_from(keys_t, D, 0, r.first), panel_size(D), 0, scores, r.padded);
-      gemm_packed(0, r.rows, r.padded, D, dy, packed_from(values_t, D, 0, r.first), panel_size(D), 0, slopes, r.padded);
-      slope_rows(p, i0, r, scores, slopes, y, dy, p->lse + row * p->H + h, room);
-      Matrix probabilities = matrix(scores, r.padded), dscores = matrix(slopes, r.padded);
-      gemm_packed(0, r.rows, D, r.count, dscores, packed_from(keys, T, r.first, 0), panel_size(T), 0, p->dq + row * width + h * D, width);
+      gemm_packed(0, r.rows, r.padded, D, dy, packed_from(values_t, D, 0, r.first), panel_size(D), 0, dscores, r.padded);
+      dscore_rows(p, i0, r, scores, dscores, y, dy, p->lse + row * p->H + h, room);
+      Matrix probabilities = matrix(scores, r.padded), ds = matrix(dscores, r.padded);
+      gemm_packed(0, r.rows, D, r.count, ds, packed_from(keys, T, r.first, 0), panel_size(T), 0, p->dq + row * width + h * D, width);
       pack_b(0, r.rows, D, q, queries);
-      gemm_packed(1, r.count, D, r.rows, dscores, queries, panel_size(r.rows), 1, p->dk + to, kv_width);
+      gemm_packed(1, r.count, D, r.rows, ds, queries, panel_size(r.rows), 1, p->dk + to, kv_width);
       pack_b(0, r.rows, D, dy, queries);
       gemm_packed(1, r.count, D, r.rows, probabilities, queries, panel_size(r.rows), 1, p->dv + to, kv_width);
     }
 }
 
 // q*, k*, v*, y*, dy*. False without memory.
-int tg_attention_grad(int halves, long B, long T, long H, long G, long D, long window, const void *q, const void *k,
+int tg_attention_grad(int bf16_mask, long B, long T, long H, long G, long D, long window, const void *q, const void *k,
                       const void *v, const void *y, const float *lse, const void *dy, float *dq, float *dk, float *dv) {
-  Attention p = attention_of(halves, T, H, G, D, window, q, k, v, y);
+  Attention p = attention_of(bf16_mask, T, H, G, D, window, q, k, v, y);
   p.lse = lse;
-  p.dy = (Matrix){CELLS(dy, halves, 4), H * D};
+  p.dy = (Matrix){CELLS(dy, bf16_mask, 4), H * D};
   p.dq = dq;
   p.dk = dk;
   p.dv = dv;

@@ -1,5 +1,5 @@
 // Arrays of floats or of bfloat16. What a product will read rounded to bfloat16 anyway is kept so in bf16 precision: half
-// the memory, half the traffic. Functions of C take `halves` before such arrays: bit i says that array i, counted among
+// the memory, half the traffic. Functions of C take `bf16_mask` before such arrays: bit i says that array i, counted among
 // those marked with a star in the comment above the function, holds bfloat16.
 #pragma once
 #include "bf16.h"
@@ -8,14 +8,14 @@ typedef uint16_t bf16;
 
 typedef struct {
   void *at;
-  int half;
+  int is_bf16;
 } Cells;
 
-#define CELLS(array, halves, bit) ((Cells){(void *)(array), (halves) >> (bit) & 1})
+#define CELLS(array, bf16_mask, bit) ((Cells){(void *)(array), (bf16_mask) >> (bit) & 1})
 
 // From element i on.
 INLINE Cells cells_from(Cells c, long i) {
-  c.at = (char *)c.at + i * (c.half ? (long)sizeof(bf16) : (long)sizeof(float));
+  c.at = (char *)c.at + i * (c.is_bf16 ? (long)sizeof(bf16) : (long)sizeof(float));
   return c;
 }
 
@@ -50,12 +50,12 @@ static inline void narrow(const float *from, long n, bf16 *to) {
 
 // n numbers from element i as floats: where they are, or widened into `room`.
 INLINE const float *read_cells(Cells c, long i, long n, float *room) {
-  if (!c.half) return (const float *)c.at + i;
+  if (!c.is_bf16) return (const float *)c.at + i;
   widen((const bf16 *)c.at + i, n, room);
   return room;
 }
 // Where floats for element i on are to be written: in place, or in `room`; wrote_cells then ends the writing.
-INLINE float *write_cells(Cells c, long i, float *room) { return c.half ? room : (float *)c.at + i; }
+INLINE float *write_cells(Cells c, long i, float *room) { return c.is_bf16 ? room : (float *)c.at + i; }
 INLINE void wrote_cells(Cells c, long i, long n, const float *room) {
-  if (c.half) narrow(room, n, (bf16 *)c.at + i);
+  if (c.is_bf16) narrow(room, n, (bf16 *)c.at + i);
 }

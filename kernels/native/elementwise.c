@@ -31,7 +31,7 @@ static void binary_span(int op, long to, const float *a, const float *b, float *
 static void binary_piece(void *args, long from, long to) {
   Binary *p = args;
   float *out = p->out.at, a[SPAN], b[SPAN];
-  if (!p->a.half && !p->b.half) {
+  if (!p->a.is_bf16 && !p->b.is_bf16) {
     binary_span(p->op, to - from, (float *)p->a.at + from, (float *)p->b.at + from, out + from);
     return;
   }
@@ -39,8 +39,8 @@ static void binary_piece(void *args, long from, long to) {
 }
 
 // op 0 to 3: a + b, a - b, a * b, a / b of a* and b*
-void tg_binary(int halves, int op, long n, const void *a, const void *b, float *out) {
-  Binary p = {op, CELLS(a, halves, 0), CELLS(b, halves, 1), CELLS(out, 0, 0)};
+void tg_binary(int bf16_mask, int op, long n, const void *a, const void *b, float *out) {
+  Binary p = {op, CELLS(a, bf16_mask, 0), CELLS(b, bf16_mask, 1), CELLS(out, 0, 0)};
   pool_range(binary_piece, &p, n, PIECE);
 }
 
@@ -111,8 +111,8 @@ static void relu_squared_piece(void *args, long from, long to) {
 }
 
 // y* = max(x, 0)^2 of x*
-void tg_relu_squared(int halves, long n, const void *x, void *y) {
-  Binary p = {.a = CELLS(x, halves, 0), .out = CELLS(y, halves, 1)};
+void tg_relu_squared(int bf16_mask, long n, const void *x, void *y) {
+  Binary p = {.a = CELLS(x, bf16_mask, 0), .out = CELLS(y, bf16_mask, 1)};
   pool_range(relu_squared_piece, &p, n, PIECE);
 }
 
@@ -126,8 +126,8 @@ static void relu_squared_grad_piece(void *args, long from, long to) {
 }
 
 // dx* = 2 sqrt(y) dy of y* and dy*
-void tg_relu_squared_grad(int halves, long n, const void *y, const void *dy, void *dx) {
-  Binary p = {0, CELLS(y, halves, 0), CELLS(dy, halves, 1), CELLS(dx, halves, 2)};
+void tg_relu_squared_grad(int bf16_mask, long n, const void *y, const void *dy, void *dx) {
+  Binary p = {0, CELLS(y, bf16_mask, 0), CELLS(dy, bf16_mask, 1), CELLS(dx, bf16_mask, 2)};
   pool_range(relu_squared_grad_piece, &p, n, PIECE);
 }
 

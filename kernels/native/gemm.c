@@ -46,7 +46,7 @@ int tg_set_bf16(int on) {
 static void pack_a_panel(int ta, Matrix M, long i, long k, long m, long kc, float *out) {
   const float *A = M.cells.at;
   long lda = M.ld;
-  if (M.cells.half) {
+  if (M.cells.is_bf16) {
     const bf16 *a = M.cells.at;
     for (long c = 0; c < kc; c++)
       for (long r = 0; r < MR; r++)
@@ -85,7 +85,7 @@ static void pack_b_panel(int tb, long K, long N, Matrix M, long j, float *out) {
 #endif
   float *start = out;
   long cols = MIN(NR, N - j);
-  if (M.cells.half) {
+  if (M.cells.is_bf16) {
     const bf16 *b = M.cells.at;
     for (long r = 0; r < K; r++)
       for (long c = 0; c < NR; c++)

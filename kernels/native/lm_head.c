@@ -68,7 +68,7 @@ static float *pack_head(Head *p, int tb, int slot, float **packed) {
 
 // reduction 0: losses [N]; 1: their mean over targets that are not -1 (0 without any); 2: their sum. dx [N,C] and dw
 // [V,C], or both NULL; x*. Returns 0, -1 without memory, or 1 + the first n whose target is not in [-1, V).
-long tg_lm_head(int halves, long N, long C, long V, float cap, int reduction, const void *x, const float *w,
+long tg_lm_head(int bf16_mask, long N, long C, long V, float cap, int reduction, const void *x, const float *w,
                 const int32_t *targets, float *loss, float *dx, float *dw) {
   long counted = 0;
   for (long n = 0; n < N; n++) {
@@ -89,7 +89,7 @@ long tg_lm_head(int halves, long N, long C, long V, float cap, int reduction, co
     head.blocks = gemm_blocks(m, 1);
     head.targets = targets + n;
     head.losses = losses + n;
-    head.x = matrix_from((Matrix){CELLS(x, halves, 0), C}, n, 0);
+    head.x = matrix_from((Matrix){CELLS(x, bf16_mask, 0), C}, n, 0);
     head.dx = dx ? dx + n * C : NULL;
     pool_run(head_block, &head, head.blocks);
     if (dw && !gemm_in_parts(1, 0, V, C, m, matrix(z, stride), head.x, n > 0, matrix(dw, C))) return -1;

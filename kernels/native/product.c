@@ -52,7 +52,7 @@ static void block_task(void *args, long index) {
   long i = gemm_rows(p->M, p->blocks, block), end = gemm_rows(p->M, p->blocks, block + 1), n = MIN(p->nc, p->N - j);
   Matrix A = p->ta ? matrix_from(p->A, k, i) : matrix_from(p->A, i, k);
   const float *packed = p->packed + p->panels * panel_size(k) + j / NR * panel_size(kc);
-  if (p->C.cells.half) {
+  if (p->C.cells.is_bf16) {
     if (!gemm_narrowed(p->ta, end - i, n, kc, A, packed, matrix_from(p->C, i, j))) p->failed = 1;
     return;
   }
@@ -84,7 +84,7 @@ long gemm_blocks(long M, long parts) {
 static int gemm_cut(long most_parts, int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
   long columns = MAX(NR, PACK_LIMIT / MAX(K, 1) / NR * NR);
   // The sizes alone decide: results must not depend on the threads.
-  long parts = C.cells.half ? 1 : MIN(MIN(most_parts, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1));
+  long parts = C.cells.is_bf16 ? 1 : MIN(MIN(most_parts, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1));
   long depth = parts > 1 ? ((K + parts - 1) / parts + 1) / 2 * 2 : MAX(K, 1);
   for (long j = 0; j < N; j += columns) {
     long n = MIN(columns, N - j);
@@ -96,7 +96,7 @@ static int gemm_cut(long most_parts, int ta, int tb, long M, long N, long K, Mat
     parts = MAX(1, (K + depth - 1) / depth);
     int ready = 0;
     // Of bfloat16 there are no parameters.
-    float *kept = n == N && parts == 1 && !B.cells.half ? kept_packed(B.cells.at, tb, K, n, packed_size(K, n), &ready) : NULL;
+    float *kept = n == N && parts == 1 && !B.cells.is_bf16 ? kept_packed(B.cells.at, tb, K, n, packed_size(K, n), &ready) : NULL;
     p.packed = kept ? kept : pool_scratch(0, packed_size(K, n));
     if (parts > 1) p.parts = pool_scratch(SCRATCH_SLOTS - 1, (parts - 1) * M * n);
     if (!p.packed || (parts > 1 && !p.parts)) return 0;
@@ -160,14 +160,14 @@ int tg_batch_matmul(int ta, int tb, long count, long M, long N, long K, const fl
 }
 
 // y* [N,O] = x* [N,I] w [O,I]^T; the stars in the order x, y
-int tg_linear(int halves, long N, long I, long O, const void *x, const float *w, void *y) {
-  return gemm(0, 1, N, O, I, (Matrix){CELLS(x, halves, 0), I}, matrix(w, I), 0, (Matrix){CELLS(y, halves, 1), O});
+int tg_linear(int bf16_mask, long N, long I, long O, const void *x, const float *w, void *y) {
+  return gemm(0, 1, N, O, I, (Matrix){CELLS(x, bf16_mask, 0), I}, matrix(w, I), 0, (Matrix){CELLS(y, bf16_mask, 1), O});
 }
 
 // dx* [N,I] = dy* [N,O] w [O,I], dw [O,I] = dy^T x*; the stars in the order x, dy, dx
-int tg_linear_grad(int halves, long N, long I, long O, const void *x, const float *w, const void *dy, void *dx,
+int tg_linear_grad(int bf16_mask, long N, long I, long O, const void *x, const float *w, const void *dy, void *dx,
                    float *dw) {
-  Matrix X = {CELLS(x, halves, 0), I}, dY = {CELLS(dy, halves, 1), O}, dX = {CELLS(dx, halves, 2), I};
+  Matrix X = {CELLS(x, bf16_mask, 0), I}, dY = {CELLS(dy, bf16_mask, 1), O}, dX = {CELLS(dx, bf16_mask, 2), I};
   return gemm(0, 0, N, I, O, dY, matrix(w, I), 0, dX) &&
          gemm_in_parts(1, 0, O, I, N, dY, X, 0, matrix(dw, I));
 }

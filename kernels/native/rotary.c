@@ -15,7 +15,7 @@ typedef struct {
 static void rotary_rows(void *args, long from, long to) {
   Rotary p = *(Rotary *)args;
   long H = p.H, D = p.D, half = D / 2;
-  float from_room[p.x.half ? H * D : 1], to_room[p.out.half ? H * D : 1];
+  float from_room[p.x.is_bf16 ? H * D : 1], to_room[p.out.is_bf16 ? H * D : 1];
   for (long n = from; n < to; n++) {
     const float *cos = p.cos + n % p.T * half, *sin = p.sin + n % p.T * half;
     const float *x = read_cells(p.x, n * H * D, H * D, from_room);
@@ -27,18 +27,18 @@ static void rotary_rows(void *args, long from, long to) {
 }
 
 // x*, y*
-void tg_rotary(int halves, long N, long T, long H, long D, float epsilon, const void *x, const float *cos,
+void tg_rotary(int bf16_mask, long N, long T, long H, long D, float epsilon, const void *x, const float *cos,
                const float *sin, void *y, float *rstd) {
   Rotary p = {.T = T, .H = H, .D = D, .epsilon = epsilon, .cos = cos, .sin = sin, .out_rstd = rstd};
-  p.x = CELLS(x, halves, 0);
-  p.out = CELLS(y, halves, 1);
+  p.x = CELLS(x, bf16_mask, 0);
+  p.out = CELLS(y, bf16_mask, 1);
   pool_range(rotary_rows, &p, N, grain_rows(H * D));
 }
 
 static void rotary_grad_rows(void *args, long from, long to) {
   Rotary p = *(Rotary *)args;
   long H = p.H, D = p.D, half = D / 2;
-  float from_room[p.y.half ? H * D : 1], to_room[p.out.half ? H * D : 1];
+  float from_room[p.y.is_bf16 ? H * D : 1], to_room[p.out.is_bf16 ? H * D : 1];
   for (long n = from; n < to; n++) {
     const float *cos = p.cos + n % p.T * half, *sin = p.sin + n % p.T * half;
     const float *y = read_cells(p.y, n * H * D, H * D, from_room);
@@ -50,10 +50,10 @@ static void rotary_grad_rows(void *args, long from, long to) {
 }
 
 // y*, dx*
-void tg_rotary_grad(int halves, long N, long T, long H, long D, const void *y, const float *rstd, const float *cos,
+void tg_rotary_grad(int bf16_mask, long N, long T, long H, long D, const void *y, const float *rstd, const float *cos,
                     const float *sin, const float *dy, void *dx) {
   Rotary p = {.T = T, .H = H, .D = D, .rstd = rstd, .cos = cos, .sin = sin, .dy = dy};
-  p.y = CELLS(y, halves, 0);
-  p.out = CELLS(dx, halves, 1);
+  p.y = CELLS(y, bf16_mask, 0);
+  p.out = CELLS(dx, bf16_mask, 1);
   pool_range(rotary_grad_rows, &p, N, grain_rows(H * D));
 }

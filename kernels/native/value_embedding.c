@@ -17,7 +17,7 @@ typedef struct {
 static void gated_rows(void *args, long from, long to) {
   Gated p = *(Gated *)args;
   long G = p.G, D = p.D;
-  float v_room[p.v.half ? G * D : 1], x_room[p.x.half ? p.K : 1], y_room[p.y.half ? G * D : 1];
+  float v_room[p.v.is_bf16 ? G * D : 1], x_room[p.x.is_bf16 ? p.K : 1], y_room[p.y.is_bf16 ? G * D : 1];
   for (long n = from; n < to; n++) {
     const float *v = read_cells(p.v, n * G * D, G * D, v_room), *x = read_cells(p.x, n * p.C, p.K, x_room);
     float *y = write_cells(p.y, n * G * D, y_room);
@@ -28,12 +28,12 @@ static void gated_rows(void *args, long from, long to) {
 }
 
 // v*, x*, y*
-void tg_value_embedding(int halves, long N, long C, long G, long D, long K, const void *v, const float *ve,
+void tg_value_embedding(int bf16_mask, long N, long C, long G, long D, long K, const void *v, const float *ve,
                         const void *x, const float *w, void *y, float *gate) {
   Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .w = w, .out_gate = gate};
-  p.v = CELLS(v, halves, 0);
-  p.x = CELLS(x, halves, 1);
-  p.y = CELLS(y, halves, 2);
+  p.v = CELLS(v, bf16_mask, 0);
+  p.x = CELLS(x, bf16_mask, 1);
+  p.y = CELLS(y, bf16_mask, 2);
   pool_range(gated_rows, &p, N, grain_rows(G * D));
 }
 
@@ -42,7 +42,7 @@ static void gated_grad_rows(void *args, long from, long to) {
   long C = p.C, G = p.G, D = p.D, K = p.K;
   float *restrict dw = p.sums + from / PIECE * G * (K + 1);
   memset(dw, 0, sizeof(float) * (size_t)(G * K));
-  float *dz = dw + G * K, x_room[p.x.half ? K : 1];
+  float *dz = dw + G * K, x_room[p.x.is_bf16 ? K : 1];
   for (long n = from; n < to; n++) {
     for (long g = 0; g < G; g++) {
       long r = n * G + g;
@@ -56,10 +56,10 @@ static void gated_grad_rows(void *args, long from, long to) {
 }
 
 // The gradient of v is dy; x*. False without memory.
-int tg_value_embedding_grad(int halves, long N, long C, long G, long D, long K, const float *ve, const void *x,
+int tg_value_embedding_grad(int bf16_mask, long N, long C, long G, long D, long K, const float *ve, const void *x,
                             const float *w, const float *gate, const float *dy, float *dve, float *dx, float *dw) {
   long pieces = (N + PIECE - 1) / PIECE;
-  Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .x = CELLS(x, halves, 0), .w = w, .gate = gate, .dy = dy, .dve = dve, .dx = dx};
+  Gated p = {.C = C, .G = G, .D = D, .K = K, .ve = ve, .x = CELLS(x, bf16_mask, 0), .w = w, .gate = gate, .dy = dy, .dve = dve, .dx = dx};
   // Of each piece its share of dw [G,K], and room for a token's dz [G].
   p.sums = pool_scratch(1, pieces * G * (K + 1));
   if (!p.sums) return 0;

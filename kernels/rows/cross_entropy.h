@@ -10,8 +10,11 @@
 #define TANH_KEPT 1
 #endif
 
-// Returns the loss; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient (else it is scratch). A
-// target below 0 is ignored: its loss and gradient are 0.
+// A loss below this is computed a second time, in a way that keeps its digits.
+#define NEARLY_CERTAIN 0.01f
+
+// Returns the loss, at least 0; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient (else it is
+// scratch). A target below 0 is ignored: its loss and gradient are 0.
 ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z) {
   if (target < 0) {
     if (weight != 0) EACH(j, V, put(z, j, vset(0)));
@@ -37,6 +40,18 @@ ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z)
   });
   float sum = row_sum(sums), t = number(z, target);
   if (!TANH_KEPT) t = tanhf(t * inverse);
+  float loss = shift - cap * t + logf(sum);
+  // For a target that is nearly certain the difference above is all rounding error, and may be negative. This is not:
+  // log(1 + sum over the other ids of exp(cap (u - t))).
+  if (loss < NEARLY_CERTAIN) {
+    vf others = vset(0);
+    EACH(j, V, {
+      vf u = TANH_KEPT ? get(z, j) : vtanh(get(z, j) * inverse), e = vwithout(vexp((u - t) * cap), target - j);
+      PART(e, j, V, 0);
+      others = others + e;
+    });
+    loss = log1pf(row_sum(others));
+  }
   TEAM_SYNC();
   if (weight != 0) {
     float share = weight / sum;
@@ -48,5 +63,5 @@ ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z)
     // Not added to what was stored, which may be rounded.
     ONCE(set_number(z, target, (expf(t * cap - shift) * share - weight) * (1 - t * t)));
   }
-  return shift - cap * t + logf(sum);
+  return loss;
 }

@@ -25,9 +25,9 @@ ROW void residual_mix_row(long n, float a, float b, const act *x, const act *x0,
 ROW void residual_mix_grad_row(long n, float a, float b, const act *x, const act *x0, const act *dy, act *dx, act *dx0,
                                double *sums) {
   EACH(i, n, {
-    vf slope = get(dy, i);
-    put(dx, i, a * slope);
-    put(dx0, i, b * slope);
+    vf g = get(dy, i);
+    put(dx, i, a * g);
+    put(dx0, i, b * g);
   });
   double along = row_dot_double(x, dy, n), along0 = row_dot_double(x0, dy, n);
   ONCE(sums[0] = along; sums[1] = along0);

@@ -7,7 +7,7 @@
 ROW float momentum_row(long n, float mu, const float *g, float *m, float *u) {
   vf squares = vset(0);
   EACH(i, n, {
-    vf slope = get(g, i), old = get(m, i), now = old + (1 - mu) * (slope - old), next = slope + mu * (now - slope);
+    vf grad = get(g, i), old = get(m, i), now = old + (1 - mu) * (grad - old), next = grad + mu * (now - grad);
     put(m, i, now);
     put(u, i, next);
     squares = squares + next * next;

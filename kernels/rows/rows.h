@@ -57,6 +57,11 @@ INLINE vf vsqrt(vf v) {
   return vload(s);
 }
 
+// v with 0 in lane i, where it has such a lane.
+INLINE vf vwithout(vf v, long i) {
+  if (i >= 0 && i < VL) v[i] = 0;
+  return v;
+}
 // b where a >= 0, else 0.
 INLINE vf vmask(vf a, vf b) { return vpick(a >= vset(0), b, vset(0)); }
 
@@ -129,6 +134,7 @@ ROW vf operator*(float a, vf b) { LANES(a * b.s[j]); }
 ROW vf operator-(float a, vf b) { LANES(a - b.s[j]); }
 // b where a is not-a-number.
 ROW vf vmax(vf a, vf b) { LANES(a.s[j] > b.s[j] ? a.s[j] : b.s[j]); }
+ROW vf vwithout(vf a, long i) { LANES(j == i ? 0 : a.s[j]); }
 ROW vf vmask(vf a, vf b) { LANES(a.s[j] >= 0 ? b.s[j] : 0); }
 ROW vf vsqrt(vf a) { LANES(sqrtf(a.s[j])); }
 ROW vf vexp(vf a) { LANES(expf(a.s[j])); }

@@ -22,9 +22,9 @@ static float *fill(long n, float scale) {
 static float *array(long n) { return fill(n, 1); }
 
 // Of the current round's kernels: which arrays hold bfloat16. cells(bit, n) is array number `bit`.
-static int halves;
+static int bf16_mask;
 static void *cells(int bit, long n) {
-  if (!(halves >> bit & 1)) return array(n);
+  if (!(bf16_mask >> bit & 1)) return array(n);
   uint16_t *p = malloc(sizeof(uint16_t) * (size_t)n);
   // +-0.5 to 1, whatever the lower bits.
   for (long i = 0; i < n; i++) p[i] = (uint16_t)(0x3f00 | (draw() & 0x807f));
@@ -62,37 +62,37 @@ static void round_of(long limit) {
   void *x = cells(0, N * I);
   float *w = array(O * I);
   tg_parameter(w);
-  for (int use = 0; use < 4; use++) tg_linear(halves, N, I, O, x, w, cells(1, N * O));
-  tg_linear_grad(halves, N, I, O, x, w, cells(1, N * O), cells(2, N * I), array(O * I));
+  for (int use = 0; use < 4; use++) tg_linear(bf16_mask, N, I, O, x, w, cells(1, N * O));
+  tg_linear_grad(bf16_mask, N, I, O, x, w, cells(1, N * O), cells(2, N * I), array(O * I));
   tg_forget_parameters();
   release("linear");
 
   // Rows enough for a gradient in parts.
   N = 500 + size(8 * limit);
-  tg_linear_grad(halves, N, I, O, cells(0, N * I), array(O * I), cells(1, N * O), cells(2, N * I), array(O * I));
+  tg_linear_grad(bf16_mask, N, I, O, cells(0, N * I), array(O * I), cells(1, N * O), cells(2, N * I), array(O * I));
   release("linear of many rows");
   N = size(limit);
 
   void *y = cells(0, N * I);
   float *rstd = array(N);
-  tg_rms_norm(halves, N, I, 1e-7f, array(N * I), y, rstd);
-  tg_rms_norm_grad(halves, N, I, y, rstd, cells(1, N * I), array(N * I));
+  tg_rms_norm(bf16_mask, N, I, 1e-7f, array(N * I), y, rstd);
+  tg_rms_norm_grad(bf16_mask, N, I, y, rstd, cells(1, N * I), array(N * I));
   release("rms_norm");
 
   long T = size(limit), B = size(3), H = size(3), half = size(20), D = 2 * half;
   float *cosines = array(T * half), *sines = array(T * half);
   rstd = array(B * T * H);
-  tg_rotary(halves, B * T, T, H, D, 1e-7f, cells(0, B * T * H * D), cosines, sines, cells(1, B * T * H * D), rstd);
-  tg_rotary_grad(halves, B * T, T, H, D, cells(0, B * T * H * D), rstd, cosines, sines, array(B * T * H * D),
+  tg_rotary(bf16_mask, B * T, T, H, D, 1e-7f, cells(0, B * T * H * D), cosines, sines, cells(1, B * T * H * D), rstd);
+  tg_rotary_grad(bf16_mask, B * T, T, H, D, cells(0, B * T * H * D), rstd, cosines, sines, array(B * T * H * D),
                  cells(1, B * T * H * D));
   release("rotary");
 
   long G = size(3), C = size(limit), K = size(C), rows = size(5 * limit);
   float *ve = array(rows * G * D), *gate = array(rows * G);
   w = array(G * K);
-  tg_value_embedding(halves, rows, C, G, D, K, cells(0, rows * G * D), ve, cells(1, rows * C), w,
+  tg_value_embedding(bf16_mask, rows, C, G, D, K, cells(0, rows * G * D), ve, cells(1, rows * C), w,
                      cells(2, rows * G * D), gate);
-  tg_value_embedding_grad(halves, rows, C, G, D, K, ve, cells(0, rows * C), w, gate, array(rows * G * D), array(rows * G * D), array(rows * C),
+  tg_value_embedding_grad(bf16_mask, rows, C, G, D, K, ve, cells(0, rows * C), w, gate, array(rows * G * D), array(rows * G * D), array(rows * C),
                           array(G * K));
   release("value_embedding");
 
@@ -104,11 +104,11 @@ static void round_of(long limit) {
   free(list);
 
   long n = size(500 * limit);
-  for (int op = 0; op < 3; op++) tg_binary(halves, op, n, cells(0, n), cells(1, n), array(n));
-  int unmarked = halves;
-  halves = 1;
+  for (int op = 0; op < 3; op++) tg_binary(bf16_mask, op, n, cells(0, n), cells(1, n), array(n));
+  int unmarked = bf16_mask;
+  bf16_mask = 1;
   tg_widen(n, cells(0, n), array(n));
-  halves = unmarked;
+  bf16_mask = unmarked;
   tg_affine(n, 2, 1, array(n), array(n));
   tg_accumulate(n, 0.5f, array(n), array(n));
   for (int op = 0; op < 3; op++) {
@@ -117,8 +117,8 @@ static void round_of(long limit) {
   }
   tg_tanh(n, array(n), array(n));
   y = cells(1, n);
-  tg_relu_squared(halves, n, cells(0, n), y);
-  tg_relu_squared_grad((halves & 6) | (halves >> 1 & 1), n, y, cells(1, n), cells(2, n));
+  tg_relu_squared(bf16_mask, n, cells(0, n), y);
+  tg_relu_squared_grad((bf16_mask & 6) | (bf16_mask >> 1 & 1), n, y, cells(1, n), cells(2, n));
   long L = size(4), layer = (long)(draw() % L);
   float *x0 = array(n), *a = array(L), *b = array(L);
   float *residual = array(n);
@@ -130,14 +130,14 @@ static void round_of(long limit) {
   void *q = cells(0, B * T * G * Q * E), *k = cells(1, B * T * G * E), *v = cells(2, B * T * G * E);
   float *lse = array(B * T * G * Q);
   y = cells(3, B * T * G * Q * E);
-  tg_attention(halves, B, T, G * Q, G, E, window, q, k, v, y, lse);
-  tg_attention_grad(halves, B, T, G * Q, G, E, window, q, k, v, y, lse, cells(4, B * T * G * Q * E), array(B * T * G * Q * E),
+  tg_attention(bf16_mask, B, T, G * Q, G, E, window, q, k, v, y, lse);
+  tg_attention_grad(bf16_mask, B, T, G * Q, G, E, window, q, k, v, y, lse, cells(4, B * T * G * Q * E), array(B * T * G * Q * E),
                     array(B * T * G * E), array(B * T * G * E));
   release("attention");
 
   list = ids(rows, -1, V);
   for (int reduction = 0; reduction < 3; reduction++)
-    tg_lm_head(halves, rows, C, V, reduction == 1 ? 100 : 15, reduction, cells(0, rows * C), array(V * C), list,
+    tg_lm_head(bf16_mask, rows, C, V, reduction == 1 ? 100 : 15, reduction, cells(0, rows * C), array(V * C), list,
                array(reduction ? 1 : rows), reduction ? array(rows * C) : NULL, reduction ? array(V * C) : NULL);
   release("lm_head");
   free(list);
@@ -161,10 +161,10 @@ int main(void) {
     for (int i = 0; i < 8; i++, rounds++) {
       int bf16 = i % 4 > 1;
       tg_set_bf16(bf16);
-      halves = bf16 ? (int)(draw() % 32) : 0;
+      bf16_mask = bf16 ? (int)(draw() % 32) : 0;
       round_of(i % 2 ? 40 : 140);
     }
-    tg_set_bf16(halves = 0);
+    tg_set_bf16(bf16_mask = 0);
   }
   printf("%d rounds\n", rounds);
   return 0;

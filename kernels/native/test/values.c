@@ -30,12 +30,12 @@ static float *values(long n) {
   return p;
 }
 // In bf16 some arrays hold bfloat16: those whose bit is set, counted as the kernel's comment marks them.
-static int halves;
-static int is_half(int bit) { return halves >> bit & 1; }
-static double coarse(int bit, double tolerance) { return is_half(bit) ? fmax(tolerance, 5e-3) : tolerance; }
+static int bf16_mask;
+static int is_bf16(int bit) { return bf16_mask >> bit & 1; }
+static double coarse(int bit, double tolerance) { return is_bf16(bit) ? fmax(tolerance, 5e-3) : tolerance; }
 
-static float widened(uint16_t half) {
-  uint32_t bits = (uint32_t)half << 16;
+static float widened(uint16_t upper) {
+  uint32_t bits = (uint32_t)upper << 16;
   float x;
   memcpy(&x, &bits, sizeof x);
   return x;
@@ -49,18 +49,18 @@ static uint16_t narrowed(float x) {
 
 // Values that array `bit` can hold, as floats, and the array itself; room for a result in one, and what was put there.
 static float *holdable(int bit, float *x, long n) {
-  for (long i = 0; i < n && is_half(bit); i++) x[i] = widened(narrowed(x[i]));
+  for (long i = 0; i < n && is_bf16(bit); i++) x[i] = widened(narrowed(x[i]));
   return x;
 }
 static void *hold(int bit, float *x, long n) {
-  if (!is_half(bit)) return x;
+  if (!is_bf16(bit)) return x;
   uint16_t *p = take(sizeof *p * (size_t)n);
   for (long i = 0; i < n; i++) p[i] = narrowed(x[i]);
   return p;
 }
-static void *room(int bit, long n) { return take((is_half(bit) ? sizeof(uint16_t) : sizeof(float)) * (size_t)n); }
+static void *room(int bit, long n) { return take((is_bf16(bit) ? sizeof(uint16_t) : sizeof(float)) * (size_t)n); }
 static float *held_in(int bit, void *p, long n) {
-  if (!is_half(bit)) return p;
+  if (!is_bf16(bit)) return p;
   float *x = blank(n);
   for (long i = 0; i < n; i++) x[i] = widened(((uint16_t *)p)[i]);
   return x;
@@ -124,10 +124,10 @@ static void products(long M, long N, long K) {
 static void linear(long N, long I, long O) {
   float *x = holdable(0, values(N * I), N * I), *w = values(O * I), *dw = values(O * I);
   void *y = room(1, N * O), *dx = room(2, N * I);
-  tg_linear(halves, N, I, O, hold(0, x, N * I), w, y);
+  tg_linear(bf16_mask, N, I, O, hold(0, x, N * I), w, y);
   compare("linear", held_in(1, y, N * O), product(0, 1, N, O, I, x, w), N * O, coarse(1, 1e-5), 0);
   float *dy = holdable(1, values(N * O), N * O);
-  tg_linear_grad(halves, N, I, O, hold(0, x, N * I), w, hold(1, dy, N * O), dx, dw);
+  tg_linear_grad(bf16_mask, N, I, O, hold(0, x, N * I), w, hold(1, dy, N * O), dx, dw);
   compare("linear dx", held_in(2, dx, N * I), product(0, 0, N, I, O, dy, w), N * I, coarse(2, 1e-5), 0);
   compare("linear dw", dw, product(1, 0, O, I, N, dy, x), O * I, 1e-5, 0);
   release();
@@ -151,16 +151,16 @@ static void norm_row_grad(long n, const double *y, const float *stored, double r
 static void norms(long N, long C) {
   float *x = values(N * C), *rstd = blank(N), *dy = holdable(1, values(N * C), N * C), *dx = blank(N * C);
   void *y = room(0, N * C);
-  double *z = exact(N * C), *want = exact(N * C), *slope = exact(N * C), *scale = exact(N);
+  double *z = exact(N * C), *want = exact(N * C), *want_grad = exact(N * C), *scale = exact(N);
   for (long i = 0; i < N * C; i++) z[i] = x[i];
   for (long n = 0; n < N; n++) scale[n] = norm_row(C, z + n * C, 1e-3, want + n * C);
-  tg_rms_norm(halves, N, C, 1e-3f, x, y, rstd);
+  tg_rms_norm(bf16_mask, N, C, 1e-3f, x, y, rstd);
   float *stored = held_in(0, y, N * C);
   compare("rms_norm", stored, want, N * C, coarse(0, 1e-5), 0);
   for (long n = 0; n < N; n++)
-    norm_row_grad(C, want + n * C, is_half(0) ? stored + n * C : NULL, scale[n], dy + n * C, slope + n * C);
-  tg_rms_norm_grad(halves, N, C, y, rstd, hold(1, dy, N * C), dx);
-  compare("rms_norm gradient", dx, slope, N * C, 1e-4, 0);
+    norm_row_grad(C, want + n * C, is_bf16(0) ? stored + n * C : NULL, scale[n], dy + n * C, want_grad + n * C);
+  tg_rms_norm_grad(bf16_mask, N, C, y, rstd, hold(1, dy, N * C), dx);
+  compare("rms_norm gradient", dx, want_grad, N * C, 1e-4, 0);
   release();
 }
 
@@ -169,7 +169,7 @@ static void rotary(long B, long T, long H, long half) {
   float *x = holdable(0, values(n), n), *rstd = blank(N * H), *dy = values(n);
   float *cosines = values(T * half), *sines = values(T * half);
   void *y = room(1, n), *dx = room(1, n);
-  double *want = exact(n), *slope = exact(n), *scale = exact(N * H), *z = exact(D), *dz = exact(D);
+  double *want = exact(n), *want_grad = exact(n), *scale = exact(N * H), *z = exact(D), *dz = exact(D);
   for (long r = 0; r < N * H; r++) {
     const float *c = cosines + r / H % T * half, *s = sines + r / H % T * half, *a = x + r * D, *b = a + half;
     for (long i = 0; i < half; i++) {
@@ -178,22 +178,22 @@ static void rotary(long B, long T, long H, long half) {
     }
     scale[r] = norm_row(D, z, 1e-3, want + r * D);
   }
-  tg_rotary(halves, N, T, H, D, 1e-3f, hold(0, x, n), cosines, sines, y, rstd);
+  tg_rotary(bf16_mask, N, T, H, D, 1e-3f, hold(0, x, n), cosines, sines, y, rstd);
   float *stored = held_in(1, y, n);
   compare("rotary", stored, want, n, coarse(1, 1e-5), 0);
   // The gradient reads y as array 0.
-  int rounded = halves & 3;
+  int rounded = bf16_mask & 3;
   stored = holdable(0, copy(stored, n), n);
   for (long r = 0; r < N * H; r++) {
     const float *c = cosines + r / H % T * half, *s = sines + r / H % T * half;
     norm_row_grad(D, want + r * D, rounded ? stored + r * D : NULL, scale[r], dy + r * D, dz);
     for (long i = 0; i < half; i++) {
-      slope[r * D + i] = dz[i] * c[i] - dz[half + i] * s[i];
-      slope[r * D + half + i] = dz[i] * s[i] + dz[half + i] * c[i];
+      want_grad[r * D + i] = dz[i] * c[i] - dz[half + i] * s[i];
+      want_grad[r * D + half + i] = dz[i] * s[i] + dz[half + i] * c[i];
     }
   }
-  tg_rotary_grad(halves, N, T, H, D, hold(0, stored, n), rstd, cosines, sines, dy, dx);
-  compare("rotary gradient", held_in(1, dx, n), slope, n, coarse(1, 1e-4), 0);
+  tg_rotary_grad(bf16_mask, N, T, H, D, hold(0, stored, n), rstd, cosines, sines, dy, dx);
+  compare("rotary gradient", held_in(1, dx, n), want_grad, n, coarse(1, 1e-4), 0);
   release();
 }
 
@@ -203,14 +203,14 @@ static void value_embedding(long N, long C, long G, long D, long K) {
   float *x = holdable(0, holdable(1, values(N * C), N * C), N * C);
   void *y = room(2, n);
   float *dy = values(n), *dve = blank(n), *dx = blank(N * C), *dw = blank(G * K);
-  double *want = exact(n), *slope = exact(n), *want_dx = exact(N * C), *want_dw = exact(G * K);
+  double *want = exact(n), *want_grad = exact(n), *want_dx = exact(N * C), *want_dw = exact(G * K);
   for (long r = 0; r < N * G; r++) {
     double z = 0, along = 0;
     for (long k = 0; k < K; k++) z += (double)x[r / G * C + k] * w[r % G * K + k];
     double s = 1 / (1 + exp(-z));
     for (long d = r * D; d < (r + 1) * D; d++) {
       want[d] = v[d] + 2 * s * ve[d];
-      slope[d] = 2 * s * dy[d];
+      want_grad[d] = 2 * s * dy[d];
       along += (double)dy[d] * ve[d];
     }
     double dz = along * 2 * s * (1 - s);
@@ -219,10 +219,10 @@ static void value_embedding(long N, long C, long G, long D, long K) {
       want_dw[r % G * K + k] += dz * x[r / G * C + k];
     }
   }
-  tg_value_embedding(halves, N, C, G, D, K, hold(0, v, n), ve, hold(1, x, N * C), w, y, gate);
+  tg_value_embedding(bf16_mask, N, C, G, D, K, hold(0, v, n), ve, hold(1, x, N * C), w, y, gate);
   compare("value embedding", held_in(2, y, n), want, n, coarse(2, 1e-5), 0);
-  tg_value_embedding_grad(halves, N, C, G, D, K, ve, hold(0, x, N * C), w, gate, dy, dve, dx, dw);
-  compare("value embedding dve", dve, slope, n, 1e-5, 0);
+  tg_value_embedding_grad(bf16_mask, N, C, G, D, K, ve, hold(0, x, N * C), w, gate, dy, dve, dx, dw);
+  compare("value embedding dve", dve, want_grad, n, 1e-5, 0);
   compare("value embedding dx", dx, want_dx, N * C, 1e-4, 0);
   compare("value embedding dw", dw, want_dw, G * K, 1e-4, 0);
   release();
@@ -231,15 +231,15 @@ static void value_embedding(long N, long C, long G, long D, long K) {
 static void embedding(long N, long V, long W) {
   float *table = values(V * W), *dy = values(N * W), *y = blank(N * W), *dtable = values(V * W);
   int32_t *list = ids(N, 0, V);
-  double *want = exact(N * W), *slope = exact(V * W);
+  double *want = exact(N * W), *want_grad = exact(V * W);
   for (long i = 0; i < N * W; i++) {
     want[i] = table[list[i / W] * W + i % W];
-    slope[list[i / W] * W + i % W] += dy[i];
+    want_grad[list[i / W] * W + i % W] += dy[i];
   }
   tg_embedding(N, V, W, table, list, y);
   compare("embedding", y, want, N * W, 0, 0);
   tg_embedding_grad(N, V, W, list, dy, dtable);
-  compare("embedding gradient", dtable, slope, V * W, 1e-5, 0);
+  compare("embedding gradient", dtable, want_grad, V * W, 1e-5, 0);
   release();
 }
 
@@ -255,22 +255,22 @@ static void elementwise(long n) {
   uint16_t *halved = take(sizeof *halved * (size_t)n);
   for (long i = 0; i < n; i++) halved[i] = narrowed(a[i]);
   EXPECT("widened", tg_widen(n, halved, out), 0, widened(halved[i]));
-  EXPECT("add", tg_binary(halves, 0, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] + b[i]);
-  EXPECT("subtract", tg_binary(halves, 1, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] - b[i]);
-  EXPECT("multiply", tg_binary(halves, 2, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] * b[i]);
-  EXPECT("divide", tg_binary(halves, 3, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] / b[i]);
+  EXPECT("add", tg_binary(bf16_mask, 0, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] + b[i]);
+  EXPECT("subtract", tg_binary(bf16_mask, 1, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] - b[i]);
+  EXPECT("multiply", tg_binary(bf16_mask, 2, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] * b[i]);
+  EXPECT("divide", tg_binary(bf16_mask, 3, n, hold(0, a, n), hold(1, b, n), out), 1e-6, (double)a[i] / b[i]);
   EXPECT("affine", tg_affine(n, 2, 1, a, out), 1e-6, 2.0 * a[i] + 1);
   for (long i = 0; i < n; i++) a[i] *= 4;
   EXPECT("tanh", tg_tanh(n, a, out), 1e-6, tanh(a[i]));
   float *result = out;
-  void *squares = room(1, n), *slopes = room(2, n);
-  tg_relu_squared(halves, n, hold(0, a, n), squares);
+  void *squares = room(1, n), *grads = room(2, n);
+  tg_relu_squared(bf16_mask, n, hold(0, a, n), squares);
   out = held_in(1, squares, n);
   EXPECT("relu squared", , coarse(1, 1e-6), a[i] > 0 ? (double)a[i] * a[i] : 0);
   float *y = holdable(0, copy(out, n), n);
-  tg_relu_squared_grad(halves, n, hold(0, y, n), hold(1, b, n), slopes);
-  out = held_in(2, slopes, n);
-  EXPECT("relu squared gradient", , halves & 3 ? 1e-2 : coarse(2, 1e-6), a[i] > 0 ? 2.0 * a[i] * b[i] : 0);
+  tg_relu_squared_grad(bf16_mask, n, hold(0, y, n), hold(1, b, n), grads);
+  out = held_in(2, grads, n);
+  EXPECT("relu squared gradient", , bf16_mask & 3 ? 1e-2 : coarse(2, 1e-6), a[i] > 0 ? 2.0 * a[i] * b[i] : 0);
   out = result;
   memcpy(out, b, sizeof(float) * (size_t)n);
   EXPECT("accumulate", tg_accumulate(n, 0.5f, a, out), 1e-6, ((double)b[i] + a[i]) / 2);
@@ -295,7 +295,7 @@ static void attention(long B, long T, long H, long G, long D, long window) {
   float *q = holdable(0, values(n), n), *k = holdable(1, values(m), m), *v = holdable(2, values(m), m);
   float *lse = blank(B * T * H), *dy = holdable(4, values(n), n), *dq = blank(n), *dk = values(m), *dv = values(m);
   double *want = exact(n), *want_lse = exact(B * T * H), *want_dq = exact(n), *want_dk = exact(m), *want_dv = exact(m);
-  double *p = exact(T), *slope = exact(T), scale = 1 / sqrt((double)D);
+  double *p = exact(T), *dp = exact(T), scale = 1 / sqrt((double)D);
   for (long i = 0; i < n; i++) q[i] *= 4;
   for (long r = 0; r < B * T * H; r++) {
     long b = r / (T * H), t = r / H % T, g = r % H / (H / G), from = t > window ? t - window : 0;
@@ -303,18 +303,18 @@ static void attention(long B, long T, long H, long G, long D, long window) {
     double sum = 0, along = 0;
     for (long j = from; j <= t; j++) {
       const float *key = k + ((b * T + j) * G + g) * D, *value = v + ((b * T + j) * G + g) * D;
-      p[j] = slope[j] = 0;
+      p[j] = dp[j] = 0;
       for (long d = 0; d < D; d++) {
         p[j] += (double)query[d] * key[d] * scale;
-        slope[j] += (double)grad[d] * value[d];
+        dp[j] += (double)grad[d] * value[d];
       }
       sum += p[j] = exp(p[j]);
     }
     want_lse[r] = log(sum);
-    for (long j = from; j <= t; j++) along += (p[j] /= sum) * slope[j];
+    for (long j = from; j <= t; j++) along += (p[j] /= sum) * dp[j];
     for (long j = from; j <= t; j++) {
       long at = ((b * T + j) * G + g) * D;
-      double ds = p[j] * (slope[j] - along) * scale;
+      double ds = p[j] * (dp[j] - along) * scale;
       for (long d = 0; d < D; d++) {
         want[r * D + d] += p[j] * v[at + d];
         want_dv[at + d] += p[j] * grad[d];
@@ -324,10 +324,10 @@ static void attention(long B, long T, long H, long G, long D, long window) {
     }
   }
   void *y = room(3, n), *q_in = hold(0, q, n), *k_in = hold(1, k, m), *v_in = hold(2, v, m);
-  tg_attention(halves, B, T, H, G, D, window, q_in, k_in, v_in, y, lse);
+  tg_attention(bf16_mask, B, T, H, G, D, window, q_in, k_in, v_in, y, lse);
   compare("attention", held_in(3, y, n), want, n, 1e-5, 2e-2);
   compare("attention's log of sums", lse, want_lse, B * T * H, 1e-5, 2e-2);
-  tg_attention_grad(halves, B, T, H, G, D, window, q_in, k_in, v_in, y, lse, hold(4, dy, n), dq, dk, dv);
+  tg_attention_grad(bf16_mask, B, T, H, G, D, window, q_in, k_in, v_in, y, lse, hold(4, dy, n), dq, dk, dv);
   compare("attention dq", dq, want_dq, n, 1e-4, 3e-2);
   compare("attention dk", dk, want_dk, m, 1e-4, 3e-2);
   compare("attention dv", dv, want_dv, m, 1e-4, 3e-2);
@@ -359,14 +359,14 @@ static void head(long N, long C, long V, float cap) {
       }
     }
   }
-  tg_lm_head(halves, N, C, V, cap, 0, x_in, w, targets, losses, NULL, NULL);
+  tg_lm_head(bf16_mask, N, C, V, cap, 0, x_in, w, targets, losses, NULL, NULL);
   compare("losses", losses, want, N, 1e-5, 0);
-  tg_lm_head(halves, N, C, V, cap, 1, x_in, w, targets, &mean, dx, dw);
+  tg_lm_head(bf16_mask, N, C, V, cap, 1, x_in, w, targets, &mean, dx, dw);
   double want_mean = counted ? total / counted : 0;
   compare("mean loss", &mean, &want_mean, 1, 1e-5, 0);
   compare("head dx", dx, want_dx, N * C, 1e-4, 2e-2);
   compare("head dw", dw, want_dw, V * C, 1e-4, 2e-2);
-  tg_lm_head(halves, N, C, V, cap, 2, x_in, w, targets, &sum, NULL, NULL);
+  tg_lm_head(bf16_mask, N, C, V, cap, 2, x_in, w, targets, &sum, NULL, NULL);
   compare("sum of losses", &sum, &total, 1, 1e-5, 0);
   release();
 }
@@ -482,7 +482,7 @@ static void reductions(long outer, long terms, long inner) {
 // Every call with arrays of its own choice in bf16: all of them bfloat16, or any.
 #define CHECK(call)                                                       \
   do {                                                                    \
-    halves = !bf16_on ? 0 : every ? 31 : (int)between(0, 31);               \
+    bf16_mask = !bf16_on ? 0 : every ? 31 : (int)between(0, 31);               \
     call;                                                                 \
   } while (0)
 

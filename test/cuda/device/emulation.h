@@ -15,7 +15,7 @@ typedef decltype(sizeof(0)) size_t;
 extern "C" {
 void *memcpy(void *, const void *, size_t);
 void *memset(void *, int, size_t);
-float expf(float), exp2f(float), logf(float), log2f(float), sqrtf(float), tanhf(float), powf(float, float), fabsf(float), floorf(float),
+float expf(float), exp2f(float), logf(float), log1pf(float), log2f(float), sqrtf(float), tanhf(float), powf(float, float), fabsf(float), floorf(float),
     ceilf(float), rintf(float), fmaf(float, float, float), fmaxf(float, float), fminf(float, float), sinf(float), cosf(float),
     fmodf(float, float), copysignf(float, float), truncf(float);
 double sqrt(double), fabs(double);

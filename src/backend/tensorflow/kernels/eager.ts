@@ -203,6 +203,7 @@ export class Eager {
     this.run('NotEqual', [this.#typeOf(a), this.#flag('incompatible_shape_error', true)], [a, b])[0]!;
   select = (condition: Handle, a: Handle, b: Handle) =>
     this.run('SelectV2', [this.#float], [condition, a, b])[0]!;
+  abs = (x: Handle) => this.#unary('Abs', x);
   exp = (x: Handle) => this.#unary('Exp', x);
   log = (x: Handle) => this.#unary('Log', x);
   sqrt = (x: Handle) => this.#unary('Sqrt', x);

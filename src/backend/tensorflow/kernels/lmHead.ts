@@ -43,7 +43,9 @@ export const lmHeadCrossEntropy: TensorflowKernel<'LmHeadCrossEntropy'> = ({ inp
     const { weightsOfTokens, total, shift } = exponentials(e, t, softcap);
     // log(sum) - logit of the target, both less the shift
     const logit = e.mul(shift ? e.sub(target, shift) : target, softcap);
-    losses.push(e.reshape(e.mul(e.sub(e.log(total), logit), weight), [size]));
+    const loss = e.sub(e.log(total), logit);
+    // Of a nearly certain target the difference may round to less than 0: (x + |x|) / 2 is max(x, 0) that keeps NaN.
+    losses.push(e.reshape(e.mul(e.mul(e.add(loss, e.abs(loss)), 0.5), weight), [size]));
     if (withGrad) {
       // dz = weight (p - onehot) (1 - t^2): the one-hot's share is taken apart
       const dz = e.tanhGrad(t, weightsOfTokens);
