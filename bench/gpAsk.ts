@@ -104,6 +104,7 @@ async function main(): Promise<void> {
     worst: Math.max(...later),
     processorMedian: median(processor.slice(1)),
     firstAfterResume: first!,
+    processorFirst: processor[0]!,
   };
   if (values.peer) {
     const peer = new OptunaPeer(values.python);

@@ -16,8 +16,7 @@ import { axesOf, decode } from './axes.js';
 import { type Evidence, finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
-import { feasibilityData, modelObjective, objectiveData } from './gp/models.js';
-import { condition } from './gp/posterior.js';
+import { feasibilityData, modelFeasibility, modelObjective, objectiveData } from './gp/models.js';
 import { type Candidate, search } from './gp/search.js';
 
 export interface GpOptions {
@@ -76,7 +75,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         );
       const feasibility =
         labels &&
-        condition(
+        modelFeasibility(
           labels,
           feasibilityFits.at(study, axes, finished, (trials) =>
             feasibilityData(axes, gather(study, axes, trials)),

@@ -11,10 +11,18 @@ import {
   logImprovementSlope,
   logNoisyImprovement,
 } from '../../../src/tune/samplers/gp/acquisition.js';
+import { type FitChain, fitChain } from '../../../src/tune/samplers/gp/chain.js';
 import { fitHyper, priorMode } from '../../../src/tune/samplers/gp/fit.js';
-import { type Data, logPrior, negativeLogPosterior } from '../../../src/tune/samplers/gp/likelihood.js';
+import {
+  type Data,
+  logPrior,
+  negativeLogPosterior,
+  representative,
+} from '../../../src/tune/samplers/gp/likelihood.js';
+import { objectiveData } from '../../../src/tune/samplers/gp/models.js';
 import { condition, fantasize } from '../../../src/tune/samplers/gp/posterior.js';
 import { warp } from '../../../src/tune/samplers/gp/targets.js';
+import { gpSampler } from '../../../src/tune/samplers/gp.js';
 import { study, trial } from './gpStudies.js';
 
 /** N points in three numeric and one categorical dimension. */
@@ -118,6 +126,53 @@ describe('the fit', () => {
     const { hyper, value } = fitHyper(points, null);
     expect(hyper.every(Number.isFinite)).toBe(true);
     expect(Number.isFinite(value)).toBe(true);
+  });
+});
+
+describe('many trials', () => {
+  test('representative points are the best half and an even choice of the others', () => {
+    const points = data(1000, 5);
+    const chosen = representative(points, 100);
+    const sorted = [...points.y].sort((a, b) => a - b);
+    expect([...chosen.y.subarray(0, 50)]).toEqual(sorted.slice(0, 50));
+    expect([...chosen.y.subarray(50)]).toEqual(Array.from({ length: 50 }, (_, i) => sorted[50 + i * 19]));
+    const row = [...points.y.keys()].find((i) => points.y[i] === chosen.y[70])!;
+    expect(chosen.x.slice(70 * 4, 71 * 4)).toEqual(points.x.slice(row * 4, (row + 1) * 4));
+    expect(chosen).toMatchObject({ n: 100, d: 4, numeric: 3 });
+    expect(representative(points, 1000)).toBe(points);
+  });
+
+  const space = { x: float(0, 1), y: float(0, 1) };
+  const random = randomStream(1, 'test/many');
+  const trials = Array.from({ length: 330 }, (_, i) => {
+    const params = { x: random.uniform(), y: random.uniform() };
+    return trial(i, params, (params.x - 0.3) ** 2 + (params.y - 0.7) ** 2 + 0.01 * random.normal());
+  });
+  const view = study(space, trials);
+  const axes = axesOf(space);
+  const fits = (chain: FitChain, count: number, asked: number[]) =>
+    chain.at(view, axes, trials.slice(0, count), (part) => {
+      asked.push(part.length);
+      return objectiveData(axes, gather(view, axes, part));
+    });
+
+  test('a study resumed after 256 trials makes one fit, and it is the one of a study that went on', () => {
+    const asked: number[] = [];
+    const resumed = fits(fitChain(), 330, asked);
+    expect(asked).toEqual([320]);
+    const chain = fitChain();
+    const along: number[] = [];
+    for (let count = 250; count <= 330; count++) fits(chain, count, along);
+    expect(along.filter((n) => n > 248)).toEqual([256, 320]);
+    expect(fits(chain, 330, along)).toEqual(resumed);
+  });
+
+  test('failures by the hundred leave the model of values alone', () => {
+    const failed = Array.from({ length: 900 }, (_, i) =>
+      trial(330 + i, { x: 0.8 + 0.2 * random.uniform(), y: random.uniform() }, null),
+    );
+    const { x, y } = gpSampler().ask(study(space, [...trials, ...failed]), 1230).params;
+    expect(Math.hypot((x as number) - 0.3, (y as number) - 0.7)).toBeLessThan(0.2);
   });
 });
 

@@ -1,10 +1,10 @@
-// Hyperparameters along a study. Fits happen after fixed numbers of finished trials and each starts from the one
-// before: the outcome depends on the trials alone, in the order in which they finished, so that a resumed study
-// (or another process) comes to the same. Fits once made are kept.
+// Hyperparameters along a study. Fits happen after fixed numbers of finished trials, at first each from the one before:
+// the outcome depends on the trials alone, in the order in which they finished, so that a resumed study (or another
+// process) comes to the same. Fits once made are kept.
 
 import type { StudyView, Trial } from '../../types.js';
 import type { Axis } from '../axes.js';
-import { fitDue, fitHyper, priorMode } from './fit.js';
+import { fitDue, fitHyper, priorMode, startsAfresh } from './fit.js';
 import type { Data } from './likelihood.js';
 
 /** Cached fits of one model. */
@@ -29,17 +29,20 @@ export function fitChain(): FitChain {
   let origin = '';
   return {
     at(study, axes, finished, data) {
-      const from = JSON.stringify([study.direction, axes]);
+      const source = JSON.stringify([study.direction, axes]);
       const next = finished.map((t) =>
         JSON.stringify([t.number, t.state, t.value, t.params, [...t.intermediate]]),
       );
       let same = 0;
-      if (from === origin) while (same < key.length && key[same] === next[same]) same++;
-      [origin, key] = [from, next];
+      if (source === origin) while (same < key.length && key[same] === next[same]) same++;
+      [origin, key] = [source, next];
       links = links.filter((link) => link.length <= same);
-      for (let length = (links.at(-1)?.length ?? 0) + 1; length <= finished.length; length++) {
-        const part = fitDue(length) ? data(finished.slice(0, length)) : null;
-        if (part) links.push({ length, hyper: fitHyper(part, links.at(-1)?.hyper ?? null).hyper });
+      const from = (links.at(-1)?.length ?? 0) + 1;
+      const due = Array.from(finished.keys(), (i) => i + 1).filter((n) => n >= from && fitDue(n));
+      for (const length of startsAfresh(due.at(-1) ?? 0) ? due.slice(-1) : due) {
+        const warm = startsAfresh(length) ? null : (links.at(-1)?.hyper ?? null);
+        const part = data(finished.slice(0, length));
+        if (part) links.push({ length, hyper: fitHyper(part, warm).hyper });
       }
       return links.at(-1)?.hyper ?? priorMode(axes.length);
     },

@@ -1,9 +1,9 @@
 // Hyperparameters by maximum a posteriori: L-BFGS from several starts, warm-started along the study.
-// Fits happen at fixed numbers of observations and each starts from the one before, so that the outcome depends
-// on the trials alone and a resumed study finds the same one.
+// Fits happen at fixed numbers of finished trials, so that the outcome depends on the trials alone and a resumed
+// study finds the same one.
 
 import { minimize } from '../../math/lbfgsb.js';
-import { type Data, negativeLogPosterior } from './likelihood.js';
+import { type Data, negativeLogPosterior, representative } from './likelihood.js';
 
 /** Below this many observations fits are cheap enough to be searched thoroughly. */
 const CHEAP = 64;
@@ -26,27 +26,20 @@ function bounds(d: number): { lower: Float64Array; upper: Float64Array } {
   return { lower, upper };
 }
 
+/** From this many finished trials on, fits start afresh instead of from the one before: a resumed study makes only one. */
+const AFRESH = 256;
+
 /** Whether a fit is due at n finished trials: always at first, then ever more rarely. */
 export function fitDue(n: number): boolean {
-  return n % (n < 30 ? 1 : n < 60 ? 2 : n < 120 ? 4 : n < 250 ? 8 : 32) === 0;
+  return n % (n < 30 ? 1 : n < 60 ? 2 : n < 120 ? 4 : n < AFRESH ? 8 : 64) === 0;
 }
 
-/** At most this many points decide the hyperparameters: cost grows with the cube, what is learned hardly. */
+/** Whether the fit at n finished trials needs none before it. */
+export const startsAfresh = (n: number): boolean => n >= AFRESH;
+
+/** At most this many points decide the hyperparameters; of a fit that starts afresh, the first steps. */
 const FITTED = 256;
-
-/** All points, or the best half of the limit and an even choice of the others. */
-function representative(data: Data): Data {
-  const { n, d } = data;
-  if (n <= FITTED) return data;
-  const order = Array.from(data.y.keys()).sort((i, j) => data.y[i]! - data.y[j]! || i - j);
-  const others = order.slice(FITTED / 2);
-  const chosen = order.slice(0, FITTED / 2);
-  for (let i = 0; i < FITTED / 2; i++) chosen.push(others[Math.floor((i * others.length) / (FITTED / 2))]!);
-  const x = new Float64Array(FITTED * d);
-  for (const [i, from] of chosen.entries()) x.set(data.x.subarray(from * d, (from + 1) * d), i * d);
-  const pick = (values: Float64Array) => Float64Array.from(chosen, (i) => values[i]!);
-  return { ...data, n: FITTED, x, y: pick(data.y), extra: pick(data.extra) };
-}
+const FITTED_FIRST = 128;
 
 export interface Fit {
   hyper: Float64Array;
@@ -60,8 +53,7 @@ export interface Fit {
  */
 export function fitHyper(data: Data, warm: Float64Array | null): Fit {
   const { d, n } = data;
-  const evaluate = negativeLogPosterior(representative(data));
-  const { lower, upper } = bounds(d);
+  if (!warm && n > FITTED_FIRST) warm = climb(representative(data, FITTED_FIRST), priorMode(d), 30, 40).hyper;
   const starts = warm ? [warm] : [];
   if (!warm || n < 16 || (n < CHEAP && n % 8 === 0)) {
     // All is smooth and the noise small; or smoother still, and the noise explains much.
@@ -70,18 +62,20 @@ export function fitHyper(data: Data, warm: Float64Array | null): Fit {
     noisy[d + 1] = Math.log(0.2);
     starts.push(priorMode(d), noisy);
   }
-  const brief = warm && n >= CHEAP;
-  let best: Fit | null = null;
-  for (const start of starts) {
-    const result = minimize(evaluate, start, {
-      lower,
-      upper,
-      tolerance: 1e-2,
-      improvement: 1e-3,
-      maxIterations: brief ? 6 : 30,
-      maxEvaluations: brief ? (n < 150 ? 8 : 5) : 40,
-    });
-    if (best === null || result.value < best.value) best = { hyper: result.x, value: result.value };
-  }
-  return best!;
+  const shown = representative(data, FITTED);
+  const fits = starts.map((start) =>
+    warm && n >= CHEAP ? climb(shown, start, 6, n < 150 ? 8 : 5) : climb(shown, start, 30, 40),
+  );
+  return fits.reduce((best, fit) => (fit.value < best.value ? fit : best));
+}
+
+function climb(data: Data, start: Float64Array, maxIterations: number, maxEvaluations: number): Fit {
+  const result = minimize(negativeLogPosterior(data), start, {
+    ...bounds(data.d),
+    tolerance: 1e-2,
+    improvement: 1e-3,
+    maxIterations,
+    maxEvaluations,
+  });
+  return { hyper: result.x, value: result.value };
 }

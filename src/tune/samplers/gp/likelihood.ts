@@ -29,6 +29,26 @@ export interface Data {
   extra: Float64Array;
 }
 
+/**
+ * All points, or `limit` of them: the best half of the limit, where the search goes on, and an even choice by value of
+ * the others. Cost grows with the cube of the points, what is learned hardly.
+ */
+export function representative(data: Data, limit: number): Data {
+  const { n, d } = data;
+  if (n <= limit) return data;
+  const half = limit >> 1;
+  const order = Array.from(data.y.keys()).sort((i, j) => data.y[i]! - data.y[j]! || i - j);
+  const step = (n - half) / (limit - half);
+  const chosen = Array.from(
+    { length: limit },
+    (_, i) => order[i < half ? i : half + Math.floor((i - half) * step)]!,
+  );
+  const x = new Float64Array(limit * d);
+  for (const [i, from] of chosen.entries()) x.set(data.x.subarray(from * d, (from + 1) * d), i * d);
+  const pick = (values: Float64Array) => Float64Array.from(chosen, (i) => values[i]!);
+  return { ...data, n: limit, x, y: pick(data.y), extra: pick(data.extra) };
+}
+
 /** Weight of 1 / l^2 against short length scales. */
 const SHORT = 0.1;
 

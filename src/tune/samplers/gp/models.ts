@@ -4,8 +4,8 @@
 import type { Random } from '../../../base/random.js';
 import type { Axis } from '../axes.js';
 import type { Evidence } from '../evidence.js';
-import type { Data } from './likelihood.js';
-import { fantasize, type Posterior } from './posterior.js';
+import { type Data, representative } from './likelihood.js';
+import { condition, fantasize, type Posterior } from './posterior.js';
 import { warp } from './targets.js';
 
 /** Noise-free pasts that expected improvement is averaged over. */
@@ -22,7 +22,7 @@ const FAILURE_NOISE = 0.2;
 
 export interface ObjectiveModel {
   posterior: Posterior;
-  /** [S] what to improve on: the lowest value of each past, over trials that ran or are running, or told if lower. */
+  /** [S] what to improve on: the lowest value of each past, over trials that ran or are running, or the lowest value seen. */
   lowest: Float64Array;
   /** Observed points by posterior mean, the best first. */
   anchors: Float64Array[];
@@ -51,32 +51,50 @@ export function objectiveData(axes: readonly Axis[], { observations }: Evidence)
   };
 }
 
+/** At most this many observations, and half as many failures, are conditioned on. */
+const CONDITIONED = 320;
+
 /** Conditions on values and failures, and draws pasts at the observed and running points. */
 export function modelObjective(
   axes: readonly Axis[],
   evidence: Evidence,
-  values: Data,
+  all: Data,
   hyper: Float64Array,
   random: Random,
 ): ObjectiveModel {
-  const { observations, failures, running } = evidence;
+  const values = representative(all, CONDITIONED);
+  const failures = spread(evidence.failures, CONDITIONED / 2);
   const pad = (start: Float64Array, fill: number) => {
-    const out = new Float64Array(observations.length + failures.length).fill(fill);
+    const out = new Float64Array(values.n + failures.length).fill(fill);
     out.set(start);
     return out;
   };
+  const failed = stack(axes, failures);
+  const x = new Float64Array(values.x.length + failed.x.length);
+  x.set(values.x);
+  x.set(failed.x, values.x.length);
   const data: Data = {
-    ...stack(axes, [...observations.map((o) => o.x), ...failures]),
+    ...failed,
+    n: values.n + failed.n,
+    x,
     y: pad(values.y, 0),
     extra: pad(values.extra, FAILURE_NOISE),
   };
-  const { posterior, lowest, mean } = fantasize(data, hyper, stack(axes, running).x, PASTS, random, values.n);
-  // Under noise the luckiest value told lies below what any past holds. Improving on it asks for more, which keeps
+  const pending = stack(axes, evidence.running).x;
+  const { posterior, lowest, mean } = fantasize(data, hyper, pending, PASTS, random, values.n);
+  // Under noise the luckiest observed value lies below what any past holds. Improving on it asks for more, which keeps
   // the search from settling in the first valley (measured: as good on bowls, better on multimodal functions).
-  const told = Math.min(...values.y);
-  for (let s = 0; s < PASTS; s++) lowest[s] = Math.min(lowest[s]!, told);
-  const order = Array.from(observations.keys()).sort((a, b) => mean[a]! - mean[b]! || a - b);
-  return { posterior, lowest, anchors: order.slice(0, ANCHORS).map((i) => observations[i]!.x) };
+  const observed = Math.min(...values.y);
+  for (let s = 0; s < PASTS; s++) lowest[s] = Math.min(lowest[s]!, observed);
+  const order = Array.from(values.y.keys()).sort((a, b) => mean[a]! - mean[b]! || a - b);
+  const anchors = order.slice(0, ANCHORS).map((i) => values.x.slice(i * values.d, (i + 1) * values.d));
+  return { posterior, lowest, anchors };
+}
+
+/** `limit` of the elements, evenly from first to last. */
+function spread<T>(all: readonly T[], limit: number): readonly T[] {
+  if (all.length <= limit) return all;
+  return Array.from({ length: limit }, (_, i) => all[Math.round((i * (all.length - 1)) / (limit - 1))]!);
 }
 
 /** +1 for every trial that gave a value, -1 for every failure; null where nothing failed. */
@@ -85,4 +103,9 @@ export function feasibilityData(axes: readonly Axis[], { observations, failures 
   const shape = stack(axes, [...observations.map((o) => o.x), ...failures]);
   const y = new Float64Array(shape.n).fill(-1).fill(1, 0, observations.length);
   return { ...shape, y, extra: new Float64Array(shape.n) };
+}
+
+/** Conditions on the labels. */
+export function modelFeasibility(labels: Data, hyper: Float64Array): Posterior {
+  return condition(representative(labels, CONDITIONED), hyper);
 }
