@@ -1,14 +1,15 @@
 // Encodes UTF-8 into ids: splits it into chunks and applies merges by rank, as tiktoken's encode_ordinary.
-// Chunks met before come from a cache. The public tokenizer around it is tokenizer.ts.
+// Chunks seen before come from a cache. The public tokenizer around it is tokenizer.ts.
 // Letters: V ranks (vocabulary without specials).
 
 import { UsageError } from '../../base/errors.js';
 import type { Ranks } from './bpe.js';
 import { createChunkTable, viewOf } from './chunkTable.js';
 import { createMerger, type Merger } from './merger.js';
+import { createPlainMerger, type PlainMerger } from './plainMerger.js';
 import { chunkEnd } from './splitPattern.js';
 
-/** Longer chunks are merged anew each time; hardly any repeats. */
+/** Longer chunks are not cached: hardly any repeats. */
 const LONGEST_CACHED = 64;
 /** The cache starts over when it holds this many chunks or bytes of chunks. */
 const CACHE_CHUNKS = 1 << 17;
@@ -29,16 +30,18 @@ export interface Vocabulary {
   ranks: Ranks;
   /** [256] id of each single byte */
   byteIds: Int32Array;
-  /** [V] the two ids that make a token, undefined for a single byte */
+  /** [V] the two ids that make a token, undefined for a single byte and for what merging does not reach */
   parts: ([number, number] | undefined)[];
-  merger: Merger;
+  /** Some tokens are not made of two of lower rank: a chunk is looked up whole before it is merged. */
+  wholeFirst: boolean;
+  merger: Pick<Merger, 'merge' | 'ids'>;
 }
 
 /**
- * Finds the merge behind every rank: the two tokens that remain when its bytes are merged by lower ranks.
+ * Finds the merge behind every rank: the two tokens that remain when its bytes are merged.
  * @param source what the ranks are called in errors
  * @param name says where a rank came from, e.g. `line 12 of FILE`
- * @throws UsageError when the ranks are no byte-level BPE: a byte missing, a token twice, empty or not two parts
+ * @throws UsageError when the ranks are no byte-level BPE: a byte missing, a token empty or twice
  */
 export function deriveVocabulary(
   ranks: Ranks,
@@ -59,21 +62,33 @@ export function deriveVocabulary(
   if (missing !== -1)
     throw new UsageError(`Expected all 256 single bytes in ${source}, byte ${missing} is missing`);
 
+  const seen = new Map<string, number>();
+  ranks.forEach((token, rank) => {
+    const bytes = Buffer.from(token.buffer, token.byteOffset, token.length).toString('latin1');
+    const earlier = seen.get(bytes);
+    if (earlier !== undefined)
+      throw new UsageError(
+        `Expected each token once, got the bytes of ${name(earlier)} again at ${name(rank)}`,
+      );
+    seen.set(bytes, rank);
+  });
+
   const merger = createMerger(byteIds, ranks);
+  let plain: PlainMerger | undefined;
   const parts = ranks.map((token, rank): [number, number] | undefined => {
     if (token.length === 1) return undefined;
-    const count = merger.merge(token, 0, token.length);
-    const [left, right] = merger.ids;
-    if (count !== 2)
-      throw new UsageError(
-        `Expected ${name(rank)} to join two earlier tokens, got ` +
-          (count === 1 ? `the bytes of ${name(left!)} again` : `a token of ${count} parts`) +
-          '; these are not the ranks of a byte-level BPE',
-      );
-    merger.add(left!, right!, rank);
-    return [left!, right!];
+    if (!plain) {
+      const count = merger.merge(token, 0, token.length);
+      const [left, right] = merger.ids;
+      if (count === 2) {
+        merger.add(left!, right!, rank);
+        return [left!, right!];
+      }
+      plain = createPlainMerger(ranks);
+    }
+    return plain.partsOf(token);
   });
-  return { ranks, byteIds, parts, merger };
+  return { ranks, byteIds, parts, wholeFirst: plain !== undefined, merger: plain ?? merger };
 }
 
 /** Creates an encoder; it shares the merger's scratch memory, so one vocabulary serves one thread. */

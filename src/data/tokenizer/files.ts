@@ -1,10 +1,10 @@
 // Tokenizers on disk: a prepared folder keeps tokenizer.json (Hugging Face's format, so that other tools can
 // read it); files in that format or tiktoken's can be read and written.
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files.js';
+import { readTextFile } from '../../base/textFile.js';
 import type { Tokenizer } from '../types.js';
 import { formatHuggingFace, parseHuggingFace } from './huggingface.js';
 import { formatTiktoken, parseTiktoken } from './tiktoken.js';
@@ -35,17 +35,10 @@ export function loadTokenizer(folder: string): Tokenizer {
 
 /**
  * Reads a tokenizer.json (byte-level BPE with our pattern) or, by any other content, a tiktoken ranks file.
- * @throws EnvironmentError when it cannot be read, UsageError when it is damaged or of another kind
+ * @throws EnvironmentError when it cannot be read, UsageError when it is absent, damaged or of another kind
  */
 export function readTokenizerFile(path: string): Tokenizer {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new EnvironmentError(`Cannot read tokenizer ${path} (${messageOf(error)}); check the path`, {
-      cause: error,
-    });
-  }
+  const text = readTextFile(path, 'tokenizer');
   if (/^\s*\{/.test(text) || path.endsWith('.json')) return tokenizerOf(parseHuggingFace(text, path));
   const { ranks, lines } = parseTiktoken(text, path);
   return createTokenizer(ranks, path, (rank) => `line ${lines[rank]} of ${path}`);

@@ -44,9 +44,9 @@ const PRE_TOKENIZER = {
  * @throws UsageError when the ranks are no byte-level BPE
  */
 export function formatHuggingFace(ranks: Ranks): string {
-  const { parts } = deriveVocabulary(ranks);
+  const { parts, wholeFirst } = deriveVocabulary(ranks);
   const characters = ranks.map(toCharacters);
-  // Written by hand: an object would put the keys 0-9 first and stumble over __proto__.
+  // Written by hand: an object would put the keys 0-9 first and lose __proto__.
   const vocab = characters.map((token, rank) => `${JSON.stringify(token)}: ${rank}`);
   const merges = parts.flatMap((pair) =>
     pair ? [JSON.stringify(`${characters[pair[0]]} ${characters[pair[1]]}`)] : [],
@@ -81,7 +81,7 @@ export function formatHuggingFace(ranks: Ranks): string {
     "end_of_word_suffix": null,
     "fuse_unk": false,
     "byte_fallback": false,
-    "ignore_merges": false,
+    "ignore_merges": ${wholeFirst},
     "vocab": {${block(vocab)}},
     "merges": [${block(merges)}]
   }
@@ -151,6 +151,8 @@ export function parseHuggingFace(text: string, source: string): Vocabulary {
     );
 
   const vocabulary = deriveVocabulary(ranks as Ranks, source, (rank) => `token ${rank} of ${source}`);
+  if (vocabulary.wholeFirst && field(model, 'ignore_merges') !== true)
+    throw refuse('ignore_merges where merging does not reach every token', field(model, 'ignore_merges'));
   checkMerges(field(model, 'merges'), vocabulary, refuse);
   return vocabulary;
 }

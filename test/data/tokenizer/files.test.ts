@@ -54,19 +54,48 @@ describe('tokenizer files', () => {
 
   test('an absent or damaged file is an error with the remedy', () => {
     expect(() => readTokenizerFile(join(folder, 'none.tiktoken'))).toThrow(
-      /none\.tiktoken \(ENOENT.*check the path/,
+      /none\.tiktoken: there is no such file; check the path/,
     );
     writeFileSync(join(folder, 'tokenizer.json'), '{"model":');
     expect(() => loadTokenizer(folder)).toThrow(EnvironmentError);
     expect(() => loadTokenizer(folder)).toThrow(`delete ${folder} to prepare it again`);
   });
 
-  test('a rank that joins nothing is reported with its line', () => {
+  test('a token that merging does not reach is found where it is a whole chunk, as by tiktoken', () => {
     const path = join(folder, 'odd.tiktoken');
     writeFileSync(path, `${ranksText}${Buffer.from('qqqzz').toString('base64')} 1020\n`);
+    const odd = readTokenizerFile(path);
+    expect(odd.encode('qqqzz')).toEqual([1020]);
+    expect(odd.encode('qqqzzz')).toEqual(tokenizer.encode('qqqzzz'));
+    expect(odd.encode('Once upon a time')).toEqual(tokenizer.encode('Once upon a time'));
+    // The same through tokenizer.json, which says that merges are to be ignored for whole chunks.
+    writeTokenizerFile(join(folder, 'odd.json'), odd);
+    const text = readFileSync(join(folder, 'odd.json'), 'utf8');
+    expect(JSON.parse(text).model.ignore_merges).toBe(true);
+    expect(readTokenizerFile(join(folder, 'odd.json')).hash).toBe(odd.hash);
+    const other = text.replace('"ignore_merges": true', '"ignore_merges": false');
+    expect(refusal(() => parseHuggingFace(other, 'x'))).toMatch(/ignore_merges where merging does not reach/);
+  });
+
+  test('a token that is there twice is reported with both lines', () => {
+    const path = join(folder, 'twice.tiktoken');
+    writeFileSync(path, `${ranksText}${Buffer.from('he').toString('base64')} 1020\n`);
     expect(refusal(() => readTokenizerFile(path))).toMatch(
-      /^Expected line 1021 of .*odd\.tiktoken to join two/,
+      /^Expected each token once, got the bytes of line \d+ of .*twice\.tiktoken again at line 1021 of/,
     );
+  });
+
+  test.each([
+    ['a byte order mark', (text: string) => Buffer.from(`\uFEFF${text}`)],
+    ['UTF-16', (text: string) => Buffer.from(`\uFEFF${text}`, 'utf16le')],
+  ])('files with %s are read', (_, encoded) => {
+    for (const [name, text] of Object.entries({
+      'bom.tiktoken': ranksText,
+      'bom.json': formatHuggingFace(ranks),
+    })) {
+      writeFileSync(join(folder, name), encoded(text));
+      expect(readTokenizerFile(join(folder, name)).hash).toBe(tokenizer.hash);
+    }
   });
 });
 
