@@ -9,18 +9,19 @@ import { presentBackends } from '../backend/present.js';
 import { expectClose } from './check.js';
 import { tinyModel } from './tinyModel.js';
 
-// Sizes that are a multiple of nothing; T longer than the windows.
+// Irregular sizes; T longer than the windows.
 const SIZES = { B: 2, T: 11, H: 3, G: 1, D: 6, V: 17, L: 2 };
 
 async function run(backend: BackendName) {
   await useBackend(backend);
   const model = tinyModel(SIZES);
   try {
-    return tf.tidy(() => {
-      const { value, grads } = leanGrads(model.loss, model.params);
-      const values = Object.entries(grads).map(([name, grad]) => [name, grad.dataSync().slice()] as const);
-      return { loss: value.dataSync()[0]!, grads: Object.fromEntries(values) };
-    }) as { loss: number; grads: Record<string, Float32Array> };
+    const { value, grads } = leanGrads(model.loss, model.params);
+    const values: Record<string, Float32Array> = {};
+    for (const [name, grad] of Object.entries(grads)) values[name] = (await grad.data<'float32'>()).slice();
+    const loss = (await value.data())[0]!;
+    tf.dispose([value, grads]);
+    return { loss, grads: values };
   } finally {
     model.dispose();
   }

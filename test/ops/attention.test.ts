@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { trackPeak } from '../../src/backend/memory.js';
 import { type AttentionShape, attentionFootprint, causalAttention } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
-import { checkOperation, expectClose, random, tensorOf } from './check.js';
+import { checkOperation, expectClose, random, tensorOf, tidyAsync } from './check.js';
 import * as reference from './reference.js';
 
 const attend = ([q, k, v]: tf.Tensor[], shape: AttentionShape) =>
@@ -64,8 +64,8 @@ describeEachBackend('causalAttention', () => {
   ];
   for (const [batch, seq, heads, kvHeads, window, width] of cases) {
     const shape = { batch, seq, heads, kvHeads, window };
-    test(`value and gradients: ${JSON.stringify(shape)}, width ${width}`, () => {
-      checkOperation('causalAttention', {
+    test(`value and gradients: ${JSON.stringify(shape)}, width ${width}`, async () => {
+      await checkOperation('causalAttention', {
         op: (inputs) => attend(inputs, shape),
         reference: ([q, k, v]) => reference.causalAttention(q!, k!, v!, shape),
         inputs: inputsOf(shape, width),
@@ -74,14 +74,14 @@ describeEachBackend('causalAttention', () => {
   }
 
   for (const long of LONG) {
-    test(`several blocks of queries: T = ${long.seq}, window ${long.window}`, () => {
+    test(`several blocks of queries: T = ${long.seq}, window ${long.window}`, async () => {
       const { shape, inputs, dy, value, grads: expected } = expectedOf(long);
-      tf.tidy(() => {
+      await tidyAsync(async () => {
         const tensors = inputs.map(tensorOf);
-        expectClose(attend(tensors, shape).dataSync(), value, 'value');
+        expectClose(await attend(tensors, shape).data(), value, 'value');
         const grads = tf.grads((...xs: tf.Tensor[]) => attend(xs, shape))(tensors, tensorOf(dy));
         for (const [n, grad] of grads.entries()) {
-          const actual = grad.dataSync();
+          const actual = await grad.data();
           const entries = probes(actual.length).map((entry) => actual[entry]!);
           expectClose(entries, expected[n]!, `gradient of input ${n}`);
         }
@@ -106,16 +106,16 @@ describeEachBackend('causalAttention', () => {
     });
   });
 
-  test('a key out of reach has no influence', () => {
-    tf.tidy(() => {
+  test('a key out of reach has no influence', async () => {
+    await tidyAsync(async () => {
       const shape = { batch: 1, seq: 8, heads: 1, kvHeads: 1, window: 2 };
       const [q, k, v] = inputsOf(shape, 4).map(tensorOf) as tf.Tensor2D[];
       const poison = tf.tensor2d(
         Float32Array.from({ length: 32 }, (_, i) => (i < 4 ? 1e6 : 0)),
         [8, 4],
       );
-      const clean = causalAttention(q!, k!, v!, shape).arraySync();
-      const marked = causalAttention(q!, k!, tf.add(v!, poison), shape).arraySync();
+      const clean = await causalAttention(q!, k!, v!, shape).array();
+      const marked = await causalAttention(q!, k!, tf.add(v!, poison), shape).array();
       expect(marked.slice(3)).toEqual(clean.slice(3));
       expect(marked[2]).not.toEqual(clean[2]);
     });

@@ -68,8 +68,22 @@ export function differences(f: (inputs: Vec[]) => Vec, inputs: Vec[], dy: ArrayL
   );
 }
 
+/** tf.tidy for a test that waits for values, since not every backend can read them synchronously. */
+export async function tidyAsync(f: () => Promise<void>): Promise<void> {
+  tf.engine().startScope();
+  try {
+    await f();
+  } finally {
+    tf.engine().endScope();
+  }
+}
+
 /** Compares value and gradients, and sees that the operation leaves no tensor behind, with a tape and without. */
-export function checkOperation(name: string, { op, reference, inputs }: Case, tolerance = TOLERANCE): void {
+export async function checkOperation(
+  name: string,
+  { op, reference, inputs }: Case,
+  tolerance = TOLERANCE,
+): Promise<void> {
   const arrays = inputs.map((input) => input.values);
   const expected = reference(arrays);
   const dy = random(`${name} dy`, [expected.length]).values;
@@ -83,10 +97,10 @@ export function checkOperation(name: string, { op, reference, inputs }: Case, to
   const grads = tf.grads((...xs: tf.Tensor[]) => op(xs))(tensors, slope);
   expect(tf.memory().numTensors).toBe(before + 2 + tensors.length);
 
-  expectClose(value.dataSync(), expected, name, tolerance);
+  expectClose(await value.data(), expected, name, tolerance);
   for (const [i, grad] of grads.entries()) {
     expect(grad.shape).toEqual(inputs[i]!.shape);
-    expectClose(grad.dataSync(), expectedGrads[i]!, `${name}, gradient of input ${i}`, tolerance);
+    expectClose(await grad.data(), expectedGrads[i]!, `${name}, gradient of input ${i}`, tolerance);
   }
   tf.dispose([tensors, value, slope, grads]);
 }

@@ -2,9 +2,10 @@ import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable, reluSquared } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
+import { tidyAsync } from './check.js';
 
 describeEachBackend('differentiable', () => {
-  test('the gradient is ours also inside a scope named like a kernel with a registered gradient', () => {
+  test('the gradient is ours also inside a scope named like a kernel with a registered gradient', async () => {
     const name = 'TestKernelWithGradient';
     tf.registerGradient({
       kernelName: name,
@@ -13,13 +14,13 @@ describeEachBackend('differentiable', () => {
       },
     });
     try {
-      tf.tidy(() => {
+      await tidyAsync(async () => {
         const f = (x: tf.Tensor) => tf.tidy(name, () => reluSquared(x));
         expect(
           Array.from(
-            tf
+            await tf
               .grad(f)(tf.tensor1d([3, -1]))
-              .dataSync(),
+              .data(),
           ),
         ).toEqual([6, 0]);
       });
@@ -28,7 +29,7 @@ describeEachBackend('differentiable', () => {
     }
   });
 
-  test('what backward makes on its way is freed', () => {
+  test('what backward makes on its way is freed', async () => {
     const x = tf.tensor1d([1, 2]);
     const f = (x: tf.Tensor) =>
       differentiable([x], () => ({
@@ -38,7 +39,7 @@ describeEachBackend('differentiable', () => {
       }));
     const before = tf.memory().numTensors;
     const grad = tf.grad(f)(x);
-    expect(Array.from(grad.dataSync())).toEqual([4, 32]);
+    expect(Array.from(await grad.data())).toEqual([4, 32]);
     expect(tf.memory().numTensors).toBe(before + 1);
     tf.dispose([x, grad]);
   });

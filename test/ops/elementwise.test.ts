@@ -11,16 +11,16 @@ describeEachBackend('elementwise operations', () => {
     [1, 1],
     [1, 9],
   ] as const) {
-    test(`add, ${rows} x ${width}`, () => {
-      checkOperation('add', {
+    test(`add, ${rows} x ${width}`, async () => {
+      await checkOperation('add', {
         op: ([a, b]) => add(a!, b!),
         reference: ([a, b]) => reference.add(a!, b!),
         inputs: [random('a', [rows, width]), random('b', [rows, width])],
       });
     });
 
-    test(`reluSquared, ${rows} x ${width}`, () => {
-      checkOperation('reluSquared', {
+    test(`reluSquared, ${rows} x ${width}`, async () => {
+      await checkOperation('reluSquared', {
         op: ([x]) => reluSquared(x!),
         reference: ([x]) => reference.reluSquared(x!),
         inputs: [random('x', [rows, width])],
@@ -28,8 +28,8 @@ describeEachBackend('elementwise operations', () => {
     });
   }
 
-  test('a tensor added to itself gets both gradients', () => {
-    checkOperation('add to itself', {
+  test('a tensor added to itself gets both gradients', async () => {
+    await checkOperation('add to itself', {
       op: ([a]) => add(a!, a!),
       reference: ([a]) => reference.add(a!, a!),
       inputs: [random('a', [3, 2])],
@@ -41,8 +41,8 @@ describeEachBackend('elementwise operations', () => {
     [3, 0],
     [3, 2],
   ] as const) {
-    test(`residualMix, layer ${layer} of ${layers}`, () => {
-      checkOperation('residualMix', {
+    test(`residualMix, layer ${layer} of ${layers}`, async () => {
+      await checkOperation('residualMix', {
         op: ([x, x0, a, b]) =>
           residualMix(x as tf.Tensor2D, x0 as tf.Tensor2D, a as tf.Tensor1D, b as tf.Tensor1D, layer),
         reference: ([x, x0, a, b]) => reference.residualMix(x!, x0!, a!, b!, layer),

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { embedding } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
-import { checkOperation, random, randomIds } from './check.js';
+import { checkOperation, random, randomIds, tidyAsync } from './check.js';
 import * as reference from './reference.js';
 
 describeEachBackend('embedding', () => {
@@ -11,9 +11,9 @@ describeEachBackend('embedding', () => {
     [1, 1, 1],
     [3, 5, 7],
   ] as const) {
-    test(`value and gradient of ${tokens} tokens from a table of ${rows} x ${width}`, () => {
+    test(`value and gradient of ${tokens} tokens from a table of ${rows} x ${width}`, async () => {
       const ids = randomIds('ids', tokens, rows);
-      checkOperation('embedding', {
+      await checkOperation('embedding', {
         op: ([table]) => tf.tidy(() => embedding(table as tf.Tensor2D, tf.tensor1d(ids, 'int32'))),
         reference: ([table]) => reference.embedding(table!, ids, width),
         inputs: [random('table', [rows, width])],
@@ -21,13 +21,13 @@ describeEachBackend('embedding', () => {
     });
   }
 
-  test('rows that share an id add up, rows without one get zero', () => {
-    tf.tidy(() => {
+  test('rows that share an id add up, rows without one get zero', async () => {
+    await tidyAsync(async () => {
       const table = tf.zeros([4, 2]) as tf.Tensor2D;
       const ids = tf.tensor1d([2, 0, 2], 'int32');
       const dy = tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]);
       const grad = tf.grad((table) => embedding(table as tf.Tensor2D, ids))(table, dy);
-      expect(Array.from(grad.dataSync())).toEqual([3, 4, 0, 0, 6, 8, 0, 0]);
+      expect(Array.from(await grad.data())).toEqual([3, 4, 0, 0, 6, 8, 0, 0]);
     });
   });
 

@@ -17,6 +17,7 @@ import {
   rotaryQkNorm,
 } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
+import { tidyAsync } from './check.js';
 
 /** A fused kernel that fills its outputs with first, first + 1, ... */
 type Fake = { kernel: KernelName; inputs: string[]; attrs?: object; outputs: number[][]; first: number };
@@ -253,17 +254,18 @@ describeEachBackend('fused kernels', () => {
   for (const { name, run, inputs, forward, backward, value, grads } of CASES) {
     const fakes = [forward, backward].filter((fake) => fake !== undefined);
 
-    test(`${name} takes ${fakes.map((fake) => fake.kernel).join(' and ')} where registered`, () => {
+    test(`${name} takes ${fakes.map((fake) => fake.kernel).join(' and ')} where registered`, async () => {
       fakes.forEach(register);
       const tensors = inputs.map((shape) => tf.ones(shape));
       const before = tf.memory().numTensors;
-      tf.tidy(() => {
+      await tidyAsync(async () => {
         const f = (...xs: tf.Tensor[]) => tf.tidy(() => run(xs));
         const { value: y, grads: dxs } = tf.valueAndGrads(f)(tensors);
         expect(calls).toEqual(fakes.map(({ kernel, inputs, attrs = {} }) => ({ kernel, inputs, attrs })));
-        expect(Array.from(y.dataSync()).every((element) => element === value)).toBe(true);
+        expect(Array.from(await y.data()).every((element) => element === value)).toBe(true);
         expect(dxs.map((dx) => dx.shape)).toEqual(inputs);
-        expect(dxs.map((dx) => new Set(dx.dataSync()))).toEqual(grads.map((grad) => new Set([grad])));
+        const sets = await Promise.all(dxs.map(async (dx) => new Set(await dx.data())));
+        expect(sets).toEqual(grads.map((grad) => new Set([grad])));
       });
       expect(tf.memory().numTensors).toBe(before);
       tf.dispose(tensors);

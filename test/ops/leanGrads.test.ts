@@ -4,6 +4,7 @@ import { trackPeak } from '../../src/backend/memory.js';
 import { UsageError } from '../../src/base/errors.js';
 import { add, differentiable, leanGrads, reluSquared } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
+import { tidyAsync } from './check.js';
 import { tinyModel } from './tinyModel.js';
 
 const SIZES = { B: 2, T: 6, H: 4, G: 2, D: 4, V: 13, L: 3 };
@@ -29,22 +30,22 @@ describeEachBackend('leanGrads', () => {
     expect(after).toBe(before);
   });
 
-  test('equals tf.variableGrads bit for bit', () => {
+  test('equals tf.variableGrads bit for bit', async () => {
     const stock = tf.variableGrads(model.loss, [...model.params.values()]);
     const lean = leanGrads(model.loss, model.params);
-    expect(lean.value.dataSync()).toEqual(stock.value.dataSync());
+    expect(await lean.value.data()).toEqual(await stock.value.data());
     expect(Object.keys(lean.grads).sort()).toEqual(Object.keys(stock.grads).sort());
     for (const [name, grad] of Object.entries(lean.grads)) {
       expect(grad.shape).toEqual(stock.grads[name]!.shape);
-      expect(grad.dataSync()).toEqual(stock.grads[name]!.dataSync());
+      expect(await grad.data()).toEqual(await stock.grads[name]!.data());
     }
     tf.dispose([stock.value, stock.grads, lean.value, lean.grads]);
   });
 
-  test('is deterministic', () => {
-    tf.tidy(() => {
+  test('is deterministic', async () => {
+    await tidyAsync(async () => {
       const [a, b] = [0, 1].map(() => leanGrads(model.loss, model.params).grads);
-      for (const name of Object.keys(a!)) expect(a![name]!.dataSync()).toEqual(b![name]!.dataSync());
+      for (const name of Object.keys(a!)) expect(await a![name]!.data()).toEqual(await b![name]!.data());
     });
   });
 
@@ -75,23 +76,22 @@ describeEachBackend('leanGrads', () => {
     deep.dispose();
   });
 
-  test('onGrad sees each gradient once, when it is complete, and may change the parameter', () => {
-    const reference = tf.tidy(() => {
-      const { grads } = leanGrads(model.loss, model.params);
-      return Object.fromEntries(Object.entries(grads).map(([name, grad]) => [name, grad.dataSync().slice()]));
-    });
+  test('onGrad sees each gradient once, when it is complete, and may change the parameter', async () => {
+    const reference = leanGrads(model.loss, model.params);
+    const kept = new Map<string, tf.Tensor>();
     const seen: string[] = [];
     const { value, grads } = leanGrads(model.loss, model.params, {
       onGrad: (name, grad) => {
         const variable = model.params.get(name)!;
         seen.push(name);
-        expect(grad.dataSync()).toEqual(reference[name]);
+        kept.set(name, tf.keep(tf.clone(grad)));
         expect(tf.backend().refCount(variable.dataId)).toBe(1);
         tf.tidy(() => variable.assign(tf.add(variable, 1)));
       },
     });
-    value.dispose();
     expect(grads).toEqual({});
+    for (const [name, grad] of kept) expect(await grad.data()).toEqual(await reference.grads[name]!.data());
+    tf.dispose([value, reference.value, reference.grads, ...kept.values()]);
     expect([...seen].sort()).toEqual([...model.params.keys()].sort());
     expect(seen.indexOf('2.proj')).toBeLessThan(seen.indexOf('1.proj'));
     // The lambdas have a share in each layer; the first layer's is the last.
@@ -111,15 +111,15 @@ describeEachBackend('leanGrads', () => {
     tf.dispose([value, grads]);
   });
 
-  test('a parameter without a path has no entry; one that is used twice has the sum', () => {
-    tf.tidy(() => {
+  test('a parameter without a path has no entry; one that is used twice has the sum', async () => {
+    await tidyAsync(async () => {
       const used = tf.variable(tf.tensor1d([1, -2, 3]), true, 'used');
       const idle = tf.variable(tf.tensor1d([1]), true, 'idle');
       const params = new Map(Object.entries({ used, idle }));
       const { value, grads } = leanGrads(() => total(add(add(used, used), reluSquared(used))), params);
-      expect(value.dataSync()[0]).toBe(14);
+      expect((await value.data())[0]).toBe(14);
       expect(Object.keys(grads)).toEqual(['used']);
-      expect(Array.from(grads.used!.dataSync())).toEqual([4, 2, 8]);
+      expect(Array.from(await grads.used!.data())).toEqual([4, 2, 8]);
       tf.dispose([used, idle]);
     });
   });

@@ -13,8 +13,8 @@ describeEachBackend('linear', () => {
     [1, 5, 3],
     [17, 3, 1],
   ] as const) {
-    test(`value and gradients of [${rows},${inputs}] by [${outputs},${inputs}]`, () => {
-      checkOperation('linear', {
+    test(`value and gradients of [${rows},${inputs}] by [${outputs},${inputs}]`, async () => {
+      await checkOperation('linear', {
         op: ([x, w]) => linear(x as tf.Tensor2D, w as tf.Tensor2D),
         reference: ([x, w]) => reference.linear(x!, w!, inputs),
         inputs: [random('x', [rows, inputs]), random('w', [outputs, inputs])],

@@ -10,7 +10,7 @@ import {
   MAX_LOGITS_BYTES,
 } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
-import { checkOperation, expectClose, random, randomIds, tensorOf } from './check.js';
+import { checkOperation, expectClose, random, randomIds, tensorOf, tidyAsync } from './check.js';
 import * as reference from './reference.js';
 
 const REDUCTIONS = ['mean', 'sum', 'none'] as const;
@@ -34,9 +34,9 @@ describeEachBackend('lmHeadCrossEntropy', () => {
       [1, 1, 1, undefined],
       [1, 4, 9, undefined],
     ] as const) {
-      test(`value and gradients, ${reduction} of ${rows} x ${vocab}, chunks of ${maxLogitsBytes ?? 'default'} bytes`, () => {
+      test(`value and gradients, ${reduction} of ${rows} x ${vocab}, chunks of ${maxLogitsBytes ?? 'default'} bytes`, async () => {
         const targets = someIgnored(rows, vocab);
-        checkOperation('lmHeadCrossEntropy', {
+        await checkOperation('lmHeadCrossEntropy', {
           op: (inputs) => loss(inputs, targets, { softcap: 3, reduction, maxLogitsBytes }),
           reference: ([x, w]) =>
             reference.lmHeadCrossEntropy(x!, w!, targets, { width, softcap: 3, reduction }),
@@ -46,23 +46,23 @@ describeEachBackend('lmHeadCrossEntropy', () => {
     }
   }
 
-  test('with every target ignored, losses and gradients are zero', () => {
-    tf.tidy(() => {
+  test('with every target ignored, losses and gradients are zero', async () => {
+    await tidyAsync(async () => {
       const inputs = [random('x', [3, 4]), random('w', [5, 4])].map(tensorOf);
       const targets = new Int32Array(3).fill(-1);
       for (const reduction of REDUCTIONS) {
         const f = (...xs: tf.Tensor[]) => loss(xs, targets, { softcap: 15, reduction });
-        expect(Array.from(f(...inputs).dataSync()).every((value) => value === 0)).toBe(true);
+        expect(Array.from(await f(...inputs).data()).every((value) => value === 0)).toBe(true);
         const slope = reduction === 'none' ? tf.ones([3]) : tf.ones([]);
         for (const grad of tf.grads(f)(inputs, slope)) {
-          expect(Array.from(grad.dataSync()).every((value) => value === 0)).toBe(true);
+          expect(Array.from(await grad.data()).every((value) => value === 0)).toBe(true);
         }
       }
     });
   });
 
-  test('a very large softcap neither overflows nor loses an unlikely target', () => {
-    tf.tidy(() => {
+  test('a very large softcap neither overflows nor loses an unlikely target', async () => {
+    await tidyAsync(async () => {
       // Logits of 300 and -300: the target's probability is exp(-600).
       const x = tf.tensor2d([1, 1], [2, 1]);
       const w = tf.tensor2d([300, -300, 0], [3, 1]);
@@ -75,27 +75,27 @@ describeEachBackend('lmHeadCrossEntropy', () => {
         1,
         1e4,
       );
-      expectClose(loss([x, w], targets, options).dataSync(), expected, 'losses');
+      expectClose(await loss([x, w], targets, options).data(), expected, 'losses');
       const grads = tf.grads((...xs: tf.Tensor[]) => loss(xs, targets, { ...options, reduction: 'mean' }))([
         x,
         w,
       ]);
-      for (const grad of grads) expect(Array.from(grad.dataSync()).every(Number.isFinite)).toBe(true);
+      for (const grad of grads) expect(Array.from(await grad.data()).every(Number.isFinite)).toBe(true);
     });
   });
 
-  test('chunked equals unchunked, bit for bit in the losses', () => {
-    tf.tidy(() => {
+  test('chunked equals unchunked, bit for bit in the losses', async () => {
+    await tidyAsync(async () => {
       const inputs = [random('x', [37, 8]), random('w', [29, 8])].map(tensorOf);
       const targets = someIgnored(37, 29);
-      const run = (maxLogitsBytes?: number) => {
+      const run = async (maxLogitsBytes?: number) => {
         const options = { softcap: 15, reduction: 'mean', maxLogitsBytes } as const;
-        const losses = loss(inputs, targets, { ...options, reduction: 'none' }).dataSync();
+        const losses = await loss(inputs, targets, { ...options, reduction: 'none' }).data();
         const grads = tf.grads((...xs: tf.Tensor[]) => loss(xs, targets, options))(inputs);
-        return { losses, grads: grads.map((grad) => grad.dataSync()) };
+        return { losses, grads: await Promise.all(grads.map((grad) => grad.data())) };
       };
-      const whole = run();
-      const chunked = run(4 * 29 * 5);
+      const whole = await run();
+      const chunked = await run(4 * 29 * 5);
       // TensorFlow's product of fewer rows sums in another order.
       if (tf.getBackend() === 'tensorflow') expectClose(chunked.losses, whole.losses, 'losses', 1e-6);
       else expect(chunked.losses).toEqual(whole.losses);
@@ -116,15 +116,15 @@ describeEachBackend('lmHeadCrossEntropy', () => {
     });
   });
 
-  test('the scalar loss takes the slope that comes from above', () => {
-    tf.tidy(() => {
+  test('the scalar loss takes the slope that comes from above', async () => {
+    await tidyAsync(async () => {
       const inputs = [random('x', [5, 4]), random('w', [6, 4])].map(tensorOf);
       const targets = someIgnored(5, 6);
       const f = (...xs: tf.Tensor[]) => loss(xs, targets, { softcap: 15, reduction: 'mean' });
       const once = tf.grads(f)(inputs, tf.scalar(1));
       const thrice = tf.grads(f)(inputs, tf.scalar(3));
       for (const i of [0, 1]) {
-        expectClose(thrice[i]!.dataSync(), tf.mul(once[i]!, 3).dataSync(), `gradient ${i}`, 1e-6);
+        expectClose(await thrice[i]!.data(), await tf.mul(once[i]!, 3).data(), `gradient ${i}`, 1e-6);
       }
     });
   });
@@ -163,11 +163,11 @@ test('logitsRows: as many as take the memory of x, at least 256, within the limi
 });
 
 describeEachBackend('lmHeadLogits', () => {
-  test('equals the reference and is capped', () => {
-    tf.tidy(() => {
+  test('equals the reference and is capped', async () => {
+    await tidyAsync(async () => {
       const [x, w] = [random('x', [6, 5], 4), random('w', [7, 5])];
       const logits = lmHeadLogits(tensorOf(x) as tf.Tensor2D, tensorOf(w) as tf.Tensor2D, 2);
-      const values = logits.dataSync();
+      const values = await logits.data();
       expectClose(values, reference.lmHeadLogits(x.values, w.values, 5, 2), 'logits');
       expect(Math.max(...values)).toBeLessThanOrEqual(2);
     });

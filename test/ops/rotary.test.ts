@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { rotaryQkNorm } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
-import { checkOperation, expectClose, random } from './check.js';
+import { checkOperation, expectClose, random, tidyAsync } from './check.js';
 import * as reference from './reference.js';
 
 function tables(seq: number, half: number) {
@@ -23,9 +23,9 @@ describeEachBackend('rotaryQkNorm', () => {
     [3, 1, 2, 2],
     [2, 5, 2, 1],
   ] as const) {
-    test(`value and gradient of ${batch} x ${seq} tokens, ${heads} heads of ${2 * half}`, () => {
+    test(`value and gradient of ${batch} x ${seq} tokens, ${heads} heads of ${2 * half}`, async () => {
       const { cos, sin } = tables(seq, half);
-      checkOperation('rotaryQkNorm', {
+      await checkOperation('rotaryQkNorm', {
         op: ([x]) =>
           tf.tidy(() =>
             rotaryQkNorm(
@@ -41,15 +41,15 @@ describeEachBackend('rotaryQkNorm', () => {
     });
   }
 
-  test('products of rotated heads depend on the distance of their positions only', () => {
-    tf.tidy(() => {
+  test('products of rotated heads depend on the distance of their positions only', async () => {
+    await tidyAsync(async () => {
       const seq = 6;
       const { cos, sin } = tables(seq, 2);
       const [c, s] = [cos, sin].map((table) => tf.tensor2d(Float32Array.from(table), [seq, 2]));
       const same = (values: number[]) => tf.tile(tf.tensor2d(values, [1, 4]), [seq, 1]) as tf.Tensor2D;
       const q = rotaryQkNorm(same([1, -2, 0.5, 3]), c!, s!, { heads: 1 });
       const k = rotaryQkNorm(same([0.3, 1, -1, 2]), c!, s!, { heads: 1 });
-      const products = tf.matMul(q, k, false, true).arraySync() as number[][];
+      const products = (await tf.matMul(q, k, false, true).array()) as number[][];
       for (let i = 1; i < seq; i++) {
         expectClose(products[i]!.slice(1, i + 1), products[i - 1]!.slice(0, i), `products of query ${i}`);
       }

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { gatedValueEmbedding } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
-import { checkOperation, random } from './check.js';
+import { checkOperation, random, tidyAsync } from './check.js';
 import * as reference from './reference.js';
 
 const matrices = (tensors: tf.Tensor[]) => tensors as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
@@ -14,8 +14,8 @@ describeEachBackend('gatedValueEmbedding', () => {
     [5, 4, 1, 6, 4],
     [7, 6, 3, 1, 2],
   ] as const) {
-    test(`value and gradients: ${rows} rows, ${kvHeads} kv heads of ${headWidth}, gate over ${channels} of ${width}`, () => {
-      checkOperation('gatedValueEmbedding', {
+    test(`value and gradients: ${rows} rows, ${kvHeads} kv heads of ${headWidth}, gate over ${channels} of ${width}`, async () => {
+      await checkOperation('gatedValueEmbedding', {
         op: (inputs) => gatedValueEmbedding(...matrices(inputs)),
         reference: ([v, ve, x, gate]) => reference.gatedValueEmbedding(v!, ve!, x!, gate!, rows, kvHeads),
         inputs: [
@@ -28,11 +28,11 @@ describeEachBackend('gatedValueEmbedding', () => {
     });
   }
 
-  test('a gate of zeros adds the value embedding once', () => {
-    tf.tidy(() => {
+  test('a gate of zeros adds the value embedding once', async () => {
+    await tidyAsync(async () => {
       const [v, ve] = [tf.fill([2, 4], 3) as tf.Tensor2D, tf.fill([2, 4], 5) as tf.Tensor2D];
       const y = gatedValueEmbedding(v, ve, tf.ones([2, 8]), tf.zeros([2, 8]));
-      expect(Array.from(y.dataSync())).toEqual(Array(8).fill(8));
+      expect(Array.from(await y.data())).toEqual(Array(8).fill(8));
     });
   });
 

@@ -9,6 +9,7 @@ import { muonLrScale, muonStep, muonUpdate, secondMomentShape } from '../../src/
 import { polarExpress } from '../../src/optim/polarExpress.js';
 import { lrMultiplier, muonMomentum, muonWeightDecay } from '../../src/optim/schedule.js';
 import { describeEachBackend } from '../backend/present.js';
+import { tidyAsync } from '../ops/check.js';
 
 const MODEL: ModelConfig = {
   ...MODEL_DEFAULTS,
@@ -31,8 +32,8 @@ function normal(shape: number[], seed: number, scale = 1): tf.Tensor {
 
 const zeros = (shape: number[]) => tf.variable(tf.zeros(shape), false);
 
-function singularValues(matrix: tf.Tensor): number[] {
-  return new SVD(new Matrix(matrix.arraySync() as number[][]), { autoTranspose: true }).diagonal;
+async function singularValues(matrix: tf.Tensor): Promise<number[]> {
+  return new SVD(new Matrix((await matrix.array()) as number[][]), { autoTranspose: true }).diagonal;
 }
 
 describeEachBackend('optimizers', () => {
@@ -41,22 +42,22 @@ describeEachBackend('optimizers', () => {
     [24, 8],
     [7, 31],
     [1, 6],
-  ])('Polar Express of a %i x %i matrix has singular values near 1', (rows, columns) => {
-    tf.tidy(() => {
+  ])('Polar Express of a %i x %i matrix has singular values near 1', async (rows, columns) => {
+    await tidyAsync(async () => {
       const x = polarExpress(normal([2, rows, columns], 1) as tf.Tensor3D, 5);
       // The five polynomials bring [1e-3, 1] to within about 0.3 of 1 (Amsel et al., figure 1); random square
       // matrices can have smaller singular values, so those get a wider margin.
       const low = rows === columns ? 0.3 : 0.7;
       for (const matrix of tf.unstack(x))
-        for (const value of singularValues(matrix)) {
+        for (const value of await singularValues(matrix)) {
           expect(value).toBeGreaterThan(low);
           expect(value).toBeLessThan(1.3);
         }
     });
   });
 
-  test('the Muon update of a stack equals that of each matrix alone', () => {
-    tf.tidy(() => {
+  test('the Muon update of a stack equals that of each matrix alone', async () => {
+    await tidyAsync(async () => {
       const options = { lr: 0.1, momentum: 0.9, beta2: 0.95, weightDecay: 0, nsSteps: 5 };
       const state = (count: number) => ({
         momentum: zeros([count, 12, 20]),
@@ -64,18 +65,18 @@ describeEachBackend('optimizers', () => {
       });
       const grads = normal([3, 12, 20], 2) as tf.Tensor3D;
       const together = muonUpdate(grads, state(3), options);
-      tf.unstack(grads).forEach((grad, i) => {
+      for (const [i, grad] of tf.unstack(grads).entries()) {
         const alone = muonUpdate(tf.expandDims(grad, 0) as tf.Tensor3D, state(1), options);
-        const difference = tf
-          .max(tf.abs(tf.sub(tf.squeeze(alone, [0]), tf.unstack(together)[i]!)))
-          .dataSync()[0]!;
+        const difference = (
+          await tf.max(tf.abs(tf.sub(tf.squeeze(alone, [0]), tf.unstack(together)[i]!))).data()
+        )[0]!;
         expect(difference).toBeLessThan(1e-5);
-      });
+      }
     });
   });
 
-  test('the Muon update keeps the norm of the orthogonalised gradient', () => {
-    tf.tidy(() => {
+  test('the Muon update keeps the norm of the orthogonalised gradient', async () => {
+    await tidyAsync(async () => {
       const grads = normal([1, 16, 48], 3) as tf.Tensor3D;
       const state = { momentum: zeros([1, 16, 48]), secondMoment: zeros(secondMomentShape(1, 16, 48)) };
       const update = muonUpdate(grads, state, {
@@ -86,21 +87,21 @@ describeEachBackend('optimizers', () => {
         nsSteps: 5,
       });
       const before = polarExpress(grads, 5);
-      const norm = (x: tf.Tensor) => tf.norm(x).dataSync()[0]!;
-      expect(norm(update) / norm(before)).toBeCloseTo(1, 4);
+      const norm = async (x: tf.Tensor) => (await tf.norm(x).data())[0]!;
+      expect((await norm(update)) / (await norm(before))).toBeCloseTo(1, 4);
     });
   });
 
-  test('cautious decay shrinks only weights that agree in sign with the update', () => {
-    tf.tidy(() => {
+  test('cautious decay shrinks only weights that agree in sign with the update', async () => {
+    await tidyAsync(async () => {
       const weight = tf.variable(tf.tensor2d([1, -1, 1, -1], [2, 2]));
       const grad = tf.tensor2d([1, 0, 0, 1], [2, 2]); // its polar factor is itself
       const state = { momentum: zeros([1, 2, 2]), secondMoment: zeros(secondMomentShape(1, 2, 2)) };
       const options = { lr: 0.1, momentum: 0, beta2: 0.95, weightDecay: 0.5, nsSteps: 5 };
-      const plain = muonUpdate(tf.expandDims(grad, 0) as tf.Tensor3D, state, options).dataSync();
+      const plain = await muonUpdate(tf.expandDims(grad, 0) as tf.Tensor3D, state, options).data();
       const fresh = { momentum: zeros([1, 2, 2]), secondMoment: zeros(secondMomentShape(1, 2, 2)) };
       muonStep([weight], [grad], fresh, options);
-      const [a, b, c, d] = weight.dataSync();
+      const [a, b, c, d] = await weight.data();
       expect(a).toBeCloseTo(1 - 0.1 * plain[0]! - 0.1 * 0.5 * 1, 5); // u > 0, w > 0: decays
       expect(d).toBeCloseTo(-1 - 0.1 * plain[3]!, 5); // u > 0, w < 0: does not
       // u = 0 agrees with either sign (the reference's mask is >= 0).
@@ -109,8 +110,8 @@ describeEachBackend('optimizers', () => {
     });
   });
 
-  test('AdamW equals the formulas in double precision over ten steps', () => {
-    tf.tidy(() => {
+  test('AdamW equals the formulas in double precision over ten steps', async () => {
+    await tidyAsync(async () => {
       const options = { lr: 0.05, beta1: 0.8, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 };
       const param = tf.variable(tf.tensor1d([0.5, -2, 3]));
       const state = { expAvg: zeros([3]), expAvgSq: zeros([3]) };
@@ -127,19 +128,19 @@ describeEachBackend('optimizers', () => {
           p[i] = p[i]! * (1 - 0.05 * 0.1) - 0.05 * update;
         }
       }
-      param.dataSync().forEach((value, i) => {
+      (await param.data()).forEach((value, i) => {
         expect(value).toBeCloseTo(p[i]!, 5);
       });
     });
   });
 
-  test('Muon reaches the minimum of a least-squares problem', () => {
-    tf.tidy(() => {
+  test('Muon reaches the minimum of a least-squares problem', async () => {
+    await tidyAsync(async () => {
       const target = normal([8, 12], 4, 0.1);
       const weight = tf.variable(tf.zeros([8, 12]));
       const state = { momentum: zeros([1, 8, 12]), secondMoment: zeros(secondMomentShape(1, 8, 12)) };
-      const distance = () => tf.norm(tf.sub(weight, target)).dataSync()[0]!;
-      const start = distance();
+      const distance = async () => (await tf.norm(tf.sub(weight, target)).data())[0]!;
+      const start = await distance();
       for (let step = 0; step < 80; step++) {
         const lr = 0.05 * (1 - step / 80);
         tf.tidy(() => {
@@ -152,7 +153,7 @@ describeEachBackend('optimizers', () => {
           });
         });
       }
-      expect(distance()).toBeLessThan(0.1 * start);
+      expect(await distance()).toBeLessThan(0.1 * start);
     });
   });
 });

@@ -145,9 +145,9 @@ describe('evaluation', () => {
     const { valBpb, tokens, bytes } = await evaluateBpb(gpt, data, { tokens: 64, batch: 2 });
     const loader = await data.loader('val', { batchSize: 4, seqLen: 16 });
     const batch = await loader.next();
-    const losses = withIds(batch, (ids, targets) =>
+    const losses = await withIds(batch, (ids, targets) =>
       tf.tidy(() => gptLoss(gpt, ids, targets, { batch: 4, seq: 16 }, 'none')),
-    ).dataSync();
+    ).data();
     let nats = 0;
     let count = 0;
     batch.targets.forEach((target, i) => {
