@@ -7,6 +7,8 @@
 struct Tensor {
   float *param, *m, *v;
   const float *grad;
+  // The copy of param in bfloat16 that products read, or null.
+  bf16 *rounded;
   long n;
   // Index of its settings.
   long settings;
@@ -19,12 +21,14 @@ KERNEL adamw(const Tensor *tensors, const Piece *pieces, const AdamW *settings) 
   Tensor t = tensors[piece.tensor];
   AdamW s = settings[t.settings];
   long from = (long)piece.index * PIECE, count = t.n - from < PIECE ? t.n - from : PIECE, whole = count / VL * VL;
-  adamw_row(whole, s, t.param + from, t.m + from, t.v + from, t.grad + from);
+  adamw_row(whole, s, float_out{t.param, t.rounded} + from, t.m + from, t.v + from, t.grad + from);
   // Fewer than VL are left.
   long i = from + whole + threadIdx.x;
   if (i >= from + count) return;
   float g = t.grad[i], m = t.m[i] + (1 - s.beta1) * (g - t.m[i]), v = t.v[i] + (1 - s.beta2) * (g * g - t.v[i]);
   t.m[i] = m;
   t.v[i] = v;
-  t.param[i] = s.keep * t.param[i] - s.rate * m / (sqrtf(v * s.correction) + s.eps);
+  float param = s.keep * t.param[i] - s.rate * m / (sqrtf(v * s.correction) + s.eps);
+  t.param[i] = param;
+  if (t.rounded) t.rounded[i] = bf16_of(param);
 }

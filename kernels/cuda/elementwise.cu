@@ -18,16 +18,25 @@ KERNEL relu_squared_grad(long n, const act *y, const act *dy, act *dx) {
 }
 
 // y = resid[layer] x + first[layer] x0
-KERNEL residual_mix(long n, int layer, const act *x, const act *x0, const float *resid,
-                                        const float *first, act *y) {
+KERNEL residual_mix(long n, int layer, const float *x, const float *x0, const float *resid, const float *first, float *y) {
   EACH_PIECE(i, count, n) residual_mix_row(count, resid[layer], first[layer], x + i, x0 + i, y + i);
 }
 
-// sums [pieces,2], pieces = ceil(n / 4096)
-KERNEL residual_mix_grad(long n, int layer, const act *x, const act *x0, const float *resid,
-                                             const float *first, const act *dy, act *dx, act *dx0, double *sums) {
+// dx, with its copy `rounded` in bfloat16 where that is not null; dx0, to which sum0 is added where that is not null, and which
+// may be sum0. sums [pieces,2], pieces = ceil(n / 4096).
+KERNEL residual_mix_grad(long n, int layer, const float *x, const float *x0, const float *resid, const float *first,
+                         const float *dy, const float *sum0, float *dx, bf16 *rounded, float *dx0, double *sums) {
+  float_out out = {dx, rounded, 0}, out0 = {dx0, 0, sum0};
   EACH_PIECE(i, count, n)
-  residual_mix_grad_row(count, resid[layer], first[layer], x + i, x0 + i, dy + i, dx + i, dx0 + i, sums + i / PIECE * 2);
+  residual_mix_grad_row(count, resid[layer], first[layer], x + i, x0 + i, dy + i, out + i, out0 + i, sums + i / PIECE * 2);
+}
+
+// a + b, of which b or both may be bfloat16 (-DACT_BF16): the result is `act` where both are.
+KERNEL add_activations(long n, const act *a, const act *b, act *y) {
+  EACH_PIECE(i, count, n) EACH(j, count, put(y + i, j, get(a + i, j) + get(b + i, j)));
+}
+KERNEL add_activation(long n, const float *a, const act *b, float *y) {
+  EACH_PIECE(i, count, n) EACH(j, count, put(y + i, j, get(a + i, j) + get(b + i, j)));
 }
 
 // out = (sum + x) factor; out may be sum.

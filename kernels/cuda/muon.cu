@@ -9,6 +9,8 @@
 struct Matrix {
   float *param;
   const float *grad;
+  // The copy of param in bfloat16 that products read, or null.
+  bf16 *rounded;
 };
 struct Muon {
   // lr with the shape's factor, momentum, beta2, lr weightDecay
@@ -81,7 +83,8 @@ KERNEL muon_update(int K, int R, int S, const Matrix *matrices, const Muon *sett
   EACH_ROW(r, (long)K * R) {
     // In 32 bits, where a division is short.
     unsigned k = (unsigned)r / R;
+    float_out w = {matrices[k].param, matrices[k].rounded};
     cautious_row(S, settings->lr, settings->decay, R >= S ? factors[r] : 1, R >= S ? 0 : factors + (long)k * S, x + r * S,
-                 matrices[k].param + (r - (long)k * R) * S);
+                 w + (r - (long)k * R) * S);
   }
 }

@@ -7,7 +7,7 @@ typedef struct {
   float keep, rate, beta1, beta2, correction, eps;
 } AdamW;
 
-ROW void adamw_row(long n, AdamW s, float *param, float *m, float *v, const float *grad) {
+ROW void adamw_row(long n, AdamW s, float_out param, float *m, float *v, const float *grad) {
   float b1 = 1 - s.beta1, b2 = 1 - s.beta2;
   EACH(i, n, {
     vf g = get(grad, i), m0 = get(m, i), v0 = get(v, i);

@@ -16,14 +16,14 @@ ROW void relu_squared_grad_row(long n, const act *y, const act *dy, act *dx) {
 }
 
 // y = a x + b x0
-ROW void residual_mix_row(long n, float a, float b, const act *x, const act *x0, act *y) {
+ROW void residual_mix_row(long n, float a, float b, const float *x, const float *x0, float *y) {
   EACH(i, n, put(y, i, a * get(x, i) + b * get(x0, i)));
 }
 
 // dx = a dy, dx0 = b dy; sums: this piece's dy . x and dy . x0. The norm that follows takes most of this gradient away:
 // what is left is small against its terms, and AdamW divides by its size. Hence double precision.
-ROW void residual_mix_grad_row(long n, float a, float b, const act *x, const act *x0, const act *dy, act *dx, act *dx0,
-                               double *sums) {
+ROW void residual_mix_grad_row(long n, float a, float b, const float *x, const float *x0, const float *dy,
+                               float_out dx, float_out dx0, double *sums) {
   EACH(i, n, {
     vf g = get(dy, i);
     put(dx, i, a * g);
@@ -33,4 +33,4 @@ ROW void residual_mix_grad_row(long n, float a, float b, const act *x, const act
   ONCE(sums[0] = along; sums[1] = along0);
 }
 
-ROW void copy_row(long n, const act *from, act *to) { EACH(i, n, put(to, i, get(from, i))); }
+ROW void copy_row(long n, const float *from, act *to) { EACH(i, n, put(to, i, get(from, i))); }

@@ -30,7 +30,7 @@ ROW float variance_ratio(double norm, double scaled, long size) {
 
 // w <- w - (lr x + decay w where x w >= 0) for x = u factor; decay = lr weightDecay. The factor is the row's, or a column's
 // each.
-ROW void cautious_row(long n, float lr, float decay, float factor, const float *factors, const act *u, float *w) {
+ROW void cautious_row(long n, float lr, float decay, float factor, const float *factors, const act *u, float_out w) {
   EACH(i, n, {
     vf x = get(u, i) * factor, old = get(w, i);
     if (factors) x = x * get(factors, i);

@@ -10,7 +10,11 @@
 //   row_sum(v)        sum over the team's vectors, in an order that the sizes alone fix; all of the team get it
 //   ONCE(...)         is done by one of the team
 //   PART(v, i, n, x)  within EACH: the lanes of v beyond n become x
-//   act               the type of activations: float, or on the GPU with -DACT_BF16 bfloat16; sums are always float
+//   act               the type of activations, which products read: float, or on the GPU with -DACT_BF16 bfloat16. The
+//                     residual stream, its gradient and sums are always float
+//
+//   float_out         float32 numbers to be written, or read and written over: on the CPU an address. On the GPU they may be
+//                     added to others, and may have a copy in bfloat16 beside them, which is written too
 //
 // A put may be read by another of the team only after TEAM_SYNC().
 // On the GPU a source is compiled with -DTEAM and -DVL (1, 4 or 8); n and all strides must be multiples of VL.
@@ -22,6 +26,7 @@
 
 #define ROW static inline __attribute__((always_inline))
 typedef float act;
+typedef float *float_out;
 
 // The last, part vector has its own copy of the body, so that whole ones need no test.
 #define EACH(i, n, ...)                    \
@@ -203,6 +208,22 @@ ROW void put(bf16 *p, long i, vf v) {
 #else
   p[i] = bf16_of(v.s[0]);
 #endif
+}
+
+// `sum`, where it is not null, is added to what is put to `to`; `rounded`, where it is not null, is the copy.
+struct float_out {
+  float *to;
+  bf16 *rounded = 0;
+  const float *sum = 0;
+};
+ROW float_out operator+(float_out a, long i) {
+  return {a.to + i, a.rounded ? a.rounded + i : 0, a.sum ? a.sum + i : 0};
+}
+ROW vf get(float_out p, long i) { return get((const float *)p.to, i); }
+ROW void put(float_out p, long i, vf v) {
+  if (p.sum) v = get(p.sum, i) + v;
+  put(p.to, i, v);
+  if (p.rounded) put(p.rounded, i, v);
 }
 
 // Single numbers.

@@ -10,6 +10,8 @@ export interface Capabilities {
   readonly recorder?: Recorder;
   /** Activations that only products read are kept as bfloat16, in half of float32's bytes. */
   readonly bf16Activations?: boolean;
+  /** Kernels add the `sum` of their contract in the same pass. */
+  readonly addsSums?: boolean;
   /** Memory besides tensors that a training step takes. */
   stepScratch?(sizes: StepSizes): ScratchBytes;
   /** Bytes that the backend holds from the system, free ones included. */

@@ -4,16 +4,17 @@
 //
 // Shapes in letters, each kernel's own: B batch, T sequence, N = B T tokens, C width, H heads, G kv heads, D head width,
 // V vocabulary, L layers; `[...]` is any shape, the same throughout a kernel. Tensors are float32 unless marked int32. An
-// attribute given as a letter is that size. Outputs with a question mark are absent in some cases, `name#` is as many
-// inputs as there are: name0, name1 and so on.
+// attribute given as a letter is that size. Inputs and outputs with a question mark are absent in some cases, `name#` is as
+// many inputs as there are: name0, name1 and so on. A gradient's `sum` is what other operations gave to the same tensor's
+// gradient so far. A `sum` is given only to backends that declare `addsSums` (capabilities.ts).
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 export const FUSED_KERNELS = {
-  /** y = x w^T. */
-  Linear: { inputs: { x: '[N,I]', w: '[O,I]' }, attrs: {}, outputs: ['y [N,O]'] },
+  /** y = x w^T, or sum + x w^T, which stays float32 in any precision. */
+  Linear: { inputs: { x: '[N,I]', w: '[O,I]', 'sum?': '[N,O]' }, attrs: {}, outputs: ['y [N,O]'] },
   LinearGrad: {
-    inputs: { x: '[N,I]', w: '[O,I]', dy: '[N,O]' },
+    inputs: { x: '[N,I]', w: '[O,I]', dy: '[N,O]', 'sum?': '[N,I]' },
     attrs: {},
     outputs: ['dx [N,I]', 'dw [O,I]'],
   },
@@ -24,7 +25,11 @@ export const FUSED_KERNELS = {
     attrs: { epsilon: 'number', residual: 'boolean' },
     outputs: ['y [N,C]', 'rstd [N,1]'],
   },
-  RmsNormGrad: { inputs: { y: '[N,C]', rstd: '[N,1]', dy: '[N,C]' }, attrs: {}, outputs: ['dx [N,C]'] },
+  RmsNormGrad: {
+    inputs: { y: '[N,C]', rstd: '[N,1]', dy: '[N,C]', 'sum?': '[N,C]' },
+    attrs: {},
+    outputs: ['dx [N,C]'],
+  },
 
   /** The rows of each head rotated by the angles of their positions, row n at position n mod T, then normed by head. */
   RotaryQkNorm: {
@@ -73,13 +78,24 @@ export const FUSED_KERNELS = {
     outputs: ['y [N,C]'],
   },
   ResidualMixGrad: {
-    inputs: { x: '[N,C]', x0: '[N,C]', residLambdas: '[L]', x0Lambdas: '[L]', dy: '[N,C]' },
+    inputs: {
+      x: '[N,C]',
+      x0: '[N,C]',
+      residLambdas: '[L]',
+      x0Lambdas: '[L]',
+      dy: '[N,C]',
+      'sum0?': '[N,C]',
+    },
     attrs: { layer: 'number' },
     outputs: ['dx [N,C]', 'dx0 [N,C]', 'dResidLambdas [L]', 'dX0Lambdas [L]'],
   },
 
-  /** Rows of the table by id. */
-  Embedding: { inputs: { table: '[V,W]', ids: 'int32 [N]' }, attrs: {}, outputs: ['y [N,W]'] },
+  /** Rows of the table by id. `residual`: as of RmsNorm. */
+  Embedding: {
+    inputs: { table: '[V,W]', ids: 'int32 [N]' },
+    attrs: { residual: 'boolean' },
+    outputs: ['y [N,W]'],
+  },
   EmbeddingGrad: {
     inputs: { ids: 'int32 [N]', dy: '[N,W]' },
     attrs: { rows: 'V' },
@@ -149,8 +165,12 @@ export type KernelName = keyof Kernels;
 
 /** A kernel's inputs by name, each a T. */
 export type KernelInputs<K extends KernelName, T> = {
-  [I in keyof Kernels[K]['inputs'] as I extends `${infer Name}#` ? `${Name}${number}` : I]: T;
-};
+  [I in keyof Kernels[K]['inputs'] as I extends `${string}?`
+    ? never
+    : I extends `${infer Name}#`
+      ? `${Name}${number}`
+      : I]: T;
+} & { [I in keyof Kernels[K]['inputs'] as I extends `${infer Name}?` ? Name : never]?: T };
 
 /** A kernel's attributes by name. */
 export type KernelAttributes<K extends KernelName> = Attributes<Kernels[K]['attrs']>;

@@ -83,10 +83,12 @@ export function deviceMemory(): DeviceMemory {
 /**
  * Adds memory that a backend takes besides that of tensors, or, when negative, takes it away: for backends whose
  * device counts every byte.
+ * @param going whether it makes up for a tensor that tfjs takes off its count next, so that no peak comes of it
  */
-export function noteScratch(bytes: number): void {
+export function noteScratch(bytes: number, going = false): void {
   const counts = startMeter();
   counts.bytes += bytes;
+  if (going || bytes <= 0) return;
   for (const peak of counts.peaks) if (counts.bytes > peak.bytes) peak.bytes = counts.bytes;
 }
 

@@ -8,7 +8,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
 import type { Valid } from '../base/valid.js';
 import {
-  add,
   causalAttention,
   embedding,
   gatedValueEmbedding,
@@ -119,15 +118,15 @@ export function applyLayer(
     const ve = embedding(matrix(gpt, `value_embeds.${layer}.weight`), ids);
     v = gatedValueEmbedding(v, ve, h, weight('attn.ve_gate'));
   }
-  x = add(x, linear(attend({ q, k, v }), weight('attn.c_proj')));
+  x = linear(attend({ q, k, v }), weight('attn.c_proj'), x);
 
   const hidden = reluSquared(linear(rmsNorm(x), weight('mlp.c_fc')));
-  return add(x, linear(hidden, weight('mlp.c_proj')));
+  return linear(hidden, weight('mlp.c_proj'), x);
 }
 
 /** The normalised token embedding, [N, C]: where the residual stream starts. */
 export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
-  rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids), { residual: true });
+  rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids, { residual: true }), { residual: true });
 
 /**
  * The final normalised residual stream, from which logits are taken.

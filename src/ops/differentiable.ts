@@ -2,14 +2,35 @@
 // tfjs-core alone registers no gradients, so nothing here relies on the gradient of a stock op.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { capabilities } from '../backend/capabilities.js';
 
 /** What a forward computation hands back. */
 export interface Forward<T extends tf.Tensor> {
   value: T;
   /** Tensors that the backward computation needs; held until the tape is done with them. */
   saved: tf.Tensor[];
-  /** Gradients of the inputs, in their order. `dy` must not be returned itself: clone it. */
-  backward: (dy: T, saved: tf.Tensor[]) => tf.Tensor[];
+  /**
+   * Gradients of the inputs, in their order. `dy` must not be returned itself: clone it. `takeSum(i)` is what other
+   * operations gave to the gradient of input i so far, if the backend can add it: who takes it must add it.
+   */
+  backward: (dy: T, saved: tf.Tensor[], takeSum: (input: number) => tf.Tensor | undefined) => tf.Tensor[];
+}
+
+/** Gradients so far by tensor id, while a backward computation runs; those that it takes are removed. */
+let offered = new Map<number, tf.Tensor>();
+
+/** Runs a backward computation that may take `sums`, gradients so far by tensor id; returns those that it left, too. */
+export function offerSums<T>(
+  sums: Map<number, tf.Tensor>,
+  backward: () => T,
+): { result: T; left: typeof sums } {
+  const [outer, left] = [offered, new Map(sums)];
+  if (capabilities().addsSums) offered = left;
+  try {
+    return { result: backward(), left };
+  } finally {
+    offered = outer;
+  }
 }
 
 // A custom gradient's tape node takes the name of the enclosing scope, and a gradient registered under that
@@ -27,7 +48,19 @@ export function differentiable<T extends tf.Tensor>(inputs: tf.Tensor[], forward
       const { value, saved, backward } = forward();
       // Saving comes last: if forward throws, nothing is kept.
       (args[args.length - 1] as tf.GradSaveFunc)(saved);
-      return { value, gradFunc: (dy, kept) => tf.tidy(() => backward(dy, kept)) };
+      const takeSum = (input: number) => {
+        const { id } = inputs[input]!;
+        const sum = offered.get(id);
+        offered.delete(id);
+        return sum;
+      };
+      return { value, gradFunc: (dy, kept) => tf.tidy(() => backward(dy, kept, takeSum)) };
     })(...inputs),
   );
 }
+
+/** The members that are there. */
+export const optional = <T extends Record<string, tf.Tensor | undefined>>(
+  members: T,
+): { [K in keyof T]?: tf.Tensor } =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value)) as { [K in keyof T]?: tf.Tensor };

@@ -9,7 +9,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
-import { differentiable } from './differentiable.js';
+import { differentiable, optional } from './differentiable.js';
 
 /**
  * a + b, shapes equal.
@@ -71,12 +71,10 @@ export function residualMix(
       return {
         value: runFused('ResidualMix', inputs, { layer })[0] as tf.Tensor2D,
         saved: [x, x0, residLambdas, x0Lambdas],
-        backward: (dy, [x, x0, residLambdas, x0Lambdas]) =>
-          runFused(
-            'ResidualMixGrad',
-            { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas!, dy },
-            { layer },
-          ),
+        backward: (dy, [x, x0, residLambdas, x0Lambdas], takeSum) => {
+          const given = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas!, dy };
+          return runFused('ResidualMixGrad', { ...given, ...optional({ sum0: takeSum(1) }) }, { layer });
+        },
       };
     }
     const pick = (lambdas: tf.Tensor1D) => tf.reshape(tf.slice1d(lambdas, layer, 1), []);

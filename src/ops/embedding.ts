@@ -12,25 +12,26 @@ import { differentiable } from './differentiable.js';
 /**
  * Rows of `table` [V,W] chosen by `ids` int32 [N] -> [N,W]. The ids get no gradient, and must lie in [0, V): not every
  * backend checks them.
+ * @param options.residual the rows go on in the residual stream: kept as float32 in any precision
  * @throws UsageError when table is not a matrix or ids not an int32 vector
  */
-export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
+export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D, { residual = false } = {}): tf.Tensor2D {
   expect(
     table.rank === 2 && ids.rank === 1 && ids.dtype === 'int32',
     () => `Expected a table [V,W] and int32 ids [N], got [${table.shape}] and ${ids.dtype} [${ids.shape}]`,
   );
   const rows = table.shape[0];
   return differentiable([table], () => ({
-    value: takeRows(table, ids),
+    value: takeRows(table, ids, { residual }),
     saved: [ids],
     backward: (dy, [ids]) => [addRows(dy, ids as tf.Tensor1D, rows)],
   }));
 }
 
 /** Rows of `table` [V,W] chosen by `ids` int32 [N] -> [N,W]. Not differentiable. */
-export function takeRows(table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
+export function takeRows(table: tf.Tensor2D, ids: tf.Tensor1D, { residual = true } = {}): tf.Tensor2D {
   return hasKernel('Embedding')
-    ? (runFused('Embedding', { table, ids })[0] as tf.Tensor2D)
+    ? (runFused('Embedding', { table, ids }, { residual })[0] as tf.Tensor2D)
     : tf.gather(table, ids);
 }
 

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { trackPeak } from '../backend/memory.js';
 import { expect } from '../base/errors.js';
+import { offerSums } from './differentiable.js';
 
 type TapeNode = ReturnType<typeof tf.engine>['state']['activeTape'][number];
 
@@ -164,11 +165,12 @@ function inputGradients(
   );
   const dys = node.outputs.map((output) => sums.get(output.id) ?? null);
   return tf.tidy(() => {
-    const shares = gradient(dys as tf.Tensor[]);
+    const given = new Map([...inputs.keys()].flatMap((id) => (sums.has(id) ? [[id, sums.get(id)!]] : [])));
+    const { result: shares, left } = offerSums(given, () => gradient(dys as tf.Tensor[]));
     const made: tf.Tensor[] = [];
     for (const [id, names] of inputs) {
       const terms = names.map((name) => shares[name]!());
-      const sum = sums.get(id);
+      const sum = left.get(id);
       if (sum) terms.unshift(sum);
       const total = terms.reduce((a, b) => tf.add(a, b));
       // A gradient passed on as it came would be freed with its first owner.

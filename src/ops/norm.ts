@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
-import { differentiable } from './differentiable.js';
+import { differentiable, optional } from './differentiable.js';
 
 /** Added to the mean square: float32's machine epsilon, PyTorch's default. */
 export const RMS_EPSILON = 2 ** -23;
@@ -25,7 +25,8 @@ export function rmsNorm(x: tf.Tensor2D, { residual = false } = {}): tf.Tensor2D 
       return {
         value: y as tf.Tensor2D,
         saved: [y!, rstd!],
-        backward: (dy, [y, rstd]) => runFused('RmsNormGrad', { y: y!, rstd: rstd!, dy }),
+        backward: (dy, [y, rstd], takeSum) =>
+          runFused('RmsNormGrad', { y: y!, rstd: rstd!, dy, ...optional({ sum: takeSum(0) }) }),
       };
     }
     const { y, rstd } = normalizeRows(x);

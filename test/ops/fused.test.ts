@@ -55,7 +55,13 @@ const CASES: {
     name: 'embedding',
     run: ([table]) => embedding(table as tf.Tensor2D, ids([1, 0, 1])),
     inputs: [[4, 2]],
-    forward: { kernel: 'Embedding', inputs: ['table', 'ids'], outputs: [[3, 2]], first: 5 },
+    forward: {
+      kernel: 'Embedding',
+      inputs: ['table', 'ids'],
+      attrs: { residual: false },
+      outputs: [[3, 2]],
+      first: 5,
+    },
     backward: {
       kernel: 'EmbeddingGrad',
       inputs: ['ids', 'dy'],

@@ -221,7 +221,7 @@ export function embedding(): Case {
     run: ([table]) => {
       const tokens = tf.tensor1d(ids, 'int32');
       return {
-        value: runFused('Embedding', { table: table!, ids: tokens })[0]!,
+        value: runFused('Embedding', { table: table!, ids: tokens }, { residual: false })[0]!,
         backward: (dy) => runFused('EmbeddingGrad', { ids: tokens, dy }, { rows: V }),
       };
     },

@@ -1,5 +1,6 @@
 // Tensors of the cuda backend: each has a block of device memory, or, for a few numbers that came from the host, just
-// those numbers until a kernel wants them in memory. A kernel runs within `call`: what it makes is taken back when it
+// those numbers until a kernel wants them in memory. In bf16 precision activations have only bfloat16 numbers, and others may
+// have a copy in bfloat16, for products to read. A kernel runs within `call`: what it makes is taken back when it
 // throws, and its scratch space is given back as soon as its work is enqueued, which is safe on one stream.
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -11,8 +12,8 @@ import { EnqueuingBackend } from './enqueue.js';
 import type { Session } from './session.js';
 import { asNumbers, copyOf, FEW, isOnDevice, type Numbers, numbersOf, type Values, WIDTH } from './values.js';
 
-/** bfloat16 copies of tensors that are kept, as several products in a row share an operand. */
-const KEPT_HALVES = 4;
+/** Copies in bfloat16 that are kept of tensors which are no variables, as several products in a row share an operand. */
+const KEPT_COPIES = 4;
 
 interface Entry {
   dtype: tf.DataType;
@@ -20,6 +21,8 @@ interface Entry {
   /** Number of elements. */
   size: number;
   block: Block | undefined;
+  /** bfloat16 elements: a copy of those in `block`, or without it the only ones. */
+  bf16?: Block;
   /** The numbers, where they are known here and `block` may be absent; strings and complex numbers in any case. */
   values: Values | undefined;
   /** What kernels worked out about the tensor and keep with it, by name. */
@@ -33,8 +36,8 @@ export class CudaBackend extends EnqueuingBackend {
   #made: Info[] = [];
   #scratch: Block[] = [];
   #depth = 0;
-  /** bfloat16 copies, the latest used last. */
-  readonly #halves = new Map<Entry, Block>();
+  /** Tensors whose copy in bfloat16 may be dropped for another's, the latest used last. */
+  readonly #copied = new Set<Entry>();
   precision: Precision = 'fp32';
 
   constructor(session: Session) {
@@ -69,9 +72,30 @@ export class CudaBackend extends EnqueuingBackend {
   make(shape: number[], dtype: tf.DataType = 'float32'): Info {
     const size = tf.util.sizeFromShape(shape);
     const block = this.session.allocator.allocate(size * WIDTH[dtype]!);
+    return this.#wrap({ dtype, refCount: 1, size, block, values: undefined }, shape);
+  }
+
+  /** A float32 tensor that products will read, its elements undefined: bfloat16 in bf16 precision. @throws OutOfMemoryError */
+  makeActivation(shape: number[]): Info {
+    if (this.precision === 'fp32') return this.make(shape);
+    const size = tf.util.sizeFromShape(shape);
+    const bf16 = this.session.allocator.allocate(2 * size);
+    noteScratch(bf16.bytes - 4 * size);
+    return this.#wrap(
+      { dtype: 'float32', refCount: 1, size, block: undefined, bf16, values: undefined },
+      shape,
+    );
+  }
+
+  /** Activations of these shapes. @throws OutOfMemoryError */
+  makeActivations<T extends Info[]>(...tensors: T): { [I in keyof T]: Info } {
+    return tensors.map(({ shape }) => this.makeActivation(shape)) as { [I in keyof T]: Info };
+  }
+
+  #wrap(entry: Entry, shape: number[]): Info {
     const dataId = {};
-    this.#data.set(dataId, { dtype, refCount: 1, size, block, values: undefined });
-    const info = { dataId, shape, dtype };
+    this.#data.set(dataId, entry);
+    const info = { dataId, shape, dtype: entry.dtype };
     if (this.#depth > 0) this.#made.push(info);
     return info;
   }
@@ -79,6 +103,23 @@ export class CudaBackend extends EnqueuingBackend {
   /** Tensors of these shapes, their elements undefined. @throws OutOfMemoryError */
   makeLike<T extends Info[]>(...tensors: T): { [I in keyof T]: Info } {
     return tensors.map(({ shape }) => this.make(shape)) as { [I in keyof T]: Info };
+  }
+
+  /**
+   * Address for a copy in bfloat16 of a tensor that `make` has just made, to be written beside it; 0 in fp32.
+   * @throws OutOfMemoryError
+   */
+  makeCopy(x: Info): number {
+    if (this.precision === 'fp32') return 0;
+    const entry = this.#data.get(x.dataId);
+    return this.#addCopy(entry).address;
+  }
+
+  #addCopy(entry: Entry): Block {
+    const block = this.session.allocator.allocate(2 * entry.size);
+    noteScratch(block.bytes);
+    entry.bf16 = block;
+    return block;
   }
 
   /** The same elements under another shape, without a copy. */
@@ -92,9 +133,23 @@ export class CudaBackend extends EnqueuingBackend {
     return { dataId: this.write(values, shape, dtype), shape, dtype };
   }
 
-  /** Address of a tensor's elements. @throws OutOfMemoryError */
+  /** Address of a tensor's elements, floats for float32. @throws OutOfMemoryError */
   address(x: Info): number {
     return this.#resident(this.#data.get(x.dataId)).address;
+  }
+
+  /** Address of a float32 tensor's elements in the type that products read: bfloat16 in bf16 precision. @throws OutOfMemoryError */
+  activation(x: Info): number {
+    return this.precision === 'fp32' ? this.address(x) : this.#bf16(x);
+  }
+
+  /** Whether a tensor has only bfloat16 elements. */
+  isActivation(x: Info): boolean {
+    return this.#holdsOnlyBf16(this.#data.get(x.dataId));
+  }
+
+  #holdsOnlyBf16({ block, bf16, values }: Entry): boolean {
+    return bf16 !== undefined && block === undefined && values === undefined;
   }
 
   /** The one number of a tensor, where the host knows it. */
@@ -105,6 +160,22 @@ export class CudaBackend extends EnqueuingBackend {
 
   /** Address of a variable's elements, to be written in place. A buffer that others hold too is left to them. */
   writable(x: Info): number {
+    const entry = this.#own(x);
+    this.#forget(entry);
+    return entry.block!.address;
+  }
+
+  /** The same for a kernel that also writes the variable's copy in bfloat16, at `copy`; 0 where there is none. */
+  updatable(x: Info): { address: number; copy: number } {
+    const entry = this.#own(x);
+    entry.values = undefined;
+    this.#detach(entry);
+    this.#copied.delete(entry);
+    return { address: entry.block!.address, copy: entry.bf16?.address ?? 0 };
+  }
+
+  /** A variable's elements, which nobody else holds and which are in memory. */
+  #own(x: Info): Entry {
     let entry = this.#data.get(x.dataId);
     if (entry.refCount > 1) {
       const copy = this.make(x.shape, x.dtype);
@@ -115,9 +186,8 @@ export class CudaBackend extends EnqueuingBackend {
       tensor.dispose();
       entry = this.#data.get(x.dataId);
     }
-    const { address } = this.#resident(entry);
-    this.#forget(entry);
-    return address;
+    this.#resident(entry);
+    return entry;
   }
 
   /** Whether nobody but the caller holds a tensor's elements, who then may write over them. */
@@ -137,25 +207,26 @@ export class CudaBackend extends EnqueuingBackend {
     return block.address;
   }
 
-  /** Address of a float32 tensor's elements rounded to bfloat16, kept while other products may want it. */
-  half(x: Info): number {
+  /** Address of a float32 tensor's elements in bfloat16. A copy is kept: a variable's until it is written, others' for a while. */
+  #bf16(x: Info): number {
     const entry = this.#data.get(x.dataId);
-    const known = this.#halves.get(entry);
-    if (known) {
-      this.#halves.delete(entry);
-      this.#halves.set(entry, known);
-      return known.address;
+    const isVariable = x instanceof tf.Variable;
+    if (entry.bf16) {
+      if (isVariable) this.#copied.delete(entry);
+      else if (this.#copied.delete(entry)) this.#copied.add(entry);
+      return entry.bf16.address;
     }
     const source = this.#resident(entry).address;
-    for (const oldest of this.#halves.keys()) {
-      if (this.#halves.size < KEPT_HALVES) break;
-      this.#dropHalf(oldest);
+    if (!isVariable) {
+      for (const oldest of this.#copied) {
+        if (this.#copied.size < KEPT_COPIES) break;
+        this.#dropCopy(oldest);
+      }
     }
-    const block = this.session.allocator.allocate(2 * entry.size);
-    noteScratch(block.bytes);
-    this.#halves.set(entry, block);
-    this.toHalf(entry.size, source, block.address);
-    return block.address;
+    const { address } = this.#addCopy(entry);
+    if (!isVariable) this.#copied.add(entry);
+    this.toBf16(entry.size, source, address);
+    return address;
   }
 
   /**
@@ -186,7 +257,7 @@ export class CudaBackend extends EnqueuingBackend {
   /** What is known of a tensor's elements, before they are written over. */
   #forget(entry: Entry): void {
     entry.values = undefined;
-    this.#dropHalf(entry);
+    this.#dropCopy(entry);
     this.#detach(entry);
   }
 
@@ -211,20 +282,25 @@ export class CudaBackend extends EnqueuingBackend {
   }
 
   override read(dataId: object): Promise<Values> {
-    const { block, values, dtype, size } = this.#data.get(dataId);
+    const entry = this.#data.get(dataId);
+    const { values, dtype, size } = entry;
     if (values) return Promise.resolve(copyOf(values));
     // The copy is enqueued before the first await: later work on the tensor does not show.
     this.settle();
     return this.session.transfer
-      .read(block!.address, size * WIDTH[dtype]!)
+      .read(this.#resident(entry).address, size * WIDTH[dtype]!)
       .then((bytes) => numbersOf(bytes, dtype));
   }
 
   override readSync(dataId: object): Values {
-    const { block, values, dtype, size } = this.#data.get(dataId);
+    const entry = this.#data.get(dataId);
+    const { values, dtype, size } = entry;
     if (values) return copyOf(values);
     this.settle();
-    return numbersOf(this.session.transfer.readSync(block!.address, size * WIDTH[dtype]!), dtype);
+    return numbersOf(
+      this.session.transfer.readSync(this.#resident(entry).address, size * WIDTH[dtype]!),
+      dtype,
+    );
   }
 
   override disposeData(dataId: object, force = false): boolean {
@@ -232,8 +308,9 @@ export class CudaBackend extends EnqueuingBackend {
     const entry = this.#data.get(dataId);
     entry.refCount--;
     if (!force && entry.refCount > 0) return false;
+    if (this.#holdsOnlyBf16(entry)) noteScratch(4 * entry.size, true);
     if (entry.block) this.session.allocator.free(entry.block);
-    this.#dropHalf(entry);
+    this.#dropCopy(entry);
     this.#detach(entry);
     this.#data.delete(dataId);
     return true;
@@ -273,7 +350,7 @@ export class CudaBackend extends EnqueuingBackend {
   }
 
   override dispose(): void {
-    for (const entry of [...this.#halves.keys()]) this.#dropHalf(entry);
+    for (const entry of [...this.#copied]) this.#dropCopy(entry);
     this.session.allocator.trim();
   }
 
@@ -286,25 +363,27 @@ export class CudaBackend extends EnqueuingBackend {
   /** The block of an entry, filled from the host's numbers where it has none yet. */
   #resident(entry: Entry): Block {
     if (entry.block) return entry.block;
-    const { dtype, size, values } = entry;
+    const { dtype, size, values, bf16 } = entry;
     if (!isOnDevice(dtype)) throw new Error(`Expected a tensor of numbers, got ${dtype}`);
     const block = this.session.allocator.allocate(size * WIDTH[dtype]!);
     try {
-      this.upload(values as Numbers, block.address);
+      if (values) this.upload(values as Numbers, block.address);
+      else this.fromBf16(size, bf16!.address, block.address);
     } catch (error) {
       this.session.allocator.free(block);
       throw error;
     }
     entry.block = block;
+    // tfjs has counted these bytes; so far there were fewer.
+    if (!values) noteScratch(4 * size);
     if (size > FEW) entry.values = undefined;
     return block;
   }
 
-  #dropHalf(entry: Entry): void {
-    const block = this.#halves.get(entry);
-    if (!block) return;
-    this.#halves.delete(entry);
-    this.#freeScratch(block);
+  #dropCopy(entry: Entry): void {
+    this.#copied.delete(entry);
+    if (entry.bf16) this.#freeScratch(entry.bf16);
+    delete entry.bf16;
   }
 
   #freeScratch(block: Block): void {

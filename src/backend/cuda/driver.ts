@@ -48,6 +48,8 @@ async function start(precision: Precision): Promise<BackendInfo> {
   const backend = tf.backend() as unknown as CudaBackend;
   backend.precision = precision;
   declareCapabilities('cuda', {
+    addsSums: true,
+    bf16Activations: precision === 'bf16',
     stepScratch: (sizes) => cudaScratch(sizes, precision),
     reservedBytes: () => backend.reservedBytes(),
   });

@@ -99,17 +99,17 @@ export class EnqueuingBackend extends tf.KernelBackend {
   }
 
   /** Rounds `size` floats to bfloat16. */
-  toHalf(size: number, from: number, to: number): void {
+  toBf16(size: number, from: number, to: number): void {
     this.#convert('to_bf16', size, from, to);
   }
 
   /** Widens `size` bfloat16 numbers to float. */
-  fromHalf(size: number, from: number, to: number): void {
+  fromBf16(size: number, from: number, to: number): void {
     this.#convert('from_bf16', size, from, to);
   }
 
   #convert(name: string, size: number, from: number, to: number): void {
-    const { defines, threads } = pieceTeam(size, 2);
+    const { defines, threads } = pieceTeam(size, 'bf16');
     const spec = { source: 'cuda/elementwise.cu', name, defines };
     this.launch(spec, piecesOf(size), threads, [size, from, to]);
   }

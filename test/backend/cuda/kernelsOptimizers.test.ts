@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { describeKernels } from './places.js';
-import { expectClose, fromBf16, numbers, sum } from './references.js';
+import { expectClose, fromBf16, numbers, sum, toBf16 } from './references.js';
 
 const int = (n: number) => ({ int: n });
 
@@ -30,12 +30,15 @@ describeKernels('CUDA optimizer kernels', (bench) => {
         expected.param[i] = s.keep * param[i]! - step;
       }
     });
+    const copy = new Uint16Array(total);
     const pieces = sizes.flatMap((size, t) =>
       Array.from({ length: Math.ceil(size / 4096) }, (_, i) => [t, i]),
     );
     const table = bench().table(
       sizes.map((size, t) => [
         ...[param, m, v, grad].map((array) => ({ array, at: starts[t]! * 4 })),
+        // The second tensor has no copy.
+        t === 1 ? 0 : { array: copy, at: starts[t]! * 2 },
         size,
         t % 2,
       ]),
@@ -46,6 +49,10 @@ describeKernels('CUDA optimizer kernels', (bench) => {
     const program = bench().program('adamw.cu', { TEAM: 64, VL });
     program.run('adamw', { grid: pieces.length, block: 64 }, [table, Int32Array.from(pieces.flat()), flat]);
     expectClose(param, expected.param);
+    const second = starts[1]!;
+    const rounded = toBf16(param).map((bits, i) => (i >= second && i < starts[2]! ? 0 : bits));
+    for (const [t, size] of sizes.entries())
+      expect(copy.slice(starts[t], starts[t]! + size)).toEqual(rounded.slice(starts[t], starts[t]! + size));
     expectClose(m, expected.m);
     expectClose(v, expected.v);
   });
@@ -67,10 +74,12 @@ describeKernels('CUDA optimizer kernels', (bench) => {
       Float32Array,
     ];
     const second = numbers('second', K * count).map(Math.abs);
+    const copy = new Uint16Array(n);
     const matrices = bench().table(
       [...Array(K).keys()].map((k) => [
         { array: param, at: k * n * 4 },
         { array: grad, at: k * n * 4 },
+        k === 0 ? { array: copy, at: 0 } : 0,
       ]),
     );
     const pieces = Math.ceil(n / 4096);
@@ -148,6 +157,7 @@ describeKernels('CUDA optimizer kernels', (bench) => {
         return w - (s.lr * step + (step * w >= 0 ? s.decay * w : 0));
       }),
     );
+    expect(copy).toEqual(toBf16(param.slice(0, n)));
     expect(second).not.toEqual(old.second);
   });
 });

@@ -39,7 +39,7 @@ describeKernels('CUDA row kernels', (bench) => {
         y,
         x.map((each, i) => each * scale[Math.floor(i / C)]!),
       );
-      program.run('rms_norm_grad', launchOf(N, team), [int(N), int(C), y, rstd, dy, dx]);
+      program.run('rms_norm_grad', launchOf(N, team), [int(N), int(C), y, rstd, dy, null, dx, null]);
       const along = Float64Array.from(
         { length: N },
         (_, n) => sum(C, (c) => dy[n * C + c]! * x[n * C + c]! * scale[n]!) / C,
@@ -54,20 +54,42 @@ describeKernels('CUDA row kernels', (bench) => {
     }
   });
 
-  test('rms norm of bfloat16 rows', () => {
+  test.each([
+    { TEAM: 16, VL: 4 },
+    { TEAM: 4, VL: 8 },
+    { TEAM: 32, VL: 1 },
+  ])('rms norm of floats to bfloat16; its gradient is added to a sum and rounded beside it, %j', (team) => {
     const [N, C] = [6, 24];
-    const x = toBf16(numbers('x', N * C));
+    const [x, sums] = [numbers('x', N * C), numbers('sums', N * C)];
+    const dy = toBf16(numbers('dy', N * C));
     const [y, rstd] = [new Uint16Array(N * C), new Float32Array(N)];
-    const team = { TEAM: 16, VL: 4 };
     const program = bench().program('norm.cu', { ...team, ACT_BF16: 1 });
     program.run('rms_norm', launchOf(N, team), [int(N), int(C), { float: EPSILON }, x, y, rstd]);
-    const values = fromBf16(x);
     expectClose(
       rstd,
-      rstd.map((_, n) => (sum(C, (c) => values[n * C + c]! ** 2) / C + EPSILON) ** -0.5),
+      rstd.map((_, n) => (sum(C, (c) => x[n * C + c]! ** 2) / C + EPSILON) ** -0.5),
     );
     // Rounded once, to nearest even.
-    expect([...y]).toEqual([...toBf16(values.map((each, i) => each * rstd[Math.floor(i / C)]!))]);
+    expect([...y]).toEqual([...toBf16(x.map((each, i) => each * rstd[Math.floor(i / C)]!))]);
+    const [dx, rounded] = [new Float32Array(N * C), new Uint16Array(N * C)];
+    const given = [int(N), int(C), y, rstd, dy];
+    program.run('rms_norm_grad', launchOf(N, team), [...given, sums, dx, rounded]);
+    const [ys, dys] = [fromBf16(y), fromBf16(dy)];
+    expectClose(
+      dx,
+      dx.map((_, i) => {
+        const n = Math.floor(i / C);
+        const along = sum(C, (c) => ys[n * C + c]! * dys[n * C + c]!) / C;
+        return sums[i]! + rstd[n]! * (dys[i]! - ys[i]! * along);
+      }),
+    );
+    expect(rounded).toEqual(toBf16(dx));
+    // In place.
+    program.run('rms_norm_grad', launchOf(N, team), [...given, null, dx, null]);
+    const alone = dx.slice();
+    const total = sums.slice();
+    program.run('rms_norm_grad', launchOf(N, team), [...given, total, total, null]);
+    expect(total).toEqual(sums.map((each, i) => Math.fround(each + alone[i]!)));
   });
 
   test.each([
@@ -212,7 +234,15 @@ describeKernels('CUDA row kernels', (bench) => {
     const sums = new Float32Array(pieces * 4);
     const [dx0, dresid, dfirst] = [new Float32Array(n), new Float32Array(L), new Float32Array(L)];
     const inputs = [{ long: n }, int(layer), x, x0, resid, first, dy];
-    program.run('residual_mix_grad', launch, [...inputs, dx, dx0, sums]);
+    const copy = new Uint16Array(n);
+    program.run('residual_mix_grad', launch, [...inputs, null, dx, copy, dx0, sums]);
+    expect(copy).toEqual(toBf16(dx));
+    const sum0 = x0.slice();
+    program.run('residual_mix_grad', launch, [...inputs, sum0, dx, null, sum0, sums]);
+    expectClose(
+      sum0,
+      x0.map((each, i) => each + first[1]! * dy[i]!),
+    );
     program.run('residual_mix_sums', { grid: 1, block: 64 }, [
       int(pieces),
       int(L),
@@ -231,6 +261,18 @@ describeKernels('CUDA row kernels', (bench) => {
     );
     expectClose(dresid, [0, sum(n, (i) => x[i]! * dy[i]!), 0], 1e-7);
     expectClose(dfirst, [0, sum(n, (i) => x0[i]! * dy[i]!), 0], 1e-7);
+  });
+
+  test.each([{ VL: 8 }, { VL: 4 }, { VL: 1 }])('sums of floats and bfloat16 numbers, %j', ({ VL }) => {
+    const n = 4096 + 24;
+    const program = bench().program('elementwise.cu', { TEAM: 64, VL, ACT_BF16: 1 });
+    const [a, b] = [toBf16(numbers('a', n)), toBf16(numbers('b', n))];
+    const [x, y, both] = [numbers('x', n), new Float32Array(n), new Uint16Array(n)];
+    const [as, bs] = [fromBf16(a), fromBf16(b)];
+    program.run('add_activation', { grid: 2, block: 64 }, [{ long: n }, x, b, y]);
+    expect(y).toEqual(x.map((each, i) => Math.fround(each + bs[i]!)));
+    program.run('add_activations', { grid: 2, block: 64 }, [{ long: n }, a, b, both]);
+    expect(both).toEqual(toBf16(as.map((each, i) => each + bs[i]!)));
   });
 
   test.each([

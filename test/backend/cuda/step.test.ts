@@ -60,6 +60,17 @@ for (const precision of ['fp32', 'bf16'] as const)
         expect(steady).toMatchObject({ cuMemcpyDtoHAsync_v2: 2, cuEventRecord: 2 });
       });
 
+      test('moves no activation only to add or to round it', async () => {
+        const training = startTraining({ ...SMALL, totalBatchSize: 128 });
+        await training.step();
+        device().controls.fake_reset();
+        await training.step();
+        const kernels = new Set(kernelsIn(device().controls.fake_log()));
+        training.dispose();
+        for (const name of ['to_bf16', 'from_bf16', 'add_activation', 'add_activations'])
+          expect(kernels).not.toContain(name);
+      });
+
       test('AdamW is one launch for all its tensors, after the loss is on its way', async () => {
         const training = startTraining(SMALL);
         await training.step();

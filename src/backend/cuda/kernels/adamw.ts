@@ -7,13 +7,13 @@ import type { CudaBackend } from '../backend.js';
 import type { CudaKernel } from './kernel.js';
 import { PIECE, piecesOf, pieceTeam } from './team.js';
 
-const TENSOR_BYTES = 48;
+const TENSOR_BYTES = 56;
 const PIECE_BYTES = 8;
 const SETTINGS_BYTES = 24;
 
 interface Step {
-  /** Addresses: param, m, v, grad. */
-  arrays: readonly [number, number, number, number];
+  /** Addresses: param, m, v, grad, and param's copy in bfloat16 (or 0). */
+  arrays: readonly [number, number, number, number, number];
   size: number;
   /** keep, rate, beta1, beta2, correction, eps. */
   settings: readonly number[];
@@ -24,7 +24,8 @@ const queues = new WeakMap<CudaBackend, Step[]>();
 export const adamwStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const g = backend.address(grad);
-  const [p, m, v] = [param, expAvg, expAvgSq].map((variable) => backend.writable(variable));
+  const { address, copy } = backend.updatable(param);
+  const [m, v] = [expAvg, expAvgSq].map((variable) => backend.writable(variable));
   const { keep, rate, correction } = adamwFactors(attrs);
   const settings = [keep, rate, attrs.beta1, attrs.beta2, correction, attrs.eps];
   let queue = queues.get(backend);
@@ -32,7 +33,7 @@ export const adamwStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) =
     queue = [];
     queues.set(backend, queue);
   }
-  queue.push({ arrays: [p!, m!, v!, g], size: sizeOf(param.shape), settings });
+  queue.push({ arrays: [address, m!, v!, g, copy], size: sizeOf(param.shape), settings });
   backend.postpone(() => flush(backend));
   return [];
 };

@@ -3,6 +3,7 @@
 import { expect } from '../../../base/errors.js';
 import type { KernelAttributes } from '../../contract.js';
 import type { Info } from '../../flat/store.js';
+import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
 import { OLDEST_BF16_CHIP } from '../device.js';
 import type { CudaKernel, CudaTable } from './kernel.js';
@@ -25,7 +26,7 @@ function sizesOf(q: Info, attrs: KernelAttributes<'CausalAttention'>): Sizes {
 }
 
 /** Of all kernels of a head width, so that the source is compiled once for it. */
-const definesOf = (D: number) => ({ D, ...rowTeam(D).defines });
+const definesOf = (D: number, precision: Precision) => ({ D, ...rowTeam(D, [], precision).defines });
 
 /** How attention is launched for heads of one width. */
 export interface AttentionLaunch {
@@ -69,12 +70,17 @@ function launchFor(backend: CudaBackend, D: number): AttentionLaunch {
 
 const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, attrs, backend }) => {
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
-  const y = backend.make(q.shape);
+  const y = backend.makeActivation(q.shape);
   const lse = backend.make([q.shape[0]!, H]);
   const { source, own, threads, shared } = launchFor(backend, D);
-  const arrays = [q, k, v, y, lse].map((tensor) => backend.address(tensor));
+  const arrays = [...[q, k, v, y].map((tensor) => backend.activation(tensor)), backend.address(lse)];
   backend.launch(
-    { source, name: 'attention', defines: definesOf(D), shared: shared.forward },
+    {
+      source,
+      name: 'attention',
+      defines: definesOf(D, backend.precision),
+      shared: shared.forward,
+    },
     Math.ceil(T / own) * H * B,
     threads,
     [T, H, G, window, 1 / Math.sqrt(D), ...arrays],
@@ -86,21 +92,26 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
   const { q, k, v, y, lse, dy } = inputs;
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const rows = B * T;
-  const [dq, dk, dv] = backend.makeLike(q, k, v);
+  const [dq, dk, dv] = backend.makeActivations(q, k, v);
   const delta = backend.scratch(4 * rows * H);
   const { source, own, threads, shared } = launchFor(backend, D);
-  const at = (x: Info) => backend.address(x);
-  const team = rowTeam(D);
+  const at = (x: Info) => backend.activation(x);
+  const team = rowTeam(D, [], backend.precision);
   backend.launch(
-    { source, name: 'attention_delta', defines: definesOf(D) },
+    { source, name: 'attention_delta', defines: definesOf(D, backend.precision) },
     team.blocks(rows * H),
     team.threads,
     [rows, H, at(y), at(dy), delta],
   );
   const scale = 1 / Math.sqrt(D);
-  const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), at(lse), delta];
+  const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), backend.address(lse), delta];
   backend.launch(
-    { source, name: 'attention_grad_q', defines: definesOf(D), shared: shared.gradQ },
+    {
+      source,
+      name: 'attention_grad_q',
+      defines: definesOf(D, backend.precision),
+      shared: shared.gradQ,
+    },
     Math.ceil(T / own) * H * B,
     threads,
     [...common, at(dq)],
@@ -109,7 +120,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
     {
       source,
       name: 'attention_grad_kv',
-      defines: definesOf(D),
+      defines: definesOf(D, backend.precision),
       shared: shared.gradKv,
     },
     Math.ceil(T / own) * G * B,

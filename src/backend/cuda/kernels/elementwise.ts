@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
 import type { KernelSpec } from '../modules.js';
 import { type CudaStockCall, type CudaStockKernel, type CudaStockTable, fits, sameShape } from './kernel.js';
+import { addActivations } from './rows.js';
 
 const C_TYPES: Partial<Record<tf.DataType, string>> = { float32: 'float', int32: 'int', bool: 'byte' };
 
@@ -150,8 +151,16 @@ const multiply: CudaStockKernel = (call) => {
   return binary('u * v')(call);
 };
 
+/** Activations need not be widened to be added. */
+const add: CudaStockKernel = (call) => {
+  const { a, b } = call.inputs as { a: Info; b: Info };
+  const { backend } = call;
+  const narrow = [a, b].some((x) => x.dtype === 'float32' && backend.isActivation(x));
+  return narrow && a.dtype === b.dtype && sameShape(a, b) ? addActivations(call) : binary('u + v')(call);
+};
+
 export const BINARY: CudaStockTable = {
-  Add: binary('u + v'),
+  Add: add,
   Equal: binary('u == v', true),
   Greater: binary('u > v', true),
   GreaterEqual: binary('u >= v', true),

@@ -13,12 +13,13 @@ const CHUNK = 1024;
 /** Threads of a block that sums one row of the table, and lanes that share its columns. */
 const GRAD = { threads: 256, lanes: 32 };
 
-const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, backend }) => {
+const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, attrs, backend }) => {
   const [vocab, width] = table.shape as [number, number];
   const count = sizeOf(ids.shape);
-  const y = backend.make([count, width]);
-  const { defines, threads, blocks } = rowTeam(width);
-  const values = [count, vocab, width, ...[table, ids, y].map((tensor) => backend.address(tensor))];
+  const y = attrs.residual ? backend.make([count, width]) : backend.makeActivation([count, width]);
+  const { defines, threads, blocks } = rowTeam(width, [], attrs.residual ? 'fp32' : backend.precision);
+  const to = attrs.residual ? backend.address(y) : backend.activation(y);
+  const values = [count, vocab, width, backend.address(table), backend.address(ids), to];
   backend.launch({ source: SOURCE, name: 'embedding', defines }, blocks(count), threads, values);
   return [y];
 };
@@ -49,8 +50,9 @@ function orderOf(
 const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs: { rows }, backend }) => {
   const width = dy.shape[1]!;
   const dTable = backend.make([rows, width]);
+  const narrow = backend.isActivation(dy);
   const vector = width % 4 === 0 ? 4 : 1;
-  const defines = { TEAM: GRAD.lanes, VL: vector };
+  const defines = { TEAM: GRAD.lanes, VL: vector, ...(narrow && { ACT_BF16: 1 }) };
   const { starts, order } = orderOf(backend, ids, rows, defines);
   const columns = Math.ceil(width / (GRAD.lanes * vector));
   backend.launch({ source: SOURCE, name: 'embedding_grad', defines }, [rows, columns], GRAD.threads, [
@@ -58,7 +60,7 @@ const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs
     width,
     starts,
     order,
-    backend.address(dy),
+    narrow ? backend.activation(dy) : backend.address(dy),
     backend.address(dTable),
   ]);
   return [dTable];

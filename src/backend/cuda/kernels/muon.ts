@@ -11,6 +11,8 @@ import { operandType } from './products.js';
 import { piecesOf, pieceTeam, rowTeam } from './team.js';
 
 const SOURCE = 'cuda/muon.cu';
+/** Addresses of a matrix, its gradient, and its copy in bfloat16 or 0. */
+const MATRIX_BYTES = 24;
 
 /** Rows of 32 columns at a time, each column summed by this many threads. */
 const COLUMN_THREADS = 256;
@@ -30,18 +32,19 @@ export const muonStep: CudaKernel<'MuonStep'> = ({ inputs, attrs, backend }) => 
       values,
     );
 
-  const table = new DataView(new ArrayBuffer(16 * K + 16));
+  const settingsAt = MATRIX_BYTES * K;
+  const table = new DataView(new ArrayBuffer(settingsAt + 16));
   for (let i = 0; i < K; i++) {
-    const pair = [backend.writable(inputs[`param${i}`]!), backend.address(inputs[`grad${i}`]!)];
-    pair.forEach((address, j) => {
-      table.setBigUint64(16 * i + 8 * j, BigInt(address), true);
+    const { address, copy } = backend.updatable(inputs[`param${i}`]!);
+    [address, backend.address(inputs[`grad${i}`]!), copy].forEach((value, j) => {
+      table.setBigUint64(MATRIX_BYTES * i + 8 * j, BigInt(value), true);
     });
   }
   [lr, mu, beta2, lr * weightDecay].forEach((value, j) => {
-    table.setFloat32(16 * K + 4 * j, value, true);
+    table.setFloat32(settingsAt + 4 * j, value, true);
   });
   const matrices = backend.scratch(table.byteLength);
-  const settings = matrices + 16 * K;
+  const settings = matrices + settingsAt;
   const [m, second] = [backend.writable(momentum), backend.writable(secondMoment)];
   backend.upload(table, matrices);
 

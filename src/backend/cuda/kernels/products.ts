@@ -1,53 +1,58 @@
-// Matrix products by cuBLASLt. In bf16 the operands are rounded to bfloat16 beforehand; sums and results are float32.
+// Matrix products by cuBLASLt. In bf16 operands and activations are bfloat16; sums, and gradients of weights, are float32.
 
 import { planProduct } from '../../flat/product.js';
-import { type Info, sizeOf } from '../../flat/store.js';
+import { sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { OperandType } from '../products.js';
 import type { CudaKernel, CudaStockKernel } from './kernel.js';
 
-/** An operand of products: a tensor, rounded where the precision asks for it. */
-const operand = (backend: CudaBackend, x: Info): number =>
-  backend.precision === 'bf16' ? backend.half(x) : backend.address(x);
-
 /** The type of operands at the precision in use. */
 export const operandType = (backend: CudaBackend): OperandType => backend.precision;
 
-/** y [N,O] = x [N,I] w^T [I,O]. */
-export const linear: CudaKernel<'Linear'> = ({ inputs: { x, w }, backend }) => {
-  const [rows, width] = x.shape as [number, number];
+/** y [N,O] = x [N,I] w^T [I,O], or sum + x w^T. */
+export const linear: CudaKernel<'Linear'> = ({ inputs: { x, w, sum }, backend }) => {
+  const [m, k] = x.shape as [number, number];
   const n = w.shape[0]!;
-  const y = backend.make([rows, n]);
-  backend.multiply({
-    m: rows,
-    n,
-    k: width,
-    transposeB: true,
-    a: operand(backend, x),
-    b: operand(backend, w),
-    c: backend.address(y),
-    operands: operandType(backend),
-  });
+  const [a, b] = [backend.activation(x), backend.activation(w)];
+  const operands = operandType(backend);
+  const product = { m, n, k, transposeB: true, a, b, operands };
+  if (sum) {
+    const y = backend.make([m, n]);
+    backend.multiply({ ...product, c: backend.address(y), added: backend.address(sum), beta: 1 });
+    return [y];
+  }
+  const y = backend.makeActivation([m, n]);
+  backend.multiply({ ...product, c: backend.activation(y), result: operands });
   return [y];
 };
 
-/** dx [N,I] = dy [N,O] w, dw [O,I] = dy^T x. */
-export const linearGrad: CudaKernel<'LinearGrad'> = ({ inputs: { x, w, dy }, backend }) => {
+/** dx [N,I] = dy [N,O] w (+ sum), dw [O,I] = dy^T x. */
+export const linearGrad: CudaKernel<'LinearGrad'> = ({ inputs: { x, w, dy, sum }, backend }) => {
   const [rows, width] = x.shape as [number, number];
   const n = w.shape[0]!;
   const operands = operandType(backend);
-  const dx = backend.make(x.shape);
+  const dx = backend.makeActivation(x.shape);
   const dw = backend.make(w.shape);
-  const g = operand(backend, dy);
-  const [a, b] = [operand(backend, w), operand(backend, x)];
-  backend.multiply({ m: rows, n: width, k: n, a: g, b: a, c: backend.address(dx), operands });
+  const [from, weights, a, c] = [x, w, dy, dx].map((tensor) => backend.activation(tensor)) as number[];
+  const added = sum && { added: backend.activation(sum), beta: 1 };
+  backend.multiply({
+    m: rows,
+    n: width,
+    k: n,
+    a: a!,
+    b: weights!,
+    c: c!,
+    operands,
+    result: operands,
+    ...added,
+  });
   backend.multiply({
     m: n,
     n: width,
     k: rows,
     transposeA: true,
-    a: g,
-    b,
+    a: a!,
+    b: from!,
     c: backend.address(dw),
     operands,
   });
@@ -66,7 +71,7 @@ export const batchMatMul: CudaStockKernel = ({ inputs, attrs, backend }) => {
   }
   const operands = operandType(backend);
   const bytes = operands === 'bf16' ? 2 : 4;
-  const [x, y, z] = [operand(backend, a), operand(backend, b), backend.address(out)];
+  const [x, y, z] = [backend.activation(a), backend.activation(b), backend.address(out)];
   const sizes = { m, n, k, transposeA, transposeB, operands };
   // One matrix for all, one for each, or something between.
   const [aLast, bLast] = [aIndex(count - 1), bIndex(count - 1)];

@@ -2,8 +2,9 @@
 // rotary,value_embedding,elementwise}.cu). Contracts: src/ops.
 
 import { type Info, sizeOf } from '../../flat/store.js';
+import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
-import type { CudaKernel, CudaTable } from './kernel.js';
+import type { CudaKernel, CudaStockKernel, CudaTable } from './kernel.js';
 import { piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
 
 /** Launches a kernel for `rows` rows. */
@@ -21,35 +22,52 @@ function onRows(
 const addresses = (backend: CudaBackend, ...tensors: Info[]): number[] =>
   tensors.map((tensor) => backend.address(tensor));
 
+const activations = (backend: CudaBackend, ...tensors: Info[]): number[] =>
+  tensors.map((tensor) => backend.activation(tensor));
+
 const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
   const { x } = inputs;
   const [rows, width] = x.shape as [number, number];
-  const y = backend.make(x.shape);
+  const y = attrs.residual ? backend.make(x.shape) : backend.makeActivation(x.shape);
   const rstd = backend.make([rows, 1]);
   const { epsilon } = attrs;
-  const values = [rows, width, epsilon, ...addresses(backend, x, y, rstd)];
-  onRows(backend, ['norm', 'rms_norm'], rowTeam(width), rows, values);
+  const team = rowTeam(width, [], attrs.residual ? 'fp32' : backend.precision);
+  const to = attrs.residual ? backend.address(y) : backend.activation(y);
+  const values = [rows, width, epsilon, backend.address(x), to, backend.address(rstd)];
+  onRows(backend, ['norm', 'rms_norm'], team, rows, values);
   return [y, rstd];
 };
 
 const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
-  const { y, rstd, dy } = inputs;
+  const { y, rstd, dy, sum } = inputs;
   const [rows, width] = y.shape as [number, number];
   const dx = backend.make(y.shape);
-  const values = [rows, width, ...addresses(backend, y, rstd, dy, dx)];
-  onRows(backend, ['norm', 'rms_norm_grad'], rowTeam(width), rows, values);
+  // The result of a norm in the residual stream is float32, and so is its gradient.
+  const inStream = backend.precision === 'bf16' && !backend.isActivation(y);
+  const team = rowTeam(width, [], inStream ? 'fp32' : backend.precision);
+  const given = inStream ? addresses(backend, y, dy) : activations(backend, y, dy);
+  const added = sum ? backend.address(sum) : 0;
+  const made = [backend.address(dx), inStream ? 0 : backend.makeCopy(dx)];
+  const values = [rows, width, given[0]!, backend.address(rstd), given[1]!, added, ...made];
+  onRows(backend, ['norm', 'rms_norm_grad'], team, rows, values);
   return [dx];
 };
+
+/** Each lane of a team takes a pair of vectors, one of either half of the head. */
+const rotaryTeam = (each: number, precision: Precision): Team =>
+  precision === 'fp32' ? rowTeam(each, [each / 2]) : rowTeam(each / 2, [], precision);
 
 const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) => {
   const { x, cos, sin } = inputs;
   const { heads, epsilon } = attrs;
   const [rows, width] = x.shape as [number, number];
   const each = width / heads;
-  const y = backend.make(x.shape);
+  const y = backend.makeActivation(x.shape);
   const rstd = backend.make([rows * heads, 1]);
-  const values = [rows, cos.shape[0]!, heads, each, epsilon, ...addresses(backend, x, cos, sin, y, rstd)];
-  const team = rowTeam(each, [each / 2]);
+  const [from, to] = activations(backend, x, y);
+  const tables = addresses(backend, cos, sin);
+  const values = [rows, cos.shape[0]!, heads, each, epsilon, from!, ...tables, to!, backend.address(rstd)];
+  const team = rotaryTeam(each, backend.precision);
   onRows(backend, ['rotary', 'rotary'], team, rows * heads, values);
   return [y, rstd];
 };
@@ -59,9 +77,11 @@ const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backe
   const { heads } = attrs;
   const [rows, width] = y.shape as [number, number];
   const each = width / heads;
-  const dx = backend.make(y.shape);
-  const values = [rows, cos.shape[0]!, heads, each, ...addresses(backend, y, rstd, cos, sin, dy, dx)];
-  const team = rowTeam(each, [each / 2]);
+  const dx = backend.makeActivation(y.shape);
+  const [from, gradient, to] = activations(backend, y, dy, dx);
+  const tables = addresses(backend, rstd, cos, sin);
+  const values = [rows, cos.shape[0]!, heads, each, from!, ...tables, gradient!, to!];
+  const team = rotaryTeam(each, backend.precision);
   onRows(backend, ['rotary', 'rotary_grad'], team, rows * heads, values);
   return [dx];
 };
@@ -76,10 +96,11 @@ function gatedSizes(ve: Info, x: Info, gateWeight: Info) {
 const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backend }) => {
   const { v, ve, x, gateWeight } = inputs;
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
-  const y = backend.make(v.shape);
+  const y = backend.makeActivation(v.shape);
   const gate = backend.make([N, G]);
-  const values = [N, C, G, D, K, ...addresses(backend, v, ve, x, gateWeight, y, gate)];
-  const team = rowTeam(D, [C, K]);
+  const given = [...activations(backend, v, ve, x), backend.address(gateWeight)];
+  const values = [N, C, G, D, K, ...given, backend.activation(y), backend.address(gate)];
+  const team = rowTeam(D, [C, K], backend.precision);
   onRows(backend, ['value_embedding', 'value_embedding'], team, N * G, values);
   return [y, gate];
 };
@@ -90,52 +111,52 @@ const GATE_PIECE = 256;
 const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs, backend }) => {
   const { ve, x, gateWeight, gate, dy } = inputs;
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
-  const [dve, dx, dw] = backend.makeLike(ve, x, gateWeight);
+  const [dve, dx] = backend.makeActivations(ve, x);
+  const dw = backend.make(gateWeight.shape);
   const dz = backend.scratch(4 * N * G);
-  const gated = [N, G, D, ...addresses(backend, ve, gate, dy, dve), dz];
-  onRows(backend, ['value_embedding', 'gated_grad'], rowTeam(D), N * G, gated);
-  const weight = backend.address(gateWeight);
-  const forX = [N, C, G, K, dz, weight, backend.address(dx)];
-  const byToken = rowTeam(C, [K]);
+  const byHead = [
+    N,
+    G,
+    D,
+    backend.activation(ve),
+    backend.address(gate),
+    ...activations(backend, dy, dve),
+    dz,
+  ];
+  const { precision } = backend;
+  onRows(backend, ['value_embedding', 'gated_grad'], rowTeam(D, [], precision), N * G, byHead);
+  const forX = [N, C, G, K, dz, backend.address(gateWeight), backend.activation(dx)];
+  const byToken = rowTeam(C, [K], precision);
   onRows(backend, ['value_embedding', 'gate_dx'], byToken, N, forX);
   const pieces = Math.ceil(N / GATE_PIECE);
   const parts = backend.scratch(4 * pieces * G * K);
   // These two do not depend on the team: another set of macros would only be compiled anew.
   const { defines } = byToken;
   const source = 'cuda/value_embedding.cu';
-  backend.launch({ source, name: 'gate_dw', defines }, pieces, 128, [
-    N,
-    C,
-    G,
-    K,
-    dz,
-    backend.address(x),
-    parts,
-  ]);
-  backend.launch({ source, name: 'gate_dw_sums', defines }, Math.ceil((G * K) / 128), 128, [
-    pieces,
-    G * K,
-    parts,
-    backend.address(dw),
-  ]);
+  const forW = [N, C, G, K, dz, backend.activation(x), parts];
+  backend.launch({ source, name: 'gate_dw', defines }, pieces, 128, forW);
+  const sums = [pieces, G * K, parts, backend.address(dw)];
+  backend.launch({ source, name: 'gate_dw_sums', defines }, Math.ceil((G * K) / 128), 128, sums);
   return [dve, dx, dw];
 };
 
 const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
   const { x } = inputs;
   const n = sizeOf(x.shape);
-  const y = backend.make(x.shape);
-  const values = [n, ...addresses(backend, x, y)];
-  onRows(backend, ['elementwise', 'relu_squared'], pieceTeam(n), piecesOf(n), values);
+  const y = backend.makeActivation(x.shape);
+  const values = [n, ...activations(backend, x, y)];
+  const team = pieceTeam(n, backend.precision);
+  onRows(backend, ['elementwise', 'relu_squared'], team, piecesOf(n), values);
   return [y];
 };
 
 const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => {
   const { y, dy } = inputs;
   const n = sizeOf(y.shape);
-  const dx = backend.make(y.shape);
-  const values = [n, ...addresses(backend, y, dy, dx)];
-  onRows(backend, ['elementwise', 'relu_squared_grad'], pieceTeam(n), piecesOf(n), values);
+  const dx = backend.makeActivation(y.shape);
+  const values = [n, ...activations(backend, y, dy, dx)];
+  const team = pieceTeam(n, backend.precision);
+  onRows(backend, ['elementwise', 'relu_squared_grad'], team, piecesOf(n), values);
   return [dx];
 };
 
@@ -160,18 +181,38 @@ const residualMix: CudaKernel<'ResidualMix'> = ({ inputs, attrs, backend }) => {
 };
 
 const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend }) => {
-  const { x, x0, residLambdas, x0Lambdas, dy } = inputs;
+  const { x, x0, residLambdas, x0Lambdas, dy, sum0 } = inputs;
   const { layer } = attrs;
   const n = sizeOf(x.shape);
   const pieces = piecesOf(n);
   const outputs = backend.makeLike(x, x0, residLambdas, x0Lambdas);
   const [dx, dx0, dResid, dFirst] = outputs;
   const sums = backend.scratch(16 * pieces);
-  const values = [n, layer, ...addresses(backend, x, x0, residLambdas, x0Lambdas, dy, dx, dx0), sums];
-  onRows(backend, ['elementwise', 'residual_mix_grad'], pieceTeam(n), pieces, values);
+  const given = addresses(backend, x, x0, residLambdas, x0Lambdas, dy);
+  const added = sum0 ? backend.address(sum0) : 0;
+  const made = [backend.address(dx), backend.makeCopy(dx), backend.address(dx0), sums];
+  const team = pieceTeam(n);
+  const values = [n, layer, ...given, added, ...made];
+  onRows(backend, ['elementwise', 'residual_mix_grad'], team, pieces, values);
   const totals = [pieces, sizeOf(residLambdas.shape), layer, sums, ...addresses(backend, dResid, dFirst)];
-  onRows(backend, ['elementwise', 'residual_mix_sums'], pieceTeam(n), 1, totals);
+  onRows(backend, ['elementwise', 'residual_mix_sums'], team, 1, totals);
   return outputs;
+};
+
+/** a + b of one shape where one or both have only bfloat16 elements; both: the result has, too. */
+export const addActivations: CudaStockKernel = ({ inputs, backend }) => {
+  const { a, b } = inputs as { a: Info; b: Info };
+  const n = sizeOf(a.shape);
+  const both = backend.isActivation(a) && backend.isActivation(b);
+  const y = both ? backend.makeActivation(a.shape) : backend.make(a.shape);
+  // Addition commutes.
+  const [first, second] = backend.isActivation(b) ? [a, b] : [b, a];
+  const values = both
+    ? [n, ...activations(backend, first, second, y)]
+    : [n, backend.address(first), backend.activation(second), backend.address(y)];
+  const name = both ? 'add_activations' : 'add_activation';
+  onRows(backend, ['elementwise', name], pieceTeam(n, 'bf16'), piecesOf(n), values);
+  return y;
 };
 
 export const ROWS: CudaTable = {
