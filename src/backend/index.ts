@@ -16,6 +16,7 @@ export {
   availableMemory,
   brokenNote,
   byPreference,
+  currentBackend,
   probeBackends,
   releaseDevice,
   type UseBackendOptions,

@@ -101,6 +101,14 @@ async function checkChoice(
   return { driver, precision: precision ?? driver.precisions[0]! };
 }
 
+const started = new Map<string, BackendInfo>();
+
+/** What `useBackend` told of the backend in use; undefined before it was called. */
+export function currentBackend(): BackendInfo | undefined {
+  const { _tfengine: engine } = globalThis as { _tfengine?: { backendName: string } };
+  return engine && started.get(engine.backendName);
+}
+
 /** Starts a backend and lets it through only if it has passed, or now passes, the self-test. */
 async function startTrusted(
   driver: BackendDriver,
@@ -109,6 +117,7 @@ async function startTrusted(
 ): Promise<BackendInfo> {
   startMeter();
   const info = await driver.start(precision);
+  started.set(info.name, info);
   const names = checks.map((check) => check.name);
   if (wasPassed(info, names)) return info;
   const { selfTest } = await import('./checks/selfTest.js');

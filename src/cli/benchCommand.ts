@@ -25,6 +25,7 @@ const OPTIONS = {
   precision: BACKEND_OPTIONS.precision,
   device: BACKEND_OPTIONS.device,
   seconds: number('seconds of timed steps on each backend', { default: 10, above: 0 }),
+  force: flag('try although it may not fit into memory', { default: false }),
   json: flag('print one JSON object a backend', { default: false }),
 };
 

@@ -2,9 +2,10 @@
 // preset, then --config FILE, then options.
 
 import { expect } from '../base/errors.js';
+import { flagOf } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
 import { isObject } from '../base/valid.js';
-import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
+import { DERIVED, overrideConfig, resolveConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
 import { flag, group, integer, number, type Option, text } from './options.js';
 
@@ -98,7 +99,18 @@ export function configFromArguments(
     typeof args.config === 'string' ? readSettings(args.config) : {};
   const preset = String(args.preset ?? filePreset ?? defaultPreset);
   const base = presetConfig(preset);
-  return { preset, config: { ...overrideConfig(base, fromFile), ...givenSettings(args) } };
+  const given = givenSettings(args);
+  const config = overrideConfig(overrideConfig(base, fromFile), given);
+  for (const [derived, from] of Object.entries(DERIVED) as [keyof typeof DERIVED, keyof TrainConfig][]) {
+    if (given[derived] === undefined || given[from] === undefined) continue;
+    const worked = resolveConfig({ ...config, [derived]: null }).config[derived];
+    expect(
+      worked === given[derived],
+      () =>
+        `Expected ${flagOf(derived)} and ${flagOf(from)} to agree, got ${given[derived]} and ${given[from]}, which gives ${worked}; set one of them`,
+    );
+  }
+  return { preset, config };
 }
 
 function readSettings(path: string): Record<string, unknown> {

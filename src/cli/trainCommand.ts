@@ -10,6 +10,7 @@ import { countParameters, flopsPerToken } from '../model/flops.js';
 import { type Budget, isUsedUp, validateBudget } from '../train/budget.js';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
 import { type ResolvedConfig, resolveConfig, withVocabSize } from '../train/config.js';
+import { checkMemory } from '../train/memoryCheck.js';
 import { openMetricsLog, rewindMetricsLog } from '../train/metrics.js';
 import { formatSummary, type Summary, summarize } from '../train/summary.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
@@ -57,6 +58,7 @@ const OPTIONS = {
   checkpointEvery: integer('also save a checkpoint every so many steps', { min: 1 }),
   prompt: prompt('start of the sample printed at the end'),
   sampleTokens: integer('length of the sample; 0 prints none', { default: 300, min: 0 }),
+  force: flag('train although it may not fit into memory', { default: false }),
   json: flag('print the summary as one JSON object', { default: false }),
 };
 
@@ -99,6 +101,7 @@ async function runTrain(args: Arguments): Promise<number> {
     const record = resumed?.record ?? newRecord(args, backend);
     const folder = args.resume ?? args.out ?? newRunFolder();
     const configured = resolveConfig(record.config);
+    if (!args.force) await checkMemory(configured, { checkpoint: true });
     say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
     const data = await openData(
       record.source,
@@ -242,6 +245,7 @@ async function runTraining(
       signal,
       peakFlops: backend.peakFlops,
       checkpoint: true,
+      force: args.force,
       ...(resume && { resume }),
       ...(every && { checkpointEvery: { steps: every, save } }),
       onStep: (report) => {

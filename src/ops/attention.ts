@@ -94,7 +94,10 @@ export function attentionFootprint(
   const { batch, seq, heads } = shape;
   // A fused kernel keeps a number a row, and its scores are the backend's own.
   if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
-  const scores = blocksOf(shape).map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
+  // Later blocks reach as many keys as earlier ones or more; only the last one may be short.
+  const last = Math.floor((seq - 1) / BLOCK_LENGTH) * BLOCK_LENGTH;
+  const largest = [last - BLOCK_LENGTH, last].filter((from) => from >= 0).map((from) => blockAt(from, shape));
+  const scores = largest.map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
   // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.
   return { kept, transient: 4 * Math.max(...scores) };
@@ -107,10 +110,15 @@ interface Block {
   first: number;
 }
 
-function blocksOf({ seq, window }: AttentionShape): Block[] {
+const blockAt = (from: number, { seq, window }: AttentionShape): Block => ({
+  from,
+  to: Math.min(seq, from + BLOCK_LENGTH),
+  first: Math.max(0, from - window),
+});
+
+function blocksOf(shape: AttentionShape): Block[] {
   const blocks: Block[] = [];
-  for (let from = 0; from < seq; from += BLOCK_LENGTH)
-    blocks.push({ from, to: Math.min(seq, from + BLOCK_LENGTH), first: Math.max(0, from - window) });
+  for (let from = 0; from < shape.seq; from += BLOCK_LENGTH) blocks.push(blockAt(from, shape));
   return blocks;
 }
 

@@ -151,8 +151,13 @@ export const withVocabSize = (resolved: ResolvedConfig, vocabSize: number): Reso
 /** Ids that a configured vocabulary size comes to: 256 means plain bytes plus the 4 specials. */
 export const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);
 
+/** Settings that are worked out from another one unless they are given. */
+export const DERIVED = { width: 'aspectRatio', heads: 'headDim' } as const;
+
 /**
- * Checks an object from outside (a JSON file, tuned parameters) and lays it over a configuration.
+ * Checks an object from outside (options, a JSON file, tuned parameters) and lays it over a configuration. An
+ * `aspectRatio` without a `width` replaces the base's width, and a `headDim` without `heads` its heads: otherwise they
+ * would be given in vain. Where both are given, width and heads win.
  * @throws UsageError naming an unknown setting or a value of the wrong type
  */
 export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<string, unknown>>): TrainConfig {
@@ -171,6 +176,8 @@ export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<str
     );
     merged[name] = value;
   }
+  for (const [derived, from] of Object.entries(DERIVED))
+    if (Object.hasOwn(overrides, from) && !Object.hasOwn(overrides, derived)) merged[derived] = null;
   return merged as unknown as TrainConfig;
 }
 

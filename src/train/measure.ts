@@ -5,6 +5,7 @@ import type { BatchLoader } from '../data/types.js';
 import { createGpt } from '../model/gpt.js';
 import { createOptimizer } from '../optim/optimizer.js';
 import type { ResolvedConfig } from './config.js';
+import { checkMemory } from './memoryCheck.js';
 import { trainStep } from './step.js';
 
 /** What was measured: the median step, the most tensor bytes, the last loss. */
@@ -26,11 +27,13 @@ function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
 /**
  * Runs steps on the current backend for `seconds`, at least three, after `warmup` steps that do not count.
  * Leaves no tensor behind.
+ * @throws UsageError when it does not fit into memory, unless `force`
  */
 export async function measureTraining(
   resolved: ResolvedConfig,
-  { seconds, warmup = 2 }: { seconds: number; warmup?: number },
+  { seconds, warmup = 2, force = false }: { seconds: number; warmup?: number; force?: boolean },
 ): Promise<Measured> {
+  if (!force) await checkMemory(resolved);
   const { config, model, optimizer: settings, accumulation } = resolved;
   const peak = trackPeak();
   const gpt = createGpt(model, { seed: 1 });

@@ -14,6 +14,7 @@ import { type Budget, type BudgetMeter, meterBudget, validateBudget } from './bu
 import type { Checkpoint } from './checkpoint.js';
 import { type ResolvedConfig, resolveConfig, type TrainConfig } from './config.js';
 import { defaultEvalTokens, evaluateBpb } from './evaluate.js';
+import { checkMemory } from './memoryCheck.js';
 import { trainStep } from './step.js';
 
 /** Loss above which a run is stopped as diverged (the reference's fast fail). */
@@ -65,6 +66,8 @@ export interface TrainOptions {
   /** Ascending fractions of the budget in (0, 1) at which to evaluate on `evalAtTokens` tokens. */
   evalAt?: readonly number[];
   evalAtTokens?: number;
+  /** Train although the run may not fit into memory (default false). */
+  force?: boolean;
   /** Device peak, operations a second, for MFU. */
   peakFlops?: number | undefined;
   /** Go on from here; config must be of the same shape. */
@@ -112,7 +115,7 @@ export type FullRunOptions = Omit<TrainOptions, 'signal' | 'onEval'> & { signal?
 /**
  * Trains a model on the current backend.
  * @param config settings, or what `resolveConfig` made of them for the data's vocabulary
- * @throws UsageError on a configuration that does not fit; TrainingError when the loss diverges or memory runs out
+ * @throws UsageError on a configuration that does not fit together or not into memory; TrainingError when the loss diverges or memory runs out
  */
 export async function train(
   config: TrainConfig | ResolvedConfig,
@@ -135,6 +138,7 @@ export async function train(
     () => `Expected a model of the tokenizer's ${vocabSize} ids, got ${resolved.model.vocabSize}`,
   );
   if (resume) checkResumable(resume, data);
+  if (!options.force) await checkMemory(resolved, { checkpoint: options.checkpoint });
   const begin = performance.now();
   const peak = trackPeak();
   let gpt: Gpt | null = null;

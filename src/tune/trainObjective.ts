@@ -3,9 +3,9 @@
 
 import { messageOf, TrainingError, UsageError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
-import { estimateMemory } from '../model/memory.js';
 import type { Budget } from '../train/budget.js';
 import { overrideConfig, resolveConfig, type TrainConfig } from '../train/config.js';
+import { memoryShortage } from '../train/memoryCheck.js';
 import { type StepReport, type TrainResult, train } from '../train/trainer.js';
 import type { Check, Objective } from './studyTypes.js';
 import { settingsOf } from './trainSpaces.js';
@@ -49,12 +49,10 @@ export function trainCheck(options: TrainObjectiveOptions): Check {
   const { vocabSize } = options.data.tokenizer;
   return (params) => {
     try {
-      const { model, config, accumulation } = resolveConfig(configOfTrial(options, params), vocabSize);
-      const needed = estimateMemory(model, { batch: config.deviceBatchSize, accumulation }).peakBytes;
-      const limit = options.memoryLimit ?? Number.POSITIVE_INFINITY;
-      if (needed <= limit) return null;
-      const gigabytes = (bytes: number) => (bytes / 2 ** 30).toFixed(2);
-      return { reason: 'memory', detail: `needs about ${gigabytes(needed)} GiB of ${gigabytes(limit)}` };
+      const resolved = resolveConfig(configOfTrial(options, params), vocabSize);
+      const { memoryLimit: device = Infinity } = options;
+      const shortage = memoryShortage(resolved, { device, host: Infinity });
+      return shortage === null ? null : { reason: 'memory', detail: shortage };
     } catch (error) {
       if (error instanceof UsageError) return { reason: 'sizes', detail: messageOf(error) };
       throw error;
@@ -66,10 +64,12 @@ export function trainCheck(options: TrainObjectiveOptions): Check {
 export function trainObjective(options: TrainObjectiveOptions): Objective {
   const { data, budget, seed, peakFlops, reportAt = [] } = options;
   return async (trial) => {
-    const { config } = resolveConfig(configOfTrial(options, trial.params), data.tokenizer.vocabSize);
-    trial.setUserAttr('config', config);
-    const result = await train(config, {
+    const resolved = resolveConfig(configOfTrial(options, trial.params), data.tokenizer.vocabSize);
+    trial.setUserAttr('config', resolved.config);
+    const result = await train(resolved, {
       data,
+      // With a limit of its own the study has checked.
+      force: options.memoryLimit !== undefined,
       budget,
       seed,
       signal: trial.signal,

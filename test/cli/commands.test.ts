@@ -177,6 +177,18 @@ describe('bad input is one line and an exit code', () => {
     [['train', '--backend', 'wasm', '--text', '/nowhere/x.txt'], 2, /\/nowhere\/x\.txt/],
     [['train', '--text', 'a', '--hub', 'b'], 2, /one of --bundled, --text and --hub/],
     [['train', '--resume', '/nowhere'], 2, /No run in \/nowhere/],
+    [
+      ['train', '--backend', 'cpu', '--depth', '200', '--width', '8192'],
+      2,
+      /fits into memory, .* or --force/,
+    ],
+    [['bench', '--backend', 'cpu', '--depth', '200000000'], 2, /fits into memory, .* or --force/],
+    [
+      ['train', '--backend', 'cpu', '--width', '64', '--aspect-ratio', '64'],
+      2,
+      /--width and --aspect-ratio to agree, got 64 and 64, which gives 256; set one of them/,
+    ],
+    [['bench', '--backend', 'cpu', '--heads', '2', '--head-dim', '32'], 2, /--heads and --head-dim to agree/],
     [['train', '--config', '/nowhere.json'], 2, /Cannot read --config/],
     [['sample', '/nowhere'], 2, /No checkpoint in \/nowhere/],
     [
