@@ -10,6 +10,7 @@ import type { ReportedStudy } from './study.js';
 import { renderSvg } from './svg.js';
 import { summaryText } from './table.js';
 
+export { contestOption } from './contest.js';
 export { reportHtml } from './html.js';
 export { progressOption } from './progressPlot.js';
 export type { ReportedStudy } from './study.js';

@@ -1,7 +1,9 @@
 // ECharts options drawn to SVG without a browser.
 
-import type { EChartsOption } from 'echarts';
-import { init } from 'echarts';
+import { createRequire } from 'node:module';
+import type * as echarts from 'echarts';
+
+type EChartsOption = echarts.EChartsOption;
 
 /** Colours of the report. */
 export const COLORS = {
@@ -20,6 +22,8 @@ export const FONT = 'system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue,
 
 /** Renders a chart of `width` x `height` pixels. */
 export function renderSvg(option: EChartsOption, width: number, height: number): string {
+  // Loaded here: it takes longer than all else that tinygpt/tune loads.
+  const { init } = createRequire(import.meta.url)('echarts') as typeof echarts;
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({

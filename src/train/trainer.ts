@@ -112,6 +112,9 @@ export type FinishedRun = Extract<TrainResult, { status: 'finished' }>;
 /** Options of a run that nothing can end early. */
 export type FullRunOptions = Omit<TrainOptions, 'signal' | 'onEval'> & { signal?: never; onEval?: never };
 
+type Saving = { checkpoint: true };
+type Saved = { checkpoint: Checkpoint };
+
 /**
  * Trains a model on the current backend.
  * @param config settings, or what `resolveConfig` made of them for the data's vocabulary
@@ -119,8 +122,16 @@ export type FullRunOptions = Omit<TrainOptions, 'signal' | 'onEval'> & { signal?
  */
 export async function train(
   config: TrainConfig | ResolvedConfig,
+  options: FullRunOptions & Saving,
+): Promise<FinishedRun & Saved>;
+export async function train(
+  config: TrainConfig | ResolvedConfig,
   options: FullRunOptions,
 ): Promise<FinishedRun>;
+export async function train(
+  config: TrainConfig | ResolvedConfig,
+  options: TrainOptions & Saving,
+): Promise<TrainResult & Saved>;
 export async function train(
   config: TrainConfig | ResolvedConfig,
   options: TrainOptions,

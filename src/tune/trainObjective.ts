@@ -19,11 +19,12 @@ export interface TrainObjectiveOptions {
   /** What every trial starts from. */
   base: TrainConfig;
   /** Parameters held fixed beside the searched ones. */
-  fixed: Params;
+  fixed?: Params;
   data: Dataset;
   /** Of one trial. */
   budget: Budget;
-  seed: number | string;
+  /** Of every trial's training; 1 unless set. */
+  seed?: number | string;
   /** Bytes that a trial may take on the device; unchecked when not known. */
   memoryLimit?: number | undefined;
   peakFlops?: number | undefined;
@@ -62,7 +63,7 @@ export function trainCheck(options: TrainObjectiveOptions): Check {
 
 /** Trains once a trial and returns val_bpb. Failures carry their reason (TrainingError). */
 export function trainObjective(options: TrainObjectiveOptions): Objective {
-  const { data, budget, seed, peakFlops, reportAt = [] } = options;
+  const { data, budget, seed = 1, peakFlops, reportAt = [] } = options;
   return async (trial) => {
     const resolved = resolveConfig(configOfTrial(options, trial.params), data.tokenizer.vocabSize);
     trial.setUserAttr('config', resolved.config);

@@ -1,0 +1,34 @@
+// tinygpt/tune: studies of any objective, of the trainer in particular, their reports, and contests between samplers.
+
+export { type Random, randomStream } from './base/random.js';
+export {
+  contestOption,
+  progressOption,
+  type ReportedStudy,
+  renderSvg,
+  reportHtml,
+  summaryText,
+  writeContest,
+  writeReport,
+} from './report/index.js';
+export {
+  type ContestTable,
+  contestTable,
+  meanInterval,
+  median,
+  type Race,
+  type Spread,
+  type Standing,
+  spread,
+  winnerOf,
+} from './tune/contest.js';
+export { importances } from './tune/importance.js';
+export * from './tune/index.js';
+export {
+  configOfTrial,
+  REPORT_PERCENTS,
+  type TrainObjectiveOptions,
+  trainCheck,
+  trainObjective,
+} from './tune/trainObjective.js';
+export { presetDefaults, SPACE_NAMES, trainSpace } from './tune/trainSpaces.js';
