@@ -3,10 +3,12 @@
 //   node build/bench/samplers.js --python python3 --seeds 30 --trials 120 [--problems a,b] [--samplers gp,optuna-gp]
 //                                [--out results.jsonl] [--json]
 //
-// Runs are appended to --out one by one and not repeated; the table is made from all runs asked for.
+// Runs are appended to the first file of --out one by one and are not repeated; the table is made from all runs asked for.
+// Further files of --out (comma-separated, .gz or not) are only read.
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../src/base/errors.js';
 import type { Sampler } from '../src/tune/types.js';
 import { PROBLEMS } from './problems/index.js';
@@ -27,6 +29,12 @@ function choose(list: string, known: string[], what: string): string[] {
     if (!known.includes(name))
       throw new UsageError(`Expected --${what} among ${known.join(', ')}, got ${name}`);
   return chosen;
+}
+
+/** A file of runs, perhaps compressed. */
+function textOf(path: string): string {
+  const bytes = readFileSync(path);
+  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
 }
 
 async function main(): Promise<void> {
@@ -55,7 +63,7 @@ async function main(): Promise<void> {
     `${run.problem}/${run.sampler}/${run.seed}`;
   for (const out of values.out.split(','))
     if (existsSync(out))
-      for (const line of readFileSync(out, 'utf8').split('\n'))
+      for (const line of textOf(out).split('\n'))
         if (line) {
           const run: Run = JSON.parse(line);
           if (run.curve.length >= trials) runs.set(key(run), run);
