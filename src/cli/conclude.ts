@@ -1,8 +1,11 @@
-// What a study came to, from its journal alone: the table, best parameters as a configuration file, the report.
+// The outcome of a study, from its journal alone: the table, best parameters as a configuration file, the report.
 
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.js';
+import { formatStandardJson } from '../base/json.js';
 import { writeReport } from '../report/index.js';
+import { bestTrial } from '../tune/best.js';
+import { isObject } from '../tune/objects.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
 import { counted, shellPath } from './terminal.js';
 
@@ -15,8 +18,8 @@ export type ConcludedStudy = {
 };
 
 /**
- * Writes best.json, progress.svg and report.html, and prints the summary; honest when no trial finished.
- * @param options.json prints one JSON object to stdout instead
+ * Writes best.json, progress.svg and report.html, and prints the summary, also when no trial has finished.
+ * @param options.json prints one JSON object to stdout instead; infinite values are written as 1e999
  */
 export async function concludeStudy(
   folder: string,
@@ -25,15 +28,12 @@ export async function concludeStudy(
 ): Promise<void> {
   const { say } = options;
   const { trials, direction } = study;
-  const sign = direction === 'minimize' ? 1 : -1;
-  const best = trials
-    .filter((trial) => trial.state === 'complete' && trial.value !== null)
-    .sort((a, b) => sign * (a.value! - b.value!) || a.number - b.number)[0];
+  const best = bestTrial(trials, direction);
   const paths = await writeReport(folder, study, { reference: options.reference });
   if (options.json !== true) say(paths.text);
   if (best) {
     const { config } = best.userAttrs;
-    if (typeof config === 'object') {
+    if (isObject(config)) {
       const file = join(folder, 'best.json');
       writeFileAtomic(file, `${JSON.stringify(config, null, 2)}\n`);
       say(`Train the best: tinygpt train --config ${shellPath(file)}`);
@@ -55,5 +55,5 @@ export async function concludeStudy(
     pruned: count('pruned'),
     failed: count('fail'),
   };
-  process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  process.stdout.write(`${formatStandardJson(outcome)}\n`);
 }

@@ -4,6 +4,7 @@
 import { basename, join } from 'node:path';
 import { expect } from '../base/errors.js';
 import { makeFolder, writeFileAtomic } from '../base/files.js';
+import { formatStandardJson } from '../base/json.js';
 import { writeContest } from '../report/index.js';
 import { contestTable, type Race, winnerOf } from '../tune/contest.js';
 import { int } from '../tune/distributions.js';
@@ -16,7 +17,7 @@ import type { Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
 import { abortOnInterrupt, counted, fitted, openProgress, type ProgressLine } from './terminal.js';
 import { stepLine } from './trainCommand.js';
-import { bestValue, trialLine } from './trialLine.js';
+import { trialLine } from './trialLine.js';
 import { splitNames, type TuneArguments } from './tuneOptions.js';
 import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
 
@@ -69,10 +70,10 @@ export async function runContest(args: TuneArguments): Promise<number> {
     }
     const table = contestTable(races, defaults, winners, { reference: args.reference });
     const { text, svg } = writeContest(folder, races, table);
-    writeFileAtomic(join(folder, 'contest.json'), `${JSON.stringify(table, null, 2)}\n`);
+    writeFileAtomic(join(folder, 'contest.json'), `${formatStandardJson(table)}\n`);
     say(text);
     say(`Table: ${join(folder, 'contest.json')}   Plot: ${svg}`);
-    if (args.json) process.stdout.write(`${JSON.stringify(table)}\n`);
+    if (args.json) process.stdout.write(`${formatStandardJson(table)}\n`);
     return signal.aborted ? 130 : 0;
   } finally {
     progress.end();
@@ -118,7 +119,7 @@ async function race(
     ...(seconds !== undefined && { seconds }),
     onTrial: (trial) => {
       progress.end();
-      say(fitted(trialLine(trial, bestValue(study.trials, 'minimize'), defaults)));
+      say(fitted(trialLine(trial, study.trials, defaults)));
     },
   });
   return study;
@@ -161,7 +162,7 @@ async function again(
       trials: repeats,
       onTrial: (trial) => {
         progress.end();
-        say(fitted(trialLine(trial, bestValue(study.trials, 'minimize'), {})));
+        say(fitted(trialLine(trial, study.trials, {})));
       },
     },
   );

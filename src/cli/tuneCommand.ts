@@ -17,7 +17,7 @@ import { command } from './options.js';
 import { orInNewProcess, secondsLeft } from './restart.js';
 import { abortOnInterrupt, counted, duration, fitted, openProgress } from './terminal.js';
 import { stepLine } from './trainCommand.js';
-import { bestValue, trialLine } from './trialLine.js';
+import { trialLine } from './trialLine.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
 import { runWorkers, workerIndex } from './workers.js';
@@ -140,9 +140,8 @@ async function search(
     onStep: (report) => progress.update(() => `trial ${current} ${stepLine(report)}`),
   });
   const onTrial = (trial: Trial) => {
-    const best = bestValue(study.trials, 'minimize');
     progress.end();
-    say(fitted(trialLine(trial, best, setup.defaults)));
+    say(fitted(trialLine(trial, study.trials, setup.defaults)));
     const { number, state, value, params, userAttrs } = trial;
     log.info({ number, state, value, params, ...userAttrs }, 'trial');
   };

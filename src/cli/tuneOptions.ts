@@ -1,19 +1,23 @@
 // The options of tinygpt tune, and what they come to.
 
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import type { BackendInfo } from '../backend/index.js';
 import { expect } from '../base/errors.js';
+import { show } from '../base/json.js';
 import { readJsonFile } from '../base/textFile.js';
 import type { Budget } from '../train/budget.js';
+import type { TrainConfig } from '../train/config.js';
 import { PRESET_NAMES } from '../train/presets.js';
+import { contains, describeDistribution } from '../tune/distributions.js';
 import { prunerNames } from '../tune/pruners/index.js';
 import { samplerNames } from '../tune/samplers/index.js';
 import { fixParams, loadSpaceFile, onlyParams, parseAssignments, type TunableSpace } from '../tune/space.js';
-import { presetDefaults, SPACE_NAMES, settingOf, trainSpace } from '../tune/trainSpaces.js';
+import { configValues, SPACE_NAMES, trainSpace } from '../tune/trainSpaces.js';
 import type { Params } from '../tune/types.js';
 import { BACKEND_OPTIONS } from './backendOptions.js';
 import { DATA_OPTIONS } from './dataOptions.js';
 import { choice, flag, group, integer, many, number, text, type ValuesOf } from './options.js';
+import { configFromArguments } from './settings.js';
 
 /** Options of the command. */
 export const TUNE_OPTIONS = {
@@ -65,33 +69,34 @@ export type TuneArguments = ValuesOf<typeof TUNE_OPTIONS>;
 /** A GPU with this much memory runs the reference's sizes. */
 const LARGE_GPU_BYTES = 40e9;
 
-/** The space to search, narrowed as asked, and the preset that trials start from. */
+/**
+ * The space to search, narrowed as asked, with the configuration that trials start from: its values are the defaults
+ * that the space does not give itself.
+ * @param onNote told which of its values lie outside the space
+ */
 export async function spaceFromArguments(
   args: TuneArguments,
   backend: BackendInfo,
-): Promise<{ setup: TunableSpace; preset: string }> {
+  onNote: (line: string) => void,
+): Promise<{ setup: TunableSpace; preset: string; base: TrainConfig }> {
   const choice = args.space ?? defaultSpace(backend);
   const isFile = /[./\\]/.test(choice);
-  let { setup, preset } = !isFile
-    ? trainSpace(choice)
-    : await spaceFromFile(choice, args.preset ?? defaultPresetOf(backend));
-  if (args.preset) preset = args.preset;
-  if (args.only) setup = onlyParams(setup, splitNames(args.only));
+  const spacePreset = trainSpace(isFile ? defaultSpace(backend) : choice).preset;
+  const { preset, config: base } = configFromArguments(args, spacePreset);
+  let setup = isFile
+    ? await loadSpaceFile(choice, (names) => configValues(names, base))
+    : trainSpace(choice, base).setup;
+  const values = configValues(Object.keys(setup.space), base);
+  for (const [name, distribution] of Object.entries(setup.space))
+    if (name in values && !contains(distribution, values[name]))
+      onNote(
+        `The configuration's ${name} ${values[name]} lies outside ${describeDistribution(distribution)}; ` +
+          `the default is ${setup.defaults[name]}`,
+      );
   if (args.fix.length > 0) setup = fixParams(setup, parseAssignments(args.fix));
-  return { setup, preset };
+  if (args.only) setup = onlyParams(setup, splitNames(args.only));
+  return { setup, preset, base };
 }
-
-async function spaceFromFile(path: string, preset: string): Promise<{ setup: TunableSpace; preset: string }> {
-  const setup = await loadSpaceFile(path);
-  for (const name of Object.keys(setup.space)) settingOf(name);
-  // A file may leave defaults out: the preset's then, where they lie within the range.
-  return {
-    setup: { ...setup, defaults: { ...presetDefaults(setup.space, preset), ...setup.defaults } },
-    preset,
-  };
-}
-
-const defaultPresetOf = (backend: BackendInfo) => trainSpace(defaultSpace(backend)).preset;
 
 function defaultSpace(backend: BackendInfo): string {
   if (!backend.gpu) return 'cpu';
@@ -146,16 +151,13 @@ function defaultTrialSeconds(seconds: number | undefined, gpu: boolean, taste: b
   return seconds === undefined ? usual : Math.min(usual, Math.max(1, Math.floor(seconds / 20)));
 }
 
-/** Configurations of an --enqueue file: an object or an array of them, parameters by name. */
+/**
+ * Configurations of an --enqueue file: an object or an array of them, parameters by name.
+ * @throws UsageError naming the file
+ */
 export function readEnqueued(path: string): Params[] {
   const content = readJsonFile(path, '--enqueue');
-  const list = Array.isArray(content) ? content : [content];
-  for (const entry of list)
-    expect(
-      typeof entry === 'object' && entry !== null && !Array.isArray(entry),
-      () => `Expected --enqueue ${path} to hold objects of parameters, got ${JSON.stringify(entry)}`,
-    );
-  return list as Params[];
+  return (Array.isArray(content) ? content : [content]) as Params[]; // each is checked when it is enqueued
 }
 
 /** `a, b` as names. */
@@ -165,9 +167,19 @@ export const splitNames = (text: string): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
-/** The study's name and folder: by space, where given, and sampler. */
-export function studyPlace(args: TuneArguments): { name: string; folder: string } {
+/**
+ * The study's name and folder: by space, where given, and sampler.
+ * @param usual name of a study that is given none
+ * @throws UsageError for a name that would lead out of the folder of studies
+ */
+export function studyPlace(args: TuneArguments, usual?: string): { name: string; folder: string } {
   const space = args.space === undefined ? [] : [basename(args.space, extname(args.space))];
-  const name = args.name ?? (args.out ? basename(args.out) : [...space, args.sampler].join('-'));
-  return { name, folder: args.out ?? join('studies', name) };
+  const inFolder = args.out === undefined ? '' : basename(resolve(args.out));
+  const name = args.name ?? (inFolder || usual || [...space, args.sampler].join('-'));
+  if (args.out !== undefined) return { name, folder: args.out };
+  expect(
+    name === basename(name) && !/^\.{0,2}$|[\\/\0]/.test(name),
+    () => `Expected --name to be a name without slashes, got ${show(name)}; choose the folder with --out`,
+  );
+  return { name, folder: join('studies', name) };
 }

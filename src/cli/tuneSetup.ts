@@ -14,7 +14,6 @@ import { configOfTrial, type TrainObjectiveOptions } from '../tune/trainObjectiv
 import type { Attributes } from '../tune/types.js';
 import { backendChoice, setThreadCount } from './backendOptions.js';
 import { openData, sourceSpec } from './dataOptions.js';
-import { configFromArguments } from './settings.js';
 import type { ProgressLine } from './terminal.js';
 import { type Limits, limitsFromArguments, spaceFromArguments, type TuneArguments } from './tuneOptions.js';
 
@@ -47,8 +46,7 @@ export async function prepareTuning(
     onNote: (line) => progress.note(line),
   });
   const limits = limitsFromArguments(args, backend.gpu === true);
-  const { setup, preset: spacePreset } = await spaceFromArguments(args, backend);
-  const { preset, config: base } = configFromArguments({ ...args, preset: spacePreset }, spacePreset);
+  const { setup, preset, base } = await spaceFromArguments(args, backend, progress.note);
   const spec = sourceSpec(args);
   const source = limits.taste && Object.keys(spec).length === 0 ? { bundled: TASTE_MEGABYTES } : spec;
   const data = await openData(source, base.vocabSize, args, progress, signal);

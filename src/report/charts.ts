@@ -2,10 +2,20 @@
 // the timeline. Each is a plain ECharts option (JSON), drawn in the reader's browser.
 
 import type { EChartsOption } from 'echarts';
+import { bestTrial, compareValues, completeTrials } from '../tune/best.js';
 import { isNumeric } from '../tune/distributions.js';
+import { lastStep } from '../tune/pruners/steps.js';
 import type { Distribution, SearchSpace, Trial } from '../tune/types.js';
 import { describeParam, failReason, secondsOf, shortNumber } from './labels.js';
-import { completeTrials, drawnRange, metricName, type ReportedStudy, usedSpace } from './study.js';
+import {
+  BEYOND_NOTE,
+  drawnRange,
+  markBeyond,
+  metricName,
+  onAxis,
+  type ReportedStudy,
+  usedSpace,
+} from './study.js';
 import { COLORS } from './svg.js';
 
 /** A chart with its heading and height in pixels. */
@@ -18,14 +28,14 @@ const MOST_CURVES = 200;
 
 const axisStyle = { axisLine: { show: true }, splitLine: { lineStyle: { color: COLORS.grid } } };
 
-/** Importances as bars. */
+/** Importances as bars; none where none is known. */
 export function importancePanel(weights: Readonly<Record<string, number>>): Panel | null {
   const entries = Object.entries(weights).sort(([, a], [, b]) => a - b);
-  if (entries.length < 2) return null;
+  if (entries.length === 0) return null;
   return {
     id: 'importances',
     title: 'Parameter importances',
-    note: 'PED-ANOVA: how far the best tenth of the trials differs from all, parameter by parameter.',
+    note: 'PED-ANOVA: how far the best tenth of the trials differs from all, for each parameter where it does so more than random tenths.',
     height: 60 + 24 * entries.length,
     option: {
       grid: { left: 190, right: 60, top: 10, bottom: 30 },
@@ -47,11 +57,11 @@ export function importancePanel(weights: Readonly<Record<string, number>>): Pane
 
 /** Value against each parameter, a small plot each. */
 export function slicePanel(study: ReportedStudy): Panel | null {
-  const complete = completeTrials(study);
+  const complete = completeTrials(study.trials);
   const space = usedSpace(study);
   const names = Object.keys(space);
   if (complete.length < 2 || names.length === 0) return null;
-  const [low, high] = range(study, complete);
+  const range = rangeOf(study);
   const rows = Math.ceil(names.length / SLICE_COLUMNS);
   const columns = Math.min(SLICE_COLUMNS, names.length);
   const place = (i: number) => {
@@ -68,7 +78,7 @@ export function slicePanel(study: ReportedStudy): Panel | null {
   return {
     id: 'slices',
     title: 'Slices',
-    note: `${metricName(study)} against each parameter; later trials are darker.`,
+    note: `${metricName(study)} against each parameter; later trials are darker. ${BEYOND_NOTE}`,
     height: 190 * rows + 20,
     option: {
       tooltip: { trigger: 'item' },
@@ -84,8 +94,8 @@ export function slicePanel(study: ReportedStudy): Panel | null {
       yAxis: names.map((_, i) => ({
         gridIndex: i,
         type: 'value' as const,
-        min: low,
-        max: high,
+        min: range[0],
+        max: range[1],
         axisLabel: { show: i % columns === 0, showMinLabel: false, showMaxLabel: false, fontSize: 10 },
         ...axisStyle,
       })),
@@ -95,53 +105,58 @@ export function slicePanel(study: ReportedStudy): Panel | null {
         yAxisIndex: i,
         symbolSize: 6,
         data: complete
-          .filter((trial) => name in trial.params)
+          .filter((trial) => Object.hasOwn(trial.params, name))
           .map((trial) => ({
             name: `trial ${trial.number}`,
-            value: [axisValue(trial.params[name]), trial.value, trial.number] as never,
+            value: [axisValue(trial.params[name]), onAxis(trial.value, range), trial.number] as never,
+            ...markBeyond(trial.value, range),
           })),
       })),
     },
   };
 }
 
-function paramAxis(distribution: Distribution) {
-  const common = {
-    nameLocation: 'middle' as const,
-    nameGap: 22,
-    nameTextStyle: { fontSize: 11 },
-    axisLabel: { fontSize: 10, hideOverlap: true },
-    splitLine: { show: false },
-  };
-  if (!isNumeric(distribution))
-    return { ...common, type: 'category' as const, data: distribution.choices.map(String) };
+/** An axis with the values of a parameter. */
+function valuesAxis(distribution: Distribution) {
+  if (!isNumeric(distribution)) return { type: 'category' as const, data: distribution.choices.map(String) };
   const { low, high, log, kind } = distribution;
   const type = log ? ('log' as const) : ('value' as const);
-  return { ...common, type, min: low, max: high, ...(kind === 'int' && !log && { minInterval: 1 }) };
+  return { type, min: low, max: high, ...(kind === 'int' && !log && { minInterval: 1 }) };
 }
+
+const paramAxis = (distribution: Distribution) => ({
+  nameLocation: 'middle' as const,
+  nameGap: 22,
+  nameTextStyle: { fontSize: 11 },
+  axisLabel: { fontSize: 10, hideOverlap: true },
+  splitLine: { show: false },
+  ...valuesAxis(distribution),
+});
 
 const axisValue = (value: unknown): number | string => (typeof value === 'number' ? value : String(value));
 
-const range = (study: ReportedStudy, complete: readonly { value: number }[]) =>
+const rangeOf = ({ trials, direction }: ReportedStudy) =>
   drawnRange(
-    complete.map((trial) => trial.value),
+    completeTrials(trials).map(({ value }) => value),
     [],
-    study.direction === 'minimize',
+    direction,
   );
 
 /** All parameters of each trial as one line. */
 export function parallelPanel(study: ReportedStudy): Panel | null {
-  const complete = completeTrials(study);
+  const complete = completeTrials(study.trials);
   const space = usedSpace(study);
-  const names = Object.keys(space).filter((name) => complete.every((trial) => name in trial.params));
+  const names = Object.keys(space).filter((name) =>
+    complete.every((trial) => Object.hasOwn(trial.params, name)),
+  );
   if (complete.length < 2 || names.length < 2) return null;
-  const [low, high] = range(study, complete);
-  const minimize = study.direction === 'minimize';
-  const shown = complete.filter(({ value }) => value >= low && value <= high);
+  const range = rangeOf(study);
+  const [low, high] = range;
+  const compare = compareValues(study.direction);
   return {
     id: 'parallel',
     title: 'Parallel coordinates',
-    note: 'One line a trial, the best ones green. Drag along an axis to filter; drag again to undo.',
+    note: 'One line per trial, the best ones green; values beyond the axis end at its edge. Drag along an axis to filter; click it to undo.',
     height: 420,
     option: {
       visualMap: {
@@ -149,7 +164,7 @@ export function parallelPanel(study: ReportedStudy): Panel | null {
         dimension: names.length,
         min: low,
         max: high,
-        inRange: { color: minimize ? VALUE_COLORS : [...VALUE_COLORS].reverse() },
+        inRange: { color: study.direction === 'minimize' ? VALUE_COLORS : [...VALUE_COLORS].reverse() },
       },
       parallel: {
         left: 60,
@@ -159,7 +174,7 @@ export function parallelPanel(study: ReportedStudy): Panel | null {
         parallelAxisDefault: { nameRotate: 25, nameTruncate: { maxWidth: 180 } } as never,
       },
       parallelAxis: [
-        ...names.map((name, dim) => ({ dim, name, ...parallelAxis(space[name]!) })),
+        ...names.map((name, dim) => ({ dim, name, ...valuesAxis(space[name]!) })),
         {
           dim: names.length,
           name: metricName(study),
@@ -174,45 +189,37 @@ export function parallelPanel(study: ReportedStudy): Panel | null {
           smooth: true,
           lineStyle: { width: 1.4, opacity: 0.6 },
           // The best are drawn last, on top.
-          data: [...shown]
-            .sort((a, b) => (minimize ? b.value - a.value : a.value - b.value))
-            .map((trial) => [...names.map((name) => axisValue(trial.params[name])), trial.value]) as never,
+          data: [...complete]
+            .sort((a, b) => compare(b.value, a.value))
+            .map((trial) => [
+              ...names.map((name) => axisValue(trial.params[name])),
+              onAxis(trial.value, range),
+            ]) as never,
         },
       ],
     },
   };
 }
 
-function parallelAxis(distribution: Distribution) {
-  if (!isNumeric(distribution)) return { type: 'category' as const, data: distribution.choices.map(String) };
-  const { low, high, log, kind } = distribution;
-  const type = log ? ('log' as const) : ('value' as const);
-  return { type, min: low, max: high, ...(kind === 'int' && !log && { minInterval: 1 }) };
-}
-
 /** Intermediate values over the course of each trial. */
 export function curvesPanel(study: ReportedStudy): Panel | null {
   const reported = study.trials.filter((trial) => trial.intermediate.size > 0);
   if (reported.length === 0) return null;
-  const minimize = study.direction === 'minimize';
-  const sign = minimize ? 1 : -1;
-  const best = [...completeTrials(study)].sort((a, b) => sign * (a.value - b.value))[0];
+  const best = bestTrial(study.trials, study.direction);
   const kept = reported.slice(-MOST_CURVES);
-  const values = kept.flatMap((trial) => [...trial.intermediate.values()].filter(Number.isFinite));
-  if (values.length === 0) return null;
-  const [low, high] = drawnRange(values, [], minimize);
+  const range = drawnRange(
+    kept.flatMap((trial) => [...trial.intermediate.values()]),
+    [],
+    study.direction,
+  );
   const color = (trial: Trial) =>
     trial === best
       ? COLORS.best
-      : trial.state === 'pruned'
-        ? COLORS.pruned
-        : trial.state === 'fail'
-          ? COLORS.fail
-          : COLORS.trial;
+      : ({ pruned: COLORS.pruned, fail: COLORS.fail }[trial.state as string] ?? COLORS.trial);
   return {
     id: 'curves',
     title: 'Learning curves',
-    note: `Intermediate values${reported.length > MOST_CURVES ? ` of the last ${MOST_CURVES} trials` : ''}; pruned trials are amber, the best is green.`,
+    note: `Intermediate values${reported.length > MOST_CURVES ? ` of the last ${MOST_CURVES} trials` : ''}; pruned trials are amber, the best is green. ${BEYOND_NOTE}`,
     height: 360,
     option: {
       grid: { left: 70, right: 30, top: 20, bottom: 50 },
@@ -220,8 +227,8 @@ export function curvesPanel(study: ReportedStudy): Panel | null {
       xAxis: { type: 'value', name: 'step', nameLocation: 'middle', nameGap: 30, ...axisStyle },
       yAxis: {
         type: 'value',
-        min: low,
-        max: high,
+        min: range[0],
+        max: range[1],
         axisLabel: { showMinLabel: false, showMaxLabel: false },
         ...axisStyle,
       },
@@ -232,7 +239,10 @@ export function curvesPanel(study: ReportedStudy): Panel | null {
         z: trial === best ? 5 : 2,
         lineStyle: { width: trial === best ? 3 : 1.2, color: color(trial), opacity: 0.8 },
         itemStyle: { color: color(trial) },
-        data: [...trial.intermediate].filter(([, value]) => Number.isFinite(value)).sort(([a], [b]) => a - b),
+        data: [...trial.intermediate]
+          .filter(([, value]) => !Number.isNaN(value))
+          .sort(([a], [b]) => a - b)
+          .map(([step, value]) => ({ value: [step, onAxis(value, range)], ...markBeyond(value, range) })),
       })),
     },
   };
@@ -252,7 +262,7 @@ export function timelinePanel(study: ReportedStudy): Panel | null {
   return {
     id: 'timeline',
     title: 'Timeline',
-    note: 'When each trial ran, minutes from the first; trials of several workers lie side by side.',
+    note: 'When each trial ran, in minutes from the first; trials of several workers overlap in time.',
     height: Math.min(520, 120 + 8 * ran.length),
     option: {
       grid: { left: 60, right: 30, top: 40, bottom: 50 },
@@ -292,10 +302,17 @@ export function tableRows(study: ReportedStudy): { head: string[]; rows: (string
   ];
   const rows = study.trials.map((trial) => [
     trial.number,
-    trial.state === 'fail' ? failReason(trial) : trial.state,
-    trial.value === null ? '' : Number(trial.value.toFixed(6)),
+    trial.state === 'fail'
+      ? failReason(trial)
+      : trial.state === 'pruned'
+        ? `pruned at ${lastStep(trial) ?? '-'}`
+        : trial.state,
+    // A pruned trial has only its last intermediate value, which is no result to compare with.
+    trial.state === 'complete' ? Number(trial.value!.toFixed(6)) : '',
     Number((secondsOf(trial) ?? 0).toFixed(1)),
-    ...names.map((name) => (name in trial.params ? describeParam(name, trial.params[name])[1] : '')),
+    ...names.map((name) =>
+      Object.hasOwn(trial.params, name) ? describeParam(name, trial.params[name])[1] : '',
+    ),
   ]);
   return {
     head,

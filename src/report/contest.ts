@@ -1,37 +1,41 @@
 // The published comparison for a contest: a table, and the running best of each sampler over its seeds.
 
 import type { EChartsOption } from 'echarts';
+import { counted } from '../base/format.js';
+import { isBetter } from '../tune/best.js';
 import type { ContestTable, Race } from '../tune/contest.js';
-import { median } from '../tune/contest.js';
+import { median } from '../tune/math/order.js';
+import { onAxis, type Range, widened } from './study.js';
 import { COLORS } from './svg.js';
 import { alignColumns } from './table.js';
 
 const fixed = (value: number | null | undefined): string =>
   value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(4);
 
-/** The table in words, with what may be read from it and what not. */
+/** The table as text, with what may be read from it and what not. */
 export function contestText({ standings, defaults, reference }: ContestTable): string {
   const head = ['sampler', 'median', 'best', '95% of the mean', 'better', 'runs', 'failed'];
   if (reference !== null) head.push(`< ${reference}`);
   const rows = standings.map((row) => [
     row.sampler,
     fixed(row.median),
-    fixed(Math.min(...row.best)),
+    fixed(row.winner?.value),
     row.interval ? `${fixed(row.interval[0])}..${fixed(row.interval[1])}` : '-',
-    `${row.improvementPercent.toFixed(2)}%`,
+    Number.isFinite(row.improvementPercent) ? `${row.improvementPercent.toFixed(2)}%` : '-',
     `${row.runs}`,
     `${row.failed}`,
     ...(reference !== null ? [`${row.betterThanReference}`] : []),
   ]);
-  const noise = defaults.deviation === null ? 'unknown' : defaults.deviation.toExponential(1);
+  const { deviation } = defaults;
+  const noise = deviation !== null && Number.isFinite(deviation) ? deviation.toExponential(1) : 'unknown';
   const lines = [
     '---',
     alignColumns([head, ...rows]),
     '',
-    `defaults on fresh seeds: mean ${fixed(defaults.mean)}, standard deviation ${noise} (${defaults.values.length} runs);`,
+    `defaults on fresh seeds: mean ${fixed(defaults.mean)}, standard deviation ${noise} (${counted(defaults.values.length, 'run')});`,
     'samplers whose medians differ by less than that are equal.',
     '',
-    'winners on fresh seeds (the best of many noisy values is too good by the difference):',
+    'winners on fresh seeds (the best of many noisy values looks too good, by the difference):',
     alignColumns([
       ['sampler', 'in the contest', 'again', 'difference'],
       ...standings.flatMap(({ sampler, winner }) => {
@@ -44,20 +48,24 @@ export function contestText({ standings, defaults, reference }: ContestTable): s
   return lines.join('\n');
 }
 
-/** Median running best of each sampler, its seeds as thin lines, the defaults' mean dashed. */
+/**
+ * Median running best of each sampler, its seeds as thin lines, the defaults' mean dashed. Infinite values lie at the
+ * edge of the axis.
+ */
 export function contestOption(races: readonly Race[], table: ContestTable): EChartsOption {
   const samplers = table.standings.map((row) => row.sampler);
-  const length = Math.max(...races.map((race) => race.trials.length));
+  const length = races.reduce((most, race) => Math.max(most, race.trials.length), 0);
   const curves = races.map((race) => ({ sampler: race.sampler, curve: runningBest(race, length) }));
   const medians = samplers.map((sampler) => {
     const own = curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve);
-    return Array.from({ length }, (_, i) => median(own.flatMap((curve) => curve[i] ?? [])));
+    return Array.from({ length }, (_, i) =>
+      own.some((c) => c[i] !== null) ? median(own.flatMap((c) => c[i] ?? [])) : null,
+    );
   });
-  const from = medians.flat().filter(Number.isFinite);
-  const all = [...from, table.defaults.mean, ...(table.reference === null ? [] : [table.reference])].filter(
-    Number.isFinite,
+  const drawn = [...medians.flat(), table.defaults.mean, table.reference].filter((value): value is number =>
+    Number.isFinite(value),
   );
-  const margin = 0.08 * (Math.max(...all) - Math.min(...all) || 1);
+  const range: Range = widened(drawn.length > 0 ? drawn : [0, 1], 0.08);
   const line = (value: number, name: string) => ({
     yAxis: value,
     name,
@@ -85,15 +93,17 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
       name: 'val_bpb (lower is better)',
       nameLocation: 'middle',
       nameGap: 56,
-      min: Math.min(...all) - margin,
-      max: Math.max(...all) + margin,
+      min: range[0],
+      max: range[1],
       axisLabel: { showMinLabel: false, showMaxLabel: false },
       splitLine: { lineStyle: { color: COLORS.grid } },
     },
     series: samplers.flatMap((sampler, i) => {
       const color = COLORS.series[i % COLORS.series.length]!;
       const points = (curve: readonly (number | null)[]) =>
-        curve.flatMap((value, x) => (value !== null && Number.isFinite(value) ? [[x, value]] : []));
+        curve.flatMap((value, x) =>
+          value === null || Number.isNaN(value) ? [] : [[x, onAxis(value, range)]],
+        );
       return [
         {
           name: sampler,
@@ -136,7 +146,7 @@ function runningBest({ trials }: Race, length: number): (number | null)[] {
   let best: number | null = null;
   return Array.from({ length }, (_, i) => {
     const trial = trials[i];
-    if (trial?.state === 'complete' && trial.value !== null && (best === null || trial.value < best))
+    if (trial?.state === 'complete' && (best === null || isBetter(trial.value!, best, 'minimize')))
       best = trial.value;
     return best;
   });

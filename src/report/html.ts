@@ -3,7 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { EChartsOption } from 'echarts';
-import { importances } from '../tune/importance.js';
+import { show } from '../base/json.js';
+import { bestTrial } from '../tune/best.js';
+import { knownImportances } from '../tune/importance.js';
+import { isObject } from '../tune/objects.js';
+import type { Attributes } from '../tune/types.js';
 import {
   curvesPanel,
   importancePanel,
@@ -14,8 +18,8 @@ import {
   timelinePanel,
 } from './charts.js';
 import { escapeHtml } from './labels.js';
-import { progressOption } from './progressPlot.js';
-import type { ReportedStudy } from './study.js';
+import { type ProgressOptions, progressOption } from './progressPlot.js';
+import { BEYOND_NOTE, type ReportedStudy } from './study.js';
 import { FONT } from './svg.js';
 import { summaryText } from './table.js';
 
@@ -55,17 +59,18 @@ document.querySelectorAll('th').forEach((th, column) => th.addEventListener('cli
 `;
 
 /** The whole page. */
-export function reportHtml(study: ReportedStudy, options: { reference?: number | undefined } = {}): string {
+export function reportHtml(study: ReportedStudy, options: Omit<ProgressOptions, 'title'> = {}): string {
+  const { weights = knownImportances(study.trials, study.direction) } = options;
   const progress: Panel = {
     id: 'history',
     title: 'History',
-    note: 'Each trial a dot, the running best a line; the largest changes of each improvement beside it.',
+    note: `Each trial a dot, the running best a line. Improvements name the largest changes of parameters whose influence is known. ${BEYOND_NOTE}`,
     height: 460,
-    option: progressOption(study, { ...options, title: false }),
+    option: progressOption(study, { ...options, weights, title: false }),
   };
   const found = [
     progress,
-    importancePanel(importances(study.trials, study.direction)),
+    importancePanel(weights),
     slicePanel(study),
     parallelPanel(study),
     curvesPanel(study),
@@ -86,7 +91,7 @@ export function reportHtml(study: ReportedStudy, options: { reference?: number |
 <main>
 <h1>${escapeHtml(study.name)}</h1>
 <p class="note">${escapeHtml(describeObjective(study))}</p>
-<section><h2>Summary</h2><pre>${escapeHtml(summaryText(study).replace(/^---\n/, ''))}</pre></section>
+<section><h2>Summary</h2><pre>${escapeHtml(summaryText(study, weights).replace(/^---\n/, ''))}</pre></section>
 ${panels.map(panelHtml).join('\n')}
 ${tableHtml(study)}
 </main>
@@ -99,23 +104,22 @@ ${tableHtml(study)}
 }
 
 function describeObjective({ userAttrs, trials, direction }: ReportedStudy): string {
-  const { sampler, objective, seed } = userAttrs as {
-    sampler?: string;
-    objective?: Record<string, unknown>;
-    seed?: unknown;
-  };
+  const { sampler, seed } = userAttrs;
+  const objective: Attributes = isObject(userAttrs.objective) ? userAttrs.objective : {};
+  const word = (value: unknown) => (typeof value === 'string' ? value : show(value));
   const times = trials.flatMap((trial) => trial.start ?? []);
+  const part = (name: string, value: unknown) => (value === undefined ? '' : `${name} ${word(value)}`);
+  const begun = times.length > 0 ? new Date(times.reduce((a, b) => Math.min(a, b))).toISOString() : '';
   const parts = [
-    sampler ? `sampler ${sampler}` : '',
-    seed !== undefined ? `seed ${seed}` : '',
-    objective?.preset ? `preset ${objective.preset}` : '',
-    objective?.data ? `data ${objective.data}` : '',
-    objective?.budget ? `budget a trial ${JSON.stringify(objective.budget)}` : '',
-    objective?.backend ? `backend ${objective.backend} ${objective.precision ?? ''}` : '',
+    part('sampler', sampler),
+    part('seed', seed),
+    part('preset', objective.preset),
+    part('data', objective.data),
+    part('budget a trial', objective.budget),
+    part('backend', objective.backend),
+    part('', objective.precision),
     `${direction}d`,
-    times.length > 0
-      ? `begun ${new Date(Math.min(...times)).toISOString().slice(0, 16).replace('T', ' ')} UTC`
-      : '',
+    begun && `begun ${begun.slice(0, 16).replace('T', ' ')} UTC`,
   ];
   return parts.filter(Boolean).join(' · ');
 }
@@ -125,10 +129,7 @@ const panelHtml = ({ id, title, note, height }: Panel): string =>
 
 function tableHtml(study: ReportedStudy): string {
   const { head, rows } = tableRows(study);
-  const sign = study.direction === 'minimize' ? 1 : -1;
-  const best = [...study.trials]
-    .filter((trial) => trial.state === 'complete' && trial.value !== null)
-    .sort((a, b) => sign * (a.value! - b.value!))[0];
+  const best = bestTrial(study.trials, study.direction);
   const body = rows.map((row, i) => {
     const trial = study.trials[i]!;
     const kind = trial === best ? 'best' : trial.state;

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.js';
 import type { ContestTable, Race } from '../tune/contest.js';
+import { knownImportances } from '../tune/importance.js';
 import { contestOption, contestText } from './contest.js';
 import { reportHtml } from './html.js';
 import { progressOption } from './progressPlot.js';
@@ -32,9 +33,11 @@ export async function writeReport(
 ): Promise<{ text: string; svg: string; html: string }> {
   const svg = join(folder, 'progress.svg');
   const html = join(folder, 'report.html');
-  writeFileAtomic(svg, renderSvg(progressOption(study, options), WIDTH, HEIGHT));
-  writeFileAtomic(html, reportHtml(study, options));
-  return { text: summaryText(study), svg, html };
+  const weights = knownImportances(study.trials, study.direction);
+  const chart = progressOption(study, { ...options, weights });
+  writeFileAtomic(svg, renderSvg(chart, WIDTH, HEIGHT));
+  writeFileAtomic(html, reportHtml(study, { ...options, weights }));
+  return { text: summaryText(study, weights), svg, html };
 }
 
 /** Writes contest.svg and contest.txt. @throws EnvironmentError when the folder cannot be written */

@@ -1,7 +1,8 @@
 // Words and numbers of the report.
 
-import { toUnit } from '../tune/distributions.js';
-import type { Params, SearchSpace, Trial } from '../tune/types.js';
+import { contains, toUnit } from '../tune/distributions.js';
+import { own } from '../tune/objects.js';
+import type { Attributes, Params, SearchSpace, Trial } from '../tune/types.js';
 
 /** A value in at most `digits` significant digits; large and small ones stay readable. */
 export function shortNumber(value: unknown, digits = 3): string {
@@ -15,29 +16,31 @@ export function describeParam(name: string, value: unknown): [string, string] {
   return [setting, shortNumber(setting !== name && typeof value === 'number' ? 2 ** value : value)];
 }
 
-/** The `count` largest changes between two configurations, measured in the space: `matrixLr 0.04→0.071`. */
-export function largestChanges(from: Params, to: Params, space: SearchSpace, count: number): string[] {
+/** The parameters that differ between two configurations, the largest change first, measured in the space. */
+export function changedParams(from: Attributes, to: Params, space: SearchSpace): string[] {
   const distance = (name: string): number => {
-    const distribution = space[name];
-    const [a, b] = [from[name], to[name]];
-    if (!distribution || a === undefined || b === undefined || a === b) return 0;
-    return distribution.kind === 'categorical'
-      ? 1
-      : Math.abs(toUnit(distribution, a) - toUnit(distribution, b));
+    const [distribution, a, b] = [own(space, name), own(from, name), own(to, name)];
+    if (!distribution || b === undefined || a === b || !contains(distribution, a)) return 0;
+    if (distribution.kind === 'categorical') return 1;
+    return Math.abs(toUnit(distribution, a as number) - toUnit(distribution, b));
   };
   return Object.keys(to)
     .map((name) => ({ name, size: distance(name) }))
     .filter(({ size }) => size > 0)
     .sort((a, b) => b.size - a.size)
-    .slice(0, count)
-    .map(({ name }) => {
-      const [setting, after] = describeParam(name, to[name]);
-      return `${setting} ${describeParam(name, from[name])[1]}→${after}`;
-    });
+    .map(({ name }) => name);
+}
+
+/** `matrixLr 0.04→0.071`. */
+export function describeChange(name: string, from: Params, to: Params): string {
+  const [setting, after] = describeParam(name, to[name]);
+  return `${setting} ${describeParam(name, from[name])[1]}→${after}`;
 }
 
 /** Why a trial failed. */
-export const failReason = (trial: Trial): string => String(trial.userAttrs.fail_reason ?? 'failed');
+export function failReason({ userAttrs: { fail_reason: reason } }: Trial): string {
+  return typeof reason === 'string' ? reason : 'failed';
+}
 
 /** Seconds that a trial took; null while it runs or was never started. */
 export const secondsOf = (trial: Trial): number | null =>

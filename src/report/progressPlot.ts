@@ -1,43 +1,58 @@
-// The plot of a study's course, in the manner of karpathy/autoresearch's progress.png: each trial a dot, the running
-// best a line of steps with its improvements labelled, failures as gaps marked below, a reference line.
+// The plot of a study's progress, in the manner of karpathy/autoresearch's progress.png: each trial a dot, the running
+// best a line of steps with its improvements labelled, failures marked below, a reference line. Values beyond the axis,
+// infinite ones included, are triangles at its edge.
 
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
-import { bestSoFar } from '../tune/progress.js';
-import { largestChanges } from './labels.js';
-import { completeTrials, drawnRange, metricName, type ReportedStudy, usedSpace } from './study.js';
+import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
+import { knownImportances } from '../tune/importance.js';
+import { isObject } from '../tune/objects.js';
+import { changedParams, describeChange, shortNumber } from './labels.js';
+import {
+  drawnRange,
+  isBeyond,
+  markBeyond,
+  metricName,
+  onAxis,
+  type Range,
+  type ReportedStudy,
+  usedSpace,
+} from './study.js';
 import { COLORS } from './svg.js';
 
 /** Labelled improvements are at least this far apart, as a part of the range, unless it is the best. */
 const LABEL_GAP = 0.035;
 const LABEL_CHANGES = 2;
 
-/** The chart of a study. */
-export function progressOption(
-  study: ReportedStudy,
-  options: { reference?: number | undefined; title?: boolean } = {},
-): EChartsOption {
+export type ProgressOptions = {
+  /** A value to draw as a line. */
+  reference?: number | undefined;
+  /** Whether the chart has a title; true unless set. */
+  title?: boolean;
+  /** Importances that are known, which labels go by; worked out unless given. */
+  weights?: Readonly<Record<string, number>>;
+};
+
+/** The chart of a study, an option of ECharts. */
+export function progressOption(study: ReportedStudy, options: ProgressOptions = {}): EChartsOption {
   const { direction, trials } = study;
-  const { reference } = options;
+  const { reference, weights = knownImportances(trials, direction) } = options;
   const metric = metricName(study);
-  const minimize = direction === 'minimize';
-  const complete = completeTrials(study);
-  const improvements = bestSoFar(complete, direction);
+  const complete = completeTrials(trials);
+  const improvements = improvementsOf(trials, direction);
   const pruned = trials.filter((trial) => trial.state === 'pruned');
   const failed = trials.filter((trial) => trial.state === 'fail');
   const lastNumber = trials.at(-1)?.number ?? 0;
-  const [low, high] =
-    complete.length > 0
-      ? drawnRange(
-          complete.map((trial) => trial.value),
-          reference === undefined ? [] : [reference],
-          minimize,
-        )
-      : [0, 1];
-  const outside = complete.filter(({ value }) => value < low || value > high).length;
+  const range = drawnRange(
+    complete.map((trial) => trial.value),
+    reference === undefined ? [] : [reference],
+    direction,
+  );
+  const [low, high] = range;
+  const outside = complete.filter(({ value }) => isBeyond(value, range)).length;
   const counts = [
     counted(trials.length, 'trial'),
-    `${Math.max(0, improvements.length - 1)} improvements`,
+    counted(Math.max(0, improvements.length - 1), 'improvement'),
     ...(failed.length > 0 ? [`${failed.length} failed`] : []),
     ...(pruned.length > 0 ? [`${pruned.length} pruned`] : []),
     ...(outside > 0 ? [`${outside} beyond the axis`] : []),
@@ -48,8 +63,10 @@ export function progressOption(
       type: 'scatter',
       symbolSize: 6,
       itemStyle: { color: COLORS.trial, opacity: 0.75 },
-      data: complete.map(({ number, value }) => [number, value]),
-      clip: true,
+      data: complete.map(({ number, value }) => ({
+        value: [number, onAxis(value, range)],
+        ...markBeyond(value, range),
+      })),
       ...(reference !== undefined && {
         markLine: {
           silent: true,
@@ -67,7 +84,7 @@ export function progressOption(
       symbol: 'none',
       lineStyle: { color: COLORS.best, width: 2.5, opacity: 0.75 },
       itemStyle: { color: COLORS.best },
-      data: runningBest(improvements, lastNumber),
+      data: runningBest(improvements, lastNumber, range),
       silent: true,
     },
     {
@@ -77,7 +94,7 @@ export function progressOption(
       z: 5,
       itemStyle: { color: COLORS.best, borderColor: '#0b5d2f', borderWidth: 1 },
       label: { show: true, position: 'right', rotate: 28, offset: [2, -7], fontSize: 11, color: '#14693a' },
-      data: labelled(study, improvements, high - low, lastNumber),
+      data: labelled(study, improvements, range, weights),
     },
     {
       name: 'failed',
@@ -106,7 +123,11 @@ export function progressOption(
     },
     tooltip: { trigger: 'item' },
     xAxis: axis('Trial', { min: -Math.max(1, lastNumber * 0.02), max: Math.max(4, lastNumber * 1.04 + 1) }),
-    yAxis: axis(`${metric} (${minimize ? 'lower' : 'higher'} is better)`, { min: low, max: high }, 56),
+    yAxis: axis(
+      `${metric} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`,
+      { min: low, max: high },
+      56,
+    ),
     series,
   };
 }
@@ -125,34 +146,64 @@ function axis(name: string, range: { min: number; max: number }, nameGap = 32) {
   };
 }
 
-function runningBest(improvements: ReturnType<typeof bestSoFar>, lastNumber: number): [number, number][] {
-  const points = improvements.map(({ number, value }): [number, number] => [number, value]);
+function runningBest(
+  improvements: readonly CompleteTrial[],
+  lastNumber: number,
+  range: Range,
+): [number, number][] {
+  const points = improvements.map(({ number, value }): [number, number] => [number, onAxis(value, range)]);
   const best = points.at(-1);
   return best ? [...points, [lastNumber, best[1]]] : [];
 }
 
 function labelled(
   study: ReportedStudy,
-  improvements: ReturnType<typeof bestSoFar>,
-  range: number,
-  lastNumber: number,
+  improvements: readonly CompleteTrial[],
+  range: Range,
+  weights: Readonly<Record<string, number>>,
 ) {
-  const space = usedSpace(study);
+  const lastNumber = study.trials.at(-1)?.number ?? 0;
+  const gap = LABEL_GAP * (range[1] - range[0]);
   let shown: { number: number; value: number } | null = null;
-  return improvements.map(({ number, value, trial }, i) => {
-    const previous = improvements[i - 1];
-    const last = i === improvements.length - 1;
+  return improvements.map((trial, i) => {
+    const { number } = trial;
+    const value = onAxis(trial.value, range);
     const far =
       !shown ||
-      Math.abs(value - shown.value) > LABEL_GAP * range ||
+      Math.abs(value - shown.value) > gap ||
       number - shown.number > LABEL_GAP * Math.max(20, lastNumber);
-    const text = previous
-      ? largestChanges(previous.trial.params, trial.params, space, LABEL_CHANGES).join(', ')
-      : number === 0
-        ? 'defaults'
-        : 'first';
-    const show = far || last;
+    const show = far || i === improvements.length - 1;
     if (show) shown = { number, value };
-    return { value: [number, value], name: `trial ${number}`, label: { show, formatter: text } };
+    const formatter = labelOf(study, improvements[i - 1], trial, weights);
+    return {
+      value: [number, value],
+      name: `trial ${number}`,
+      label: { show, formatter },
+      ...markBeyond(trial.value, range),
+    };
   });
+}
+
+/**
+ * What an improvement is labelled with: the largest changes among the parameters whose influence is known, or the one
+ * change there was; its value where neither says what made it better.
+ */
+function labelOf(
+  study: ReportedStudy,
+  previous: CompleteTrial | undefined,
+  trial: CompleteTrial,
+  weights: Readonly<Record<string, number>>,
+): string {
+  const { defaults } = study.userAttrs;
+  const space = usedSpace(study);
+  if (!previous)
+    return isObject(defaults) && changedParams(defaults, trial.params, space).length === 0
+      ? 'defaults'
+      : shortNumber(trial.value, 5);
+  const changed = changedParams(previous.params, trial.params, space);
+  const known = changed.length === 1 ? changed : changed.filter((name) => Object.hasOwn(weights, name));
+  const label = known
+    .slice(0, LABEL_CHANGES)
+    .map((name) => describeChange(name, previous.params, trial.params));
+  return label.join(', ') || shortNumber(trial.value, 5);
 }

@@ -21,35 +21,54 @@ export function metricName(study: ReportedStudy): string {
     : 'value';
 }
 
-/** Complete trials with a finite value. */
-export const completeTrials = (study: ReportedStudy): (Trial & { value: number })[] =>
-  study.trials.filter(
-    (trial): trial is Trial & { value: number } => trial.state === 'complete' && Number.isFinite(trial.value),
-  );
-
 /** Every parameter that a trial used, with its distribution as last used. */
 export function usedSpace(study: ReportedStudy): SearchSpace {
-  const space: SearchSpace = {};
-  for (const trial of study.trials) Object.assign(space, trial.distributions);
+  let space: SearchSpace = {};
+  for (const trial of study.trials) space = { ...space, ...trial.distributions };
   return space;
 }
 
+/** The range of a value axis, with a margin. */
+export type Range = readonly [low: number, high: number];
+
 /**
- * The range of values worth drawing: all that are not far worse than the middle ones.
- * @returns [low, high] with a margin, for either direction
+ * The range of values worth drawing: all finite ones that are not far worse than the middle ones.
+ * @param include values that must be in it
  */
 export function drawnRange(
   values: readonly number[],
   include: readonly number[],
-  minimize: boolean,
-): [number, number] {
-  const sorted = [...values].sort((a, b) => a - b);
+  direction: Direction,
+): Range {
+  const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();
+  if (sorted.length === 0) return widened(include.length > 0 ? include : [0, 1]);
   const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
   const reach = 1.5 * (quantile(0.75) - quantile(0.25) || Math.abs(quantile(0.5)) * 0.01 || 1);
-  const wanted = minimize
-    ? [sorted[0]!, Math.min(sorted.at(-1)!, quantile(0.75) + reach), ...include]
-    : [Math.max(sorted[0]!, quantile(0.25) - reach), sorted.at(-1)!, ...include];
-  const [low, high] = [Math.min(...wanted), Math.max(...wanted)];
-  const margin = 0.06 * (high - low || 1);
+  const [least, most] = [sorted[0]!, sorted.at(-1)!];
+  return direction === 'minimize'
+    ? widened([least, Math.min(most, quantile(0.75) + reach), ...include])
+    : widened([Math.max(least, quantile(0.25) - reach), most, ...include]);
+}
+
+/** The range of finite values with a margin on both sides. */
+export function widened(values: readonly number[], share = 0.06): Range {
+  const sorted = Float64Array.from(values).sort();
+  const [low, high] = [sorted[0]!, sorted.at(-1)!];
+  const margin = share * (high - low || 1);
   return [low - margin, high + margin];
 }
+
+/** A value at its place on an axis: what lies beyond, infinite values included, at the edge. */
+export const onAxis = (value: number, [low, high]: Range): number => Math.min(high, Math.max(low, value));
+
+/** Whether a value is drawn at the edge of its axis, as a triangle that points outwards. */
+export const isBeyond = (value: number, [low, high]: Range): boolean => value < low || value > high;
+
+/** How a point beyond the axis looks; nothing for others. */
+export const markBeyond = (value: number, range: Range) =>
+  isBeyond(value, range)
+    ? { symbol: 'triangle', symbolSize: 8, symbolRotate: value < range[0] ? 180 : 0 }
+    : {};
+
+/** What a chart's note says about them. */
+export const BEYOND_NOTE = 'Values beyond the axis, infinite ones included, are triangles at its edge.';

@@ -1,13 +1,14 @@
 // The study in words: best trials, best parameters, importances.
 
 import { counted } from '../base/format.js';
-import { importances } from '../tune/importance.js';
-import { bestSoFar } from '../tune/progress.js';
+import { type CompleteTrial, compareValues, completeTrials, improvements, signOf } from '../tune/best.js';
+import { knownImportances } from '../tune/importance.js';
+import { own } from '../tune/objects.js';
+import type { Direction, Trial } from '../tune/types.js';
 import { describeParam, failReason } from './labels.js';
-import { completeTrials, metricName, type ReportedStudy } from './study.js';
+import { metricName, type ReportedStudy } from './study.js';
 
 const BEST_ROWS = 5;
-const IMPORTANT = 8;
 
 /** Columns padded to equal width; numbers to the right. */
 export function alignColumns(rows: readonly (readonly string[])[]): string {
@@ -27,14 +28,18 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The summary printed at the end of a study. */
-export function summaryText(study: ReportedStudy): string {
+/**
+ * The summary printed at the end of a study.
+ * @param weights importances that are known, worked out unless given
+ */
+export function summaryText(
+  study: ReportedStudy,
+  weights: Readonly<Record<string, number>> = knownImportances(study.trials, study.direction),
+): string {
   const { trials, direction } = study;
-  const sign = direction === 'minimize' ? 1 : -1;
   const metric = metricName(study);
-  const complete = [...completeTrials(study)].sort(
-    (a, b) => sign * (a.value - b.value) || a.number - b.number,
-  );
+  const compare = compareValues(direction);
+  const complete = completeTrials(trials).sort((a, b) => compare(a.value, b.value) || a.number - b.number);
   const failed = trials.filter((trial) => trial.state === 'fail');
   const pruned = trials.filter((trial) => trial.state === 'pruned').length;
   const reasons = new Map<string, number>();
@@ -46,24 +51,28 @@ export function summaryText(study: ReportedStudy): string {
   ];
   const best = complete[0];
   if (!best) return lines.join('\n');
-  const first = trials[0]?.state === 'complete' ? trials[0].value : null;
-  const gain = first
-    ? ` (trial 0: ${first.toFixed(6)}, ${percent(sign * (first - best.value), first)} better)`
-    : '';
-  lines.push(`best ${metric}: ${best.value.toFixed(6)} in trial ${best.number}${gain}`);
-  lines.push(`improvements: ${Math.max(0, bestSoFar(trials, direction).length - 1)}`, '');
+  lines.push(
+    `best ${metric}: ${best.value.toFixed(6)} in trial ${best.number}${gainOver(trials[0], best, direction)}`,
+  );
+  lines.push(`improvements: ${improvements(trials, direction).length - 1}`, '');
   const rows = complete.slice(0, BEST_ROWS).map((trial) => [`${trial.number}`, trial.value.toFixed(6)]);
   lines.push(alignColumns([['trial', metric], ...rows]), '');
-  const weights = importances(trials, direction);
-  const params = Object.entries(best.params).sort(([a], [b]) => (weights[b] ?? 0) - (weights[a] ?? 0));
-  const known = Object.keys(weights).length > 0;
-  const table = params.map(([name, value], i) => {
-    const weight = known && i < IMPORTANT ? `${(100 * (weights[name] ?? 0)).toFixed(0)}%` : '';
-    return [...describeParam(name, value), weight];
-  });
-  lines.push(alignColumns([['parameter', 'best', known ? 'importance' : ''], ...table]));
+  const weight = (name: string) => own(weights, name);
+  const params = Object.entries(best.params).sort(([a], [b]) => (weight(b) ?? 0) - (weight(a) ?? 0));
+  const isKnown = params.some(([name]) => weight(name) !== undefined);
+  const table = params.map(([name, value]) => [
+    ...describeParam(name, value),
+    weight(name) === undefined ? '' : `${(100 * weight(name)!).toFixed(0)}%`,
+  ]);
+  lines.push(alignColumns([['parameter', 'best', isKnown ? 'importance' : ''], ...table]));
   return lines.join('\n');
 }
 
-const percent = (difference: number, of: number): string =>
-  `${((100 * difference) / Math.abs(of)).toFixed(2)}%`;
+/** ` (trial 0: 1.200000, 12.50% better)`; empty where there is nothing finite to compare with. */
+function gainOver(first: Trial | undefined, best: CompleteTrial, direction: Direction): string {
+  if (first?.state !== 'complete' || !first.value) return '';
+  const percent = (100 * signOf(direction) * (first.value - best.value)) / Math.abs(first.value);
+  return Number.isFinite(percent)
+    ? ` (trial 0: ${first.value.toFixed(6)}, ${percent.toFixed(2)}% better)`
+    : '';
+}

@@ -1,8 +1,11 @@
 // A contest: several samplers under equal budgets and seeds, the noise of the default configuration from repeats,
 // and each winner run again on fresh seeds, since the best of many noisy values is too good (selection bias).
-// Running the studies is the caller's; here is the plan and the arithmetic.
+// Running the studies is left to the caller; here is the arithmetic.
 
-import { bestSoFar } from './progress.js';
+import { bestTrial, compareValues, completeTrials, isBetter, signOf } from './best.js';
+import { isFinished } from './journal/records.js';
+import { median } from './math/order.js';
+import { countsAsEvaluated } from './starting.js';
 import type { Direction, Params, Trial } from './types.js';
 
 /** One study of a contest. */
@@ -14,7 +17,7 @@ export type Standing = {
   /** Best value of each seed. */
   best: number[];
   median: number;
-  /** 95% interval of the mean over seeds (Student's t); null for a single seed. */
+  /** 95% interval of the mean over seeds (Student's t); null for fewer than three seeds. */
   interval: [number, number] | null;
   /** Median improvement over the mean of the defaults, in percent. */
   improvementPercent: number;
@@ -45,56 +48,42 @@ export function contestTable(
   options: { direction?: Direction; reference?: number | undefined } = {},
 ): ContestTable {
   const { direction = 'minimize', reference } = options;
-  const sign = direction === 'minimize' ? 1 : -1;
   const baseline = spread(defaults);
   const standings = [...new Set(races.map((race) => race.sampler))].map((sampler): Standing => {
     const own = races.filter((race) => race.sampler === sampler);
-    const best = own.flatMap((race) => bestSoFar(race.trials, direction).at(-1)?.value ?? []);
-    const all = own.flatMap((race) => race.trials.filter(isEvaluated));
-    const complete = all.filter((trial) => trial.state === 'complete' && trial.value !== null);
-    const center = median(best);
+    const best = own.flatMap((race) => bestTrial(race.trials, direction)?.value ?? []);
+    const all = own.flatMap((race) =>
+      race.trials.filter((trial) => countsAsEvaluated(trial) && isFinished(trial.state)),
+    );
+    const isBest = ({ value }: { value: number }) => isBetter(value, reference!, direction);
     return {
       sampler,
       best,
-      median: center,
+      median: median(best),
       interval: meanInterval(best),
-      improvementPercent: (100 * sign * (baseline.mean - center)) / Math.abs(baseline.mean),
+      improvementPercent:
+        (100 * signOf(direction) * (baseline.mean - median(best))) / Math.abs(baseline.mean),
       runs: all.length,
       failed: all.filter((trial) => trial.state === 'fail').length,
-      betterThanReference:
-        reference === undefined
-          ? null
-          : complete.filter((trial) => sign * (trial.value! - reference) < 0).length,
+      betterThanReference: reference === undefined ? null : completeTrials(all).filter(isBest).length,
       winner: winnerOf(own, direction, [...(again.get(sampler) ?? [])]),
     };
   });
-  standings.sort((a, b) => sign * (a.median - b.median));
+  const compare = compareValues(direction);
+  standings.sort((a, b) => compare(a.median, b.median));
   return { standings, defaults: baseline, reference: reference ?? null };
 }
 
-/** The best trial of several races. */
+/** The best trial of several races, the first of equal ones. */
 export function winnerOf(races: readonly Race[], direction: Direction, again: number[]): Standing['winner'] {
-  const sign = direction === 'minimize' ? 1 : -1;
-  let winner: Standing['winner'] = null;
-  for (const { seed, trials } of races)
-    for (const { number, params, value, state } of trials)
-      if (state === 'complete' && value !== null && (!winner || sign * (value - winner.value) < 0))
-        winner = { seed, number, params, value, again };
-  return winner;
-}
-
-/** Trials that cost something: infeasible, killed and interrupted ones do not count. */
-const isEvaluated = ({ state, userAttrs }: Trial): boolean =>
-  state === 'complete' ||
-  state === 'pruned' ||
-  (state === 'fail' && !['infeasible', 'killed', 'interrupted'].includes(String(userAttrs.fail_reason)));
-
-/** The middle value; NaN of none. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  if (sorted.length === 0) return Number.NaN;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const best = bestTrial(
+    races.flatMap((race) => race.trials),
+    direction,
+  );
+  if (!best) return null;
+  const { number, params, value } = best;
+  const { seed } = races.find((race) => race.trials.includes(best))!;
+  return { seed, number, params, value, again };
 }
 
 /** Mean and sample standard deviation. */
@@ -111,10 +100,13 @@ const STUDENT_T = [
   2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
-/** 95% confidence interval of the mean; null for fewer than two values. */
+/**
+ * 95% confidence interval of the mean; null for fewer than three values, of which two say next to nothing (t = 12.7),
+ * and where one is infinite.
+ */
 export function meanInterval(values: readonly number[]): [number, number] | null {
   const { mean, deviation } = spread(values);
-  if (deviation === null) return null;
+  if (deviation === null || values.length < 3 || !Number.isFinite(deviation)) return null;
   const half = ((STUDENT_T[values.length - 2] ?? 1.96) * deviation) / Math.sqrt(values.length);
   return [mean - half, mean + half];
 }

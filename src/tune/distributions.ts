@@ -7,6 +7,7 @@
 // of a grid owns an equally wide (in g) cell. A categorical value owns the cell of its index: u = (i + 1/2) / n.
 
 import { UsageError } from '../base/errors.js';
+import { formatJson, show } from '../base/json.js';
 import type { Random } from '../base/random.js';
 import type {
   CategoricalDistribution,
@@ -23,10 +24,6 @@ export type NumericOptions = { log?: boolean; step?: number | null; name?: strin
 
 function fail(name: string | undefined, message: string): never {
   throw new UsageError(name === undefined ? `Expected ${message}` : `Parameter ${name}: expected ${message}`);
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function checkRange(low: unknown, high: unknown, log: unknown, name: string | undefined): void {
@@ -65,6 +62,8 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
   for (const [key, value] of Object.entries({ low, high, step }))
     if (!Number.isSafeInteger(value)) fail(name, `${key} to be an integer, got ${show(value)}`);
   if (step <= 0) fail(name, `step > 0, got ${step}`);
+  if (!Number.isSafeInteger(high - low))
+    fail(name, `high - low < 2^53, got the range [${low}, ${high}]; narrow it`);
   if (log && low < 1) fail(name, `low >= 1 on a log scale, got ${low}; raise low or drop log`);
   if (log && step !== 1) fail(name, `step 1 on a log scale, got ${step}; drop one`);
   return { kind: 'int', low, high: low + Math.floor((high - low) / step) * step, log, step };
@@ -75,10 +74,10 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
  * @example categorical(['SSSL', 'SSLL', 'LLLL'])
  * @throws UsageError for no choices, duplicates (true equals 1 and false equals 0, as in Python), other types
  */
-export function categorical(
-  choices: readonly Choice[],
+export function categorical<C extends Choice>(
+  choices: readonly C[],
   options: { name?: string } = {},
-): CategoricalDistribution {
+): CategoricalDistribution<C> {
   const { name } = options;
   if (!Array.isArray(choices) || choices.length === 0)
     fail(name, `at least one choice, got ${show(choices)}`);
@@ -158,7 +157,8 @@ export function nearest(distribution: NumericDistribution, x: number): number {
 /** g(lo - s/2) and g(hi + s/2): the ends of the widened range on its own scale. */
 export function widenedRange(distribution: NumericDistribution): [number, number] {
   const half = (distribution.step ?? 0) / 2;
-  const ends: [number, number] = [distribution.low - half, distribution.high + half];
+  const finite = (x: number) => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x));
+  const ends: [number, number] = [finite(distribution.low - half), finite(distribution.high + half)];
   return distribution.log ? [Math.log(ends[0]), Math.log(ends[1])] : ends;
 }
 
@@ -171,7 +171,9 @@ export function toUnit(distribution: Distribution, value: Choice): number {
     return (toInternal(distribution, value) + 0.5) / distribution.choices.length;
   const [from, to] = widenedRange(distribution);
   if (from === to) return 0.5;
-  return ((distribution.log ? Math.log(value as number) : (value as number)) - from) / (to - from);
+  const x = distribution.log ? Math.log(value as number) : (value as number);
+  // A range as wide as all floats has no finite length; its halves do.
+  return to - from < Infinity ? (x - from) / (to - from) : (x / 2 - from / 2) / (to / 2 - from / 2);
 }
 
 /** The value whose cell holds u; u is clipped to [0, 1] first. Always a member of the distribution. */
@@ -182,7 +184,7 @@ export function fromUnit(distribution: Distribution, u: number): Choice {
     return distribution.choices[Math.min(n - 1, Math.floor(clipped * n))]!;
   }
   const [from, to] = widenedRange(distribution);
-  const x = from + clipped * (to - from);
+  const x = to - from < Infinity ? from + clipped * (to - from) : from * (1 - clipped) + to * clipped;
   return nearest(distribution, distribution.log ? Math.exp(x) : x);
 }
 
@@ -220,7 +222,7 @@ export function describeDistribution(distribution: Distribution): string {
 
 /** Whether two distributions are the same, bounds included. */
 export function sameDistribution(a: Distribution, b: Distribution): boolean {
-  return describeDistribution(a) === describeDistribution(b);
+  return formatJson(a) === formatJson(b);
 }
 
 /** Largest low + k step <= high, in decimal arithmetic: 1 is on the grid of 0 with step 0.1. */

@@ -5,6 +5,7 @@ import { UsageError } from '../base/errors.js';
 import { formatJson } from '../base/json.js';
 import { checkDistribution, describeDistribution, sameDistribution } from './distributions.js';
 import type { StudyLog } from './journal/replay.js';
+import { isObject, own } from './objects.js';
 import type { Attributes, Direction, Params, SearchSpace } from './types.js';
 
 /** The part of a study's options that must agree when it is continued. */
@@ -22,12 +23,12 @@ export type Identity = {
  */
 export function recordedSpace(log: StudyLog): SearchSpace | null {
   const { space } = log.userAttrs;
-  if (typeof space === 'object' && space !== null)
+  if (isObject(space))
     return Object.fromEntries(
       Object.entries(space).map(([name, value]) => [name, checkDistribution(name, value)]),
     );
-  const used: SearchSpace = {};
-  for (const trial of log.trials) Object.assign(used, trial.distributions);
+  let used: SearchSpace = {};
+  for (const trial of log.trials) used = { ...used, ...trial.distributions };
   return Object.keys(used).length > 0 ? used : null;
 }
 
@@ -61,7 +62,7 @@ function directionDifference(log: StudyLog, direction: Direction): string | null
 function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace): string | null {
   if (recorded === null) return null;
   for (const name of Object.keys({ ...recorded, ...asked })) {
-    const [there, here] = [recorded[name], asked[name]];
+    const [there, here] = [own(recorded, name), own(asked, name)];
     if (!here) return `it searches ${name}, this one does not`;
     if (!there) return `it does not search ${name}, this one does`;
     if (!sameDistribution(there, here))
@@ -71,9 +72,9 @@ function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace): stri
 }
 
 function valuesDifference(what: string, recorded: unknown, asked: Attributes | undefined): string | null {
-  if (typeof recorded !== 'object' || recorded === null || asked === undefined) return null;
+  if (!isObject(recorded) || asked === undefined) return null;
   for (const name of Object.keys({ ...recorded, ...asked })) {
-    const [there, here] = [(recorded as Attributes)[name], asked[name]].map((value) =>
+    const [there, here] = [own(recorded, name), own(asked, name)].map((value) =>
       value === undefined ? 'nothing' : formatJson(value),
     );
     if (there !== here) return `its ${what} ${name} is ${there}, here ${here}`;

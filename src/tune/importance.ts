@@ -5,8 +5,11 @@
 //
 // G grid points of a parameter; counts (G) how many trials fell on each.
 
+import { randomStream } from '../base/random.js';
+import { completeTrials, signOf } from './best.js';
 import { toInternal } from './distributions.js';
 import { normalCdf } from './math/normal.js';
+import { own } from './objects.js';
 import type { Choice, Direction, Distribution, Trial } from './types.js';
 
 const TOP = 0.1;
@@ -17,55 +20,100 @@ const FLOOR = 1e-12;
 /** 1.64 standard deviations (90%) of the narrowest kernel fit into its grid cell. */
 const NARROWEST = 0.5 / 1.64;
 
+/** Random tenths that a parameter's importance must exceed to be known: by chance one in forty does. */
+const RANDOM_TENTHS = 39;
+
 /**
  * Importances of all parameters that any complete trial has, most important first; they sum to 1.
  * Only complete trials with finite values count. Parameters that never varied get 0; where nothing can be told
  * (fewer than two trials, or all values equal) all parameters share equally. Empty without complete trials.
  */
 export function importances(trials: readonly Trial[], direction: Direction): Record<string, number> {
-  const complete = trials.filter((trial) => trial.state === 'complete');
+  const complete = completeTrials(trials);
   const names = [...new Set(complete.flatMap((trial) => Object.keys(trial.distributions)))];
-  const sign = direction === 'minimize' ? 1 : -1;
-  const all = complete.filter((trial) => trial.value !== null && Number.isFinite(trial.value));
-  const losses = all.map((trial) => sign * trial.value!);
-
-  const raw = new Map(names.map((name) => [name, 0]));
-  if (all.length > 1) {
-    const cutoff = losses.toSorted((a, b) => a - b)[Math.ceil(TOP * all.length) - 1]!;
-    const top = new Set(all.filter((_, i) => losses[i]! <= cutoff));
-    for (const name of names) raw.set(name, importance(name, all, top));
-  }
-  let sum = 0;
-  for (const value of raw.values()) sum += value;
+  const { all, top } = bestTenth(trials, direction);
+  const raw = names.map((name): [string, number] => [
+    name,
+    all.length > 1 ? importance(regimesOf(name, all), all, top) : 0,
+  ]);
+  const sum = raw.reduce((total, [, value]) => total + value, 0);
   return Object.fromEntries(
-    [...raw]
+    raw
       .map(([name, value]): [string, number] => [name, sum > 0 ? value / sum : 1 / names.length])
       .sort((a, b) => b[1] - a[1]),
   );
 }
 
-/** Unnormalised importance of one parameter, summed over the distributions that it had. */
-function importance(name: string, all: readonly Trial[], top: ReadonlySet<Trial>): number {
-  const regimes = new Map<string, Trial[]>();
+/**
+ * The importances that are known: those by which the best tenth of the trials differs more than each of 39 random tenths
+ * does. Takes about 20 trials; none before.
+ */
+export function knownImportances(trials: readonly Trial[], direction: Direction): Record<string, number> {
+  const { all, top } = bestTenth(trials, direction);
+  const random = randomStream(0, 'importances');
+  const tenths = Array.from({ length: RANDOM_TENTHS }, () => {
+    const pool = [...all];
+    for (let i = 0; i < top.size; i++) {
+      const other = i + random.int(pool.length - i);
+      [pool[i], pool[other]] = [pool[other]!, pool[i]!];
+    }
+    return new Set(pool.slice(0, top.size));
+  });
+  const isKnown = (name: string) => {
+    const regimes = regimesOf(name, all);
+    const found = importance(regimes, all, top);
+    return tenths.every((tenth) => importance(regimes, all, tenth) < found);
+  };
+  return Object.fromEntries(
+    Object.entries(importances(trials, direction)).filter(([name]) => all.length > 1 && isKnown(name)),
+  );
+}
+
+/** The complete trials with finite values, and the best tenth of them. */
+function bestTenth(trials: readonly Trial[], direction: Direction): { all: Trial[]; top: Set<Trial> } {
+  const all = completeTrials(trials).filter(({ value }) => Number.isFinite(value));
+  const losses = all.map(({ value }) => signOf(direction) * value);
+  const cutoff = losses.toSorted((a, b) => a - b)[Math.ceil(TOP * all.length) - 1] ?? Number.NaN;
+  return { all, top: new Set(all.filter((_, i) => losses[i]! <= cutoff)) };
+}
+
+/** The trials that had a parameter under one distribution, and its density among them, (G). */
+type Regime = {
+  distribution: Distribution;
+  trials: Trial[];
+  pAll: Float64Array;
+  valuesOf: (trials: readonly Trial[]) => Choice[];
+};
+
+function regimesOf(name: string, all: readonly Trial[]): Regime[] {
+  const byDistribution = new Map<string, Trial[]>();
   for (const trial of all) {
-    const distribution = trial.distributions[name];
-    if (!distribution) continue;
+    const distribution = own(trial.distributions, name);
+    if (!distribution || !varies(distribution)) continue;
     const key = JSON.stringify(distribution);
-    const regime = regimes.get(key);
-    regime ? regime.push(trial) : regimes.set(key, [trial]);
+    const regime = byDistribution.get(key);
+    regime ? regime.push(trial) : byDistribution.set(key, [trial]);
   }
+  return [...byDistribution.values()]
+    .filter((trials) => trials.length >= 2)
+    .map((trials) => {
+      const distribution = trials[0]!.distributions[name]!;
+      const valuesOf = (of: readonly Trial[]) => of.map((trial) => trial.params[name]!);
+      return { distribution, trials, pAll: density(distribution, valuesOf(trials)), valuesOf };
+    });
+}
+
+/** Unnormalised importance of one parameter, summed over the distributions that it had. */
+function importance(regimes: readonly Regime[], all: readonly Trial[], top: ReadonlySet<Trial>): number {
   let total = 0;
-  for (const regime of regimes.values()) {
-    const distribution = regime[0]!.distributions[name]!;
-    const best = regime.filter((trial) => top.has(trial));
-    if (regime.length < 2 || best.length === 0 || !varies(distribution)) continue;
-    const values = (of: readonly Trial[]) => of.map((trial) => trial.params[name]!);
-    const pTop = density(distribution, values(best));
-    const pAll = density(distribution, values(regime));
+  for (const { distribution, trials, pAll, valuesOf } of regimes) {
+    const best = trials.filter((trial) => top.has(trial));
+    if (best.length === 0) continue;
+    const pTop = density(distribution, valuesOf(best));
     let divergence = 0; // Pearson's: sum_x p_all (p_top / p_all - 1)^2
     for (let g = 0; g < pAll.length; g++) divergence += pAll[g]! * (pTop[g]! / pAll[g]! - 1) ** 2;
     const shareOfTop = best.length / top.size;
-    const shareOfAll = regime.length / all.length;
+    const shareOfAll = trials.length / all.length;
     total += (shareOfTop ** 2 / shareOfAll) * divergence;
   }
   return total;

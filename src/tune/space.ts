@@ -6,10 +6,19 @@ import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, UsageError } from '../base/errors.js';
+import { show } from '../base/json.js';
 import { suggestion } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
-import { checkDistribution, choiceIndex, contains, describeDistribution, fromUnit } from './distributions.js';
-import type { Choice, Distribution, Params, SearchSpace } from './types.js';
+import {
+  checkDistribution,
+  choiceIndex,
+  contains,
+  describeDistribution,
+  fromUnit,
+  nearest,
+} from './distributions.js';
+import { isObject, own, setOwn } from './objects.js';
+import type { Attributes, Choice, Distribution, Params, SearchSpace } from './types.js';
 
 /** What is searched, where it starts, and what is held fixed beside it. */
 export type TunableSpace = {
@@ -22,11 +31,12 @@ export type TunableSpace = {
 
 /**
  * Checks a space and its defaults, and fills in defaults that are missing with the middle of the range (the
- * first choice of a categorical parameter).
+ * first choice of a categorical parameter), or the value in the range nearest to `wanted`.
+ * @param wanted values from elsewhere for missing defaults, such as a preset's
  * @throws UsageError naming the parameter: a bad distribution, a default of an unknown parameter or outside the
  *   range, an empty space
  */
-export function checkSpace(space: unknown, defaults: unknown = {}): TunableSpace {
+export function checkSpace(space: unknown, defaults: unknown = {}, wanted: Attributes = {}): TunableSpace {
   if (!isObject(space))
     throw new UsageError(`Expected space to be an object of parameters, got ${show(space)}`);
   if (!isObject(defaults)) throw new UsageError(`Expected defaults to be an object, got ${show(defaults)}`);
@@ -38,8 +48,8 @@ export function checkSpace(space: unknown, defaults: unknown = {}): TunableSpace
   for (const name of Object.keys(defaults))
     if (!Object.hasOwn(checked, name)) throw unknownParameter(name, Object.keys(checked), 'in defaults');
   const complete = entries.map(([name, distribution]) => {
-    const value = defaults[name];
-    if (value === undefined) return [name, middle(distribution)];
+    const value = own(defaults, name);
+    if (value === undefined) return [name, nearestDefault(distribution, own(wanted, name))];
     if (!contains(distribution, value))
       throw new UsageError(
         `Parameter ${name}: expected a default within ${describeDistribution(distribution)}, got ${show(value)}`,
@@ -49,18 +59,24 @@ export function checkSpace(space: unknown, defaults: unknown = {}): TunableSpace
   return { space: checked, defaults: Object.fromEntries(complete) as Params, fixed: {} };
 }
 
-function middle(distribution: Distribution): Choice {
-  return distribution.kind === 'categorical' ? distribution.choices[0]! : fromUnit(distribution, 0.5);
+function nearestDefault(distribution: Distribution, wanted: unknown): Choice {
+  if (contains(distribution, wanted)) return wanted as Choice;
+  if (distribution.kind === 'categorical') return distribution.choices[0]!;
+  return Number.isFinite(wanted) ? nearest(distribution, wanted as number) : fromUnit(distribution, 0.5);
 }
 
 /**
  * Reads `{ space, defaults }` from a JSON file, or from a JavaScript or TypeScript module that exports `space` and
  * `defaults` or an object of both as its default. In JSON a parameter is `{"kind": "float", "low": 1e-4, "high": 1,
  * "log": true}`; a module may call `float`, `int` and `categorical`.
+ * @param wanted gives values for defaults that the file leaves out, see `checkSpace`
  * @throws UsageError naming the file for anything `checkSpace` refuses, an unreadable or unsuitable file, and
  *   TypeScript on a Node that cannot import it
  */
-export async function loadSpaceFile(path: string): Promise<TunableSpace> {
+export async function loadSpaceFile(
+  path: string,
+  wanted: (names: string[]) => Attributes = () => ({}),
+): Promise<TunableSpace> {
   if (!existsSync(path)) throw new UsageError(`No space file at ${path}; check the path`);
   const content = /^\.json[5c]?$/.test(extname(path))
     ? readJsonFile(path, 'space file')
@@ -68,7 +84,8 @@ export async function loadSpaceFile(path: string): Promise<TunableSpace> {
   if (!isObject(content) || !('space' in content))
     throw new UsageError(`Expected ${path} to give an object with space and defaults, got ${show(content)}`);
   try {
-    return checkSpace(content.space, content.defaults);
+    const names = isObject(content.space) ? Object.keys(content.space) : [];
+    return checkSpace(content.space, content.defaults, wanted(names));
   } catch (error) {
     throw error instanceof UsageError ? new UsageError(`In ${path}: ${error.message}`) : error;
   }
@@ -101,18 +118,20 @@ export function fixParams(setup: TunableSpace, values: Params): TunableSpace {
   for (const [given, value] of Object.entries(values)) {
     const name = resolveName(setup.space, given);
     const exponent = name !== given;
-    fixed[name] = readValue(given, setup.space[name]!, exponent ? log2(given, value) : value);
+    setOwn(fixed, name, readValue(given, setup.space[name]!, exponent ? log2(given, value) : value));
   }
   return split(setup, (name) => Object.hasOwn(fixed, name), fixed);
 }
 
 /**
- * Searches only the named parameters; the others are held at their defaults.
+ * Searches only the named parameters; the others are held at their defaults. Names of parameters that are fixed
+ * already are left out.
  * @throws UsageError for an unknown parameter (with the nearest name) or no name
  */
 export function onlyParams(setup: TunableSpace, names: readonly string[]): TunableSpace {
   if (names.length === 0) throw new UsageError('Expected at least one parameter to search, got none');
-  const kept = new Set(names.map((name) => resolveName(setup.space, name)));
+  const known = { ...setup.space, ...setup.fixed };
+  const kept = new Set(names.map((name) => resolveName(known, name)));
   return split(setup, (name) => !kept.has(name), setup.defaults);
 }
 
@@ -137,7 +156,7 @@ export function parseAssignments(texts: readonly string[]): Record<string, strin
     if (at < 1) throw new UsageError(`Expected name=value, got ${show(text)}`);
     const name = text.slice(0, at).trim();
     if (Object.hasOwn(values, name)) throw new UsageError(`Expected ${name} once, got it twice`);
-    values[name] = text.slice(at + 1).trim();
+    setOwn(values, name, text.slice(at + 1).trim());
   }
   return values;
 }
@@ -150,10 +169,10 @@ export function expandExponents(params: Params): Params {
   return Object.fromEntries(entries) as Params;
 }
 
-function resolveName(space: SearchSpace, name: string): string {
-  if (Object.hasOwn(space, name)) return name;
-  if (Object.hasOwn(space, `log2_${name}`)) return `log2_${name}`;
-  throw unknownParameter(name, Object.keys(space));
+function resolveName(known: object, name: string): string {
+  if (Object.hasOwn(known, name)) return name;
+  if (Object.hasOwn(known, `log2_${name}`)) return `log2_${name}`;
+  throw unknownParameter(name, Object.keys(known));
 }
 
 function log2(name: string, value: Choice): number {
@@ -191,12 +210,4 @@ export function unknownParameter(
 ): UsageError {
   const hint = suggestion(name, known, `; known are ${known.join(', ')}`);
   return new UsageError(`${prefix}Unknown parameter ${name}${where === '' ? '' : ` ${where}`}${hint}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function show(value: unknown): string {
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

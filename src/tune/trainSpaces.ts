@@ -5,12 +5,13 @@ import { expect } from '../base/errors.js';
 import { TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { presetConfig } from '../train/presets.js';
 import { categorical, float, int } from './distributions.js';
+import { own } from './objects.js';
 import { checkSpace, expandExponents, type TunableSpace } from './space.js';
-import type { Choice, Params, SearchSpace } from './types.js';
+import type { Attributes, Params, SearchSpace } from './types.js';
 
 const WINDOW_PATTERNS = ['SSSL', 'SSLL', 'SLSL', 'LLLL', 'SSSS', 'LSSL'];
 
-/** Rates, schedules and decays: searched alike on every machine. */
+/** Learning rates, schedules and weight decay: the same ranges on every machine. */
 const OPTIMIZER: SearchSpace = {
   embeddingLr: float(0.01, 2, { log: true }),
   unembeddingLr: float(0.0005, 0.05, { log: true }),
@@ -22,7 +23,7 @@ const OPTIMIZER: SearchSpace = {
   finalLrFrac: float(0, 0.2),
 };
 
-/** What the improvements found by hand in public studies of the reference changed besides. */
+/** What else the improvements found by hand in public studies of the reference changed. */
 const BEYOND: SearchSpace = {
   ropeBase: float(1e3, 1e6, { log: true }),
   log2_shortWindowFraction: int(-4, -1),
@@ -82,16 +83,19 @@ const SPACES: Record<string, { space: SearchSpace; preset: string }> = {
 export const SPACE_NAMES = Object.keys(SPACES);
 
 /**
- * A named space with the defaults of its preset.
+ * A named space with the preset that its trials start from, and that preset's values as defaults.
+ * @param config gives the defaults instead, where they lie within the space
  * @throws UsageError listing the names
  */
-export function trainSpace(name: string): { setup: TunableSpace; preset: string } {
-  const entry = Object.hasOwn(SPACES, name) ? SPACES[name] : undefined;
+export function trainSpace(name: string, config?: TrainConfig): { setup: TunableSpace; preset: string } {
+  const entry = own(SPACES, name);
   expect(
     entry !== undefined,
     () => `Expected a space among ${SPACE_NAMES.join(', ')} or a file, got ${name}`,
   );
-  return { setup: checkSpace(entry.space, presetDefaults(entry.space, entry.preset)), preset: entry.preset };
+  const { space, preset } = entry;
+  const values = configValues(Object.keys(space), config ?? presetConfig(preset));
+  return { setup: checkSpace(space, {}, values), preset };
 }
 
 /**
@@ -113,26 +117,31 @@ const sizeOf = ({
   aspectRatio,
 }: Pick<TrainConfig, 'depth' | 'width' | 'aspectRatio'>): number => depth * (width ?? depth * aspectRatio);
 
-/** The preset's values of a space's parameters. @throws UsageError for a parameter that is no setting */
-export function presetDefaults(space: SearchSpace, preset: string): Params {
-  const config = presetConfig(preset);
-  const width = config.width ?? config.depth * config.aspectRatio;
+/**
+ * What a configuration says about parameters; sizes that it leaves open are worked out, what has no value is left out.
+ * @throws UsageError for a parameter that is no setting
+ */
+export function configValues(parameters: readonly string[], config: TrainConfig): Attributes {
+  const width =
+    config.width ?? Math.ceil((config.depth * config.aspectRatio) / config.headDim) * config.headDim;
+  const heads = config.heads ?? width / config.headDim;
+  const kvHeads = config.kvHeads ?? heads;
   const passSize = 2 ** Math.ceil(Math.log2(config.deviceBatchSize * sizeOf(config)));
-  const values: Record<string, unknown> = { ...config, width, passSize };
-  return Object.fromEntries(
-    Object.keys(space).map((name) => {
-      settingOf(name);
-      const known = name.replace(/^log2_/, '');
-      return [name, known === name ? (values[known] as Choice) : Math.log2(values[known] as number)];
-    }),
-  );
+  const settings: Attributes = { ...config, width, heads, kvHeads, passSize };
+  const values = parameters.map((name) => {
+    settingOf(name);
+    const known = name.replace(/^log2_/, '');
+    const value = settings[known];
+    return [name, known === name || value === null ? value : Math.log2(value as number)];
+  });
+  return Object.fromEntries(values.filter(([, value]) => value !== null));
 }
 
 /** The setting that a parameter decides. @throws UsageError when there is none, naming all */
 export function settingOf(parameter: string): string {
   const setting = parameter.replace(/^log2_/, '').replace(/^passSize$/, 'deviceBatchSize');
   expect(
-    setting in TRAIN_DEFAULTS,
+    Object.hasOwn(TRAIN_DEFAULTS, setting),
     () =>
       `Parameter ${parameter} is no setting of the trainer; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
   );

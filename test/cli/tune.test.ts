@@ -162,10 +162,12 @@ describe('words of the tuner', () => {
   test('a trial is one line of what changed', () => {
     const trial = makeTrial(3, 'complete', 1.25);
     expect(changes(trial.params, { ...trial.params, lr: 9 })).toBe('lr=0.04');
-    expect(trialLine(trial, 1.25, trial.params)).toBe(
+    expect(trialLine(trial, [trial], trial.params)).toBe(
       '   3   1.2500  best 1.2500     10s  best           defaults',
     );
-    expect(trialLine(makeTrial(4, 'fail', null), 1.25, {})).toContain('diverged');
+    expect(trialLine(makeTrial(4, 'fail', null), [trial], {})).toContain('diverged');
+    const pruned = trialLine(makeTrial(5, 'pruned', 1.5), [trial], {});
+    expect(pruned).toMatch(/^ +5 +- +best 1\.2500 .*pruned/); // 1.5 is of a slice, not of the whole
   });
 
   test('without limits a study is a short demonstration', () => {

@@ -2,11 +2,19 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type ReportedStudy, reportHtml, summaryText, writeReport } from '../../src/report/index.js';
-import { describeParam, escapeHtml, largestChanges } from '../../src/report/labels.js';
+import { tableRows } from '../../src/report/charts.js';
+import {
+  progressOption,
+  type ReportedStudy,
+  reportHtml,
+  summaryText,
+  writeReport,
+} from '../../src/report/index.js';
+import { changedParams, describeChange, describeParam, escapeHtml } from '../../src/report/labels.js';
 import { drawnRange } from '../../src/report/study.js';
 import { alignColumns } from '../../src/report/table.js';
-import { makeTrial, SPACE, TRIALS } from './trials.js';
+import { knownImportances } from '../../src/tune/importance.js';
+import { LEARNABLE, makeTrial, SPACE, TRIALS } from './trials.js';
 
 const study = (more: Partial<ReportedStudy> = {}): ReportedStudy => ({
   name: 'tiny <study>',
@@ -36,7 +44,7 @@ describe('the report', () => {
     expect(page).toContain('tiny &lt;study&gt;');
     const own = page.replace(/<script>[\s\S]*?<\/script>/g, ''); // without the charting library
     expect(own).not.toMatch(/<(script|link|img)[^>]*(src|href)=/);
-    for (const id of ['history', 'importances', 'slices', 'parallel', 'curves', 'timeline'])
+    for (const id of ['history', 'slices', 'parallel', 'curves', 'timeline'])
       expect(page).toContain(`id="${id}"`);
     expect(text).toContain('best val_bpb: 1.050000 in trial 7 (trial 0: 1.200000, 12.50% better)');
   });
@@ -53,6 +61,12 @@ describe('the report', () => {
       [7, 1.05],
       [9, 1.05],
     ]);
+    const [low, high] = [charts.history.yAxis.min, charts.history.yAxis.max];
+    const outlier = charts.history.series[0].data.find(
+      ({ value: [number] }: { value: number[] }) => number === 6,
+    );
+    expect(outlier).toMatchObject({ value: [6, high], symbol: 'triangle', symbolRotate: 0 }); // 9.9, far worse
+    expect(low).toBeLessThan(1.05);
     expect(charts.history.series[3].data.map(([number]: [number]) => number)).toEqual([2]);
   });
 
@@ -63,6 +77,96 @@ describe('the report', () => {
       expect(text).not.toContain('best');
       expect(readFileSync(html, 'utf8')).toContain('id="history"');
     }
+  });
+
+  test('names importances, and labels improvements, only with parameters whose influence is known', () => {
+    const few = study({ trials: LEARNABLE.slice(0, 10), userAttrs: {} });
+    expect(summaryText(few)).not.toMatch(/importance|\d%$/m);
+    expect(reportHtml(few)).not.toContain('id="importances"');
+    expect(JSON.stringify(progressOption(few))).not.toMatch(/batch|window|lr/);
+
+    const many = study({ trials: LEARNABLE, userAttrs: {} });
+    expect(Object.keys(knownImportances(LEARNABLE, 'minimize'))).toEqual(['lr']);
+    expect(summaryText(many)).toMatch(/^lr +0\.01 +\d+%$/m);
+    expect(summaryText(many)).toMatch(/^batch +\d+$/m);
+    expect(reportHtml(many)).toContain('id="importances"');
+    const labels = JSON.stringify(progressOption(many));
+    expect(labels).toMatch(/lr [\d.e-]+→/);
+    expect(labels).not.toMatch(/batch|window/);
+  });
+
+  test('the one parameter that changed is named whatever is known; trial 0 is only called defaults where it is', () => {
+    const trials = [makeTrial(0, 'complete', 2), makeTrial(1, 'complete', 1)];
+    trials[1]!.params = { ...trials[0]!.params, window: 'L' };
+    const labels = (userAttrs: object) =>
+      JSON.stringify(progressOption(study({ trials, userAttrs: { ...userAttrs } })));
+    expect(labels({})).toContain('"window SSSL→L"');
+    expect(labels({})).not.toContain('defaults');
+    expect(labels({ defaults: trials[0]!.params })).toContain('"defaults"');
+  });
+
+  test('infinite values are values in every part of it, drawn as triangles at the edge', async () => {
+    const trials = [...TRIALS, makeTrial(10, 'complete', -Infinity), makeTrial(11, 'complete', Infinity)];
+    trials[10]!.intermediate = new Map([
+      [1, Infinity],
+      [2, -Infinity],
+    ]);
+    const { svg, html, text } = await writeReport(folder, study({ trials }));
+    expect(text).toContain('12 trials: 9 complete');
+    expect(text).toContain('best val_bpb: -Infinity in trial 10\n');
+    expect(text).toMatch(/^trial +val_bpb\n +10 +-Infinity\n +7 +1\.05/m);
+    expect(readFileSync(svg, 'utf8')).toContain('3 improvements, 1 failed, 1 pruned, 3 beyond the axis');
+    const page = readFileSync(html, 'utf8');
+    expect(page).toMatch(/<tr class="best"><td>10<\/td><td>complete<\/td><td>-Infinity<\/td>/);
+    expect(page).toContain('Values beyond the axis, infinite ones included, are triangles at its edge.');
+    const charts = JSON.parse(
+      /<script id="charts" type="application\/json">([\s\S]*?)<\/script>/.exec(page)![1]!,
+    );
+    const [low, high] = [charts.history.yAxis.min, charts.history.yAxis.max];
+    expect(charts.history.series[1].data.at(-1)).toEqual([11, low]);
+    expect(charts.history.series[0].data.slice(-2)).toMatchObject([
+      { value: [10, low], symbol: 'triangle', symbolRotate: 180 },
+      { value: [11, high], symbol: 'triangle', symbolRotate: 0 },
+    ]);
+    const drawn = { ...charts, timeline: null }; // whose gaps are null
+    expect(JSON.stringify({ ...drawn, timeline: undefined })).not.toContain('null');
+    expect(charts.parallel.series[0].data).toHaveLength(9);
+    expect(charts.curves.series[1].data).toHaveLength(2);
+  });
+
+  test('a study whose every value is infinite has a report', async () => {
+    const trials = [0, 1, 2].map((i) => makeTrial(i, 'complete', Infinity));
+    const { text } = await writeReport(folder, study({ trials }));
+    expect(text).toContain('best val_bpb: Infinity in trial 0\n');
+    expect(text).not.toContain('NaN');
+  });
+
+  test('a pruned trial shows where it was pruned, not the value of a slice among the results', () => {
+    const { head, rows } = tableRows(study());
+    expect(head.slice(0, 3)).toEqual(['trial', 'state', 'val_bpb']);
+    expect(rows[4]!.slice(0, 3)).toEqual([4, 'pruned at 10', '']);
+  });
+
+  test('hostile names and attributes are shown, not executed or converted', async () => {
+    const hostile = JSON.parse(
+      '{"sampler": {"toString": 1}, "seed": {}, "objective": {"preset": {"toString": 1}}}',
+    );
+    const trials = [
+      makeTrial(0, 'complete', 1, {
+        params: JSON.parse('{"__proto__": 1, "constructor": "<script>"}'),
+        distributions: JSON.parse(
+          '{"__proto__": {"kind": "int", "low": 1, "high": 3, "log": false, "step": 1}, "constructor": {"kind": "categorical", "choices": ["<script>"]}}',
+        ),
+      }),
+      makeTrial(1, 'complete', 2, { params: {} }),
+      makeTrial(2, 'fail', null, { userAttrs: { fail_reason: { toString: 1 } } }),
+    ];
+    const page = reportHtml(study({ trials, userAttrs: hostile }));
+    const own = page.replace(/<script>[\s\S]*?<\/script>/g, '');
+    expect(own).toContain('<th>constructor</th>');
+    expect(own).toContain('<th>__proto__</th>');
+    expect(own).not.toContain('<script>');
+    expect(summaryText(study({ trials }))).toContain('1 failed (1 failed)');
   });
 
   test('of a study to maximise takes the largest value', () => {
@@ -86,16 +190,17 @@ describe('words and ranges', () => {
   test('the largest changes are measured in the space', () => {
     const from = { lr: 0.01, log2_batch: 3, window: 'L' };
     const to = { lr: 0.011, log2_batch: 8, window: 'SSSL' };
-    expect(largestChanges(from, to, SPACE, 2)).toEqual(['window L→SSSL', 'batch 8→256']);
-    expect(largestChanges(from, from, SPACE, 2)).toEqual([]);
+    expect(changedParams(from, to, SPACE)).toEqual(['window', 'log2_batch', 'lr']);
+    expect(changedParams(from, from, SPACE)).toEqual([]);
+    expect(describeChange('log2_batch', from, to)).toBe('batch 8→256');
   });
 
   test('the drawn range leaves far worse values out and the best in', () => {
     const values = [1, 1.01, 1.02, 1.03, 1.04, 50];
-    const [low, high] = drawnRange(values, [], true);
+    const [low, high] = drawnRange(values, [], 'minimize');
     expect(low).toBeLessThan(1);
     expect(high).toBeLessThan(2);
-    const [, top] = drawnRange(values, [], false);
+    const [, top] = drawnRange(values, [], 'maximize');
     expect(top).toBeGreaterThan(50);
   });
 

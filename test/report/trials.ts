@@ -44,3 +44,10 @@ export const TRIALS: Trial[] = [
   makeTrial(8, 'complete', 1.07),
   makeTrial(9, 'running', null),
 ];
+
+/** 60 trials of which the value follows `lr` alone, whatever the other parameters. */
+export const LEARNABLE: Trial[] = Array.from({ length: 60 }, (_, i) => {
+  const lr = 10 ** (-4 + (4 * ((i * 37) % 60)) / 60);
+  const params = { lr, log2_batch: 3 + ((i * 7) % 6), window: (i * 5) % 3 === 0 ? 'L' : 'SSSL' };
+  return makeTrial(i, 'complete', 1 + Math.abs(Math.log10(lr) + 2), { params });
+});

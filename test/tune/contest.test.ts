@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { contestText } from '../../src/report/contest.js';
-import { contestTable, meanInterval, median, type Race, spread, winnerOf } from '../../src/tune/contest.js';
-import { bestSoFar } from '../../src/tune/progress.js';
+import { contestOption, contestText } from '../../src/report/contest.js';
+import { bestTrial, improvements } from '../../src/tune/best.js';
+import { contestTable, meanInterval, type Race, spread, winnerOf } from '../../src/tune/contest.js';
+import { median } from '../../src/tune/math/order.js';
 import { makeTrial, TRIALS } from '../report/trials.js';
 
 const race = (sampler: string, seed: number, values: number[]): Race => ({
@@ -49,10 +50,29 @@ describe('a contest', () => {
   });
 });
 
+test('infinite values are values: the best, its improvements and the medians of a contest', () => {
+  const trials = [2, Infinity, 1, -Infinity, 0, -Infinity].map((value, i) => makeTrial(i, 'complete', value));
+  expect(bestTrial(trials, 'minimize')!.number).toBe(3);
+  expect(bestTrial(trials, 'maximize')!.number).toBe(1);
+  expect(improvements(trials, 'minimize').map(({ number }) => number)).toEqual([0, 2, 3]);
+  const races = [{ sampler: 'gp', seed: 1, trials }, race('random', 1, [3, Infinity])];
+  const table = contestTable(races, [2, 3], new Map([['gp', [1, Infinity]]]), { reference: 1 });
+  expect(table.standings.map((row) => [row.sampler, row.median, row.betterThanReference])).toEqual([
+    ['gp', -Infinity, 3],
+    ['random', 3, 0],
+  ]);
+  expect(table.standings[0]!.winner).toMatchObject({ number: 3, value: -Infinity });
+  const text = contestText(table);
+  expect(text).toMatch(/^gp +-Infinity +-Infinity +- +- +6 +0 +3$/m); // an improvement in percent is not known
+  expect(text).not.toContain('NaN');
+  const option = contestOption(races, table);
+  expect(JSON.stringify(option)).not.toMatch(/null|NaN/);
+});
+
 test('improvements are complete trials better than all before', () => {
-  expect(bestSoFar(TRIALS, 'minimize').map(({ number }) => number)).toEqual([0, 3, 7]);
-  expect(bestSoFar(TRIALS, 'maximize').map(({ number }) => number)).toEqual([0, 1, 6]);
-  expect(bestSoFar([], 'minimize')).toEqual([]);
+  expect(improvements(TRIALS, 'minimize').map(({ number }) => number)).toEqual([0, 3, 7]);
+  expect(improvements(TRIALS, 'maximize').map(({ number }) => number)).toEqual([0, 1, 6]);
+  expect(improvements([], 'minimize')).toEqual([]);
 });
 
 test('the winner of equal values is the first', () => {
@@ -70,4 +90,6 @@ test('median, spread and interval are those of the textbook', () => {
   expect(high - 2).toBeCloseTo(4.303 / Math.sqrt(3), 6);
   expect(2 - low).toBeCloseTo(4.303 / Math.sqrt(3), 6);
   expect(meanInterval([1])).toBeNull();
+  expect(meanInterval([1, 2])).toBeNull(); // t = 12.7: next to nothing is known
+  expect(meanInterval([1, 2, Infinity])).toBeNull();
 });

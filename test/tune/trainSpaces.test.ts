@@ -4,22 +4,16 @@ import { randomStream } from '../../src/base/random.js';
 import type { Dataset } from '../../src/data/types.js';
 import { TRAIN_DEFAULTS } from '../../src/train/config.js';
 import { presetConfig } from '../../src/train/presets.js';
-import { contains, int, sampleUniform } from '../../src/tune/distributions.js';
+import { contains, sampleUniform } from '../../src/tune/distributions.js';
 import { trainCheck } from '../../src/tune/trainObjective.js';
-import {
-  presetDefaults,
-  SPACE_NAMES,
-  settingOf,
-  settingsOf,
-  trainSpace,
-} from '../../src/tune/trainSpaces.js';
+import { configValues, SPACE_NAMES, settingOf, settingsOf, trainSpace } from '../../src/tune/trainSpaces.js';
 
 describe('the spaces of the trainer', () => {
   test.each(SPACE_NAMES)(
     '%s: every parameter is a setting and its default the preset, within the range',
     (name) => {
       const { setup, preset } = trainSpace(name);
-      expect(setup.defaults).toEqual(presetDefaults(setup.space, preset));
+      expect(setup.defaults).toEqual(configValues(Object.keys(setup.space), presetConfig(preset)));
       for (const [parameter, distribution] of Object.entries(setup.space)) {
         expect(settingOf(parameter) in TRAIN_DEFAULTS).toBe(true);
         expect(contains(distribution, setup.defaults[parameter])).toBe(true);
@@ -31,7 +25,38 @@ describe('the spaces of the trainer', () => {
     expect(Object.keys(trainSpace('reference').setup.space)).toHaveLength(20);
   });
 
+  test('defaults are those of the configuration where it lies within the space, else the nearest in it', () => {
+    const config = { ...presetConfig('cpu'), matrixLr: 0.1, depth: 12, windowPattern: 'SLSS' };
+    expect(trainSpace('cpu', config).setup.defaults).toMatchObject({
+      matrixLr: 0.1,
+      depth: 6,
+      windowPattern: 'SSSL',
+      width: 128,
+    });
+  });
+
+  test('sizes that a configuration leaves open are worked out', () => {
+    const names = [
+      'width',
+      'heads',
+      'kvHeads',
+      'log2_kvHeads',
+      'evalTokens',
+      'log2_evalTokens',
+      'aspectRatio',
+    ];
+    const config = { ...presetConfig('cpu'), width: null, depth: 3, aspectRatio: 50, evalTokens: null };
+    expect(configValues(names, config)).toEqual({
+      width: 160, // 150 rounded up to heads of 32
+      heads: 5,
+      kvHeads: 5,
+      log2_kvHeads: Math.log2(5),
+      aspectRatio: 50,
+    });
+  });
+
   test('names what is no setting and what is no space', () => {
+    expect(() => settingOf('constructor')).toThrow(/constructor is no setting/);
     expect(() => settingOf('learningRate')).toThrow(/learningRate is no setting .*matrixLr/);
     expect(() => trainSpace('huge')).toThrow(/reference, consumer, cpu or a file, got huge/);
   });
@@ -45,7 +70,7 @@ describe('the spaces of the trainer', () => {
     });
     expect(settingsOf({ log2_passSize: 19 }, base)).toEqual({ deviceBatchSize: 128 });
     expect(settingsOf({ depth: 24, width: 2048, log2_passSize: 12 }, base).deviceBatchSize).toBe(1);
-    expect(presetDefaults({ log2_passSize: int(1, 30) }, 'tinystories')).toEqual({ log2_passSize: 17 });
+    expect(configValues(['log2_passSize'], presetConfig('tinystories'))).toEqual({ log2_passSize: 17 });
     expect(settingsOf({ log2_passSize: 17 }, presetConfig('tinystories')).deviceBatchSize).toBe(32);
   });
 

@@ -2,16 +2,21 @@
 
 /** The p-quantile by linear interpolation between order statistics (Hyndman & Fan's type 7); NaN when empty. */
 export function quantile(values: readonly number[], p: number): number {
-  if (values.length === 0) return NaN;
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = p * (sorted.length - 1);
-  const low = Math.floor(at);
-  const [from, to] = [sorted[low]!, sorted[Math.min(low + 1, sorted.length - 1)]!];
-  // Equal infinities have no difference, and 0 times infinity is NaN.
-  return at === low || from === to ? from : from + (at - low) * (to - from);
+  const { low, high, part } = around(values, p);
+  return part === 0 || low === high ? low : low + part * (high - low); // infinities have no difference
 }
 
-/** The middle value; an even count averages the middle two. */
+/** The middle value; an even count averages the middle two, rounded as numpy rounds. NaN when empty. */
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
+  const { low, high, part } = around(values, 0.5);
+  return part === 0 || low === high ? low : high - 0.5 * (high - low);
+}
+
+/** The order statistics around the p-quantile, and how far it is from the lower to the higher. */
+function around(values: readonly number[], p: number): { low: number; high: number; part: number } {
+  const sorted = Float64Array.from(values).sort();
+  const at = p * (sorted.length - 1);
+  const below = Math.floor(at);
+  const low = sorted[below] ?? Number.NaN;
+  return { low, high: sorted[below + 1] ?? low, part: at - below };
 }

@@ -3,8 +3,10 @@
 // trials, of the values reported at this step.
 
 import { UsageError } from '../../base/errors.js';
+import { completeTrials, isBetter } from '../best.js';
+import { median } from '../math/order.js';
 import type { Pruner } from '../types.js';
-import { bestOf, completeTrials, lastStep } from './steps.js';
+import { bestOf, lastStep } from './steps.js';
 
 export type MedianOptions = {
   /** No pruning before this many trials are complete. */
@@ -36,7 +38,7 @@ export function medianPruner(options: MedianOptions = {}): Pruner {
   return {
     name: 'median',
     shouldPrune(study, trial) {
-      const complete = completeTrials(study);
+      const complete = completeTrials(study.trials);
       if (complete.length === 0 || complete.length < startupTrials) return false;
       const step = lastStep(trial);
       if (step === null || step < warmupSteps) return false;
@@ -50,17 +52,8 @@ export function medianPruner(options: MedianOptions = {}): Pruner {
       if (Number.isNaN(best)) return true;
       const others = complete.flatMap((other) => other.intermediate.get(step) ?? []);
       if (others.length < minTrials) return false;
-      const middle = median(others);
-      return study.direction === 'maximize' ? best < middle : best > middle;
+      const middle = median(others.filter((value) => !Number.isNaN(value)));
+      return isBetter(middle, best, study.direction);
     },
   };
-}
-
-/** Median of the values that are not NaN; NaN where there is none. */
-export function median(values: readonly number[]): number {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-  if (sorted.length === 0) return Number.NaN;
-  const low = sorted[Math.floor((sorted.length - 1) / 2)]!;
-  const high = sorted[Math.ceil((sorted.length - 1) / 2)]!;
-  return low === high ? low : high - (high - low) * 0.5; // numpy's rounding, so that ties fall alike
 }

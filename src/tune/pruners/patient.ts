@@ -3,6 +3,7 @@
 // is early stopping.
 
 import { UsageError } from '../../base/errors.js';
+import { isBetter, signOf } from '../best.js';
 import type { Pruner } from '../types.js';
 import { bestOf } from './steps.js';
 
@@ -30,7 +31,7 @@ export function patientPruner(inner: Pruner | null, options: PatientOptions): Pr
       if (values.length <= patience + 1) return false;
       const before = bestOf(values.slice(0, -patience - 1), direction);
       const after = bestOf(values.slice(-patience - 1), direction);
-      const stalled = direction === 'maximize' ? before - minDelta > after : before + minDelta < after;
+      const stalled = isBetter(before + signOf(direction) * minDelta, after, direction);
       return stalled && (inner?.shouldPrune(study, trial, setSystemAttr) ?? true);
     },
   };

@@ -1,6 +1,7 @@
 // What the pruners share: questions about a trial's intermediate values.
 
-import type { Direction, StudyView, Trial } from '../types.js';
+import { isBetter } from '../best.js';
+import type { Direction, Trial } from '../types.js';
 
 /** The largest step reported so far, or null. */
 export function lastStep(trial: Trial): number | null {
@@ -12,14 +13,8 @@ export function lastStep(trial: Trial): number | null {
 /** Best of the values that are not NaN; NaN where there is none. */
 export function bestOf(values: Iterable<number>, direction: Direction): number {
   let best = Number.NaN;
-  for (const value of values)
-    if (!(direction === 'minimize' ? value >= best : value <= best) && !Number.isNaN(value)) best = value;
+  for (const value of values) if (Number.isNaN(best) || isBetter(value, best, direction)) best = value;
   return best;
-}
-
-/** Complete trials by number. */
-export function completeTrials(study: StudyView): Trial[] {
-  return study.trials.filter((trial) => trial.state === 'complete');
 }
 
 /** The complete trial that ended first among those that reported, whose length stands for the others'. */

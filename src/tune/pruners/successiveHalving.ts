@@ -4,6 +4,8 @@
 // kept with the trials as `completed_rung_k`, where Optuna looks for them too.
 
 import { UsageError } from '../../base/errors.js';
+import { compareValues, isBetter } from '../best.js';
+import { own } from '../objects.js';
 import type { Direction, Pruner, StudyView, Trial } from '../types.js';
 import { firstComplete, lastStep } from './steps.js';
 
@@ -70,21 +72,23 @@ export function halve(
     if (step < resource * reductionFactor ** (minEarlyStoppingRate + rung)) return false;
     if (Number.isNaN(value)) return true;
     const key = `completed_rung_${rung}`;
-    const entered = trials.filter((other) => other.id !== trial.id && key in other.systemAttrs);
-    const values = [value, ...entered.map((other) => other.systemAttrs[key] as number)];
+    const others = trials
+      .filter((other) => other.id !== trial.id)
+      .map((other) => own(other.systemAttrs, key));
+    const values = [value, ...others.filter((other) => typeof other === 'number')];
     setSystemAttr(key, value);
     if (values.length <= bootstrapCount) return true;
     // At first, with fewer than eta in the rung, only the best so far goes on.
     const promoted = Math.max(Math.floor(values.length / reductionFactor), 1);
-    values.sort((a, b) => (direction === 'maximize' ? b - a : a - b));
+    values.sort(compareValues(direction));
     const bar = values[promoted - 1]!;
-    if (direction === 'maximize' ? value < bar : value > bar) return true;
+    if (isBetter(bar, value, direction)) return true;
   }
 }
 
 function currentRung(trial: Trial): number {
   let rung = 0;
-  while (`completed_rung_${rung}` in trial.systemAttrs) rung++;
+  while (Object.hasOwn(trial.systemAttrs, `completed_rung_${rung}`)) rung++;
   return rung;
 }
 

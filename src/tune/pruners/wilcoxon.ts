@@ -3,8 +3,8 @@
 // best one at the steps both reported. Made for objectives that average over folds or instances.
 
 import { UsageError } from '../../base/errors.js';
-import type { Pruner, StudyView, Trial } from '../types.js';
-import { completeTrials } from './steps.js';
+import { bestTrial, signOf } from '../best.js';
+import type { Pruner } from '../types.js';
 
 export type WilcoxonOptions = {
   /** Prune below this one-sided p-value. */
@@ -26,19 +26,19 @@ export function wilcoxonPruner(options: WilcoxonOptions = {}): Pruner {
     name: 'wilcoxon',
     shouldPrune(study, trial) {
       const values = [...trial.intermediate.values()];
-      const best = bestTrial(study);
+      const best = bestTrial(study.trials, study.direction);
       if (values.length === 0 || best === null) return false;
       const bestValues = [...best.intermediate.values()];
       if (bestValues.length === 0 || ![...values, ...bestValues].every(Number.isFinite)) return false;
 
       const common = [...trial.intermediate.keys()].filter((step) => best.intermediate.has(step));
       if (common.length < Math.max(2, startupSteps)) return false;
-      const sign = study.direction === 'maximize' ? -1 : 1;
+      const sign = signOf(study.direction);
       const worse = common.map(
         (step) => sign * (trial.intermediate.get(step)! - best.intermediate.get(step)!),
       );
       if (!(signedRankP(worse) < pThreshold)) return false;
-      // The best trial's own average must be the better one, else the test compares unlike parts.
+      // The best trial's own average must be better too: it may have reported other steps than the common ones.
       return sign * mean(bestValues) < sign * mean(values);
     },
   };
@@ -46,14 +46,6 @@ export function wilcoxonPruner(options: WilcoxonOptions = {}): Pruner {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function bestTrial(study: StudyView): Trial | null {
-  let best: Trial | null = null;
-  const sign = study.direction === 'maximize' ? -1 : 1;
-  for (const trial of completeTrials(study))
-    if (best === null || sign * trial.value! < sign * best.value!) best = trial;
-  return best;
 }
 
 /**
