@@ -1,34 +1,31 @@
 // tinygpt tune --contest: samplers under equal budgets and seeds, then the defaults and each winner on fresh seeds.
-// Every study has its own journal, so the same command goes on where it was stopped.
+// Every study has its own journal, so the same command resumes where it was stopped.
 
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { expect } from '../base/errors.js';
-import { makeFolder, writeFileAtomic } from '../base/files.js';
+import { writeFileAtomic } from '../base/files.js';
 import { formatStandardJson } from '../base/json.js';
 import { writeContest } from '../report/index.js';
+import { completeTrials } from '../tune/best.js';
 import { contestTable, type Race, winnerOf } from '../tune/contest.js';
 import { int } from '../tune/distributions.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
-import type { Study } from '../tune/studyTypes.js';
-import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
+import type { Objective, Study } from '../tune/studyTypes.js';
+import { trainCheck } from '../tune/trainObjective.js';
 import type { Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
-import { abortOnInterrupt, counted, fitted, openProgress, type ProgressLine } from './terminal.js';
-import { stepLine } from './trainCommand.js';
-import { trialLine } from './trialLine.js';
-import { splitNames, type TuneArguments } from './tuneOptions.js';
+import { abortOnInterrupt, counted, openProgress } from './terminal.js';
+import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
+import { journalIn, runTrials, type Screen, shownObjective } from './tuneRun.js';
 import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
 
 /** Fresh training seeds start here, away from the contest's own. */
 const FRESH_SEED = 1000;
 
-type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
-
 /** Where its studies lie, a folder each. */
-export const contestFolder = (args: TuneArguments): string =>
-  args.out ?? join('studies', args.name ?? 'contest');
+export const contestFolder = (args: TuneArguments): string => studyPlace(args, 'contest').folder;
 
 /** Runs the command; resolves to the exit code. */
 export async function runContest(args: TuneArguments): Promise<number> {
@@ -38,7 +35,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping; the same command goes on from here (Ctrl-C again leaves at once)'),
+    progress.note('Stopping; the same command resumes from here (Ctrl-C again exits at once)'),
   );
   const screen = { progress, signal, say };
   const folder = contestFolder(args);
@@ -62,11 +59,10 @@ export async function runContest(args: TuneArguments): Promise<number> {
     for (const sampler of samplers) {
       const own = races.filter((entry) => entry.sampler === sampler);
       const winner = winnerOf(own, 'minimize', []);
-      if (winner)
-        winners.set(
-          sampler,
-          await again(tuning, folder, `${sampler}-winner`, winner.params, args.repeats, screen),
-        );
+      if (!winner) continue;
+      // Named by its trial: after more trials the winner may be another.
+      const name = `${sampler}-${winner.seed}-trial-${winner.number}`;
+      winners.set(sampler, await again(tuning, folder, name, winner.params, args.repeats, screen));
     }
     const table = contestTable(races, defaults, winners, { reference: args.reference });
     const { text, svg } = writeContest(folder, races, table);
@@ -87,7 +83,7 @@ async function race(
   folder: string,
   sampler: string,
   seed: number,
-  { progress, signal, say }: Screen,
+  screen: Screen,
 ): Promise<Study> {
   const name = `${sampler}-${seed}`;
   const objective = { ...tuning.objective, seed };
@@ -106,22 +102,9 @@ async function race(
     metricName: 'val_bpb',
     check: trainCheck(objective),
   });
-  say(`\n${name}`);
-  const run = trainObjective({
-    ...objective,
-    reportAt: pruning ? REPORT_PERCENTS : [],
-    reportTokens: Math.ceil(objective.base.evalTokens! / 8),
-    onStep: (report) => progress.update(() => `${name} ${stepLine(report)}`),
-  });
-  await study.optimize(run, {
-    signal,
-    ...(trials !== undefined && { trials }),
-    ...(seconds !== undefined && { seconds }),
-    onTrial: (trial) => {
-      progress.end();
-      say(fitted(trialLine(trial, study.trials, defaults)));
-    },
-  });
+  screen.say(`\n${name}`);
+  const run = shownObjective(objective, name, pruning, screen);
+  await runTrials(study, run, screen, { trials, seconds, defaults });
   return study;
 }
 
@@ -132,7 +115,7 @@ async function again(
   name: string,
   params: Params,
   repeats: number,
-  { progress, signal, say }: Screen,
+  screen: Screen,
 ): Promise<number[]> {
   const { objective } = tuning;
   const study = createStudy({
@@ -145,31 +128,14 @@ async function again(
     metricName: 'val_bpb',
     runDefaults: false,
   });
-  for (let i = 0; i < repeats; i++) study.enqueue({ train_seed: FRESH_SEED + i }, { skipIfExists: true });
-  say(`\n${basename(name)} on ${counted(repeats, 'fresh seed')}`);
-  const onStep = (report: Parameters<typeof stepLine>[0]) =>
-    progress.update(() => `${name} ${stepLine(report)}`);
-  await study.optimize(
-    (trial) => {
-      const seed = Number(trial.params.train_seed);
-      return trainObjective({ ...objective, seed, fixed: { ...objective.fixed, ...params }, onStep })({
-        ...trial,
-        params: {},
-      });
-    },
-    {
-      signal,
-      trials: repeats,
-      onTrial: (trial) => {
-        progress.end();
-        say(fitted(trialLine(trial, study.trials, {})));
-      },
-    },
-  );
-  return study.trials.flatMap(({ state, value }) => (state === 'complete' && value !== null ? [value] : []));
-}
-
-function journalIn(folder: string): string {
-  makeFolder(folder);
-  return join(folder, 'journal.log');
+  const seeds = Array.from({ length: repeats }, (_, i) => ({ train_seed: FRESH_SEED + i }));
+  study.enqueue(seeds, { skipIfExists: true });
+  screen.say(`\n${name} on ${counted(repeats, 'fresh seed')}`);
+  const fixed = { ...objective.fixed, ...params };
+  const run: Objective = (trial) => {
+    const seed = Number(trial.params.train_seed);
+    return shownObjective({ ...objective, seed, fixed }, name, false, screen)({ ...trial, params: {} });
+  };
+  await runTrials(study as unknown as Study, run, screen, { trials: repeats, defaults: {} });
+  return completeTrials(study.trials).map(({ value }) => value);
 }

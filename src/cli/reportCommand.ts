@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, UsageError } from '../base/errors.js';
-import { readJournal } from '../tune/journal/storage.js';
+import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
 

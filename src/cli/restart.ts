@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { releaseDevice } from '../backend/index.js';
 import { DeviceLostError, messageOf } from '../base/errors.js';
-import { readJournal } from '../tune/journal/storage.js';
+import { readJournal } from '../tune/storage/index.js';
 import { abortOnInterrupt } from './terminal.js';
 
 /** In the environment of a process that goes on for another: when the first one began, milliseconds since the epoch. */

@@ -1,56 +1,62 @@
 // tinygpt tune: searches hyperparameters by training, each trial under the same budget, and reports.
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder } from '../base/files.js';
+import { UsageError } from '../base/errors.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
-import type { Study } from '../tune/studyTypes.js';
-import { REPORT_PERCENTS, trainCheck, trainObjective } from '../tune/trainObjective.js';
-import type { Trial } from '../tune/types.js';
+import type { OptimizeResult, Study } from '../tune/studyTypes.js';
+import { trainCheck } from '../tune/trainObjective.js';
+import type { Params } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
 import { contestFolder, runContest } from './contestCommand.js';
 import { describeData } from './dataOptions.js';
 import { openLog } from './log.js';
 import { command } from './options.js';
 import { orInNewProcess, secondsLeft } from './restart.js';
-import { abortOnInterrupt, counted, duration, fitted, openProgress } from './terminal.js';
-import { stepLine } from './trainCommand.js';
-import { trialLine } from './trialLine.js';
+import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
+import { journalIn, runTrials, type Screen, shownObjective } from './tuneRun.js';
 import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
-import { runWorkers, workerIndex } from './workers.js';
-
-/** Tokens of an intermediate evaluation, as a part of the final one. */
-const REPORT_SHARE = 1 / 8;
+import { runWorkers, stopWithParent, workerIndex } from './workers.js';
 
 export const tuneCommand = command({ options: TUNE_OPTIONS, examples: TUNE_EXAMPLES, run: runTune });
 
 /** Runs the command; resolves to the exit code. */
 async function runTune(args: TuneArguments): Promise<number> {
-  const { name, folder } = studyPlace(args);
   const isWorker = workerIndex() !== null;
   if (args.contest !== undefined)
     return orInNewProcess(contestFolder(args), isWorker, () => runContest(args));
-  if (args.workers !== 1 && !isWorker) return runWorkers(args, { name, folder });
-  return orInNewProcess(folder, isWorker, () => runStudy(args, name, folder));
+  const place = studyPlace(args);
+  if (args.workers !== 1 && !isWorker) return runWorkers(args, place);
+  return orInNewProcess(place.folder, isWorker, () => runStudy(args, place, isWorker));
 }
 
-async function runStudy(args: TuneArguments, name: string, folder: string): Promise<number> {
+async function runStudy(
+  args: TuneArguments,
+  place: { name: string; folder: string },
+  isWorker: boolean,
+): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
-  const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping: the running trial is recorded, then the summary (Ctrl-C again leaves at once)'),
-  );
+  const { signal, release } = isWorker
+    ? stopWithParent()
+    : abortOnInterrupt(() =>
+        progress.note(
+          'Stopping: the running trial is recorded, then the summary (Ctrl-C again exits at once)',
+        ),
+      );
+  const screen = { progress, signal, say };
   try {
+    const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
     const tuning = await prepareTuning(args, progress, signal);
-    const study = await openStudy(args, tuning, name, folder, progress);
-    announce(args, tuning, study, folder, say);
-    const outcome = await search(args, tuning, study, folder, { progress, signal, say });
+    const study = await openStudy(args, tuning, place, screen);
+    enqueue(study, enqueued, args.enqueue);
+    announce(args, tuning, study, place.folder, say);
+    const outcome = await search(args, tuning, study, place.folder, screen);
     progress.end();
     // A worker leaves the report to its parent.
-    if (workerIndex() === null) await concludeStudy(folder, study, { ...args, say });
+    if (!isWorker) await concludeStudy(place.folder, study, { ...args, say });
     return outcome.stopped === 'signal' ? 130 : 0;
   } finally {
     progress.end();
@@ -61,32 +67,34 @@ async function runStudy(args: TuneArguments, name: string, folder: string): Prom
 async function openStudy(
   args: TuneArguments,
   tuning: TuneSetup,
-  name: string,
-  folder: string,
-  progress: ReturnType<typeof openProgress>,
+  { name, folder }: { name: string; folder: string },
+  { progress }: Screen,
 ): Promise<Study> {
-  const journal = join(folder, 'journal.log');
-  const sampler = samplerByName(args.sampler);
-  const pruner = prunerByName(prunerName(args));
-  makeFolder(folder);
+  const journal = journalIn(folder);
   const evalTokens = await fixEvalTokens(args, tuning, journal, name, progress);
   tuning.objective.base = { ...tuning.objective.base, evalTokens };
   const { space, defaults } = tuning.setup;
-  const fresh = !existsSync(journal);
-  const study = createStudy({
+  return createStudy({
     name,
     space,
     defaults,
-    sampler,
-    pruner,
+    sampler: samplerByName(args.sampler),
+    pruner: prunerByName(prunerName(args)),
     storage: journal,
     seed: args.seed,
     objective: objectiveIdentity(tuning, evalTokens),
     metricName: 'val_bpb',
     check: trainCheck(tuning.objective),
   });
-  if (args.enqueue && fresh) for (const params of readEnqueued(args.enqueue)) study.enqueue(params);
-  return study;
+}
+
+/** Enqueues what the study does not have yet, on every start. @throws UsageError naming the file and its entry */
+function enqueue(study: Study, configurations: Params[], file: string | undefined): void {
+  try {
+    study.enqueue(configurations, { skipIfExists: true });
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(`In --enqueue ${file}: ${error.message}`) : error;
+  }
 }
 
 /** Pruning pays for random search; the others learn from whole trials (experiments/). */
@@ -111,55 +119,29 @@ function announce(
     `Searching ${counted(Object.keys(setup.space).length, 'parameter')} from preset ${preset} with ${args.sampler}: ` +
       `${perTrial[1]} ${perTrial[0]} a trial, ${total.filter(Boolean).join(' within ')}; study in ${folder}`,
   );
-  if (study.trials.length > 0 && study.trials.some((trial) => trial.state !== 'waiting'))
-    say(
-      `Resuming after ${counted(study.trials.filter((trial) => trial.state !== 'waiting').length, 'trial')}`,
-    );
+  const started = study.trials.filter((trial) => trial.state !== 'waiting').length;
+  if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
   if (limits.taste)
-    say('A taste. For a night on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)');
+    say(
+      'A short demonstration. For a night on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)',
+    );
   say('   #  val_bpb         best    time  status         changed from the defaults');
 }
 
-type Screen = { progress: ReturnType<typeof openProgress>; signal: AbortSignal; say: (line: string) => void };
-
 async function search(
   args: TuneArguments,
-  tuning: TuneSetup,
+  { limits, objective, setup }: TuneSetup,
   study: Study,
   folder: string,
-  { progress, signal, say }: Screen,
-) {
-  const log = openLog(join(folder, 'tune.log'), progress.note);
-  const { limits, objective, setup } = tuning;
-  const pruning = prunerName(args) !== 'nop';
-  let current = 0;
-  const run = trainObjective({
-    ...objective,
-    reportAt: pruning ? REPORT_PERCENTS : [],
-    reportTokens: Math.ceil((objective.base.evalTokens ?? 0) * REPORT_SHARE),
-    onStep: (report) => progress.update(() => `trial ${current} ${stepLine(report)}`),
-  });
-  const onTrial = (trial: Trial) => {
-    progress.end();
-    say(fitted(trialLine(trial, study.trials, setup.defaults)));
-    const { number, state, value, params, userAttrs } = trial;
-    log.info({ number, state, value, params, ...userAttrs }, 'trial');
-  };
+  screen: Screen,
+): Promise<OptimizeResult> {
+  const log = openLog(join(folder, 'tune.log'), screen.progress.note);
+  const run = shownObjective(objective, 'trial', prunerName(args) !== 'nop', screen);
   const left = secondsLeft(limits.seconds);
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
+  const { trials } = limits;
   log.info({ study: study.name, sampler: args.sampler, limits: { ...limits, seconds } }, 'start');
-  const outcome = await study.optimize(
-    (trial) => {
-      current = trial.number;
-      return run(trial);
-    },
-    {
-      signal,
-      onTrial,
-      ...(limits.trials !== undefined && { trials: limits.trials }),
-      ...(seconds !== undefined && { seconds }),
-    },
-  );
+  const outcome = await runTrials(study, run, screen, { trials, seconds, defaults: setup.defaults, log });
   log.info(outcome, 'end');
   return outcome;
 }

@@ -172,7 +172,7 @@ export const splitNames = (text: string): string[] =>
  * @param usual name of a study that is given none
  * @throws UsageError for a name that would lead out of the folder of studies
  */
-export function studyPlace(args: TuneArguments, usual?: string): { name: string; folder: string } {
+export function studyPlace(args: TuneArguments, usual = ''): { name: string; folder: string } {
   const space = args.space === undefined ? [] : [basename(args.space, extname(args.space))];
   const inFolder = args.out === undefined ? '' : basename(resolve(args.out));
   const name = args.name ?? (inFolder || usual || [...space, args.sampler].join('-'));

@@ -8,9 +8,9 @@ import type { Budget } from '../train/budget.js';
 import type { TrainConfig } from '../train/config.js';
 import { defaultEvalTokens } from '../train/evaluate.js';
 import { train } from '../train/trainer.js';
-import { readJournal } from '../tune/journal/storage.js';
 import type { TunableSpace } from '../tune/space.js';
-import { configOfTrial, type TrainObjectiveOptions } from '../tune/trainObjective.js';
+import { readJournal } from '../tune/storage/index.js';
+import { configOfTrial, type TrainObjectiveOptions, trainCheck } from '../tune/trainObjective.js';
 import type { Attributes } from '../tune/types.js';
 import { backendChoice, setThreadCount } from './backendOptions.js';
 import { openData, sourceSpec } from './dataOptions.js';
@@ -90,7 +90,15 @@ export async function fixEvalTokens(
   if (typeof recorded === 'number') return recorded;
   const config = configOfTrial(objective, setup.defaults);
   if (config.evalTokens !== null) return config.evalTokens;
-  progress.note('Measuring the speed of the default configuration');
+  if (!('tokens' in objective.budget || 'steps' in objective.budget)) {
+    const refused = trainCheck(objective)(setup.defaults);
+    expect(
+      refused === null,
+      () =>
+        `Expected a default configuration that can run, to measure its speed, got ${refused!.reason}: ${refused!.detail}; choose smaller defaults or set --eval-tokens`,
+    );
+    progress.note('Measuring the speed of the default configuration');
+  }
   return defaultEvalTokens(await expectedTokens(config, objective.data, objective.budget));
 }
 

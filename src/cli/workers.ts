@@ -1,24 +1,53 @@
-// Several processes on one study: the parent starts them, passes their lines on, and reports at the end. The journal
-// is what they share; each continues when another dies.
+// Several processes on one study: the parent starts them, passes their lines on, stops them, and reports at the end. The
+// journal is what they share; each continues when another dies, and all stop when the parent is gone.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { readJournal } from '../tune/journal/storage.js';
+import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { runRestarting } from './restart.js';
 import { abortOnInterrupt } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
 
 const WORKER = 'TINYGPT_TUNE_WORKER';
+/** A worker that has not stopped so long after its parent went exits at once. */
+const PATIENCE_MS = 30_000;
 
 /** Which worker this process is, null when it is none. */
 export const workerIndex = (): number | null => (process.env[WORKER] ? Number(process.env[WORKER]) : null);
 
 /**
- * Runs the same command in `--workers` processes and reports once all are done.
- * @param folder of the study; @param name of the study
+ * A worker's signal: aborted by SIGTERM, and when its parent disconnects, stops it or dies. Ctrl-C reaches the parent too
+ * and is left to it.
+ */
+export function stopWithParent(): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const stop = () => {
+    process.off('SIGTERM', stop); // the second one ends the process at once
+    controller.abort();
+    setTimeout(() => process.exit(1), PATIENCE_MS).unref();
+  };
+  const ignore = () => {};
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', ignore);
+  process.on('disconnect', stop);
+  process.channel?.unref(); // waits for nothing by itself
+  if (process.connected === false) stop();
+  const release = () => {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', ignore);
+    process.off('disconnect', stop);
+  };
+  return { signal: controller.signal, release };
+}
+
+/**
+ * Runs the same command in `--workers` processes and reports once all are done. The first signal stops the workers, which
+ * record their running trials; the second ends all at once.
+ * @param place folder and name of the study
  * @returns the exit code
  */
 export async function runWorkers(
@@ -26,41 +55,60 @@ export async function runWorkers(
   place: { name: string; folder: string },
 ): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const { signal, release } = abortOnInterrupt(() => undefined); // the terminal sends Ctrl-C to the workers too
+  const workers: ChildProcess[] = [];
+  const killAll = () => {
+    for (const worker of workers) worker.kill('SIGKILL');
+    process.exit(130);
+  };
+  const { signal, release } = abortOnInterrupt(() => {
+    process.stderr.write(
+      'Stopping: running trials are recorded, then the summary (Ctrl-C again exits at once)\n',
+    );
+    for (const worker of workers) if (worker.connected) worker.disconnect();
+    process.once('SIGINT', killAll);
+    process.once('SIGTERM', killAll);
+  });
   try {
     const codes = await Promise.all(
       Array.from({ length: args.workers }, (_, index) =>
-        runRestarting(place.folder, (env) => runWorker(index + 1, place.name, say, env)),
+        runRestarting(place.folder, (env) => {
+          if (signal.aborted) return Promise.resolve(130);
+          const more = args.name === undefined ? ['--name', place.name] : [];
+          const worker = startWorker({ ...env, [WORKER]: `${index + 1}` }, more);
+          workers[index] = worker;
+          createInterface({ input: worker.stdout! }).on('line', (line) => {
+            if (index === 0 || /^ *\d+ {2}/.test(line)) say(line);
+          });
+          return exitCode(worker);
+        }),
       ),
     );
-    const failed = codes.find((code) => code !== 0 && code !== 130);
-    if (failed !== undefined && codes.every((code) => code !== 0 && code !== 130)) return failed;
-    const study = readJournal(join(place.folder, 'journal.log')).find(({ name }) => name === place.name)!;
+    const failed = codes.filter((code) => code !== 0 && code !== 130);
+    const journal = join(place.folder, 'journal.log');
+    const study = existsSync(journal)
+      ? readJournal(journal).find(({ name }) => name === place.name)
+      : undefined;
+    if (!study || failed.length === codes.length) return failed[0] ?? 130;
     await concludeStudy(place.folder, { ...study, direction: study.directions[0]! }, { ...args, say });
     return signal.aborted ? 130 : 0;
   } finally {
     release();
+    process.off('SIGINT', killAll);
+    process.off('SIGTERM', killAll);
   }
 }
 
-function runWorker(
-  index: number,
-  study: string,
-  say: (line: string) => void,
-  env: NodeJS.ProcessEnv,
-): Promise<number> {
+function startWorker(env: NodeJS.ProcessEnv, more: string[]): ChildProcess {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const given = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
-  const child = spawn(process.execPath, [main, 'tune', ...given, '--name', study], {
-    env: { ...process.env, ...env, [WORKER]: `${index}` },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout });
-  lines.on('line', (line) => {
-    if (index === 1 || /^ *\d+ {2}/.test(line)) say(line);
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => resolve(code ?? 1));
+  return spawn(process.execPath, [main, 'tune', ...given, ...more], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'], // by the channel it learns that the parent is gone
   });
 }
+
+const exitCode = (worker: ChildProcess): Promise<number> =>
+  new Promise((resolve, reject) => {
+    worker.on('error', reject);
+    worker.on('exit', (code) => resolve(code ?? 1));
+  });

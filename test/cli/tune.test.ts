@@ -1,9 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { changes, trialLine } from '../../src/cli/trialLine.js';
-import { limitsFromArguments, type TuneArguments } from '../../src/cli/tuneOptions.js';
+import { limitsFromArguments, studyPlace, type TuneArguments } from '../../src/cli/tuneOptions.js';
+import { presetConfig } from '../../src/train/presets.js';
+import { float } from '../../src/tune/distributions.js';
+import { randomSampler } from '../../src/tune/samplers/random.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { createStudy } from '../../src/tune/study.js';
 import { makeTrial } from '../report/trials.js';
 import { err, out, run } from './capture.js';
 
@@ -88,6 +93,80 @@ describe('tune', () => {
     expect(out).toContain('matrixLr=0.05');
   });
 
+  test('enqueues a file whole or not at all, and on a later start what the study does not have yet', async () => {
+    const file = join(folder, 'queue.json');
+    const args = (trials: number) => tune('queue', '--trials', `${trials}`, '--enqueue', file);
+    writeFileSync(file, JSON.stringify([{ matrixLr: 0.05 }, { matrixLr: 3 }]));
+    expect(await run(...args(2))).toBe(2);
+    expect(err).toMatch(/^error: In --enqueue .*queue\.json: Entry 2: Parameter matrixLr: .* got 3$/m);
+    const trials = () => readJournal(join(folder, 'queue', 'journal.log'))[0]!.trials;
+    expect(trials()).toHaveLength(1); // the defaults only
+    writeFileSync(file, JSON.stringify([{ matrixLr: 0.05 }, { depth: 2 }]));
+    expect(await run(...args(2))).toBe(0);
+    writeFileSync(file, JSON.stringify([{ matrixLr: 0.05 }, { depth: 2 }, { matrixLr: 0.06 }]));
+    expect(await run(...args(4))).toBe(0);
+    expect(trials().map(({ params }) => [params.matrixLr, params.depth])).toEqual([
+      [0.04, 1],
+      [0.05, 1],
+      [0.04, 2],
+      [0.06, 1],
+    ]);
+  });
+
+  test('defaults that a space leaves out are those of --config, else of the preset', async () => {
+    const config = JSON.parse(readFileSync(join(folder, 'tiny.json'), 'utf8'));
+    const changed = join(folder, 'changed.json');
+    writeFileSync(changed, JSON.stringify({ ...config, matrixLr: 0.07, weightDecay: 0.9 }));
+    const space = join(folder, 'wider.json');
+    const decay = { kind: 'float', low: 0, high: 0.5 };
+    const rate = { kind: 'float', low: 0.001, high: 0.2, log: true };
+    writeFileSync(
+      space,
+      JSON.stringify({ space: { matrixLr: rate, weightDecay: decay, unembeddingLr: rate } }),
+    );
+    const args = tune('defaults', '--trials', '1').map((word) =>
+      word.endsWith('tiny.json') ? changed : word.endsWith('space.json') ? space : word,
+    );
+    expect(await run(...args)).toBe(0);
+    expect(readJournal(join(folder, 'defaults', 'journal.log'))[0]!.trials[0]!.params).toEqual({
+      matrixLr: 0.07,
+      weightDecay: 0.5,
+      unembeddingLr: presetConfig('cpu').unembeddingLr,
+    });
+    expect(err).toContain(
+      "The configuration's weightDecay 0.9 lies outside float 0 .. 0.5; the default is 0.5",
+    );
+  });
+
+  test('--fix and --only work together, whichever parameters they name', async () => {
+    expect(await run(...tune('both', '--trials', '1', '--fix', 'depth=2', '--only', 'matrixLr'))).toBe(0);
+    expect(await run(...tune('both', '--trials', '1', '--fix', 'depth=2', '--only', 'depth,matrixLr'))).toBe(
+      0,
+    );
+    expect(readJournal(join(folder, 'both', 'journal.log'))[0]!.trials[0]!.params).toEqual({
+      matrixLr: 0.04,
+    });
+    expect(await run(...tune('both', '--fix', 'depth=2', '--only', 'depth'))).toBe(2);
+    expect(err).toContain('Expected at least one parameter left to search');
+  });
+
+  test('says at the first trial that nothing fits into the memory', async () => {
+    expect(await run(...tune('memory', '--trials', '9', '--memory-limit', '0.00001'))).toBe(2);
+    expect(err).toMatch(/No configuration of this space can run: .* as memory: needs about .* GiB of 0\.00/);
+    expect(readJournal(join(folder, 'memory', 'journal.log'))[0]!.trials).toHaveLength(1);
+  });
+
+  test('a report of infinite values agrees with its JSON', async () => {
+    const storage = join(folder, 'infinite', 'journal.log');
+    const study = createStudy({ storage, space: { x: float(0, 1) }, sampler: randomSampler() });
+    for (const value of [1, Infinity, -Infinity, 0]) study.tell(study.ask(), value);
+    expect(await run('report', storage, '--json')).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ best_trial: 2, best_value: -Infinity, complete: 4 });
+    expect(await run('report', storage)).toBe(0);
+    expect(out).toContain('4 trials: 4 complete');
+    expect(out).toContain('best value: -Infinity in trial 2');
+  });
+
   test('a contest compares samplers and runs its winners again', async () => {
     const contest = [
       '--contest',
@@ -116,6 +195,7 @@ describe('tune', () => {
 
   test.each([
     [['--fix', 'dept=3'], /dept/],
+    [['--fix', 'constructor=3'], /Unknown parameter constructor/],
     [['--only', 'nothing'], /nothing/],
     [['--sampler', 'grid'], /--sampler to be one of gp, cmaes, tpe, random, got grid/],
     [['--pruner', 'shears'], /--pruner to be one of .* got shears/],
@@ -156,6 +236,29 @@ describe('tune', () => {
     expect(await run(...tune('foreign', '--trials', '2'))).toBe(1);
     expect(err).toMatch(/journal\.log/);
   });
+});
+
+describe('the folder of a study', () => {
+  const place = (args: Partial<TuneArguments>, usual?: string) =>
+    studyPlace({ sampler: 'gp', ...args } as TuneArguments, usual);
+
+  test('is named by the name, the folder given, or space and sampler', () => {
+    expect(place({})).toEqual({ name: 'gp', folder: join('studies', 'gp') });
+    expect(place({ space: './my/small.json' })).toMatchObject({ name: 'small-gp' });
+    expect(place({ name: 'night' })).toEqual({ name: 'night', folder: join('studies', 'night') });
+    expect(place({ out: 'a/b/' })).toEqual({ name: 'b', folder: 'a/b/' });
+    expect(place({ out: '.' }).name).toBe(basename(process.cwd()));
+    expect(place({ name: '../up', out: 'a' })).toEqual({ name: '../up', folder: 'a' });
+    expect(place({}, 'contest')).toMatchObject({ name: 'contest' });
+  });
+
+  test.each(['../up', '..', '.', '', 'a/b', '/tmp/x', 'a\\b', 'a\0b'])(
+    'lies among the studies: %j is refused',
+    (name) => {
+      expect(() => place({ name })).toThrow(/^Expected --name to be a name without slashes, got "/);
+      expect(() => place({ name }, 'contest')).toThrow('--out');
+    },
+  );
 });
 
 describe('words of the tuner', () => {

@@ -1,0 +1,84 @@
+// Running trials of the trainer with a line for each: what tune and its contests share.
+
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { EnvironmentError } from '../base/errors.js';
+import { makeFolder } from '../base/files.js';
+import type { Objective, OptimizeResult, Study } from '../tune/studyTypes.js';
+import { REPORT_PERCENTS, type TrainObjectiveOptions, trainObjective } from '../tune/trainObjective.js';
+import type { Params } from '../tune/types.js';
+import { fitted, type ProgressLine } from './terminal.js';
+import { stepLine } from './trainCommand.js';
+import { trialLine } from './trialLine.js';
+
+/** Tokens of an intermediate evaluation, as a part of the final one. */
+const REPORT_SHARE = 1 / 8;
+/** So many errors in a row that are no outcome of a trial end a study. */
+const ERRORS_IN_A_ROW = 3;
+
+/** Where a run shows what it does, and the signal that stops it. */
+export type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
+
+/**
+ * The trainer as an objective that shows its steps.
+ * @param label what the progress line begins with
+ * @param pruning whether to evaluate on the way, for a pruner
+ */
+export function shownObjective(
+  options: TrainObjectiveOptions,
+  label: string,
+  pruning: boolean,
+  { progress }: Screen,
+): Objective {
+  let current = 0;
+  const run = trainObjective({
+    ...options,
+    reportAt: pruning ? REPORT_PERCENTS : [],
+    reportTokens: Math.ceil((options.base.evalTokens ?? 0) * REPORT_SHARE),
+    onStep: (report) => progress.update(() => `${label} ${current} ${stepLine(report)}`),
+  });
+  return (trial) => {
+    current = trial.number;
+    return run(trial);
+  };
+}
+
+/**
+ * Runs the trials of a study within limits, a line for each.
+ * @param log receives each trial as a JSON line
+ * @throws EnvironmentError when several trials in a row end with an error that is no outcome of theirs; a single one is
+ *   recorded and the study continues
+ */
+export async function runTrials(
+  study: Study,
+  objective: Objective,
+  { progress, signal, say }: Screen,
+  options: { trials: number | undefined; seconds?: number | undefined; defaults: Params; log?: Logger },
+): Promise<OptimizeResult> {
+  const { trials, seconds, defaults, log } = options;
+  let errors = 0;
+  return await study.optimize(objective, {
+    signal,
+    trials,
+    seconds,
+    catch: true,
+    onTrial: (trial) => {
+      progress.end();
+      say(fitted(trialLine(trial, study.trials, defaults)));
+      const { number, state, params, userAttrs } = trial;
+      const value = Number.isFinite(trial.value) ? trial.value : String(trial.value);
+      log?.info({ number, state, ...(state === 'complete' && { value }), params, ...userAttrs }, 'trial');
+      errors = userAttrs.fail_reason === 'exception' ? errors + 1 : 0;
+      if (errors === ERRORS_IN_A_ROW)
+        throw new EnvironmentError(
+          `The last ${errors} trials ended with an error: ${userAttrs.fail_message}`,
+        );
+    },
+  });
+}
+
+/** The journal of a study in this folder, which is made. */
+export function journalIn(folder: string): string {
+  makeFolder(folder);
+  return join(folder, 'journal.log');
+}

@@ -1,0 +1,94 @@
+// Several processes on one study, stopped by signals and by the death of their parent.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { processStatus } from '../../src/tune/journal/worker.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import type { Trial } from '../../src/tune/types.js';
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const timeout = 120_000; // for a machine that is busy otherwise
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-workers-'));
+  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+  const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
+  const tiny = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
+  writeFileSync(join(folder, 'tiny.json'), JSON.stringify(tiny));
+  const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
+  writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Two workers at trials without end, once both have begun one. */
+async function startStudy(name: string) {
+  const out = join(folder, name);
+  const args = [
+    '--backend',
+    'cpu',
+    '--text',
+    'stories.txt',
+    '--cache-folder',
+    'cache',
+    '--config',
+    'tiny.json',
+  ];
+  const limits = ['--space', 'space.json', '--trials', '2', '--trial-steps', '100000000', '--workers', '2'];
+  const child = spawn(process.execPath, [main, 'tune', ...args, ...limits, '--out', out], {
+    cwd: folder,
+    stdio: 'ignore',
+    detached: true, // a process group of its own, as a terminal gives it
+  });
+  const journal = join(out, 'journal.log');
+  const trials = (): readonly Trial[] => (existsSync(journal) ? (readJournal(journal)[0]?.trials ?? []) : []);
+  const workers = () =>
+    trials().map((trial) => (trial.systemAttrs['tinygpt:worker'] as { pid: number })?.pid);
+  while (new Set(workers().filter(Boolean)).size < 2) {
+    expect(child.exitCode).toBeNull();
+    await delay(50);
+  }
+  return { child, out, trials, pids: workers() };
+}
+
+async function untilGone(pids: readonly number[]): Promise<void> {
+  while (pids.some((pid) => processStatus(pid).alive)) await delay(50);
+}
+
+test(
+  'workers whose parent is killed record their running trials and exit',
+  async () => {
+    const { child, trials, pids } = await startStudy('killed');
+    child.kill('SIGKILL');
+    await untilGone(pids);
+    expect(trials().map((trial) => trial.userAttrs.fail_reason)).toEqual([
+      'interrupted',
+      'interrupted',
+      undefined,
+    ]);
+    expect(trials()[2]!.state).toBe('waiting'); // the defaults, enqueued again
+  },
+  timeout,
+);
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s of the parent stops the workers, which record their trials, and makes the report',
+  async (signal) => {
+    const { child, out, trials, pids } = await startStudy(signal);
+    if (signal === 'SIGINT')
+      process.kill(-child.pid!, signal); // Ctrl-C reaches the whole group
+    else child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    await untilGone(pids);
+    expect(trials().filter((trial) => trial.state === 'running')).toEqual([]);
+    expect(existsSync(join(out, 'report.html'))).toBe(true);
+  },
+  timeout,
+);
