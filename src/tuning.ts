@@ -11,19 +11,20 @@ export {
   writeContest,
   writeReport,
 } from './report/index.js';
+export { bestTrial, completeTrials, improvements } from './tune/best.js';
 export {
   type ContestTable,
   contestTable,
   meanInterval,
-  median,
   type Race,
   type Spread,
   type Standing,
   spread,
   winnerOf,
 } from './tune/contest.js';
-export { importances } from './tune/importance.js';
+export { importances, knownImportances } from './tune/importance.js';
 export * from './tune/index.js';
+export { median } from './tune/math/order.js';
 export {
   configOfTrial,
   REPORT_PERCENTS,
@@ -31,4 +32,4 @@ export {
   trainCheck,
   trainObjective,
 } from './tune/trainObjective.js';
-export { presetDefaults, SPACE_NAMES, trainSpace } from './tune/trainSpaces.js';
+export { configValues, SPACE_NAMES, trainSpace } from './tune/trainSpaces.js';
