@@ -1,8 +1,8 @@
 // tinygpt as a library: choose a backend, prepare data, train, sample.
 //
-//   import { openSource, prepareDataset, presetConfig, train, useBackend } from 'tinygpt';
+//   import { prepareDataset, presetConfig, train, useBackend } from 'tinygpt';
 //   await useBackend('auto');
-//   const data = await prepareDataset({ source: await openSource({ bundled: 16 }), vocabSize: 1024, cacheFolder });
+//   const data = await prepareDataset({ bundled: 16, vocabSize: 1024 });
 //   const { valBpb } = await train(presetConfig('cpu'), { data, budget: { seconds: 60 }, seed: 1 });
 //
 // Tuning is in `tinygpt/tune`, the differentiable operations in `tinygpt/ops`.

@@ -60,16 +60,19 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return code !== undefined && codes.includes(code);
 }
 
+/** What Node throws for a failed system call. */
+type SystemError = Error & { code?: string; syscall?: string; path?: string };
+
 /** True for what the system or Node's file functions throw: ENOSPC, a file that is too large for memory, ... */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+export function isSystemError(error: unknown): error is SystemError {
+  const { code, syscall } = (error ?? {}) as SystemError;
   return (
     syscall !== undefined || /^ERR_(FS_|STRING_TOO_LONG|INVALID_ARG_VALUE|OUT_OF_RANGE)/.test(String(code))
   );
 }
 
 /** A system error on one line: `Cannot open PATH: name too long (ENAMETOOLONG)`. */
-export function systemErrorMessage({ code, syscall, path, message }: NodeJS.ErrnoException): string {
+export function systemErrorMessage({ code, syscall, path, message }: SystemError): string {
   if (syscall === undefined) return message;
   const reason = /^\w+: (.*?), /.exec(message)?.[1] ?? message;
   return `Cannot ${[syscall, path].filter(Boolean).join(' ')}: ${reason} (${code})`;

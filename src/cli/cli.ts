@@ -60,18 +60,23 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     const [first, ...rest] = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
     if (first === undefined || first === '--help' || first === '-h') return print(overview());
     if (first === '--version') return print(packageVersion());
-    if (!Object.hasOwn(COMMANDS, first))
-      throw new UsageError(
-        first.startsWith('-')
-          ? `Expected a command before ${first}; see tinygpt --help`
-          : `Unknown command ${first}${suggestion(first, Object.keys(COMMANDS), '; see tinygpt --help')}`,
-      );
-    const command: Command = await COMMANDS[first]!.load();
+    const command = await findCommand(first);
     const args = readOptions(rest, command.options, command.positionals);
     return args ? await command.run(args) : print(commandHelp(first, command));
   } catch (error) {
     return reportError(error);
   }
+}
+
+/** The command of a name. @throws UsageError where there is none */
+export async function findCommand(name: string): Promise<Command> {
+  if (!Object.hasOwn(COMMANDS, name))
+    throw new UsageError(
+      name.startsWith('-')
+        ? `Expected a command before ${name}; see tinygpt --help`
+        : `Unknown command ${name}${suggestion(name, Object.keys(COMMANDS), '; see tinygpt --help')}`,
+    );
+  return COMMANDS[name]!.load();
 }
 
 /** Prints one line about an error. @returns the exit code */

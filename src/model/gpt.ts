@@ -4,6 +4,7 @@
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
+/// <reference lib="esnext.disposable" preserve="true" />
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
 import type { Valid } from '../base/valid.js';

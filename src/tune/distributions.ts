@@ -74,7 +74,7 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
  * @example categorical(['SSSL', 'SSLL', 'LLLL'])
  * @throws UsageError for no choices, duplicates (true equals 1 and false equals 0, as in Python), other types
  */
-export function categorical<C extends Choice>(
+export function categorical<const C extends Choice>(
   choices: readonly C[],
   options: { name?: string } = {},
 ): CategoricalDistribution<C> {

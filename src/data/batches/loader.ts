@@ -3,17 +3,11 @@
 // by itself, and ends when it has been idle for a while. `inline` packs on the calling thread, same bits.
 // Packing is batches.ts's matter.
 
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { EnvironmentError, expect, UsageError } from '../../base/errors.js';
 import type { BatchLoader, LoaderState, Split } from '../types.js';
-import {
-  type BatchOptions,
-  createBatchMaker,
-  firstState,
-  type PackedBatch,
-  type Position,
-  type ShardSet,
-} from './batches.js';
+import { type BatchOptions, createBatchMaker, firstState, type Position, type ShardSet } from './batches.js';
+import type { Failure, OpenRequest, Order, Reply } from './loaderMessages.js';
 
 /** Batches packed ahead of the consumer. */
 const PREFETCH = 4;
@@ -27,14 +21,6 @@ export interface LoaderSettings {
   /** Packs on the calling thread, inside `next`; default false. */
   inline?: boolean;
 }
-
-/** To the worker: open a loader that talks over `port`. */
-export type OpenRequest = { port: MessagePort; set: ShardSet; options: BatchOptions; prefetch: number };
-/** From the worker, over a loader's port. */
-export type Reply = { type: 'opened' } | { type: 'batch'; batch: PackedBatch } | Failure;
-type Failure = { type: 'error'; usage: boolean; message: string };
-/** To the worker, over a loader's port. */
-export type Order = 'more' | 'close';
 
 /**
  * Opens endless batches of one split.

@@ -4,7 +4,7 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { messageOf, UsageError } from '../../base/errors.js';
 import { type BatchMaker, createBatchMaker } from './batches.js';
-import type { OpenRequest, Order, Reply } from './loader.js';
+import type { OpenRequest, Order, Reply } from './loaderMessages.js';
 
 parentPort!.on('message', ({ port, set, options, prefetch }: OpenRequest) => {
   const maker = attempt(port, () => createBatchMaker(set, options));

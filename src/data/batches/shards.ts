@@ -78,7 +78,7 @@ export function tokenBytesOf(vocabSize: number): 2 | 4 {
 }
 
 /** The 128 bytes at the beginning of a shard. */
-export function encodeHeader(header: ShardHeader): Buffer {
+export function encodeHeader(header: ShardHeader): Uint8Array {
   const out = Buffer.alloc(HEADER_BYTES);
   out.write(MAGIC, 0, 'latin1');
   out.writeUInt32LE(SHARD_VERSION, 8);
