@@ -2,11 +2,12 @@
 // what belongs together. Opening checks every shard's header against it. prepare.ts makes such folders;
 // docs/formats.md describes them.
 
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
+import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { byteSize, counted } from '../base/format.js';
+import { readJsonFile } from '../base/textFile.js';
 import type { ShardSet } from './batches/batches.js';
 import { type LoaderSettings, openLoader } from './batches/loader.js';
 import { readShardHeader, type ShardFile } from './batches/shards.js';
@@ -53,20 +54,13 @@ export function writeManifest(folder: string, manifest: Manifest): void {
  */
 export function readManifest(folder: string): Manifest {
   const path = join(folder, MANIFEST);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
-      throw new EnvironmentError(
-        `Expected a prepared dataset in ${folder}, got no ${MANIFEST}; prepare again`,
-      );
-    throw new EnvironmentError(`Cannot read ${path} (${messageOf(error)})`, { cause: error });
-  }
+  if (!existsSync(path))
+    throw new EnvironmentError(`Expected a prepared dataset in ${folder}, got no ${MANIFEST}; prepare again`);
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(text) as Manifest;
+    manifest = readJsonFile(path, 'manifest') as Manifest;
   } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
     throw new EnvironmentError(`${path} is damaged (${messageOf(error)}); prepare again`, { cause: error });
   }
   if (manifest?.version !== DATASET_VERSION)

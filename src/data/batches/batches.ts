@@ -114,7 +114,7 @@ export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMak
   const waiting = createWaitingDocuments(slots);
   // A document never gives a row more than T ids behind its BOS: the first T are all that must be kept.
   const ids = tokenArray(tokenBytesOf(set.vocabSize), slots * T);
-  let { epoch, nextDocument } = state;
+  let { epoch, nextDocument } = state ?? {};
 
   function arrive(document: number): void {
     const { reader, first } = shards.at(document);
@@ -194,6 +194,7 @@ function foreignState(what: string): UsageError {
 }
 
 function checkState(state: LoaderState, documents: number): void {
+  if (typeof state !== 'object' || state === null) throw foreignState(String(state));
   const { epoch, nextDocument, buffer } = state;
   const limit = BUFFER_DOCUMENTS + RUN_DOCUMENTS;
   if (!(Number.isInteger(epoch) && epoch >= 1)) throw foreignState(`epoch ${epoch}`);

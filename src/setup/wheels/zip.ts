@@ -1,13 +1,14 @@
 // Reading zip archives (wheels are): the table of contents and single members, streamed.
 // Source: PKWARE's APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.14-16 and 4.5.3 (sizes beyond 4 GB).
 
-import { createReadStream, createWriteStream, mkdirSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createInflateRaw } from 'node:zlib';
-import { EnvironmentError } from '../../base/errors.js';
+import { EnvironmentError, isSystemError } from '../../base/errors.js';
+import { describeReadError, describeWriteError, makeFolder } from '../../base/files.js';
 
 /** A member of an archive. */
 export interface ZipEntry {
@@ -33,6 +34,7 @@ export async function readZip(path: string): Promise<ZipEntry[]> {
   try {
     const { size } = await file.stat();
     const { start, length } = await findDirectory(file, size, path);
+    if (start + length > size) throw cutShort(path);
     const directory = await readAt(file, start, length);
     if (directory.length < length) throw cutShort(path);
     const entries: ZipEntry[] = [];
@@ -51,6 +53,8 @@ export async function readZip(path: string): Promise<ZipEntry[]> {
       at += 46 + nameLength! + extraLength! + commentLength!;
     }
     return entries;
+  } catch (error) {
+    throw isSystemError(error) && error.syscall ? describeReadError(path, error) : cutShort(path);
   } finally {
     await file.close();
   }
@@ -118,7 +122,10 @@ export async function extract(
   target: string,
   { signal, onBytes }: { signal?: AbortSignal | undefined; onBytes?: (bytes: number) => void } = {},
 ): Promise<void> {
-  const damaged = () => new EnvironmentError(`${path} is damaged (${entry.name}); download it again`);
+  const damaged = () =>
+    new EnvironmentError(
+      `${path} is damaged (${readable(entry.name)}); download it again`,
+    );
   const file = await open(path, 'r');
   let start: number;
   try {
@@ -128,10 +135,13 @@ export async function extract(
   } finally {
     await file.close();
   }
-  mkdirSync(dirname(target), { recursive: true });
+  makeFolder(dirname(target));
   let crc = 0;
+  let bytes = 0;
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes > entry.size) return done(damaged());
       crc = crc32(chunk, crc);
       onBytes?.(chunk.length);
       done(null, chunk);
@@ -142,15 +152,25 @@ export async function extract(
       ? undefined
       : createReadStream(path, { start, end: start + entry.compressedSize - 1 });
   const sink = createWriteStream(target);
-  if (!source) sink.end();
-  else if (entry.method === 0) await pipeline(source, check, sink, { signal: signal as AbortSignal });
-  else if (entry.method === 8)
-    await pipeline(source, createInflateRaw(), check, sink, { signal: signal as AbortSignal });
-  else
-    throw new EnvironmentError(`${path} is packed in a way that is not known here (method ${entry.method})`);
-  if (source && crc !== entry.crc) throw damaged();
+  try {
+    if (!source) sink.end();
+    else if (entry.method === 0) await pipeline(source, check, sink, { signal: signal as AbortSignal });
+    else if (entry.method === 8)
+      await pipeline(source, createInflateRaw(), check, sink, { signal: signal as AbortSignal });
+    else
+      throw new EnvironmentError(
+        `${path} is compressed in a way that is not supported (method ${entry.method})`,
+      );
+  } catch (error) {
+    if (error instanceof EnvironmentError || signal?.aborted) throw error;
+    throw isSystemError(error) && error.syscall ? describeWriteError(target, error) : damaged();
+  }
+  if (source && (crc !== entry.crc || bytes !== entry.size)) throw damaged();
 }
 
 /** True when the member's name stays below the folder it is extracted to. */
 export const isInside = (name: string): boolean =>
-  !name.startsWith('/') && !name.split(/[\\/]/).includes('..');
+  !name.startsWith('/') && !name.includes('\0') && !name.split(/[\\/]/).includes('..');
+
+/** A name for messages: on one line and not too long. */
+const readable = (name: string): string => name.slice(0, 80).replaceAll(/[^\x20-\x7e]/g, '?');
