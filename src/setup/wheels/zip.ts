@@ -123,9 +123,7 @@ export async function extract(
   { signal, onBytes }: { signal?: AbortSignal | undefined; onBytes?: (bytes: number) => void } = {},
 ): Promise<void> {
   const damaged = () =>
-    new EnvironmentError(
-      `${path} is damaged (${readable(entry.name)}); download it again`,
-    );
+    new EnvironmentError(`${path} is damaged (${readable(entry.name)}); download it again`);
   const file = await open(path, 'r');
   let start: number;
   try {
