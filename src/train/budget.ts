@@ -32,9 +32,19 @@ export interface BudgetMeter {
   readonly trainingSeconds: number;
   /** Tokens trained within `trainingSeconds`. */
   readonly timedTokens: number;
-  /** Records a finished step. */
+  /** Seconds in which the machine stood still, which do not count. */
+  readonly disturbedSeconds: number;
+  /**
+   * Records a finished step. One that took far longer than those before it (a suspended machine, a stopped process)
+   * counts as long as these did: for what was trained in it.
+   */
   add(seconds: number, tokens: number): void;
 }
+
+/** Steps whose median is the usual length of one. Of a machine that stays slow, more than half of them are slow soon. */
+const RECENT_STEPS = 9;
+/** A step is disturbed that took so many times the usual and a second more. */
+const DISTURBED = 3;
 
 /** What a meter has counted, to resume it. */
 export type MeterState = { steps: number; tokens: number; trainingSeconds: number; timedTokens: number };
@@ -57,6 +67,16 @@ export function meterBudget(
     tokens: 0,
     trainingSeconds: 0,
     timedTokens: 0,
+  };
+  let disturbedSeconds = 0;
+  const recent: number[] = [];
+  /** The seconds of a step without those in which the machine stood still. */
+  const undisturbed = (seconds: number): number => {
+    const usual = recent.toSorted((a, b) => a - b)[recent.length >> 1] ?? seconds;
+    const isDisturbed = recent.length >= 3 && seconds > DISTURBED * usual && seconds > usual + 1;
+    recent.push(seconds);
+    if (recent.length > RECENT_STEPS) recent.shift();
+    return isDisturbed ? usual : seconds;
   };
   const firstTimed = steps + (options.resume ? Math.min(1, options.untimedSteps) : options.untimedSteps);
   const used = () => {
@@ -84,9 +104,14 @@ export function meterBudget(
     get timedTokens() {
       return timedTokens;
     },
+    get disturbedSeconds() {
+      return disturbedSeconds;
+    },
     add(seconds, count) {
+      const counted = undisturbed(seconds);
+      disturbedSeconds += seconds - counted;
       if (steps >= firstTimed) {
-        trainingSeconds += seconds;
+        trainingSeconds += counted;
         timedTokens += count;
       }
       steps++;

@@ -88,6 +88,8 @@ export interface RunMeasurements {
   tokens: number;
   /** Seconds counted against the budget. */
   trainingSeconds: number;
+  /** Seconds of steps in which the machine stood still (suspended, stopped), which are not counted. */
+  disturbedSeconds: number;
   totalSeconds: number;
   evalSeconds: number;
   evalTokens: number;
@@ -288,7 +290,7 @@ async function run(
           `val_bpb is ${final.valBpb} after ${meter.steps} steps; set lower learning rates`,
         );
     }
-    const { tokens, timedTokens, trainingSeconds } = meter;
+    const { tokens, timedTokens, trainingSeconds, disturbedSeconds } = meter;
     const checkpoint = options.checkpoint ? await snapshot() : null;
     await options.useModel?.(gpt, checkpoint);
     return {
@@ -297,6 +299,7 @@ async function run(
       numSteps: meter.steps,
       tokens,
       trainingSeconds,
+      disturbedSeconds,
       totalSeconds: (performance.now() - begin) / 1000,
       evalSeconds,
       evalTokens,

@@ -96,6 +96,7 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
 /** What is kept of a run beside its value. */
 const measurements = (result: TrainResult) => ({
   training_seconds: result.trainingSeconds,
+  disturbed_seconds: result.disturbedSeconds || null,
   eval_seconds: result.evalSeconds,
   total_seconds: result.totalSeconds,
   num_steps: result.numSteps,

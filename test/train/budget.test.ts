@@ -1,0 +1,36 @@
+import { describe, expect, test } from '@jest/globals';
+import { meterBudget } from '../../src/train/budget.js';
+
+const meter = (seconds: number, untimedSteps = 0) =>
+  meterBudget({ seconds }, { untimedSteps, flopsPerToken: 1 });
+
+describe('the seconds of a budget', () => {
+  test('count each step as long as it took', () => {
+    const counted = meter(10, 1);
+    for (const seconds of [30, 1, 1.5, 0.5, 2]) counted.add(seconds, 100);
+    expect(counted).toMatchObject({ trainingSeconds: 5, timedTokens: 400, tokens: 500, progress: 0.5 });
+    expect(counted.disturbedSeconds).toBe(0);
+  });
+
+  test('count a step in which the machine was suspended as long as the others', () => {
+    const counted = meter(10);
+    for (const seconds of [0.1, 0.2, 0.1, 3600.1, 0.1]) counted.add(seconds, 100);
+    expect(counted.trainingSeconds).toBeCloseTo(0.6, 12);
+    expect(counted.disturbedSeconds).toBeCloseTo(3600, 12);
+    expect(counted).toMatchObject({ timedTokens: 500, done: false });
+  });
+
+  test('count a machine that stays slow as it is, after a few steps', () => {
+    const counted = meter(1000);
+    for (let i = 0; i < 20; i++) counted.add(0.5, 100);
+    for (let i = 0; i < 20; i++) counted.add(10, 100);
+    expect(counted.trainingSeconds).toBeGreaterThan(10 + 15 * 10);
+    expect(counted.disturbedSeconds).toBeLessThanOrEqual(5 * 9.5);
+  });
+
+  test('count the first steps whatever they take, and short hiccups', () => {
+    const counted = meter(1000);
+    for (const seconds of [0.01, 0.01, 5, 0.01, 0.01, 0.9]) counted.add(seconds, 100);
+    expect(counted.trainingSeconds).toBeCloseTo(5.94, 12);
+  });
+});
