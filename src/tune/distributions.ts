@@ -47,6 +47,7 @@ export function float(low: number, high: number, options: NumericOptions = {}): 
   if (step === null) return { kind: 'float', low, high, log, step: null };
   if (typeof step !== 'number' || !(step > 0 && step < Infinity)) fail(name, `step > 0, got ${show(step)}`);
   if (log) fail(name, `either log or step, got both; drop one`);
+  if (high - low === Infinity) fail(name, `a narrower range with a step, got [${low}, ${high}]; drop step`);
   return { kind: 'float', low, high: lastOnGrid(low, high, step), log, step };
 }
 

@@ -3,6 +3,7 @@
 // choice. The rest of the sampler never looks at distributions.
 
 import { cardinality, fromUnit, nearest, toUnit } from '../distributions.js';
+import { setOwn } from '../objects.js';
 import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
 
 /** Grids with at most this many values are searched value by value, finer ones as if continuous. */
@@ -67,7 +68,7 @@ export function decode(space: SearchSpace, axes: readonly Axis[], x: ArrayLike<n
   const params: Params = {};
   for (const [name, distribution] of Object.entries(space)) {
     const j = byName.get(name);
-    params[name] = j === undefined ? fromUnit(distribution, 0.5) : valueAt(distribution, x[j]!);
+    setOwn(params, name, j === undefined ? fromUnit(distribution, 0.5) : valueAt(distribution, x[j]!));
   }
   return params;
 }
