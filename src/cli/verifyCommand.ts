@@ -8,7 +8,7 @@ import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../verify/verify
 import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../verify/verifyRandom.js';
 import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, group, integer, many, type ValuesOf } from './options.js';
-import { abortOnInterrupt, openProgress, type ProgressLine } from './terminal.js';
+import { abortOnInterrupt, counted, openProgress, type ProgressLine } from './terminal.js';
 
 const FILES = { files: many('golden .safetensors files', 'file') };
 const OPTIONS = {
@@ -72,12 +72,14 @@ async function replay(file: string, backend: BackendInfo, json: boolean): Promis
   const tolerances = precision === 'bf16' ? BF16_TOLERANCES : FP32_TOLERANCES;
   const { name, passed, checks, worst } = await verifyGolden(file, tolerances);
   const failed = checks.filter((check) => !check.passed);
+  const flips = checks.reduce((sum, check) => sum + check.flips, 0);
   if (json) {
-    const report = { file, name, backend: backendName, precision, passed, worst, tolerances, failed };
+    const report = { file, name, backend: backendName, precision, passed, worst, tolerances, failed, flips };
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } else {
     process.stdout.write(`${name} on ${backendName} ${precision}: ${passed ? 'passed' : 'FAILED'}\n`);
     printErrors(worst, tolerances, failed);
+    if (flips > 0) process.stdout.write(`  left out as flips        ${counted(flips, 'element')}\n`);
   }
   return passed;
 }

@@ -6,15 +6,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf } from '../base/errors.js';
 import { readSafetensors, type TensorFile } from '../base/safetensors.js';
-import type { Valid } from '../base/valid.js';
+import { isObject, type Valid } from '../base/valid.js';
 import type { Batch } from '../data/types.js';
 import { type ModelConfig, modelConfig } from '../model/config.js';
 import { createGpt, type Gpt, gptLogits, gptLoss } from '../model/gpt.js';
 import type { NamedArrays } from '../model/weights.js';
 import { leanGrads } from '../ops/index.js';
 import { type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
-import { createOptimizer } from '../optim/optimizer.js';
+import { createOptimizer, type ScheduledStep } from '../optim/optimizer.js';
 import { withIds } from '../train/step.js';
+import { errorBesidesFlips, flipReach } from './flips.js';
 
 /** Largest error allowed of each kind. */
 export type Tolerances = Record<CheckKind, number>;
@@ -58,8 +59,15 @@ export const BF16_TOLERANCES: Readonly<Tolerances> = {
   params_after_last_step: Number.POSITIVE_INFINITY,
 };
 
-/** One compared tensor. */
-export type Check = { kind: CheckKind; name: string; error: number; tolerance: number; passed: boolean };
+/** One compared tensor; `flips` of its elements were left out (src/verify/flips.ts). */
+export type Check = {
+  kind: CheckKind;
+  name: string;
+  error: number;
+  tolerance: number;
+  passed: boolean;
+  flips: number;
+};
 
 /** Outcome of a replay. */
 export type Verification = {
@@ -104,18 +112,39 @@ export async function verifyGolden(
   const file = readSafetensors(path);
   const meta = readMeta(path, file);
   const checks: Check[] = [];
-  const compare = (kind: CheckKind, name: string, got: ArrayLike<number>, want: ArrayLike<number>) => {
-    const error = relativeError(got, want);
-    checks.push({ kind, name, error, tolerance: tolerances[kind], passed: error <= tolerances[kind] });
+  const add = (kind: CheckKind, name: string, error: number, flips = 0) => {
+    const tolerance = tolerances[kind];
+    checks.push({ kind, name, error, tolerance, passed: error <= tolerance, flips });
   };
+  const compare = (kind: CheckKind, name: string, got: ArrayLike<number>, want: ArrayLike<number>) =>
+    add(kind, name, relativeError(got, want));
   const want = (name: string) => tensorOf(path, file, name);
 
   const gpt = createGpt(modelOf(meta), { weights: initialOf(file) });
   const optimizer = createOptimizer(gpt, settingsOf(meta));
+  const schedules: ScheduledStep[] = [];
+  /** Compares parameters after the steps so far, but for what flips explain. */
+  const compareParameters = async (kind: CheckKind, step: number) => {
+    const reaches = flipReach(optimizer, schedules);
+    for (const [name, variable] of gpt.params) {
+      const { decay, sign, limit } = reaches.get(name)!;
+      const [got, wanted, initial] = [
+        await variable.data(),
+        want(`after${step}.${name}`),
+        want(`param.${name}`),
+      ];
+      const nearZero = nearlyZero(file, name, schedules.length);
+      const reach = (i: number) =>
+        decay * Math.max(Math.abs(initial[i]!), Math.abs(wanted[i]!), Math.abs(got[i]!)) +
+        (nearZero(i) ? sign : 0);
+      const { error, flips } = errorBesidesFlips(got, wanted, tolerances[kind], reach, limit(wanted.length));
+      add(kind, `after${step}.${name}`, error, flips);
+    }
+  };
   try {
     const shape = { batch: meta.batch, seq: meta.seq };
     for (let s = 0; s < meta.steps.length; s++) {
-      const batch = batchOf(want(`step${s}.tokens`), want(`step${s}.targets`), shape);
+      const batch = batchOf(path, want(`step${s}.tokens`), want(`step${s}.targets`), meta);
       if (s === 0) {
         const { logits, losses } = await forward(gpt, batch, shape);
         compare('logits', 'logits', logits, want('logits'));
@@ -134,19 +163,14 @@ export async function verifyGolden(
             await grads[name]!.data(),
             want(`step${s}.grad.${name}`),
           );
-      const { lrMultiplier, muonWeightDecay } = optimizer.step(grads, s / meta.steps.length);
+      const schedule = optimizer.step(grads, s / meta.steps.length);
+      const { lrMultiplier, muonWeightDecay } = schedule;
+      schedules.push(schedule);
       tf.dispose([value, grads]);
       assertSchedule(path, s, 'lr_multiplier', lrMultiplier, recorded.lr_multiplier);
       assertSchedule(path, s, 'muon_weight_decay', muonWeightDecay, recorded.muon_weight_decay);
-      const last = s === meta.steps.length - 1;
-      if (s === 0 || last)
-        for (const [name, variable] of gpt.params)
-          compare(
-            s === 0 ? 'params_after_first_step' : 'params_after_last_step',
-            `after${s}.${name}`,
-            await variable.data(),
-            want(`after${s}.${name}`),
-          );
+      if (s === 0) await compareParameters('params_after_first_step', s);
+      else if (s === meta.steps.length - 1) await compareParameters('params_after_last_step', s);
     }
   } finally {
     optimizer.dispose();
@@ -155,6 +179,20 @@ export async function verifyGolden(
   const worst = Object.fromEntries(Object.keys(tolerances).map((kind) => [kind, 0])) as Verification['worst'];
   for (const { kind, error } of checks) worst[kind] = Math.max(worst[kind], error);
   return { name: meta.name, passed: checks.every((check) => check.passed), checks, worst };
+}
+
+/**
+ * Which elements of a parameter have, as their first gradient that is not zero, one so small that rounding may turn its
+ * sign. None where gradients are not recorded.
+ */
+function nearlyZero(file: TensorFile, name: string, steps: number): (i: number) => boolean {
+  const first = new Map<number, number>();
+  for (let s = 0; s < steps; s++) {
+    const grad = Float32Array.from(file.tensors.get(`step${s}.grad.${name}`)?.values ?? []);
+    const magnitude = grad.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+    for (const [i, g] of grad.entries()) if (g !== 0 && !first.has(i)) first.set(i, Math.abs(g) / magnitude);
+  }
+  return (i) => (first.get(i) ?? 1) <= FP32_TOLERANCES.grad;
 }
 
 /** max |got - want| / max |want|; infinite when sizes differ or a value is not finite. */
@@ -184,16 +222,28 @@ async function forward(gpt: Gpt, batch: Batch, shape: { batch: number; seq: numb
 }
 
 function readMeta(path: string, file: TensorFile): GoldenMeta {
+  const wrong = (why: string) =>
+    new EnvironmentError(`${path} is not a golden file: ${why}; see docs/verify.md`);
   const { meta } = file.metadata;
-  if (meta === undefined)
-    throw new EnvironmentError(
-      `${path} is not a golden file: its metadata has no "meta"; see docs/verify.md`,
-    );
+  if (meta === undefined) throw wrong('its metadata has no "meta"');
+  let value: unknown;
   try {
-    return JSON.parse(meta) as GoldenMeta;
+    value = JSON.parse(meta);
   } catch (error) {
-    throw new EnvironmentError(`${path} is not a golden file: its "meta" is not JSON (${messageOf(error)})`);
+    throw wrong(`its "meta" is not JSON (${messageOf(error)})`);
   }
+  const { name, config, batch, seq, setup_optimizer: optimizer, steps } = isObject(value) ? value : {};
+  const parts: Record<string, boolean> = {
+    name: typeof name === 'string',
+    config: isObject(config),
+    batch: Number.isSafeInteger(batch) && (batch as number) >= 1,
+    seq: Number.isSafeInteger(seq),
+    setup_optimizer: isObject(optimizer) && Array.isArray(optimizer.adam_betas),
+    steps: Array.isArray(steps) && steps.length > 0 && steps.every(isObject),
+  };
+  const bad = Object.keys(parts).find((part) => !parts[part]);
+  if (bad !== undefined) throw wrong(`its "meta" has no valid ${bad}`);
+  return value as GoldenMeta;
 }
 
 function tensorOf(path: string, file: TensorFile, name: string): Float32Array | Int32Array {
@@ -233,10 +283,18 @@ function initialOf(file: TensorFile): NamedArrays {
 
 /** Splits tokens [B, T+1] into inputs [B, T]; targets are recorded on their own, as some are ignored. */
 function batchOf(
+  path: string,
   tokens: ArrayLike<number>,
   targets: ArrayLike<number>,
-  { batch, seq }: { batch: number; seq: number },
+  { batch, seq, config: { vocab_size: vocabSize } }: GoldenMeta,
 ): Batch {
+  if (tokens.length !== batch * (seq + 1) || targets.length !== batch * seq)
+    throw new EnvironmentError(
+      `${path}: expected tokens [${batch},${seq + 1}] and targets [${batch},${seq}], got ${tokens.length} and ${targets.length} numbers`,
+    );
+  const outside = (id: number, least: number) => !(Number.isInteger(id) && id >= least && id < vocabSize);
+  if (Array.from(tokens).some((id) => outside(id, 0)) || Array.from(targets).some((id) => outside(id, -1)))
+    throw new EnvironmentError(`${path}: expected tokens in [0, ${vocabSize}) and targets from -1 on`);
   const inputs = new Int32Array(batch * seq);
   for (let b = 0; b < batch; b++)
     for (let t = 0; t < seq; t++) inputs[b * seq + t] = tokens[b * (seq + 1) + t]!;

@@ -11,6 +11,7 @@ import type { NamedArrays } from '../model/weights.js';
 import { leanGrads } from '../ops/index.js';
 import { createOptimizer } from '../optim/optimizer.js';
 import { letEventsIn, withIds } from '../train/step.js';
+import { type FlipReach, flipReach } from './flips.js';
 import { drawBatch, drawWeights, type RandomCase } from './randomCase.js';
 import { relativeError } from './verify.js';
 
@@ -89,6 +90,8 @@ interface Results {
   grads: Map<string, Float32Array>;
   /** By parameter, one after each step. */
   params: Map<string, Float32Array[]>;
+  /** What a flip does at a step, by parameter. */
+  reaches: Map<string, FlipReach>;
 }
 
 /**
@@ -164,12 +167,13 @@ async function compute(
     for (const name of gpt.params.keys()) grads.set(name, await taken(made[name]!));
     for (const [name, values] of given ?? grads) steps[name] = tf.tensor(values, gpt.params.get(name)!.shape);
     const params = new Map<string, Float32Array[]>([...gpt.params.keys()].map((name) => [name, []]));
+    let reaches = new Map<string, FlipReach>();
     for (let step = 0; step < STEPS; step++) {
       await stage(`optimizer step ${step + 1}`);
-      optimizer.step(steps, 0);
+      reaches = flipReach(optimizer, [optimizer.step(steps, 0)]);
       await keepParams(gpt, params);
     }
-    return { loss, losses, grads, params };
+    return { loss, losses, grads, params, reaches };
   } finally {
     tf.dispose(steps);
     optimizer.dispose();
@@ -216,29 +220,39 @@ function compare(
       add(
         kind,
         `step${step + 1}.${name}`,
-        stepError(got.params.get(name)![step]!, gotBefore, values, before),
+        stepError(got.params.get(name)![step]!, gotBefore, values, before, want.reaches.get(name)!),
       );
     });
   }
   return checks;
 }
 
+/** How closely a difference must match a flip's, which both sides compute from the same W. */
+const FLIP_MATCH = 0.05;
+
 /**
- * |got's step - want's step| / |want's step| in the 2-norm: Muon's cautious decay is on or off with the sign of a number that
- * may be next to zero, so single entries may differ by the whole decay.
+ * |got's step - want's step| / |want's step| in the 2-norm, without the elements that differ by just what a flip of the
+ * cautious decay makes, unless they are too many.
  */
-function stepError(
+export function stepError(
   got: Float32Array,
   gotBefore: Float32Array,
   want: Float32Array,
   wantBefore: Float32Array,
+  { decay, limit }: FlipReach,
 ): number {
-  let [difference, magnitude] = [0, 0];
+  let [rest, flipped, flips, magnitude] = [0, 0, 0, 0];
   for (let i = 0; i < want.length; i++) {
     const step = want[i]! - wantBefore[i]!;
-    difference += (got[i]! - gotBefore[i]! - step) ** 2;
+    const difference = Math.abs(got[i]! - gotBefore[i]! - step);
+    const flip = decay * Math.abs(wantBefore[i]!);
     magnitude += step ** 2;
+    if (Math.abs(difference - flip) < FLIP_MATCH * flip) {
+      flips++;
+      flipped += difference ** 2;
+    } else rest += difference ** 2;
   }
+  const difference = flips <= limit(want.length) ? rest : rest + flipped;
   const error = Math.sqrt(difference / Math.max(magnitude, Number.MIN_VALUE));
   return Number.isNaN(error) ? Infinity : error;
 }
