@@ -80,7 +80,7 @@ async function runTrain(args: Arguments): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping after this step (Ctrl-C again leaves at once)'),
+    progress.note('Stopping after this pass (Ctrl-C again ends at once)'),
   );
   try {
     setThreadCount(args.threads);
@@ -98,6 +98,7 @@ async function runTrain(args: Arguments): Promise<number> {
       precision: resumed?.record.precision ?? args.precision,
       onNote: (line) => progress.note(line),
     });
+    if (signal.aborted) return 130;
     const record = resumed?.record ?? newRecord(args, backend);
     const folder = args.resume ?? args.out ?? newRunFolder();
     const configured = resolveConfig(record.config);
@@ -110,6 +111,7 @@ async function runTrain(args: Arguments): Promise<number> {
       progress,
       signal,
     );
+    if (signal.aborted) return 130;
     say(describeData(data));
     const resolved = withVocabSize(configured, data.tokenizer.vocabSize);
     const { model, config } = resolved;

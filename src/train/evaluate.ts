@@ -21,8 +21,8 @@ export type Evaluation = {
  * Evaluates on the first rows of the validation split, always the same ones for a given `tokens` and T.
  * @param options.tokens how many, rounded down to whole rows, at least one row, at most one pass
  * @param options.batch most rows of one forward pass
- * @param options.signal stops between passes: the result is then of what was scored
- * @throws UsageError when the split is shorter than one row
+ * @param options.signal stops between passes
+ * @throws UsageError when the split is shorter than one row; the signal's reason when it aborts
  */
 export async function evaluateBpb(
   gpt: Gpt,
@@ -39,7 +39,8 @@ export async function evaluateBpb(
   let bytes = 0;
   let tokens = 0;
   try {
-    for (let row = 0; row < rows && !(options.signal?.aborted && tokens > 0); row += batch) {
+    for (let row = 0; row < rows; row += batch) {
+      options.signal?.throwIfAborted();
       const { inputs, targets } = await loader.next();
       const losses = withIds({ inputs, targets }, (ids, next) =>
         tf.tidy(() => gptLoss(gpt, ids, next, { batch, seq }, 'none')),

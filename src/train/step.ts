@@ -16,7 +16,9 @@ export type StepOutcome = ScheduledStep & {
 /**
  * Runs one step.
  * @param loader gives `accumulation` batches of B rows of T tokens
- * @param progress fraction of the budget used so far
+ * @param options.progress fraction of the budget used so far
+ * @param options.signal ends the step between two passes: the model is then as before it, the loader is not
+ * @returns null when the signal ended the step
  */
 export async function trainStep(
   gpt: Gpt,
@@ -27,8 +29,15 @@ export async function trainStep(
     seq,
     accumulation,
     progress,
-  }: { batch: number; seq: number; accumulation: number; progress: () => number },
-): Promise<StepOutcome> {
+    signal,
+  }: {
+    batch: number;
+    seq: number;
+    accumulation: number;
+    progress: () => number;
+    signal?: AbortSignal | undefined;
+  },
+): Promise<StepOutcome | null> {
   const sums: Record<string, tf.Tensor> = {};
   // Losses on their way from the device. Each is awaited only when the work after it has been enqueued, so that a GPU does
   // not wait for the host.
@@ -50,6 +59,7 @@ export async function trainStep(
       if (micro > 0) loss += (await losses[micro - 1]!) / accumulation;
       epoch = packedIn;
       await letEventsIn();
+      if (signal?.aborted && !last) return null;
     }
     const schedule = optimizer.step(sums, progress());
     loss += (await losses[accumulation - 1]!) / accumulation;

@@ -57,7 +57,7 @@ export interface TrainOptions {
   data: Dataset;
   budget: Budget;
   seed?: number | string;
-  /** Stops after the current step; the result says `status: 'stopped'`. */
+  /** Stops after the current pass, an unfinished step undone; the result says `status: 'stopped'`. */
   signal?: AbortSignal;
   onStep?: (report: StepReport) => void;
   /** Called at the fractions `evalAt`; returning 'stop' ends the run with `status: 'pruned'`. */
@@ -200,12 +200,26 @@ async function run(
   let nextEval = evalAt.filter((fraction) => fraction <= meter.progress).length;
   let pruned = false;
   let evalSeconds = 0;
+  /** val_bpb on so many tokens; null when the signal came first. */
+  const evaluate = async (tokens: number) => {
+    const begin = performance.now();
+    try {
+      return await evaluateBpb(gpt, data, { tokens, batch, signal });
+    } catch (error) {
+      if (signal?.aborted) return null;
+      throw error;
+    } finally {
+      evalSeconds += (performance.now() - begin) / 1000;
+    }
+  };
 
   const loader = await data.loader('train', {
     batchSize: batch,
     seqLen: seq,
     ...(resume && { state: resume.run.loader }),
   });
+  /** The loader's position after the last whole step. */
+  let position = loader.state();
   const snapshot = async (): Promise<Checkpoint> => {
     const weights = await readVariables(gpt.params);
     const optimizerState = await readVariables(optimizer.state());
@@ -222,7 +236,7 @@ async function run(
       run: {
         seed,
         meter: meterState(meter),
-        loader: loader.state(),
+        loader: position,
         smoothLoss,
         tokenizerHash: data.tokenizer.hash,
         data: data.name,
@@ -237,7 +251,10 @@ async function run(
         seq,
         accumulation,
         progress: () => meter.progress,
+        signal,
       });
+      if (!outcome) break;
+      position = loader.state();
       const { loss } = outcome;
       if (!(loss <= EXPLODED))
         throw new TrainingError(
@@ -263,10 +280,10 @@ async function run(
         trainingSeconds: meter.trainingSeconds,
       });
       while (nextEval < evalAt.length && meter.progress >= evalAt[nextEval]! && !meter.done && !pruned) {
-        const evalBegin = performance.now();
         const tokens = options.evalAtTokens ?? config.evalTokens ?? defaultEvalTokens(meter.tokens);
-        const { valBpb } = await evaluateBpb(gpt, data, { tokens, batch, signal });
-        evalSeconds += (performance.now() - evalBegin) / 1000;
+        const evaluation = await evaluate(tokens);
+        if (!evaluation) break;
+        const { valBpb } = evaluation;
         const report = { index: nextEval, fraction: evalAt[nextEval]!, valBpb, step: meter.steps };
         pruned = options.onEval?.(report) === 'stop';
         nextEval++;
@@ -277,11 +294,9 @@ async function run(
 
     let ending: Ending = pruned ? { status: 'pruned', valBpb: null } : { status: 'stopped', valBpb: null };
     let evalTokens = 0;
-    if (meter.done && !pruned) {
-      const evalBegin = performance.now();
-      const size = config.evalTokens ?? defaultEvalTokens(meter.tokens);
-      const final = await evaluateBpb(gpt, data, { tokens: size, batch });
-      evalSeconds += (performance.now() - evalBegin) / 1000;
+    const size = config.evalTokens ?? defaultEvalTokens(meter.tokens);
+    const final = meter.done && !pruned ? await evaluate(size) : null;
+    if (final) {
       evalTokens = final.tokens;
       ending = { status: 'finished', valBpb: final.valBpb };
       if (!Number.isFinite(final.valBpb))

@@ -86,6 +86,45 @@ describeEachBackend('training', () => {
     expect(result.checkpoint?.run.meter.steps).toBe(3);
   });
 
+  test('a signal between two passes of a step undoes the step, and the run resumes bit for bit', async () => {
+    const whole = await train(TINY, { data: tinyData(), budget: BUDGET });
+    const controller = new AbortController();
+    const data = tinyData();
+    const { loader: open } = data;
+    // TINY has two passes a step: the fifth batch is the first half of the third step.
+    data.loader = async (...args) => {
+      const loader = await open(...args);
+      let batches = 0;
+      const next = async () => {
+        if (++batches === 5) controller.abort();
+        return loader.next();
+      };
+      return { ...loader, next };
+    };
+    const { signal } = controller;
+    const stopped = await train(TINY, { data, budget: BUDGET, signal, checkpoint: true });
+    expect(stopped).toMatchObject({ status: 'stopped', numSteps: 2, valBpb: null });
+    expect(stopped.losses).toEqual(whole.losses.slice(0, 2));
+    const resumed = await train(TINY, { data: tinyData(), budget: BUDGET, resume: stopped.checkpoint! });
+    expect(resumed.losses).toEqual(whole.losses.slice(2));
+    expect(resumed.valBpb).toBe(whole.valBpb);
+  });
+
+  test('a signal ends the final evaluation too, which a resumed run makes up for', async () => {
+    const whole = await train(TINY, { data: tinyData(), budget: BUDGET });
+    const controller = new AbortController();
+    const stopped = await train(TINY, {
+      data: tinyData(),
+      budget: BUDGET,
+      signal: controller.signal,
+      checkpoint: true,
+      onStep: ({ progress }) => progress === 1 && controller.abort(),
+    });
+    expect(stopped).toMatchObject({ status: 'stopped', numSteps: 6, valBpb: null });
+    const resumed = await train(TINY, { data: tinyData(), budget: BUDGET, resume: stopped.checkpoint! });
+    expect(resumed).toMatchObject({ status: 'finished', numSteps: 6, valBpb: whole.valBpb, losses: [] });
+  });
+
   test('evaluates at fractions of the budget and stops when told so', async () => {
     const fractions: number[] = [];
     const result = await train(TINY, {

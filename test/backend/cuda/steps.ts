@@ -50,7 +50,7 @@ export function startTraining(config: TrainConfig): Training {
     gpt,
     optimizer,
     resolved,
-    step: async () => (await trainStep(gpt, optimizer, loader, shape)).loss,
+    step: async () => (await trainStep(gpt, optimizer, loader, shape))!.loss,
     dispose() {
       optimizer.dispose();
       gpt.dispose();
