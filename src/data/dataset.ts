@@ -1,6 +1,5 @@
-// A prepared dataset: a folder with a tokenizer, the token shards of two splits, and dataset.json, which says
-// what belongs together. Opening checks every shard's header against it. prepare.ts makes such folders;
-// docs/formats.md describes them.
+// A prepared dataset: a folder with a tokenizer, the token shards of two splits, and dataset.json, which lists them.
+// Opening checks every shard's header against it. prepare.ts writes such folders; docs/formats.md describes them.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +13,7 @@ import { readShardHeader, type ShardFile } from './batches/shards.js';
 import { loadTokenizer } from './tokenizer/files.js';
 import type { Dataset, Split } from './types.js';
 
-/** Version of the folder's layout and of everything that decides its contents; others are built anew. */
+/** Version of the folder's layout and of everything that decides its contents; other versions are rebuilt. */
 export const DATASET_VERSION = 1;
 /** Subfolder of the tokenizer's files. */
 export const TOKENIZER_FOLDER = 'tokenizer';
@@ -27,7 +26,7 @@ export interface Manifest {
   name: string;
   /** `DocumentSource.fingerprint()` */
   fingerprint: string;
-  /** How the tokenizer came about: `trained:<vocabSize>` or `given:<hash>`. */
+  /** Where the tokenizer is from: `trained:<vocabSize>` or `given:<hash>`. */
   tokenizer: string;
   tokenizerHash: string;
   vocabSize: number;
@@ -43,7 +42,7 @@ export function describeSplit(files: ShardFile[]): Manifest['splits'][Split] {
   return { documents: sum('documents'), tokens: sum('tokens'), bytes: sum('bytes'), files };
 }
 
-/** Writes dataset.json; a folder without it is no dataset. */
+/** Writes dataset.json, which makes the folder a dataset. */
 export function writeManifest(folder: string, manifest: Manifest): void {
   writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
@@ -115,18 +114,18 @@ const HUGE_DOCUMENT = 100_000;
 
 /** What looks wrong about how a corpus was split, one line each; empty where nothing does. */
 export function splitWarnings({ bytes, documents, documentRule }: Dataset): string[] {
-  const told = documentRule ? ` (documents: ${documentRule})` : '';
+  const rule = documentRule ? ` (documents: ${documentRule})` : '';
   const warnings: string[] = [];
   if (bytes.val > bytes.train)
     warnings.push(
       `Warning: the validation split is larger than the training split, ${byteSize(bytes.val)} and ` +
-        `${byteSize(bytes.train)}${told}; check the text, or name a validation text`,
+        `${byteSize(bytes.train)}${rule}; check the text, or name a validation text`,
     );
   const count = documents.train + documents.val;
   const average = (bytes.train + bytes.val) / count;
   if (average > HUGE_DOCUMENT)
     warnings.push(
-      `Warning: ${counted(count, 'document')} of ${byteSize(average)} on average${told}; of a long document, ` +
+      `Warning: ${counted(count, 'document')} of ${byteSize(average)} on average${rule}; of a long document, ` +
         'training may see no more than the first tokens: separate documents by blank lines or <|endoftext|>',
     );
   return warnings;

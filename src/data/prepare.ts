@@ -1,7 +1,7 @@
-// Prepares a corpus once: trains the tokenizer on the train split, encodes both splits on worker threads and
-// leaves a dataset in the cache, under a name that says what it was made of. A folder is built under a
-// temporary name and renamed when whole, so it is never seen half-written, and processes do not meet.
-// What a dataset folder holds is dataset.ts's matter; docs/formats.md describes cache and reuse.
+// Prepares a corpus once: trains the tokenizer on the train split, encodes both splits on worker threads and writes a
+// dataset to the cache, in a folder named by a hash of its inputs. The folder is built under a temporary name and renamed
+// when complete, so that it is never seen half-written and processes do not interfere. dataset.ts reads it back;
+// docs/formats.md describes cache and reuse.
 
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -64,7 +64,7 @@ export interface PrepareOptions extends SourceSpec {
   /** How the dataset's loaders work. */
   loader?: LoaderSettings;
   onProgress?: OnProgress;
-  /** Receives lines for the log: why a folder in the cache is built anew, what looks wrong about the splits. */
+  /** Receives lines for the log: why a folder in the cache is rebuilt, what looks wrong about the splits. */
   onNote?: (line: string) => void;
   /** Stops; the promise rejects with the signal's reason and nothing is left behind. */
   signal?: AbortSignal;
@@ -110,7 +110,7 @@ export async function prepareDataset(options: PrepareOptions = {}): Promise<Data
   if (existsSync(folder)) {
     const found = await tryOpen();
     if (!(found instanceof EnvironmentError)) return found;
-    onNote?.(`Building ${source.name} anew: ${found.message.replace(/; prepare again$/, '')}`);
+    onNote?.(`Rebuilding ${source.name}: ${found.message.replace(/; prepare again$/, '')}`);
   }
   const temporary = temporaryName(folder);
   makeFolder(temporary);
@@ -123,7 +123,7 @@ export async function prepareDataset(options: PrepareOptions = {}): Promise<Data
   return open();
 }
 
-/** Renames the finished folder, unless another process was faster; a folder that does not agree gives way. */
+/** Renames the finished folder, unless another process was faster; replaces a folder that cannot be used. */
 async function publish(temporary: string, folder: string, agrees: () => Promise<boolean>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -175,7 +175,7 @@ async function build(
   try {
     const encode = (split: Split, groups: Groups = source.groups(split), total?: number) =>
       encodeSplit(folder, split, groups, { ...options, source, tokenizer, threads }, pool, total);
-    // The small split first: when it is missing, the user learns it at once.
+    // The small split first, so that a missing one is reported at once.
     const val = await encode('val');
     const train = await encode('train', read?.groups, read?.bytes);
     writeManifest(folder, {

@@ -1,9 +1,8 @@
-// Downloads that survive what networks do: dropped connections, busy servers, wrong lengths.
-// A file grows as `NAME.part`, with what identifies its content in `NAME.part.json`, and is renamed to NAME only when it
-// is complete and right; a later run goes on where one was stopped. Requests are http.ts's; what to download is the
-// caller's (hubSource.ts).
-// Resumption is that of RFC 9110, section 14: `Range: bytes=N-` with `If-Range`, so that a server whose file has changed
-// sends it whole. Writing at positions keeps two processes with one cache from harming each other's part.
+// Downloads that survive dropped connections, busy servers and wrong lengths.
+// A file is downloaded to `NAME.part`, with its ETag or date in `NAME.part.json`, and is renamed to NAME only when it is
+// complete and its hash is right; a later run resumes one that was interrupted. Requests are made by http.ts.
+// Resumption follows RFC 9110, section 14: `Range: bytes=N-` with `If-Range`, so that a server whose file has changed
+// sends all of it. Writes go to explicit positions, so two processes can share one part.
 
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -14,7 +13,7 @@ import { describeWriteError, makeFolder } from '../base/files.js';
 import type { OnProgress } from '../base/progress.js';
 import { type Answer, type HttpOptions, openUrl, Retriable, retrying, withoutCredentials } from './http.js';
 
-/** A file to fetch, and what is known about it. */
+/** A file to download, and what is known about it. */
 export type Download = {
   url: string;
   path: string;
@@ -22,20 +21,20 @@ export type Download = {
   size?: number | undefined;
   /** Hex. */
   sha256?: string | undefined;
-  /** Reads the whole part before it gets its name; what it refuses (with an EnvironmentError) is deleted. */
+  /** Checks the complete part before it is renamed; what it refuses (with an EnvironmentError) is deleted. */
   check?: ((part: string) => Promise<void>) | undefined;
 };
 
-/** Identifies the content that a part is of: a strong ETag or a date of modification. */
+/** Identifies the version of a file that a part belongs to: a strong ETag or a modification date. */
 type PartMark = { validator: string | null };
 
 const WORKERS = 4;
 
 /**
- * Downloads files, several at a time; those that are there already (and of the right size) are kept.
+ * Downloads files, several at a time; files that exist already (with the right size) are kept.
  * @param options.workers files at a time (default 4)
- * @param options.onProgress bytes of all files; the stage tells of trouble that is being mended
- * @throws EnvironmentError when one cannot be had; the others are stopped, and resumed by another call
+ * @param options.onProgress bytes of all files; the stage says so while a request is retried
+ * @throws EnvironmentError when one cannot be downloaded; the others are stopped, and resumed by another call
  */
 export async function downloadAll(
   files: Download[],
@@ -49,10 +48,10 @@ export async function downloadAll(
     ? files.reduce((sum, { size }) => sum + size!, 0)
     : undefined;
   const what = files.length === 1 ? basename(files[0]!.path) : `${files.length} files`;
-  let trouble = '';
+  let retry = '';
   const report = () =>
     onProgress?.({
-      stage: `downloading ${what}${trouble}`,
+      stage: `downloading ${what}${retry}`,
       done: done.reduce((sum, bytes) => sum + bytes, 0),
       ...(total !== undefined && { total }),
       unit: 'bytes',
@@ -66,11 +65,11 @@ export async function downloadAll(
         signal: either,
         onBytes: (bytes) => {
           done[index] = bytes;
-          trouble = '';
+          retry = '';
           report();
         },
         onRetry: (reason) => {
-          trouble = ` (${reason}; trying again)`;
+          retry = ` (${reason}; retrying)`;
           report();
         },
       });
@@ -87,9 +86,9 @@ export async function downloadAll(
 }
 
 /**
- * Downloads one file unless it is there.
- * @param options.onBytes bytes of the file had so far
- * @throws EnvironmentError when it cannot be had, with the reason and a remedy; what was had is kept for another call,
+ * Downloads one file unless it exists.
+ * @param options.onBytes bytes of the file so far
+ * @throws EnvironmentError when it cannot be downloaded, with the reason and a remedy; the part is kept for another call,
  * except when the disk is full
  */
 export async function downloadFile(
@@ -98,9 +97,9 @@ export async function downloadFile(
 ): Promise<void> {
   const { path, size } = file;
   try {
-    const had = sizeOf(path);
-    if (had !== null && (size === undefined || had === size)) {
-      options.onBytes?.(had);
+    const present = sizeOf(path);
+    if (present !== null && (size === undefined || present === size)) {
+      options.onBytes?.(present);
       return;
     }
     makeFolder(dirname(path));
@@ -119,7 +118,7 @@ export async function downloadFile(
 const partOf = (path: string) => `${path}.part`;
 const markOf = (path: string) => `${path}.part.json`;
 
-/** Fetches what a part lacks and, when it is whole, gives it its name. */
+/** Downloads what a part lacks and renames it when it is complete. */
 async function fetchRest(
   file: Download,
   options: HttpOptions & { onBytes?: (bytes: number) => void },
@@ -184,7 +183,7 @@ async function receive(
   await finish(file);
 }
 
-/** Checks a whole part and renames it; one that is wrong is deleted. */
+/** Checks a complete part and renames it; one that is wrong is deleted. */
 async function finish({ url, path, sha256, check }: Download): Promise<void> {
   if (sha256 !== undefined) {
     const hash = createHash('sha256');
@@ -208,7 +207,7 @@ async function finish({ url, path, sha256, check }: Download): Promise<void> {
   rmSync(markOf(path), { force: true });
 }
 
-/** A failure after which the next attempt begins at the first byte. */
+/** A failure after which the next attempt starts from the first byte. */
 function again(path: string, message: string): Retriable {
   discard(path);
   return new Retriable(message);
@@ -238,7 +237,7 @@ function validatorOf({ headers }: Answer): string | null {
   return etag !== null && !etag.startsWith('W/') ? etag : headers.get('last-modified');
 }
 
-/** Bytes of the whole file, as the answer says. */
+/** Size of the whole file in bytes, according to the answer. */
 function announcedSize(answer: Answer): number | null {
   if (answer.status === 206) return rangeOf(answer).total;
   const length = answer.headers.get('content-length');

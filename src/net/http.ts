@@ -1,8 +1,9 @@
-// HTTP requests with redirects, timeouts, retries and back-off. What is requested and where it goes is the callers':
-// download.ts, the hub's data sets, and the package index of `tinygpt setup`.
+// HTTP requests with redirects, timeouts, retries and back-off; used by download.ts, the hub's data sets, and the package
+// index of `tinygpt setup`.
 
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
+import { counted } from '../base/format.js';
 import { parseJson } from '../base/json.js';
 import { type Random, randomStream } from '../base/random.js';
 
@@ -12,7 +13,7 @@ export type HttpOptions = {
   signal?: AbortSignal | undefined;
   /** Consecutive failures without progress before giving up (default 6). */
   attempts?: number | undefined;
-  /** Milliseconds without a byte after which a connection is given up (default 30,000). */
+  /** Milliseconds without a byte after which a connection is closed (default 30,000). */
   stall?: number | undefined;
   /** Called when an attempt failed and another will follow. */
   onRetry?: ((reason: string) => void) | undefined;
@@ -84,7 +85,7 @@ export async function retrying<T>(
       }
       if (failures >= attempts)
         throw new EnvironmentError(
-          `Cannot download ${withoutCredentials(url)}: ${error.message} (${attempts} attempts); ` +
+          `Cannot download ${withoutCredentials(url)}: ${error.message} (${counted(attempts, 'attempt')}); ` +
             remedyOf(options)(undefined, options.token !== undefined),
           { cause: error },
         );

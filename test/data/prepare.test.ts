@@ -192,7 +192,7 @@ describe('prepareDataset', () => {
   });
 });
 
-describe('a folder that does not agree is built anew, with the reason', () => {
+describe('a folder that cannot be used is rebuilt, with the reason', () => {
   const cases: [string, (folder: string) => void, RegExp][] = [
     [
       'truncated shard',
@@ -242,7 +242,7 @@ describe('a folder that does not agree is built anew, with the reason', () => {
     const notes: string[] = [];
     await prepare({ onNote: (line) => notes.push(line) });
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toMatch(/^Building fake stories anew: [^\n]*$/);
+    expect(notes[0]).toMatch(/^Rebuilding fake stories: [^\n]*$/);
     expect(notes[0]).toMatch(reason);
     expect(contents(cacheFolder)).toEqual(before);
   });

@@ -397,7 +397,7 @@ test('content that the caller refuses is deleted, and the next call downloads ag
 });
 
 test.each(['null', '5', '{"validator":{}}', '{'])(
-  'a damaged mark %p beside a part begins anew',
+  'a damaged mark %p beside a part starts over',
   async (mark) => {
     const { url } = await server((request, response) => serve(request, response, content));
     mkdirSync(scratch.path('below'));
@@ -463,7 +463,7 @@ describe('several files', () => {
       ...options,
       onProgress: ({ stage }) => stages.push(stage),
     });
-    expect(stages[0]).toBe('downloading 0 (the server answered 503; trying again)');
+    expect(stages[0]).toBe('downloading 0 (the server answered 503; retrying)');
     expect(stages.at(-1)).toBe('downloading 0');
   });
 

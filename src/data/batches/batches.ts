@@ -30,7 +30,7 @@ export interface BatchOptions {
   batchSize: number;
   /** Tokens in a row (T). */
   seqLen: number;
-  /** Where to go on; absent: the beginning. */
+  /** Where to resume; default: the start. */
   state?: LoaderState;
 }
 
@@ -112,7 +112,7 @@ export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMak
   const capacity = T + 1;
   const slots = BUFFER_DOCUMENTS + RUN_DOCUMENTS;
   const waiting = createWaitingDocuments(slots);
-  // A document never gives a row more than T ids behind its BOS: the first T are all that must be kept.
+  // A row takes at most T ids of a document after its BOS, so only the first T are kept.
   const ids = tokenArray(tokenBytesOf(set.vocabSize), slots * T);
   let { epoch, nextDocument } = state ?? {};
 
@@ -182,7 +182,7 @@ function runOf({ runEnds }: ShardReader, document: number): number {
   return low;
 }
 
-/** The beginning of a split. */
+/** The start of a split. */
 export function firstState(): LoaderState {
   return { epoch: 1, nextDocument: 0, buffer: [] };
 }

@@ -1,7 +1,7 @@
 // The loader: batches packed ahead of the training thread. All loaders of a process share one worker thread
 // (loaderWorker.ts), so opening one costs a message, not a thread; the worker never keeps the process alive
 // by itself, and ends when it has been idle for a while. `inline` packs on the calling thread, same bits.
-// Packing is batches.ts's matter.
+// batches.ts packs.
 
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { EnvironmentError, expect, UsageError } from '../../base/errors.js';
@@ -41,7 +41,7 @@ export async function openLoader(
       Number.isInteger(value) && value >= 1,
       () => `Expected ${name} to be an integer >= 1, got ${value}`,
     );
-  // Each document brings its BOS.
+  // A BOS is added to each document.
   const tokens = set.files.reduce((sum, file) => sum + file.tokens + file.documents, 0);
   expect(
     tokens >= seqLen + 1,
@@ -78,23 +78,23 @@ function openInline(set: ShardSet, options: BatchOptions): BatchLoader {
 async function openShared(set: ShardSet, options: BatchOptions, prefetch: number): Promise<BatchLoader> {
   const { port1: port, port2 } = new MessageChannel();
   let position: Position | LoaderState = options.state ?? firstState();
-  /** Replies not yet asked for, and askers not yet answered: one of the two is empty. */
+  /** Replies that nobody has asked for, and callers that wait for one: either is empty. */
   const replies: Reply[] = [];
-  const askers: ((reply: Reply) => void)[] = [];
+  const waiting: ((reply: Reply) => void)[] = [];
   let end: Failure | undefined;
   let closing = false;
 
   function answer(reply: Reply): void {
-    const asker = askers.shift();
-    // Someone who waits keeps the process alive; an idle loader does not.
-    if (askers.length === 0 && !closing) port.unref();
-    if (asker) asker(reply);
+    const next = waiting.shift();
+    // A caller that waits keeps the process alive; an idle loader does not.
+    if (waiting.length === 0 && !closing) port.unref();
+    if (next) next(reply);
     else if (!closing) replies.push(reply);
   }
 
   /** A reply that has arrived since the last turn of the event loop, unless it is due to someone else. */
   const arrived = (): Reply | undefined =>
-    askers.length === 0 ? receiveMessageOnPort(port)?.message : undefined;
+    waiting.length === 0 ? receiveMessageOnPort(port)?.message : undefined;
 
   /** The next reply; at once when it has arrived. */
   function ask(): Reply | Promise<Reply> {
@@ -102,14 +102,14 @@ async function openShared(set: ShardSet, options: BatchOptions, prefetch: number
     if (ready) return ready;
     port.ref();
     return new Promise((resolve) => {
-      askers.push(resolve);
+      waiting.push(resolve);
     });
   }
 
   const ended = new Promise<void>((resolve) => {
     port.once('close', () => {
       end ??= { type: 'error', usage: false, message: 'The loader thread ended unexpectedly; start again' };
-      while (askers.length > 0) answer(end);
+      while (waiting.length > 0) answer(end);
       resolve();
     });
   });
@@ -125,7 +125,7 @@ async function openShared(set: ShardSet, options: BatchOptions, prefetch: number
       closing = true;
       end = { type: 'error', usage: true, message: CLOSED };
       replies.length = 0;
-      while (askers.length > 0) answer(end);
+      while (waiting.length > 0) answer(end);
       port.ref();
       order('close');
     }

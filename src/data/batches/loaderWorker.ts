@@ -1,5 +1,5 @@
-// The worker thread that packs for all loaders of a process. Each loader has its own port; batches take
-// turns, one to an event-loop turn, so that no loader starves another. The main side is loader.ts.
+// The worker thread that packs for all loaders of a process. Each loader has its own port; loaders take
+// turns, one batch per event-loop turn, so that none starves. The main side is loader.ts.
 
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { messageOf, UsageError } from '../../base/errors.js';
@@ -52,7 +52,7 @@ function serve(port: MessagePort, maker: BatchMaker | undefined, wanted: number)
     wanted++;
     schedule();
   });
-  // The other side is gone.
+  // The main side has closed the port.
   port.on('close', end);
   schedule();
 }

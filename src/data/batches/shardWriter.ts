@@ -1,5 +1,5 @@
 // Writes token shards, streaming: ids leave memory block by block, the index follows at the end of a file,
-// the header comes last, and a file gets its name when it is whole. The format is shards.ts's matter.
+// the header comes last, and the file is renamed when it is complete. shards.ts describes the format.
 
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ export interface ShardWriter {
 }
 
 /**
- * Writes the shards `<split>-00000.tokens`, `-00001`, ... of a folder; each appears whole under its name.
+ * Writes the shards `<split>-00000.tokens`, `-00001`, ... of a folder; each appears under its name when it is complete.
  * @param options `shardTokens` and `shardDocuments`: limits after which a new file begins
  * @throws EnvironmentError when the disk is full or the folder not writable
  */

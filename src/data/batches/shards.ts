@@ -1,8 +1,8 @@
 // Token shards: the ids of one split on disk, in one or more files, read by position (shardWriter.ts writes).
 // A file is a 128-byte header, the ids of all documents end to end (no BOS), and an index. docs/formats.md
-// gives every field. Numbers are little-endian, as on every machine that Node runs on in practice.
+// gives every field. Numbers are little-endian, as all common machines are.
 // Integrity: CRC-32 of the header, of the index, and of each block of ids, checked when they are read.
-// Which order documents are read in is packing.ts's matter; which shards make a dataset is dataset.ts's.
+// packing.ts decides the order of documents; dataset.ts lists the shards of a dataset.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -77,7 +77,7 @@ export function tokenBytesOf(vocabSize: number): 2 | 4 {
   return vocabSize <= 65_536 ? 2 : 4;
 }
 
-/** The 128 bytes at the beginning of a shard. */
+/** The 128-byte header of a shard. */
 export function encodeHeader(header: ShardHeader): Uint8Array {
   const out = Buffer.alloc(HEADER_BYTES);
   out.write(MAGIC, 0, 'latin1');
@@ -98,7 +98,9 @@ export function encodeHeader(header: ShardHeader): Uint8Array {
 
 function decodeHeader(path: string, bytes: Buffer): ShardHeader {
   if (bytes.toString('latin1', 0, 8) !== MAGIC)
-    throw new EnvironmentError(`Expected a token shard, got ${path} with another beginning; prepare again`);
+    throw new EnvironmentError(
+      `Expected a token shard, got ${path}, which does not start like one; prepare again`,
+    );
   const version = bytes.readUInt32LE(8);
   if (version !== SHARD_VERSION)
     throw new EnvironmentError(

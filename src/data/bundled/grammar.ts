@@ -4,7 +4,7 @@
 //   {role.field}   a field of somebody or something in the story; {role} is its name
 //   {he} {his} ... the hero's pronouns
 // A capital first letter of a rule or slot (`<Glad>`, `{He}`) makes its text begin with a capital. An article "a" before
-// anything but plain text becomes "an" where the sound asks for it. A comma or full stop after `?`, `!` or `.` is
+// anything but plain text becomes "an" before a vowel sound. A comma or full stop after `?`, `!` or `.` is
 // dropped, so that a choice may bring its own. The words and plots themselves are data: data/stories.
 
 import type { Random } from '../../base/random.js';
@@ -15,7 +15,7 @@ import type { Random } from '../../base/random.js';
  */
 export type Entity = Record<string, string>;
 
-/** A story being told: the stream of choices, who and what occurs in it, and the text so far (see `write`). */
+/** A story in progress: the stream of choices, who and what occurs in it, and the text so far (see `write`). */
 export type Tale = {
   random: Random;
   cast: Record<string, Entity>;
@@ -41,7 +41,7 @@ const PRONOUNS = new Set(['he', 'him', 'his', 'himself']);
 const SOUNDS_LIKE_CONSONANT = /^(?:uni|use|usu|one\b|once\b|ukulele)/i;
 const SOUNDS_LIKE_VOWEL = /^(?:[aeiou]|hour|honest)/i;
 
-/** "a" or "an", as the sound of `phrase` asks. */
+/** "a" or "an", by the sound of `phrase`. */
 export function articleFor(phrase: string): 'a' | 'an' {
   return SOUNDS_LIKE_VOWEL.test(phrase) && !SOUNDS_LIKE_CONSONANT.test(phrase) ? 'an' : 'a';
 }
@@ -52,12 +52,12 @@ export function capitalize(text: string): string {
   return text.slice(0, at) + text.charAt(at).toUpperCase() + text.slice(at + 1);
 }
 
-/** A tale with nothing told. */
+/** A story that has not begun. */
 export function openTale(random: Random, castRole: Tale['castRole']): Tale {
   return { random, castRole, cast: {}, text: '', capital: false, article: false, stopped: false };
 }
 
-/** Adds `next` to the tale, with capital, article and punctuation put right. */
+/** Adds `next` to the story, with the right capital, article and punctuation. */
 function write(tale: Tale, next: string): void {
   if (next === '') return;
   if (tale.article) {
@@ -77,7 +77,7 @@ function write(tale: Tale, next: string): void {
   tale.stopped = isStop(next.charCodeAt(next.length - 1));
 }
 
-/** The text of one template, apart from the tale's. */
+/** The text of one template, without adding it to the story. */
 export function render(template: Template, tale: Tale): string {
   const { text, capital, article, stopped } = tale;
   tale.text = '';
@@ -106,7 +106,7 @@ export function choose(templates: Template[]): Template {
  * Compiles one template.
  * @param rules where `<rule>` is looked up, when the text is made
  * @throws Error for unbalanced brackets; the text it makes throws for a rule, role or field that does not exist. Both
- * are faults of the data, which the tests expand in full.
+ * are errors in the data, which the tests expand in full.
  */
 export function compile(source: string, rules: Rules): Template {
   let at = 0;

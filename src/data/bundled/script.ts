@@ -4,8 +4,8 @@
 //   worlds: town forest            where it may happen; all worlds when left out
 //   cast: thing=toys spot=spots    roles beyond the usual ones, each a row of a table of tables.txt
 //   table trouble: text; cause     a table of its own, rows `- cell; cell`; one row is cast in the role `trouble`
-// and then beats, separated by empty lines. A beat's lines are alternatives, one is told; a beat that begins with `?`
-// is told in one story of two; `¶` breaks the paragraph.
+// and then beats, separated by empty lines. A beat's lines are alternatives, of which one is chosen; a beat that begins
+// with `?` is left out of half of the stories; `¶` breaks the paragraph.
 
 import { readFileSync } from 'node:fs';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
@@ -18,8 +18,8 @@ export type World = (typeof WORLDS)[number];
 /** A table: its field names, and for each world the rows that occur there, a template for every cell. */
 export type Table = { name: string; fields: string[]; rows: Record<World, Template[][]> };
 
-/** A step of a plot: one of its alternatives is told, always or in one story of two. */
-export type Beat = { tell: Template; optional: boolean } | 'paragraph';
+/** A step of a plot, of which one alternative is written, always or in half of the stories. */
+export type Beat = { text: Template; optional: boolean } | 'paragraph';
 
 export type Plot = {
   name: string;
@@ -161,7 +161,7 @@ export function readPlots(
       plot.beats.push(
         beat[0] === '¶'
           ? 'paragraph'
-          : { tell: choose(beat.map((line) => compile(vary(line), rules))), optional },
+          : { text: choose(beat.map((line) => compile(vary(line), rules))), optional },
       );
       beat = [];
     };

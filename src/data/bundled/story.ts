@@ -85,7 +85,7 @@ const kinship = {
 };
 
 /**
- * Story `index` of a split; depends on nothing but its arguments. ASCII, as long as STORY_WORDS says.
+ * Story `index` of a split; depends only on its arguments. ASCII, of as many words as STORY_WORDS says.
  * @param index from 0
  */
 export function tellStory(seed: number | string, split: Split, index: number): string {
@@ -118,7 +118,7 @@ export function tellPlot(plot: Plot, world: World, random: Random): string {
     if (beat === 'paragraph') {
       if (layout > 1) gap = PARAGRAPH;
     } else if (!beat.optional || random.int(2) === 0) {
-      const text = render(beat.tell, tale);
+      const text = render(beat.text, tale);
       const speech = text.charCodeAt(0) === QUOTE && (afterSpeech || (layout > 4 && gap !== ''));
       story += (speech ? PARAGRAPH : gap) + text;
       afterSpeech = text.charCodeAt(text.length - 1) === QUOTE;

@@ -1,4 +1,4 @@
-// What every reader of files gives: the documents of one file, by number, in groups of bounded size.
+// The interface of all file readers: the documents of one file, by index, in groups of bounded size.
 
 /** Documents of one file, in order. */
 export interface DocumentFile {
@@ -15,10 +15,10 @@ const GROUP_DOCUMENTS = 1000;
 const GROUP_CHARACTERS = 1 << 22;
 
 /**
- * A file that can only be read from its beginning. Documents before `start` are read but not made.
+ * A file that can only be read from its start. Documents before `start` are read but not decoded.
  * @param rule `DocumentFile.rule`
- * @param read gives what documents are made of, in batches of any size
- * @param make makes a document; may throw
+ * @param read yields undecoded documents, in batches of any size
+ * @param make decodes a document; may throw
  */
 export function sequentialFile<T>(
   path: string,

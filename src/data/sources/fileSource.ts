@@ -1,5 +1,5 @@
-// A corpus made of the user's files: which files a path names, and when a corpus has changed. Which documents validate is
-// holdOut.ts; how a file becomes documents is textSource.ts, jsonlSource.ts and parquetSource.ts.
+// A corpus of the user's files: which files a path names, and whether they have changed. holdOut.ts splits off validation
+// documents; textSource.ts, jsonlSource.ts and parquetSource.ts read files.
 
 import type { Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';

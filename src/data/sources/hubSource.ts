@@ -1,12 +1,11 @@
-// Corpora of the Hugging Face hub: which files of which data set train and validate.
-// Downloading is download.ts, reading parquetSource.ts.
+// Corpora of the Hugging Face hub: which files of which data set are for training and validation.
 // The list of files (with sizes and hashes, as of one commit) is fetched once and kept beside them, so that a corpus
-// does not change under a study and a second run needs no network.
+// does not change during a study and a second run needs no network.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, expect } from '../../base/errors.js';
-import { defaultCacheFolder, removeLeftovers, sha256, writeFileAtomic } from '../../base/files.js';
+import { defaultCacheFolder, discard, removeLeftovers, sha256, writeFileAtomic } from '../../base/files.js';
 import type { OnProgress } from '../../base/progress.js';
 import { downloadAll } from '../../net/download.js';
 import { fetchJson, type HttpOptions } from '../../net/http.js';
@@ -22,14 +21,14 @@ type Rows = { file: string; start: number; end?: number };
 type Layout = {
   /** How many training shards there are. */
   shards: number;
-  /** How many are used when nothing is asked for. */
+  /** How many are used by default. */
   defaultShards: number;
   rows(files: HubFile[], shards: number): Record<Split, Rows[]>;
 };
 
 const shardName = (index: number) => `shard_${String(index).padStart(5, '0')}.parquet`;
 
-/** The data sets that are known, by name. */
+/** The supported data sets, by name. */
 export const HUB_DATASETS: Record<string, Layout> = {
   // One file; rows 0 to 9,999 are a test split, 10,000 to 19,999 validation, the rest training.
   'karpathy/tinystories-gpt4-clean': {
@@ -115,16 +114,17 @@ export function hubSource(
   const plan = once(async () => {
     removeLeftovers(folder);
     const kept = readListing(folder);
+    removeOldParts(folder, kept?.files ?? []);
     try {
       if (kept) return planOf(kept);
     } catch {
-      // What an earlier version kept without checking it; fetched again.
+      // An earlier version kept lists without checking them; this one is fetched again.
     }
     const listing = await fetchListing(endpoint, dataset, {
       ...http,
       onRetry: (reason) =>
         options.onProgress?.({
-          stage: `listing ${dataset} (${reason}; trying again)`,
+          stage: `listing ${dataset} (${reason}; retrying)`,
           done: 0,
           unit: 'files',
         }),
@@ -182,6 +182,14 @@ function readListing(folder: string): Listing | null {
   } catch {
     return null;
   }
+}
+
+/** Removes parts of downloads that no file of the list will resume. */
+function removeOldParts(folder: string, files: HubFile[]): void {
+  const resumable = new Set(files.map(({ path }) => path));
+  for (const name of existsSync(folder) ? readdirSync(folder) : [])
+    if (/\.part(\.json)?$/.test(name) && !resumable.has(name.replace(/\.part(\.json)?$/, '')))
+      discard(join(folder, name));
 }
 
 /** Paths become paths below the cache folder: letters, digits and single dots only. */

@@ -1,6 +1,6 @@
 // Documents of a .parquet file: one column of strings, a document a row. A row group is read and decoded at a time, and
 // is a group of documents, so the order in which documents are packed is the reference's (prepare.py,
-// _document_batches). Decoding is hyparquet's; rows that are null are passed over.
+// _document_batches). hyparquet decodes. Null rows are skipped and not counted.
 
 import type { FileHandle } from 'node:fs/promises';
 import {
@@ -13,6 +13,7 @@ import {
 import { compressors } from 'hyparquet-compressors';
 import { EnvironmentError, expect, messageOf, UsageError } from '../../base/errors.js';
 import { describeReadError } from '../../base/files.js';
+import { counted } from '../../base/format.js';
 import { type DocumentFile, once } from './documentFile.js';
 import { openForReading } from './readText.js';
 
@@ -139,7 +140,9 @@ async function readRows(
     const { documents } = group;
     const expected = documents === undefined ? undefined : documents === group.rows ? end - start : documents;
     if (rows.length !== end - start || (expected !== undefined && texts.length !== expected))
-      throw new Error(`${texts.length} texts in ${rows.length} rows, expected ${expected} in ${end - start}`);
+      throw new Error(
+        `${counted(texts.length, 'text')} in ${counted(rows.length, 'row')}, expected ${expected} in ${end - start}`,
+      );
     return texts as string[];
   });
 }
@@ -158,7 +161,7 @@ async function undamaged<T>(path: string, where: string, read: () => Promise<T>)
   }
 }
 
-/** Opens the file for as long as `use` takes. */
+/** Opens the file, calls `use`, and closes it. */
 async function withFile<T>(path: string, use: (file: AsyncBuffer) => Promise<T>): Promise<T> {
   const handle = await openForReading(path);
   try {

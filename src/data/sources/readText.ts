@@ -1,5 +1,5 @@
 // Reads text in pieces of bounded size, whole characters and whole lines. Text is UTF-8, with or without a byte order
-// mark, or UTF-16. What it means (documents, JSON) is left to textSource.ts and jsonlSource.ts.
+// mark, or UTF-16. textSource.ts and jsonlSource.ts make documents of it.
 
 import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open, stat } from 'node:fs/promises';
@@ -14,7 +14,7 @@ export const CHUNK_BYTES = 1 << 20;
 export const MOST_CHARACTERS = 1 << 28;
 
 /**
- * Opens a file of the user's.
+ * Opens a regular file.
  * @throws UsageError when it does not exist or is not a regular file
  * @throws EnvironmentError when it may not be read
  */

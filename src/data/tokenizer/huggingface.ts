@@ -39,8 +39,8 @@ const PRE_TOKENIZER = {
 };
 
 /**
- * Ranks as the text of a tokenizer.json. The library gives the ids that `Tokenizer.encode` gives, except that
- * it finds specials in a text, and that its own Unicode version decides about characters assigned lately.
+ * Ranks as the text of a tokenizer.json. The library returns the same ids as `Tokenizer.encode`, except that it finds
+ * specials in a text, and that recently assigned characters depend on its Unicode version.
  * @throws UsageError when the ranks are no byte-level BPE
  */
 export function formatHuggingFace(ranks: Ranks): string {

@@ -1,5 +1,5 @@
 // Learns BPE merges from distinct chunks and their counts: again and again the most frequent pair of
-// neighbouring ids becomes a new id. Counting chunks and the tokenizer itself are left to others.
+// neighbouring ids becomes a new id. Chunks are counted by bpe.ts; the tokenizer is tokenizer.ts.
 // Source: train_core_incremental in rustbpe's lib.rs. Its queue refreshes counts lazily, and counts of
 // queued pairs only fall, so what it pops is always the pair of highest count and, among equals, of the
 // smallest (left, right); overlapping repeats count, `aaa` has two pairs (a, a). The same is computed here on

@@ -1,5 +1,5 @@
-// tiktoken's file of mergeable ranks: one line a token, `base64 rank`. The format knows neither pattern nor
-// specials; both are taken to be this project's.
+// tiktoken's file of mergeable ranks: one line a token, `base64 rank`. The format has neither pattern nor
+// specials; this project's are used.
 // Source: dump_tiktoken_bpe and load_tiktoken_bpe in tiktoken's load.py.
 
 import { UsageError } from '../../base/errors.js';

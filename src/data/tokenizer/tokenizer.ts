@@ -1,5 +1,5 @@
-// The tokenizer: text to ids and back, over ranks that bpe.ts trained or a file brought. Splitting and
-// merging are left to encoder.ts, files to tiktoken.ts, huggingface.ts and files.ts.
+// The tokenizer: text to ids and back, over ranks from bpe.ts or a file. Splitting and merging are in
+// encoder.ts, file formats in tiktoken.ts, huggingface.ts and files.ts.
 // Source: the reference's prepare.py (4 specials after the merges, BOS the first of them).
 
 import { UsageError } from '../../base/errors.js';
@@ -27,7 +27,7 @@ export function createTokenizer(ranks: Ranks, source?: string, name?: (rank: num
   return tokenizerOf(deriveVocabulary(ranks, source, name));
 }
 
-/** `createTokenizer` of ranks whose merges are known; takes the vocabulary over. */
+/** `createTokenizer` for ranks whose merges are known; takes ownership of the vocabulary. */
 export function tokenizerOf(vocabulary: Vocabulary): Tokenizer {
   const { ranks } = vocabulary;
   const encoder = createEncoder(vocabulary);
@@ -103,7 +103,7 @@ export function tokenizerRanks(tokenizer: Tokenizer): Ranks {
 export interface StreamDecoder {
   /** Text that is complete with this id; characters split over tokens wait for their last byte. */
   push(id: number): string;
-  /** What is left: U+FFFD for an unfinished character, else nothing. */
+  /** The rest: U+FFFD for an unfinished character, else nothing. */
   end(): string;
 }
 

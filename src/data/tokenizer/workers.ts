@@ -5,11 +5,11 @@ import { EnvironmentError, messageOf } from '../../base/errors.js';
 import type { ChunkCounts } from './bpe.js';
 import type { PackedIds, PackedTexts } from './texts.js';
 
-/** What a worker can be asked, and what it answers. */
+/** Jobs of a worker: input and output. */
 export interface WorkerJobs {
   /** Adds texts to the worker's counts. */
   count: [PackedTexts, null];
-  /** Gives the worker's counts. */
+  /** Returns the worker's counts. */
   counts: [null, ChunkCounts];
   /** Encodes texts. */
   encode: [PackedTexts, PackedIds];

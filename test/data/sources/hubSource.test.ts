@@ -303,6 +303,21 @@ test('a file without size and hash that is not parquet is not kept', async () =>
   expect((await groupsOf(source(), 'val')).length).toBeGreaterThan(0);
 });
 
+test('parts of downloads that no file will resume are removed', async () => {
+  const source = open({ dataset: TINYSTORIES });
+  await source.fingerprint();
+  const kept = scratch.path('hub/karpathy--tinystories-gpt4-clean');
+  const names = [
+    'tinystories_gpt4_clean.parquet.part',
+    'old.parquet.part',
+    'old.parquet.part.json',
+    'mine.txt',
+  ];
+  for (const name of names) writeFileSync(`${kept}/${name}`, '');
+  await open({ dataset: TINYSTORIES }).fingerprint();
+  expect(readdirSync(kept).sort()).toEqual(['files.json', 'mine.txt', 'tinystories_gpt4_clean.parquet.part']);
+});
+
 test('a list of files that cannot be read is fetched again', async () => {
   const fingerprint = await open({ dataset: TINYSTORIES }).fingerprint();
   const list = scratch.path('hub/karpathy--tinystories-gpt4-clean/files.json');
