@@ -57,7 +57,7 @@ export async function openData(
   const common = { cacheFolder, onProgress, ...(signal && { signal }) };
   const threads = usableThreads(args.threads);
   if (args.threads !== undefined && args.threads > threads)
-    progress.note(`Using ${counted(threads, 'thread')} instead of ${args.threads}: there are no more cores`);
+    progress.note(`Using ${counted(threads, 'thread')} (one per core) instead of ${args.threads}`);
   const source = await openSource(spec, common);
   const data = await prepareDataset({
     ...common,

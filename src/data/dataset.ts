@@ -33,6 +33,8 @@ export interface Manifest {
   bosId: number;
   /** `DocumentSource.documentRule()` */
   documentRule?: string;
+  /** Bytes of the longest document. */
+  longestDocument?: number;
   splits: Record<Split, { documents: number; tokens: number; bytes: number; files: ShardFile[] }>;
 }
 
@@ -109,24 +111,29 @@ function checkShards(folder: string, manifest: Manifest): void {
     }
 }
 
-/** Bytes of a document on average beyond which something is probably wrong; 20,000 tokens or so. */
-const HUGE_DOCUMENT = 100_000;
-
 /** What looks wrong about how a corpus was split, one line each; empty where nothing does. */
-export function splitWarnings({ bytes, documents, documentRule }: Dataset): string[] {
+export function splitWarnings({
+  splits: { train, val },
+  documentRule,
+  longestDocument = 0,
+}: Manifest): string[] {
   const rule = documentRule ? ` (documents: ${documentRule})` : '';
   const warnings: string[] = [];
-  if (bytes.val > bytes.train)
+  if (val.bytes > train.bytes)
     warnings.push(
-      `Warning: the validation split is larger than the training split, ${byteSize(bytes.val)} and ` +
-        `${byteSize(bytes.train)}${rule}; check the text, or name a validation text`,
+      `Warning: the validation split is larger than the training split, ${byteSize(val.bytes)} and ` +
+        `${byteSize(train.bytes)}${rule}; check the text, or name a validation text`,
     );
-  const count = documents.train + documents.val;
-  const average = (bytes.train + bytes.val) / count;
-  if (average > HUGE_DOCUMENT)
+  const count = train.documents + val.documents;
+  const bytes = train.bytes + val.bytes;
+  const average = bytes / count;
+  // Some 5,000 tokens, more than a row holds; less will do where there are hardly any documents.
+  const areLong = average > (count < 20 ? 5_000 : 20_000);
+  if (areLong || longestDocument > Math.max(100_000, bytes / 4))
     warnings.push(
-      `Warning: ${counted(count, 'document')} of ${byteSize(average)} on average${rule}; of a long document, ` +
-        'training may see no more than the first tokens: separate documents by blank lines or <|endoftext|>',
+      `Warning: ${counted(count, 'document')} of ${byteSize(Math.round(average))} on average` +
+        `${longestDocument ? `, the longest of ${byteSize(longestDocument)}` : ''}${rule}; of a long document, training ` +
+        'sees no more than the first tokens: separate documents by blank lines or <|endoftext|>',
     );
   return warnings;
 }

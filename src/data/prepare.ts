@@ -92,11 +92,12 @@ export async function prepareDataset(options: PrepareOptions = {}): Promise<Data
   const folder = join(cacheFolder, 'datasets', named);
   removeLeftovers(dirname(folder));
   const open = async () => {
-    const { fingerprint, tokenizer } = readManifest(folder);
+    const manifest = readManifest(folder);
+    const { fingerprint, tokenizer } = manifest;
     if (fingerprint !== key.fingerprint || tokenizer !== key.tokenizer)
       throw new EnvironmentError(`${folder} was prepared from something else; prepare again`);
     const data = await openDataset(folder, options.loader);
-    for (const warning of splitWarnings(data)) onNote?.(warning);
+    for (const warning of splitWarnings(manifest)) onNote?.(warning);
     // The same documents may have another name today.
     return { ...data, name: source.name };
   };
@@ -186,14 +187,15 @@ async function build(
       vocabSize: tokenizer.vocabSize,
       bosId: tokenizer.bosId,
       ...(source.documentRule && { documentRule: await source.documentRule() }),
-      splits: { train: describeSplit(train), val: describeSplit(val) },
+      longestDocument: Math.max(train.longest, val.longest),
+      splits: { train: describeSplit(train.files), val: describeSplit(val.files) },
     } satisfies Manifest);
   } finally {
     await pool.close();
   }
 }
 
-/** Encodes one split into shards, in order, a few pieces ahead of the writer. */
+/** Encodes one split into shards, in order, a few pieces ahead of the writer. @returns them, and the longest document's bytes */
 async function encodeSplit(
   folder: string,
   split: Split,
@@ -201,7 +203,7 @@ async function encodeSplit(
   options: PrepareOptions & { source: DocumentSource; tokenizer: Tokenizer; threads: number },
   pool: EncoderPool,
   total: number | undefined,
-): Promise<ShardFile[]> {
+): Promise<{ files: ShardFile[]; longest: number }> {
   const { source, tokenizer, threads, shardTokens, onProgress, signal } = options;
   const { vocabSize, hash: tokenizerHash } = tokenizer;
   const writer = createShardWriter(folder, split, {
@@ -211,6 +213,7 @@ async function encodeSplit(
   });
   const pieces: { texts: string[]; startsGroup: boolean; encoded: Promise<EncodedTexts> }[] = [];
   let done = 0;
+  let longest = 0; // bytes of a document
 
   async function writeOldest(): Promise<void> {
     const { texts, startsGroup, encoded } = pieces.shift()!;
@@ -220,6 +223,7 @@ async function encodeSplit(
       const bytes = Buffer.byteLength(text);
       writer.add(ids.subarray(offsets[i], offsets[i + 1]), bytes);
       done += bytes;
+      longest = Math.max(longest, bytes);
     });
     onProgress?.({ stage: `encode ${split}`, done, ...(total && { total }), unit: 'bytes' });
     // Lets signals in when everything runs on this thread.
@@ -244,7 +248,7 @@ async function encodeSplit(
         `Expected text in the ${split} split of ${source.name}, got none; give more text` +
         (split === 'val' ? ', or a validation text of its own' : ''),
     );
-    return writer.close();
+    return { files: writer.close(), longest };
   } catch (error) {
     writer.abort();
     throw error;

@@ -399,9 +399,20 @@ describe('what looks wrong about the splits is noted, each time', () => {
         expect.stringMatching(
           /^Warning: the validation split is larger than the training split, [34]\d\d kB and 7\d\d B \(documents: split at <\|endoftext\|>\)/,
         ),
-        expect.stringMatching(/^Warning: 2 documents of [12]\d\d kB on average/),
+        expect.stringMatching(
+          /^Warning: 2 documents of [12]\d\d kB on average, the longest of [34]\d\d kB \(/,
+        ),
       ]);
     }
+  });
+
+  test('one document that is most of the text, among many', async () => {
+    const marked = Array.from({ length: 500 }, (_, i) => `Story ${i}.`);
+    marked.splice(100, 0, paragraphs(5000));
+    const { notes } = await notesOf(marked.join('<|endoftext|>'));
+    expect(notes).toEqual([
+      expect.stringMatching(/^Warning: 501 documents of \d+ B on average, the longest of [12]\d\d kB/),
+    ]);
   });
 
   test('nothing where a text is divided as usual', async () => {

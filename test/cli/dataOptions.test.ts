@@ -1,0 +1,24 @@
+// How commands open a corpus, and what they say about it.
+
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { afterAll, expect, test } from '@jest/globals';
+import { describeData, openData } from '../../src/cli/dataOptions.js';
+import { temporaryFolder } from '../data/corpus.js';
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('--threads is capped at the number of cores, and the user is told', async () => {
+  const notes: string[] = [];
+  const progress = { note: (line: string) => notes.push(line), update: () => {}, end: () => {} };
+  const options = { cacheFolder: folder, threads: 100_000, tokenizer: undefined };
+  const data = await openData({ documents: ['Another one.', 'One story.'] }, 256, options, progress);
+  const cores = availableParallelism();
+  expect(notes).toEqual([
+    `Using ${cores === 1 ? '1 thread' : `${cores} threads`} (one per core) instead of 100000`,
+  ]);
+  expect(describeData(data)).toBe(
+    'Data documents: 1 document, 12 tokens (1.00 bytes each, 260 ids), validation 10 tokens',
+  );
+});
