@@ -12,7 +12,7 @@ import { trainStep } from './step.js';
 export type Measured = { tokensPerSecond: number; stepSeconds: number; peakBytes: number; loss: number };
 
 /** One batch over and over: ids in a fixed scramble, each followed by another. */
-function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
+export function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
   const size = config.deviceBatchSize * config.seqLen;
   const ids = (offset: number) =>
     Int32Array.from({ length: size }, (_, i) => ((i + offset) * 7919) % model.vocabSize);

@@ -58,7 +58,10 @@ export function createCompiler(
   options: {
     /** Compute capability, e.g. 90. */
     chip: number;
-    /** Where images are kept. */
+    /**
+     * Where images are kept: the cache folder, or $TINYGPT_CUDA_KERNELS, where images of other machines serve too, by whatever
+     * version of NVRTC they were compiled.
+     */
     folder?: string;
     /** Root of the sources. */
     sources?: string;
@@ -66,8 +69,11 @@ export function createCompiler(
     onFirst?: (target: string) => void;
   },
 ): KernelCompiler {
-  const { chip, folder = join(defaultCacheFolder(), 'cuda'), sources = KERNELS, onFirst } = options;
+  const { TINYGPT_CUDA_KERNELS: ahead } = process.env;
+  const { chip, folder = ahead || join(defaultCacheFolder(), 'cuda'), sources = KERNELS, onFirst } = options;
   const version = versionOf(api).join('.');
+  /** Images that were compiled ahead serve whatever NVRTC is here. */
+  const compiler = ahead ? 'any' : version;
   const target = targetFor(supportedChips(api), chip, version);
   const flags = [
     `--gpu-architecture=${target}`,
@@ -87,7 +93,7 @@ export function createCompiler(
     const key = sha256(
       text(source),
       ...headers,
-      version,
+      compiler,
       target,
       flags.slice(1, 3).join(' '),
       JSON.stringify(defines),

@@ -61,6 +61,11 @@ const DRIVER = {
   cuFuncSetAttribute: 'hii',
 } as const;
 
+/** Functions under their later names, and under those that drivers have had before. Absent where a driver has neither. */
+const DRIVER_EITHER = {
+  cuEventElapsedTime: [['cuEventElapsedTime_v2', 'cuEventElapsedTime'], 'phh'],
+} as const;
+
 /** Called so often, or with results other than failure, that their callers look at the code themselves. */
 const DRIVER_RAW = { cuEventQuery: 'h', cuLaunchKernel: 'huuuuuuuhhh' } as const;
 
@@ -100,7 +105,9 @@ const CUBLAS = {
 const CUBLAS_VERSION = { cublasLtGetVersion: '' } as const;
 
 type Functions<T, F> = { readonly [K in keyof T]: F };
-export type DriverApi = Functions<typeof DRIVER, Checked> & Functions<typeof DRIVER_RAW, Raw>;
+export type DriverApi = Functions<typeof DRIVER, Checked> &
+  Functions<typeof DRIVER_RAW, Raw> &
+  Partial<Functions<typeof DRIVER_EITHER, Checked>>;
 export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Aside>;
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
 
@@ -129,6 +136,7 @@ export const loadDriver = (env = process.env): Promise<Loaded<DriverApi>> =>
   load('libcuda', env, Infinity, (handle, rescue) => ({
     ...bind(handle, 'driver', DRIVER, rescue),
     ...launching(bindRaw(handle, DRIVER_RAW, 'int'), rescue),
+    ...bindEither(handle, 'driver', DRIVER_EITHER, rescue),
   }));
 
 /** A launch may need memory too: for its module, which is loaded late, or for local memory. */
@@ -224,6 +232,22 @@ function bind<T extends Record<string, string>>(
     },
   ]);
   return Object.fromEntries(checked) as Functions<T, Checked>;
+}
+
+/** Binds the first name of each that the library has. */
+function bindEither<T extends Record<string, readonly [readonly string[], string]>>(
+  handle: Handle,
+  space: CodeSpace,
+  functions: T,
+  rescue: Rescue,
+): Partial<Functions<T, Checked>> {
+  const bound: Record<string, Checked> = {};
+  for (const [name, [names, letters]] of Object.entries(functions))
+    for (const each of names)
+      try {
+        bound[name] ??= bind(handle, space, { [each]: letters }, rescue)[each]!;
+      } catch {} // this library does not have it
+  return bound as Partial<Functions<T, Checked>>;
 }
 
 function bindRaw<T extends Record<string, string>>(

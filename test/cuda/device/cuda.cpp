@@ -4,6 +4,10 @@
 // wait shows as old bytes: page-locked host memory is read and written when the queue runs, other host memory at once.
 // Waiting events order streams; nothing else does.
 //
+// With FAKE_DRY in the environment nothing is computed: any image is a module, memory has addresses but no pages, copies to the
+// host give ones. So the kernels of any configuration can be compiled by NVIDIA's NVRTC for a GPU that is not here, whose
+// FAKE_DEVICE is "name;major;minor;multiprocessors;shared bytes of a block;bytes of memory".
+//
 // Tests steer it by FAKE_LOSE in the environment (below) and by the functions at the end: fake_log, fake_reset, fake_fail, fake_set_memory, fake_set_device,
 // fake_set_order, fake_set_eager, fake_set_tight, fake_errors, fake_allocated.
 #include "blocks.h"
@@ -51,13 +55,24 @@ std::map<char *, size_t> pinned;
 Stream null_stream;
 bool initialized, eager, tight, current_context;
 CUresult sticky;
-struct { int devices = 1, major = 8, minor = 0, multiprocessors = 4, opt_in = 166912; size_t memory = 1ull << 30; } device;
+const bool dry = getenv("FAKE_DRY");
+struct Device {
+  int devices = 1, major = 8, minor = 0, multiprocessors = 4, opt_in = 166912;
+  size_t memory = 1ull << 30;
+  std::string name = "Emulated device";
+  Device() {
+    const char *given = getenv("FAKE_DEVICE"), *rest = given ? strchr(given, ';') : nullptr;
+    if (rest && sscanf(rest, ";%d;%d;%d;%d;%zu", &major, &minor, &multiprocessors, &opt_in, &memory) == 5)
+      name = std::string(given, rest);
+  }
+} device;
 size_t in_use;
 
 double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) {
+  if (dry) return;
   char line[400];
   va_list list;
   va_start(list, format);
@@ -114,6 +129,7 @@ CUresult flush_until(Event *event, uint64_t recording) {
   return sticky;
 }
 CUresult enqueue(Stream *stream, Operation operation) {
+  if (dry) return SUCCESS;
   stream->queue.push_back(std::move(operation));
   return eager ? flush(stream) : SUCCESS;
 }
@@ -138,6 +154,7 @@ bool is_pinned(const void *p) {
 
 // Guard bytes are from the mapping's start to the data, and from the data to the unmapped bytes.
 void check_guards(char *start, const Allocation &a, const char *when) {
+  if (dry) return;
   const char *end = a.mapping + a.mapped - BEYOND;
   auto bad = [&](const char *from, const char *to) {
     for (const char *p = from; p < to; p++)
@@ -184,7 +201,7 @@ API CUresult cuInit(unsigned flags) {
 }
 API CUresult cuDriverGetVersion(int *version) {
   BEGIN("cuDriverGetVersion", "")
-  *version = 12090;
+  *version = dry ? 13000 : 12090;
   return SUCCESS;
 }
 API CUresult cuDeviceGetCount(int *count) {
@@ -199,7 +216,8 @@ API CUresult cuDeviceGet(CUdevice *handle, int ordinal) {
 }
 API CUresult cuDeviceGetName(char *name, int length, CUdevice handle) {
   BEGIN("cuDeviceGetName", "%d", handle)
-  snprintf(name, (size_t)length, "Emulated device %d", handle);
+  snprintf(name, (size_t)length, "%s %d", device.name.c_str(), handle);
+  if (device.name != "Emulated device") snprintf(name, (size_t)length, "%s", device.name.c_str());
   return SUCCESS;
 }
 API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice handle) {
@@ -261,8 +279,14 @@ API CUresult cuMemAlloc_v2(CUdeviceptr *out, size_t bytes) {
   if (in_use + bytes > device.memory) return OUT_OF_MEMORY;
   // As on the device, at a multiple of 256; `tight` puts the end there instead, for reads beyond it to show.
   size_t space = (GUARD + (bytes + 255) / 256 * 256 + (tight ? 0 : GUARD) + 4095) / 4096 * 4096;
-  char *mapping = (char *)mmap(nullptr, space + BEYOND, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *mapping = (char *)mmap(nullptr, space + BEYOND, dry ? PROT_NONE : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return OUT_OF_MEMORY;
+  if (dry) {
+    allocations[mapping + GUARD] = {mapping, space + BEYOND, bytes};
+    in_use += bytes;
+    *out = (CUdeviceptr)(mapping + GUARD);
+    return SUCCESS;
+  }
   mprotect(mapping + space, BEYOND, PROT_NONE);
   char *start = tight ? mapping + space - (bytes + 15) / 16 * 16 : mapping + GUARD;
   memset(mapping, PATTERN, (size_t)(start - mapping));
@@ -310,12 +334,14 @@ API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes
   BEGIN("cuMemcpyHtoDAsync_v2", "%zu", bytes)
   if (!holder((void *)to, bytes)) return INVALID_VALUE;
   if (is_pinned(from)) return enqueue(stream_of(stream), [=] { memcpy((void *)to, from, bytes); return SUCCESS; });
+  if (dry) return SUCCESS;
   std::string copy((const char *)from, bytes);
   return enqueue(stream_of(stream), [=] { memcpy((void *)to, copy.data(), bytes); return SUCCESS; });
 }
 API CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, void *stream) {
   BEGIN("cuMemcpyDtoHAsync_v2", "%zu", bytes)
   if (!holder((void *)from, bytes)) return INVALID_VALUE;
+  if (dry) std::fill((float *)to, (float *)to + bytes / 4, 1.0f);
   CUresult code = enqueue(stream_of(stream), [=] { memcpy(to, (void *)from, bytes); return SUCCESS; });
   return code || is_pinned(to) ? code : flush(stream_of(stream));
 }
@@ -379,6 +405,7 @@ API CUresult cuEventRecord(void *handle, void *stream) {
   Event *event = (Event *)handle;
   event->stream = stream_of(stream);
   uint64_t recording = ++event->recorded;
+  if (dry) event->done = recording, event->time = now();
   return enqueue(event->stream, [=] { event->done = recording; event->time = now(); return SUCCESS; });
 }
 API CUresult cuEventQuery(void *handle) {
@@ -410,6 +437,7 @@ API CUresult cuEventDestroy_v2(void *event) {
 
 API CUresult cuModuleLoadData(void **out, const void *image) {
   BEGIN("cuModuleLoadData", "")
+  if (dry) return *out = new Library{nullptr, ""}, SUCCESS;
   // The image is a shared library; its size stands in its header.
   if (memcmp(image, ELFMAG, SELFMAG)) return INVALID_IMAGE;
   const Elf64_Ehdr *header = (const Elf64_Ehdr *)image;
@@ -449,6 +477,7 @@ API CUresult cuModuleUnload(void *module) {
 API CUresult cuModuleGetFunction(void **out, void *module, const char *name) {
   BEGIN("cuModuleGetFunction", "%s", name)
   Library *library = (Library *)module;
+  if (dry) return *out = new Function{nullptr, library, name, nullptr, 0, 48 << 10}, SUCCESS;
   auto call = (long (*)(const char *, void **, char *))dlsym(library->handle, (std::string("emu_call_") + name).c_str());
   if (!call) return NOT_FOUND;
   char *shared = nullptr;
@@ -485,6 +514,7 @@ API CUresult cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz,
   BEGIN("cuLaunchKernel", "%s grid %u %u %u block %u %u %u shared %u", function->name.c_str(), gx, gy, gz, bx, by, bz, shared)
   if (!gx || !gy || !gz || !bx || !by || !bz || gx > 0x7fffffffu || gy > 65535 || gz > 65535 || bz > 64) return INVALID_VALUE;
   if ((size_t)bx * by * bz > 1024 || shared > function->dynamic_limit) return INVALID_VALUE;
+  if (dry) return SUCCESS;
   std::string packed((size_t)function->call(nullptr, nullptr, nullptr), 0);
   if (parameters && extra) return INVALID_VALUE;
   if (extra) {

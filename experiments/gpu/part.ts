@@ -1,0 +1,335 @@
+// One part of the proof, in a process of its own that proof.ts starts: `node part.js NAME OPTIONS_JSON`. No self-test stands
+// before it, so that one wrong kernel does not hide what the others do.
+
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import { selfTest } from '../../src/backend/checks/selfTest.js';
+import { peakFlops } from '../../src/backend/cuda/device.js';
+import { currentSession, driver } from '../../src/backend/cuda/driver.js';
+import type { Session } from '../../src/backend/cuda/session.js';
+import { fallbacks, resetFallbacks } from '../../src/backend/fallbacks.js';
+import { describeMachine, type Precision } from '../../src/backend/index.js';
+import { deviceMemory } from '../../src/backend/memory.js';
+import { messageOf, TrainingError } from '../../src/base/errors.js';
+import { randomStream } from '../../src/base/random.js';
+import { writeSafetensors } from '../../src/base/safetensors.js';
+import { prepareDataset } from '../../src/data/index.js';
+import type { BatchLoader } from '../../src/data/types.js';
+import { flopsPerToken } from '../../src/model/flops.js';
+import { createGpt } from '../../src/model/gpt.js';
+import { estimateMemory } from '../../src/model/memory.js';
+import { causalAttention } from '../../src/ops/attention.js';
+import { createOptimizer } from '../../src/optim/optimizer.js';
+import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
+import { fixedBatches, measureTraining } from '../../src/train/measure.js';
+import { presetConfig } from '../../src/train/presets.js';
+import { trainStep } from '../../src/train/step.js';
+import { train } from '../../src/train/trainer.js';
+import { describeCase, drawCase } from '../../src/verify/randomCase.js';
+import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/verify/verify.js';
+import { defaultReference, verifyRandom } from '../../src/verify/verifyRandom.js';
+import { runPeer } from './peer.js';
+import { profileStep } from './profile.js';
+import { attempt, type ProofOptions, record } from './record.js';
+import { attentionCases, lossConfig, peerSizes, speedConfigs } from './sizes.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const GOLDEN = join(ROOT, 'test', 'golden', 'gpt');
+/** Steps whose losses are compared with PyTorch's. */
+const LOSS_STEPS = 200;
+
+const [name = '', optionsText = '{}'] = process.argv.slice(2);
+const options = JSON.parse(optionsText) as ProofOptions;
+const { out, tiny } = options;
+
+const end = performance.now() + 1000 * options.seconds;
+const secondsLeft = () => (end - performance.now()) / 1000;
+
+/** The backend in a precision, not tested. */
+async function start(precision: Precision): Promise<Session> {
+  await driver.start(precision);
+  return (await currentSession())!;
+}
+
+async function precisions(): Promise<Precision[]> {
+  return (await driver.probe()).precisions;
+}
+
+async function about(): Promise<void> {
+  await attempt(out, name, 'machine', async () => {
+    const probe = await driver.probe();
+    if (!probe.available) throw new Error(`${probe.reason}; to fix: ${probe.remedy}`);
+    const session = (await currentSession())!;
+    const { files, device } = session;
+    return {
+      machine: await describeMachine(),
+      info: probe.info,
+      files,
+      device,
+      memory: session.memoryInfo(),
+    };
+  });
+}
+
+async function checks(): Promise<void> {
+  await about();
+  for (const precision of await precisions())
+    await attempt(out, name, `self-test ${precision}`, async () => {
+      const session = await start(precision);
+      const { failures, cases, milliseconds } = await selfTest(precision, await driver.checks!());
+      return { failures, cases, milliseconds, compilations: session.compiler.compilations() };
+    });
+}
+
+const goldenFiles = () => readdirSync(GOLDEN).filter((file) => file.endsWith('.safetensors'));
+
+async function golden(files = goldenFiles()): Promise<void> {
+  for (const precision of await precisions())
+    for (const file of files)
+      await attempt(out, name, `${file} ${precision}`, async () => {
+        await start(precision);
+        const tolerances = precision === 'bf16' ? BF16_TOLERANCES : FP32_TOLERANCES;
+        const { passed, worst, checks: all } = await verifyGolden(join(GOLDEN, file), tolerances);
+        return { passed, worst, failures: all.filter((check) => !check.passed).slice(0, 20) };
+      });
+}
+
+async function speed(): Promise<void> {
+  const precision = (await precisions()).at(-1)!;
+  const configs = Object.entries(speedConfigs(tiny));
+  for (const [title, config] of configs) {
+    await attempt(out, name, `${title} ${precision}`, async () => {
+      const session = await start(precision);
+      const { allocator } = session;
+      allocator.trim();
+      allocator.resetPeak();
+      resetFallbacks();
+      const resolved = resolveConfig(config);
+      const { model, accumulation } = resolved;
+      const estimate = estimateMemory(model, { batch: resolved.config.deviceBatchSize, accumulation });
+      const seconds = tiny ? 0 : title === 'autoresearch' ? 12 : 5;
+      const measured = await measureTraining(resolved, { seconds, warmup: 3 });
+      const flops = flopsPerToken(model);
+      const peak = peakFlops(session.device, precision);
+      const { peak: allocated, peakReserved } = allocator.statistics();
+      return {
+        tokens_per_second: measured.tokensPerSecond,
+        step_ms: 1000 * measured.stepSeconds,
+        mfu_percent: peak ? (100 * flops * measured.tokensPerSecond) / peak : null,
+        peak_memory_mb: allocated / 2 ** 20,
+        peak_reserved_mb: peakReserved / 2 ** 20,
+        estimated_memory_mb: estimate.peakBytes / 2 ** 20,
+        loss: measured.loss,
+        fallbacks: fallbacks(),
+        compilations: session.compiler.compilations(),
+      };
+    });
+    await attempt(out, name, `${title} ${precision} by kernel`, async () => {
+      const session = await start(precision);
+      return profileStep(session, resolveConfig(config), fixedBatches);
+    });
+  }
+}
+
+async function peer(): Promise<void> {
+  for (const [title, config] of Object.entries(speedConfigs(tiny)))
+    await attempt(out, name, title, async () => {
+      const sizes = peerSizes(resolveConfig(config));
+      const seconds = tiny ? 0 : title === 'autoresearch' ? 10 : 4;
+      // Most of it compiles, and the first configuration matters most.
+      return { reports: await runPeer(options, { mode: 'speed', seconds, ...sizes }, 0.6 * secondsLeft()) };
+    });
+}
+
+async function attention(): Promise<void> {
+  const precision = (await precisions()).at(-1)!;
+  const cases = attentionCases(tiny);
+  for (const shape of cases)
+    await attempt(out, name, `T ${shape.seq} window ${shape.window}`, async () => {
+      const { transfer } = await start(precision);
+      const { batch, seq, heads, headDim, window } = shape;
+      const made = () => tf.randomNormal([batch * seq, heads * headDim]) as tf.Tensor2D;
+      const [q, k, v, dy] = [made(), made(), made(), made()];
+      const run = (...x: tf.Tensor[]) =>
+        causalAttention(...(x as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D]), shape);
+      const gradients = tf.grads(run);
+      const forward = milliseconds(transfer, () => tf.dispose(run(q, k, v)));
+      const both = milliseconds(transfer, () => tf.dispose(gradients([q, k, v], dy)));
+      tf.dispose([q, k, v, dy]);
+      const pairs = Array.from({ length: seq }, (_, i) => Math.min(i, window) + 1).reduce((a, b) => a + b, 0);
+      const flops = 4 * batch * heads * headDim * pairs;
+      const rates = { forward_tflops: flops / forward / 1e9, both_tflops: (3.5 * flops) / both / 1e9 };
+      return { shape, precision, forward_ms: forward, both_ms: both, ...rates };
+    });
+  await attempt(out, name, 'PyTorch', async () => ({
+    reports: await runPeer(
+      options,
+      { mode: 'attention', cases, precision, seconds: tiny ? 0 : 0.3 },
+      0.9 * secondsLeft(),
+    ),
+  }));
+}
+
+/** Median of repetitions, the device's queue kept full within each. */
+function milliseconds({ synchronize }: Session['transfer'], work: () => void): number {
+  const times: number[] = [];
+  const repetitions = tiny ? 1 : 10;
+  for (let i = 0; i < (tiny ? 2 : 12); i++) {
+    synchronize();
+    const begun = performance.now();
+    for (let n = 0; n < repetitions; n++) work();
+    synchronize();
+    times.push((performance.now() - begun) / repetitions);
+  }
+  return times.slice(1).sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)]!;
+}
+
+const dataset = (vocabSize: number) =>
+  prepareDataset({ bundled: tiny ? 0.2 : 2, vocabSize, cacheFolder: options.data });
+
+async function losses(): Promise<void> {
+  const precision = (await precisions()).at(-1)!;
+  const config = lossConfig(tiny);
+  const steps = tiny ? 4 : LOSS_STEPS;
+  const weights = join(out, 'weights.safetensors');
+  const batches = join(out, 'batches.bin');
+  const data = await dataset(config.vocabSize);
+  const resolved = resolveConfig(config, data.tokenizer.vocabSize);
+  const { deviceBatchSize: batch, seqLen: seq } = resolved.config;
+  const { accumulation } = resolved;
+  const ours: number[] = [];
+  const finished = await attempt(out, name, `ours ${precision}`, async () => {
+    await start(precision);
+    const gpt = createGpt(resolved.model, { seed: 1 });
+    const tensors = new Map<string, { shape: number[]; values: Float32Array }>();
+    for (const [parameter, variable] of gpt.params)
+      tensors.set(parameter, { shape: variable.shape, values: (await variable.data()) as Float32Array });
+    writeSafetensors(weights, { tensors, metadata: {} });
+    const loader = await data.loader('train', { batchSize: batch, seqLen: seq });
+    const seen: { inputs: Int32Array; targets: Int32Array }[] = [];
+    const recording: BatchLoader = {
+      state: () => loader.state(),
+      close: () => loader.close(),
+      next: async () => {
+        const next = await loader.next();
+        seen.push({ inputs: next.inputs.slice(), targets: next.targets.slice() });
+        return next;
+      },
+    };
+    const optimizer = createOptimizer(gpt, resolved.optimizer);
+    for (let step = 0; step < steps; step++) {
+      const shape = { batch, seq, accumulation, progress: () => step / steps };
+      ours.push((await trainStep(gpt, optimizer, recording, shape)).loss);
+    }
+    await loader.close();
+    optimizer.dispose();
+    gpt.dispose();
+    const bytes = (key: 'inputs' | 'targets') => seen.map((each) => Buffer.from(each[key].buffer));
+    writeFileSync(batches, Buffer.concat([...bytes('inputs'), ...bytes('targets')]));
+    return { losses: ours };
+  });
+  if (!finished) return;
+  await attempt(out, name, 'PyTorch on the same batches', async () => {
+    const sizes = peerSizes(resolved);
+    const reports = await runPeer(
+      options,
+      { mode: 'loss', precision, steps, weights, batches, ...sizes },
+      0.9 * secondsLeft(),
+    );
+    const theirs = (reports.findLast((report) => 'losses' in report)?.losses ?? []) as number[];
+    const differences = theirs.map((loss, i) => Math.abs(loss - ours[i]!));
+    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    const last = Math.min(20, theirs.length);
+    return {
+      steps: theirs.length,
+      largest_difference: Math.max(...differences),
+      first_difference: differences[0] ?? null,
+      mean_of_last: last
+        ? { ours: mean(ours.slice(theirs.length - last, theirs.length)), theirs: mean(theirs.slice(-last)) }
+        : null,
+      reports,
+    };
+  });
+}
+
+/** Trials of many sizes in one process; every fifth finds the device as good as full. */
+async function trials(): Promise<void> {
+  const precision = (await precisions()).at(-1)!;
+  await attempt(out, name, precision, async () => {
+    const session = await start(precision);
+    const { allocator, memoryInfo } = session;
+    const vocabSize = lossConfig(tiny).vocabSize;
+    const data = await dataset(vocabSize);
+    const random = randomStream(1, 'gpu.trials');
+    const count = { complete: 0, out_of_memory: 0, other: 0 };
+    const errors: string[] = [];
+    const seen = { tensors: new Set<number>(), bytes: new Set<number>(), free: new Set<number>() };
+    let trial = 0;
+    for (; trial < (tiny ? 5 : 60) && secondsLeft() > 0.2 * options.seconds; trial++) {
+      const headDim = [32, 64, 96, 128][random.int(tiny ? 1 : 4)]!;
+      const sizes: Partial<TrainConfig> = tiny
+        ? { ...lossConfig(true), depth: 1 + random.int(2) }
+        : { headDim, width: headDim * (1 + random.int(6)), depth: 1 + random.int(8), seqLen: 256 };
+      const batch = tiny ? {} : { deviceBatchSize: 8, totalBatchSize: 2048, evalTokens: 2048 };
+      const config = { ...presetConfig('cpu'), vocabSize, ...sizes, ...batch };
+      allocator.trim();
+      if (trial % 5 === 4)
+        allocator.setLimit(allocator.statistics().reserved + 2 ** 19 + random.int(2 ** 21));
+      try {
+        await train(config, { data, budget: { steps: tiny ? 1 : 3 }, seed: trial });
+        count.complete++;
+      } catch (error) {
+        const exhausted = error instanceof TrainingError && error.reason === 'out_of_memory';
+        count[exhausted ? 'out_of_memory' : 'other']++;
+        if (!exhausted) errors.push(`trial ${trial}: ${messageOf(error)}`);
+      }
+      allocator.setLimit(Infinity);
+      allocator.trim();
+      session.transfer.trim();
+      seen.tensors.add(deviceMemory().tensors);
+      seen.bytes.add(deviceMemory().bytes);
+      seen.free.add(memoryInfo().free);
+    }
+    const flat = seen.tensors.size === 1 && seen.bytes.size === 1;
+    const lists = Object.fromEntries(Object.entries(seen).map(([key, set]) => [key, [...set]]));
+    return { trials: trial, ...count, flat, seen: lists, errors };
+  });
+}
+
+/** Models drawn at random beside a backend of the processor; `tinygpt verify --random` repeats one. */
+async function random(): Promise<void> {
+  const reference = await defaultReference('cuda');
+  const both = await precisions();
+  for (let seed = 0; seed < (tiny ? 1 : 10) && secondsLeft() > 0.3 * options.seconds; seed++)
+    for (const precision of both) {
+      const drawn = drawCase(seed, tiny ? 'small' : 'medium');
+      await attempt(out, name, `${precision} ${describeCase(drawn)}`, async () => {
+        const {
+          passed,
+          worst,
+          checks: all,
+        } = await verifyRandom(drawn, { backend: 'cuda', precision }, reference);
+        return { seed, precision, reference, passed, worst, failures: all.filter((check) => !check.passed) };
+      });
+    }
+}
+
+const PARTS: Record<string, () => Promise<void>> = {
+  checks,
+  golden,
+  speed,
+  peer,
+  attention,
+  losses,
+  trials,
+  random,
+  /** What compute-sanitizer watches. */
+  'one golden run': () => golden(goldenFiles().slice(0, 1)),
+};
+
+const run = PARTS[name];
+if (run) await run().catch((error: unknown) => record(out, name, { failed: messageOf(error) }));
+else process.exitCode = 2;
+process.exit();

@@ -1,0 +1,53 @@
+// What the proof has found, a JSON line each, on the disk as soon as it is known: whatever ends the process, they stay.
+
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../../src/base/errors.js';
+
+/** Options of one run of the proof, as its parts get them. */
+export interface ProofOptions {
+  out: string;
+  /** Tiny sizes. */
+  tiny: boolean;
+  /** Folder of the prepared data. */
+  data: string;
+  /** The Python with PyTorch; undefined where there is none. */
+  python?: string;
+  /** Seconds that the part may take. */
+  seconds: number;
+}
+
+export const RECORDS = 'proof.jsonl';
+
+/** Appends a finding to OUT/proof.jsonl and prints its start. */
+export function record(out: string, part: string, finding: object): void {
+  const line = JSON.stringify({ part, time: new Date().toISOString(), ...finding });
+  const file = openSync(join(out, RECORDS), 'a');
+  try {
+    writeSync(file, `${line}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  process.stdout.write(`${line.length > 1500 ? `${line.slice(0, 1500)}...` : line}\n`);
+}
+
+/** Runs a piece of a part; what it returns or throws is recorded. @returns whether it came to an end */
+export async function attempt(
+  out: string,
+  part: string,
+  what: string,
+  run: () => Promise<object>,
+): Promise<boolean> {
+  const begun = performance.now();
+  const seconds = () => Number(((performance.now() - begun) / 1000).toFixed(2));
+  try {
+    const found = await run();
+    record(out, part, { what, seconds: seconds(), ...found });
+    return true;
+  } catch (error) {
+    const stack = error instanceof Error ? error.stack?.split('\n').slice(1, 6) : undefined;
+    record(out, part, { what, seconds: seconds(), failed: messageOf(error), stack });
+    return false;
+  }
+}
