@@ -221,7 +221,7 @@ async function losses(): Promise<void> {
     const optimizer = createOptimizer(gpt, resolved.optimizer);
     for (let step = 0; step < steps; step++) {
       const shape = { batch, seq, accumulation, progress: () => step / steps };
-      ours.push((await trainStep(gpt, optimizer, recording, shape)).loss);
+      ours.push((await trainStep(gpt, optimizer, recording, shape))!.loss);
     }
     await loader.close();
     optimizer.dispose();
