@@ -2,8 +2,9 @@
 
 import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
 import { network, styblinski, trid } from './heldOut.js';
+import { LANDSCAPES } from './landscapes.js';
 import { TAILS } from './tails.js';
-import { cliff, pretrain, svm } from './tuning.js';
+import { cliff, pretrain, pretrainFromDefaults, svm } from './tuning.js';
 import type { Problem } from './types.js';
 import { hartmann, valley } from './yardstick.js';
 
@@ -22,4 +23,6 @@ export const PROBLEMS: readonly Problem[] = [
   trid,
   network,
   ...TAILS,
+  ...LANDSCAPES,
+  pretrainFromDefaults,
 ];

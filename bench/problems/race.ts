@@ -26,9 +26,9 @@ export interface Run {
   ask: number;
 }
 
-/** Trial 0 of every sampler: a random point of the seed, so that nobody starts with knowledge. */
+/** Trial 0 of every sampler: the problem's defaults, or a random point so that nobody starts with knowledge. */
 export function firstPoint(problem: Problem, seed: number): Params {
-  return randomParams(problem.space, mulberry32(seed * 7907 + 17));
+  return problem.defaults ?? randomParams(problem.space, mulberry32(seed * 7907 + 17));
 }
 
 /** Runs `trials` trials. */

@@ -34,10 +34,23 @@ function tailed(name: string, tail: (excess: number, value: number) => number): 
   };
 }
 
+const none = tailed('tail_none_6d', (_, value) => value);
+const exponential = tailed('tail_exponential_6d', (excess, value) => value + Math.expm1(20 * excess));
+const defaults = {
+  matrixLr: 0.02,
+  embeddingLr: 0.2,
+  unembeddingLr: 0.002,
+  depth: 5,
+  weightDecay: 0.2,
+  warmdown: 0.5,
+};
+
 export const TAILS: readonly Problem[] = [
-  tailed('tail_none_6d', (_, value) => value),
-  tailed('tail_exponential_6d', (excess, value) => value + Math.expm1(20 * excess)),
+  none,
+  exponential,
   tailed('tail_steep_6d', (excess, value) => value + 50 * Math.expm1(20 * excess)),
   tailed('tail_plateau_6d', () => 11.09),
   tailed('tail_infinite_6d', () => Infinity),
+  { ...none, name: 'tail_none_from_defaults_6d', defaults },
+  { ...exponential, name: 'tail_exponential_from_defaults_6d', defaults },
 ];

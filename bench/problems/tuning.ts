@@ -69,6 +69,28 @@ export const pretrain: Problem = {
   },
 };
 
+/** The same from the defaults that people start from: better than most of the space, far from the best. */
+export const pretrainFromDefaults: Problem = {
+  ...pretrain,
+  name: 'pretrain_from_defaults_14d',
+  defaults: {
+    depth: 8,
+    aspect: 64,
+    headDimExponent: 7,
+    deviceBatchExponent: 7,
+    totalBatchExponent: 19,
+    embeddingLr: 0.6,
+    unembeddingLr: 0.004,
+    matrixLr: 0.04,
+    scalarLr: 0.5,
+    weightDecay: 0.2,
+    warmup: 0,
+    warmdown: 0.5,
+    finalLrFraction: 0,
+    windows: 'SSSL',
+  },
+};
+
 const svmSpace: SearchSpace = {
   kernel: choice('linear', 'rbf', 'polynomial', 'sigmoid'),
   c: float(1e-3, 1e3, true),

@@ -13,6 +13,8 @@ export interface Problem {
   noise: number;
   /** Lowest noise-free value, where known (or the best that a long search found). */
   minimum: number;
+  /** Trial 0; a random point of the seed where a problem has none. */
+  defaults?: Params;
   /** True: no setting of a sampler was chosen by its results. */
   heldOut: boolean;
 }

@@ -120,7 +120,7 @@ function twoLoop(
   for (let k = pairs.length - 1; k >= 0; k--) {
     const { s, y } = pairs[k]!;
     const sy = inner(s, y);
-    // Restricted to the free coordinates a pair can lose its curvature; it is passed over then.
+    // Restricted to the free coordinates a pair can lose its curvature; it is skipped then.
     alphas[k] = sy > 0 ? inner(s, direction) / sy : 0;
     if (sy > 0 && scale === 0) scale = sy / inner(y, y);
     for (let i = 0; i < n; i++) if (free[i]) direction[i]! -= alphas[k]! * y[i]!;

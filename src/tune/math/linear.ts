@@ -74,7 +74,7 @@ export function dot(
 
 /**
  * Factors A = L L^T in place: the lower triangle of `a` [n, n] becomes L; the upper one is left as it was.
- * @returns false where A is not positive definite (the contents are then of no use)
+ * @returns false where A is not positive definite (the contents are then undefined)
  */
 export function cholesky(a: Float64Array, n: number): boolean {
   for (let i0 = 0; i0 < n; i0 += 4) {

@@ -1,20 +1,19 @@
-// Which proposals are worth a trial: those that can run (the study's check says so before anything is started) and,
-// where the space has only so many configurations, those that were not tried yet. Every sampler filters its draws
-// by this instead of spending trials on them.
+// Which configurations may be proposed: those that can run, by the study's check, and in finite spaces those that
+// were not tried yet. Every sampler filters its draws by this, so that no trial is wasted on the others.
 
 import { randomStream } from '../../base/random.js';
 import { cardinality, fromUnit, isNumeric, nearest, sampleUniform, toUnit } from '../distributions.js';
 import { sobol } from '../math/sobol.js';
 import type { Choice, Params, Proposal, SearchSpace, StudyView, Trial } from '../types.js';
-import { type Axis, decode, snap } from './axes.js';
+import { type Axis, decode, encode, snap } from './axes.js';
 import { isSilent } from './evidence.js';
 
-/** Draws of a sampler, and uniform ones after them, before the space is gone through or the defaults come in. */
+/** Draws of a sampler, and then uniform ones, before a space is enumerated or the defaults come in. */
 const ATTEMPTS = 100;
-/** Finite spaces of at most this many configurations are gone through one by one. */
+/** Finite spaces of at most this many configurations are enumerated. */
 const LISTED = 4096;
 
-/** Whether a configuration is worth a trial. */
+/** Whether a configuration may be proposed. */
 export type Admits = (params: Params) => boolean;
 
 /** Number of configurations; Infinity with a continuous parameter. */
@@ -31,7 +30,7 @@ const keyOf = (space: SearchSpace, params: Params): string =>
     }),
   );
 
-/** The filter of a study; null where every configuration is worth a trial. */
+/** The filter of a study; null if every configuration may be proposed. */
 export function admissionOf(study: StudyView): Admits | null {
   const { space, canRun } = study;
   if (configurations(space) === Infinity) return canRun ?? null;
@@ -41,8 +40,8 @@ export function admissionOf(study: StudyView): Admits | null {
 }
 
 /**
- * The first admitted draw. Where the sampler's own are refused again and again: a uniform one, any configuration of a
- * small space, or the last draw pulled towards the defaults. `exhausted` tells that nothing is left to try.
+ * The first admitted draw; if the sampler's are refused again and again, a uniform one, an untried configuration of a
+ * small space, or the first draw moved towards the defaults. `exhausted` means that nothing is left to try.
  * @param draw the sampler's draw number `attempt`
  */
 export function admitted(
@@ -73,7 +72,7 @@ export function admitted(
   return { params: admits(params) ? params : { ...study.defaults } };
 }
 
-/** `count` draws, without those that are refused: these are made up for by up to 8 times as many, at least one is left. */
+/** `count` admitted draws out of at most 8 times as many; fewer if need be, but at least one, then not admitted. */
 export function admittedDraws<T>(count: number, draw: () => T, admits: (drawn: T) => boolean): T[] {
   const draws: T[] = [];
   let last = draw();
@@ -107,6 +106,20 @@ function valueNumber(distribution: SearchSpace[string], index: number, count: nu
   if (distribution.kind === 'categorical') return distribution.choices[index]!;
   const { low, high } = distribution;
   return fromUnit(distribution, toUnit(distribution, low + ((high - low) * index) / Math.max(1, count - 1)));
+}
+
+/**
+ * The centre of the ranges, with the default choices. Users choose ranges around what they expect, so that one trial
+ * there is often the best of the first ones.
+ * @returns null where it may not be proposed, or where the defaults lie close to it
+ */
+export function centreOf(study: StudyView, axes: readonly Axis[], admits: Admits | null): Params | null {
+  const defaults = encode(axes, study.defaults);
+  if (defaults === null) return null;
+  const x = defaults.map((u, j) => (axes[j]!.kind === 'categorical' ? u : 0.5));
+  if (x.every((u, j) => Math.abs(u - defaults[j]!) <= 0.1)) return null;
+  const params = decode(study.space, axes, x);
+  return (admits?.(params) ?? true) ? params : null;
 }
 
 /**

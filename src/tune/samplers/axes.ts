@@ -1,6 +1,5 @@
-// The search space as the model sees it: one coordinate per parameter that can vary. Numeric parameters lie in
-// [0, 1] (log scales and half-step widening as in ../distributions), categorical ones are the index of their
-// choice. The rest of the sampler never looks at distributions.
+// The search space as coordinates, one for each parameter that can vary: numeric parameters in [0, 1] (log scales and
+// half-step widening as in ../distributions), categorical ones as the index of their choice.
 
 import { cardinality, fromUnit, nearest, toUnit } from '../distributions.js';
 import { setOwn } from '../objects.js';

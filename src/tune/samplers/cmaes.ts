@@ -1,7 +1,7 @@
-// CMA-ES for mixed spaces under noise and small budgets: a Gaussian that learns mean, scale and correlations.
-// What it does beyond the textbook: it starts at the defaults (or at the centre of the ranges, if one trial there
-// shows that to be better), lets integers move by a margin, learns categorical choices, ranks failures last and
-// pruned trials by their partial results, screens every second draw with a model, restarts when converged.
+// CMA-ES for mixed spaces, noise and small budgets: a Gaussian that adapts mean, scale and correlations. Beyond the
+// textbook it starts at the defaults (or at the centre of the ranges, if one trial there is better), has a margin for
+// integers, learns categorical choices, ranks failures last and pruned trials by their last report, screens every
+// second draw with a model, and restarts when converged.
 //
 //   cmaes/constants.ts    strategy parameters       cmaes/search.ts     generations, ranks, restarts
 //   cmaes/gaussian.ts     the update                cmaes/stops.ts      when a run is over
@@ -9,17 +9,17 @@
 //   cmaes/categorical.ts  choices                   cmaes/propose.ts    drawing inside the space
 //   cmaes/warmStart.ts    start from known points   cmaes/directions.ts, screen.ts   better draws
 //
-// Several workers: a generation closes when lambda trials have finished, whoever drew them and when. Whoever asks
-// meanwhile gets more draws of the current generation (nobody waits); what finishes late counts for the generation
-// that is then open, its step bounded. The order is that of the end times, so all workers agree.
+// Several workers: a generation is complete when lambda trials have finished, whichever worker ran them. A worker that
+// asks earlier gets another draw of the current generation; a trial that finishes late counts for the generation then
+// current, with a bounded step. Trials are ordered by end time, so all workers agree.
 
 import { UsageError } from '../../base/errors.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
-import { admissionOf, admitted } from './admission.js';
+import { admissionOf, admitted, centreOf } from './admission.js';
 import { type Axis, axesOf, decode, encode } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
 import { proposer } from './cmaes/propose.js';
-import { GENERATION, replayer, toldOf } from './cmaes/replay.js';
+import { evaluatedPoint, GENERATION, replayer } from './cmaes/replay.js';
 import type { Point } from './cmaes/screen.js';
 import type { Settings } from './cmaes/search.js';
 
@@ -38,13 +38,13 @@ export interface CmaesOptions {
   warmStart?: readonly Trial[];
 }
 
-/** Attribute of the trial at the centre. */
+/** System attribute of the trial at the centre. */
 const PROBE = 'cmaes:probe';
 
 /**
- * The CMA-ES sampler. One instance may serve several studies; it only caches the state that the trials imply.
- * Trials of other origin (enqueued, another sampler's) are learned from as well; a study that has 20 or more of
- * them starts at their promising region.
+ * The CMA-ES sampler. One instance may serve several studies; it only caches what follows from the trials. It also
+ * learns from enqueued trials and those of other samplers, and with 20 or more of them starts at their promising
+ * region.
  * @throws UsageError for options outside their range
  */
 export function cmaesSampler(options: CmaesOptions = {}): Sampler {
@@ -59,20 +59,18 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
       const settings = settingsOf(study);
       const axes = [...settings.numeric, ...settings.categorical];
       const paramsOf = ({ u, choices }: Point): Params => decode(study.space, axes, [...u, ...choices]);
-      const { search, told } = replay(study, settings);
+      const { search, evaluated } = replay(study, settings);
       const admits = admissionOf(study);
 
-      if (probeCentre && isUnprobed(study, settings, told.length)) {
-        const centre = { u: settings.defaults.u.map(() => 0.5), choices: settings.defaults.choices };
-        const params = paramsOf(centre);
-        if (admits?.(params) ?? true) return { params, systemAttrs: { [PROBE]: true } };
-      }
+      const centre = probeCentre && isUnprobed(study, settings, evaluated.length);
+      const params = centre ? centreOf(study, axes, admits) : null;
+      if (params) return { params, systemAttrs: { [PROBE]: true } };
       const generation = [search.run, search.gaussian.generation] as const;
       const slot = study.trials.filter((trial) => isOf(trial, generation)).length;
       const draw = proposer(
         settings,
         search,
-        told,
+        evaluated,
         slot,
         number,
         screen,
@@ -90,11 +88,10 @@ function isOf(trial: Trial, [run, generation]: readonly [number, number]): boole
   return of !== undefined && of[0] === run && of[1] === generation;
 }
 
-/** Whether the centre is worth a trial: nothing better is known than the defaults, and they lie elsewhere. */
-function isUnprobed(study: StudyView, { numeric, defaults, warm }: Settings, told: number): boolean {
-  if (numeric.length === 0 || warm.length > 0 || told >= 20) return false;
-  if (study.trials.some(({ systemAttrs }) => PROBE in systemAttrs || GENERATION in systemAttrs)) return false;
-  return defaults.u.some((x) => Math.abs(x - 0.5) > 0.1);
+/** Whether to try the centre: nothing but startup trials is known. */
+function isUnprobed(study: StudyView, { numeric, warm }: Settings, evaluated: number): boolean {
+  if (numeric.length === 0 || warm.length > 0 || evaluated >= 20) return false;
+  return !study.trials.some(({ systemAttrs }) => PROBE in systemAttrs || GENERATION in systemAttrs);
 }
 
 function check({ populationSize, sigma, screen }: CmaesOptions): void {
@@ -117,7 +114,7 @@ function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
     const categorical = axes.filter((axis) => axis.kind === 'categorical');
     const base = { numeric, categorical };
     const warm = (options.warmStart ?? []).flatMap(
-      (trial) => toldOf(study, base, trial, options.warmStart!) ?? [],
+      (trial) => evaluatedPoint(study, base, trial, options.warmStart!) ?? [],
     );
     const settings: Settings = {
       ...base,

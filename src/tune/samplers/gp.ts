@@ -1,7 +1,7 @@
-// Bayesian optimisation with Gaussian processes: fit a model to the trials, ask where improvement is most likely.
-// What it does beyond the textbook: a prior on length scales that grows with the dimension, warped targets, several
-// starts of the fit, improvement over an incumbent that is itself uncertain, failures as a model of their own,
-// pruned and running trials taken into account, a Sobol startup after the default configuration.
+// Bayesian optimisation with Gaussian processes: fit a model to the trials and propose the point of largest expected
+// improvement. Beyond the textbook: a prior on length scales that grows with the dimension, capped and warped targets,
+// several starts of the fit, improvement over an uncertain incumbent, a second model for failures, pruned and running
+// trials taken into account, a startup of the defaults, the centre of the ranges and Sobol points.
 //
 //   axes.ts           the space as coordinates      gp/likelihood.ts   fit criterion and its gradient
 //   evidence.ts       trials as observations        gp/fit.ts, chain   hyperparameters
@@ -11,7 +11,7 @@
 
 import { randomStream } from '../../base/random.js';
 import type { Sampler } from '../types.js';
-import { admissionOf, startupPoint } from './admission.js';
+import { admissionOf, centreOf, startupPoint } from './admission.js';
 import { axesOf, decode } from './axes.js';
 import { type Evidence, finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
@@ -21,19 +21,19 @@ import { type Candidate, search } from './gp/search.js';
 
 export interface GpOptions {
   /**
-   * Trials of the startup design, the default configuration included: scrambled Sobol points.
+   * Trials of the startup design: the default configuration, the centre of the ranges, scrambled Sobol points.
    * Default: 4 + D/2, at most 10.
    */
   startupTrials?: number;
 }
 
-/** Finished trials after which the search for the next point is cut short, to keep an ask quick. */
+/** With more finished trials than this, fewer points are searched, to keep an ask quick. */
 const THOROUGH_UNTIL = 120;
 
 /**
- * Where the best point promises less than this much improvement, ln of a fraction of the noise's standard deviation,
- * the model expects nothing more. With choices in the space it is then often wrong: a choice that it saw fail at a few
- * points looks flat. Every second ask goes to a fresh point of the startup sequence.
+ * If the largest expected improvement is below this (ln of a multiple of the noise's standard deviation), the model
+ * sees nothing left to gain. In spaces with choices it is then often wrong, since a choice that did badly at a few
+ * points looks flat; every second ask goes to the next point of the startup sequence.
  */
 const EXHAUSTED = -8;
 
@@ -54,6 +54,8 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const fresh = () => startupPoint(study, axes, admits, 'gp/startup', number);
       const finished = finishedTrials(study);
       const startup = options.startupTrials ?? Math.min(10, 4 + Math.ceil(d / 2));
+      const centre = number === 1 && startup > 1 ? centreOf(study, axes, admits) : null;
+      if (centre) return { params: centre };
       if (d === 0 || finished.length < startup) return fresh();
 
       const evidence = gather(study, axes, finished);
@@ -107,7 +109,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
   };
 }
 
-/** The best candidate that was not evaluated, did not fail and is not running; undefined where all are known. */
+/** The best candidate that is not a known point (evaluated, failed or running); undefined if all are. */
 function firstNew(candidates: readonly Candidate[], evidence: Evidence): Candidate | undefined {
   const known = [...evidence.observations.map((o) => o.x), ...evidence.failures, ...evidence.running];
   return candidates.find(({ x }) => !known.some((other) => other.every((u, j) => u === x[j])));

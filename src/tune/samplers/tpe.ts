@@ -1,11 +1,11 @@
-// Tree-structured Parzen estimator: model where the good trials lie and where the others do, and ask for the point
-// of the largest ratio of the two densities among draws from the first. All parameters are modelled together.
+// Tree-structured Parzen estimator: estimate the density of the good trials and that of the others, and propose, among
+// draws from the first, the point with the largest ratio of the two. All parameters are modelled together.
 // Source: Bergstra, Bardenet, Bengio, Kégl, NeurIPS 2011, in the multivariate form of Falkner, Klein, Hutter, ICML
 // 2018; choices after Watanabe (arXiv 2304.11127) and measurements of our own.
 //
 //   tpe/groups.ts   good and bad trials and their weights      tpe/mixture.ts   densities
 //
-// Several workers: running trials count as bad, so that no two ask for the same point.
+// Several workers: running trials count as bad, so that no two get the same point.
 
 import { UsageError } from '../../base/errors.js';
 import { randomStream } from '../../base/random.js';
@@ -19,7 +19,7 @@ import { logDensities, mixture, sample } from './tpe/mixture.js';
 export interface TpeOptions {
   /** Finished trials before the model is used; until then scrambled Sobol points. Default 6. */
   startupTrials?: number;
-  /** Draws that compete for each proposal. Default 32. */
+  /** Draws from which each proposal is chosen. Default 32. */
   candidates?: number;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
 import { categorical, contains, float, int, toUnit } from '../../../src/tune/distributions.js';
+import { median } from '../../../src/tune/math/order.js';
 import { gpSampler } from '../../../src/tune/samplers/gp.js';
 import type { Params, SearchSpace, Trial } from '../../../src/tune/types.js';
 import { best, optimize, study, trial } from './gpStudies.js';
@@ -21,9 +22,21 @@ function bowl(params: Params): number {
 }
 
 describe('what the sampler asks', () => {
-  test('begins with the default configuration', () => {
+  test('begins with the default configuration, then the centre of the ranges with the default choices', () => {
     const s = study(MIXED, []);
     expect(gpSampler().ask(s, 0).params).toEqual(s.defaults);
+    const { rate, ...centre } = gpSampler().ask(s, 1).params;
+    expect(centre).toEqual({ decay: 0.25, depth: 7, width: 126, pattern: s.defaults.pattern });
+    expect(rate).toBeCloseTo(0.01, 12);
+  });
+
+  test('leaves out the centre where the defaults are close to it or it cannot run', () => {
+    const space = { x: float(0, 1), y: float(0, 1) };
+    const second = (x: number, canRun?: () => boolean) =>
+      gpSampler().ask({ ...study(space, []), defaults: { x, y: 0.55 }, canRun }, 1).params;
+    expect(second(0.9)).toEqual({ x: 0.5, y: 0.5 });
+    expect(second(0.45)).not.toEqual({ x: 0.5, y: 0.5 });
+    expect(second(0.9, () => false)).not.toEqual({ x: 0.5, y: 0.5 });
   });
 
   test('lies in the space, for random spaces and objectives with failures', () => {
@@ -127,9 +140,9 @@ describe('what it finds', () => {
     expect(gpSampler().ask(study(space, trials), 81)).not.toEqual(fresh(81));
   });
 
-  const edge = (objective: (x: number, y: number) => number) => {
+  const edge = (objective: (x: number, y: number) => number, seed = 1) => {
     const space = { x: float(0, 1), y: float(0, 1) };
-    return optimize(gpSampler(), study(space, []), 40, ({ x, y }) =>
+    return optimize(gpSampler(), study(space, [], 'minimize', seed), 40, ({ x, y }) =>
       (x as number) + (y as number) > 1.2 ? null : objective(x as number, y as number),
     );
   };
@@ -140,9 +153,12 @@ describe('what it finds', () => {
   });
 
   test('a minimum away from a region that fails, going there rarely', () => {
-    const trials = edge((x, y) => (0.3 - x) ** 2 + (0.5 - y) ** 2);
-    expect(best(trials)).toBeLessThan(1e-3);
-    expect(trials.slice(15).filter((t) => t.state === 'fail').length).toBeLessThan(6);
+    const failures = [1, 2, 3, 4, 5].map((seed) => {
+      const trials = edge((x, y) => (0.3 - x) ** 2 + (0.5 - y) ** 2, seed);
+      expect(best(trials)).toBeLessThan(1e-3);
+      return trials.slice(15).filter((t) => t.state === 'fail').length;
+    });
+    expect(median(failures)).toBeLessThan(6);
   });
 
   test('what pruned trials show: their region is left alone', () => {

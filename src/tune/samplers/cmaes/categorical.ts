@@ -1,5 +1,5 @@
 // Categorical parameters in CMA-ES: independent categorical distributions that follow the natural gradient with
-// an adaptive step (ASNG) and keep a least probability for each choice.
+// an adaptive step (ASNG) and keep a minimum probability for each choice.
 // Source: Hamano, Saito, Nomura, Uchida, Shirakawa, CatCMA, GECCO 2024 (arXiv 2405.09962);
 // the step adaptation is Akimoto et al., Adaptive Stochastic Natural Gradient, ICML 2019.
 //
@@ -13,7 +13,7 @@ const ALPHA_SNR = 1.5;
 /** A state of the search; updates return a new one. */
 export interface Categories {
   readonly q: readonly Float64Array[];
-  /** Least probability of a choice, by parameter. */
+  /** Minimum probability of a choice, by parameter. */
   readonly least: readonly number[];
   readonly s: Float64Array;
   readonly gamma: number;
@@ -81,7 +81,7 @@ export function updateCategories(
   return { q: moved.map((p, i) => keepLeast(p, least[i]!)), least, s, gamma, delta, step };
 }
 
-/** Raises every probability to at least `least`; what lies above pays for it in proportion. */
+/** Raises every probability to at least `least`, at the expense of the others in proportion to their excess. */
 function keepLeast(q: Float64Array, least: number): Float64Array {
   const raised = q.map((p) => Math.max(p, least));
   const sum = raised.reduce((a, b) => a + b, 0);

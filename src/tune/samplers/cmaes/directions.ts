@@ -1,6 +1,6 @@
-// Standard normal vectors for a generation: mutually orthogonal, each followed by its mirror image. Their lengths
-// and directions are those of independent draws, but a small population covers the space evenly: the generation's
-// mean is that of the distribution, which takes noise out of the update.
+// Standard normal vectors for a generation: mutually orthogonal, each followed by its mirror image. Each is
+// distributed like an independent draw, but a small population covers the space evenly and has the distribution's
+// mean, which removes noise from the update.
 // Source: Wang, Emmerich, Bäck, Mirrored orthogonal sampling for covariance matrix adaptation evolution
 // strategies, Evolutionary Computation 27(4), 2019.
 //

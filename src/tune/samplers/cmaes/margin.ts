@@ -1,6 +1,6 @@
-// Integers in CMA-ES: each grid parameter keeps a least probability of leaving the cell that its mean is in, so
-// that it never freezes while the others still move. The Gaussian itself stays untouched; a diagonal matrix A
-// stretches its samples about the mean.
+// Integers in CMA-ES: each grid parameter keeps a minimum probability of leaving the cell of its mean, so that it
+// does not freeze while the others still move. The Gaussian itself is not changed; a diagonal matrix A stretches its
+// samples about the mean.
 // Source: Hamano, Saito, Nomura, Shirakawa, CMA-ES with Margin, GECCO 2022 (arXiv 2205.13482).
 //
 // n dimension; alpha margin; s = sigma A sqrt(C_jj) standard deviation of coordinate j.
@@ -56,7 +56,7 @@ export function correctMargin(
     const below = normalCdf((low - m) / s);
     const above = normalCdf((m - high) / s);
     if (below >= alpha / 2 && above >= alpha / 2) continue;
-    // Both sides at least alpha / 2, the excess taken from all in proportion; then mean and spread that give it.
+    // Both sides are raised to at least alpha / 2 and the excess is taken from all in proportion; mean and spread follow.
     const raisedBelow = Math.max(below, alpha / 2);
     const raisedAbove = Math.max(above, alpha / 2);
     const inside = 1 - below - above;

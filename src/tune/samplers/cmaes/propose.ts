@@ -8,7 +8,7 @@ import { admittedDraws } from '../admission.js';
 import { mirroredDirections } from './directions.js';
 import { colour } from './gaussian.js';
 import { isGrid } from './margin.js';
-import { mostPromising, type Point, type Told } from './screen.js';
+import { type Evaluated, mostPromising, type Point } from './screen.js';
 import type { Search, Settings } from './search.js';
 
 /**
@@ -19,7 +19,7 @@ import type { Search, Settings } from './search.js';
 export function proposer(
   settings: Settings,
   search: Search,
-  told: readonly Told[],
+  evaluated: readonly Evaluated[],
   slot: number,
   number: number,
   screen: number,
@@ -32,12 +32,12 @@ export function proposer(
     direction = undefined;
     return point;
   };
-  let screening = screen > 1 && slot % 2 === 1 && told.length >= search.constants.lambda;
+  let screening = screen > 1 && slot % 2 === 1 && evaluated.length >= search.constants.lambda;
   return () => {
     if (!screening) return drawn();
     screening = false;
     const candidates = admittedDraws(screen, drawn, admits);
-    return candidates[mostPromising(candidates, told, search.gaussian, search.stretch)]!;
+    return candidates[mostPromising(candidates, evaluated, search.gaussian, search.stretch)]!;
   };
 }
 
@@ -50,7 +50,7 @@ function directionOf({ seed }: Settings, { run, gaussian, constants }: Search, s
 
 /**
  * x = m + sigma A y, y ~ N(0, C), drawn again where a continuous coordinate leaves its range, up to 10 n times,
- * then clipped. Grid coordinates are rounded into their range; the rounded point is what the search is told.
+ * then clipped. Grid coordinates are rounded into their range; the search learns from the rounded point.
  */
 function draw(settings: Settings, search: Search, random: Random, direction?: Float64Array): Point {
   const { numeric } = settings;

@@ -1,28 +1,28 @@
 // The state of the search, rebuilt from the trials in the order in which they finished. Trials that finished since
-// the last call are added to a cached state; should the order of the past change (another machine's clock, a trial
-// told late), all is replayed. So the state is a function of the trials alone.
+// the last call are added to a cached state; if the order of the earlier ones changed (clocks of several machines, a
+// trial reported late), all trials are replayed. So the state is a function of the trials alone.
 
 import type { StudyView, Trial } from '../../types.js';
 import { encode } from '../axes.js';
 import { estimate, finishedTrials, lossOf } from '../evidence.js';
-import type { Told } from './screen.js';
+import type { Evaluated } from './screen.js';
 import { advance, type Search, type Settings, startSearch } from './search.js';
 
-/** Attribute of our trials: [run, generation] that they were drawn from. */
+/** System attribute of this sampler's trials: the [run, generation] they were drawn from. */
 export const GENERATION = 'cmaes:generation';
 
 export interface Replay {
   search: Search;
   /** Every finished trial that lies in the space. */
-  told: readonly Told[];
+  evaluated: readonly Evaluated[];
 }
 
 type Cached = {
   settings: Settings;
-  /** Null until one of our own draws has finished. */
+  /** Null until one of this sampler's trials has finished. */
   search: Search | null;
-  told: Told[];
-  /** Finished trials taken in, in order. */
+  evaluated: Evaluated[];
+  /** Finished trials that the state includes, in order. */
   order: Trial[];
   taken: Set<Trial>;
 };
@@ -35,11 +35,11 @@ export function replayer(): (study: StudyView, settings: Settings) => Replay {
     const added = cached && finishedTrials({ ...study, trials: study.trials.filter(isNew, cached.taken) });
     const last = cached?.order.at(-1);
     if (!cached || cached.settings !== settings || (last && added?.[0] && !isBefore(last, added[0]))) {
-      cached = { settings, search: null, told: [], order: [], taken: new Set() };
+      cached = { settings, search: null, evaluated: [], order: [], taken: new Set() };
       caches.set(study.trials, cached);
       for (const trial of finishedTrials(study)) take(study, cached, trial);
     } else for (const trial of added!) take(study, cached, trial);
-    return { search: cached.search ?? startSearch(settings, cached.told), told: cached.told };
+    return { search: cached.search ?? startSearch(settings, cached.evaluated), evaluated: cached.evaluated };
   };
 }
 
@@ -56,25 +56,26 @@ function take(study: StudyView, cached: Cached, trial: Trial): void {
   const { settings, order, taken } = cached;
   order.push(trial);
   taken.add(trial);
-  const told = toldOf(study, settings, trial, order);
-  if (told === null) return;
+  const evaluated = evaluatedPoint(study, settings, trial, order);
+  if (evaluated === null) return;
   const isOurs = GENERATION in trial.systemAttrs;
-  if (isOurs) cached.search ??= startSearch(settings, cached.told);
-  cached.told.push(told);
-  // What others proposed and failed says nothing about this distribution.
-  if (cached.search && (isOurs || told.loss !== null)) cached.search = advance(settings, cached.search, told);
+  if (isOurs) cached.search ??= startSearch(settings, cached.evaluated);
+  cached.evaluated.push(evaluated);
+  // A failed trial that another sampler proposed says nothing about this distribution.
+  if (cached.search && (isOurs || evaluated.loss !== null))
+    cached.search = advance(settings, cached.search, evaluated);
 }
 
 /**
  * A finished trial as a point with its loss; null where it does not lie in the space.
  * @param before the trials that a pruned one may be compared with
  */
-export function toldOf(
+export function evaluatedPoint(
   study: StudyView,
   { numeric, categorical }: Pick<Settings, 'numeric' | 'categorical'>,
   trial: Trial,
   before: readonly Trial[],
-): Told | null {
+): Evaluated | null {
   const axes = [...numeric, ...categorical];
   const x = encode(axes, trial.params);
   if (x === null) return null;

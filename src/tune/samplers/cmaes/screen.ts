@@ -1,8 +1,8 @@
-// Which of many draws from the search distribution is worth a trial: a Gaussian process over the trials so far,
-// in the metric of the distribution itself (distances in units of its own standard deviations along its own axes),
-// predicts them all. Every second point of a generation is chosen so, the others stay plain draws: those keep the
-// covariance honest (with all points chosen, it adapts more slowly on ill-conditioned functions).
-// The idea is local meta-model CMA-ES (Kern, Hansen, Koumoutsakos, PPSN 2006); the model is this file's.
+// Chooses the most promising of many draws from the search distribution: a Gaussian process over the trials so far,
+// in the metric of the distribution (distances along its axes, in units of its standard deviations), predicts their
+// losses. Every second point of a generation is chosen this way; the others stay plain draws, since with all of them
+// chosen the covariance adapts more slowly on ill-conditioned functions.
+// The idea is local meta-model CMA-ES (Kern, Hansen, Koumoutsakos, PPSN 2006); the model is simpler here.
 //
 // N trials in the model; n coordinates; z = C^{-1/2} (x - m) / sigma.
 
@@ -19,20 +19,20 @@ export interface Point {
 }
 
 /** A finished trial; loss null where it failed. */
-export interface Told extends Point {
+export interface Evaluated extends Point {
   readonly loss: number | null;
 }
 
-/** Trials nearest to the mean that the model sees. */
+/** The model is fitted to this many trials, those nearest to the mean, */
 const MODEL_SIZE = 80;
-/** They are looked for among this many latest ones. */
+/** among this many of the latest. */
 const MEMORY = 400;
 /** Length scales tried, in units of sqrt(n): the typical distance of a draw from the mean is 1. */
 const LENGTHS = [1, 2, 4];
 /** Noise variances tried, relative to the signal's. */
 const NOISES = [0.03, 0.3];
 
-/** z of a point; the stretch of integer axes taken out. */
+/** z of a point, without the stretch of integer axes. */
 export function standardize(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
   return whiten(
     state,
@@ -41,17 +41,17 @@ export function standardize(state: Gaussian, stretch: Float64Array, u: Float64Ar
 }
 
 /**
- * Index of the candidate with the lowest predicted loss; 0 where nothing can be told.
+ * Index of the candidate with the lowest predicted loss; 0 where no prediction is possible.
  * Failures count as the worst loss seen. Length scale and noise maximise the marginal likelihood over a small grid.
  */
 export function mostPromising(
   candidates: readonly Point[],
-  told: readonly Told[],
+  evaluated: readonly Evaluated[],
   state: Gaussian,
   stretch: Float64Array,
 ): number {
-  const n = state.mean.length + (told[0]?.choices.length ?? 0);
-  const near = nearest(told, state, stretch);
+  const n = state.mean.length + (evaluated[0]?.choices.length ?? 0);
+  const near = nearest(evaluated, state, stretch);
   const y = standardizedLosses(near.map((t) => t.loss));
   if (y === null) return 0;
   const count = near.length;
@@ -79,7 +79,7 @@ export function mostPromising(
         square += weights[i]! ** 2;
         logDeterminant += Math.log(covariance[i * count + i]!);
       }
-      // The signal variance that fits best, square / N, is put in.
+      // Profiled over the signal variance, whose best value is square / N.
       const likelihood = -0.5 * count * Math.log(square / count) - logDeterminant;
       if (best !== null && likelihood <= best.likelihood) continue;
       solveLowerTransposed(covariance, count, weights);
@@ -103,8 +103,8 @@ export function mostPromising(
 type Standardized = { z: Float64Array; choices: readonly number[]; loss: number | null };
 
 /** The trials nearest to the mean, in z. */
-function nearest(told: readonly Told[], state: Gaussian, stretch: Float64Array): Standardized[] {
-  const all = told
+function nearest(evaluated: readonly Evaluated[], state: Gaussian, stretch: Float64Array): Standardized[] {
+  const all = evaluated
     .slice(-MEMORY)
     .map(({ u, choices, loss }) => ({ z: standardize(state, stretch, u), choices, loss }));
   if (all.length <= MODEL_SIZE) return all;
@@ -127,7 +127,7 @@ function standardizedLosses(losses: readonly (number | null)[]): Float64Array | 
   return deviation > 0 ? Float64Array.from(filled, (x) => (x - mean) / deviation) : null;
 }
 
-/** In z; another choice is as far as a typical draw from the mean. */
+/** In z; a different choice counts as the typical distance of a draw from the mean. */
 function squaredDistance(
   a: { z: Float64Array; choices: readonly number[] },
   b: { z: Float64Array; choices: readonly number[] },

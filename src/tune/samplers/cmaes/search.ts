@@ -1,5 +1,5 @@
-// The state of a CMA-ES study and how a finished trial changes it: start, generations, restarts.
-// Sources: Hansen's tutorial (arXiv 1604.00772); bound on steps of foreign points: Hansen, Injecting external
+// The state of a CMA-ES study and its update by a finished trial: start, generations, restarts.
+// Sources: Hansen's tutorial (arXiv 1604.00772); bounded steps of injected points: Hansen, Injecting external
 // solutions into CMA-ES (arXiv 1110.4181); restarts: Hansen, Benchmarking a BI-population CMA-ES, BBOB 2009.
 //
 // n numeric coordinates; lambda population; m, sigma, C, A as in gaussian.ts and margin.ts.
@@ -10,7 +10,7 @@ import { type Categories, initialCategories, updateCategories } from './categori
 import { type CmaConstants, cmaConstants } from './constants.js';
 import { type Gaussian, initialGaussian, norm, updateGaussian, whiten } from './gaussian.js';
 import { correctMargin } from './margin.js';
-import type { Point, Told } from './screen.js';
+import type { Evaluated, Point } from './screen.js';
 import { type Generation, stopReason } from './stops.js';
 import { promisingRegion } from './warmStart.js';
 
@@ -26,16 +26,16 @@ export interface Settings {
   sigma0: number;
   restarts: boolean;
   /** Trials of another study to start from. */
-  warm: readonly Told[];
+  warm: readonly Evaluated[];
 }
 
-/** Trials known before the first proposal from which mean and covariance are taken rather than a best point. */
+/** With this many trials known before the first proposal, mean and covariance come from them instead of a best point. */
 const WARM_FROM = 20;
-/** Probability that the categorical distributions give to the defaults beyond an equal share. */
+/** Extra initial probability of the default choices, beyond an equal share. */
 const TRUST_IN_DEFAULTS = 0.25;
 
 export interface Search {
-  /** Restarts so far; all of a run is one Gaussian's evolution. */
+  /** Restarts so far. */
   readonly run: number;
   readonly constants: CmaConstants;
   readonly sigma0: number;
@@ -43,12 +43,12 @@ export interface Search {
   /** (n) diagonal of A. */
   readonly stretch: Float64Array;
   readonly categories: Categories;
-  /** Points of the generation under way. */
-  readonly pending: readonly Told[];
-  /** Of this run. */
+  /** Points of the current generation. */
+  readonly pending: readonly Evaluated[];
+  /** Generations of this run. */
   readonly history: readonly Generation[];
   /** The best success so far. */
-  readonly best: Told | null;
+  readonly best: Evaluated | null;
   readonly regime: 'large' | 'small';
   /** Restarts with a doubled population. */
   readonly doublings: number;
@@ -57,15 +57,15 @@ export interface Search {
 }
 
 /**
- * The state before the first generation. It starts at the best of `known` (defaults, the probe of the centre,
- * enqueued trials), which also count for the first generation; from many, at their promising region.
+ * The state before the first generation. The mean is the best of the known trials (defaults, the centre, enqueued
+ * ones), which also count for the first generation; of many, their promising region.
  */
-export function startSearch(settings: Settings, known: readonly Told[]): Search {
+export function startSearch(settings: Settings, known: readonly Evaluated[]): Search {
   const { lambda, sigma0, defaults, warm } = settings;
-  const successes = known.filter((t): t is Told & { loss: number } => t.loss !== null);
+  const successes = known.filter((t): t is Evaluated & { loss: number } => t.loss !== null);
   const sorted = successes.sort((a, b) => a.loss - b.loss);
   const source = (warm.length > 0 ? warm : sorted).filter(
-    (t): t is Told & { loss: number } => t.loss !== null,
+    (t): t is Evaluated & { loss: number } => t.loss !== null,
   );
   const shared = {
     run: 0,
@@ -96,10 +96,10 @@ export function startSearch(settings: Settings, known: readonly Told[]): Search 
 }
 
 /** The state after one more trial. */
-export function advance(settings: Settings, search: Search, told: Told): Search {
-  const isBest = told.loss !== null && (search.best === null || told.loss < search.best.loss!);
-  const pending = [...search.pending, told];
-  const next = { ...search, pending, best: isBest ? told : search.best };
+export function advance(settings: Settings, search: Search, evaluated: Evaluated): Search {
+  const isBest = evaluated.loss !== null && (search.best === null || evaluated.loss < search.best.loss!);
+  const pending = [...search.pending, evaluated];
+  const next = { ...search, pending, best: isBest ? evaluated : search.best };
   return pending.length < search.constants.lambda ? next : closeGeneration(settings, next);
 }
 
@@ -132,9 +132,9 @@ function closeGeneration(settings: Settings, search: Search): Search {
 }
 
 /** Best first; failures last, those nearest to the best known point first among them. */
-function rank({ pending, best, gaussian }: Search): Told[] {
+function rank({ pending, best, gaussian }: Search): Evaluated[] {
   const to = best?.u ?? gaussian.mean;
-  const distance = ({ u }: Told) => norm(u.map((x, i) => x - to[i]!));
+  const distance = ({ u }: Evaluated) => norm(u.map((x, i) => x - to[i]!));
   return [...pending].sort((a, b) => {
     if (a.loss !== null && b.loss !== null) return a.loss - b.loss;
     if (a.loss === null && b.loss === null) return distance(a) - distance(b);
@@ -143,8 +143,8 @@ function rank({ pending, best, gaussian }: Search): Told[] {
 }
 
 /**
- * y = A^{-1} (u - m) / sigma, shortened where it is longer than a draw would be: enqueued points, late ones of an
- * earlier generation and rounded ones must not throw the distribution (Hansen 2011: c_y = sqrt n + 2n/(n+2)).
+ * y = A^{-1} (u - m) / sigma, shortened to the length of a long draw: enqueued points, late ones of an earlier
+ * generation and rounded ones must not distort the distribution (Hansen 2011: c_y = sqrt n + 2n/(n+2)).
  */
 function boundedStep(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
   const n = u.length;
@@ -154,15 +154,15 @@ function boundedStep(state: Gaussian, stretch: Float64Array, u: Float64Array): F
   return length > most ? y.map((x) => (x * most) / length) : y;
 }
 
-function summary(ranked: readonly Told[]): Generation {
+function summary(ranked: readonly Evaluated[]): Generation {
   const losses = ranked.flatMap((t) => (t.loss === null ? [] : [t.loss]));
   if (losses.length === 0) return { best: Infinity, median: Infinity, worst: Infinity };
   return { best: losses[0]!, median: losses[losses.length >> 1]!, worst: losses.at(-1)! };
 }
 
 /**
- * BIPOP: with a doubled population at sigma0, or with a small one of random size and step size, whichever regime
- * has spent fewer trials; from a uniform point.
+ * BIPOP restart from a uniform point: with a doubled population at sigma0, or with a small one of random size and step
+ * size, whichever regime has used fewer trials.
  */
 function restart(settings: Settings, search: Search): Search {
   const run = search.run + 1;
@@ -203,7 +203,7 @@ function freshRun(
   return { constants, sigma0, gaussian: initialGaussian(mean, sigma0, covariance), stretch };
 }
 
-/** Equal shares, and a little more for the choices of `point`. */
+/** Equal probabilities, raised for the choices of `point`. */
 function trusting(categorical: readonly Axis[], point: Point): Float64Array[] {
   return categorical.map(({ values }, i) =>
     Float64Array.from(
@@ -213,7 +213,7 @@ function trusting(categorical: readonly Axis[], point: Point): Float64Array[] {
   );
 }
 
-/** How often the points have each choice, with one more of each. */
+/** Relative frequencies of the choices among the points, with add-one smoothing. */
 function frequencies(categorical: readonly Axis[], points: readonly Point[]): Float64Array[] {
   return categorical.map(({ values }, i) =>
     Float64Array.from(

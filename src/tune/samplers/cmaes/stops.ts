@@ -1,4 +1,4 @@
-// When a run of CMA-ES has nothing left to find.
+// When a run of CMA-ES has converged or stagnated.
 // Sources: Hansen's tutorial (arXiv 1604.00772), and for stagnation Hansen, Benchmarking a
 // BI-population CMA-ES, BBOB 2009.
 

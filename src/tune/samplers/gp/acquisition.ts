@@ -1,7 +1,7 @@
-// How much a point promises: the logarithm of noisy expected improvement times the probability that the trial
-// runs at all. Noisy: the value to improve on is itself uncertain, so that improvement is averaged over plausible
-// noise-free pasts (Letham et al., Bayesian Analysis 14, 2019), in logarithms (Ament et al., NeurIPS 2023);
-// feasibility as in Gelbart, Snoek & Adams, UAI 2014.
+// The acquisition function: the logarithm of noisy expected improvement times the probability of feasibility. The
+// incumbent's value is uncertain under noise, so improvement is averaged over sampled noise-free pasts (Letham et al.,
+// Bayesian Analysis 14, 2019), in logarithms (Ament et al., NeurIPS 2023); feasibility as in Gelbart, Snoek & Adams,
+// UAI 2014.
 
 import { LOG_SQRT_2PI, normalCdf, normalLogCdf, normalMillsLower, normalPdf } from '../../math/normal.js';
 import type { Posterior } from './posterior.js';
@@ -32,8 +32,8 @@ function tail(z: number): number {
 }
 
 /**
- * Weight of ln P(runs) against ln EI. Labels regressed as numbers give timid probabilities, and beside an edge
- * improvement grows outwards: with weight 1 most asks would fall over it.
+ * Weight of ln P(feasible) against ln EI. Regression on labels underestimates how sharp an edge is, and improvement
+ * often grows towards it: with weight 1 most asks would land on the wrong side.
  */
 const FEASIBILITY_WEIGHT = 3;
 

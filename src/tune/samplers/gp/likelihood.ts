@@ -1,7 +1,7 @@
 // The negative log posterior of the hyperparameters and its gradient (Rasmussen & Williams 2006, eqs 5.8, 5.9),
-// with the priors that keep few observations in many dimensions from being over-read:
+// with priors against overfitting few observations in many dimensions:
 //   length scales  l ~ LogNormal(sqrt 2 + ln(D)/2, sqrt 3) (Hvarfner, Hellsten & Nardi, ICML 2024) times exp(-0.1 / l^2):
-//                  its mass at short scales lets ripples pass for structure and the search settle in one of them
+//                  without that factor ripples pass for structure and the search settles in one of them
 //   scale          a ~ Gamma(2, 1)
 //   noise          s2 ~ Gamma(1.1, 30)
 
@@ -31,7 +31,7 @@ export interface Data {
 
 /**
  * All points, or `limit` of them: the best half of the limit, where the search goes on, and an even choice by value of
- * the others. Cost grows with the cube of the points, what is learned hardly.
+ * the others.
  */
 export function representative(data: Data, limit: number): Data {
   const { n, d } = data;

@@ -1,5 +1,4 @@
-// The two models behind an ask: of the objective, from what the trials were worth, and of feasibility, from whether
-// they ran at all.
+// The two models behind an ask: one of the objective's values, one of feasibility (whether trials fail).
 
 import type { Random } from '../../../base/random.js';
 import type { Axis } from '../axes.js';
@@ -8,15 +7,15 @@ import { type Data, representative } from './likelihood.js';
 import { condition, fantasize, type Posterior } from './posterior.js';
 import { warp } from './targets.js';
 
-/** Noise-free pasts that expected improvement is averaged over. */
+/** Sampled noise-free pasts over which expected improvement is averaged. */
 const PASTS = 16;
 
 /** Points of lowest posterior mean around which the search starts. */
 const ANCHORS = 5;
 
 /**
- * Noise variance with which a failure counts as an average value (targets have mean 0 and variance 1): a gentle
- * pull, so that the model neither sees a hole where nothing came back nor bends around a cliff.
+ * A failure counts as an average value (targets have mean 0 and variance 1) with this noise variance: a weak pull, so
+ * that the model neither stays ignorant where trials fail nor bends around a cliff.
  */
 const FAILURE_NOISE = 0.2;
 

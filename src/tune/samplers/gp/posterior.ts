@@ -1,5 +1,5 @@
-// The Gaussian process conditioned on data: mean and variance of the latent function (noise excluded), singly with
-// gradients and in batches (Rasmussen & Williams 2006, eqs 2.25, 2.26). It may carry several target vectors over
+// The Gaussian process conditioned on data: mean and variance of the latent function (noise excluded), one by one with
+// gradients, and in batches (Rasmussen & Williams 2006, eqs 2.25, 2.26). It may carry several target vectors over
 // the same points, S means with one variance: plausible noise-free pasts drawn by `fantasize`.
 
 import type { Random } from '../../../base/random.js';

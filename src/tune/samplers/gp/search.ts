@@ -9,20 +9,20 @@ import { sobol } from '../../math/sobol.js';
 import { type Axis, snap } from '../axes.js';
 import type { Acquisition } from './acquisition.js';
 
-/** How much is searched. */
+/** How many points are searched. */
 interface Effort {
   /** Candidates over the whole space, and about the anchors. */
   wide: number;
   local: number;
-  /** Candidates that are climbed from, and that are climbed on until nothing changes. */
+  /** Candidates that gradient ascent starts from, and those that it is repeated on until nothing changes. */
   starts: number;
   polished: number;
-  /** Iterations of a first climb and of every later one. */
+  /** Iterations of a first ascent and of later ones. */
   first: number;
   climb: number;
 }
 
-/** While predictions are cheap, and later. */
+/** With few trials, and with many. */
 const THOROUGH: Effort = { wide: 256, local: 192, starts: 6, polished: 2, first: 7, climb: 15 };
 const BRIEF: Effort = { wide: 128, local: 96, starts: 5, polished: 2, first: 6, climb: 10 };
 
@@ -33,7 +33,7 @@ export interface Candidate {
 
 export interface SearchOptions {
   axes: readonly Axis[];
-  /** Good points known so far, best first: local candidates and starts. */
+  /** Good points known so far, best first, for local candidates and starts. */
   anchors: readonly Float64Array[];
   /** [D] typical distance over which the model changes. */
   lengths: Float64Array;
@@ -42,7 +42,7 @@ export interface SearchOptions {
   thorough: boolean;
   seed: number | string;
   purpose: string;
-  /** Whether a point is worth a trial; the others are left out. */
+  /** Whether a point may be proposed. */
   admits: (x: Float64Array) => boolean;
 }
 
@@ -62,7 +62,7 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   if (candidates.length === 0) return [];
 
   const starts: Float64Array[] = [candidates[0]!.x, ...anchors.slice(0, 2)];
-  // The rest in proportion to exp(value), so that separate peaks are visited.
+  // The rest are drawn in proportion to exp(value), so that separate peaks are visited.
   const weights = candidates.map((c) => Math.exp(c.value - candidates[0]!.value));
   const total = weights.reduce((sum, w) => sum + w, 0);
   while (starts.length < effort.starts) {
@@ -76,7 +76,7 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
   const climbed = starts
     .map((x) => ascend(target, x, smooth, effort.first, options))
     .sort((a, b) => b.value - a.value);
-  // The best are climbed on and stepped through the discrete coordinates, in turns until neither helps.
+  // The best alternate between ascent and steps along the discrete coordinates until neither helps.
   const polished = climbed.slice(0, effort.polished).map((candidate) => {
     let current = candidate;
     for (let round = 0; round < 3; round++) {
@@ -89,7 +89,7 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
     }
     return current;
   });
-  // An anchor may be refused, and a climb that stayed there.
+  // Anchors need not be admitted, nor ascents that stayed there.
   const found = [...polished, ...climbed].filter(({ x }) => admits(x));
   return [...found, ...candidates].sort((a, b) => b.value - a.value);
 }
@@ -163,7 +163,7 @@ function ascend(
   );
   place(result.x);
   const end = x.slice();
-  // A climb out of what is admitted is cut back to half, a quarter, an eighth of its way.
+  // An ascent that ends at a point not admitted is cut back to a half, a quarter, an eighth.
   for (let part = 1; part > 0.1; part /= 2) {
     let moved = part < 1;
     for (const j of smooth) {
