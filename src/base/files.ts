@@ -175,7 +175,7 @@ const shorten = (path: string): string =>
 /** Folder for prepared data and compiled kernels: $TINYGPT_CACHE, else $XDG_CACHE_HOME/tinygpt, else ~/.cache/tinygpt. */
 export function defaultCacheFolder(): string {
   return (
-    process.env.TINYGPT_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tinygpt')
+    process.env.TINYGPT_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tinygpt')
   );
 }
 

@@ -19,10 +19,11 @@ const RULES_VERSION = '1';
 /** Bytes at both ends of a file that the fingerprint reads. */
 const EDGE_BYTES = 1 << 16;
 
-const KINDS = new Map<string, (path: string, column: string | undefined) => DocumentFile>([
-  ['.txt', (path) => textFile(path)],
-  ['.jsonl', (path, field) => jsonlFile(path, { field })],
-  ['.parquet', (path, column) => parquetFile(path, { column })],
+type Open = (path: string, column: string | undefined, signal: AbortSignal | undefined) => DocumentFile;
+const KINDS = new Map<string, Open>([
+  ['.txt', (path, _, signal) => textFile(path, { signal })],
+  ['.jsonl', (path, field, signal) => jsonlFile(path, { field, signal })],
+  ['.parquet', (path, column, signal) => parquetFile(path, { column, signal })],
 ]);
 const kindOf = (path: string) => KINDS.get(extname(path).toLowerCase());
 const isSupported = (path: string) => kindOf(path) !== undefined;
@@ -33,14 +34,17 @@ const isSupported = (path: string) => kindOf(path) !== undefined;
  * all of `text` trains, except files that `valText` names too.
  * @param options.text a .txt, .jsonl or .parquet file, or a folder of them (see `findFiles`)
  * @param options.column field of .jsonl and column of .parquet files that holds the text
+ * @param options.signal stops reading
  * @throws UsageError (from its methods) for paths without supported files, and text without documents
  */
 export function fileSource(options: {
   text: string;
   valText?: string | undefined;
   column?: string | undefined;
+  signal?: AbortSignal | undefined;
 }): DocumentSource {
-  const { text, valText, column } = options;
+  const { text, valText, column, signal } = options;
+  const openFile = (path: string) => kindOf(path)!(path, column, signal);
   const paths = once(async () => {
     const val = valText === undefined ? [] : await findFiles(valText);
     const held = new Set(await Promise.all(val.map((path) => onDisk(path, realpath))));
@@ -54,16 +58,16 @@ export function fileSource(options: {
   });
   const parts = once(async () => {
     const { train, val } = await paths();
-    const trainFiles = train.map((path) => openFile(path, column));
+    const trainFiles = train.map(openFile);
     if (valText === undefined) return holdOut(text, await wholeFiles(text, trainFiles));
-    const valFiles = val.map((path) => openFile(path, column));
+    const valFiles = val.map(openFile);
     return { train: await wholeFiles(text, trainFiles), val: await wholeFiles(valText, valFiles) };
   });
   return {
     name: basename(text),
     async documentRule() {
       const { train } = await paths();
-      const rules = new Set(await Promise.all(train.map((path) => openFile(path, column).rule())));
+      const rules = new Set(await Promise.all(train.map((path) => openFile(path).rule())));
       const single = 'cut' in (await parts()) ? ', of which the last 5% is validation' : '';
       return [...rules].join(' or ') + single;
     },
@@ -122,10 +126,6 @@ async function onDisk<T>(path: string, ask: (path: string) => Promise<T>): Promi
   } catch (error) {
     throw describeReadError(path, error);
   }
-}
-
-function openFile(path: string, column: string | undefined): DocumentFile {
-  return kindOf(path)!(path, column);
 }
 
 /**

@@ -5,7 +5,7 @@
 import { UsageError } from '../../base/errors.js';
 import { parseJson } from '../../base/json.js';
 import { type DocumentFile, sequentialFile } from './documentFile.js';
-import { CHUNK_BYTES, readLines } from './readText.js';
+import { type ReadOptions, readLines } from './readText.js';
 
 /**
  * Opens a .jsonl file; memory is bounded by its longest line.
@@ -15,13 +15,13 @@ import { CHUNK_BYTES, readLines } from './readText.js';
  */
 export function jsonlFile(
   path: string,
-  options: { field?: string | undefined; chunkBytes?: number } = {},
+  options: ReadOptions & { field?: string | undefined } = {},
 ): DocumentFile {
-  const { field = 'text', chunkBytes = CHUNK_BYTES } = options;
+  const { field = 'text' } = options;
   const where = (number: number) => `${path}:${number}`;
   async function* read(): AsyncGenerator<{ line: string; number: number }[]> {
     let before = 0;
-    for await (const lines of readLines(path, chunkBytes)) {
+    for await (const lines of readLines(path, options)) {
       const numbered = lines.map((line, i) => ({ line, number: before + i + 1 }));
       before += lines.length;
       yield numbered.filter(

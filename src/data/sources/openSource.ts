@@ -58,7 +58,7 @@ export async function openSource(
     () => 'Expected valDocuments together with documents, got them alone',
   );
   if (documents !== undefined) return documentsSource({ documents, valDocuments });
-  if (text !== undefined) return fileSource({ text, valText, column });
+  if (text !== undefined) return fileSource({ text, valText, column, signal: context.signal });
   if (hub !== undefined)
     return hubSource({
       ...context,

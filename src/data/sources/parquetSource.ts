@@ -28,11 +28,17 @@ const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decoder.decod
  * @throws UsageError (from its methods) for a missing file, or a column that is absent or not of strings
  * @throws EnvironmentError for a file that is truncated or damaged
  */
-export function parquetFile(path: string, options: { column?: string | undefined } = {}): DocumentFile {
-  const { column = 'text' } = options;
+export function parquetFile(
+  path: string,
+  options: { column?: string | undefined; signal?: AbortSignal | undefined } = {},
+): DocumentFile {
+  const { column = 'text', signal } = options;
   const open = once(() => withFile(path, (file) => readLayout(file, column, path)));
   const read = (group: RowGroup, start = 0, end = group.rows) =>
-    withFile(path, async (file) => readRows(file, (await open()).metadata, column, group, start, end, path));
+    withFile(path, async (file) => {
+      signal?.throwIfAborted();
+      return readRows(file, (await open()).metadata, column, group, start, end, path);
+    });
   const documentsOf = async (group: RowGroup) => (group.documents ??= (await read(group)).length);
   return {
     path,

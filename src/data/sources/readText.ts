@@ -8,7 +8,7 @@ import { describeReadError } from '../../base/files.js';
 import { CONVERT, checkIsFile, detectEncoding, type Encoding, HEAD_BYTES } from '../../base/textFile.js';
 
 /** Bytes read at a time. */
-export const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES = 1 << 20;
 
 /** The most characters a line or document may have; beyond it something is wrong with the file. */
 export const MOST_CHARACTERS = 1 << 28;
@@ -27,12 +27,24 @@ export async function openForReading(path: string): Promise<FileHandle> {
   }
 }
 
+/** How a file is read. */
+export type ReadOptions = {
+  /** Bytes at a time; what is read does not depend on it. */
+  chunkBytes?: number | undefined;
+  /** Stops reading; its reason is thrown. */
+  signal?: AbortSignal | undefined;
+};
+
 /** The bytes of a file in pieces; each is valid until the next is asked for. */
-async function* readBytes(path: string, chunkBytes: number): AsyncGenerator<Buffer> {
+async function* readBytes(
+  path: string,
+  { chunkBytes = CHUNK_BYTES, signal }: ReadOptions,
+): AsyncGenerator<Buffer> {
   const file = await openForReading(path);
   try {
     const buffer = Buffer.allocUnsafe(chunkBytes);
     for (;;) {
+      signal?.throwIfAborted();
       const { bytesRead } = await file.read(buffer, 0, chunkBytes, null);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);
@@ -45,7 +57,7 @@ async function* readBytes(path: string, chunkBytes: number): AsyncGenerator<Buff
 }
 
 async function encodingOf(path: string): Promise<Encoding> {
-  for await (const head of readBytes(path, HEAD_BYTES)) return detectEncoding(head, path);
+  for await (const head of readBytes(path, { chunkBytes: HEAD_BYTES })) return detectEncoding(head, path);
   return 'utf-8';
 }
 
@@ -54,13 +66,13 @@ async function encodingOf(path: string): Promise<Encoding> {
  * @throws UsageError at the first byte that is not UTF-8, with its offset, and for UTF-16 that is cut; and as
  * `openForReading`
  */
-export async function* readText(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string> {
+export async function* readText(path: string, options: ReadOptions = {}): AsyncGenerator<string> {
   const encoding = await encodingOf(path);
-  if (encoding !== 'utf-8') yield* readUtf16(path, chunkBytes, encoding);
-  else yield* readUtf8(path, chunkBytes);
+  if (encoding !== 'utf-8') yield* readUtf16(path, options, encoding);
+  else yield* readUtf8(path, options);
 }
 
-async function* readUtf16(path: string, chunkBytes: number, encoding: Encoding): AsyncGenerator<string> {
+async function* readUtf16(path: string, options: ReadOptions, encoding: Encoding): AsyncGenerator<string> {
   const decoder = new TextDecoder(encoding, { fatal: true });
   const decode = (bytes?: Uint8Array): string => {
     try {
@@ -71,17 +83,17 @@ async function* readUtf16(path: string, chunkBytes: number, encoding: Encoding):
       });
     }
   };
-  for await (const chunk of readBytes(path, chunkBytes)) {
+  for await (const chunk of readBytes(path, options)) {
     const text = decode(chunk);
     if (text) yield text;
   }
   decode();
 }
 
-async function* readUtf8(path: string, chunkBytes: number): AsyncGenerator<string> {
+async function* readUtf8(path: string, options: ReadOptions): AsyncGenerator<string> {
   let carried = Buffer.alloc(0);
   let offset = 0; // of the first carried byte
-  for await (const chunk of readBytes(path, chunkBytes)) {
+  for await (const chunk of readBytes(path, options)) {
     const bytes = carried.length > 0 ? Buffer.concat([carried, chunk]) : chunk;
     const whole = bytes.subarray(0, bytes.length - unfinished(bytes));
     if (!isUtf8(whole)) throw notUtf8(path, whole, offset);
@@ -97,10 +109,10 @@ async function* readUtf8(path: string, chunkBytes: number): AsyncGenerator<strin
  * The lines of a text file in batches, without their line ends (\n or \r\n).
  * @throws UsageError for a line of more than MOST_CHARACTERS; and as `readText`
  */
-export async function* readLines(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string[]> {
+export async function* readLines(path: string, options: ReadOptions = {}): AsyncGenerator<string[]> {
   const begun: string[] = []; // pieces of a line that has not ended
   let length = 0;
-  for await (const text of readText(path, chunkBytes)) {
+  for await (const text of readText(path, options)) {
     const lines = text.split('\n');
     const last = lines.pop()!;
     if (lines.length > 0) {

@@ -7,7 +7,7 @@
 
 import { UsageError } from '../../base/errors.js';
 import { type DocumentFile, once, sequentialFile } from './documentFile.js';
-import { CHUNK_BYTES, MOST_CHARACTERS, readText } from './readText.js';
+import { MOST_CHARACTERS, type ReadOptions, readText } from './readText.js';
 
 /** The mark between documents that the TinyStories and OpenWebText files use. */
 export const END_OF_TEXT = '<|endoftext|>';
@@ -17,15 +17,14 @@ export const PARAGRAPH_CHARACTERS = 1000;
 
 /**
  * Opens a .txt file; memory is bounded by its longest document.
- * @param chunkBytes bytes read at a time; documents do not depend on it
  * @throws UsageError (from its methods) for a missing file, text that is neither UTF-8 nor UTF-16, or a document of more
  * than 2^28 characters
  */
-export function textFile(path: string, chunkBytes = CHUNK_BYTES): DocumentFile {
-  const marked = once(() => hasMark(path, chunkBytes));
+export function textFile(path: string, options: ReadOptions = {}): DocumentFile {
+  const marked = once(() => hasMark(path, options));
   async function* read(): AsyncGenerator<string[]> {
     const split = (await marked()) ? splitAtMarks : splitParagraphs;
-    for await (const batch of split(readText(path, chunkBytes), path)) {
+    for await (const batch of split(readText(path, options), path)) {
       const documents = batch.map((text) => text.trim()).filter(Boolean);
       if (documents.length > 0) yield documents;
     }
@@ -34,9 +33,9 @@ export function textFile(path: string, chunkBytes = CHUNK_BYTES): DocumentFile {
   return sequentialFile(path, rule, read, (document) => document);
 }
 
-async function hasMark(path: string, chunkBytes: number): Promise<boolean> {
+async function hasMark(path: string, options: ReadOptions): Promise<boolean> {
   let tail = '';
-  for await (const piece of readText(path, chunkBytes)) {
+  for await (const piece of readText(path, options)) {
     const text = tail + piece;
     if (text.includes(END_OF_TEXT)) return true;
     tail = text.slice(Math.max(0, text.length - END_OF_TEXT.length + 1));

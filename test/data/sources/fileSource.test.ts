@@ -1,7 +1,7 @@
 // Corpora of files: which files, what validates, when the fingerprint changes.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { UsageError } from '../../../src/base/errors.js';
@@ -44,6 +44,20 @@ describe('how documents are told apart', () => {
     );
   });
 });
+
+test.each(['a.txt', 'a.jsonl', 'stories.parquet'])(
+  'an abort stops reading %s, also before its first document',
+  async (name) => {
+    write('a.txt', stories(3));
+    write('a.jsonl', '{"text":"a"}\n{"text":"b"}');
+    copyFileSync('test/golden/sources/trailing_nulls.parquet', scratch.path('stories.parquet'));
+    const controller = new AbortController();
+    const source = fileSource({ text: scratch.path(name), signal: controller.signal });
+    await source.fingerprint();
+    controller.abort(new Error('stopped by the user'));
+    await expect(split(source, 'val')).rejects.toThrow('stopped by the user');
+  },
+);
 
 test('named pipes in a folder are skipped', async () => {
   write('a.txt', stories(3));

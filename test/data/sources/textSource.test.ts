@@ -28,7 +28,7 @@ async function all(file: DocumentFile, start = 0, end = Infinity): Promise<strin
 }
 
 const documentsOf = (contents: string | Uint8Array, chunkBytes?: number) =>
-  all(textFile(write(contents), chunkBytes));
+  all(textFile(write(contents), { chunkBytes }));
 
 describe('a file with <|endoftext|>', () => {
   test('has a document between any two marks, without the white space around it', async () => {
@@ -104,10 +104,9 @@ test('a byte order mark at the beginning is dropped', async () => {
 });
 
 test('a range of documents is what it is of all of them, and they are counted', async () => {
-  const file = textFile(
-    write(Array.from({ length: 2500 }, (_, i) => `story ${i}`).join('<|endoftext|>')),
-    1000,
-  );
+  const file = textFile(write(Array.from({ length: 2500 }, (_, i) => `story ${i}`).join('<|endoftext|>')), {
+    chunkBytes: 1000,
+  });
   const documents = await all(file);
   expect(await file.count()).toBe(2500);
   expect(documents).toHaveLength(2500);
