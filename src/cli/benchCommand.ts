@@ -10,12 +10,12 @@ import {
   useBackend,
 } from '../backend/index.js';
 import { flopsPerToken } from '../model/flops.js';
-import { resolveConfig } from '../train/config.js';
-import { measureTraining } from '../train/measure.js';
+import { type ResolvedConfig, resolveConfig } from '../train/config.js';
+import { type Measured, type MeasureOptions, measureTraining } from '../train/measure.js';
 import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, number, type ValuesOf } from './options.js';
 import { configFromArguments, SETTING_OPTIONS } from './settings.js';
-import { byteSize, thousands } from './terminal.js';
+import { byteSize, openProgress, thousands } from './terminal.js';
 
 const OPTIONS = {
   ...SETTING_OPTIONS,
@@ -24,10 +24,15 @@ const OPTIONS = {
   }),
   precision: BACKEND_OPTIONS.precision,
   device: BACKEND_OPTIONS.device,
-  seconds: number('seconds of timed steps on each backend', { default: 10, above: 0 }),
+  seconds: number('seconds of timed steps on each backend (default: 10 shared by all)', { above: 0 }),
   force: flag('try although it may not fit into memory', { default: false }),
   json: flag('print one JSON object a backend', { default: false }),
 };
+
+/** Seconds of timed steps by default, on all backends together: with start-up and warm-up a run takes under 20. */
+const DEFAULT_SECONDS = 10;
+/** Steps of a measurement at least, the warm-up included. */
+const LEAST_STEPS = 5;
 
 export const benchCommand = command({ options: OPTIONS, run: runBench });
 
@@ -35,6 +40,7 @@ export const benchCommand = command({ options: OPTIONS, run: runBench });
 async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   const { preset, config } = configFromArguments(args, 'cpu');
   const resolved = resolveConfig(config);
+  const progress = openProgress();
   // A numbered GPU is the cuda backend's: all others would compute elsewhere.
   const all = args.backend === 'all' && args.device === undefined;
   const probes = all ? await probeBackends() : [];
@@ -45,7 +51,16 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   for (const name of names) {
     const backend = await useBackend(name, { precision: args.precision, onNote });
     resetFallbacks();
-    const { tokensPerSecond, stepSeconds, peakBytes } = await measureTraining(resolved, args);
+    const seconds = args.seconds ?? DEFAULT_SECONDS / names.length;
+    const onStep = (step: number, at: number) =>
+      progress.update(() => `${name}: step ${step + 1}, ${at.toFixed(1)}s of ${seconds.toFixed(1)}s`);
+    const options = { seconds, force: args.force, onStep };
+    const { tokensPerSecond, stepSeconds, peakBytes } =
+      args.seconds === undefined
+        ? await measureWithin(resolved, options)
+        : await measureTraining(resolved, options);
+    progress.end();
+    const tokens = Math.round(tokensPerSecond * stepSeconds);
     const gflops = (tokensPerSecond * flopsPerToken(resolved.model)) / 1e9;
     const report = {
       preset,
@@ -54,6 +69,7 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
       device: backend.device,
       tokens_per_second: tokensPerSecond,
       step_seconds: stepSeconds,
+      step_tokens: tokens,
       gflops,
       peak_memory_mb: peakBytes / 2 ** 20,
       fallbacks: fallbacks(),
@@ -63,9 +79,24 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
       args.json
         ? `${JSON.stringify(report)}\n`
         : `${preset} on ${backend.name.padEnd(10)} ${backend.precision}: ${thousands(tokensPerSecond).padStart(9)} tok/s, ` +
-            `${gflops.toFixed(1)} GFLOP/s, ${byteSize(peakBytes)} (${backend.device})\n` +
+            `${gflops.toFixed(1)} GFLOP/s, ${byteSize(peakBytes)} (${backend.device})${tokens < config.totalBatchSize ? `, steps of ${thousands(tokens)} tokens` : ''}\n` +
             (onCpu && `  on the CPU instead: ${onCpu}\n`),
     );
   }
   return 0;
+}
+
+/**
+ * A measurement that stays within its seconds, also where a backend is slow: of smaller steps, as many rows as one row's
+ * time affords, and at the least of that one row.
+ */
+async function measureWithin(resolved: ResolvedConfig, options: MeasureOptions): Promise<Measured> {
+  const { config } = resolved;
+  const rowsOf = (rows: number) =>
+    resolveConfig({ ...config, deviceBatchSize: rows, totalBatchSize: rows * config.seqLen });
+  const oneRow = await measureTraining(rowsOf(1), { ...options, seconds: 0, warmup: 1, steps: 1 });
+  const affordable = Math.floor(options.seconds / LEAST_STEPS / oneRow.stepSeconds);
+  if (affordable < 1) return oneRow;
+  const whole = affordable * config.seqLen >= config.totalBatchSize;
+  return measureTraining(whole ? resolved : rowsOf(affordable), options);
 }

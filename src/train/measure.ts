@@ -24,15 +24,25 @@ export function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
   };
 }
 
+export interface MeasureOptions {
+  /** Of timed steps. */
+  seconds: number;
+  /** First steps that do not count. Default 2. */
+  warmup?: number;
+  /** Timed steps at least. Default 3. */
+  steps?: number;
+  /** Run although it may not fit into memory. */
+  force?: boolean;
+  /** Called after each step with the seconds since the first timed one. */
+  onStep?: (step: number, seconds: number) => void;
+}
+
 /**
- * Runs steps on the current backend for `seconds`, at least three, after `warmup` steps that do not count.
- * Leaves no tensor behind.
+ * Runs steps on the current backend. Leaves no tensor behind.
  * @throws UsageError when it does not fit into memory, unless `force`
  */
-export async function measureTraining(
-  resolved: ResolvedConfig,
-  { seconds, warmup = 2, force = false }: { seconds: number; warmup?: number; force?: boolean },
-): Promise<Measured> {
+export async function measureTraining(resolved: ResolvedConfig, options: MeasureOptions): Promise<Measured> {
+  const { seconds, warmup = 2, steps = 3, force = false, onStep } = options;
   if (!force) await checkMemory(resolved);
   const { config, model, optimizer: settings, accumulation } = resolved;
   const peak = trackPeak();
@@ -44,11 +54,12 @@ export async function measureTraining(
   let loss = Number.NaN;
   try {
     let timed = performance.now();
-    for (let step = 0; step < warmup + 3 || performance.now() - timed < 1000 * seconds; step++) {
+    for (let step = 0; step < warmup + steps || performance.now() - timed < 1000 * seconds; step++) {
       if (step === warmup) timed = performance.now();
       const start = performance.now();
       loss = (await trainStep(gpt, optimizer, loader, shape))!.loss;
       if (step >= warmup) times.push((performance.now() - start) / 1000);
+      onStep?.(step, step >= warmup ? (performance.now() - timed) / 1000 : 0);
     }
   } finally {
     optimizer.dispose();

@@ -1,7 +1,17 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { temporaryName } from '../../src/base/files.js';
 import { err, out, run } from './capture.js';
 
 let folder: string;
@@ -113,9 +123,13 @@ describe('train and sample', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(records.map(({ kind, step }) => step ?? kind)).toEqual([0, 1, 2, 3, 4, 'final']);
-    // The larger budget is the run's from now on.
+    // What a killed process left under construction goes; the larger budget is the run's from now on.
+    const { pid } = spawnSync('true');
+    const left = temporaryName(join(at, 'checkpoint')).replace(`.${process.pid}.`, `.${pid}.`);
+    mkdirSync(left);
     expect(await resume()).toBe(0);
     expect(JSON.parse(out).num_steps).toBe(5);
+    expect(existsSync(left)).toBe(false);
   });
 
   test('a damaged run.json is one line that names what is wrong', async () => {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { EnvironmentError } from '../../src/base/errors.js';
 import { openMetricsLog, rewindMetricsLog } from '../../src/train/metrics.js';
 import { formatSummary, summarize } from '../../src/train/summary.js';
 
@@ -24,6 +25,19 @@ test('the metrics log keeps what earlier runs wrote', () => {
   expect(existsSync(path)).toBe(true);
   mkdirSync(join(folder, 'blocked'));
   expect(() => openMetricsLog(join(folder, 'blocked'))).toThrow(/Cannot write/);
+});
+
+const full = existsSync('/dev/full') ? test : test.skip;
+full('a full disk is one line that says so', () => {
+  const log = openMetricsLog('/dev/full');
+  expect(() => log.write({ step: 0 })).toThrow(/No space left to write \/dev\/full/);
+  expect(() => log.write({ step: 0 })).toThrow(EnvironmentError);
+  log.close();
+});
+
+test('a name that is too long is one line that says so', () => {
+  const path = join(folder, 'x'.repeat(300), 'metrics.jsonl');
+  expect(() => openMetricsLog(path)).toThrow(/the name is too long; choose a shorter one/);
 });
 
 test('a resumed run’s metrics keep one record of each step before its checkpoint', async () => {
