@@ -79,8 +79,10 @@ export async function findCommand(name: string): Promise<Command> {
   return COMMANDS[name]!.load();
 }
 
-/** Prints one line about an error. @returns the exit code */
+/** Prints one line about an error, none about an interruption. @returns the exit code */
 export function reportError(error: unknown): number {
+  // Ctrl-C while data is read or prepared: the command has said that it stops.
+  if ((error as Error | null | undefined)?.name === 'AbortError') return 130;
   const known = (error as { exitCode?: number } | null | undefined)?.exitCode;
   const system = known === undefined && isSystemError(error);
   const message = system ? systemErrorMessage(error) : messageOf(error);

@@ -1,4 +1,4 @@
-// tinygpt prepare: trains the tokenizer and writes token shards into the cache, once.
+// tinygpt prepare: trains the tokenizer and writes token shards to the cache.
 
 import { writeTokenizerFile } from '../data/index.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';

@@ -1,8 +1,9 @@
 // How commands open a corpus, and what they say about it.
 
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { afterAll, expect, test } from '@jest/globals';
+import { reportError } from '../../src/cli/cli.js';
 import { describeData, openData } from '../../src/cli/dataOptions.js';
 import { temporaryFolder } from '../data/corpus.js';
 
@@ -21,4 +22,19 @@ test('--threads is capped at the number of cores, and the user is told', async (
   expect(describeData(data)).toBe(
     'Data documents: 1 document, 12 tokens (1.00 bytes each, 260 ids), validation 10 tokens',
   );
+});
+
+test('an interrupted preparation ends with 130 and leaves nothing', async () => {
+  const progress = { note: () => {}, update: () => {}, end: () => {} };
+  const controller = new AbortController();
+  const documents = Array.from({ length: 1000 }, (_, i) => `Story ${i}.`);
+  const options = { cacheFolder: `${folder}/stopped`, threads: 1, tokenizer: undefined };
+  const update = () => controller.abort();
+  const failing = openData({ documents }, 300, options, { ...progress, update }, controller.signal);
+  const error: unknown = await failing.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(reportError(error)).toBe(130);
+  expect(readdirSync(`${folder}/stopped/datasets`)).toEqual([]);
 });
