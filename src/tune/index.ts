@@ -1,5 +1,6 @@
-// The public face of tinygpt/tune: studies of any objective, samplers, pruners and the study log.
+// Studies of any objective, samplers, pruners and the study log: what tinygpt/tune offers without the trainer.
 
+export { type AskTell, type AskTellOptions, askTell } from './askTell.js';
 export {
   categorical,
   contains,
