@@ -1,38 +1,41 @@
-// Untyped records of a journal to typed ones, every field checked: the reader's rules, which a record must also pass
+// Untyped records of a journal to what they do, every field checked: the reader's rules, which a record must also pass
 // before it is written. Optuna could not load what is refused here either; what it loads is accepted.
 
 import { parseJson, show } from '../../base/json.js';
 import { float, int } from '../distributions.js';
 import { isObject, own } from '../objects.js';
-import type { Attributes, Choice, Direction, Distribution, TrialState } from '../types.js';
+import type { Choice, Direction, Distribution, Trial, TrialState } from '../types.js';
 import { op, parseDate, states } from './records.js';
 
-/** Internal value and distribution by parameter. */
-export type DecodedParams = [name: string, internal: number, distribution: Distribution][];
-
-export type DecodedTrial = {
-  state: TrialState;
-  value: number | null;
-  params: DecodedParams;
+/** A trial as a record creates it. */
+export type NewTrialFields = Pick<
+  Trial,
+  'state' | 'value' | 'userAttrs' | 'systemAttrs' | 'start' | 'end'
+> & {
+  params: [name: string, internal: number, distribution: Distribution][];
   intermediate: [step: number, value: number][];
-  userAttrs: Attributes;
-  systemAttrs: Attributes;
-  start: number | null;
-  end: number | null;
 };
 
-/** An attribute: `target` is the id of a study or trial. */
-type Attribute<K> = { op: K; target: number; key: string; value: unknown };
+/** What records do to a log. Ids that name nothing have no effect. */
+export type Operations = {
+  createStudy(name: string, directions: Direction[]): void;
+  deleteStudy(studyId: number): void;
+  createTrial(studyId: number, trial: NewTrialFields): void;
+  setParam(trialId: number, name: string, internal: number, distribution: Distribution): void;
+  /** `date` is the start of a running trial, the end of a finished one. */
+  setState(trialId: number, state: TrialState, value: number | null, date: number | null): void;
+  setIntermediate(trialId: number, step: number, value: number): void;
+  setAttribute(
+    of: 'study' | 'trial',
+    kind: 'userAttrs' | 'systemAttrs',
+    id: number,
+    key: string,
+    value: unknown,
+  ): void;
+};
 
-export type JournalRecord =
-  | { op: 'createStudy'; name: string; directions: Direction[] }
-  | { op: 'deleteStudy'; studyId: number }
-  | Attribute<'studyUserAttr' | 'studySystemAttr' | 'trialUserAttr' | 'trialSystemAttr'>
-  | { op: 'createTrial'; studyId: number; trial: DecodedTrial }
-  | { op: 'setParam'; trialId: number; name: string; internal: number; distribution: Distribution }
-  | { op: 'setState'; trialId: number; state: TrialState; value: number | null; date: number | null }
-  | { op: 'intermediate'; trialId: number; step: number; value: number }
-  | { op: 'discardTrials' };
+/** A checked record: does what it says to a log. */
+export type Effect = (log: Operations) => void;
 
 /** Distributions by their text, so that each is parsed once. */
 export type KnownDistributions = Map<string, Distribution>;
@@ -81,10 +84,12 @@ function firstValue(values: unknown): number | null {
   return (list?.[0] as number | undefined) ?? null;
 }
 
-function attribute<K>(kind: K, record: Fields, target: string, key: string): Attribute<K> {
+function attribute(record: Fields, of: 'study' | 'trial', kind: 'user' | 'system'): Effect {
+  const key = `${kind}_attr`;
   const entries = Object.entries(check<Fields>(record[key], key, isObject, 'an object'));
   if (entries.length !== 1) throw new Error(`expected one key in ${key}, got ${show(record[key])}`);
-  return { op: kind, target: integer(record, target), key: entries[0]![0], value: entries[0]![1] };
+  const id = integer(record, `${of}_id`);
+  return (log) => log.setAttribute(of, `${kind}Attrs`, id, ...entries[0]!);
 }
 
 function internalValue(distribution: Distribution, value: unknown, name: string): number {
@@ -96,78 +101,72 @@ function internalValue(distribution: Distribution, value: unknown, name: string)
   return check(value, name, Number.isFinite, 'a finite number');
 }
 
-function createTrial(record: Fields, known: KnownDistributions): JournalRecord {
+function createTrial(record: Fields, known: KnownDistributions): Effect {
   if (!('datetime_start' in record)) throw new Error('expected datetime_start, a date or null');
+  const id = integer(record, 'study_id');
   const distributions = object(record, 'distributions');
-  const params = Object.entries(object(record, 'params')).map(([name, internal]): DecodedParams[number] => {
-    const distribution = distributionOf(own(distributions, name), known);
-    return [name, internalValue(distribution, internal, name), distribution];
-  });
-  const intermediate = Object.entries(object(record, 'intermediate_values')).map(
-    ([step, value]): [number, number] => [
+  const { value = null, values = null, state = 0 } = record;
+  const trial: NewTrialFields = {
+    state: stateOf(state ?? 0),
+    value: value === null ? firstValue(values) : number(value, 'value'),
+    params: Object.entries(object(record, 'params')).map(([name, internal]) => {
+      const distribution = distributionOf(own(distributions, name), known);
+      return [name, internalValue(distribution, internal, name), distribution];
+    }),
+    intermediate: Object.entries(object(record, 'intermediate_values')).map(([step, reported]) => [
       check(Number(step), 'a step', Number.isInteger, 'an integer'),
-      number(value, `the value of step ${step}`),
-    ],
-  );
-  const value =
-    (record.value ?? null) === null ? firstValue(record.values ?? null) : number(record.value, 'value');
-  const trial: DecodedTrial = {
-    state: stateOf(record.state ?? 0),
-    value,
-    params,
-    intermediate,
+      number(reported, `the value of step ${step}`),
+    ]),
     userAttrs: object(record, 'user_attrs'),
     systemAttrs: object(record, 'system_attrs'),
     start: optionalDate(record, 'datetime_start'),
     end: optionalDate(record, 'datetime_complete'),
   };
-  return { op: 'createTrial', studyId: integer(record, 'study_id'), trial };
+  return (log) => log.createTrial(id, trial);
 }
 
-function setState(record: Fields): JournalRecord {
+function setState(record: Fields): Effect {
+  const id = integer(record, 'trial_id');
   const state = stateOf(record.state);
+  const value = firstValue(record.values);
   const key = state === 'running' ? 'datetime_start' : 'datetime_complete';
-  return {
-    op: 'setState',
-    trialId: integer(record, 'trial_id'),
-    state,
-    value: firstValue(record.values),
-    date: state === 'waiting' ? null : date(record, key),
-  };
+  const at = state === 'waiting' ? null : date(record, key);
+  return (log) => log.setState(id, state, value, at);
 }
 
-function createStudy(record: Fields): JournalRecord {
-  const codes = check<number[]>(record.directions, 'directions', Array.isArray, 'an array');
+function createStudy(record: Fields): Effect {
+  const name = string(record, 'study_name');
   const isCode = (code: unknown) => code === 0 || code === 1 || code === 2;
-  const directions = codes.map((code): Direction => {
-    check(code, 'a direction', isCode, '0, 1 or 2');
-    return code === 2 ? 'maximize' : 'minimize';
-  });
-  return { op: 'createStudy', name: string(record, 'study_name'), directions };
+  const directions = check<unknown[]>(record.directions, 'directions', Array.isArray, 'an array').map(
+    (code): Direction => (check(code, 'a direction', isCode, '0, 1 or 2') === 2 ? 'maximize' : 'minimize'),
+  );
+  return (log) => log.createStudy(name, directions);
 }
 
-const decoders: Record<number, (record: Fields, known: KnownDistributions) => JournalRecord> = {
+const decoders: Record<number, (record: Fields, known: KnownDistributions) => Effect> = {
   [op.createStudy]: createStudy,
-  [op.deleteStudy]: (record) => ({ op: 'deleteStudy', studyId: integer(record, 'study_id') }),
-  [op.studyUserAttr]: (record) => attribute('studyUserAttr', record, 'study_id', 'user_attr'),
-  [op.studySystemAttr]: (record) => attribute('studySystemAttr', record, 'study_id', 'system_attr'),
+  [op.deleteStudy]: (record) => {
+    const id = integer(record, 'study_id');
+    return (log) => log.deleteStudy(id);
+  },
+  [op.studyUserAttr]: (record) => attribute(record, 'study', 'user'),
+  [op.studySystemAttr]: (record) => attribute(record, 'study', 'system'),
   [op.createTrial]: createTrial,
   [op.setParam]: (record, known) => {
+    const [id, name] = [integer(record, 'trial_id'), string(record, 'param_name')];
     const distribution = distributionOf(record.distribution, known);
     const internal = internalValue(distribution, record.param_value_internal, 'param_value_internal');
-    const name = string(record, 'param_name');
-    return { op: 'setParam', trialId: integer(record, 'trial_id'), name, internal, distribution };
+    return (log) => log.setParam(id, name, internal, distribution);
   },
   [op.setState]: setState,
-  [op.intermediate]: (record) => ({
-    op: 'intermediate',
-    trialId: integer(record, 'trial_id'),
-    step: integer(record, 'step'),
-    value: number(record.intermediate_value, 'intermediate_value'),
-  }),
-  [op.trialUserAttr]: (record) => attribute('trialUserAttr', record, 'trial_id', 'user_attr'),
-  [op.trialSystemAttr]: (record) => attribute('trialSystemAttr', record, 'trial_id', 'system_attr'),
-  [op.discardTrials]: () => ({ op: 'discardTrials' }),
+  [op.intermediate]: (record) => {
+    const [id, step] = [integer(record, 'trial_id'), integer(record, 'step')];
+    const value = number(record.intermediate_value, 'intermediate_value');
+    return (log) => log.setIntermediate(id, step, value);
+  },
+  [op.trialUserAttr]: (record) => attribute(record, 'trial', 'user'),
+  [op.trialSystemAttr]: (record) => attribute(record, 'trial', 'system'),
+  [op.discardTrials]: () => () => {},
 };
 
 /**
@@ -175,7 +174,7 @@ const decoders: Record<number, (record: Fields, known: KnownDistributions) => Jo
  * @param known distributions parsed so far; added to
  * @throws Error naming the field, what was expected and what was found
  */
-export function decodeRecord(record: unknown, known: KnownDistributions = new Map()): JournalRecord {
+export function decodeRecord(record: unknown, known: KnownDistributions = new Map()): Effect {
   const fields = check<Fields>(record, 'a record', isObject, 'an object');
   const code = integer(fields, 'op_code');
   string(fields, 'worker_id');

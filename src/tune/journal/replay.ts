@@ -5,7 +5,7 @@ import { formatJson } from '../../base/json.js';
 import { fromInternal } from '../distributions.js';
 import { setOwn } from '../objects.js';
 import type { Attributes, Direction, Distribution, Trial } from '../types.js';
-import { type DecodedTrial, decodeRecord, type JournalRecord } from './decode.js';
+import { decodeRecord, type Operations } from './decode.js';
 import { isFinished } from './records.js';
 
 /** A study as the log holds it. `trials[i].number === i`. */
@@ -45,7 +45,7 @@ export function createReplay(): Replay {
   const known = new Map<string, Distribution>();
   let studyCount = 0;
 
-  /** The trial, or undefined where the record has no effect. */
+  /** The trial, or undefined where a record has no effect. */
   function openTrial(id: number): { trial: Trial; studyId: number } | undefined {
     const entry = trials[id];
     return entry && !isFinished(entry.trial.state) ? entry : undefined;
@@ -65,80 +65,56 @@ export function createReplay(): Replay {
     trial.value = unusable ? null : value;
   }
 
-  function createStudy(name: string, directions: Direction[]): void {
-    for (const study of studies.values()) if (study.name === name) return;
-    const id = studyCount++;
-    studies.set(id, { id, name, directions, userAttrs: {}, systemAttrs: {}, trials: [] });
-    firstDistributions.set(id, new Map());
-  }
-
-  function createTrial(study: StudyLog | undefined, from: DecodedTrial): void {
-    if (!study) return;
-    const trial: Trial = {
-      number: study.trials.length,
-      id: trials.length,
-      state: 'running',
-      value: null,
-      params: {},
-      distributions: {},
-      intermediate: new Map(from.intermediate),
-      userAttrs: { ...from.userAttrs },
-      systemAttrs: { ...from.systemAttrs },
-      start: from.start,
-      end: from.end,
-    };
-    for (const [name, internal, dist] of from.params) setParam(trial, study.id, name, dist, internal);
-    setState(trial, from.state, from.value);
-    trials.push({ trial, studyId: study.id });
-    study.trials.push(trial);
-  }
-
-  function setTrialState({ trialId, state, value, date }: JournalRecord & { op: 'setState' }): void {
-    const trial = openTrial(trialId)?.trial;
-    if (!trial) return;
-    if (state === 'running') {
-      if (trial.state === 'running') return; // another worker's claim came first
-      trial.start = date;
-    } else if (isFinished(state)) trial.end = date;
-    setState(trial, state, value ?? trial.value);
-  }
-
-  /** The attributes that a record sets; undefined where it has no effect. */
-  function attributesOf({ op, target }: { op: string; target: number }): Attributes | undefined {
-    if (op === 'studyUserAttr') return studies.get(target)?.userAttrs;
-    if (op === 'studySystemAttr') return studies.get(target)?.systemAttrs;
-    const trial = openTrial(target)?.trial;
-    return op === 'trialUserAttr' ? trial?.userAttrs : trial?.systemAttrs;
-  }
-
-  function setTrialParam(record: JournalRecord & { op: 'setParam' }): void {
-    const open = openTrial(record.trialId);
-    if (!open) return;
-    const { name, distribution, internal } = record;
-    const first = firstDistributions.get(open.studyId)!.get(name);
-    if (first === undefined || compatible(first, distribution))
-      setParam(open.trial, open.studyId, name, distribution, internal);
-  }
-
-  function applyDecoded(record: JournalRecord): void {
-    if (record.op === 'createStudy') createStudy(record.name, record.directions);
-    else if (record.op === 'deleteStudy') studies.delete(record.studyId);
-    else if (record.op === 'createTrial') createTrial(studies.get(record.studyId), record.trial);
-    else if (record.op === 'setParam') setTrialParam(record);
-    else if (record.op === 'setState') setTrialState(record);
-    else if (record.op === 'intermediate')
-      openTrial(record.trialId)?.trial.intermediate.set(record.step, record.value);
-    else if (record.op !== 'discardTrials') {
-      const attributes = attributesOf(record);
-      if (attributes) setOwn(attributes, record.key, record.value);
-    }
-  }
+  const operations: Operations = {
+    createStudy(name, directions) {
+      for (const study of studies.values()) if (study.name === name) return;
+      const id = studyCount++;
+      studies.set(id, { id, name, directions, userAttrs: {}, systemAttrs: {}, trials: [] });
+      firstDistributions.set(id, new Map());
+    },
+    deleteStudy: (id) => void studies.delete(id),
+    createTrial(studyId, { params, intermediate, state, value, ...fields }) {
+      const study = studies.get(studyId);
+      if (!study) return;
+      const empty = {
+        state,
+        value: null,
+        params: {},
+        distributions: {},
+        intermediate: new Map(intermediate),
+      };
+      const trial: Trial = { number: study.trials.length, id: trials.length, ...empty, ...fields };
+      for (const [name, internal, dist] of params) setParam(trial, studyId, name, dist, internal);
+      setState(trial, state, value);
+      trials.push({ trial, studyId });
+      study.trials.push(trial);
+    },
+    setParam(trialId, name, internal, dist) {
+      const open = openTrial(trialId);
+      if (!open) return;
+      const first = firstDistributions.get(open.studyId)!.get(name);
+      if (first === undefined || compatible(first, dist))
+        setParam(open.trial, open.studyId, name, dist, internal);
+    },
+    setState(trialId, state, value, date) {
+      const trial = openTrial(trialId)?.trial;
+      if (!trial || (state === 'running' && trial.state === 'running')) return; // another worker's claim came first
+      if (state === 'running') trial.start = date;
+      else if (isFinished(state)) trial.end = date;
+      setState(trial, state, value ?? trial.value);
+    },
+    setIntermediate: (trialId, step, value) => void openTrial(trialId)?.trial.intermediate.set(step, value),
+    setAttribute(of, kind, id, key, value) {
+      const owner = of === 'study' ? studies.get(id) : openTrial(id)?.trial;
+      if (owner) setOwn(owner[kind], key, value);
+    },
+  };
 
   return {
     studies: () => [...studies.values()],
     study: (name) => [...studies.values()].find((study) => study.name === name),
     studyCount: () => studyCount,
     trial: (id) => trials[id]?.trial,
-    apply: (record) => applyDecoded(decodeRecord(record, known)),
+    apply: (record) => decodeRecord(record, known)(operations),
   };
 }
