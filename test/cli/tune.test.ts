@@ -54,7 +54,7 @@ afterAll(() => {
 });
 
 describe('tune', () => {
-  test('ends with the best configuration, the report and the log, and goes on from its journal', async () => {
+  test('writes the best configuration, the report and the log, and resumes from its journal', async () => {
     expect(await run(...tune('study', '--trials', '3', '--sampler', 'random', '--pruner', 'nop'))).toBe(0);
     const at = join(folder, 'study');
     for (const file of ['journal.log', 'best.json', 'progress.svg', 'report.html', 'tune.log'])
@@ -68,7 +68,7 @@ describe('tune', () => {
     expect(err).toContain('Resuming after 3 trials');
   });
 
-  test('its best configuration trains', async () => {
+  test('its best configuration can be trained', async () => {
     const args = [
       '--text',
       join(folder, 'stories.txt'),
@@ -83,7 +83,7 @@ describe('tune', () => {
     ).toBe(0);
   });
 
-  test('holds every parameter that --fix names', async () => {
+  test('--fix holds parameters', async () => {
     const fix = ['--fix', 'depth=2', '--enqueue', join(folder, 'first.json')];
     writeFileSync(join(folder, 'first.json'), JSON.stringify([{ matrixLr: 0.05 }]));
     expect(await run(...tune('fixed', '--trials', '2', ...fix))).toBe(0);
@@ -93,7 +93,7 @@ describe('tune', () => {
     expect(out).toContain('matrixLr=0.05');
   });
 
-  test('enqueues a file whole or not at all, and on a later start what the study does not have yet', async () => {
+  test('--enqueue adds a file as a whole or not at all, and on a later start what is missing', async () => {
     const file = join(folder, 'queue.json');
     const args = (trials: number) => tune('queue', '--trials', `${trials}`, '--enqueue', file);
     writeFileSync(file, JSON.stringify([{ matrixLr: 0.05 }, { matrixLr: 3 }]));
@@ -167,7 +167,7 @@ describe('tune', () => {
     expect(out).toContain('best value: -Infinity in trial 2');
   });
 
-  test('a contest compares samplers and runs its winners again', async () => {
+  test('--contest compares samplers and reruns their winners', async () => {
     const contest = [
       '--contest',
       'random,tpe',
@@ -229,7 +229,7 @@ describe('tune', () => {
     expect(err).toMatch(/ropeBase|base/);
   });
 
-  test('refuses a journal that is none, naming the line', async () => {
+  test('refuses a file that is not a journal, naming the line', async () => {
     const at = join(folder, 'foreign');
     expect(await run(...tune('foreign', '--trials', '1'))).toBe(0);
     writeFileSync(join(at, 'journal.log'), 'hello\nworld\n');
@@ -238,11 +238,11 @@ describe('tune', () => {
   });
 });
 
-describe('the folder of a study', () => {
+describe('the name and folder of a study', () => {
   const place = (args: Partial<TuneArguments>, usual?: string) =>
     studyPlace({ sampler: 'gp', ...args } as TuneArguments, usual);
 
-  test('is named by the name, the folder given, or space and sampler', () => {
+  test('come from --name, --out, or space and sampler', () => {
     expect(place({})).toEqual({ name: 'gp', folder: join('studies', 'gp') });
     expect(place({ space: './my/small.json' })).toMatchObject({ name: 'small-gp' });
     expect(place({ name: 'night' })).toEqual({ name: 'night', folder: join('studies', 'night') });
@@ -252,17 +252,14 @@ describe('the folder of a study', () => {
     expect(place({}, 'contest')).toMatchObject({ name: 'contest' });
   });
 
-  test.each(['../up', '..', '.', '', 'a/b', '/tmp/x', 'a\\b', 'a\0b'])(
-    'lies among the studies: %j is refused',
-    (name) => {
-      expect(() => place({ name })).toThrow(/^Expected --name to be a name without slashes, got "/);
-      expect(() => place({ name }, 'contest')).toThrow('--out');
-    },
-  );
+  test.each(['../up', '..', '.', '', 'a/b', '/tmp/x', 'a\\b', 'a\0b'])('--name %j is refused', (name) => {
+    expect(() => place({ name })).toThrow(/^Expected --name to be a name without slashes, got "/);
+    expect(() => place({ name }, 'contest')).toThrow('--out');
+  });
 });
 
-describe('words of the tuner', () => {
-  test('a trial is one line of what changed', () => {
+describe('output and defaults of tune', () => {
+  test('a trial is printed on one line', () => {
     const trial = makeTrial(3, 'complete', 1.25);
     expect(changes(trial.params, { ...trial.params, lr: 9 })).toBe('lr=0.04');
     expect(trialLine(trial, [trial], trial.params)).toBe(

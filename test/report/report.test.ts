@@ -33,7 +33,7 @@ afterEach(() => {
 });
 
 describe('the report', () => {
-  test('is an SVG plot and one self-contained page', async () => {
+  test('is an SVG plot and one self-contained HTML page', async () => {
     const { svg, html, text } = await writeReport(folder, study(), { reference: 1.15 });
     const plot = readFileSync(svg, 'utf8');
     expect(plot).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
@@ -49,7 +49,7 @@ describe('the report', () => {
     expect(text).toContain('best val_bpb: 1.050000 in trial 7 (trial 0: 1.200000, 12.50% better)');
   });
 
-  test('embeds its charts as JSON that a browser can parse', () => {
+  test('embeds its charts as JSON', () => {
     const json = /<script id="charts" type="application\/json">([\s\S]*?)<\/script>/.exec(
       reportHtml(study()),
     );
@@ -70,7 +70,7 @@ describe('the report', () => {
     expect(charts.history.series[3].data.map(([number]: [number]) => number)).toEqual([2]);
   });
 
-  test('says honestly that nothing has finished', async () => {
+  test('says when no trial has finished', async () => {
     for (const trials of [[], [makeTrial(0, 'fail', null)], [makeTrial(0, 'running', null)]]) {
       const { text, html } = await writeReport(folder, study({ trials }));
       expect(text).toContain('0 complete');
@@ -79,7 +79,7 @@ describe('the report', () => {
     }
   });
 
-  test('names importances, and labels improvements, only with parameters whose influence is known', () => {
+  test('shows importances and labels only for parameters whose influence is known', () => {
     const few = study({ trials: LEARNABLE.slice(0, 10), userAttrs: {} });
     expect(summaryText(few)).not.toMatch(/importance|\d%$/m);
     expect(reportHtml(few)).not.toContain('id="importances"');
@@ -95,7 +95,7 @@ describe('the report', () => {
     expect(labels).not.toMatch(/batch|window/);
   });
 
-  test('the one parameter that changed is named whatever is known; trial 0 is only called defaults where it is', () => {
+  test('labels the only parameter that changed, and trial 0 as defaults only where it is', () => {
     const trials = [makeTrial(0, 'complete', 2), makeTrial(1, 'complete', 1)];
     trials[1]!.params = { ...trials[0]!.params, window: 'L' };
     const labels = (userAttrs: object) =>
@@ -105,7 +105,7 @@ describe('the report', () => {
     expect(labels({ defaults: trials[0]!.params })).toContain('"defaults"');
   });
 
-  test('infinite values are values in every part of it, drawn as triangles at the edge', async () => {
+  test('shows infinite values in every table, and as triangles at the edge of plots', async () => {
     const trials = [...TRIALS, makeTrial(10, 'complete', -Infinity), makeTrial(11, 'complete', Infinity)];
     trials[10]!.intermediate = new Map([
       [1, Infinity],
@@ -134,20 +134,20 @@ describe('the report', () => {
     expect(charts.curves.series[1].data).toHaveLength(2);
   });
 
-  test('a study whose every value is infinite has a report', async () => {
+  test('handles a study whose values are all infinite', async () => {
     const trials = [0, 1, 2].map((i) => makeTrial(i, 'complete', Infinity));
     const { text } = await writeReport(folder, study({ trials }));
     expect(text).toContain('best val_bpb: Infinity in trial 0\n');
     expect(text).not.toContain('NaN');
   });
 
-  test('a pruned trial shows where it was pruned, not the value of a slice among the results', () => {
+  test('shows the step of pruned trials instead of a value', () => {
     const { head, rows } = tableRows(study());
     expect(head.slice(0, 3)).toEqual(['trial', 'state', 'val_bpb']);
     expect(rows[4]!.slice(0, 3)).toEqual([4, 'pruned at 10', '']);
   });
 
-  test('hostile names and attributes are shown, not executed or converted', async () => {
+  test('escapes hostile names and attributes', async () => {
     const hostile = JSON.parse(
       '{"sampler": {"toString": 1}, "seed": {}, "objective": {"preset": {"toString": 1}}}',
     );
@@ -169,7 +169,7 @@ describe('the report', () => {
     expect(summaryText(study({ trials }))).toContain('1 failed (1 failed)');
   });
 
-  test('of a study to maximise takes the largest value', () => {
+  test('takes the largest value of a study that maximizes', () => {
     const text = summaryText(study({ direction: 'maximize', userAttrs: {} }));
     expect(text).toContain('best value: 9.900000 in trial 6');
   });
@@ -180,7 +180,7 @@ describe('the report', () => {
   });
 });
 
-describe('words and ranges', () => {
+describe('labels and ranges', () => {
   test('exponents read as the sizes they stand for', () => {
     expect(describeParam('log2_batch', 5)).toEqual(['batch', '32']);
     expect(describeParam('log2_fraction', -3)).toEqual(['fraction', '0.125']);
@@ -195,7 +195,7 @@ describe('words and ranges', () => {
     expect(describeChange('log2_batch', from, to)).toBe('batch 8→256');
   });
 
-  test('the drawn range leaves far worse values out and the best in', () => {
+  test('the drawn range includes the best value and excludes far worse ones', () => {
     const values = [1, 1.01, 1.02, 1.03, 1.04, 50];
     const [low, high] = drawnRange(values, [], 'minimize');
     expect(low).toBeLessThan(1);
@@ -204,7 +204,7 @@ describe('words and ranges', () => {
     expect(top).toBeGreaterThan(50);
   });
 
-  test('columns align, numbers to the right', () => {
+  test('columns are aligned, numbers to the right', () => {
     expect(
       alignColumns([
         ['name', 'n'],

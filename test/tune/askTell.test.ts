@@ -46,7 +46,7 @@ describe('a sampler by itself', () => {
     expect(run()).toEqual(run());
   });
 
-  test('takes one value for each proposal', () => {
+  test('takes one value per proposal', () => {
     const search = askTell(randomSampler(), { space });
     search.tell(search.ask(), 1);
     expect(() => search.tell(0, 2)).toThrow('Expected the number of a proposal without a value, got 0');
@@ -74,7 +74,7 @@ describe('types', () => {
     expect(() => createStudy({ space, defaults: { kind: 'c' }, sampler: randomSampler() })).toThrow('kind');
   });
 
-  test('a space that is known at run time only has parameters of any kind', () => {
+  test('parameters of a space loaded at run time have any type', () => {
     const loaded: SearchSpace = space;
     const study = createStudy({ space: loaded, sampler: randomSampler() });
     const params: Params = study.ask().params;

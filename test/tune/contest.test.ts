@@ -31,7 +31,7 @@ describe('a contest', () => {
     expect(contestText(table)).toMatch(/gp +1\.0000 +1\.5000 +0\.5000/); // what selection made too good
   });
 
-  test('counts what cost something', () => {
+  test('counts complete, pruned and failed trials, but not infeasible or running ones', () => {
     const trials = [
       makeTrial(0, 'complete', 1),
       makeTrial(1, 'pruned', 2),
@@ -43,7 +43,7 @@ describe('a contest', () => {
     expect(standings[0]).toMatchObject({ runs: 3, failed: 1 });
   });
 
-  test('survives a sampler that finished nothing', () => {
+  test('lists a sampler without a finished trial', () => {
     const table = contestTable([{ sampler: 'gp', seed: 1, trials: [] }], [], new Map());
     expect(table.standings[0]).toMatchObject({ best: [], winner: null, interval: null });
     expect(contestText(table)).toContain('gp');
@@ -82,7 +82,7 @@ test('the winner of equal values is the first', () => {
   });
 });
 
-test('median, spread and interval are those of the textbook', () => {
+test('median, spread and 95% interval match the textbook formulas', () => {
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 2, 3])).toBe(2.5);
   expect(spread([1, 2, 3])).toEqual({ mean: 2, deviation: 1, values: [1, 2, 3] });

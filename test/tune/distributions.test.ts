@@ -94,13 +94,13 @@ describe('distributions', () => {
     expect(toUnit(float(3, 3), 3)).toBe(0.5);
   });
 
-  test('grid values are free of rounding dust', () => {
+  test('grid values have no rounding errors: 0.3, not 0.30000000000000004', () => {
     const grid = float(0, 1, { step: 0.1 });
     expect(nearest(grid, 0.31)).toBe(0.3);
     expect(fromUnit(grid, 1)).toBe(1);
   });
 
-  test('any u gives a member, members survive the round trip, and the map is monotone', () => {
+  test('fromUnit gives values of the distribution, toUnit inverts it, and both are monotone', () => {
     const random = randomStream(1, 'distributions');
     for (let i = 0; i < 3000; i++) {
       const distribution = anyDistribution(random);
@@ -133,7 +133,7 @@ describe('distributions', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150); // 5 sigma
   });
 
-  test('membership is exact for types, bounds and grids', () => {
+  test('contains checks type, bounds and grid', () => {
     expect(contains(int(1, 9, { step: 2 }), 4)).toBe(false);
     expect(contains(int(1, 9), 4.5)).toBe(false);
     expect(contains(int(1, 9), '4')).toBe(false);

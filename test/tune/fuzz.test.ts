@@ -136,7 +136,7 @@ function report(log: StudyLog): void {
   contestOption(races, table);
 }
 
-test(`of ${JOURNAL_MUTATIONS} damaged journals each is read and reported, or refused with the line`, () => {
+test(`${JOURNAL_MUTATIONS} damaged journals are read and reported, or refused with one of our errors`, () => {
   const random = randomStream(1, 'fuzz/journal');
   const texts = ['optuna.log', 'tinygpt.log'].map(golden);
   let read = 0;
@@ -154,7 +154,7 @@ test(`of ${JOURNAL_MUTATIONS} damaged journals each is read and reported, or ref
   expect(Object.keys(Object.prototype)).toEqual([]);
 });
 
-test('of 300 damaged journals each is continued with every sampler and pruner, or refused', () => {
+test('300 damaged journals are continued with every sampler and pruner, or refused', () => {
   const random = randomStream(2, 'fuzz/continue');
   const text = golden('tinygpt.log');
   let continued = 0;
@@ -182,7 +182,7 @@ test('of 300 damaged journals each is continued with every sampler and pruner, o
   expect(continued).toBeGreaterThan(60);
 });
 
-test(`of ${SPACE_MUTATIONS} damaged spaces each is searched within its bounds, or refused`, async () => {
+test(`${SPACE_MUTATIONS} damaged spaces are searched within their bounds, or refused`, async () => {
   const random = randomStream(3, 'fuzz/space');
   const content = {
     space: {
@@ -237,7 +237,7 @@ test(`of ${SPACE_MUTATIONS} damaged spaces each is searched within its bounds, o
   expect(searched).toBeGreaterThan(SPACE_MUTATIONS / 20);
 });
 
-test.each(samplerNames)('%s searches parameters that are named as what every object has', async (name) => {
+test.each(samplerNames)('%s searches parameters named constructor, toString and __proto__', async (name) => {
   const space = Object.fromEntries([
     ['constructor', float(0, 1)],
     ['toString', int(1, 4)],

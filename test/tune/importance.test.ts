@@ -58,20 +58,20 @@ test('importances sum to 1 and come most important first', () => {
   }
 });
 
-test('a parameter with one value has importance 0, and the one that decides has most', () => {
+test('a parameter with one value has importance 0, the one that decides the value the largest', () => {
   const study = golden.studies[0]!;
   const ours = importances(trialsOf(study), study.direction);
   expect(ours.fixed).toBe(0);
   expect(Object.keys(ours)[0]).toBe('lr');
 });
 
-test('without a complete trial there is nothing to rank', () => {
+test('there are no importances without a complete trial', () => {
   const trials = trialsOf(golden.studies[0]!).map((trial) => ({ ...trial, state: 'fail' as const }));
   expect(importances(trials, 'minimize')).toEqual({});
   expect(importances([], 'minimize')).toEqual({});
 });
 
-test('trials without a finite value neither help nor harm', () => {
+test('trials without a finite value do not change importances', () => {
   const study = golden.studies[0]!;
   const trials = trialsOf(study);
   const odd = [NaN, Infinity, -Infinity, null].map((value, i) => ({

@@ -139,8 +139,8 @@ describe('golden logs', () => {
   });
 });
 
-describe('what records mean', () => {
-  test('ids count creations; a deleted study keeps its trials counted; a second create of a name is void', () => {
+describe('records', () => {
+  test('ids count creations, deleted studies included; creating a name a second time has no effect', () => {
     const [second, again] = readJournal(
       journal([
         create,
@@ -162,7 +162,7 @@ describe('what records mean', () => {
     expect([again!.name, again!.id, again!.trials.map((t) => [t.id, t.number])]).toEqual(['s', 2, [[2, 0]]]);
   });
 
-  test('a finished trial never changes and the first claim of a waiting one wins', () => {
+  test('a finished trial never changes; the first claim of a waiting trial wins', () => {
     const finish = { op_code: 6, trial_id: 0, state: 1, values: [3], ...done };
     const claim = { op_code: 6, trial_id: 1, state: 0, values: null };
     const [study] = readJournal(
@@ -218,7 +218,7 @@ describe('what records mean', () => {
       });
   });
 
-  test('distributions of every Optuna version are understood', () => {
+  test('distributions of every Optuna version are read', () => {
     const read = (name: string, attributes: object) => distributionFromJson(formatJson({ name, attributes }));
     expect(read('UniformDistribution', { low: 0, high: 1 })).toEqual({
       kind: 'float',
@@ -250,7 +250,7 @@ describe('what records mean', () => {
     expect(() => read('NormalDistribution', {})).toThrow('unknown distribution "NormalDistribution"');
   });
 
-  test('dates are UTC with microseconds and an offset; those without one are local', () => {
+  test('dates are written in UTC with microseconds; dates without an offset are local time', () => {
     expect(formatDate(Date.UTC(2026, 10, 23, 12, 0, 0, 7))).toBe('2026-11-23T12:00:00.007000+00:00');
     expect(parseDate('2026-11-23T14:00:00.123456+02:00')).toBe(Date.UTC(2026, 10, 23, 12, 0, 0, 123));
     expect(parseDate('2026-11-23T12:00:00')).toBe(new Date(2026, 10, 23, 12).getTime());
@@ -336,7 +336,7 @@ describe('bad files', () => {
     expect(text).not.toContain('\n');
   });
 
-  test('a torn last line is left out when reading and cut before the next record', () => {
+  test('a torn last line is ignored by readers and cut before the next record', () => {
     const path = journal([create, trial, '{"op_code":7,"worker_id":"w","trial_id":0,"st'], '');
     expect(readJournal(path)[0]!.trials).toHaveLength(1);
     const storage = journalStorage(path);
@@ -348,7 +348,7 @@ describe('bad files', () => {
     expect(readJournal(path)[0]!.userAttrs).toEqual({ note: 'after' });
   });
 
-  test('a first line torn by a crash is cut, a foreign file is never touched', () => {
+  test('a torn first line is cut; a file that is not a study log is never changed', () => {
     for (const torn of ['{"op_c', '{"op_code":0,"worker', '\0\0\0']) {
       const path = journal([torn], '');
       journalStorage(path).transact(() => [{ ...create }]);
@@ -368,7 +368,7 @@ describe('bad files', () => {
     expect(() => readJournal(fresh('none.log'))).toThrow(/^No study log at .*none\.log; check the path$/);
   });
 
-  test('a folder, and a place that cannot be written, are errors with a remedy', () => {
+  test('a folder, and a path that cannot be written, are errors that say what to do', () => {
     const path = journal([create]);
     expect(messageFrom(() => readJournal(dirname(path)))).toMatch(/to be a study log, got a folder/);
     expect(messageFrom(() => journalStorage(`${path}/x/journal.log`, { create: true }))).toMatch(
@@ -387,7 +387,7 @@ describe('bad files', () => {
     }
   });
 
-  test('half a gigabyte of zeros at the end, as a power cut leaves them, is a torn line', () => {
+  test('half a gigabyte of zeros at the end, as after a power cut, is a torn line', () => {
     const path = journal([create]);
     truncateSync(path, 2 ** 29); // sparse: takes no space
     const storage = journalStorage(path);
@@ -409,14 +409,14 @@ describe('bad files', () => {
     expect(readJournal(long)).toHaveLength(1);
   });
 
-  test('bytes that are no UTF-8 are damage, not text', () => {
+  test('invalid UTF-8 is an error that names the line', () => {
     const path = journal([create]);
     const line = formatJson({ worker_id: 'w', op_code: 2, study_id: 0, user_attr: { a: 'b\xe9' } });
     appendFileSync(path, Buffer.from(`${line}\n`, 'latin1'));
     expect(messageFrom(() => readJournal(path))).toContain(`${path}:2: invalid UTF-8 in `);
   });
 
-  test('nesting that overflows the stack of whoever walks it is refused by reader and writer', () => {
+  test('nesting deeper than 900 levels is refused by reader and writer', () => {
     const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
     const line = (levels: number) =>
       `{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"a":${deep(levels)}}}`;
@@ -428,7 +428,7 @@ describe('bad files', () => {
     );
   });
 
-  test('names that every object inherits are ordinary names', () => {
+  test('constructor, toString and __proto__ are ordinary names of parameters and attributes', () => {
     const names = ['constructor', 'toString', '__proto__', 'hasOwnProperty'];
     const lines = names.flatMap((name) => [
       `{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"${name}":"s"}}`,
@@ -442,7 +442,7 @@ describe('bad files', () => {
     expect(({} as Record<string, unknown>).fail_reason).toBeUndefined();
   });
 
-  test('a log that is cut or removed while in use is noticed', () => {
+  test('a log that is truncated or removed while in use is an error', () => {
     const path = journal([create, trial]);
     const storage = journalStorage(path);
     truncateSync(path, 10);
@@ -514,7 +514,7 @@ describe('lock', () => {
   /** The target of this process's own lock. */
   const heldBy = (path: string) => withLock(path, () => readlinkSync(`${path}.lock`));
 
-  test('the holder is written in a path that leads to the log', () => {
+  test('the link encodes the holder and still leads to the log', () => {
     const path = journal([create]);
     const random = randomStream(3, 'lock');
     for (let i = 0; i < 200; i++) {
@@ -525,7 +525,7 @@ describe('lock', () => {
     expect(decodeHolder(path)).toBeNull();
   });
 
-  test('is released also when the work throws', () => {
+  test('is released when the work throws', () => {
     const path = journal([create]);
     expect(() =>
       withLock(path, () => {
@@ -560,7 +560,7 @@ describe('lock', () => {
     expect(withLock(path, () => 'mine', 3_600_000)).toBe('mine');
   });
 
-  test('that replaced a dead one between the judgement and its removal is put back', async () => {
+  test('a live lock that replaced a dead one just before its removal is put back', async () => {
     const path = journal([create]);
     const live = heldBy(path);
     const dead = encodeHolder(path, { ...decodeHolder(live)!, pid: 2 ** 22 - 1 });
@@ -604,7 +604,7 @@ describe('lock', () => {
     expect(readdirSync(dirname(path))).toEqual(['journal.log']);
   });
 
-  test('taken away while held makes the holder start again, and complete lines of others are never cut', () => {
+  test('a holder that lost the lock, or finds lines of others, starts over and cuts nothing', () => {
     const path = journal([create]);
     const storage = journalStorage(path);
     let calls = 0;
@@ -619,7 +619,7 @@ describe('lock', () => {
     expect(Object.keys(readJournal(path)[0]!.userAttrs)).toEqual(['other', 'call 3']);
   });
 
-  test("of an unknown holder that shows no life is taken over after a while, Optuna's or a plain file", () => {
+  test("of an unknown holder is taken over once it is stale, Optuna's link or a plain file", () => {
     const path = journal([create]);
     symlinkSync(path, `${path}.lock`);
     expect(withLock(path, () => 'mine', 30)).toBe('mine');

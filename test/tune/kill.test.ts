@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  'a study whose workers are killed keeps every answer and fails only the trials under way',
+  'a study whose workers are killed keeps every result and fails only running trials',
   async () => {
     const path = fresh('journal.log');
     const random = randomStream(20, 'kills');
@@ -100,7 +100,7 @@ test(
 );
 
 test(
-  'of records that six processes append at once none is lost, split or doubled',
+  'no record of six processes appending at once is lost, split or duplicated',
   async () => {
     const path = newLog();
     const [writers, records] = [6, 40];

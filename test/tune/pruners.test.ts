@@ -74,7 +74,7 @@ describe('rules', () => {
     expect(run(nopPruner(), [good, bad, [Number.NaN, 99, 99]]).steps).toEqual([null, null, null]);
   });
 
-  test('median waits for its startup trials, is strict, and prunes a trial of NaN only', () => {
+  test('median waits for its startup trials, prunes only what is strictly worse, and NaN', () => {
     const pruner = medianPruner({ startupTrials: 2 });
     expect(run(pruner, [bad, good, bad, [6, 5, 4], good, [NaN, 1, 1]]).steps).toEqual([
       null,
@@ -86,7 +86,7 @@ describe('rules', () => {
     ]);
   });
 
-  test('median judges the other way round where the value is maximised', () => {
+  test('median prunes smaller values where the study maximizes', () => {
     const negated = [good, good, bad].map((curve) => curve.map((value) => -value));
     expect(run(medianPruner({ startupTrials: 2 }), negated, 'maximize').steps).toEqual([null, null, 0]);
   });
@@ -114,7 +114,7 @@ describe('rules', () => {
     ]);
   });
 
-  test('hyperband deals brackets by an exact logarithm and the checksum of zlib', () => {
+  test("hyperband assigns brackets by an exact logarithm and zlib's CRC-32", () => {
     expect(bracketShares(1, 243, 3)).toHaveLength(6);
     expect(bracketShares(1, 242, 3)).toHaveLength(5);
     expect(bracketShares(1, 9, 3)).toEqual([9, 5, 3]);
@@ -122,7 +122,7 @@ describe('rules', () => {
     expect(crc32('')).toBe(0);
   });
 
-  test('patient forgives as many reports without improvement as it is told', () => {
+  test('patient allows the given number of reports without improvement', () => {
     const curve = [5, 4, 4, 4, 4, 4];
     expect(run(patientPruner(null, { patience: 0 }), [[5, 5.1], curve]).steps).toEqual([1, null]);
     expect(run(patientPruner(null, { patience: 1 }), [[5, 4, 4.5, 4.6, 4.7]]).steps).toEqual([3]);
@@ -131,7 +131,7 @@ describe('rules', () => {
     ]);
   });
 
-  test('the median takes the middle of two, and infinite ones as they are', () => {
+  test('the median averages the middle two and handles infinite values', () => {
     expect(median([1, 2])).toBe(1.5);
     expect(median([1, Infinity, Infinity])).toBe(Infinity);
     expect(median([])).toBeNaN();

@@ -216,7 +216,7 @@ describe('space files', () => {
     );
   });
 
-  test('TypeScript is imported where Node can, else the remedy is named', () => {
+  test('TypeScript is imported where Node can; otherwise the error says what to do', () => {
     const text =
       'const n: number = 9;\nexport const space = { d: { kind: "int" as const, low: 1, high: n } };';
     const printed = load(file('d.mts', text));

@@ -53,7 +53,7 @@ describe('ask and tell', () => {
     expect(createStudy(options()).best()).toBeNull();
   });
 
-  test('reports are kept by step, the first of a step counts', () => {
+  test('intermediate values are kept by step; the first report of a step counts', () => {
     const study = createStudy(options());
     const trial = study.ask();
     trial.report(10, 3);
@@ -90,7 +90,7 @@ describe('ask and tell', () => {
     expect(() => study.tell(9, 1)).toThrow(UsageError);
   });
 
-  test('a failure may be told without a reason; what is no outcome is refused and leaves the trial running', () => {
+  test('a failure can be told without a reason; an invalid outcome is refused and leaves the trial running', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     const [first, second] = [study.ask(), study.ask()];
@@ -104,7 +104,7 @@ describe('ask and tell', () => {
     expect(readJournal(path)[0]!.trials.map((t) => t.state)).toEqual(['fail', 'complete']);
   });
 
-  test('what a reader would refuse is never written, whatever the record', () => {
+  test('records that the reader would refuse are never written', () => {
     const path = fresh('journal.log');
     const bad = <T>(value: unknown) => value as T;
     const study = createStudy(options({ storage: path }));
@@ -155,7 +155,7 @@ describe('ask and tell', () => {
     expect(readJournal(path)[0]!.trials).toHaveLength(1);
   });
 
-  test('a study deleted by another program is an error of its own', () => {
+  test('asking a study that another program deleted is an error', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     journalStorage(path).transact(() => [{ op_code: 1, study_id: 0 }]);
@@ -184,7 +184,7 @@ describe('the queue', () => {
     expect(study.trials[3]!.systemAttrs['tinygpt:sampler']).toBe('uniform');
   });
 
-  test('holds nothing twice where that is asked for', () => {
+  test('skipIfExists skips configurations that the study has', () => {
     const study = createStudy(options());
     for (let i = 0; i < 2; i++) study.enqueue({ depth: 12 }, { skipIfExists: true });
     study.enqueue({}, { skipIfExists: true }); // the defaults are there already
@@ -195,7 +195,7 @@ describe('the queue', () => {
     expect(study.trials).toHaveLength(3);
   });
 
-  test('takes a list whole or not at all, naming the entry that is wrong', () => {
+  test('enqueues a list as a whole or not at all, naming the entry that is wrong', () => {
     const study = createStudy(options());
     expect(() => study.enqueue([{ depth: 4 }, { depth: 3 }])).toThrow(
       'Entry 2: Parameter depth: expected a value within int 2 .. 12 step 2, got 3',
@@ -207,7 +207,7 @@ describe('the queue', () => {
     expect(study.trials).toHaveLength(3);
   });
 
-  test('adds of a list only what the study does not have, twice where the list has it twice', () => {
+  test('skipIfExists adds what is missing of a list, duplicates included', () => {
     const path = fresh('journal.log');
     const list = [{ depth: 8 }, { depth: 6 }, { depth: 8 }];
     for (const kept of [1, 3]) {
@@ -229,7 +229,7 @@ describe('the queue', () => {
     expect(study.trials).toHaveLength(1);
   });
 
-  test('what another program enqueued outside the space fails without running', () => {
+  test('an enqueued configuration outside the space fails without running', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path, runDefaults: false }));
     const attrs = { fixed_params: { depth: 3, x: 2 } };
@@ -245,11 +245,11 @@ describe('the queue', () => {
   });
 });
 
-describe('what cannot run', () => {
+describe('infeasible proposals', () => {
   const check = ({ depth }: Params) =>
     (depth as number) > 6 ? { reason: 'memory', detail: `${depth} layers need 13 GB of 12 GB` } : null;
 
-  test('is recorded with its reason, never run, and not counted against the limit', async () => {
+  test('are recorded with their reason, never run, and not counted against the limit', async () => {
     const study = createStudy(options({ check }));
     const ran: number[] = [];
     const seen: number[] = [];
@@ -275,7 +275,7 @@ describe('what cannot run', () => {
     }
   });
 
-  test('ends the study when nothing else is proposed', async () => {
+  test('ends the study after maxInfeasible proposals in a row', async () => {
     const onlyDefaults: Sampler = { name: 'only defaults', ask: () => ({ params: defaults }) };
     const refuseDefaults = ({ x }: Params) => (x === 1 ? { reason: 'memory', detail: 'none' } : null);
     const study = createStudy(options({ check: refuseDefaults, maxInfeasible: 7, sampler: onlyDefaults }));
@@ -293,7 +293,7 @@ describe('what cannot run', () => {
     expect(study.trials.map((trial) => trial.userAttrs.fail_reason)).toEqual(['infeasible']);
   });
 
-  test('between refusals a signal is heard', async () => {
+  test('a signal is handled between refused proposals', async () => {
     const abort = new AbortController();
     const result = await createStudy(
       options({ check: ({ x }) => (x === -5 ? null : { reason: 'sizes', detail: 'odd' }) }),
@@ -307,7 +307,7 @@ describe('what cannot run', () => {
 });
 
 describe('optimize', () => {
-  test('records how each trial ended and goes on', async () => {
+  test('records how each trial ended and continues', async () => {
     const study = createStudy(options());
     const endings: ((trial: RunningTrial) => number)[] = [
       () => 1,
@@ -355,7 +355,7 @@ describe('optimize', () => {
     expect(study.trials[4]!.userAttrs.cost_seconds).toBeGreaterThanOrEqual(0);
   });
 
-  test('an error that is no outcome of the trial is recorded and thrown on', async () => {
+  test('an unexpected error of the objective is recorded and rethrown, unless caught by its class', async () => {
     const study = createStudy(options());
     const fails = () => {
       throw new RangeError('boom');
@@ -369,7 +369,7 @@ describe('optimize', () => {
     expect(await study.optimize(fails, { trials: 6, catch: true })).toMatchObject({ trials: 2 });
   });
 
-  test('a number may come in an array or typed array of one; what is no number fails its trial with the reason', async () => {
+  test('an objective may return a number or an array of one; other values fail the trial with the reason', async () => {
     const returned: unknown[] = [
       Float32Array.of(0.5),
       [0.25],
@@ -401,7 +401,7 @@ describe('optimize', () => {
     expect(createStudy(options({ storage: path })).trials).toHaveLength(returned.length);
   });
 
-  test('the limit is for the study: the same call resumes, and a finished study starts nothing', async () => {
+  test('the limit on trials is for the study: the same call resumes, a finished study starts nothing', async () => {
     const path = fresh('journal.log');
     const storage = { storage: path };
     await createStudy(options(storage)).optimize(objective, { trials: 4 });
@@ -424,7 +424,7 @@ describe('optimize', () => {
     expect(other.trials).toHaveLength(3);
   });
 
-  test('a signal reaches the running trial, which is recorded; its configuration waits for the next run', async () => {
+  test('an aborted trial is recorded as interrupted and its configuration enqueued again', async () => {
     const path = fresh('journal.log');
     const abort = new AbortController();
     const study = createStudy(options({ storage: path }));
@@ -447,7 +447,7 @@ describe('optimize', () => {
     expect(resumed.trials).toHaveLength(3);
   });
 
-  test('a trial that finishes in spite of the signal is complete, and the last', async () => {
+  test('a trial that finishes despite the signal is complete and the last', async () => {
     const abort = new AbortController();
     const study = createStudy(options());
     const result = await study.optimize(
@@ -460,7 +460,7 @@ describe('optimize', () => {
     expect([result.stopped, outcomes(study).map((t) => t.value)]).toEqual(['signal', [3]]);
   });
 
-  test('no trial starts once the seconds are over', async () => {
+  test('no trial starts after the time limit', async () => {
     const clock = jest.spyOn(performance, 'now');
     let now = 0;
     clock.mockImplementation(() => now);
@@ -510,7 +510,7 @@ describe('determinism', () => {
 });
 
 describe('studies on disk', () => {
-  test('a study in memory and its journal hold the same', async () => {
+  test('a study in memory equals its journal', async () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path, metricName: 'val_bpb', objective: { seconds: 3 } }));
     await study.optimize(
@@ -533,7 +533,7 @@ describe('studies on disk', () => {
     });
   });
 
-  test('a study whose creation was cut short is completed, its defaults still trial 0', () => {
+  test('an interrupted creation of a study is completed; the defaults are still trial 0', () => {
     const path = fresh('journal.log');
     createStudy(options({ storage: path, metricName: 'val_bpb', objective: { seconds: 3 } }));
     const whole = describeStudies(readJournal(path));
@@ -577,7 +577,7 @@ describe('studies on disk', () => {
     expect(studies[1]!.trials[3]!.value).toBe(5);
   });
 
-  test('a number taken by another process while the sampler thinks is proposed anew', () => {
+  test('a trial number taken by another process while the sampler runs is proposed again', () => {
     const path = fresh('journal.log');
     const other = createStudy(options({ storage: path, runDefaults: false }));
     const asked: number[] = [];
@@ -596,7 +596,7 @@ describe('studies on disk', () => {
     expect([trial.number, trial.params]).toEqual([2, uniform.ask(study, 2).params]);
   });
 
-  test('a sampler that is always overtaken ends up asked under the lock', () => {
+  test('a sampler that is overtaken three times is asked under the lock', () => {
     const path = fresh('journal.log');
     const other = createStudy(options({ storage: path, runDefaults: false }));
     let asked = 0;
@@ -612,7 +612,7 @@ describe('studies on disk', () => {
   });
 });
 
-describe('another study is refused with the difference named', () => {
+describe('continuing a different study is refused, naming the difference', () => {
   const path = fresh('journal.log');
   const original = () => createStudy(options({ storage: path, objective: { seconds: 60, data: 'stories' } }));
   const { depth: _, ...withoutDepth } = space;
@@ -697,7 +697,7 @@ describe('trials of dead processes', () => {
     ]);
   }
 
-  test('are failed when the study goes on, and do not count against its limit', async () => {
+  test('are failed when the study resumes, and do not count against its limit', async () => {
     const path = fresh('journal.log');
     leftBehind(path, dead);
     const study = createStudy(options({ storage: path }));
@@ -710,7 +710,7 @@ describe('trials of dead processes', () => {
     expect(study.trials[0]!.userAttrs.fail_message).toMatch(/^Process 4194303 on .* ended$/);
   });
 
-  test('run again once if they came from the queue', async () => {
+  test('are enqueued again once if they came from the queue', async () => {
     const path = fresh('journal.log');
     leftBehind(path, dead, defaults);
     const study = createStudy(options({ storage: path }));
@@ -726,7 +726,7 @@ describe('trials of dead processes', () => {
     expect(study.trials).toHaveLength(2);
   });
 
-  test('include those from before a restart of the machine and of a reused pid', () => {
+  test('include trials from before a reboot and of a reused pid', () => {
     for (const worker of [
       { ...identify(), boot: 'earlier' },
       { ...identify(), start: identify().start + 1 },
@@ -738,7 +738,7 @@ describe('trials of dead processes', () => {
     }
   });
 
-  test('elsewhere cannot be seen and stay, unless given up by request; living ones always stay', () => {
+  test('of other machines stay unless reclaimed on request; live ones always stay', () => {
     for (const worker of [{ ...dead, host: 'elsewhere' }, { ...dead, namespace: '1' }, null]) {
       const path = fresh('journal.log');
       leftBehind(path, worker);
@@ -751,7 +751,7 @@ describe('trials of dead processes', () => {
     expect(createStudy(options({ storage: path })).reclaim({ unknown: true })).toEqual([]);
   });
 
-  test('are left to their fate: a late tell of a reclaimed trial changes nothing', () => {
+  test('are final: a late tell of a reclaimed trial changes nothing', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     const trial = study.ask();
@@ -784,7 +784,7 @@ describe('properties', () => {
     );
   }
 
-  test('every asked point lies in its space and comes back from the log as it was', async () => {
+  test('every proposal lies in its space and is read back from the log unchanged', async () => {
     for (let seed = 0; seed < 15; seed++) {
       const path = fresh('journal.log');
       const searched = randomSpace(randomStream(seed, 'space'));
@@ -805,7 +805,7 @@ describe('properties', () => {
     }
   });
 
-  test('a journal of random interleaved steps of three processes replays to what each of them sees', () => {
+  test('interleaved steps of three processes replay to the same study in each', () => {
     const random = randomStream(9, 'interleave');
     const path = fresh('journal.log');
     const studies = [0, 1, 2].map(() => createStudy(options({ storage: path })));
@@ -830,7 +830,7 @@ describe('properties', () => {
     }
   });
 
-  test('attributes written through another handle arrive', () => {
+  test('attributes written by another process are read', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     journalStorage(path).transact(() => [studyAttrEntry('user', 0, 'by', 'another')]);

@@ -24,7 +24,7 @@ describe('the trainer as an objective', () => {
   const space = { matrixLr: float(0.001, 0.1, { log: true }), depth: int(1, 3), log2_headDim: int(3, 4) };
   const defaults = { matrixLr: 0.04, depth: 2, log2_headDim: 3 };
 
-  test('exponents and fixed parameters reach the configuration', () => {
+  test('exponents and fixed parameters are applied to the configuration', () => {
     expect(configOfTrial(options(), { depth: 3, log2_headDim: 4 })).toMatchObject({
       depth: 3,
       headDim: 16,
@@ -33,7 +33,7 @@ describe('the trainer as an objective', () => {
     });
   });
 
-  test('refuses sizes that do not fit and memory that is not there, before running', () => {
+  test('sizes that do not fit and too much memory are refused before running', () => {
     const check = trainCheck(options());
     expect(check({ depth: 2 })).toBeNull();
     expect(check({ width: 30 })).toMatchObject({
@@ -46,7 +46,7 @@ describe('the trainer as an objective', () => {
     });
   });
 
-  test('a study trains every trial, records what ran, and leaves no tensor', async () => {
+  test('a study trains every trial, records the effective configuration, and leaks no tensors', async () => {
     const before = tf.memory().numTensors;
     const study = createStudy({ space, defaults, sampler: randomSampler(), check: trainCheck(options()) });
     await study.optimize(trainObjective(options({ reportAt: [50] })), { trials: 3 });
@@ -68,7 +68,7 @@ describe('the trainer as an objective', () => {
     expect(await run()).toEqual(await run());
   });
 
-  test('a diverging trial fails with its reason and the study goes on', async () => {
+  test('a diverging trial fails with its reason and the study continues', async () => {
     const study = createStudy({
       space: { embeddingLr: float(1e-3, 1e30, { log: true }), matrixLr: float(1e-3, 1e30, { log: true }) },
       defaults: { embeddingLr: 1e30, matrixLr: 1e30 },
@@ -81,7 +81,7 @@ describe('the trainer as an objective', () => {
     expect(calm!.state).toBe('complete');
   });
 
-  test('a pruner stops a trial that falls behind', async () => {
+  test('the median pruner stops a trial that is worse', async () => {
     let asked = 0;
     const study = createStudy({
       space: { matrixLr: float(1e-9, 1, { log: true }), embeddingLr: float(1e-9, 1, { log: true }) },

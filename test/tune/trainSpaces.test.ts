@@ -55,7 +55,7 @@ describe('the spaces of the trainer', () => {
     });
   });
 
-  test('names what is no setting and what is no space', () => {
+  test('unknown settings and spaces are errors that list the known ones', () => {
     expect(() => settingOf('constructor')).toThrow(/constructor is no setting/);
     expect(() => settingOf('learningRate')).toThrow(/learningRate is no setting .*matrixLr/);
     expect(() => trainSpace('huge')).toThrow(/reference, consumer, cpu or a file, got huge/);

@@ -25,7 +25,6 @@ export type Replay = {
   study(name: string): StudyLog | undefined;
   /** How many studies were ever created: the next one's id. */
   studyCount(): number;
-  trial(id: number): Trial | undefined;
   /** @throws Error for a record that `decodeRecord` refuses */
   apply(record: unknown): void;
 };
@@ -114,7 +113,6 @@ export function createReplay(): Replay {
     studies: () => [...studies.values()],
     study: (name) => [...studies.values()].find((study) => study.name === name),
     studyCount: () => studyCount,
-    trial: (id) => trials[id]?.trial,
     apply: (record) => decodeRecord(record, known)(operations),
   };
 }
