@@ -121,7 +121,7 @@ function announce(
   );
   const started = study.trials.filter((trial) => trial.state !== 'waiting').length;
   if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
-  if (limits.taste)
+  if (limits.isDemo)
     say(
       'A short demonstration. For a night on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)',
     );

@@ -1,4 +1,4 @@
-// The options of tinygpt tune, and what they come to.
+// The options of tinygpt tune, and the space, limits and folder that they give.
 
 import { basename, extname, join, resolve } from 'node:path';
 import type { BackendInfo } from '../backend/index.js';
@@ -31,7 +31,7 @@ export const TUNE_OPTIONS = {
     only: text('search only these', { placeholder: 'name,name' }),
     enqueue: text('JSON file of configurations to try first', { placeholder: 'file' }),
     preset: choice(PRESET_NAMES, "base configuration (default: the space's)"),
-    config: text('JSON file of settings laid over the preset', { placeholder: 'file' }),
+    config: text('JSON file of settings that override the preset', { placeholder: 'file' }),
   }),
   ...group('Budget:', {
     trials: integer('trials in all, those of earlier runs included', { min: 1 }),
@@ -109,13 +109,13 @@ export type Limits = {
   seconds: number | undefined;
   trial: Budget;
   /** No limit was given: a short demonstration. */
-  taste: boolean;
+  isDemo: boolean;
 };
 
 /** A demonstration's length. */
-const TASTE = { seconds: 90, trialSeconds: 6 };
+const DEMO = { seconds: 90, trialSeconds: 6 };
 
-/** The limits that the options come to. @throws UsageError on contradictions */
+/** Limits from the options. @throws UsageError for contradictions */
 export function limitsFromArguments(args: TuneArguments, gpu: boolean): Limits {
   const wall = (['hours', 'minutes'] as const).filter((name) => args[name] !== undefined);
   expect(wall.length <= 1, () => 'Expected one of --hours and --minutes, got both');
@@ -126,27 +126,27 @@ export function limitsFromArguments(args: TuneArguments, gpu: boolean): Limits {
     per.length <= 1,
     () => 'Expected one of --trial-seconds, --trial-tokens and --trial-steps, got more',
   );
-  const taste = wall.length === 0 && args.trials === undefined;
+  const isDemo = wall.length === 0 && args.trials === undefined;
   const given =
     args.hours !== undefined ? args.hours * 3600 : args.minutes !== undefined ? args.minutes * 60 : undefined;
-  const seconds = taste ? TASTE.seconds : given;
+  const seconds = isDemo ? DEMO.seconds : given;
   const trial: Budget =
     args.trialTokens !== undefined
       ? { tokens: args.trialTokens }
       : args.trialSteps !== undefined
         ? { steps: args.trialSteps }
-        : { seconds: args.trialSeconds ?? defaultTrialSeconds(seconds, gpu, taste) };
+        : { seconds: args.trialSeconds ?? defaultTrialSeconds(seconds, gpu, isDemo) };
   expect(
     seconds === undefined || !('seconds' in trial) || trial.seconds <= seconds,
     () =>
       `Expected a trial to fit into the budget, got ${'seconds' in trial ? trial.seconds : ''} s a trial and ${seconds} s in all; set --trial-seconds or --hours`,
   );
-  return { trials: args.trials, seconds, trial, taste };
+  return { trials: args.trials, seconds, trial, isDemo };
 }
 
 /** Five minutes on a GPU as in the published study, half a minute on a CPU; less where 20 would not fit. */
-function defaultTrialSeconds(seconds: number | undefined, gpu: boolean, taste: boolean): number {
-  if (taste) return TASTE.trialSeconds;
+function defaultTrialSeconds(seconds: number | undefined, gpu: boolean, isDemo: boolean): number {
+  if (isDemo) return DEMO.trialSeconds;
   const usual = gpu ? 300 : 30;
   return seconds === undefined ? usual : Math.min(usual, Math.max(1, Math.floor(seconds / 20)));
 }

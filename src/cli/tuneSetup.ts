@@ -28,7 +28,7 @@ export interface TuneSetup {
 }
 
 /** Megabytes of stories for a demonstration: prepared in seconds. */
-const TASTE_MEGABYTES = 4;
+const DEMO_MEGABYTES = 4;
 /** Part of the free memory that a trial may take on a CPU. */
 const MEMORY_SHARE = 0.7;
 /** Steps that measure the default configuration's speed, the first of them not counted. */
@@ -48,7 +48,7 @@ export async function prepareTuning(
   const limits = limitsFromArguments(args, backend.gpu === true);
   const { setup, preset, base } = await spaceFromArguments(args, backend, progress.note);
   const spec = sourceSpec(args);
-  const source = limits.taste && Object.keys(spec).length === 0 ? { bundled: TASTE_MEGABYTES } : spec;
+  const source = limits.isDemo && Object.keys(spec).length === 0 ? { bundled: DEMO_MEGABYTES } : spec;
   const data = await openData(source, base.vocabSize, args, progress, signal);
   const memoryLimit =
     args.memoryLimit !== undefined ? args.memoryLimit * 1e9 : await memoryForTrials(backend);

@@ -16,7 +16,7 @@ const WORKER = 'TINYGPT_TUNE_WORKER';
 /** A worker that has not stopped so long after its parent went exits at once. */
 const PATIENCE_MS = 30_000;
 
-/** Which worker this process is, null when it is none. */
+/** The index of this worker process, or null. */
 export const workerIndex = (): number | null => (process.env[WORKER] ? Number(process.env[WORKER]) : null);
 
 /**

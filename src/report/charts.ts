@@ -1,4 +1,4 @@
-// The charts of report.html beside the progress plot: importances, slices, parallel coordinates, learning curves and
+// The charts of report.html except the progress plot: importances, slices, parallel coordinates, learning curves and
 // the timeline. Each is a plain ECharts option (JSON), drawn in the reader's browser.
 
 import type { EChartsOption } from 'echarts';

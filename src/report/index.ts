@@ -1,4 +1,4 @@
-// Reports of studies and contests: files in a folder, and words for the terminal.
+// Reports of studies and contests: files in a folder, and text for the terminal.
 
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.js';

@@ -1,4 +1,4 @@
-// Words and numbers of the report.
+// Labels and numbers of the report.
 
 import { contains, toUnit } from '../tune/distributions.js';
 import { own } from '../tune/objects.js';

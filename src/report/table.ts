@@ -1,4 +1,4 @@
-// The study in words: best trials, best parameters, importances.
+// The study as text: best trials, best parameters, importances.
 
 import { counted } from '../base/format.js';
 import { type CompleteTrial, compareValues, completeTrials, improvements, signOf } from '../tune/best.js';

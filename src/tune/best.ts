@@ -1,4 +1,4 @@
-// The best trial, and comparison by direction: infinite values are values, NaN is none.
+// The best trial, and comparison by direction: infinite values count, NaN does not.
 
 import type { Direction, Trial } from './types.js';
 

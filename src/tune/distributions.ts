@@ -1,6 +1,6 @@
 // The three kinds of parameters: construction and validation, membership, the map to the unit interval that
-// every sampler works in, and the internal representation of the study log (a categorical value is its index).
-// Rules as Optuna's, so that a study means the same in both; sampling strategies live in samplers/.
+// samplers work in, and the internal representation of the study log (a categorical value is its index).
+// The rules are Optuna's, so that a study means the same in both; sampling strategies are in samplers/.
 //
 // Unit interval (Optuna's transform): u = (g(x) - g(lo - s/2)) / (g(hi + s/2) - g(lo - s/2)), g = ln for a log
 // scale, else the identity; s is the step (1 for plain integers, 0 for continuous floats), so that every value
@@ -129,7 +129,7 @@ export function cardinality(distribution: Distribution): number {
   return distribution.step ? Math.round((high - low) / distribution.step) + 1 : Infinity;
 }
 
-/** Index of a choice, -1 where it is none. */
+/** Index of a choice, or -1. */
 export function choiceIndex(distribution: CategoricalDistribution, value: unknown): number {
   return distribution.choices.indexOf(value as Choice);
 }

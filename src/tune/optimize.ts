@@ -12,7 +12,7 @@ import type { SearchSpace, Trial } from './types.js';
  * @param next starts one trial; a refused one is returned as it was recorded, null means that the limit is reached or
  * nothing is left to try
  * @throws UsageError where no limit is given or none is usable, or nothing feasible is found; DeviceLostError of the objective,
- * whose trial has failed with it: only a new process can go on with the study
+ * whose trial has failed with it: only a new process can resume the study
  */
 export async function optimize<S extends SearchSpace>(
   study: Study<S>,

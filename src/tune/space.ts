@@ -20,7 +20,7 @@ import {
 import { isObject, own, setOwn } from './objects.js';
 import type { Attributes, Choice, Distribution, Params, SearchSpace } from './types.js';
 
-/** What is searched, where it starts, and what is held fixed beside it. */
+/** What is searched, where it starts, and which parameters are fixed. */
 export type TunableSpace = {
   space: SearchSpace;
   /** A value for every parameter of the space: trial 0. */
@@ -201,7 +201,7 @@ function readValue(name: string, distribution: Distribution, value: Choice): Cho
   return number;
 }
 
-/** The error for a name that is none of `known`, suggesting the nearest. */
+/** The error for a name that is not in `known`, suggesting the nearest. */
 export function unknownParameter(
   name: string,
   known: readonly string[],

@@ -63,14 +63,13 @@ export function createStudy<S extends SearchSpace>(typed: StudyOptions<S>): Stud
     const existing = storage.log.study(name);
     if (!existing) return creation(storage.log.studyCount(), name, direction, options, identity);
     checkSameStudy(existing, identity, storage.path ?? 'memory');
-    // What is missing is added: a study that Python created, or whose creation was cut short.
+    // What is missing is added: for a study that Python created, or whose creation was interrupted.
     const entries = creation(existing.id, name, direction, options, identity).slice(1);
     return entries.filter((entry) => isMissing(existing, entry));
   });
   const log = storage.log.study(name)!;
   const seed = options.seed ?? log.userAttrs.seed;
-  if (!isSeed(seed))
-    throw new UsageError(`Study ${name} recorded the seed ${show(seed)}, which is none; give a seed`);
+  if (!isSeed(seed)) throw new UsageError(`Study ${name} recorded ${show(seed)} as its seed; give a seed`);
   const settings = { ...options, space, defaults, direction, seed, maxInfeasible };
   return openStudy(storage, log, settings) as unknown as Study<S>;
 }

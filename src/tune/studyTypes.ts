@@ -85,7 +85,7 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
   ): void;
   /**
    * Runs trials until a limit is reached, or every configuration of a finite space was tried.
-   * @throws what the objective throws besides a trial's own outcomes, unless `catch` says otherwise
+   * @throws errors of the objective that are not a trial's own outcomes, unless `catch` is set
    */
   optimize(objective: Objective<ParamsOf<S>>, options: OptimizeOptions<S>): Promise<OptimizeResult>;
   /** The best complete trial, or null. Infinite values are values. */

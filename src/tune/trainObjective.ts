@@ -1,5 +1,5 @@
 // The trainer as an objective: a trial's parameters become a configuration, which is checked before it runs and
-// recorded as it ran; val_bpb comes back, with intermediate values for pruners and learning curves.
+// stored with the trial; it returns val_bpb and reports intermediate values for pruners and learning curves.
 
 import { messageOf, TrainingError, UsageError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
@@ -16,19 +16,19 @@ import type { Params } from './types.js';
 export const REPORT_PERCENTS = [10, 20, 30, 40, 50, 60, 70, 80, 90] as const;
 
 export interface TrainObjectiveOptions {
-  /** What every trial starts from. */
+  /** The configuration that every trial starts from. */
   base: TrainConfig;
-  /** Parameters held fixed beside the searched ones. */
+  /** Parameters that are not searched. */
   fixed?: Params;
   data: Dataset;
   /** Of one trial. */
   budget: Budget;
   /** Of every trial's training; 1 unless set. */
   seed?: number | string;
-  /** Bytes that a trial may take on the device; unchecked when not known. */
+  /** Bytes that a trial may take on the device; not checked when unknown. */
   memoryLimit?: number | undefined;
   peakFlops?: number | undefined;
-  /** Percentages at which to evaluate while training; none keeps all the budget's time for training. */
+  /** Percentages at which to evaluate while training; none by default. */
   reportAt?: readonly number[];
   /** Tokens of such an evaluation. */
   reportTokens?: number;
@@ -37,7 +37,7 @@ export interface TrainObjectiveOptions {
   onResult?: (number: number, result: TrainResult) => void;
 }
 
-/** The configuration that a trial's parameters come to. @throws UsageError for an unknown setting */
+/** The configuration of a trial's parameters. @throws UsageError for an unknown setting */
 export function configOfTrial(
   options: Pick<TrainObjectiveOptions, 'base' | 'fixed'>,
   params: Params,
@@ -45,7 +45,7 @@ export function configOfTrial(
   return overrideConfig(options.base, settingsOf({ ...options.fixed, ...params }, options.base));
 }
 
-/** Refuses what cannot run: sizes that do not fit together, or more memory than the device has. */
+/** Refuses configurations whose sizes do not fit together or that need more memory than the device has. */
 export function trainCheck(options: TrainObjectiveOptions): Check {
   const { vocabSize } = options.data.tokenizer;
   return (params) => {
@@ -93,7 +93,7 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
   };
 }
 
-/** What is kept of a run beside its value. */
+/** Measurements stored with a trial. */
 const measurements = (result: TrainResult) => ({
   training_seconds: result.trainingSeconds,
   disturbed_seconds: result.disturbedSeconds || null,

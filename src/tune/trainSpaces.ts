@@ -99,7 +99,7 @@ export function trainSpace(name: string, config?: TrainConfig): { setup: Tunable
 }
 
 /**
- * The settings that parameters come to. passSize is rows x width x depth of one pass, which the memory of activations
+ * The settings of a trial's parameters. passSize is rows x width x depth of one pass, which the memory of activations
  * is proportional to: deviceBatchSize is the largest power of two within it.
  * @param base settings that parameters leave alone
  */
@@ -137,13 +137,13 @@ export function configValues(parameters: readonly string[], config: TrainConfig)
   return Object.fromEntries(values.filter(([, value]) => value !== null));
 }
 
-/** The setting that a parameter decides. @throws UsageError when there is none, naming all */
+/** The setting that a parameter decides. @throws UsageError for an unknown one, listing all */
 export function settingOf(parameter: string): string {
   const setting = parameter.replace(/^log2_/, '').replace(/^passSize$/, 'deviceBatchSize');
   expect(
     Object.hasOwn(TRAIN_DEFAULTS, setting),
     () =>
-      `Parameter ${parameter} is no setting of the trainer; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
+      `Parameter ${parameter} is not a setting of the trainer; known: ${Object.keys(TRAIN_DEFAULTS).join(', ')}`,
   );
   return setting;
 }

@@ -94,7 +94,7 @@ export function openTrial(
   };
 }
 
-/** The number meant by what an objective returned; null where it is none. May be NaN. */
+/** The number that an objective returned, which may be NaN; null for anything else. */
 function numberOf(given: unknown): number | null {
   const isList = Array.isArray(given) || ArrayBuffer.isView(given);
   const list = isList ? (given as unknown as ArrayLike<unknown>) : [given];
@@ -115,7 +115,7 @@ export function checkAttribute(key: string, value: unknown): void {
     throw new UsageError(`Expected a value for the attribute ${key}, got ${show(value)}; leave it out`);
 }
 
-/** @throws UsageError for an object with another state, or a reason or message that is no string */
+/** @throws UsageError for an object with another state, or a reason or message that is not a string */
 function checkEnding(outcome: Outcome): Ending {
   if (typeof outcome !== 'object' || outcome === null || !('state' in outcome))
     return { state: 'complete', value: outcome };
@@ -129,8 +129,8 @@ function checkEnding(outcome: Outcome): Ending {
 }
 
 /**
- * Records that end a trial; none where it is already finished. NaN, and a value that is no number, fail it.
- * @throws UsageError for an object that is no outcome
+ * Records that end a trial; none where it is already finished. NaN, and anything that is not a number, fail it.
+ * @throws UsageError for an object that is not an outcome
  */
 export function outcomeEntries(trial: Trial, outcome: Outcome, now: number): Entry[] {
   let ending = checkEnding(outcome);

@@ -273,7 +273,7 @@ describe('output and defaults of tune', () => {
   test('without limits a study is a short demonstration', () => {
     const args = {} as TuneArguments;
     expect(limitsFromArguments(args, false)).toMatchObject({
-      taste: true,
+      isDemo: true,
       seconds: 90,
       trial: { seconds: 6 },
     });

@@ -56,8 +56,8 @@ describe('the spaces of the trainer', () => {
   });
 
   test('unknown settings and spaces are errors that list the known ones', () => {
-    expect(() => settingOf('constructor')).toThrow(/constructor is no setting/);
-    expect(() => settingOf('learningRate')).toThrow(/learningRate is no setting .*matrixLr/);
+    expect(() => settingOf('constructor')).toThrow(/constructor is not a setting/);
+    expect(() => settingOf('learningRate')).toThrow(/learningRate is not a setting .*matrixLr/);
     expect(() => trainSpace('huge')).toThrow(/reference, consumer, cpu or a file, got huge/);
   });
 

@@ -95,7 +95,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  * Runs `work` while holding the lock of `path`; waits for other holders without yielding to the event loop.
  * @param path absolute path of the log
  * @param work is told whether the lock is still held, to ask before it writes
- * @param staleAfterMs when to take over a lock whose holder is unknown and has shown no life
+ * @param staleAfterMs when to take over a lock whose holder is unknown and that has not changed
  * @throws EnvironmentError where the folder is not writable
  */
 export function withLock<T>(path: string, work: (isHeld: () => boolean) => T, staleAfterMs = 30_000): T {

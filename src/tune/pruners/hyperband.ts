@@ -1,4 +1,4 @@
-// Hyperband (Li et al. 2018, JMLR 18), decision for decision as Optuna's HyperbandPruner: trials are dealt to
+// Hyperband (Li et al. 2018, JMLR 18), decision for decision as Optuna's HyperbandPruner: trials are assigned to
 // brackets of successive halving that differ in how early they stop, by a checksum of study name and number, so
 // that no worker needs to tell another.
 

@@ -1,6 +1,6 @@
 // Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"),
 // decision for decision as Optuna's SuccessiveHalvingPruner: a trial whose steps pass min eta^(s + k) enters
-// rung k and goes on if its value there is among the best 1/eta of those that entered. The values of a rung are
+// rung k and continues if its value there is among the best 1/eta of those that entered. The values of a rung are
 // kept with the trials as `completed_rung_k`, where Optuna looks for them too.
 
 import { UsageError } from '../../base/errors.js';
@@ -12,7 +12,7 @@ import { firstComplete, lastStep } from './steps.js';
 export type SuccessiveHalvingOptions = {
   /** Steps before rung 0; `auto`: a hundredth of the steps of the first complete trial. */
   minResource?: number | 'auto';
-  /** Eta: one in so many goes on. */
+  /** Eta: one in so many continues. */
   reductionFactor?: number;
   /** s: rungs left out at the start. */
   minEarlyStoppingRate?: number;
@@ -78,7 +78,7 @@ export function halve(
     const values = [value, ...others.filter((other) => typeof other === 'number')];
     setSystemAttr(key, value);
     if (values.length <= bootstrapCount) return true;
-    // At first, with fewer than eta in the rung, only the best so far goes on.
+    // At first, with fewer than eta in the rung, only the best so far continues.
     const promoted = Math.max(Math.floor(values.length / reductionFactor), 1);
     values.sort(compareValues(direction));
     const bar = values[promoted - 1]!;
