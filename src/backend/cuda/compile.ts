@@ -69,7 +69,7 @@ export function createCompiler(
     onFirst?: (target: string) => void;
   },
 ): KernelCompiler {
-  const { TINYGPT_CUDA_KERNELS: ahead } = process.env;
+  const ahead = options.folder === undefined ? process.env.TINYGPT_CUDA_KERNELS : undefined;
   const { chip, folder = ahead || join(defaultCacheFolder(), 'cuda'), sources = KERNELS, onFirst } = options;
   const version = versionOf(api).join('.');
   /** Images that were compiled ahead serve whatever NVRTC is here. */
@@ -195,7 +195,7 @@ export function targetFor(known: readonly number[], chip: number, version: strin
   if (older.length === 0)
     throw new EnvironmentError(
       `NVRTC ${version} compiles for compute capability ${Math.min(...known) / 10} and later, the GPU has ${chip / 10}; ` +
-        'install NVRTC of an older CUDA (pip install nvidia-cuda-nvrtc-cu12 nvidia-cublas-cu12)',
+        'install NVRTC of an older CUDA (npx tinygpt setup cuda --release 12)',
     );
   return `compute_${Math.max(...older)}`;
 }

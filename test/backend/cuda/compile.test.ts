@@ -70,6 +70,32 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(images()).toHaveLength(2);
   });
 
+  test('a folder of kernels that were compiled ahead serves whatever NVRTC is here, the cache only its own', () => {
+    const newer: NvrtcApi = {
+      ...api,
+      nvrtcVersion: (major, minor) => {
+        (major as Int32Array)[0] = 13;
+        (minor as Int32Array)[0] = 1;
+      },
+    };
+    const compiledBy = (nvrtc: NvrtcApi, folderOfCache?: string) => {
+      const own = folderOfCache === undefined ? {} : { folder: folderOfCache };
+      const compiler = createCompiler(nvrtc, { chip: 80, sources: sources(), ...own });
+      compiler.image('cuda/a.cu', { VALUE: 1 });
+      return compiler.compilations();
+    };
+    process.env.TINYGPT_CUDA_KERNELS = join(folder, 'ahead');
+    try {
+      expect([compiledBy(api), compiledBy(newer)]).toEqual([1, 0]);
+      expect(readdirSync(join(folder, 'ahead'))).toHaveLength(1);
+    } finally {
+      delete process.env.TINYGPT_CUDA_KERNELS;
+    }
+    expect([compiledBy(api, join(folder, 'cache')), compiledBy(newer, join(folder, 'cache'))]).toEqual([
+      1, 1,
+    ]);
+  });
+
   test('what is prepared is compiled once, and is what asking for it gives', async () => {
     const jobs = [1, 2, 1, 3].map((VALUE) => ({ source: 'cuda/a.cu', defines: { VALUE } }));
     const first = open();

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { chosenDevice, peakFlops } from '../../../src/backend/cuda/device.js';
 import { diagnose, driver } from '../../../src/backend/cuda/driver.js';
-import { MissingLibrary } from '../../../src/backend/cuda/library.js';
+import { MissingLibrary, received } from '../../../src/backend/cuda/library.js';
 import { memoryLimit, openSession } from '../../../src/backend/cuda/session.js';
 import { failure } from '../../../src/backend/cuda/status.js';
 import type { Precision } from '../../../src/backend/types.js';
@@ -127,6 +127,16 @@ describeEmulated('opening the emulated device', (device) => {
     await expect(openSession()).rejects.toThrow(
       /Emulated device 0 has compute capability 7; the kernels need 7\.5/,
     );
+  });
+
+  test('a function that the driver has under its older name only is found', async () => {
+    const { driver: api, stream } = await openSession();
+    const [from, to] = [0, 0].map(() => received((place) => api.cuEventCreate(place, 0))) as [number, number];
+    for (const event of [from, to]) api.cuEventRecord(event, stream);
+    api.cuStreamSynchronize(stream);
+    const elapsed = Float32Array.of(-1);
+    api.cuEventElapsedTime!(elapsed, from, to);
+    expect(elapsed[0]).toBeGreaterThanOrEqual(0);
   });
 
   test('another GPU of several', async () => {
