@@ -91,13 +91,13 @@ test('pronouns of hero, friend and grown-ups are slots, so that they agree with 
   }
 });
 
-test('names tell what their bearers are: no name is in two lists or twice in one', () => {
+test('no name is in two lists or twice in one', () => {
   const names = [...NAMES.values()].flat();
   expect(new Set(names).size).toBe(names.length);
   expect(names.length).toBeGreaterThan(200);
 });
 
-test('there are plots enough', () => {
+test('there are at least 40 plots', () => {
   expect(PLOTS.length).toBeGreaterThanOrEqual(40);
   expect(new Set(PLOTS.map(({ name }) => name)).size).toBe(PLOTS.length);
 });
@@ -118,7 +118,7 @@ test.each([
 });
 
 describe('the corpus', () => {
-  test('is the same every time, and its stories depend on seed, split and number alone', async () => {
+  test('is deterministic: stories depend on seed, split and index only', async () => {
     const source = bundledSource({ megabytes: 0.3, seed: 5 });
     const train = await documents(source, 'train');
     expect(await documents(bundledSource({ megabytes: 0.3, seed: 5 }), 'train')).toEqual(train);
@@ -129,7 +129,7 @@ describe('the corpus', () => {
     expect(longer.slice(0, train.length)).toEqual(train);
   });
 
-  test('has not changed: hash of its text, and the fingerprint that caches know it by', async () => {
+  test('has not changed: hash and fingerprint', async () => {
     const source = bundledSource({ megabytes: 0.3 });
     const hash = createHash('sha256');
     for (const split of ['train', 'val'] as const)
@@ -140,7 +140,7 @@ describe('the corpus', () => {
     );
   });
 
-  test('is as large as asked, and its validation 5% but at least 256 KB', async () => {
+  test('has the requested size, with 5% but at least 256 KB for validation', async () => {
     const size = async (source: DocumentSource, split: Split) =>
       (await documents(source, split)).reduce((sum, story) => sum + Buffer.byteLength(story), 0);
     const small = bundledSource({ megabytes: 0.5 });
@@ -149,7 +149,7 @@ describe('the corpus', () => {
     expect(Math.abs((await size(bundledSource({ megabytes: 8 }), 'val')) - 400e3)).toBeLessThan(2000);
   });
 
-  test('has no validation story among its training stories, and hardly a story twice', async () => {
+  test('has no validation story in the training split, and no duplicates', async () => {
     const source = bundledSource({ megabytes: 2 });
     const train = await documents(source, 'train');
     const val = await documents(source, 'val');
@@ -158,7 +158,7 @@ describe('the corpus', () => {
     expect(seen.size).toBe(train.length);
   });
 
-  test('comes in groups of at most 1,000 stories of 60 to 250 words', async () => {
+  test('is in groups of at most 1,000 stories of 60 to 250 words', async () => {
     for await (const group of bundledSource({ megabytes: 1.2 }).groups('train')) {
       expect(group.length).toBeLessThanOrEqual(1000);
       for (const story of group) {
@@ -184,7 +184,7 @@ describe('the corpus', () => {
     expect(await of({ seed: 1 })).not.toBe(await of({}));
   });
 
-  test('of no megabytes is refused', () => {
+  test('of a size of 0 or less is refused', () => {
     for (const megabytes of [0, -3, Number.NaN, Infinity])
       expect(() => bundledSource({ megabytes })).toThrow(UsageError);
   });

@@ -29,7 +29,7 @@ const source: DocumentSource = {
 };
 
 describe('a full disk', () => {
-  test('ends preparing with one line that says so, wherever it comes, and leaves nothing', async () => {
+  test('at any point of prepare is a one-line error and leaves nothing', async () => {
     const prepare = () => prepareDataset({ source, vocabSize: 256, cacheFolder: folder, threads: 1 });
     let failures = 0;
     for (let writes = 0; ; writes++) {

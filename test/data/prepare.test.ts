@@ -114,7 +114,7 @@ describe('prepareDataset', () => {
     expect(once.reads).toEqual(['train', 'val']);
   });
 
-  test('uses what is there: neither documents nor files are touched', async () => {
+  test('reuses an existing folder without reading documents or writing files', async () => {
     const first = await prepare();
     const before = contents(cacheFolder);
     const again = source({ name: 'moved stories' });
@@ -131,7 +131,7 @@ describe('prepareDataset', () => {
     expect(second.tokenizer.hash).toBe(first.tokenizer.hash);
   });
 
-  test('does not depend on threads, nor on where it is written', async () => {
+  test('does not depend on the number of threads or the folder', async () => {
     // A group of more than one piece; a given tokenizer, so that threads are used whatever the size.
     const { tokenizer } = await prepare();
     const words = randomStream(2, 'large');
@@ -169,7 +169,7 @@ describe('prepareDataset', () => {
     expect(all[3]!.tokens).toEqual(all[3]!.bytes);
   });
 
-  test('openDataset opens what was prepared, with its own name', async () => {
+  test('openDataset opens a prepared folder, with its stored name', async () => {
     const { folder, tokens, documents, bytes } = await prepare();
     expect(await openDataset(folder)).toMatchObject({
       folder,
@@ -259,14 +259,14 @@ describe('nothing half-written is left', () => {
     expect(datasets()).toEqual([]);
   });
 
-  test.each(['count chunks', 'encode val', 'encode train'])('when stopped while it does "%s"', async (at) => {
+  test.each(['count chunks', 'encode val', 'encode train'])('when aborted during "%s"', async (at) => {
     const stop = new AbortController();
     const onProgress: OnProgress = ({ stage }) => stage === at && stop.abort(new Error('stopped'));
     await expect(prepare({ onProgress, signal: stop.signal, threads: 2 })).rejects.toThrow('stopped');
     expect(datasets()).toEqual([]);
   });
 
-  test('when stopped before it begins', async () => {
+  test('when aborted before it starts', async () => {
     const fake = source();
     await expect(prepare({ source: fake, signal: AbortSignal.abort() })).rejects.toThrow('aborted');
     expect(fake.reads).toEqual([]);
@@ -287,7 +287,7 @@ describe('nothing half-written is left', () => {
     expect(datasets()).toEqual([]);
   });
 
-  test('when plain bytes find no text', async () => {
+  test('when there is no text for plain bytes', async () => {
     await expect(prepare({ source: source({ train: [] }), vocabSize: 256 })).rejects.toThrow(
       'Expected text in the train split of fake stories, got none; give more text',
     );
@@ -309,7 +309,7 @@ describe('nothing half-written is left', () => {
     expect(readFileSync(join(cacheFolder, 'file'), 'utf8')).toBe('');
   });
 
-  test('by processes that were killed: at once of this machine, of others after an hour', async () => {
+  test('by killed processes: removed at once for this machine, for others after an hour', async () => {
     const { folder } = await prepare();
     rmSync(folder, { recursive: true });
     const gone = spawnSync(process.execPath, ['-e', '']).pid;
@@ -332,7 +332,7 @@ describe('nothing half-written is left', () => {
 });
 
 describe('preparing the same corpus at once', () => {
-  test('in one process: one folder, the same for all', async () => {
+  test('in one process gives one folder', async () => {
     const all = await Promise.all([prepare(), prepare(), prepare({ threads: 2 })]);
     expect(new Set(all.map(({ folder }) => folder)).size).toBe(1);
     expect(datasets()).toHaveLength(1);
@@ -340,7 +340,7 @@ describe('preparing the same corpus at once', () => {
     expect(contents(all[0]!.folder)).toEqual(contents(alone.folder));
   });
 
-  test('in several processes, over a damaged folder: one folder, whole', async () => {
+  test('in several processes, over a damaged folder, gives one complete folder', async () => {
     const { folder } = await prepare();
     const before = contents(folder);
     truncateSync(join(folder, 'train-00000.tokens'), 1000);
@@ -377,7 +377,7 @@ describe('preparing the same corpus at once', () => {
   }
 });
 
-describe('what looks wrong about the splits is noted, each time', () => {
+describe('suspicious splits are noted on every call', () => {
   const notesOf = async (documents: string, vocabSize = 256) => {
     const path = join(cacheFolder, 'a.txt');
     writeFileSync(path, documents);
@@ -389,7 +389,7 @@ describe('what looks wrong about the splits is noted, each time', () => {
   const paragraphs = (count: number) =>
     Array.from({ length: count }, (_, i) => `Paragraph ${i} of a book about tokens.`).join('\n\n');
 
-  test('one <|endoftext|> quoted in a text that blank lines divide', async () => {
+  test('a single <|endoftext|> in a text that is separated by blank lines', async () => {
     const text = `${paragraphs(20)} The mark <|endoftext|> divides documents. ${paragraphs(10_000)}`;
     for (let run = 0; run < 2; run++) {
       const { notes, data } = await notesOf(text);
@@ -415,15 +415,15 @@ describe('what looks wrong about the splits is noted, each time', () => {
     ]);
   });
 
-  test('nothing where a text is divided as usual', async () => {
+  test('no note for a usual text', async () => {
     const { notes, data } = await notesOf(paragraphs(1000));
     expect(notes).toEqual([]);
     expect(data.documentRule).toBe('split at blank lines');
   });
 });
 
-describe('a corpus is named in the options', () => {
-  test('documents at hand; the last 5% validate', async () => {
+describe('prepareDataset opens the corpus itself', () => {
+  test('documents in memory, the last 5% for validation', async () => {
     const documents = Array.from({ length: 40 }, (_, i) => `Document number ${i}.`);
     const data = await prepareDataset({ documents, vocabSize: 256, cacheFolder });
     expect(data.documents).toEqual({ train: 38, val: 2 });
@@ -456,7 +456,7 @@ describe('a corpus is named in the options', () => {
     }
   });
 
-  test('once, and with documents that are texts', async () => {
+  test('options that contradict each other or are no texts are refused', async () => {
     const failing = (options: PrepareOptions) =>
       expect(prepareDataset({ cacheFolder, ...options })).rejects.toThrow(UsageError);
     await failing({ documents: ['a'], bundled: 1 });

@@ -61,8 +61,8 @@ const sendHalf = (response: ServerResponse, etag = '"one"') =>
   drop.send(response, half, { etag, 'content-length': String(content.length) });
 const names = () => (existsSync(scratch.path('below')) ? readdirSync(scratch.path('below')).sort() : []);
 
-describe('a file', () => {
-  test('arrives whole under its own name, with nothing beside it', async () => {
+describe('a downloaded file', () => {
+  test('gets its name when it is complete, and leaves no temporary file', async () => {
     const { url } = await server((request, response) => serve(request, response, content));
     await downloadFile(target(url, { size: content.length }), options);
     expect(had().equals(content)).toBe(true);
@@ -70,7 +70,7 @@ describe('a file', () => {
     expect(waits).toEqual([]);
   });
 
-  test('that is there is not asked for again; one of another size is', async () => {
+  test('that exists is not requested again, unless its size differs', async () => {
     const { url, requests } = await server((request, response) => serve(request, response, content));
     await downloadFile(target(url), options);
     await downloadFile(target(url, { size: content.length }), options);
@@ -81,7 +81,7 @@ describe('a file', () => {
     expect(had().equals(content)).toBe(true);
   });
 
-  test('whose folder cannot be made is an environment error that says so', async () => {
+  test('whose folder cannot be created is an EnvironmentError', async () => {
     const { url } = await server((request, response) => serve(request, response, content));
     writeFileSync(scratch.path('below'), 'a file where the folder should be');
     await expect(downloadFile(target(url), options)).rejects.toThrow(
@@ -102,7 +102,7 @@ describe('a dropped connection', () => {
     expect(waits).toHaveLength(1);
   });
 
-  test('is resumed by a later call, from the part on disk', async () => {
+  test('is resumed by a later call from the part on disk', async () => {
     const { url, requests } = await server((request, response, number) =>
       number === 0 ? sendHalf(response) : serve(request, response, content),
     );
@@ -130,7 +130,7 @@ describe('a dropped connection', () => {
     expect(had().equals(content)).toBe(true);
   });
 
-  test('begins again when the server ignores ranges', async () => {
+  test('starts over when the server ignores ranges', async () => {
     const { url, requests } = await server((_, response, number) => {
       if (number === 0) sendHalf(response);
       else response.writeHead(200, { etag: '"one"', 'content-length': content.length }).end(content);
@@ -140,7 +140,7 @@ describe('a dropped connection', () => {
     expect(had().equals(content)).toBe(true);
   });
 
-  test('begins again when the file has changed since', async () => {
+  test('starts over when the file has changed', async () => {
     const changed = bytesOf(80_000, 3);
     const { url } = await server((request, response, number) =>
       number === 0 ? sendHalf(response) : serve(request, response, changed, '"two"'),
@@ -149,7 +149,7 @@ describe('a dropped connection', () => {
     expect(had().equals(changed)).toBe(true);
   });
 
-  test('begins again when the file has changed and the server resumes it all the same', async () => {
+  test('starts over when the file has changed and the server resumes anyway', async () => {
     const changed = bytesOf(100_000, 3);
     const { url, requests } = await server((request, response, number) => {
       if (number === 0) return sendHalf(response);
@@ -161,7 +161,7 @@ describe('a dropped connection', () => {
     expect(requests[2]!.headers.range).toBeUndefined();
   });
 
-  test('is not resumed on the word of a weak ETag', async () => {
+  test('is not resumed with a weak ETag', async () => {
     const { url, requests } = await server((request, response, number) =>
       number === 0 ? sendHalf(response, 'W/"one"') : serve(request, response, content, 'W/"one"'),
     );
@@ -170,7 +170,7 @@ describe('a dropped connection', () => {
     expect(had().equals(content)).toBe(true);
   });
 
-  test('of a part that was already whole ends without another byte', async () => {
+  test('of a complete part downloads no further bytes', async () => {
     const { url, requests } = await server((request, response) => serve(request, response, content));
     await downloadFile(target(url), options);
     const { path } = target(url);
@@ -184,7 +184,7 @@ describe('a dropped connection', () => {
 });
 
 describe('a busy server', () => {
-  test('is left alone for as long as it asks, in seconds or until a date', async () => {
+  test('is retried after its Retry-After, in seconds or as a date', async () => {
     const later = new Date(Date.now() + 120e3).toUTCString();
     const { url } = await server((request, response, number) => {
       if (number === 0) response.writeHead(429, { 'retry-after': '7' }).end();
@@ -201,7 +201,7 @@ describe('a busy server', () => {
     expect(waits[2]).toBeLessThanOrEqual(4000);
   });
 
-  test('is asked less and less often, and given up after some attempts', async () => {
+  test('is retried with growing waits, up to the number of attempts', async () => {
     const { url, requests } = await server((_, response) => response.writeHead(500).end());
     const failing = downloadFile(target(url), { ...options, attempts: 5 });
     await expect(failing).rejects.toThrow(EnvironmentError);
@@ -216,7 +216,7 @@ describe('a busy server', () => {
     expect(names()).toEqual([]);
   });
 
-  test('that falls silent is given up and resumed', async () => {
+  test('that stalls is disconnected and resumed', async () => {
     const { url, requests } = await server((request, response, number) => {
       if (number > 0) return serve(request, response, content);
       response.writeHead(200, { etag: '"one"', 'content-length': content.length });
@@ -227,14 +227,14 @@ describe('a busy server', () => {
     expect(had().equals(content)).toBe(true);
   });
 
-  test('that never answers is an error that names the silence', async () => {
+  test('that never answers is an error after the timeout', async () => {
     const { url } = await server(() => {});
     await expect(downloadFile(target(url), { ...options, stall: 50, attempts: 2 })).rejects.toThrow(
       /no data for 0.05 s/,
     );
   });
 
-  test('that is not there is an error that names the network', async () => {
+  test('that cannot be reached is a network error', async () => {
     const gone = await startServer(() => {});
     await gone.close();
     await expect(downloadFile(target(gone.url), { ...options, attempts: 2 })).rejects.toThrow(
@@ -243,14 +243,14 @@ describe('a busy server', () => {
   });
 });
 
-describe('a server that lies about the length', () => {
-  test('by announcing too much never makes a file', async () => {
+describe('a wrong length', () => {
+  test('announced too large never makes a file', async () => {
     const { url } = await server((_, response) => sendHalf(response));
     await expect(downloadFile(target(url), { ...options, attempts: 3 })).rejects.toThrow(EnvironmentError);
     expect(names()).not.toContain('file.bin');
   });
 
-  test('by announcing too little never makes a file whose size is known', async () => {
+  test('announced too small never makes a file of known size', async () => {
     const { url } = await server((_, response) => {
       response.writeHead(200, { 'content-length': half.length });
       response.end(half);
@@ -260,7 +260,7 @@ describe('a server that lies about the length', () => {
     expect(names()).toEqual([]);
   });
 
-  test('by sending more than the size never makes a file', async () => {
+  test('sent beyond the announced size never makes a file', async () => {
     const { url } = await server((_, response) => {
       response.writeHead(200, {});
       response.end(content);
@@ -270,7 +270,7 @@ describe('a server that lies about the length', () => {
     expect(names()).toEqual([]);
   });
 
-  test('by ending early without a length never makes a file whose size is known', async () => {
+  test('that ends early without a length never makes a file of known size', async () => {
     const { url } = await server((_, response) => {
       response.writeHead(200, {});
       response.end(half);
@@ -280,7 +280,7 @@ describe('a server that lies about the length', () => {
     expect(names()).not.toContain('file.bin');
   });
 
-  test('is found out by the size that a redirect tells', async () => {
+  test('is detected by the size in a redirect', async () => {
     const { url } = await server((request, response) => {
       if (request.url === '/file.bin')
         response.writeHead(302, { location: '/store', 'x-linked-size': String(content.length) }).end();
@@ -296,7 +296,7 @@ describe('a server that lies about the length', () => {
 describe('content', () => {
   const sha256 = createHash('sha256').update(content).digest('hex');
 
-  test('that does not match its checksum is fetched again', async () => {
+  test('that does not match its checksum is downloaded again', async () => {
     const damaged = content.slice();
     damaged[77]! ^= 1;
     const { url } = await server((request, response, number) =>
@@ -307,7 +307,7 @@ describe('content', () => {
     expect(waits).toHaveLength(1);
   });
 
-  test('that never matches is an error, not a file', async () => {
+  test('that never matches is an error and leaves no file', async () => {
     const { url } = await server((request, response) => serve(request, response, bytesOf(100_000, 9)));
     const failing = downloadFile(target(url, { sha256 }), { ...options, attempts: 2 });
     await expect(failing).rejects.toThrow(`expected ${sha256}`);
@@ -322,7 +322,7 @@ describe('a refusal', () => {
     [403, undefined, /403.*set HF_TOKEN/],
     [403, 'secret', /403.*accept the data set's terms/],
     [404, undefined, /404.*check the name of the data set/],
-  ])('%i (token %p) is told at once, with its remedy', async (status, token, message) => {
+  ])('%i (token %p) is reported at once, with its remedy', async (status, token, message) => {
     const { url, requests } = await server((_, response) => response.writeHead(status).end());
     const failing = downloadFile(target(url), { ...options, token });
     await expect(failing).rejects.toThrow(EnvironmentError);
@@ -332,7 +332,7 @@ describe('a refusal', () => {
     expect(waits).toEqual([]);
   });
 
-  test("carries the hub's own words", async () => {
+  test("includes the hub's error message", async () => {
     const { url } = await server((_, response) =>
       response.writeHead(401, { 'x-error-message': 'Repository not found' }).end(),
     );
@@ -341,7 +341,7 @@ describe('a refusal', () => {
 });
 
 describe('a redirect', () => {
-  test('keeps the token on its host and never sends it to another', async () => {
+  test('never sends the token to another host', async () => {
     const store = await server((request, response) => serve(request, response, content));
     const hub = await server((request, response) => {
       const location = request.url === '/file.bin' ? '/moved' : `${store.url}/signed`;
@@ -356,7 +356,7 @@ describe('a redirect', () => {
     expect(store.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
 
-  test('without end is given up', async () => {
+  test('loop is an error', async () => {
     const { url } = await server((_, response) => response.writeHead(302, { location: '/file.bin' }).end());
     await expect(downloadFile(target(url), { ...options, attempts: 1 })).rejects.toThrow(
       /more than 10 redirects/,
@@ -432,7 +432,7 @@ describe('several files', () => {
       size: 1000 + i,
     }));
 
-  test('come a few at a time, and their bytes are counted together', async () => {
+  test('are downloaded a few at a time, with common progress', async () => {
     const held: (() => void)[] = [];
     let most = 0;
     const { url } = await server((request, response) => {
@@ -453,7 +453,7 @@ describe('several files', () => {
     });
   });
 
-  test('tell of trouble that is being mended, and of its end', async () => {
+  test('report retries, and progress after them', async () => {
     const { url } = await server((request, response, number) => {
       if (number === 0) response.writeHead(503).end();
       else serve(request, response, bytesOf(1000));
@@ -467,7 +467,7 @@ describe('several files', () => {
     expect(stages.at(-1)).toBe('downloading 0');
   });
 
-  test('stop when one of them cannot be had, with its error', async () => {
+  test('stop with the error of the first that fails', async () => {
     const { url, requests } = await server((request, response) => {
       if (request.url === '/1') response.writeHead(404).end();
     });

@@ -108,7 +108,7 @@ describe.each(MODES)('a loader $name', (mode) => {
     rmSync(own, { recursive: true });
   });
 
-  test('resumes from its state after every batch, bit for bit', async () => {
+  test('resumes from its state after any batch, bit for bit', async () => {
     const options = { batchSize: 24, seqLen: 90 };
     const loader = await open(options, mode);
     const batches: Batch[] = [];
@@ -188,7 +188,7 @@ describe.each(MODES)('a loader $name', (mode) => {
     );
   });
 
-  test('rejects next() from a truncated shard on, with the reason, and keeps its earlier batches', async () => {
+  test('rejects next() from a truncated shard on, and delivers earlier batches', async () => {
     const own = temporaryFolder();
     const broken = writeCorpus(own, corpus, { vocabSize: 500, shardTokens: 15_000 });
     truncateSync(join(own, broken.files[3]!.file), 5000);
@@ -232,7 +232,7 @@ describe.each(MODES)('a loader $name', (mode) => {
 });
 
 describe('the shared thread', () => {
-  test('gives the same batches at any prefetch, to callers that do not wait in turn', async () => {
+  test('gives the same batches at any prefetch, also to concurrent callers', async () => {
     const options = { batchSize: 2, seqLen: 40 };
     const one = await open(options, { prefetch: 1 });
     const many = await open(options, { prefetch: 9 });
@@ -262,7 +262,7 @@ describe('the shared thread', () => {
     );
   });
 
-  test('close() rejects who still waits for a batch', async () => {
+  test('close() rejects pending calls of next()', async () => {
     const loader = await open({ batchSize: 64, seqLen: 512 }, { prefetch: 1 });
     const asked = Array.from({ length: 8 }, () => loader.next().then(() => 'batch', String));
     await loader.close();
@@ -270,7 +270,7 @@ describe('the shared thread', () => {
     expect(outcomes.at(-1)).toBe('UsageError: Expected an open loader, got one that was closed');
   });
 
-  test('its end rejects open loaders; a loader opened later works', async () => {
+  test('ending it rejects open loaders; a loader opened later works', async () => {
     const loader = await open({ batchSize: 64, seqLen: 512 }, { prefetch: 1 });
     const asked = Array.from({ length: 8 }, () => loader.next().then(() => 'batch', String));
     await endLoaderThread();
@@ -298,7 +298,7 @@ describe('the shared thread', () => {
     expect(descriptors()).toBe(before);
   });
 
-  test('does not keep a process alive that forgot to close', () => {
+  test('does not keep a process alive when a loader is not closed', () => {
     const script = join(folder, 'forgets.mjs');
     const loaderUrl = new URL('../../../src/data/batches/loader.js', import.meta.url).href;
     writeFileSync(

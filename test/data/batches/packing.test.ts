@@ -31,7 +31,7 @@ function packedRows(
 }
 
 describe('packRow', () => {
-  test('equals the plain rule on random corpora, row lengths and buffer sizes', () => {
+  test('equals the reference algorithm on random corpora, row lengths and buffer sizes', () => {
     const random = randomStream(1, 'packing');
     for (let round = 0; round < 60; round++) {
       const seqLen = 1 + random.int(40);
@@ -59,7 +59,7 @@ describe('packRow', () => {
     expect(waiting.size).toBe(0);
   });
 
-  test('keeps the order of arrival whatever leaves', () => {
+  test('keeps the order of arrival when documents leave', () => {
     const random = randomStream(2, 'arrival');
     const waiting = createWaitingDocuments(50);
     const bySlot = new Map<number, number>();

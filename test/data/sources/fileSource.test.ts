@@ -31,10 +31,10 @@ async function split(source: DocumentSource, name: Split): Promise<string[]> {
   return documents;
 }
 
-describe('how documents are told apart', () => {
+describe('the rule that separates documents', () => {
   const ruleOf = (text: string) => fileSource({ text }).documentRule!();
 
-  test('is said: by marks, blank lines, lines or rows', async () => {
+  test('is reported: marks, blank lines, lines or rows', async () => {
     expect(await ruleOf(write('a.txt', 'a\n\nb'))).toBe('split at blank lines');
     expect(await ruleOf(write('b.txt', stories(3)))).toBe('split at <|endoftext|>');
     expect(await ruleOf(write('c.jsonl', '{"text":"a"}\n{"text":"b"}'))).toBe('one a line');
@@ -65,7 +65,7 @@ test('named pipes in a folder are skipped', async () => {
   expect(await findFiles(scratch.folder)).toEqual([scratch.path('a.txt')]);
 });
 
-test('a path that is too long is a usage error on one short line', async () => {
+test('a path that is too long is a UsageError on one short line', async () => {
   const failing = fileSource({ text: `${scratch.path('x'.repeat(5000))}.txt` }).fingerprint();
   await expect(failing).rejects.toThrow(UsageError);
   await expect(failing).rejects.not.toThrow(/x{200}/);
@@ -79,7 +79,7 @@ describe('validation', () => {
     [40, 2],
     [1000, 50],
     [300_000, 10_000],
-  ])('of %i documents is the last %i, and training all before', async (count, held) => {
+  ])('of %i documents is the last %i, training the rest', async (count, held) => {
     const source = fileSource({ text: write('a.txt', stories(count)) });
     const [train, val] = [await split(source, 'train'), await split(source, 'val')];
     expect(train.length).toBe(count - held);
@@ -118,13 +118,13 @@ describe('validation', () => {
     expect(lastFoxes).toMatch(/^(🦊)+$/u);
   });
 
-  test('needs more than a word', async () => {
+  test('needs more than one word', async () => {
     const source = fileSource({ text: write('a.txt', 'x') });
     await expect(split(source, 'train')).rejects.toThrow(UsageError);
     await expect(split(source, 'val')).rejects.toThrow(/single short document.*--val-text/);
   });
 
-  test('may be another file; then all the text trains', async () => {
+  test('may be another file; then all of the text trains', async () => {
     const text = write('a.txt', stories(30));
     const source = fileSource({ text, valText: write('b.jsonl', '{"text":"held"}') });
     expect(await split(source, 'train')).toHaveLength(30);
@@ -139,7 +139,7 @@ describe('validation', () => {
     expect(await split(source, 'val')).toEqual(['story 100', 'story 101']);
   });
 
-  test('may not be all there is', async () => {
+  test('may not be all files', async () => {
     const text = write('a.txt', stories(3));
     await expect(split(fileSource({ text, valText: text }), 'train')).rejects.toThrow(UsageError);
     await expect(fileSource({ text, valText: scratch.folder }).fingerprint()).rejects.toThrow(
@@ -149,7 +149,7 @@ describe('validation', () => {
 });
 
 describe('a folder', () => {
-  test('gives its supported files and those of its subfolders, sorted by path', async () => {
+  test('contributes its supported files and those of subfolders, sorted by path', async () => {
     for (const name of [
       'b.txt',
       'a/z.jsonl',
@@ -173,7 +173,7 @@ describe('a folder', () => {
     ]);
   });
 
-  test('mixes formats', async () => {
+  test('may mix formats', async () => {
     write('1.txt', stories(2));
     write('2.jsonl', '{"text":"from jsonl"}');
     const source = fileSource({ text: scratch.folder, valText: 'test/golden/sources/shard_00000.parquet' });
@@ -181,7 +181,7 @@ describe('a folder', () => {
     expect(await split(source, 'val')).toEqual(['0/0', '0/1', '0/2', '0/3', '0/4']);
   });
 
-  test('without supported files is a usage error', async () => {
+  test('without supported files is a UsageError', async () => {
     write('notes.md', 'x');
     await expect(findFiles(scratch.folder)).rejects.toThrow(UsageError);
     await expect(findFiles(scratch.folder)).rejects.toThrow(/found none; name the folder that has them/);
@@ -192,7 +192,7 @@ test.each([
   ['an empty file', ''],
   ['a file of white space', ' \n\n\t\n'],
   ['a file of nothing but marks', '<|endoftext|>\n<|endoftext|>'],
-])('%s has no document, which is a usage error', async (_, contents) => {
+])('%s has no document, which is a UsageError', async (_, contents) => {
   const text = write('a.txt', contents);
   const source = fileSource({ text });
   for (const name of ['train', 'val'] as const) {
@@ -203,7 +203,7 @@ test.each([
   await expect(split(other, 'train')).rejects.toThrow(/found no document/);
 });
 
-test('a path that is not there, or is no text, is a usage error', async () => {
+test('a missing path or another file type is a UsageError', async () => {
   await expect(findFiles(scratch.path('none'))).rejects.toThrow(UsageError);
   await expect(findFiles(scratch.path('none'))).rejects.toThrow(/found none; check the path/);
   await expect(findFiles(write('a.pdf', 'x'))).rejects.toThrow(
@@ -236,6 +236,6 @@ describe('the fingerprint', () => {
   });
 });
 
-test('the name is what the user named', () => {
+test('the corpus is named by the file or folder', () => {
   expect(fileSource({ text: '/data/books/stories.txt' }).name).toBe('stories.txt');
 });

@@ -91,7 +91,7 @@ async function groupsOf(source: DocumentSource, split: Split): Promise<string[][
 }
 
 describe('tinystories-gpt4-clean', () => {
-  test('validates on rows 10,000 to 19,999 and trains on the rest after them, in row groups', async () => {
+  test('validates on rows 10,000 to 19,999 and trains on rows from 20,000', async () => {
     const source = open({ dataset: TINYSTORIES });
     const val = await groupsOf(source, 'val');
     expect(val.flat()).toEqual(Array.from({ length: 10_000 }, (_, i) => String(10_000 + i)));
@@ -101,7 +101,7 @@ describe('tinystories-gpt4-clean', () => {
     expect(source.name).toBe(TINYSTORIES);
   });
 
-  test('goes by its short name as well', async () => {
+  test('can be named without its owner', async () => {
     const short = open({ dataset: 'tinystories-gpt4-clean' });
     expect(await short.fingerprint()).toBe(await open({ dataset: TINYSTORIES }).fingerprint());
   });
@@ -134,7 +134,7 @@ describe('climbmix-400b-shuffle', () => {
     ]);
   });
 
-  test('with more shards fetches only the new ones', async () => {
+  test('with more shards downloads only the new ones', async () => {
     await groupsOf(open({ dataset: CLIMBMIX, shards: 1 }), 'val');
     const before = store.requests.length;
     const source = open({ dataset: CLIMBMIX, shards: 3 });
@@ -147,7 +147,7 @@ describe('climbmix-400b-shuffle', () => {
     ).toEqual(['shard_00001.parquet', 'shard_00002.parquet']);
   });
 
-  test('has a fingerprint for every number of shards, known before anything is downloaded', async () => {
+  test('has a fingerprint per number of shards, before anything is downloaded', async () => {
     const one = await open({ dataset: CLIMBMIX, shards: 1 }).fingerprint();
     const two = await open({ dataset: CLIMBMIX, shards: 2 }).fingerprint();
     expect(one).not.toBe(two);
@@ -177,7 +177,7 @@ test('a second run needs no network', async () => {
   expect((await groupsOf(again, 'train')).flat()).toHaveLength(30);
 });
 
-test('the token goes to the hub and not to its store', async () => {
+test('the token is sent to the hub and not to its file store', async () => {
   await groupsOf(open({ dataset: TINYSTORIES, token: 'secret' }), 'val');
   expect(hub.requests.map(({ headers }) => headers.authorization)).toEqual([
     'Bearer secret',
@@ -207,7 +207,7 @@ function restore(name: string, value: string | undefined): void {
   else process.env[name] = value;
 }
 
-test('faults of the store on the way are mended', async () => {
+test('errors of the file store are retried', async () => {
   fault = (_, response, number) => {
     if (number === 0) response.writeHead(429, { 'retry-after': '1' }).end();
     else if (number === 1) response.writeHead(500).end();
@@ -219,7 +219,7 @@ test('faults of the store on the way are mended', async () => {
   expect((await groupsOf(source, 'train')).flat()).toEqual(['0/0', '0/1', '0/2', '0/3', '0/4']);
 });
 
-test('a store that sends something else is refused', async () => {
+test('other content from the file store is refused', async () => {
   fault = (request, response) => {
     const file = golden('shard_00002.parquet');
     if (!request.url!.endsWith('shard_00000.parquet')) return false;

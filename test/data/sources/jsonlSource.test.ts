@@ -24,7 +24,7 @@ async function documentsOf(contents: string | Uint8Array, options?: Parameters<t
   return documents;
 }
 
-test('every line is a document, as it was written', async () => {
+test('every line is a document, unchanged', async () => {
   const texts = ['One.\nTwo lines.', '', ' spaces stay ', 'naïve 漢字 🦊', 'tab\t"quoted"'];
   const contents = texts.map((text, id) => JSON.stringify({ id, text })).join('\n');
   expect(await documentsOf(contents)).toEqual(texts);
@@ -68,7 +68,7 @@ test('another field may hold the text', async () => {
   expect(await documentsOf('{"story":"a","text":"b"}', { field: 'story' })).toEqual(['a']);
 });
 
-test('documents are counted and taken by number without parsing the others', async () => {
+test('documents are counted and read by index without parsing the others', async () => {
   const lines = Array.from({ length: 50 }, (_, i) => (i < 10 ? 'broken' : JSON.stringify({ text: `${i}` })));
   const file = jsonlFile(write(lines.join('\n\n')));
   expect(await file.count()).toBe(50);
@@ -88,7 +88,7 @@ test.each([
   ['{"text":1}', 1, /got number in it/],
   ['[1]', 1, /got fields 0 at/],
   ['null', 1, /got fields \(none\)/],
-])('a line that will not do is named: %p', async (contents, line, message) => {
+])('an error names the line: %p', async (contents, line, message) => {
   const failing = documentsOf(contents);
   await expect(failing).rejects.toThrow(UsageError);
   await expect(failing).rejects.toThrow(message);

@@ -41,7 +41,7 @@ test.each<[SourceSpec, RegExp]>([
   [{ bundled: Number.NaN }, /got NaN/],
   [{ bundled: Infinity }, /got Infinity/],
   [{ hub: 'nothing' }, /Expected --hub .*, got nothing/],
-])('options that do not go together are refused: %p', async (spec, message) => {
+])('options that contradict each other are refused: %p', async (spec, message) => {
   await expect(openSource(spec)).rejects.toThrow(UsageError);
   await expect(openSource(spec)).rejects.toThrow(message);
 });

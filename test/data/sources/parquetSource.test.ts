@@ -25,7 +25,7 @@ async function groupsOf(file: DocumentFile, start = 0, end = Infinity): Promise<
 describe.each(['zstd', 'snappy'])('a file compressed with %s', (codec) => {
   const file = parquetFile(golden(`stories_${codec}.parquet`));
 
-  test('gives its rows as they were written, a group for every row group, without nulls', async () => {
+  test('returns its rows unchanged, one group per row group, without nulls', async () => {
     expect(await groupsOf(file)).toEqual([
       texts.slice(0, 3),
       texts.slice(3, 5),
@@ -34,7 +34,7 @@ describe.each(['zstd', 'snappy'])('a file compressed with %s', (codec) => {
     ]);
   });
 
-  test('gives any range of documents; a null row is none', async () => {
+  test('returns any range of documents, not counting nulls', async () => {
     const documents = texts.filter((text) => text !== null);
     expect(await file.count()).toBe(9);
     for (let start = 0; start <= 9; start++)
@@ -43,7 +43,7 @@ describe.each(['zstd', 'snappy'])('a file compressed with %s', (codec) => {
   });
 });
 
-test('null rows are no documents where the file has no statistics either', async () => {
+test('nulls are not counted in files without statistics either', async () => {
   const file = parquetFile(golden('trailing_nulls.parquet'));
   expect(await file.count()).toBe(90);
   expect((await groupsOf(file, 85)).flat()).toEqual([
@@ -73,7 +73,7 @@ test('row groups that are not asked for are not read', async () => {
 describe('a column', () => {
   const path = golden('stories_zstd.parquet');
 
-  test('that is not there is refused with those that are', async () => {
+  test('that does not exist is an error that lists the others', async () => {
     const file = parquetFile(path, { column: 'content' });
     await expect(file.count()).rejects.toThrow(UsageError);
     await expect(file.count()).rejects.toThrow(
@@ -81,14 +81,14 @@ describe('a column', () => {
     );
   });
 
-  test('that holds no strings is refused', async () => {
+  test('without strings is refused', async () => {
     await expect(parquetFile(path, { column: 'id' }).count()).rejects.toThrow(/got INT64/);
     await expect(parquetFile(path, { column: 'tags' }).count()).rejects.toThrow(/got a nested type/);
   });
 });
 
 describe('a damaged file', () => {
-  test.each([0, 3, 11, 1000, -1])('cut to %i bytes is an environment error with a remedy', async (bytes) => {
+  test.each([0, 3, 11, 1000, -1])('cut to %i bytes is an EnvironmentError with a remedy', async (bytes) => {
     const path = scratch.path('cut.parquet');
     writeFileSync(path, readFileSync(golden('stories_zstd.parquet')).subarray(0, bytes));
     const failing = parquetFile(path).count();
@@ -111,7 +111,7 @@ describe('a damaged file', () => {
       /9 rows in all.*got 10/,
     ],
     ['with a negative number of rows', [0x16, 20, 0x19], [0x16, 21, 0x19], /-11 rows in all.*got 10/],
-  ])('%s is an environment error, and no rows are lost in silence', async (_, from, to, message) => {
+  ])('%s is an EnvironmentError', async (_, from, to, message) => {
     const bytes = readFileSync(golden('stories_zstd.parquet'));
     const at = bytes.lastIndexOf(Uint8Array.from(from));
     bytes.set(to, at);
@@ -121,11 +121,11 @@ describe('a damaged file', () => {
     await expect(parquetFile(path).count()).rejects.toThrow(message);
   });
 
-  test('with text that is not UTF-8 is an environment error', async () => {
+  test('with text that is not UTF-8 is an EnvironmentError', async () => {
     await expect(groupsOf(parquetFile(golden('not_utf8.parquet')))).rejects.toThrow(EnvironmentError);
   });
 
-  test('that is missing is a usage error', async () => {
+  test('that is missing is a UsageError', async () => {
     await expect(parquetFile(scratch.path('none.parquet')).count()).rejects.toThrow(UsageError);
   });
 });

@@ -31,16 +31,16 @@ const documentsOf = (contents: string | Uint8Array, chunkBytes?: number) =>
   all(textFile(write(contents), { chunkBytes }));
 
 describe('a file with <|endoftext|>', () => {
-  test('has a document between any two marks, without the white space around it', async () => {
+  test('has a document between any two marks, trimmed', async () => {
     const text = 'One.\nStill one.\n\nAnd here.\n<|endoftext|>\n\n\nTwo.\n<|endoftext|>Three<|endoftext|>\n';
     expect(await documentsOf(text)).toEqual(['One.\nStill one.\n\nAnd here.', 'Two.', 'Three']);
   });
 
-  test('has no document where there is nothing between two marks', async () => {
+  test('has no document where only white space is between two marks', async () => {
     expect(await documentsOf('<|endoftext|><|endoftext|> \n<|endoftext|>a<|endoftext|>')).toEqual(['a']);
   });
 
-  test('keeps what looks like a mark and is none', async () => {
+  test('keeps text that only resembles a mark', async () => {
     expect(await documentsOf('a <|endoftex|> b<|endoftext|>c <|endof')).toEqual([
       'a <|endoftex|> b',
       'c <|endof',
@@ -49,7 +49,7 @@ describe('a file with <|endoftext|>', () => {
 });
 
 describe('a file without marks', () => {
-  test('has a document for every paragraph, whatever the line ends', async () => {
+  test('has a document for every paragraph, with any line ends', async () => {
     expect(await documentsOf('a\nb\n\n\nc\n \t\nd')).toEqual(['a\nb', 'c', 'd']);
     expect(await documentsOf('a\r\nb\r\n\r\nc')).toEqual(['a\r\nb', 'c']);
   });
@@ -60,7 +60,7 @@ describe('a file without marks', () => {
     expect(documents.map((text) => text.length)).toEqual([799, 799, 399]);
   });
 
-  test('is cut at spaces where a line is long, and anywhere where a word is', async () => {
+  test('is cut at spaces where a line is long, and anywhere in a long word', async () => {
     const words = await documentsOf('word '.repeat(1000));
     expect(words.join(' ')).toBe('word '.repeat(1000).trim());
     for (const text of words) expect(text.length).toBeLessThanOrEqual(PARAGRAPH_CHARACTERS);
@@ -70,7 +70,7 @@ describe('a file without marks', () => {
   });
 });
 
-test('documents do not depend on where chunks end', async () => {
+test('documents do not depend on chunk borders', async () => {
   const random = randomStream(1, 'textSource.test');
   const alphabet = [
     'a',
@@ -103,7 +103,7 @@ test('a byte order mark at the beginning is dropped', async () => {
   expect(await documentsOf('\uFEFFa\n\nb')).toEqual(['a', 'b']);
 });
 
-test('a range of documents is what it is of all of them, and they are counted', async () => {
+test('a range of documents equals that slice of all documents', async () => {
   const file = textFile(write(Array.from({ length: 2500 }, (_, i) => `story ${i}`).join('<|endoftext|>')), {
     chunkBytes: 1000,
   });
@@ -139,7 +139,7 @@ describe('UTF-16', () => {
     ['big-endian with a mark', big(`\uFEFF${text}`)],
     ['little-endian without a mark', little(text)],
     ['big-endian without a mark', big(text)],
-  ])('%s is read as the text that it is', async (_, bytes) => {
+  ])('%s is decoded', async (_, bytes) => {
     for (const chunkBytes of [1 << 20, 5, 1])
       expect(await documentsOf(bytes, chunkBytes)).toEqual(text.split('\n\n'));
   });
@@ -166,7 +166,7 @@ test('UTF-32 and binary files are refused', async () => {
   await expect(documentsOf(Buffer.alloc(5000))).rejects.toThrow(/binary file/);
 });
 
-test('a named pipe is refused at once, where opening it would block for ever', async () => {
+test('a named pipe is refused, since opening it would block', async () => {
   execFileSync('mkfifo', [scratch.path('pipe.txt')]);
   await expect(textFile(scratch.path('pipe.txt')).count()).rejects.toThrow(UsageError);
   await expect(textFile(scratch.path('pipe.txt')).count()).rejects.toThrow(
@@ -195,7 +195,7 @@ describe('bytes that are not UTF-8', () => {
   });
 });
 
-test('a missing file is a usage error; so is a folder in the place of one', async () => {
+test('a missing file is a UsageError, and so is a folder', async () => {
   const missing = textFile(scratch.path('none.txt'));
   await expect(missing.count()).rejects.toThrow(UsageError);
   await expect(missing.count()).rejects.toThrow(/found none; check the path/);

@@ -61,7 +61,7 @@ describe('tokenizer files', () => {
     expect(() => loadTokenizer(folder)).toThrow(`delete ${folder} to prepare it again`);
   });
 
-  test('a token that merging does not reach is found where it is a whole chunk, as by tiktoken', () => {
+  test('a token that merging does not reach is encoded where it is a whole chunk', () => {
     const path = join(folder, 'odd.tiktoken');
     writeFileSync(path, `${ranksText}${Buffer.from('qqqzz').toString('base64')} 1020\n`);
     const odd = readTokenizerFile(path);
@@ -77,7 +77,7 @@ describe('tokenizer files', () => {
     expect(refusal(() => parseHuggingFace(other, 'x'))).toMatch(/ignore_merges where merging does not reach/);
   });
 
-  test('a token that is there twice is reported with both lines', () => {
+  test('a duplicate token is reported with both lines', () => {
     const path = join(folder, 'twice.tiktoken');
     writeFileSync(path, `${ranksText}${Buffer.from('he').toString('base64')} 1020\n`);
     expect(refusal(() => readTokenizerFile(path))).toMatch(
@@ -122,7 +122,7 @@ describe('tiktoken ranks', () => {
 });
 
 describe('Hugging Face tokenizer.json', () => {
-  test('gives the ranks back', () => {
+  test('round-trips the ranks', () => {
     expect(formatTiktoken(parseHuggingFace(formatHuggingFace(ranks), 'x').ranks)).toBe(ranksText);
   });
 

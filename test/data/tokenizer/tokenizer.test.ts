@@ -99,7 +99,7 @@ describe('encode', () => {
     expect(encode(':.:.:')).toEqual([256, 256, colon]);
   });
 
-  test('finds what tiktoken finds with any set of tokens, reachable or not', () => {
+  test('equals tiktoken with any set of tokens, reachable by merging or not', () => {
     const random = randomStream(7, 'sets of tokens');
     const word = (most: number, from: string) =>
       Array.from({ length: 1 + random.int(most) }, () => from[random.int(from.length)]).join('');
@@ -131,7 +131,7 @@ describe('encode', () => {
     expect(unreachable).toBeGreaterThan(20);
   });
 
-  test('takes a chunk of 300,000 letters without quadratic work', () => {
+  test('encodes a chunk of 300,000 letters without quadratic work', () => {
     const text = 'na'.repeat(150_000);
     const ids = tokenizer.encode(text);
     expect(tokenizer.decode(ids) === text).toBe(true);
@@ -140,7 +140,7 @@ describe('encode', () => {
     expect(odd.encode(text).join() === ids.join()).toBe(true);
   });
 
-  test('gives the same ids after its cache has started over', () => {
+  test('gives the same ids after its cache was cleared', () => {
     const words: string[] = [];
     for (let i = 0; i < 150_000; i++)
       words.push(` ${i.toString(26).replace(/\d/g, (d) => 'qrstuvwxyz'[+d]!)}`);
@@ -241,7 +241,7 @@ describe('createTokenizer', () => {
 });
 
 describe('createStreamDecoder', () => {
-  test('emits text only at whole characters, and in all the same text', () => {
+  test('emits whole characters, and the same text in all', () => {
     const random = randomStream(5, 'stream');
     for (let round = 0; round < 50; round++) {
       const text = randomText(random).replaceAll('\ufffd', '');

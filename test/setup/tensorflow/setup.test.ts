@@ -90,7 +90,7 @@ linux('setup', () => {
   /** What is in the cache's folder of setups, temporary folders included. */
   const left = () => (existsSync(preparedRoot()) ? readdirSync(preparedRoot()) : []);
 
-  test('takes the newest release from the index, and leaves the package as it was', async () => {
+  test('uses the newest release of the index, and does not change the installed package', async () => {
     const before = readdirSync(join(project, 'node_modules', '@tensorflow', 'tfjs-node'), {
       recursive: true,
     });
@@ -115,7 +115,7 @@ linux('setup', () => {
     );
   });
 
-  test('a plan says what it would do, and does nothing', async () => {
+  test('planning changes nothing', async () => {
     const plan = await planSetup(options());
     expect(plan.source).toMatchObject({ kind: 'wheels', version: '2.21.0' });
     expect(plan.downloadBytes).toBeGreaterThan(1000);
@@ -123,12 +123,12 @@ linux('setup', () => {
     expect(left()).toEqual([]);
   });
 
-  test('an index that only knows HTML, and a given release', async () => {
+  test('an index that answers in HTML, and a given release', async () => {
     manners.html = true;
     expect(await setUp({ release: '2.20.0' })).toBe('2.20.0');
   });
 
-  test('a wheel, a folder of wheels and an environment serve as well', async () => {
+  test('a wheel, a folder of wheels or a Python environment can be used', async () => {
     expect(await setUp({ from: wheels[0] })).toBe('2.20.0');
     expect(await setUp({ from: join(shared, 'wheels-only') }).catch((error) => error.message)).toMatch(
       /does not exist/,
@@ -152,7 +152,7 @@ linux('setup', () => {
     expect(left()).toEqual(['cpu']);
   });
 
-  test('what is there and works is found again; what is broken is not', async () => {
+  test('a working setup is found again; a broken one is not', async () => {
     expect(await existingSetup('cpu', loadedVersion)).toBeUndefined();
     await setUp();
     expect(await existingSetup('cpu', loadedVersion)).toMatchObject({ description: '2.21.0' });
@@ -161,7 +161,7 @@ linux('setup', () => {
     expect(await setUp()).toBe('2.21.0');
   });
 
-  test('undo removes it, and says whether there was anything', async () => {
+  test('undo removes it, and returns whether there was one', async () => {
     await setUp();
     expect(undoSetup('cpu')).toBe(true);
     expect(left()).toEqual([]);
@@ -190,14 +190,14 @@ linux('setup', () => {
     expect(await loadedVersion(preparedFolder('cpu'))).toBe('2.20.0');
   });
 
-  test('a connection that breaks is taken up where it broke', async () => {
+  test('a dropped connection is resumed', async () => {
     manners.breakOff = 2000;
     index.requests.length = 0;
     expect(await setUp()).toBe('2.21.0');
     expect(index.requests.filter((path) => path.startsWith('/files/')).length).toBe(2);
   });
 
-  test('an index that cannot be reached is named', async () => {
+  test('an index that cannot be reached is named, without its password', async () => {
     const closed = await serveIndex(() => [], {});
     closed.close();
     process.env.PIP_INDEX_URL = closed.url.replace('//', '//user:secret@');
@@ -206,7 +206,7 @@ linux('setup', () => {
     expect(message).not.toContain('secret');
   });
 
-  test('a release that does not exist is answered with the newest one', async () => {
+  test('an error about a missing release names the newest', async () => {
     await expect(planSetup(options({ release: '9.9.9' }))).rejects.toThrow(
       /no tensorflow-cpu ==9\.9\.9; the newest is 2\.21\.0/,
     );
@@ -244,7 +244,7 @@ linux('setup', () => {
     }
   });
 
-  test('what does not load is not put in place', async () => {
+  test('a build that does not load is not installed', async () => {
     const check = async () => {
       throw new Error('it does not load');
     };
@@ -259,13 +259,13 @@ linux('setup', () => {
     expect(left()).toEqual([]);
   });
 
-  test('two at once both end well', async () => {
+  test('two setups at once both succeed', async () => {
     expect(await Promise.all([setUp(), setUp({ release: '2.20.0' })])).toEqual(['2.21.0', '2.20.0']);
     expect(left()).toEqual(['cpu']);
     expect(['2.20.0', '2.21.0']).toContain(await loadedVersion(preparedFolder('cpu')));
   });
 
-  test('what a killed setup left is removed by the next, what a running one has is not', async () => {
+  test('leftovers of a killed setup are removed by the next, those of a running one are not', async () => {
     const running = temporaryName(preparedFolder('gpu'));
     mkdirSync(running, { recursive: true });
     mkdirSync(running.replace(`.${process.pid}.`, '.999999999.'));
@@ -273,7 +273,7 @@ linux('setup', () => {
     expect(left().sort()).toEqual(['cpu', basename(running)]);
   });
 
-  test('for a GPU the wheels of the extra come along, with their libraries and tools', async () => {
+  test('for a GPU the wheels of the extra are installed too', async () => {
     installPackage(project, '@tensorflow/tfjs-node-gpu');
     const folder = join(project, 'gpu-wheels');
     const metadata = 'Requires-Dist: nvidia-cuda-runtime-cu12<13.0,>=12.5; extra == "and-cuda"\n';

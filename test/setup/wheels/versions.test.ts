@@ -8,7 +8,7 @@ import {
   satisfies,
 } from '../../../src/setup/wheels/versions.js';
 
-test('a wheel is taken apart by its name', () => {
+test('the name of a wheel is parsed', () => {
   expect(parseWheelName('tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl')).toEqual({
     project: 'tensorflow-cpu',
     version: '2.21.0',
@@ -28,7 +28,7 @@ test.each([
   expect(glibcNeeded(tags, machine)).toBe(glibc);
 });
 
-test('versions compare by number, not by letter', () => {
+test('versions compare as numbers', () => {
   expect(['2.9.1', '2.21.0', '2.10.0', '2.21.0.1'].sort(compareVersions)).toEqual([
     '2.9.1',
     '2.10.0',

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test('members come out as they went in: deflated, stored, empty, large', async () => {
+test('members are extracted unchanged: deflated, stored, empty, large', async () => {
   const path = join(folder, 'a.zip');
   const large = Buffer.alloc(300_000, 'abcdefg');
   const members = {
@@ -33,7 +33,7 @@ test('members come out as they went in: deflated, stored, empty, large', async (
   }
 });
 
-test('what is no archive, or cut short, is refused by name', async () => {
+test('files that are not archives or are cut short are refused', async () => {
   const path = join(folder, 'x.whl');
   writeFileSync(path, 'not a zip');
   await expect(readZip(path)).rejects.toThrow(/x\.whl is not a wheel/);
@@ -42,7 +42,7 @@ test('what is no archive, or cut short, is refused by name', async () => {
   await expect(readZip(path)).rejects.toThrow(/cut short/);
 });
 
-test('a damaged member is told by its checksum', async () => {
+test('a damaged member is detected by its checksum', async () => {
   const path = join(folder, 'd.zip');
   writeZip(path, { a: 'contents' }, ['a']);
   const bytes = readFileSync(path);
@@ -52,7 +52,7 @@ test('a damaged member is told by its checksum', async () => {
   await expect(extract(path, entry!, join(folder, 'out'))).rejects.toThrow(/damaged \(a\)/);
 });
 
-test('names that leave the folder are told', () => {
+test('names that lead out of the folder are detected', () => {
   expect(['a/b', 'a..b/c'].map(isInside)).toEqual([true, true]);
   expect(['../a', 'a/../../b', '/etc/x', 'a\\..\\b'].map(isInside)).toEqual([false, false, false, false]);
 });
