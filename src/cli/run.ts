@@ -24,6 +24,8 @@ export interface RunRecord {
   tokenizer?: string;
   backend: BackendName;
   precision: Precision;
+  /** Steps between checkpoints; absent: one at the end. */
+  checkpointEvery?: number;
 }
 
 /** Files of a run. */
@@ -62,6 +64,7 @@ export function readRunRecord(folder: string): RunRecord {
 function checkRunRecord(record: unknown): RunRecord {
   expect(isObject(record), () => `Expected an object, got ${JSON.stringify(record)}`);
   const { version, preset, config, budget, seed, source, tokenizer, backend, precision } = record;
+  const every = record.checkpointEvery;
   const parts: Record<string, boolean> = {
     version: version === 1,
     preset: typeof preset === 'string',
@@ -72,6 +75,7 @@ function checkRunRecord(record: unknown): RunRecord {
     tokenizer: tokenizer === undefined || typeof tokenizer === 'string',
     backend: BACKEND_NAMES.includes(backend as BackendName),
     precision: precision === 'fp32' || precision === 'bf16',
+    checkpointEvery: every === undefined || (Number.isSafeInteger(every) && (every as number) >= 1),
   };
   for (const [name, ok] of Object.entries(parts))
     expect(ok, () => `Expected a valid ${name}, got ${JSON.stringify(record[name])}`);

@@ -173,7 +173,12 @@ async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
   removeLeftovers(folder);
   const saved = readRunRecord(folder);
   const checkpoint = await loadCheckpoint(runFiles(folder).checkpoint);
-  const record = { ...saved, budget: budgetOf(args) ?? saved.budget };
+  const every = args.checkpointEvery ?? saved.checkpointEvery;
+  const record = {
+    ...saved,
+    budget: budgetOf(args) ?? saved.budget,
+    ...(every !== undefined && { checkpointEvery: every }),
+  };
   const { model } = resolveConfig(record.config, checkpoint.vocabSize);
   const usedUp = isUsedUp(record.budget, checkpoint.run.meter, flopsPerToken(model));
   return { record, checkpoint, finished: usedUp ? readFinishedSummary(folder) : null };
@@ -197,6 +202,7 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
     ...(args.tokenizer !== undefined && { tokenizer: resolve(args.tokenizer) }),
     backend: backend.name,
     precision: backend.precision,
+    ...(args.checkpointEvery !== undefined && { checkpointEvery: args.checkpointEvery }),
   };
 }
 
@@ -239,7 +245,7 @@ async function runTraining(
   const save = (checkpoint: Checkpoint) => saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
   let sample = '';
   try {
-    const every = args.checkpointEvery;
+    const every = record.checkpointEvery;
     const result = await train(resolved, {
       data,
       budget: record.budget,
