@@ -3,70 +3,98 @@
 // recomputes the scores, so nothing is added up by atomics. attention.cu is the reference and has the same arguments.
 //
 // T sequence, H query heads, G kv heads, D head width (a macro: a multiple of 16, above 128 of 32, at most 256), q, y [N,H*D],
-// k, v [N,G*D], lse, delta [N,H]. Query i sees the keys j with i - window <= j <= i. A block owns 64 queries (or keys), a warp
-// 16 of them; tiles of keys (or queries) pass through shared memory. In heads wider than 128 two warps share 16 queries: each
-// takes all of their scores and sums half of D, since the sums of the whole would not fit into registers.
+// k, v [N,G*D] in bfloat16, lse, delta [N,H]. Query i sees the keys j with i - window <= j <= i.
+//
+// A block owns 128 queries, or keys, which its warps divide among them; tiles of keys, or queries, pass through shared memory
+// by cp.async while the tile before is computed with. A warp leaves out tiles that none of its rows sees, and masks only those
+// that some of its rows do not see whole. Rows of a warp: 32 in `attention`, so that each fragment that is read from shared
+// memory serves two products; 16 in the gradients, whose sums fill the registers, and which keep their own rows there too.
+// In heads wider than 128 a block owns 64, and two warps share 16: each takes all of their scores and sums half of D.
 #include "attention.h"
 #include "mma.h"
 #include "rows.h"
 
-// Queries or keys of a block.
-#define OWN 64
-// Keys of a tile; queries of a tile in attention_grad_kv, where registers are scarce. Shared memory stays within the 99 KiB
-// that chips of 8.6, 8.9 and 12.0 give to a block.
+#define OWN (D > 128 ? 64 : 128)
+// Keys of a tile; queries of a tile in attention_grad_kv. Shared memory stays within the 99 KiB that chips of 8.6, 8.9 and 12.0
+// give to a block.
 #define TILE (D > 128 ? 32 : 64)
 #define QUERY_TILE (D > 128 ? 16 : D > 64 ? 32 : 64)
+// Tiles in shared memory at once in the gradients.
+#define STAGES (D > 128 ? 1 : 2)
 #define STRIDE (D + 8)
 // Warps that share rows, numbers of D that one sums, and its accumulators across them.
 #define PARTS (D > 128 ? 2 : 1)
 #define SHARE (D / PARTS)
 #define WIDE (SHARE / 8)
-#define THREADS (128 * PARTS)
+// Fragments of 16 rows that a warp of `attention` owns.
+#define FRAGMENTS (D > 128 ? 1 : 2)
+#define THREADS (2 * OWN / FRAGMENTS * PARTS)
+#define GRAD_THREADS (2 * OWN * PARTS)
 #define LOG2E 1.4426950408889634f
 #define UNROLL _Pragma("unroll")
-#define ALONE static __device__ __forceinline__
+#define DEVICE static __device__ __forceinline__
 
-// Rows first .. first + count of a head, of which those from T on are zeros; a group of copies is to be ended.
-template <int COUNT> ALONE void copy_tile(bf16 *tile, const act *head, long stride, int first, int T) {
-  for (int i = threadIdx.x; i < COUNT * (D / 8); i += THREADS) {
+// Rows first .. first + COUNT of a head, of which those from T on are zeros; a group of copies is to be ended.
+template <int COUNT> DEVICE void copy_tile(bf16 *tile, const bf16 *head, long stride, int first, int T) {
+  for (int i = threadIdx.x; i < COUNT * (D / 8); i += blockDim.x) {
     int row = i / (D / 8), d = i % (D / 8) * 8;
     bool present = first + row < T;
     copy_eight(tile + row * STRIDE + d, head + (present ? first + row : 0) * stride + d, present);
   }
 }
 
-// sums [16, 8 COUNT] += a b_rows^T over 16 of D from k on, b all rows of a tile.
-template <int COUNT> ALONE void add_product(float (*sums)[4], const unsigned a[4], const bf16 *b_tile, int k) {
-  UNROLL for (int n = 0; n < COUNT; n += 2) {
-    unsigned b[4];
-    load_b_columns(b, b_tile, STRIDE, n * 8, k);
-    mma(sums[n], a, b[0], b[1]);
-    mma(sums[n + 1], a, b[2], b[3]);
+// The rows of a warp as operands a: COUNT fragments, in registers if KEPT, else read from their tile each time.
+template <int COUNT, bool KEPT> struct Rows {
+  unsigned kept[KEPT ? COUNT : 1][KEPT ? D / 16 : 1][4];
+  const bf16 *tile;
+  int row;
+  __device__ __forceinline__ Rows(const bf16 *tile, int row) : tile(tile), row(row) {
+    if (KEPT)
+      UNROLL for (int m = 0; m < COUNT; m++)
+        UNROLL for (int k = 0; k < D / 16; k++) load_a(kept[m][k], tile, STRIDE, row + 16 * m, 16 * k);
   }
-}
-// sums [16, 8 COUNT] = a_rows b_rows^T over D: a of a tile from `row` on, b all rows of a tile.
-template <int COUNT> ALONE void product(float (*sums)[4], const bf16 *a_tile, int row, const bf16 *b_tile) {
-  UNROLL for (int n = 0; n < COUNT; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
-  UNROLL for (int k = 0; k < D; k += 16) {
-    unsigned a[4];
-    load_a(a, a_tile, STRIDE, row, k);
-    add_product<COUNT>(sums, a, b_tile, k);
+  __device__ __forceinline__ void get(unsigned a[4], int m, int k) const {
+    if (KEPT) UNROLL for (int e = 0; e < 4; e++) a[e] = kept[m][k][e];
+    else load_a(a, tile, STRIDE, row + 16 * m, 16 * k);
   }
-}
-// wide [16, SHARE] += weights [16, 8 COUNT] rows of a tile, of which `tile` points to the first of this warp's columns.
-template <int COUNT> ALONE void add_weighted(float (*wide)[4], const float (*weights)[4], const bf16 *tile) {
-  UNROLL for (int n = 0; n < COUNT; n += 2) {
-    unsigned a[4];
-    as_a(a, weights[n], weights[n + 1]);
-    UNROLL for (int d = 0; d < WIDE; d += 2) {
+};
+
+// sums [16 M, 8 COUNT] = rows b_rows^T over D, b all rows of a tile.
+template <int M, int COUNT, bool KEPT>
+DEVICE void product(float (*sums)[COUNT][4], const Rows<M, KEPT> &rows, const bf16 *b_tile) {
+  UNROLL for (int m = 0; m < M; m++)
+    UNROLL for (int n = 0; n < COUNT; n++) UNROLL for (int e = 0; e < 4; e++) sums[m][n][e] = 0;
+#pragma unroll(KEPT ? D / 16 : 2)
+  for (int k = 0; k < D / 16; k++) {
+    unsigned a[M][4];
+    UNROLL for (int m = 0; m < M; m++) rows.get(a[m], m, k);
+    UNROLL for (int n = 0; n < COUNT; n += 2) {
       unsigned b[4];
-      load_b_rows(b, tile, STRIDE, n * 8, d * 8);
-      mma(wide[d], a, b[0], b[1]);
-      mma(wide[d + 1], a, b[2], b[3]);
+      load_b_columns(b, b_tile, STRIDE, n * 8, k * 16);
+      UNROLL for (int m = 0; m < M; m++) {
+        mma(sums[m][n], a[m], b[0], b[1]);
+        mma(sums[m][n + 1], a[m], b[2], b[3]);
+      }
     }
   }
 }
-ALONE float over_four(float x, bool largest) {
+// wide [16 M, SHARE] += weights [16 M, 8 COUNT] rows of a tile, of which `tile` points to the first of this warp's columns.
+template <int M, int COUNT>
+DEVICE void add_weighted(float (*wide)[WIDE][4], const float (*weights)[COUNT][4], const bf16 *tile) {
+  UNROLL for (int n = 0; n < COUNT; n += 2) {
+    unsigned a[M][4];
+    UNROLL for (int m = 0; m < M; m++) as_a(a[m], weights[m][n], weights[m][n + 1]);
+    UNROLL for (int d = 0; d < WIDE; d += 2) {
+      unsigned b[4];
+      load_b_rows(b, tile, STRIDE, n * 8, d * 8);
+      UNROLL for (int m = 0; m < M; m++) {
+        mma(wide[m][d], a[m], b[0], b[1]);
+        mma(wide[m][d + 1], a[m], b[2], b[3]);
+      }
+    }
+  }
+}
+DEVICE float over_four(float x, bool largest) {
   UNROLL for (int i = 1; i < 4; i *= 2) {
     float other = __shfl_xor_sync(0xffffffff, x, i);
     x = largest ? x > other ? x : other : x + other;
@@ -75,7 +103,7 @@ ALONE float over_four(float x, bool largest) {
 }
 // Writes rows `row` and `row + 8` of accumulators [16, SHARE] times their factors, where they are below T; `head` points to the
 // first of this warp's columns.
-ALONE void store_wide(act *head, long stride, int row, int T, const float (*wide)[4], float low, float high) {
+DEVICE void store_wide(bf16 *head, long stride, int row, int T, const float (*wide)[4], float low, float high) {
   int column = threadIdx.x % 4 * 2;
   UNROLL for (int half = 0; half < 2; half++) {
     int at = row + half * 8;
@@ -86,184 +114,229 @@ ALONE void store_wide(act *head, long stride, int row, int T, const float (*wide
   }
 }
 
-// Grid ceil(T / 64) H B, THREADS threads. Blocks with the most keys start first.
+// Grid ceil(T / OWN) H B, THREADS threads. Blocks with the most keys start first.
 extern "C" __global__ void __launch_bounds__(THREADS)
-attention(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, act *y, float *lse) {
+attention(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, bf16 *y, float *lse) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *keys = queries + OWN * STRIDE, *values = keys + TILE * STRIDE;
   Place at = place_of_block(T, OWN, H);
   int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
-  int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
-  int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  int own = threadIdx.x / 32 / PARTS * 16 * FRAGMENTS, from = threadIdx.x / 32 % PARTS * SHARE;
+  // This warp's first row, this thread's first row in a fragment and column in a tile.
+  int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
   long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
-  const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
+  const bf16 *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
 
   copy_tile<OWN>(queries, q + start * q_stride + h * D, q_stride, first, T);
   copy_tile<TILE>(keys, k_head, kv_stride, j0, T);
   copy_commit();
-  float sum[WIDE][4] = {}, top[2] = {-1e30f, -1e30f}, total[2] = {0, 0}, factor = scale * LOG2E;
-  // The queries stay in registers.
-  unsigned query[D / 16][4];
+  float sum[FRAGMENTS][WIDE][4] = {}, top[FRAGMENTS][2], total[FRAGMENTS][2] = {}, factor = scale * LOG2E;
+  UNROLL for (int m = 0; m < FRAGMENTS; m++) top[m][0] = top[m][1] = -1e30f;
   copy_wait<0>();
   __syncthreads();
-  UNROLL for (int k = 0; k < D / 16; k++) load_a(query[k], queries, STRIDE, own, k * 16);
+  // In registers where there is room.
+  Rows<FRAGMENTS, (D <= 80 || D > 128)> query(queries, own);
   for (; j0 < end; j0 += TILE) {
     copy_wait<0>();
     __syncthreads();
     copy_tile<TILE>(values, v_head, kv_stride, j0, T);
     copy_commit();
-    float p[TILE / 8][4] = {};
-    UNROLL for (int k = 0; k < D / 16; k++) add_product<TILE / 8>(p, query[k], keys, k * 16);
+    bool seen = j0 < top_row + 16 * FRAGMENTS && j0 + TILE > top_row - window;
+    float p[FRAGMENTS][TILE / 8][4];
+    if (seen) product<FRAGMENTS, TILE / 8>(p, query, keys);
     __syncthreads();
     // The next keys come while this tile's softmax is taken.
     if (j0 + TILE < end) copy_tile<TILE>(keys, k_head, kv_stride, j0 + TILE, T);
     copy_commit();
-
-    // This warp's rows are first + own .. + 15: does each see the whole tile?
-    if (j0 + TILE - 1 > first + own || j0 < first + own + 15 - window)
-      UNROLL for (int n = 0; n < TILE / 8; n++)
-        UNROLL for (int e = 0; e < 4; e++) {
-          int i = row + e / 2 * 8, j = j0 + n * 8 + column + e % 2;
-          if (j > i || j < i - window) p[n][e] = -1e38f;
+    if (seen) {
+      if (j0 + TILE - 1 > top_row || j0 < top_row + 16 * FRAGMENTS - 1 - window)
+        UNROLL for (int m = 0; m < FRAGMENTS; m++)
+          UNROLL for (int n = 0; n < TILE / 8; n++)
+            UNROLL for (int e = 0; e < 4; e++) {
+              int i = row + 16 * m + e / 2 * 8, j = j0 + n * 8 + column + e % 2;
+              if (j > i || j < i - window) p[m][n][e] = -1e38f;
+            }
+      UNROLL for (int m = 0; m < FRAGMENTS; m++)
+        UNROLL for (int half = 0; half < 2; half++) {
+          float most = top[m][half];
+          UNROLL for (int n = 0; n < TILE / 8; n++)
+            UNROLL for (int e = 2 * half; e < 2 * half + 2; e++) most = p[m][n][e] > most ? p[m][n][e] : most;
+          most = over_four(most, true);
+          float shrink = power_of_two((top[m][half] - most) * factor), shift = most * factor;
+          top[m][half] = most;
+          total[m][half] *= shrink;
+          UNROLL for (int n = 0; n < TILE / 8; n++)
+            UNROLL for (int e = 2 * half; e < 2 * half + 2; e++) {
+              p[m][n][e] = power_of_two(p[m][n][e] * factor - shift);
+              total[m][half] += p[m][n][e];
+            }
+          UNROLL for (int d = 0; d < WIDE; d++) {
+            sum[m][d][2 * half] *= shrink;
+            sum[m][d][2 * half + 1] *= shrink;
+          }
         }
-    UNROLL for (int half = 0; half < 2; half++) {
-      float most = top[half];
-      UNROLL for (int n = 0; n < TILE / 8; n++)
-        UNROLL for (int e = 2 * half; e < 2 * half + 2; e++) most = p[n][e] > most ? p[n][e] : most;
-      most = over_four(most, true);
-      float shrink = power_of_two((top[half] - most) * factor), shift = most * factor;
-      top[half] = most;
-      total[half] *= shrink;
-      UNROLL for (int n = 0; n < TILE / 8; n++)
-        UNROLL for (int e = 2 * half; e < 2 * half + 2; e++) {
-          p[n][e] = power_of_two(p[n][e] * factor - shift);
-          total[half] += p[n][e];
-        }
-      UNROLL for (int d = 0; d < WIDE; d++) {
-        sum[d][2 * half] *= shrink;
-        sum[d][2 * half + 1] *= shrink;
-      }
     }
     copy_wait<1>();
     __syncthreads();
-    add_weighted<TILE / 8>(sum, p, values + from);
+    if (seen) add_weighted<FRAGMENTS, TILE / 8>(sum, p, values + from);
   }
-  UNROLL for (int half = 0; half < 2; half++) {
-    total[half] = over_four(total[half], false);
-    int i = row + half * 8;
-    if (column == 0 && from == 0 && i < T) lse[(start + i) * H + h] = top[half] * scale + logf(total[half]);
+  UNROLL for (int m = 0; m < FRAGMENTS; m++) {
+    UNROLL for (int half = 0; half < 2; half++) {
+      total[m][half] = over_four(total[m][half], false);
+      int i = row + 16 * m + half * 8;
+      if (column == 0 && from == 0 && i < T) lse[(start + i) * H + h] = top[m][half] * scale + logf(total[m][half]);
+    }
+    store_wide(y + start * q_stride + h * D + from, q_stride, row + 16 * m, T, sum[m], 1 / total[m][0], 1 / total[m][1]);
   }
-  store_wide(y + start * q_stride + h * D + from, q_stride, row, T, sum, 1 / total[0], 1 / total[1]);
 }
 
 // delta = dy . y by head; a team a row of the N * H.
-KERNEL attention_delta(int N, int H, const act *y, const act *dy, float *delta) {
+KERNEL attention_delta(int N, int H, const bf16 *y, const bf16 *dy, float *delta) {
   EACH_ROW(r, (long)N * H) {
     float sum = row_dot(y + r * D, dy + r * D, D);
     ONCE(delta[r] = sum);
   }
 }
 
-// dq: grid ceil(T / 64) H B, THREADS threads.
-extern "C" __global__ void __launch_bounds__(THREADS)
-attention_grad_q(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
-                 const float *lse, const float *delta, act *dq) {
+// A block's own rows of two arrays, 2 OWN rows of shared memory. Up to heads of 128 they are kept in registers, and the memory
+// serves for tiles afterwards.
+#define GRAD_KEPT (D <= 128)
+
+// dq: grid ceil(T / OWN) H B, GRAD_THREADS threads.
+extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
+attention_grad_q(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dy,
+                 const float *lse, const float *delta, bf16 *dq) {
   DYNAMIC_SHARED(bf16, shared);
-  bf16 *queries = shared, *slopes = queries + OWN * STRIDE, *keys = slopes + OWN * STRIDE, *values = keys + TILE * STRIDE;
+  bf16 *tiles = GRAD_KEPT ? shared : shared + 2 * OWN * STRIDE;
   Place at = place_of_block(T, OWN, H);
   int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
-  int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
   long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
-  const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
+  const bf16 *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
 
-  copy_tile<OWN>(queries, q + start * q_stride + h * D, q_stride, first, T);
-  copy_tile<OWN>(slopes, dy + start * q_stride + h * D, q_stride, first, T);
-  copy_tile<TILE>(keys, k_head, kv_stride, j0, T);
+  copy_tile<OWN>(shared, q + start * q_stride + h * D, q_stride, first, T);
+  copy_tile<OWN>(shared + OWN * STRIDE, dy + start * q_stride + h * D, q_stride, first, T);
   copy_commit();
-  copy_tile<TILE>(values, v_head, kv_stride, j0, T);
-  copy_commit();
-  float log_sum[2], along[2], sum[WIDE][4] = {}, factor = scale * LOG2E;
+  float log_sum[2], along[2], sum[1][WIDE][4] = {}, factor = scale * LOG2E;
   UNROLL for (int half = 0; half < 2; half++) {
     long index = (start + row + half * 8) * H + h;
     // Beyond the sequence: exponentials of 0.
     log_sum[half] = row + half * 8 < T ? lse[index] * LOG2E : 0;
     along[half] = row + half * 8 < T ? delta[index] : 0;
   }
-  for (; j0 < end; j0 += TILE) {
-    copy_wait<1>();
-    __syncthreads();
-    float p[TILE / 8][4], ds[TILE / 8][4];
-    product<TILE / 8>(p, queries, own, keys);
+  copy_wait<0>();
+  __syncthreads();
+  Rows<1, GRAD_KEPT> query(shared, own), gradient(shared + OWN * STRIDE, own);
+  if (GRAD_KEPT) __syncthreads();
+  auto copy = [&](int j0, int stage) {
+    bf16 *to = tiles + stage * 2 * TILE * STRIDE;
+    copy_tile<TILE>(to, k_head, kv_stride, j0, T);
+    copy_tile<TILE>(to + TILE * STRIDE, v_head, kv_stride, j0, T);
+    copy_commit();
+  };
+  copy(j0, 0);
+  for (int stage = 0; j0 < end; j0 += TILE, stage = (stage + 1) % STAGES) {
     copy_wait<0>();
     __syncthreads();
-    product<TILE / 8>(ds, slopes, own, values);
-    UNROLL for (int n = 0; n < TILE / 8; n++)
-      UNROLL for (int e = 0; e < 4; e++) {
-        int half = e / 2, i = row + half * 8, j = j0 + n * 8 + column + e % 2;
-        bool seen = j <= i && j >= i - window;
-        ds[n][e] = seen ? power_of_two(p[n][e] * factor - log_sum[half]) * (ds[n][e] - along[half]) : 0;
-      }
-    add_weighted<TILE / 8>(sum, ds, keys + from);
-    __syncthreads();
-    bool more = j0 + TILE < end;
-    if (more) copy_tile<TILE>(keys, k_head, kv_stride, j0 + TILE, T);
-    copy_commit();
-    if (more) copy_tile<TILE>(values, v_head, kv_stride, j0 + TILE, T);
-    copy_commit();
+    if (STAGES > 1 && j0 + TILE < end) copy(j0 + TILE, (stage + 1) % STAGES);
+    if (j0 < top_row + 16 && j0 + TILE > top_row - window) {
+      const bf16 *keys = tiles + stage * 2 * TILE * STRIDE, *values = keys + TILE * STRIDE;
+      float p[1][TILE / 8][4], ds[1][TILE / 8][4];
+      product<1, TILE / 8>(p, query, keys);
+      product<1, TILE / 8>(ds, gradient, values);
+      bool whole = j0 + TILE - 1 <= top_row && j0 >= top_row + 15 - window;
+      UNROLL for (int n = 0; n < TILE / 8; n++)
+        UNROLL for (int e = 0; e < 4; e++) {
+          int half = e / 2, i = row + half * 8, j = j0 + n * 8 + column + e % 2;
+          float each = power_of_two(p[0][n][e] * factor - log_sum[half]) * (ds[0][n][e] - along[half]);
+          ds[0][n][e] = whole || (j <= i && j >= i - window) ? each : 0;
+        }
+      add_weighted<1, TILE / 8>(sum, ds, keys + from);
+    }
+    if (STAGES == 1) {
+      __syncthreads();
+      if (j0 + TILE < end) copy(j0 + TILE, 0);
+    }
   }
-  store_wide(dq + start * q_stride + h * D + from, q_stride, row, T, sum, scale, scale);
+  store_wide(dq + start * q_stride + h * D + from, q_stride, row, T, sum[0], scale, scale);
 }
 
-// dk and dv, of all query heads that read the kv head: grid ceil(T / 64) G B, THREADS threads. Rows are keys, columns
+// dk and dv, of all query heads that read the kv head: grid ceil(T / OWN) G B, GRAD_THREADS threads. Rows are keys, columns
 // queries.
-extern "C" __global__ void __launch_bounds__(THREADS)
-attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
-                  const float *lse, const float *delta, act *dk, act *dv) {
+extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
+attention_grad_kv(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dy,
+                  const float *lse, const float *delta, bf16 *dk, bf16 *dv) {
   DYNAMIC_SHARED(bf16, shared);
-  bf16 *keys = shared, *values = keys + OWN * STRIDE, *queries = values + OWN * STRIDE, *slopes = queries + QUERY_TILE * STRIDE;
-  float *log_sums = (float *)(slopes + QUERY_TILE * STRIDE), *alongs = log_sums + QUERY_TILE;
+  // Sums and deltas of the tiles lie behind them.
+  bf16 *tiles = GRAD_KEPT ? shared : shared + 2 * OWN * STRIDE;
+  float *numbers = (float *)(shared + (GRAD_KEPT ? 2 * OWN : 2 * OWN + 2 * QUERY_TILE) * STRIDE);
   Place at = place_of_block(T, OWN, G);
   int first = at.tile * OWN, g = at.head;
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
-  int row = first + own + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
   long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
   // In long: a window may be as large as an int.
   int end = (long)first + OWN + window < T ? first + OWN + window : T;
 
-  copy_tile<OWN>(keys, k + start * kv_stride + g * D, kv_stride, first, T);
-  copy_tile<OWN>(values, v + start * kv_stride + g * D, kv_stride, first, T);
+  copy_tile<OWN>(shared, k + start * kv_stride + g * D, kv_stride, first, T);
+  copy_tile<OWN>(shared + OWN * STRIDE, v + start * kv_stride + g * D, kv_stride, first, T);
   copy_commit();
-  float sum_k[WIDE][4] = {}, sum_v[WIDE][4] = {}, factor = scale * LOG2E;
-  for (int h = g * (H / G); h < (g + 1) * (H / G); h++)
-    for (int i0 = first; i0 < end; i0 += QUERY_TILE) {
-      __syncthreads();
-      copy_tile<QUERY_TILE>(queries, q + start * q_stride + h * D, q_stride, i0, T);
-      copy_tile<QUERY_TILE>(slopes, dy + start * q_stride + h * D, q_stride, i0, T);
-      copy_commit();
-      for (int n = threadIdx.x; n < QUERY_TILE; n += THREADS) {
-        long index = (start + i0 + n) * H + h;
-        log_sums[n] = i0 + n < T ? lse[index] * LOG2E : 0;
-        alongs[n] = i0 + n < T ? delta[index] : 0;
-      }
-      copy_wait<0>();
-      __syncthreads();
-      float p[QUERY_TILE / 8][4], ds[QUERY_TILE / 8][4];
-      product<QUERY_TILE / 8>(p, keys, own, queries);
+  float sum_k[1][WIDE][4] = {}, sum_v[1][WIDE][4] = {}, factor = scale * LOG2E;
+  copy_wait<0>();
+  __syncthreads();
+  Rows<1, GRAD_KEPT> key(shared, own), value(shared + OWN * STRIDE, own);
+  if (GRAD_KEPT) __syncthreads();
+  auto copy = [&](int h, int i0, int stage) {
+    bf16 *to = tiles + stage * 2 * QUERY_TILE * STRIDE;
+    copy_tile<QUERY_TILE>(to, q + start * q_stride + h * D, q_stride, i0, T);
+    copy_tile<QUERY_TILE>(to + QUERY_TILE * STRIDE, dy + start * q_stride + h * D, q_stride, i0, T);
+    copy_commit();
+    float *log_sums = numbers + stage * 2 * QUERY_TILE;
+    for (int n = threadIdx.x; n < QUERY_TILE; n += GRAD_THREADS) {
+      long index = (start + i0 + n) * H + h;
+      log_sums[n] = i0 + n < T ? lse[index] * LOG2E : 0;
+      log_sums[n + QUERY_TILE] = i0 + n < T ? delta[index] : 0;
+    }
+  };
+  int h = g * (H / G), last = h + H / G - 1, i0 = first;
+  copy(h, i0, 0);
+  for (int stage = 0; h <= last; stage = (stage + 1) % STAGES) {
+    // The tile after this one, perhaps the first of the next head.
+    int next = i0 + QUERY_TILE < end ? i0 + QUERY_TILE : first, next_h = next == first ? h + 1 : h;
+    copy_wait<0>();
+    __syncthreads();
+    if (STAGES > 1 && next_h <= last) copy(next_h, next, (stage + 1) % STAGES);
+    if (i0 + QUERY_TILE > top_row && i0 <= (long)top_row + 15 + window) {
+      const bf16 *queries = tiles + stage * 2 * QUERY_TILE * STRIDE, *gradients = queries + QUERY_TILE * STRIDE;
+      const float *log_sums = numbers + stage * 2 * QUERY_TILE, *alongs = log_sums + QUERY_TILE;
+      bool whole = i0 >= top_row + 15 && i0 + QUERY_TILE - 1 - window <= top_row && i0 + QUERY_TILE <= T;
+      float p[1][QUERY_TILE / 8][4], ds[1][QUERY_TILE / 8][4];
+      product<1, QUERY_TILE / 8>(p, key, queries);
       UNROLL for (int n = 0; n < QUERY_TILE / 8; n++)
         UNROLL for (int e = 0; e < 4; e++) {
           int at = n * 8 + column + e % 2, i = i0 + at, j = row + e / 2 * 8;
-          bool seen = j <= i && j >= i - window && i < T;
-          p[n][e] = seen ? power_of_two(p[n][e] * factor - log_sums[at]) : 0;
+          float each = power_of_two(p[0][n][e] * factor - log_sums[at]);
+          p[0][n][e] = whole || (j <= i && j >= i - window && i < T) ? each : 0;
         }
-      add_weighted<QUERY_TILE / 8>(sum_v, p, slopes + from);
-      product<QUERY_TILE / 8>(ds, values, own, slopes);
+      add_weighted<1, QUERY_TILE / 8>(sum_v, p, gradients + from);
+      product<1, QUERY_TILE / 8>(ds, value, gradients);
       UNROLL for (int n = 0; n < QUERY_TILE / 8; n++)
-        UNROLL for (int e = 0; e < 4; e++) ds[n][e] = p[n][e] == 0 ? 0 : p[n][e] * (ds[n][e] - alongs[n * 8 + column + e % 2]);
-      add_weighted<QUERY_TILE / 8>(sum_k, ds, queries + from);
+        UNROLL for (int e = 0; e < 4; e++) {
+          float each = p[0][n][e] * (ds[0][n][e] - alongs[n * 8 + column + e % 2]);
+          ds[0][n][e] = p[0][n][e] == 0 ? 0 : each;
+        }
+      add_weighted<1, QUERY_TILE / 8>(sum_k, ds, queries + from);
     }
-  store_wide(dk + start * kv_stride + g * D + from, kv_stride, row, T, sum_k, scale, scale);
-  store_wide(dv + start * kv_stride + g * D + from, kv_stride, row, T, sum_v, 1, 1);
+    if (STAGES == 1) {
+      __syncthreads();
+      if (next_h <= last) copy(next_h, next, 0);
+    }
+    h = next_h;
+    i0 = next;
+  }
+  store_wide(dk + start * kv_stride + g * D + from, kv_stride, row, T, sum_k[0], scale, scale);
+  store_wide(dv + start * kv_stride + g * D + from, kv_stride, row, T, sum_v[0], 1, 1);
 }

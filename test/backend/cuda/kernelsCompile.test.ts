@@ -11,7 +11,7 @@ const CHIPS = [75, 80, 86, 89, 90, 100, 120];
 const VARIANTS: Record<string, string[][]> = {
   'adamw.cu': [['TEAM=256', 'VL=4']],
   'attention.cu': [['D=32'], ['D=128'], ['D=256']],
-  'attention_mma.cu': [['D=32', 'ACT_BF16'], ['D=64'], ['D=96', 'ACT_BF16'], ['D=128'], ['D=256']],
+  'attention_mma.cu': [['D=128'], ['D=32'], ['D=64'], ['D=96'], ['D=112'], ['D=256']],
   'binary.cu': [['TYPE=float', 'RESULT=byte', 'EXPRESSION=u > v']],
   'cross_entropy.cu': [['TEAM=256', 'VL=4'], ['TEAM=1024'], ['VL=8', 'ACT_BF16']],
   'elementwise.cu': [['TEAM=256', 'VL=8', 'ACT_BF16']],

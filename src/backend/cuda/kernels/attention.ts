@@ -31,33 +31,36 @@ const definesOf = (D: number, precision: Precision) => ({ D, ...rowTeam(D, [], p
 /** How attention is launched for heads of one width. */
 export interface AttentionLaunch {
   source: string;
-  /** Queries, or keys, of a block, and its threads. */
+  /** Queries, or keys, of a block. */
   own: number;
+  /** Threads of a block, and of one of the gradients. */
   threads: number;
+  gradThreads: number;
   /** Dynamic shared memory of each kernel, bytes. */
   shared: { forward: number; gradQ: number; gradKv: number };
 }
 
 /** In float32 on any chip: kernels/cuda/attention.cu, whose shared memory is static, 33,024 bytes at most. */
 export function plainLaunch(D: number): AttentionLaunch {
-  const own = D <= 128 ? 32 : 16;
-  return { source: 'cuda/attention.cu', own, threads: 128, shared: { forward: 0, gradQ: 0, gradKv: 0 } };
+  const shared = { forward: 0, gradQ: 0, gradKv: 0 };
+  return { source: 'cuda/attention.cu', own: D <= 128 ? 32 : 16, threads: 128, gradThreads: 128, shared };
 }
 
 /** On tensor cores: attention_mma.cu. Undefined for widths that it does not take. */
 export function tensorCoreLaunch(D: number): AttentionLaunch | undefined {
   const wide = D > 128;
   if (D % (wide ? 32 : 16) !== 0 || D > WIDEST) return undefined;
-  const own = 64;
+  const own = wide ? 64 : 128;
   const keys = wide ? 32 : 64;
   const queries = wide ? 16 : D > 64 ? 32 : 64;
   const row = 2 * (D + 8);
+  // Up to 128 two stages of tiles take the place of the block's own rows, which are in registers by then.
   const shared = {
     forward: row * (own + 2 * keys),
-    gradQ: row * 2 * (own + keys),
-    gradKv: row * 2 * (own + queries) + 8 * queries,
+    gradQ: row * (wide ? 2 * own + 2 * keys : 2 * own),
+    gradKv: row * (wide ? 2 * own + 2 * queries : 2 * own) + 8 * queries * (wide ? 1 : 2),
   };
-  return { source: 'cuda/attention_mma.cu', own, threads: wide ? 256 : 128, shared };
+  return { source: 'cuda/attention_mma.cu', own, threads: wide ? 256 : 128, gradThreads: 256, shared };
 }
 
 /** Tensor cores where precision, chip and head allow. */
@@ -94,7 +97,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
   const rows = B * T;
   const [dq, dk, dv] = backend.makeActivations(q, k, v);
   const delta = backend.scratch(4 * rows * H);
-  const { source, own, threads, shared } = launchFor(backend, D);
+  const { source, own, gradThreads, shared } = launchFor(backend, D);
   const at = (x: Info) => backend.activation(x);
   const team = rowTeam(D, [], backend.precision);
   backend.launch(
@@ -113,7 +116,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
       shared: shared.gradQ,
     },
     Math.ceil(T / own) * H * B,
-    threads,
+    gradThreads,
     [...common, at(dq)],
   );
   backend.launch(
@@ -124,7 +127,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
       shared: shared.gradKv,
     },
     Math.ceil(T / own) * G * B,
-    threads,
+    gradThreads,
     [...common, at(dk), at(dv)],
   );
   return [dq, dk, dv];
