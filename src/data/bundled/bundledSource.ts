@@ -8,6 +8,7 @@ import type { DocumentSource, Split } from '../types.js';
 /** Megabytes (10^6 bytes) of training text when none are asked for. */
 export const DEFAULT_MEGABYTES = 16;
 
+const MOST_MEGABYTES = 1e6;
 const MEGABYTE = 1e6;
 const VAL_FRACTION = 0.05;
 const LEAST_VAL_BYTES = 256e3;
@@ -24,13 +25,14 @@ const loadStories = () => import('./story.js');
  * 1,000; nothing is kept.
  * @param options.megabytes 10^6 bytes of training text, rounded up to a whole story; validation adds 5%, at least 256 KB
  * @param options.seed another seed gives other stories
- * @throws UsageError unless `megabytes` is a number above 0
+ * @throws UsageError unless `megabytes` is above 0 and at most a million
  */
 export function bundledSource(options: { megabytes?: number; seed?: number | string } = {}): DocumentSource {
   const { megabytes = DEFAULT_MEGABYTES, seed = 0 } = options;
   expect(
-    Number.isFinite(megabytes) && megabytes > 0,
-    () => `Expected a number of megabytes above 0, got ${megabytes}; --bundled ${DEFAULT_MEGABYTES} is usual`,
+    megabytes > 0 && megabytes <= MOST_MEGABYTES,
+    () =>
+      `Expected a number of megabytes above 0, got ${megabytes}; --bundled ${DEFAULT_MEGABYTES} is usual, ${MOST_MEGABYTES} the most`,
   );
   const bytes: Record<Split, number> = {
     train: megabytes * MEGABYTE,

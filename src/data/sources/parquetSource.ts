@@ -135,9 +135,8 @@ async function readRows(
       compressors,
       parsers,
     });
-    const texts: unknown[] = rows
-      .map((row) => row[column])
-      .filter((text) => text !== null && text !== undefined);
+    const texts: unknown[] = rows.map((row) => row[column]).filter((text) => text !== null);
+    if (texts.includes(undefined)) throw new Error('a row without a value');
     const other = texts.find((text) => typeof text !== 'string');
     if (other !== undefined)
       throw new UsageError(

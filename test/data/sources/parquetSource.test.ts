@@ -121,6 +121,16 @@ describe('a damaged file', () => {
     await expect(parquetFile(path).count()).rejects.toThrow(message);
   });
 
+  test('whose pages have fewer values than rows are stated is an EnvironmentError', async () => {
+    let hex = readFileSync(golden('trailing_nulls.parquet')).toString('hex');
+    // In the footer: the last row group has 21 rows and values, not 20, and the file 101, not 100.
+    const footer = hex.lastIndexOf('1504192c');
+    hex = hex.slice(0, footer) + hex.slice(footer).replaceAll('1628', '162a').replaceAll('16c801', '16ca01');
+    const path = scratch.path('short.parquet');
+    writeFileSync(path, Buffer.from(hex, 'hex'));
+    await expect(parquetFile(path).count()).rejects.toThrow(EnvironmentError);
+  });
+
   test('with text that is not UTF-8 is an EnvironmentError', async () => {
     await expect(groupsOf(parquetFile(golden('not_utf8.parquet')))).rejects.toThrow(EnvironmentError);
   });
