@@ -152,7 +152,7 @@ describe('tune', () => {
 
   test('says at the first trial that nothing fits into the memory', async () => {
     expect(await run(...tune('memory', '--trials', '9', '--memory-limit', '0.00001'))).toBe(2);
-    expect(err).toMatch(/No configuration of this space can run: .* as memory: needs about .* GiB of 0\.00/);
+    expect(err).toMatch(/No configuration of this space can run: .* as memory: needs about /);
     expect(readJournal(join(folder, 'memory', 'journal.log'))[0]!.trials).toHaveLength(1);
   });
 
