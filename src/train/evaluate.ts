@@ -18,8 +18,10 @@ export type Evaluation = {
 };
 
 /**
- * Evaluates on the first rows of the validation split, always the same ones for a given `tokens` and T.
+ * Evaluates on rows of the validation split, always the same ones for given `tokens`, `of` and T.
  * @param options.tokens how many, rounded down to whole rows, at least one row, at most one pass
+ * @param options.of tokens of a larger evaluation over whose rows these are spread evenly, so that both agree in
+ *   expectation; the first rows unless given
  * @param options.batch most rows of one forward pass
  * @param options.signal stops between passes
  * @throws UsageError when the split is shorter than one row; the signal's reason when it aborts
@@ -27,13 +29,15 @@ export type Evaluation = {
 export async function evaluateBpb(
   gpt: Gpt,
   data: Dataset,
-  options: { tokens: number; batch: number; signal?: AbortSignal | undefined },
+  options: { tokens: number; batch: number; of?: number; signal?: AbortSignal | undefined },
 ): Promise<Evaluation> {
   const seq = gpt.config.seqLen;
   const available = Math.floor((data.tokens.val + data.documents.val) / (seq + 1));
-  const rows = roundRows(Math.max(1, Math.min(Math.floor(options.tokens / seq), available)));
+  const rowsOf = (tokens: number) => roundRows(Math.max(1, Math.min(Math.floor(tokens / seq), available)));
+  const rows = rowsOf(options.tokens);
+  const stride = Math.max(1, Math.floor(rowsOf(options.of ?? 0) / rows));
   const batch = largestDivisor(rows, options.batch);
-  const loader = await data.loader('val', { batchSize: batch, seqLen: seq });
+  const loader = await data.loader('val', { batchSize: batch * stride, seqLen: seq });
   const { tokenBytes } = data.tokenizer;
   let nats = 0;
   let bytes = 0;
@@ -41,7 +45,8 @@ export async function evaluateBpb(
   try {
     for (let row = 0; row < rows; row += batch) {
       options.signal?.throwIfAborted();
-      const { inputs, targets } = await loader.next();
+      const loaded = await loader.next();
+      const [inputs, targets] = [everyNth(loaded.inputs, stride, seq), everyNth(loaded.targets, stride, seq)];
       const losses = withIds({ inputs, targets }, (ids, next) =>
         tf.tidy(() => gptLoss(gpt, ids, next, { batch, seq }, 'none')),
       );
@@ -78,6 +83,11 @@ const MOST_EVAL_TOKENS = 2 ** 20;
  */
 export function defaultEvalTokens(trainedTokens: number): number {
   return Math.min(MOST_EVAL_TOKENS, 2 ** Math.floor(Math.log2(Math.max(1, trainedTokens / 4))));
+}
+
+/** Every n-th row. */
+function everyNth(ids: Int32Array, n: number, seq: number): Int32Array {
+  return n === 1 ? ids : ids.filter((_, i) => Math.floor(i / seq) % n === 0);
 }
 
 /** Keeps the four leading bits, so that the count divides into equal passes whatever the batch size. */

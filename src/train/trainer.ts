@@ -200,11 +200,11 @@ async function run(
   let nextEval = evalAt.filter((fraction) => fraction <= meter.progress).length;
   let pruned = false;
   let evalSeconds = 0;
-  /** val_bpb on so many tokens; null when the signal came first. */
+  /** val_bpb on so many tokens, spread over those of the final evaluation; null when the signal came first. */
   const evaluate = async (tokens: number) => {
     const begin = performance.now();
     try {
-      return await evaluateBpb(gpt, data, { tokens, batch, signal });
+      return await evaluateBpb(gpt, data, { tokens, of: config.evalTokens ?? tokens, batch, signal });
     } catch (error) {
       if (signal?.aborted) return null;
       throw error;

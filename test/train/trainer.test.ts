@@ -213,6 +213,41 @@ describe('evaluation', () => {
     gpt.dispose();
   });
 
+  test('on fewer tokens of a larger evaluation scores rows spread evenly over it', async () => {
+    const { model } = resolveConfig(TINY, 260);
+    const gpt = createGpt(model, { seed: 1 });
+    const seen: number[] = [];
+    const data = tinyData();
+    const loaderOf = data.loader.bind(data);
+    data.loader = async (split, options) => {
+      const loader = await loaderOf(split, options);
+      seen.push(options.batchSize);
+      return loader;
+    };
+    // 8 rows of 16 tokens; every fourth of them, in passes of 1 and of 2 rows.
+    const [one, two] = [1, 2].map((batch) => evaluateBpb(gpt, data, { tokens: 32, of: 128, batch }));
+    const rows: Float32Array[] = [];
+    const loader = await loaderOf('val', { batchSize: 8, seqLen: 16 });
+    const { inputs, targets } = await loader.next();
+    for (const row of [0, 4]) {
+      const part = (ids: Int32Array) => ids.slice(16 * row, 16 * (row + 1));
+      const batch = { inputs: part(inputs), targets: part(targets) };
+      const losses = withIds(batch, (ids, next) =>
+        tf.tidy(() => gptLoss(gpt, ids, next, { batch: 1, seq: 16 }, 'none')),
+      );
+      rows.push((await losses.data()).map((loss, i) => (batch.targets[i]! < 256 ? loss : 0)) as Float32Array);
+      losses.dispose();
+    }
+    const nats = rows.flatMap((row) => [...row]).reduce((a, b) => a + b);
+    const { valBpb, tokens, bytes } = await one!;
+    expect(tokens).toBe(32);
+    expect(valBpb).toBeCloseTo(nats / Math.LN2 / bytes, 5);
+    expect((await two!).valBpb).toBeCloseTo(valBpb, 5);
+    expect(seen).toEqual([4, 8]);
+    await loader.close();
+    gpt.dispose();
+  });
+
   test('scores the same text whatever the batch size', async () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 1 });
