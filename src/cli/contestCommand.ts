@@ -9,7 +9,7 @@ import { writeContest } from '../report/index.js';
 import { completeTrials } from '../tune/best.js';
 import { contestTable, type Race, winnerOf } from '../tune/contest.js';
 import { int } from '../tune/distributions.js';
-import { prunerByName } from '../tune/pruners/index.js';
+import { finalValuesPruner, prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Objective, Study } from '../tune/studyTypes.js';
@@ -95,7 +95,7 @@ async function race(
     space,
     defaults,
     sampler: samplerByName(sampler),
-    pruner: prunerByName(pruning ? 'median' : 'nop'),
+    pruner: finalValuesPruner(prunerByName(pruning ? 'median' : 'nop')),
     storage: journalIn(join(folder, name)),
     seed,
     objective: objectiveIdentity({ ...tuning, objective }, objective.base.evalTokens!),

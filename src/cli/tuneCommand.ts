@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.js';
-import { prunerByName } from '../tune/pruners/index.js';
+import { finalValuesPruner, prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
@@ -79,7 +79,7 @@ async function openStudy(
     space,
     defaults,
     sampler: samplerByName(args.sampler),
-    pruner: prunerByName(prunerName(args)),
+    pruner: finalValuesPruner(prunerByName(prunerName(args))),
     storage: journal,
     seed: args.seed,
     objective: objectiveIdentity(tuning, evalTokens),

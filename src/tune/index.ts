@@ -12,6 +12,7 @@ export {
 } from './distributions.js';
 export type { StudyLog } from './journal/replay.js';
 export {
+  finalValuesPruner,
   hyperbandPruner,
   medianPruner,
   nopPruner,

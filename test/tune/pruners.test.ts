@@ -8,6 +8,7 @@ import { float } from '../../src/tune/distributions.js';
 import { median } from '../../src/tune/math/order.js';
 import { bracketShares, crc32 } from '../../src/tune/pruners/hyperband.js';
 import {
+  finalValuesPruner,
   hyperbandPruner,
   medianPruner,
   nopPruner,
@@ -20,6 +21,7 @@ import {
 import { normalTail, signedRankP } from '../../src/tune/pruners/wilcoxon.js';
 import { createStudy } from '../../src/tune/study.js';
 import type { Pruner } from '../../src/tune/types.js';
+import { space, uniform } from './problem.js';
 
 const golden = fileURLToPath(new URL('../../../test/golden/journal/pruners.json', import.meta.url));
 type Recorded = Scenario & { decisions: (number | null)[] };
@@ -89,6 +91,33 @@ describe('rules', () => {
   test('median prunes smaller values where the study maximizes', () => {
     const negated = [good, good, bad].map((curve) => curve.map((value) => -value));
     expect(run(medianPruner({ startupTrials: 2 }), negated, 'maximize').steps).toEqual([null, null, 0]);
+  });
+
+  test('final values are compared, not those of a slice in the middle of a schedule', () => {
+    // Trials 0 to 2 end at 1.5 and drop by 0.1, 0.2 and 0.7 after step 1. Trial 3 is behind all at step 1 and wins.
+    const complete = [
+      [1.6, 1.5],
+      [1.7, 1.5],
+      [2.2, 1.5],
+    ];
+    const decide = (value: number, direction: 'minimize' | 'maximize' = 'minimize', step = 1) => {
+      const sign = direction === 'minimize' ? 1 : -1;
+      const pruner = finalValuesPruner(medianPruner({ startupTrials: 1 }));
+      const study = createStudy({ space, sampler: uniform, pruner, direction });
+      for (const [slice, final] of complete) {
+        const trial = study.ask();
+        trial.report(1, sign * slice!);
+        study.tell(trial, sign * final!);
+      }
+      const trial = study.ask();
+      trial.report(step, sign * value);
+      return trial.shouldPrune();
+    };
+    for (const direction of ['minimize', 'maximize'] as const) {
+      expect(decide(2.19, direction)).toBe(false); // may still come to 1.49
+      expect(decide(2.21, direction)).toBe(true);
+    }
+    expect(decide(9, 'minimize', 2)).toBe(false); // nobody knows what follows after step 2
   });
 
   test('a pruned trial keeps its last value, or none where that is NaN', () => {

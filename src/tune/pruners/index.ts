@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../base/errors.js';
 import type { Pruner } from '../types.js';
+import { finalValuesPruner } from './finalValues.js';
 import { hyperbandPruner } from './hyperband.js';
 import { medianPruner } from './median.js';
 import { nopPruner } from './nop.js';
@@ -9,7 +10,15 @@ import { patientPruner } from './patient.js';
 import { successiveHalvingPruner } from './successiveHalving.js';
 import { wilcoxonPruner } from './wilcoxon.js';
 
-export { hyperbandPruner, medianPruner, nopPruner, patientPruner, successiveHalvingPruner, wilcoxonPruner };
+export {
+  finalValuesPruner,
+  hyperbandPruner,
+  medianPruner,
+  nopPruner,
+  patientPruner,
+  successiveHalvingPruner,
+  wilcoxonPruner,
+};
 
 const byName: Record<string, () => Pruner> = {
   nop: nopPruner,
