@@ -1,7 +1,7 @@
 // Matrix products as in BLIS (Van Zee & van de Geijn 2015): B is packed once into panels of NR columns, blocks of rows
 // of A go against them through a kernel that holds an MR x NR tile of C in registers. A is read in place unless its
 // rows are far apart or it is stored transposed. See gemm.h.
-#include "gemm.h"
+#include "amx.h"
 #include "kept.h"
 #if VL == 16
 #include "transpose.h"
@@ -12,30 +12,13 @@
 #else
 #define HAS_PAIRS 0
 #endif
-// Clang before 16 has names of its own.
-#if defined(__AMX_BF16__) || defined(__AMXBF16__) || defined(TINYGPT_EMULATED_AMX)
-#define AMX_KNOWN 1
-#else
-#define AMX_KNOWN 0
-#endif
-#if HAS_PAIRS && AMX_KNOWN && defined(__linux__)
-#include "amx.h"
-#define HAS_TILES 1
-#else
-#define HAS_TILES 0
-static int tiles_permitted(void) { return 0; }
-#endif
 
-int gemm_mode = FLOATS;
-long gemm_height = MR;
-
-// Chooses the precision of products from now on. Returns whether the processor multiplies bfloat16 itself: 1 by
-// AVX512-BF16, 2 by AMX, where the system lets this process use it.
+// Chooses the precision of the calling thread's products from now on. Returns whether the processor multiplies bfloat16
+// itself: 1 by AVX512-BF16, 2 by AMX, where the system lets this process use it.
 int tg_set_bf16(int on) {
   int tiles = HAS_TILES && tiles_permitted();
   kept_changed();
-  gemm_mode = !on ? FLOATS : HAS_PAIRS ? PAIRS : ROUNDED;
-  gemm_height = on && tiles ? TILE_BLOCK : MR;
+  gemm_mode = !on ? FLOATS : tiles ? TILES : HAS_PAIRS ? PAIRS : ROUNDED;
   return HAS_PAIRS + tiles;
 }
 
@@ -78,7 +61,7 @@ static void pack_b_panel(int tb, long K, long N, Matrix M, long j, float *out) {
   const float *B = M.cells.at;
   long ldb = M.ld;
 #if HAS_PAIRS
-  if (gemm_mode == PAIRS) {
+  if (gemm_mode >= PAIRS) {
     pack_pairs(tb, K, N, M, j, (uint32_t *)out);
     return;
   }
@@ -233,13 +216,13 @@ static void gemm_pairs(int ta, long M, long N, long K, Matrix A, const uint32_t 
 void gemm_packed(int ta, long M, long N, long K, Matrix of, const float *packed, long panel, int add, float *C,
                  long ldc) {
 #if HAS_TILES
-  if (gemm_height == TILE_BLOCK) {
+  if (gemm_mode == TILES) {
     gemm_tiles(ta, M, N, K, of, (const uint32_t *)packed, panel, add, C, ldc);
     return;
   }
 #endif
 #if HAS_PAIRS
-  if (gemm_mode == PAIRS) {
+  if (gemm_mode >= PAIRS) {
     gemm_pairs(ta, M, N, K, of, (const uint32_t *)packed, panel, add, C, ldc);
     return;
   }

@@ -6,6 +6,7 @@
 // multiplies pairs of bfloat16 (AVX512-BF16, AMX), packed B holds pairs of rows, half the floats; elsewhere rounded floats.
 #pragma once
 #include "cells.h"
+#include "pool.h"
 
 // Accumulators fill the registers: 12 x 2 of 32 (AVX-512), 8 x 2 of 32 (NEON), 6 x 2 of 16 (AVX2, SSE).
 #if VL == 16
@@ -19,12 +20,13 @@
 // Most rows of a task.
 #define MC (10 * MR)
 
-enum { FLOATS, ROUNDED, PAIRS };
-// How operands are multiplied; set by tg_set_bf16.
-extern int gemm_mode;
-// Rows of C that are computed together: MR, or TILE_BLOCK by AMX (amx.h), which takes packed B as pairs too.
+// How operands are multiplied, set by tg_set_bf16 for the calling thread and the tasks that it hands out: as floats, rounded
+// to bfloat16, or as pairs of bfloat16, which AMX takes by tiles (amx.h).
+enum { FLOATS, ROUNDED, PAIRS, TILES };
+#define gemm_mode pool_mode
+// Rows of C that are computed together.
 #define TILE_BLOCK 32
-extern long gemm_height;
+#define gemm_height (gemm_mode == TILES ? TILE_BLOCK : MR)
 
 // A stored matrix, rows `ld` apart.
 typedef struct {
@@ -51,7 +53,7 @@ static inline long gemm_rows(long M, long blocks, long index) {
 }
 
 // On the calling thread, B packed beforehand: panels of NR columns, zeros beyond N.
-static inline long panel_size(long K) { return NR * (gemm_mode == PAIRS ? (K + 1) / 2 : K); }
+static inline long panel_size(long K) { return NR * (gemm_mode >= PAIRS ? (K + 1) / 2 : K); }
 static inline long packed_size(long K, long N) { return (N + NR - 1) / NR * panel_size(K); }
 // Packed B from row k0, even, and column j0, a multiple of NR.
 static inline const float *packed_from(const float *packed, long K, long k0, long j0) {

@@ -14,9 +14,10 @@ typedef struct {
   Copy copies[2];
 } Parameter;
 
-static Parameter *parameters;
-static long known, room;
-static long change = 1;
+// Each thread of JavaScript has its own: its arrays are not the others'.
+static __thread Parameter *parameters;
+static __thread long known, room;
+static __thread long change = 1;
 
 void kept_changed(void) { change++; }
 

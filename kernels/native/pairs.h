@@ -55,7 +55,7 @@ INLINE void pack_pairs_of(int is_bf16, int tb, long K, long N, const void *B, lo
   }
 }
 
-static void pack_pairs(int tb, long K, long N, Matrix B, long j, uint32_t *out) {
+static inline void pack_pairs(int tb, long K, long N, Matrix B, long j, uint32_t *out) {
   if (B.cells.is_bf16)
     pack_pairs_of(1, tb, K, N, B.cells.at, B.ld, j, out);
   else
@@ -68,7 +68,7 @@ INLINE void pair_rows_of(int is_bf16, const void *A, long lda, long m, long kc, 
     for (long k = 0; k < kc; k += 32)
       _mm512_storeu_si512(out + r * stride + k / 2, neighbours(FROM(A, is_bf16, r * lda + k), is_bf16, kc - k));
 }
-static void pair_rows(Matrix A, long m, long kc, uint32_t *out, long stride) {
+static inline void pair_rows(Matrix A, long m, long kc, uint32_t *out, long stride) {
   if (A.cells.is_bf16)
     pair_rows_of(1, A.cells.at, A.ld, m, kc, out, stride);
   else
@@ -84,7 +84,7 @@ INLINE void pair_columns_of(int is_bf16, const void *A, long lda, long m, long k
     _mm512_storeu_si512(out + k / 2 * MR, join(a, mask, next ? FROM(a, is_bf16, lda) : a, next ? mask : 0, is_bf16));
   }
 }
-static void pair_columns(Matrix A, long m, long kc, uint32_t *out) {
+static inline void pair_columns(Matrix A, long m, long kc, uint32_t *out) {
   if (A.cells.is_bf16)
     pair_columns_of(1, A.cells.at, A.ld, m, kc, out);
   else

@@ -1,4 +1,5 @@
-// The thread pool of pool.h. One per process; worker threads of Node that share the library take turns.
+// The thread pool of pool.h. One per process; worker threads of Node that share the library take turns with it, and have
+// whatever else is kept here between calls for themselves.
 #if defined(__linux__)
 #define _GNU_SOURCE
 #endif
@@ -10,8 +11,8 @@
 #include <time.h>
 
 #define MAX_THREADS 256
-// Longest that a thread looks out for work before it sleeps: more than passes between two kernels of a training step,
-// as on a busy machine a thread that slept waits for another process's turn to end.
+// How long a thread spins for work before it sleeps: longer than the gap between two kernels of a training step, as on a
+// busy machine a thread that slept waits for another process's time slice to end.
 #define SPIN_NANOSECONDS 1000000
 
 static pthread_mutex_t run_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -25,6 +26,8 @@ static struct { atomic_long next; long end; char rest[48]; } shares[MAX_THREADS]
 static int workers = 0;
 static Task task;
 static void *task_args;
+static int task_mode;
+__thread int pool_mode = 0;
 static __thread struct { float *at; long size; } scratch[SCRATCH_SLOTS];
 
 int pool_threads(void) { return threads; }
@@ -65,7 +68,7 @@ static long nanoseconds(void) {
     else if (nanoseconds() - start > SPIN_NANOSECONDS) break;                       \
   }
 
-// Its own share, then what others have left.
+// Its own share, then steals from others.
 static void draw(int self) {
   for (int k = 0; k < workers; k++) {
     int owner = (self + k) % workers;
@@ -91,6 +94,7 @@ static void *worker(void *number) {
     if (joins) atomic_fetch_add(&active, 1);
     pthread_mutex_unlock(&lock);
     if (!joins) continue;
+    pool_mode = task_mode;
     draw(self);
     pthread_mutex_lock(&lock);
     if (atomic_fetch_sub(&active, 1) == 1) pthread_cond_signal(&done);
@@ -141,6 +145,7 @@ void pool_run(Task work, void *args, long count) {
   pthread_mutex_lock(&lock);
   task = work;
   task_args = args;
+  task_mode = pool_mode;
   workers = threads;
   for (int t = 0; t < workers; t++) {
     atomic_store(&shares[t].next, count * t / workers);

@@ -13,6 +13,8 @@ void pool_run(Task task, void *args, long count);
 void pool_range(RangeTask task, void *args, long count, long grain);
 // Number of threads, the caller included.
 int pool_threads(void);
+// A number of each thread's own, 0 at first; tasks find that of the thread that hands them out.
+extern __thread int pool_mode;
 
 // Scratch floats of the current thread, aligned to 64 bytes, kept and grown as needed; NULL without memory.
 // Slot 0 is the matrix products'.

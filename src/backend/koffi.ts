@@ -1,6 +1,7 @@
 // koffi, which calls into native libraries, configured before any of them is loaded: it refuses to be afterwards. Everything
 // here that needs koffi imports it from this file.
 
+import { createRequire } from 'node:module';
 import koffi from 'koffi';
 
 /** Stack of an asynchronous call. koffi's default is 128 KiB; NVRTC alone takes 92. */
@@ -11,6 +12,25 @@ try {
 } catch {
   // The program that we are part of has loaded a library already; `deepStacks` tells.
 }
+
+/** dlfcn.h: RTLD_NOLOAD | RTLD_NODELETE, with RTLD_LAZY. */
+const KEEP_LOADED: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1005, darwin: 0x91 };
+
+/**
+ * Keeps koffi itself in memory. When a worker thread ends, Node unloads the addons that only that thread had loaded, while
+ * the threads of our libraries live on: what still refers to the addon then ends the process with SIGSEGV.
+ */
+function keepLoaded(): void {
+  const flags = KEEP_LOADED[process.platform];
+  const addon = Object.keys(createRequire(import.meta.url).cache).find((file) => /koffi\.node$/.test(file));
+  if (!flags || !addon) return;
+  try {
+    koffi.load(null).func('void *dlopen(const char *file, int flags)')(addon, flags);
+  } catch {
+    // A system without dlopen does not unload either.
+  }
+}
+keepLoaded();
 
 /** Whether asynchronous calls have a stack that compilers fit on. */
 export const deepStacks = (): boolean => Number(koffi.config().async_stack_size) >= ASYNC_STACK_BYTES;

@@ -25,7 +25,7 @@
 // Products of tiles so far, of any thread; whether the system grants the tiles.
 long emulated_products = 0;
 int emulated_permission = 1;
-static int tiles_permitted(void) { return emulated_permission; }
+int tiles_permitted(void) { return emulated_permission; }
 
 // Of each thread, as in the processor: nothing is configured at its start.
 static __thread struct {

@@ -121,7 +121,7 @@ describe('the kernels compute rightly and within their buffers', () => {
     compiles(compiler, [sapphireRapids]) ? undefined : `no compiler that knows ${sapphireRapids}`,
     () => {
       const assembly = join(scratch, 'gemm.s');
-      execFileSync(compiler!, [...FLAGS, sapphireRapids, '-S', join(SOURCES, 'gemm.c'), '-o', assembly]);
+      execFileSync(compiler!, [...FLAGS, sapphireRapids, '-S', join(SOURCES, 'amx.c'), '-o', assembly]);
       const text = readFileSync(assembly, 'utf8');
       const expected = ['ldtilecfg', 'tileloadd', 'tdpbf16ps', 'tilestored'];
       expect(expected.filter((name) => !text.includes(name))).toEqual([]);
