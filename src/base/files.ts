@@ -2,8 +2,11 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  closeSync,
+  fsyncSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -114,16 +117,31 @@ export function discard(path: string): void {
   }
 }
 
-/** `writeThrough` for contents at hand. */
-export function writeFileAtomic(path: string, contents: string | Uint8Array): void {
+/**
+ * `writeThrough` for contents at hand.
+ * @param options.owned nobody else may write the file or a folder that is made for it, and the contents are on the disk
+ *   before the file has its name: for code that is loaded later
+ */
+export function writeFileAtomic(path: string, contents: string | Uint8Array, { owned = false } = {}): void {
   const temporary = temporaryName(path);
   try {
-    makeFolder(dirname(path));
-    writeFileSync(temporary, contents);
+    makeFolder(dirname(path), owned ? 0o700 : 0o777);
+    writeFileSync(temporary, contents, { mode: owned ? 0o600 : 0o666 });
+    if (owned) syncFile(temporary);
     renameSync(temporary, path);
   } catch (error) {
     discard(temporary);
     throw describeWriteError(path, error);
+  }
+}
+
+/** Writes a file's contents through to the disk, so that a name given afterwards never stands for less. */
+export function syncFile(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

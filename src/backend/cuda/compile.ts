@@ -7,7 +7,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentError } from '../../base/errors.js';
-import { defaultCacheFolder, sha256, writeFileAtomic } from '../../base/files.js';
+import { defaultCacheFolder, removeLeftovers, sha256, writeFileAtomic } from '../../base/files.js';
+import { whyUntrusted } from '../../base/trust.js';
 import { deepStacks } from '../koffi.js';
 import { type NvrtcApi, receivedInt } from './library.js';
 import { compileProgram, compileProgramAside, type ProgramText } from './program.js';
@@ -86,6 +87,7 @@ export function createCompiler(
   /** Images made ahead, by file, until they are asked for. */
   const prepared = new Map<string, Uint8Array>();
   let compilations = 0;
+  removeLeftovers(folder);
 
   const text = (source: string): string => readFileSync(join(sources, source), 'utf8');
 
@@ -111,7 +113,7 @@ export function createCompiler(
   const keep = (file: string, image: Uint8Array): void => {
     fresh.add(file);
     try {
-      writeFileAtomic(file, Buffer.concat([Buffer.from(sha256(image), 'hex'), image]));
+      writeFileAtomic(file, Buffer.concat([Buffer.from(sha256(image), 'hex'), image]), { owned: true });
     } catch {
       // Without a writable cache the kernels are compiled each time.
     }
@@ -210,11 +212,15 @@ function textsOf(sources: string, pattern: RegExp): string[] {
   );
 }
 
-/** An entry of the cache: its hash, then the image. Undefined when it is not there or damaged. */
+/**
+ * An entry of the cache: its hash, then the image. Undefined when it is not there or damaged, or when another user could
+ * have written it.
+ */
 function readImage(file: string): Uint8Array | undefined {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
+    if (whyUntrusted(file)) return undefined;
   } catch {
     return undefined;
   }

@@ -37,6 +37,9 @@ export interface SystemFolders {
   prepared: string;
 }
 
+/** What `where` says of libraries that `tinygpt setup cuda` downloaded. */
+export const PREPARED = 'tinygpt setup cuda';
+
 /** Where `tinygpt setup cuda` puts libraries. */
 export const preparedFolder = (): string => join(defaultCacheFolder(), 'cuda-libraries', 'current');
 
@@ -67,7 +70,7 @@ export function candidates(
       }
   };
   from('TINYGPT_CUDA_LIBRARIES', split(env.TINYGPT_CUDA_LIBRARIES));
-  from('tinygpt setup cuda', [system.prepared]);
+  from(PREPARED, [system.prepared]);
   for (const path of FILES[library]) found.push({ path, major: majorOf(path), where: "the loader's path" });
   if (library === 'libcuda') {
     from('the driver', system.driver);

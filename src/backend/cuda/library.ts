@@ -2,8 +2,9 @@
 // most 57 bits on the hosts that NVIDIA supports and 49 on the device, and are far below 2^53 in practice.
 
 import { EnvironmentError, messageOf } from '../../base/errors.js';
+import { whyUntrusted } from '../../base/trust.js';
 import type koffi from '../koffi.js';
-import { type Candidate, candidates, companions, type LibraryName } from './find.js';
+import { type Candidate, candidates, companions, type LibraryName, PREPARED } from './find.js';
 import { type CodeSpace, failure, isExhausted } from './status.js';
 
 type Argument = number | string | readonly string[] | ArrayBufferView | null;
@@ -198,6 +199,9 @@ async function load<Api>(
       continue;
     }
     try {
+      // Other places are the system's, or named by the user.
+      const untrusted = file.where === PREPARED ? whyUntrusted(file.path) : undefined;
+      if (untrusted) throw new EnvironmentError(untrusted);
       for (const path of companions(file)) kept.push(koffi.load(path));
       const rescue: Rescue = {};
       return { api: open(koffi.load(file.path), rescue), file, rescue };

@@ -1,12 +1,14 @@
 // The C kernels as a shared library: compiled at first use by this machine's compiler for its own instruction set, then
-// kept in the cache folder under a name that changes with the sources, the compiler, the flags and the processor.
+// kept in the cache folder under a name that changes with the sources, the compiler, the flags and the processor, and ends
+// in the library's own hash: one that was cut short or changed is compiled again. Nothing is loaded from where another user
+// could write (base/trust.ts).
 
 import { execFile } from 'node:child_process';
 import {
   accessSync,
+  chmodSync,
   constants,
   existsSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -15,10 +17,19 @@ import {
   statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
-import { defaultCacheFolder, discard, makeFolder, sha256, temporaryName } from '../../base/files.js';
+import {
+  defaultCacheFolder,
+  discard,
+  makeFolder,
+  removeLeftovers,
+  sha256,
+  syncFile,
+  temporaryName,
+} from '../../base/files.js';
+import { whyUntrusted } from '../../base/trust.js';
 import { cpuName } from '../machine.js';
 
 /** kernels/native of the package. */
@@ -48,6 +59,8 @@ export interface CompiledLibrary {
   made: string;
   /** Hash of all that it depends on. */
   key: string;
+  /** The folder that it lies in where it serves this process only: to be removed when the library is loaded. */
+  spare?: string;
 }
 
 export const NO_COMPILER_REMEDY =
@@ -83,12 +96,15 @@ function isExecutable(path: string): boolean {
 
 /** Options of `compileKernels`. */
 export interface CompileOptions {
-  /** Where the library is kept; when it cannot be written, a private folder under the system's temporary one serves. */
+  /**
+   * Where the library is kept. When it cannot be written, or others can write it too, a fresh private folder under the
+   * system's temporary one serves, for this process only.
+   */
   folder?: string;
   /** Folder of the C files. */
   sources?: string;
-  /** Told before a compilation, which takes seconds. */
-  onCompile?: (compiler: string) => void;
+  /** Called before a compilation, which takes seconds; `unkept` says why its result serves this process only. */
+  onCompile?: (compiler: string, unkept?: string) => void;
 }
 
 /**
@@ -112,27 +128,61 @@ export async function compileKernels({
   const { size, mtimeMs } = statSync(compiler);
   const key = sha256(...parts, realpathSync(compiler), `${size} ${mtimeMs}`, FLAGS.join(' '), processor());
   const sources = files.filter((name) => name.endsWith('.c')).map((name) => join(from, name));
-  const name = `kernels-${key.slice(0, 24)}.so`;
-  const folders = [folder, privateFolder()];
-  for (const each of folders) {
-    const path = join(each, name);
-    if (existsSync(path)) return { path, key, made: describe(compiler, path) };
-  }
-  onCompile?.(basename(compiler));
-  let failure: unknown;
-  for (const each of folders) {
+  const name = `kernels-${key.slice(0, 24)}`;
+  const found = findLibrary(folder, name);
+  if (found) return { path: found, key, made: describe(compiler, key) };
+
+  let failure: unknown = unusable(folder);
+  if (failure) removeLeftovers(tmpdir());
+  onCompile?.(basename(compiler), failure ? messageOf(failure) : undefined);
+  const spare = temporaryName(join(tmpdir(), 'tinygpt-native'));
+  for (const each of failure ? [spare] : [folder, spare]) {
     try {
-      const path = join(each, name);
-      await build(compiler, sources, path);
-      return { path, key, made: describe(compiler, path) };
+      const path = await build(compiler, sources, each, name);
+      return { path, key, made: describe(compiler, key), ...(each === spare && { spare }) };
     } catch (error) {
+      if (each === spare) discard(spare);
       failure = error;
     }
   }
   const reason = lacksSpace(failure)
-    ? `No space left to compile the kernels, neither in ${folders.join(' nor in ')}`
+    ? `No space left to compile the kernels, neither in ${folder} nor in ${tmpdir()}`
     : `${basename(compiler)} failed: ${firstErrorLine(failure)}`;
   throw new EnvironmentError(reason, { cause: failure });
+}
+
+/** A library of this name that is whole and that nobody else could have written. */
+function findLibrary(folder: string, name: string): string | undefined {
+  let files: string[] = [];
+  try {
+    files = readdirSync(folder).filter((file) => file.startsWith(name) && file.endsWith('.so'));
+  } catch {
+    // It is not there yet, or cannot be read.
+  }
+  return files
+    .map((file) => join(folder, file))
+    .find((path) => {
+      try {
+        return path.endsWith(fileName(name, readFileSync(path))) && !whyUntrusted(path);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** A library's name records its hash. */
+const fileName = (name: string, library: Uint8Array): string => `${name}-${sha256(library).slice(0, 24)}.so`;
+
+/** Makes the folder and tidies it; why libraries cannot be kept there, if so. */
+function unusable(folder: string): unknown {
+  try {
+    makeFolder(folder, 0o700);
+    removeLeftovers(folder);
+    const reason = whyUntrusted(folder);
+    return reason && new EnvironmentError(reason);
+  } catch (error) {
+    return error;
+  }
 }
 
 /** Whether a compilation failed for want of disk space. */
@@ -149,12 +199,16 @@ function sharedHeaders(from: string): string[] {
 }
 
 /**
- * Compiles for the best target that the compiler takes, in a folder beside `path` that is removed again: the compiler's own
- * files need no other disk, and none of them stay. @throws when no target works or `path` cannot be written
+ * Compiles for the best target that the compiler takes, in a folder of its own in `folder` that is removed again: the
+ * compiler's own files need no other disk, and none of them stay.
+ * @returns path of the library
+ * @throws when no target works or `folder` cannot be written
  */
-async function build(compiler: string, sources: string[], path: string): Promise<void> {
-  makeFolder(dirname(path), 0o700);
-  const temporary = temporaryName(path);
+async function build(compiler: string, sources: string[], folder: string, name: string): Promise<string> {
+  makeFolder(folder, 0o700);
+  const untrusted = whyUntrusted(folder);
+  if (untrusted) throw new EnvironmentError(untrusted);
+  const temporary = temporaryName(join(folder, name));
   const made = join(temporary, 'kernels.so');
   let failure: unknown;
   try {
@@ -163,8 +217,11 @@ async function build(compiler: string, sources: string[], path: string): Promise
       try {
         const args = [...FLAGS, ...target, '-fPIC', '-shared', ...sources, '-o', made, '-lm', '-lpthread'];
         await run(compiler, process.platform === 'linux' ? [...args, '-ldl'] : args, temporary);
+        chmodSync(made, 0o700);
+        syncFile(made);
+        const path = join(folder, fileName(name, readFileSync(made)));
         renameSync(made, path);
-        return;
+        return path;
       } catch (error) {
         failure = error;
         // Code for lesser processors may be smaller, but must not take this one's place.
@@ -196,8 +253,7 @@ function firstErrorLine(error: unknown): string {
   return lines.find((line) => /error|cannot|No space/i.test(line)) ?? lines[0] ?? 'no message';
 }
 
-const describe = (compiler: string, path: string) =>
-  `${basename(compiler)}, ${basename(path, '.so').slice(8, 16)}`;
+const describe = (compiler: string, key: string) => `${basename(compiler)}, ${key.slice(0, 8)}`;
 
 /** The processor's model and features: a library made for another would die of an illegal instruction. */
 function processor(): string {
@@ -207,16 +263,4 @@ function processor(): string {
     features = lines.find((line) => /^(flags|Features)\b/.test(line)) ?? '';
   } catch {}
   return `${process.platform} ${process.arch} ${cpuName()} ${features}`;
-}
-
-/** A folder of this user's alone: a library that another user could have put there must not be loaded. */
-function privateFolder(): string {
-  const uid = process.getuid?.() ?? 0;
-  const path = join(tmpdir(), `tinygpt-native-${uid}`);
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    const { uid: owner, mode } = lstatSync(path);
-    if (owner === uid && (mode & 0o022) === 0) return path;
-  } catch {}
-  return `${path}-${process.pid}`;
 }

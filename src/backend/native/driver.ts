@@ -3,6 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
+import { discard } from '../../base/files.js';
 import { declareCapabilities } from '../capabilities.js';
 import { driver as cpu } from '../cpu/driver.js';
 import { cpuName, systemMemory } from '../machine.js';
@@ -39,9 +40,13 @@ let loading: Promise<Loaded> | undefined;
 function load(): Promise<Loaded> {
   loading ??= (async () => {
     const compiled = await compileKernels({ onCompile: announce });
-    const library = await loadLibrary(compiled.path, SOURCES);
-    startThreads(library);
-    return { library, compiled };
+    try {
+      const library = await loadLibrary(compiled.path, SOURCES);
+      startThreads(library);
+      return { library, compiled };
+    } finally {
+      if (compiled.spare) discard(compiled.spare);
+    }
   })().catch((error) => {
     loading = undefined;
     throw error;
@@ -49,9 +54,12 @@ function load(): Promise<Loaded> {
   return loading;
 }
 
-function announce(compiler: string): void {
+function announce(compiler: string, unkept?: string): void {
   process.stderr.write(
-    `Compiling the native kernels with ${compiler}, once for this machine; it takes seconds\n`,
+    unkept
+      ? `Compiling the native kernels with ${compiler} for this process only, which takes seconds, as the cache is not ` +
+          `used: ${unkept}; make it yours alone, or name another folder in TINYGPT_CACHE\n`
+      : `Compiling the native kernels with ${compiler}, once for this machine; it takes seconds\n`,
   );
 }
 

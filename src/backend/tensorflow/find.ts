@@ -4,6 +4,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { sha256 } from '../../base/files.js';
+import { whyUntrusted } from '../../base/trust.js';
 import {
   preparedFolder,
   preparedPackage,
@@ -80,11 +82,14 @@ function resolvePackage(name: string, root: string): string | undefined {
   }
 }
 
+/** The native addon of a package. */
+export const addonOf = (folder: string): string => join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
+
 function readCandidate(folder: string): Candidate | undefined {
   try {
     const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     if (!PACKAGES.includes(name)) return undefined;
-    const candidate = { folder, name, version, addon: join(folder, 'lib', 'napi-v8', 'tfjs_binding.node') };
+    const candidate = { folder, name, version, addon: addonOf(folder) };
     const project = resolve(folder, '..', '..', '..');
     const record = readSetup(project);
     return record ? { ...candidate, prepared: { folder: project, record } } : candidate;
@@ -94,7 +99,7 @@ function readCandidate(folder: string): Candidate | undefined {
 }
 
 /** What is wrong with a package as far as its files tell; undefined when it is worth loading. */
-export function inspect({ folder, name, version, addon }: Candidate): Fault | undefined {
+export function inspect({ folder, name, version, addon, prepared }: Candidate): Fault | undefined {
   if (!version.startsWith('4.'))
     return {
       reason: `${name} ${version} is installed, but this version of tinygpt works with 4.x`,
@@ -107,6 +112,21 @@ export function inspect({ folder, name, version, addon }: Candidate): Fault | un
       remedy: setupCommand(name),
       // npm leaves it like this where install scripts are off; that is nobody's mistake.
       broken: process.env.TINYGPT_TFJS !== undefined,
+    };
+  const hash = prepared?.record.addonHash;
+  if (hash && sha256(readFileSync(addon)) !== hash)
+    return {
+      reason: `the native addon of ${name} is not as it was built (${addon})`,
+      remedy: setupCommand(name),
+      broken: true,
+    };
+  // What TINYGPT_TFJS names is the user's own choice.
+  const untrusted = process.env.TINYGPT_TFJS ? undefined : whyUntrusted(addon);
+  if (untrusted)
+    return {
+      reason: `${name} is not loaded, as another user could have changed it: ${untrusted}`,
+      remedy: `make it yours alone, or ${setupCommand(name)}`,
+      broken: true,
     };
   return undefined;
 }

@@ -24,6 +24,8 @@ export interface SetupRecord {
   cuda: string[];
   /** When, ISO 8601. */
   built: string;
+  /** SHA-256 of the addon; records of earlier versions lack it. */
+  addonHash?: string;
 }
 
 /** Where all of them are. */

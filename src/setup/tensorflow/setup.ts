@@ -2,11 +2,11 @@
 // cache. All work happens beside it and is renamed into place when the result has loaded once: whatever fails or is
 // interrupted leaves things as they were.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { findInstalled } from '../../backend/tensorflow/find.js';
+import { addonOf, findInstalled } from '../../backend/tensorflow/find.js';
 import {
   preparedFolder,
   preparedPackage,
@@ -17,7 +17,7 @@ import {
   type Variant,
 } from '../../backend/tensorflow/prepared.js';
 import { EnvironmentError } from '../../base/errors.js';
-import { describeWriteError, removeLeftovers, temporaryName } from '../../base/files.js';
+import { describeWriteError, removeLeftovers, sha256, syncFile, temporaryName } from '../../base/files.js';
 import { assertSpace, removeFolder, replaceFolder } from '../wheels/folder.js';
 import { extractAll, fetchWheel, type SetupProgress } from '../wheels/install.js';
 import type { Wheel } from '../wheels/pypi.js';
@@ -119,6 +119,8 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
     rmSync(join(work, 'node-api'), { recursive: true, force: true });
     if (source.kind === 'wheels')
       rmSync(join(site, 'tensorflow', 'include'), { recursive: true, force: true });
+    const addon = addonOf(packageFolder);
+    syncFile(addon);
     const record: SetupRecord = {
       format: 1,
       package: name,
@@ -128,6 +130,7 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
       libraries: pathFrom(work, join(site, 'tensorflow')),
       cuda: variant === 'gpu' ? cudaFoldersOf(site).map((path) => pathFrom(work, path)) : [],
       built: new Date().toISOString(),
+      addonHash: sha256(readFileSync(addon)),
     };
     writeFileSync(join(work, 'setup.json'), `${JSON.stringify(record, null, 2)}\n`);
     progress.note('Loading it once');

@@ -2,7 +2,17 @@
 // verdict on the C code.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
@@ -14,6 +24,7 @@ import {
   TARGETS,
 } from '../../../src/backend/native/compile.js';
 import { EnvironmentError } from '../../../src/base/errors.js';
+import { temporaryName } from '../../../src/base/files.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tinygpt-compile-'));
 const mounted: string[] = [];
@@ -155,6 +166,60 @@ describe('compiling', () => {
     expect(compileElsewhere(smallDisk('full-temporary-disk'), folder, sources)).toMatch(`${folder}/kernels-`);
     expect(readdirSync(folder)).toHaveLength(1);
   });
+
+  withCompiler('a library that was cut short or changed is compiled again', async () => {
+    const [sources, folder] = [sourceFolder('cut'), join(scratch, 'cut-cache')];
+    const { path } = await compileKernels({ folder, sources });
+    const whole = readFileSync(path);
+    for (const damaged of [whole.subarray(0, whole.length / 2), Buffer.from(whole).fill(7, 100, 101), '']) {
+      writeFileSync(path, damaged);
+      const compiled: string[] = [];
+      const again = await compileKernels({ folder, sources, onCompile: (name) => compiled.push(name) });
+      expect(compiled).toHaveLength(1);
+      expect(readFileSync(again.path)).toEqual(whole);
+    }
+  });
+
+  withCompiler('what killed compilations left is removed', async () => {
+    const [sources, folder] = [sourceFolder('killed'), join(scratch, 'killed-cache')];
+    mkdirSync(folder);
+    const dead = spawnSync('true').pid;
+    const left = temporaryName(join(folder, 'kernels')).replace(`.${process.pid}.`, `.${dead}.`);
+    mkdirSync(left);
+    writeFileSync(join(left, 'half.o'), '');
+    await compileKernels({ folder, sources });
+    expect(readdirSync(folder)).toEqual([expect.stringMatching(/^kernels-.*\.so$/)]);
+  });
+
+  withCompiler('a cache that others can write is not used, nor is a library in it', async () => {
+    const [sources, cache] = [sourceFolder('open'), join(scratch, 'open-cache')];
+    const folder = join(cache, 'native');
+    const planted = await compileKernels({ folder, sources });
+    chmodSync(cache, 0o777);
+    const reasons: (string | undefined)[] = [];
+    const made = await compileKernels({ folder, sources, onCompile: (_, unkept) => reasons.push(unkept) });
+    expect(reasons).toEqual([`${cache} can be written by others (mode 777)`]);
+    expect(made.path).not.toBe(planted.path);
+    // A fresh folder of this process's own, under a name that nobody could have guessed.
+    expect(made.path.startsWith(made.spare!)).toBe(true);
+    expect(statSync(made.spare!).mode & 0o777).toBe(0o700);
+    const other = await compileKernels({ folder, sources });
+    expect(other.spare).not.toBe(made.spare);
+    for (const { spare } of [made, other]) rmSync(spare!, { recursive: true });
+  });
+
+  (process.getuid?.() === 0 ? withCompiler : test.skip)(
+    'a library of another user is not loaded, but compiled anew',
+    async () => {
+      const [sources, folder] = [sourceFolder('foreign'), join(scratch, 'foreign-cache')];
+      const planted = await compileKernels({ folder, sources });
+      chownSync(planted.path, 12_345, 12_345);
+      const compiled: string[] = [];
+      const made = await compileKernels({ folder, sources, onCompile: (name) => compiled.push(name) });
+      expect(compiled).toHaveLength(1);
+      expect(statSync(made.path).uid).toBe(0);
+    },
+  );
 
   withCompiler('a source that does not compile is an error with the compiler’s words', async () => {
     const [sources, folder] = [sourceFolder('wrong', 'int wrong( {\n'), join(scratch, 'wrong-cache')];
