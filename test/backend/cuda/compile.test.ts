@@ -2,7 +2,16 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -166,6 +175,17 @@ describeEmulated('the cache of compiled kernels', () => {
     const other = open(90);
     other.image('cuda/a.cu', { VALUE: 1 });
     expect(other.compilations()).toBe(1);
+  });
+
+  test('an entry that another user could have written is compiled anew', () => {
+    open().image('cuda/a.cu', { VALUE: 1 });
+    const file = join(folder, 'cache', images()[0]!);
+    expect(statSync(file).mode & 0o077).toBe(0);
+    chmodSync(file, 0o666);
+    const compiler = open();
+    compiler.image('cuda/a.cu', { VALUE: 1 });
+    expect(compiler.compilations()).toBe(1);
+    expect(statSync(file).mode & 0o077).toBe(0);
   });
 
   test('a damaged entry is compiled anew', () => {

@@ -1,12 +1,22 @@
 // Every way in which an installed tfjs-node can fail is named, with the command that mends it.
 
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { diagnose } from '../../../src/backend/tensorflow/diagnose.js';
 import { type Candidate, findPackages, inspect } from '../../../src/backend/tensorflow/find.js';
+import type { SetupRecord } from '../../../src/backend/tensorflow/prepared.js';
+import { sha256 } from '../../../src/base/files.js';
 
 const GPU = '@tensorflow/tfjs-node-gpu';
 const CPU = '@tensorflow/tfjs-node';
@@ -109,6 +119,32 @@ describe('inspect', () => {
     expect(fault.reason).toContain(cause);
     expect(fault.remedy).toBe('npx tinygpt setup tensorflow --gpu');
     expect(fault.broken).toBe(false);
+  });
+
+  test('refuses an addon that another user could have changed, unless TINYGPT_TFJS names it', () => {
+    const folder = install(CPU);
+    const { addon } = found()[0]!;
+    chmodSync(addon, 0o666);
+    const fault = inspect(found()[0]!)!;
+    expect(fault.reason).toBe(
+      `${CPU} is not loaded, as another user could have changed it: ${addon} can be written by others (mode 666)`,
+    );
+    expect(fault.broken).toBe(true);
+    process.env.TINYGPT_TFJS = folder;
+    expect(inspect(found()[0]!)).toBeUndefined();
+  });
+
+  test('refuses an addon that is not as setup built it', () => {
+    install(CPU);
+    const candidate = found()[0]!;
+    const record = { addonHash: sha256(readFileSync(candidate.addon)) } as SetupRecord;
+    const prepared = { ...candidate, prepared: { folder: project, record } };
+    expect(inspect(prepared)).toBeUndefined();
+    writeFileSync(candidate.addon, 'cut short');
+    expect(inspect(prepared)).toMatchObject({
+      reason: `the native addon of ${CPU} is not as it was built (${candidate.addon})`,
+      remedy: 'npx tinygpt setup tensorflow',
+    });
   });
 
   test('refuses another major version', () => {
