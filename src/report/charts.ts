@@ -3,19 +3,11 @@
 
 import type { EChartsOption } from 'echarts';
 import { bestTrial, compareValues, completeTrials } from '../tune/best.js';
-import { isNumeric } from '../tune/distributions.js';
 import { lastStep } from '../tune/pruners/steps.js';
-import type { Distribution, SearchSpace, Trial } from '../tune/types.js';
+import type { SearchSpace, Trial } from '../tune/types.js';
+import { axisValue, BEYOND_NOTE, drawnRange, markBeyond, onAxis, parameterAxis, valueAxis } from './axes.js';
 import { describeParam, failReason, secondsOf, shortNumber } from './labels.js';
-import {
-  BEYOND_NOTE,
-  drawnRange,
-  markBeyond,
-  metricName,
-  onAxis,
-  type ReportedStudy,
-  usedSpace,
-} from './study.js';
+import { metricName, type ReportedStudy, usedSpace } from './study.js';
 import { COLORS } from './svg.js';
 
 /** A chart with its heading and height in pixels. */
@@ -25,8 +17,6 @@ export type Panel = { id: string; title: string; note: string; height: number; o
 const VALUE_COLORS = ['#0b5d2f', '#1a9850', '#91cf60', '#d9ef8b', '#fee08b', '#fc8d59', '#d0d3da'];
 const SLICE_COLUMNS = 4;
 const MOST_CURVES = 200;
-
-const axisStyle = { axisLine: { show: true }, splitLine: { lineStyle: { color: COLORS.grid } } };
 
 /** Importances as bars; none where none is known. */
 export function importancePanel(weights: Readonly<Record<string, number>>): Panel | null {
@@ -40,7 +30,7 @@ export function importancePanel(weights: Readonly<Record<string, number>>): Pane
     option: {
       grid: { left: 190, right: 60, top: 10, bottom: 30 },
       tooltip: {},
-      xAxis: { type: 'value', ...axisStyle },
+      xAxis: valueAxis(''),
       yAxis: { type: 'category', data: entries.map(([name]) => name) },
       series: [
         {
@@ -74,7 +64,6 @@ export function slicePanel(study: ReportedStudy): Panel | null {
       height: `${height - (rows > 3 ? 11 : 9)}%`,
     };
   };
-  const numbers = complete.map((trial) => trial.number);
   return {
     id: 'slices',
     title: 'Slices',
@@ -85,19 +74,23 @@ export function slicePanel(study: ReportedStudy): Panel | null {
       visualMap: {
         show: false,
         dimension: 2,
-        min: Math.min(...numbers),
-        max: Math.max(...numbers),
+        min: complete[0]!.number,
+        max: complete.at(-1)!.number,
         inRange: { color: ['#c9d6e8', '#4a6fa5', '#14315c'] },
       },
       grid: names.map((_, i) => place(i)),
-      xAxis: names.map((name, i) => ({ gridIndex: i, name, ...paramAxis(space[name]!) })),
-      yAxis: names.map((_, i) => ({
+      xAxis: names.map((name, i) => ({
+        ...valueAxis(name, [], 22),
+        ...parameterAxis(space[name]!),
         gridIndex: i,
-        type: 'value' as const,
-        min: range[0],
-        max: range[1],
+        nameTextStyle: { fontSize: 11 },
+        axisLabel: { fontSize: 10, hideOverlap: true },
+        splitLine: { show: false },
+      })),
+      yAxis: names.map((_, i) => ({
+        ...valueAxis('', range),
+        gridIndex: i,
         axisLabel: { show: i % columns === 0, showMinLabel: false, showMaxLabel: false, fontSize: 10 },
-        ...axisStyle,
       })),
       series: names.map((name, i) => ({
         type: 'scatter' as const,
@@ -115,25 +108,6 @@ export function slicePanel(study: ReportedStudy): Panel | null {
     },
   };
 }
-
-/** An axis with the values of a parameter. */
-function valuesAxis(distribution: Distribution) {
-  if (!isNumeric(distribution)) return { type: 'category' as const, data: distribution.choices.map(String) };
-  const { low, high, log, kind } = distribution;
-  const type = log ? ('log' as const) : ('value' as const);
-  return { type, min: low, max: high, ...(kind === 'int' && !log && { minInterval: 1 }) };
-}
-
-const paramAxis = (distribution: Distribution) => ({
-  nameLocation: 'middle' as const,
-  nameGap: 22,
-  nameTextStyle: { fontSize: 11 },
-  axisLabel: { fontSize: 10, hideOverlap: true },
-  splitLine: { show: false },
-  ...valuesAxis(distribution),
-});
-
-const axisValue = (value: unknown): number | string => (typeof value === 'number' ? value : String(value));
 
 const rangeOf = ({ trials, direction }: ReportedStudy) =>
   drawnRange(
@@ -174,7 +148,7 @@ export function parallelPanel(study: ReportedStudy): Panel | null {
         parallelAxisDefault: { nameRotate: 25, nameTruncate: { maxWidth: 180 } } as never,
       },
       parallelAxis: [
-        ...names.map((name, dim) => ({ dim, name, ...valuesAxis(space[name]!) })),
+        ...names.map((name, dim) => ({ dim, name, ...parameterAxis(space[name]!) })),
         {
           dim: names.length,
           name: metricName(study),
@@ -224,14 +198,8 @@ export function curvesPanel(study: ReportedStudy): Panel | null {
     option: {
       grid: { left: 70, right: 30, top: 20, bottom: 50 },
       tooltip: { trigger: 'item' },
-      xAxis: { type: 'value', name: 'step', nameLocation: 'middle', nameGap: 30, ...axisStyle },
-      yAxis: {
-        type: 'value',
-        min: range[0],
-        max: range[1],
-        axisLabel: { showMinLabel: false, showMaxLabel: false },
-        ...axisStyle,
-      },
+      xAxis: valueAxis('step'),
+      yAxis: valueAxis('', range),
       series: kept.map((trial) => ({
         name: `trial ${trial.number}`,
         type: 'line' as const,
@@ -252,7 +220,7 @@ export function curvesPanel(study: ReportedStudy): Panel | null {
 export function timelinePanel(study: ReportedStudy): Panel | null {
   const ran = study.trials.filter((trial) => secondsOf(trial) !== null);
   if (ran.length < 2) return null;
-  const begin = Math.min(...ran.map((trial) => trial.start!));
+  const begin = ran.reduce((first, trial) => Math.min(first, trial.start!), Infinity);
   const groups: [string, string, (trial: Trial) => boolean][] = [
     ['complete', COLORS.best, (trial) => trial.state === 'complete'],
     ['pruned', COLORS.pruned, (trial) => trial.state === 'pruned'],
@@ -268,8 +236,8 @@ export function timelinePanel(study: ReportedStudy): Panel | null {
       grid: { left: 60, right: 30, top: 40, bottom: 50 },
       legend: { top: 5, right: 30 },
       tooltip: { trigger: 'item' },
-      xAxis: { type: 'value', name: 'minutes', nameLocation: 'middle', nameGap: 30, ...axisStyle },
-      yAxis: { type: 'value', name: 'trial', inverse: true, min: -1, max: study.trials.length, ...axisStyle },
+      xAxis: valueAxis('minutes'),
+      yAxis: { ...valueAxis('trial', [-1, study.trials.length]), inverse: true },
       series: groups.map(([name, color, is]) => ({
         name,
         type: 'line' as const,

@@ -5,7 +5,7 @@ import { counted } from '../base/format.js';
 import { isBetter } from '../tune/best.js';
 import type { ContestTable, Race } from '../tune/contest.js';
 import { median } from '../tune/math/order.js';
-import { onAxis, type Range, widened } from './study.js';
+import { onAxis, type Range, valueAxis, widened } from './axes.js';
 import { COLORS } from './svg.js';
 import { alignColumns } from './table.js';
 
@@ -80,24 +80,8 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
     },
     legend: { top: 36, itemGap: 26, data: samplers },
     grid: { left: 78, right: 40, top: 72, bottom: 56 },
-    xAxis: {
-      type: 'value',
-      name: 'Trial',
-      nameLocation: 'middle',
-      nameGap: 30,
-      max: length - 1,
-      splitLine: { lineStyle: { color: COLORS.grid } },
-    },
-    yAxis: {
-      type: 'value',
-      name: 'val_bpb (lower is better)',
-      nameLocation: 'middle',
-      nameGap: 56,
-      min: range[0],
-      max: range[1],
-      axisLabel: { showMinLabel: false, showMaxLabel: false },
-      splitLine: { lineStyle: { color: COLORS.grid } },
-    },
+    xAxis: { ...valueAxis('Trial'), max: length - 1 },
+    yAxis: valueAxis('val_bpb (lower is better)', range, 56),
     series: samplers.flatMap((sampler, i) => {
       const color = COLORS.series[i % COLORS.series.length]!;
       const points = (curve: readonly (number | null)[]) =>

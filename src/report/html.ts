@@ -8,6 +8,7 @@ import { bestTrial } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
 import { isObject } from '../tune/objects.js';
 import type { Attributes } from '../tune/types.js';
+import { BEYOND_NOTE } from './axes.js';
 import {
   curvesPanel,
   importancePanel,
@@ -19,7 +20,7 @@ import {
 } from './charts.js';
 import { escapeHtml } from './labels.js';
 import { type ProgressOptions, progressOption } from './progressPlot.js';
-import { BEYOND_NOTE, type ReportedStudy } from './study.js';
+import type { ReportedStudy } from './study.js';
 import { FONT } from './svg.js';
 import { summaryText } from './table.js';
 

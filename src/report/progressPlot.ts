@@ -7,17 +7,9 @@ import { counted } from '../base/format.js';
 import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
 import { isObject } from '../tune/objects.js';
+import { drawnRange, isBeyond, markBeyond, onAxis, type Range, valueAxis } from './axes.js';
 import { changedParams, describeChange, shortNumber } from './labels.js';
-import {
-  drawnRange,
-  isBeyond,
-  markBeyond,
-  metricName,
-  onAxis,
-  type Range,
-  type ReportedStudy,
-  usedSpace,
-} from './study.js';
+import { metricName, type ReportedStudy, usedSpace } from './study.js';
 import { COLORS } from './svg.js';
 
 /** Labelled improvements are at least this far apart, as a part of the range, unless it is the best. */
@@ -122,27 +114,9 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
       top: options.title === false ? 0 : 40,
     },
     tooltip: { trigger: 'item' },
-    xAxis: axis('Trial', { min: -Math.max(1, lastNumber * 0.02), max: Math.max(4, lastNumber * 1.04 + 1) }),
-    yAxis: axis(
-      `${metric} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`,
-      { min: low, max: high },
-      56,
-    ),
+    xAxis: valueAxis('Trial', [-Math.max(1, lastNumber * 0.02), Math.max(4, lastNumber * 1.04 + 1)]),
+    yAxis: valueAxis(`${metric} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`, range, 56),
     series,
-  };
-}
-
-function axis(name: string, range: { min: number; max: number }, nameGap = 32) {
-  return {
-    type: 'value' as const,
-    name,
-    nameLocation: 'middle' as const,
-    nameGap,
-    ...range,
-    nameTextStyle: { fontSize: 13, color: COLORS.text },
-    axisLine: { show: true, onZero: false, lineStyle: { color: '#555' } },
-    axisLabel: { showMinLabel: false, showMaxLabel: false, color: '#444' },
-    splitLine: { lineStyle: { color: COLORS.grid } },
   };
 }
 

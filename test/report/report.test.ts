@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { drawnRange } from '../../src/report/axes.js';
 import { tableRows } from '../../src/report/charts.js';
 import {
   progressOption,
@@ -11,7 +12,6 @@ import {
   writeReport,
 } from '../../src/report/index.js';
 import { changedParams, describeChange, describeParam, escapeHtml } from '../../src/report/labels.js';
-import { drawnRange } from '../../src/report/study.js';
 import { alignColumns } from '../../src/report/table.js';
 import { knownImportances } from '../../src/tune/importance.js';
 import { LEARNABLE, makeTrial, SPACE, TRIALS } from './trials.js';

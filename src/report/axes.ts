@@ -1,0 +1,73 @@
+// Axes of the charts: their range, how they look, and what is drawn of values beyond them.
+
+import { isNumeric } from '../tune/distributions.js';
+import type { Direction, Distribution } from '../tune/types.js';
+import { COLORS } from './svg.js';
+
+/** The range of a value axis, with a margin. */
+export type Range = readonly [low: number, high: number];
+
+/**
+ * The range of values worth drawing: all finite ones that are not far worse than the middle ones.
+ * @param include values that must be in it
+ */
+export function drawnRange(
+  values: readonly number[],
+  include: readonly number[],
+  direction: Direction,
+): Range {
+  const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();
+  if (sorted.length === 0) return widened(include.length > 0 ? include : [0, 1]);
+  const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
+  const reach = 1.5 * (quantile(0.75) - quantile(0.25) || Math.abs(quantile(0.5)) * 0.01 || 1);
+  const [least, most] = [sorted[0]!, sorted.at(-1)!];
+  return direction === 'minimize'
+    ? widened([least, Math.min(most, quantile(0.75) + reach), ...include])
+    : widened([Math.max(least, quantile(0.25) - reach), most, ...include]);
+}
+
+/** The range of finite values with a margin on both sides. */
+export function widened(values: readonly number[], share = 0.06): Range {
+  const sorted = Float64Array.from(values).sort();
+  const [low, high] = [sorted[0]!, sorted.at(-1)!];
+  const margin = share * (high - low || 1);
+  return [low - margin, high + margin];
+}
+
+/** A value at its place on an axis: what lies beyond, infinite values included, at the edge. */
+export const onAxis = (value: number, [low, high]: Range): number => Math.min(high, Math.max(low, value));
+
+/** Whether a value is drawn at the edge of its axis, as a triangle that points outwards. */
+export const isBeyond = (value: number, [low, high]: Range): boolean => value < low || value > high;
+
+/** How a point beyond the axis looks; nothing for others. */
+export const markBeyond = (value: number, range: Range) =>
+  isBeyond(value, range)
+    ? { symbol: 'triangle', symbolSize: 8, symbolRotate: value < range[0] ? 180 : 0 }
+    : {};
+
+/** What a chart's note says about them. */
+export const BEYOND_NOTE = 'Values beyond the axis, infinite ones included, are triangles at its edge.';
+
+/** A numeric axis with its name along it. */
+export const valueAxis = (name: string, [min, max]: readonly [number?, number?] = [], nameGap = 30) => ({
+  type: 'value' as const,
+  name,
+  nameLocation: 'middle' as const,
+  nameGap,
+  ...(min !== undefined && { min, max, axisLabel: { showMinLabel: false, showMaxLabel: false } }),
+  axisLine: { show: true, onZero: false },
+  splitLine: { lineStyle: { color: COLORS.grid } },
+});
+
+/** An axis with the values of a parameter. */
+export function parameterAxis(distribution: Distribution) {
+  if (!isNumeric(distribution)) return { type: 'category' as const, data: distribution.choices.map(String) };
+  const { low, high, log, kind } = distribution;
+  const type = log ? ('log' as const) : ('value' as const);
+  return { type, min: low, max: high, ...(kind === 'int' && !log && { minInterval: 1 }) };
+}
+
+/** A parameter's value on its axis. */
+export const axisValue = (value: unknown): number | string =>
+  typeof value === 'number' ? value : String(value);
