@@ -15,12 +15,18 @@ import type {
   Distribution,
   FloatDistribution,
   IntDistribution,
+  When,
 } from './types.js';
 
 export type NumericDistribution = FloatDistribution | IntDistribution;
 
-/** `name` is only used in messages. */
-export type NumericOptions = { log?: boolean; step?: number | null; name?: string };
+type CommonOptions = {
+  /** Used in messages only. */
+  name?: string;
+  /** Values of other parameters with which this one exists; always where left out. */
+  when?: When | undefined;
+};
+export type NumericOptions = CommonOptions & { log?: boolean; step?: number | null };
 
 function fail(name: string | undefined, message: string): never {
   throw new UsageError(name === undefined ? `Expected ${message}` : `Parameter ${name}: expected ${message}`);
@@ -42,13 +48,14 @@ function checkRange(low: unknown, high: unknown, log: unknown, name: string | un
  */
 export function float(low: number, high: number, options: NumericOptions = {}): FloatDistribution {
   const { log = false, step = null, name } = options;
+  const condition = conditionOf(options);
   checkRange(low, high, log, name);
   if (log && low <= 0) fail(name, `low > 0 on a log scale, got ${low}; raise low or drop log`);
-  if (step === null) return { kind: 'float', low, high, log, step: null };
+  if (step === null) return { kind: 'float', low, high, log, step: null, ...condition };
   if (typeof step !== 'number' || !(step > 0 && step < Infinity)) fail(name, `step > 0, got ${show(step)}`);
   if (log) fail(name, `either log or step, got both; drop one`);
   if (high - low === Infinity) fail(name, `a narrower range with a step, got [${low}, ${high}]; drop step`);
-  return { kind: 'float', low, high: lastOnGrid(low, high, step), log, step };
+  return { kind: 'float', low, high: lastOnGrid(low, high, step), log, step, ...condition };
 }
 
 /**
@@ -67,7 +74,8 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
     fail(name, `high - low < 2^53, got the range [${low}, ${high}]; narrow it`);
   if (log && low < 1) fail(name, `low >= 1 on a log scale, got ${low}; raise low or drop log`);
   if (log && step !== 1) fail(name, `step 1 on a log scale, got ${step}; drop one`);
-  return { kind: 'int', low, high: low + Math.floor((high - low) / step) * step, log, step };
+  const last = low + Math.floor((high - low) / step) * step;
+  return { kind: 'int', low, high: last, log, step, ...conditionOf(options) };
 }
 
 /**
@@ -77,7 +85,7 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
  */
 export function categorical<const C extends Choice>(
   choices: readonly C[],
-  options: { name?: string } = {},
+  options: CommonOptions = {},
 ): CategoricalDistribution<C> {
   const { name } = options;
   if (!Array.isArray(choices) || choices.length === 0)
@@ -90,7 +98,20 @@ export function categorical<const C extends Choice>(
     if (seen.has(key)) fail(name, `distinct choices, got ${show(seen.get(key))} and ${show(choice)}`);
     seen.set(key, choice);
   }
-  return { kind: 'categorical', choices: [...choices] };
+  return { kind: 'categorical', choices: [...choices], ...conditionOf(options) };
+}
+
+/** `when` as a property, checked; nothing where there is none. */
+function conditionOf({ name, when }: CommonOptions): { when?: When } {
+  if (when === undefined) return {};
+  const isList = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isChoice);
+  const values = typeof when === 'object' && when !== null && !Array.isArray(when) ? Object.values(when) : [];
+  if (values.length === 0 || !values.every((value) => isChoice(value) || isList(value)))
+    fail(
+      name,
+      `when to give values of other parameters, such as {"optimizer": "adamw"} or {"depth": [4, 6]}, got ${JSON.stringify(when)}`,
+    );
+  return { when };
 }
 
 function isChoice(value: unknown): value is Choice {
@@ -105,14 +126,15 @@ function isChoice(value: unknown): value is Choice {
 export function checkDistribution(name: string, value: unknown): Distribution {
   if (typeof value !== 'object' || value === null)
     fail(name, `a distribution such as {"kind": "float", "low": 0, "high": 1}, got ${show(value)}`);
-  const { kind, low, high, log, step, choices, ...rest } = value as Record<string, unknown>;
+  const { kind, low, high, log, step, choices, when, ...rest } = value as Record<string, unknown>;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined)
-    fail(name, `the keys kind, low, high, log, step or choices, got ${show(unknown)}`);
-  const options = { name, log: (log ?? false) as boolean, step: step as number | null };
+    fail(name, `the keys kind, low, high, log, step, choices or when, got ${show(unknown)}`);
+  const common = { name, when: when as When | undefined };
+  const options = { ...common, log: (log ?? false) as boolean, step: step as number | null };
   if (kind === 'float') return float(low as number, high as number, options);
   if (kind === 'int') return int(low as number, high as number, options);
-  if (kind === 'categorical') return categorical(choices as Choice[], { name });
+  if (kind === 'categorical') return categorical(choices as Choice[], common);
   return fail(name, `kind to be "float", "int" or "categorical", got ${show(kind)}`);
 }
 
@@ -213,12 +235,18 @@ export function fromInternal(distribution: Distribution, internal: number): Choi
   return distribution.choices[Math.trunc(internal)] ?? null;
 }
 
-/** One line for people: `float 0.001 .. 0.2 log`, `int 4 .. 24`, `one of "SSSL", "LLLL"`. */
+/** One line for people: `float 0.001 .. 0.2 log`, `int 4 .. 24`, `one of "SSSL", "LLLL" when depth = 8`. */
 export function describeDistribution(distribution: Distribution): string {
-  if (distribution.kind === 'categorical') return `one of ${distribution.choices.map(show).join(', ')}`;
+  const { when = {} } = distribution;
+  const conditions = Object.entries(when).map(
+    ([name, value]) => `${name} = ${(Array.isArray(value) ? value : [value]).map(show).join(' or ')}`,
+  );
+  const suffix = conditions.length > 0 ? ` when ${conditions.join(', ')}` : '';
+  if (distribution.kind === 'categorical')
+    return `one of ${distribution.choices.map(show).join(', ')}${suffix}`;
   const { kind, low, high, log, step } = distribution;
   const grid = step !== null && !(kind === 'int' && step === 1) ? ` step ${step}` : '';
-  return `${kind} ${low} .. ${high}${log ? ' log' : ''}${grid}`;
+  return `${kind} ${low} .. ${high}${log ? ' log' : ''}${grid}${suffix}`;
 }
 
 /** Whether two distributions are the same, bounds included. */

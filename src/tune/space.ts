@@ -9,6 +9,7 @@ import { messageOf, UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { suggestion } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
+import { checkConditions, withFixed } from './conditions.js';
 import {
   checkDistribution,
   choiceIndex,
@@ -45,6 +46,7 @@ export function checkSpace(space: unknown, defaults: unknown = {}, wanted: Attri
   );
   if (entries.length === 0) throw new UsageError('Expected a space of at least one parameter, got none');
   const checked: SearchSpace = Object.fromEntries(entries);
+  checkConditions(checked);
   for (const name of Object.keys(defaults))
     if (!Object.hasOwn(checked, name)) throw unknownParameter(name, Object.keys(checked), 'in defaults');
   const complete = entries.map(([name, distribution]) => {
@@ -141,11 +143,11 @@ function split(setup: TunableSpace, out: (name: string) => boolean, values: Para
   if (kept.length === 0) throw new UsageError('Expected at least one parameter left to search; fix fewer');
   const pick = <T>(from: Record<string, T>, which: string[]) =>
     Object.fromEntries(which.map((name) => [name, from[name]!]));
-  return {
-    space: pick(setup.space, kept),
-    defaults: pick(setup.defaults, kept),
-    fixed: { ...setup.fixed, ...pick(values, names.filter(out)) },
-  };
+  const fixed = { ...setup.fixed, ...pick(values, names.filter(out)) };
+  const space = withFixed(pick(setup.space, kept), fixed);
+  if (Object.keys(space).length === 0)
+    throw new UsageError('Expected at least one parameter left to search; fix fewer');
+  return { space, defaults: pick(setup.defaults, Object.keys(space)), fixed };
 }
 
 /** Splits `name=value` arguments; values stay strings. @throws UsageError for another shape or a repeated name */

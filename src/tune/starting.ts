@@ -4,6 +4,7 @@
 import { UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { randomStream } from '../base/random.js';
+import { activeParams, isActive } from './conditions.js';
 import { contains, describeDistribution, sampleUniform } from './distributions.js';
 import {
   claimEntry,
@@ -45,9 +46,9 @@ export type Plan = Proposal & { refused: ReturnType<Check> };
  */
 export function plan({ view, sampler, check }: Starter, number: number): Plan {
   const proposal = sampler.ask(view, number);
-  const proposed = isObject(proposal?.params) ? proposal.params : {};
+  const proposed = activeParams(view.space, isObject(proposal?.params) ? proposal.params : {});
   for (const [name, distribution] of Object.entries(view.space))
-    if (!contains(distribution, own(proposed, name)))
+    if (isActive(view.space, name, proposed) && !contains(distribution, own(proposed, name)))
       throw new UsageError(
         `Sampler ${sampler.name} proposed ${name} = ${show(own(proposed, name))} outside ${describeDistribution(distribution)}`,
       );
@@ -68,7 +69,10 @@ export function refusalOfAll({ view, check }: Starter): ReturnType<Check> {
   const random = randomStream(view.seed, 'feasibility');
   const entries = Object.entries(view.space);
   const point = (pick: (distribution: Distribution) => Choice): Params =>
-    Object.fromEntries(entries.map(([name, distribution]) => [name, pick(distribution)]));
+    activeParams(
+      view.space,
+      Object.fromEntries(entries.map(([name, distribution]) => [name, pick(distribution)])),
+    );
   let refused = check?.(
     point((distribution) =>
       distribution.kind === 'categorical' ? distribution.choices[0]! : distribution.low,
@@ -109,7 +113,7 @@ export function claimEntries({ view, check, worker }: Starter, trial: Trial, now
   const { space, defaults } = view;
   const fixed = trial.systemAttrs.fixed_params as Params | undefined;
   const given: Params = { ...defaults, ...(isObject(fixed) && fixed), ...trial.params };
-  const entries = Object.entries(space);
+  const entries = Object.entries(space).filter(([name]) => isActive(space, name, given));
   const params = Object.fromEntries(entries.map(([name]) => [name, own(given, name)!]));
   const outside = entries.find(([name, distribution]) => !contains(distribution, params[name]));
   const refused = outside

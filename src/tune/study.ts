@@ -8,6 +8,7 @@
 import { EnvironmentError, UsageError } from '../base/errors.js';
 import { formatJson, show } from '../base/json.js';
 import { bestTrial } from './best.js';
+import { activeParams } from './conditions.js';
 import { contains, describeDistribution } from './distributions.js';
 import { checkSameStudy, recordedDefaults, recordedSpace } from './identity.js';
 import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
@@ -241,11 +242,14 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
           `${where}Parameter ${name}: expected a value within ${describeDistribution(distribution)}, got ${show(value)}`,
         );
     }
-    return { ...defaults, ...(params as Params) };
+    return activeParams(space, { ...defaults, ...(params as Params) });
   }
 
   /** What makes two trials the same configuration. */
-  const keyOf = (params: Params) => formatJson(Object.keys(space).map((name) => own(params, name) ?? null));
+  const keyOf = (params: Params) => {
+    const active = activeParams(space, params);
+    return formatJson(Object.keys(space).map((name) => own(active, name) ?? null));
+  };
 
   /** How often the study has each configuration. */
   function configurations(): Map<string, number> {

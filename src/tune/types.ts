@@ -1,6 +1,9 @@
 // The types that the tuning layer shares: distributions, parameters, trials, samplers and pruners.
 // They mirror Optuna's so that a study opens in both.
 
+/** Values that other parameters must have for a parameter to be part of a configuration, see conditions.ts. */
+export type When = Readonly<Record<string, Choice | readonly Choice[]>>;
+
 /** A real number in [low, high]; `step` null or > 0; `log` excludes step and needs low > 0. */
 export type FloatDistribution = {
   kind: 'float';
@@ -8,13 +11,22 @@ export type FloatDistribution = {
   high: number;
   log: boolean;
   step: number | null;
+  when?: When;
 };
 /** An integer in {low, low + step, ..., high}; `log` needs low >= 1 and step 1. */
-export type IntDistribution = { kind: 'int'; low: number; high: number; log: boolean; step: number };
+export type IntDistribution = {
+  kind: 'int';
+  low: number;
+  high: number;
+  log: boolean;
+  step: number;
+  when?: When;
+};
 /** One of the choices, unordered. */
 export type CategoricalDistribution<C extends Choice = Choice> = {
   kind: 'categorical';
   choices: readonly C[];
+  when?: When;
 };
 export type Distribution = FloatDistribution | IntDistribution | CategoricalDistribution;
 export type Choice = string | number | boolean | null;

@@ -2,10 +2,11 @@
 // were not tried yet. Every sampler filters its draws by this, so that no trial is wasted on the others.
 
 import { randomStream } from '../../base/random.js';
+import { activeParams, isConditional } from '../conditions.js';
 import { cardinality, fromUnit, isNumeric, nearest, sampleUniform, toUnit } from '../distributions.js';
 import { sobol } from '../math/sobol.js';
 import type { Choice, Params, Proposal, SearchSpace, StudyView, Trial } from '../types.js';
-import { type Axis, decode, encode, snap } from './axes.js';
+import { type Axis, decode, encodeAll, snap } from './axes.js';
 import { isSilent } from './evidence.js';
 
 /** Draws of a sampler, and then uniform ones, before a space is enumerated or the defaults come in. */
@@ -33,7 +34,8 @@ const keyOf = (space: SearchSpace, params: Params): string =>
 /** The filter of a study; null if every configuration may be proposed. */
 export function admissionOf(study: StudyView): Admits | null {
   const { space, canRun } = study;
-  if (configurations(space) === Infinity) return canRun ?? null;
+  // With conditions, some choices may leave nothing continuous.
+  if (configurations(space) === Infinity && !isConditional(space)) return canRun ?? null;
   const isTried = (trial: Trial) => trial.state !== 'waiting' && !isSilent(trial);
   const tried = new Set(study.trials.filter(isTried).map(({ params }) => keyOf(space, params)));
   return (params) => !tried.has(keyOf(space, params)) && (canRun?.(params) ?? true);
@@ -59,7 +61,8 @@ export function admitted(
   const random = randomStream(study.seed, `admitted/${number}`);
   const names = Object.entries(study.space);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const params = Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)]));
+    const drawn = Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)]));
+    const params = activeParams(study.space, drawn);
     if (admits(params)) return { params };
   }
   if (configurations(study.space) <= LISTED) {
@@ -69,7 +72,7 @@ export function admitted(
   let params = first;
   for (let halvings = 0; halvings < 10 && !admits(params); halvings++)
     params = towardsDefaults(study, params);
-  return { params: admits(params) ? params : { ...study.defaults } };
+  return { params: admits(params) ? params : activeParams(study.space, study.defaults) };
 }
 
 /** `count` admitted draws out of at most 8 times as many; fewer if need be, but at least one, then not admitted. */
@@ -84,12 +87,13 @@ export function admittedDraws<T>(count: number, draw: () => T, admits: (drawn: T
 }
 
 /** Half-way to the defaults, choices all the way. */
-function towardsDefaults({ space, defaults }: StudyView, params: Params): Params {
+function towardsDefaults({ space, defaults }: StudyView, active: Params): Params {
+  const params = { ...defaults, ...active };
   const between = ([name, d]: [string, SearchSpace[string]]): [string, Choice] => [
     name,
     isNumeric(d) ? fromUnit(d, (toUnit(d, params[name]!) + toUnit(d, defaults[name]!)) / 2) : defaults[name]!,
   ];
-  return Object.fromEntries(Object.entries(space).map(between));
+  return activeParams(space, Object.fromEntries(Object.entries(space).map(between)));
 }
 
 function everyConfiguration(space: SearchSpace): Params[] {
@@ -99,7 +103,9 @@ function everyConfiguration(space: SearchSpace): Params[] {
     const values = Array.from({ length: count }, (_, i) => valueNumber(distribution, i, count));
     all = all.flatMap((params) => values.map((value) => ({ ...params, [name]: value })));
   }
-  return all;
+  if (!isConditional(space)) return all;
+  const byKey = new Map(all.map((params) => activeParams(space, params)).map((p) => [keyOf(space, p), p]));
+  return [...byKey.values()];
 }
 
 function valueNumber(distribution: SearchSpace[string], index: number, count: number): Choice {
@@ -111,14 +117,16 @@ function valueNumber(distribution: SearchSpace[string], index: number, count: nu
 /**
  * The centre of the ranges, with the default choices. Users choose ranges around what they expect, so that one trial
  * there is often the best of the first ones.
- * @returns null where it may not be proposed, or where the defaults lie close to it
+ * @returns null where it was tried, may not be proposed, or the defaults lie close to it
  */
 export function centreOf(study: StudyView, axes: readonly Axis[], admits: Admits | null): Params | null {
-  const defaults = encode(axes, study.defaults);
+  const defaults = encodeAll(axes, study.defaults);
   if (defaults === null) return null;
   const x = defaults.map((u, j) => (axes[j]!.kind === 'categorical' ? u : 0.5));
   if (x.every((u, j) => Math.abs(u - defaults[j]!) <= 0.1)) return null;
   const params = decode(study.space, axes, x);
+  const key = keyOf(study.space, params);
+  if (study.trials.some((trial) => keyOf(study.space, trial.params) === key)) return null;
   return (admits?.(params) ?? true) ? params : null;
 }
 

@@ -1,8 +1,10 @@
 // The search space as coordinates, one for each parameter that can vary: numeric parameters in [0, 1] (log scales and
-// half-step widening as in ../distributions), categorical ones as the index of their choice.
+// half-step widening as in ../distributions), categorical ones as the index of their choice. The coordinate of an
+// inactive parameter (see ../conditions) is NaN.
 
+import { activeParams, isActive } from '../conditions.js';
 import { cardinality, fromUnit, nearest, toUnit } from '../distributions.js';
-import { setOwn } from '../objects.js';
+import { own, setOwn } from '../objects.js';
 import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
 
 /** Grids with at most this many values are searched value by value, finer ones as if continuous. */
@@ -15,6 +17,8 @@ export interface Axis {
   kind: 'continuous' | 'fine' | 'grid' | 'categorical';
   /** Coordinates of every value of a small grid or of a categorical; else empty. */
   values: Float64Array;
+  /** Whether a configuration has the parameter; absent where all do. */
+  isActive?: (params: Params) => boolean;
 }
 
 /**
@@ -28,30 +32,42 @@ export function axesOf(space: SearchSpace): Axis[] {
     .filter((name) => cardinality(space[name]!) > 1)
     .map((name) => {
       const distribution = space[name]!;
-      const count = cardinality(distribution);
-      if (distribution.kind === 'categorical')
-        return {
-          name,
-          distribution,
-          kind: 'categorical',
-          values: Float64Array.from({ length: count }, (_, i) => i),
-        };
-      if (count === Infinity) return { name, distribution, kind: 'continuous', values: new Float64Array() };
-      if (count > SMALL_GRID) return { name, distribution, kind: 'fine', values: new Float64Array() };
-      const step = distribution.step ?? 1;
-      const values = Float64Array.from({ length: count }, (_, i) =>
-        toUnit(distribution, nearest(distribution, distribution.low + i * step)),
-      );
-      return { name, distribution, kind: 'grid', values };
+      const axis = axisOf(name, distribution);
+      return distribution.when ? { ...axis, isActive: (params) => isActive(space, name, params) } : axis;
     });
 }
 
-/** Coordinates of a configuration, or null where a parameter is absent or no longer in the space. */
+function axisOf(name: string, distribution: Distribution): Axis {
+  const count = cardinality(distribution);
+  if (distribution.kind === 'categorical')
+    return {
+      name,
+      distribution,
+      kind: 'categorical',
+      values: Float64Array.from({ length: count }, (_, i) => i),
+    };
+  if (count === Infinity) return { name, distribution, kind: 'continuous', values: new Float64Array() };
+  if (count > SMALL_GRID) return { name, distribution, kind: 'fine', values: new Float64Array() };
+  const step = distribution.step ?? 1;
+  const values = Float64Array.from({ length: count }, (_, i) =>
+    toUnit(distribution, nearest(distribution, distribution.low + i * step)),
+  );
+  return { name, distribution, kind: 'grid', values };
+}
+
+/**
+ * Coordinates of a configuration, NaN for inactive parameters; null where a parameter is missing or its value no longer
+ * in the space.
+ */
 export function encode(axes: readonly Axis[], params: Params): Float64Array | null {
   const x = new Float64Array(axes.length);
   for (let j = 0; j < axes.length; j++) {
-    const { name, distribution } = axes[j]!;
-    const value = params[name];
+    const { name, distribution, isActive = () => true } = axes[j]!;
+    const value = own(params, name);
+    if (!isActive(params)) {
+      x[j] = NaN;
+      continue;
+    }
     if (value === undefined) return null;
     if (distribution.kind === 'categorical') x[j] = distribution.choices.indexOf(value);
     else x[j] = typeof value === 'number' ? toUnit(distribution, value) : NaN;
@@ -61,15 +77,33 @@ export function encode(axes: readonly Axis[], params: Params): Float64Array | nu
   return x;
 }
 
-/** The configuration at the coordinates; parameters of a single value are filled in. */
+/** Coordinates of a configuration that has a value for every parameter, inactive ones included. */
+export function encodeAll(axes: readonly Axis[], params: Params): Float64Array | null {
+  const always = axes.map(({ isActive, ...axis }) => axis);
+  return encode(always, params);
+}
+
+/** The configuration at the coordinates without inactive parameters; those of a single value are filled in. */
 export function decode(space: SearchSpace, axes: readonly Axis[], x: ArrayLike<number>): Params {
   const byName = new Map(axes.map((axis, j) => [axis.name, j]));
   const params: Params = {};
   for (const [name, distribution] of Object.entries(space)) {
     const j = byName.get(name);
-    setOwn(params, name, j === undefined ? fromUnit(distribution, 0.5) : valueAt(distribution, x[j]!));
+    if (j === undefined) setOwn(params, name, fromUnit(distribution, 0.5));
+    else if (!Number.isNaN(x[j]!)) setOwn(params, name, valueAt(distribution, x[j]!));
   }
-  return params;
+  return activeParams(space, params);
+}
+
+/** The point with NaN in its inactive coordinates. */
+export function settle(axes: readonly Axis[], space: SearchSpace, x: Float64Array): Float64Array {
+  return axes.some((axis) => axis.isActive) ? encode(axes, decode(space, axes, x))! : x;
+}
+
+/** The point with the same fixed value in every inactive coordinate: what a model sees. */
+export function filled(axes: readonly Axis[], x: Float64Array): Float64Array {
+  if (!axes.some((axis) => axis.isActive)) return x;
+  return x.map((u, j) => (Number.isNaN(u) ? (axes[j]!.kind === 'categorical' ? 0 : 0.5) : u));
 }
 
 function valueAt(distribution: Distribution, x: number): Choice {

@@ -14,12 +14,13 @@
 // current, with a bounded step. Trials are ordered by end time, so all workers agree.
 
 import { UsageError } from '../../base/errors.js';
+import { activeParams } from '../conditions.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, admitted, centreOf } from './admission.js';
-import { type Axis, axesOf, decode, encode } from './axes.js';
+import { type Axis, axesOf, decode, encodeAll } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
 import { proposer } from './cmaes/propose.js';
-import { evaluatedPoint, GENERATION, replayer } from './cmaes/replay.js';
+import { evaluatedPoint, GENERATION, INACTIVE, replayer } from './cmaes/replay.js';
 import type { Point } from './cmaes/screen.js';
 import type { Settings } from './cmaes/search.js';
 
@@ -55,7 +56,7 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
   return {
     name: 'cmaes',
     ask(study, number) {
-      if (number === 0) return { params: { ...study.defaults } };
+      if (number === 0) return { params: activeParams(study.space, study.defaults) };
       const settings = settingsOf(study);
       const axes = [...settings.numeric, ...settings.categorical];
       const paramsOf = ({ u, choices }: Point): Params => decode(study.space, axes, [...u, ...choices]);
@@ -76,8 +77,17 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
         screen,
         (p) => admits?.(paramsOf(p)) ?? true,
       );
-      const proposal = admitted(study, admits, number, () => paramsOf(draw()));
-      return { ...proposal, systemAttrs: { [GENERATION]: generation } };
+      let point = draw();
+      const proposal = admitted(study, admits, number, (attempt) =>
+        paramsOf(attempt === 0 ? point : (point = draw())),
+      );
+      // What the distribution drew for parameters that the configuration does not have is part of its sample.
+      const drawn = [...point.u, ...point.choices];
+      const absent = axes.flatMap(({ name }, j) =>
+        Object.hasOwn(proposal.params, name) ? [] : [[name, drawn[j]!]],
+      );
+      const inactive = absent.length > 0 && { [INACTIVE]: Object.fromEntries(absent) };
+      return { ...proposal, systemAttrs: { [GENERATION]: generation, ...inactive } };
     },
   };
 }
@@ -112,14 +122,13 @@ function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
     const axes = axesOf(study.space);
     const numeric = axes.filter((axis) => axis.kind !== 'categorical');
     const categorical = axes.filter((axis) => axis.kind === 'categorical');
-    const base = { numeric, categorical };
+    const base = { numeric, categorical, defaults: defaultPoint(study, axes, numeric.length) };
     const warm = (options.warmStart ?? []).flatMap(
       (trial) => evaluatedPoint(study, base, trial, options.warmStart!) ?? [],
     );
     const settings: Settings = {
       ...base,
       seed: study.seed,
-      defaults: defaultPoint(study, axes, numeric.length),
       lambda: options.populationSize ?? defaultPopulation(axes.length),
       sigma0: options.sigma ?? 1 / 6,
       restarts: options.restarts ?? true,
@@ -132,7 +141,7 @@ function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
 
 function defaultPoint(study: StudyView, axes: readonly Axis[], n: number): Point {
   const x =
-    encode(axes, study.defaults) ??
+    encodeAll(axes, study.defaults) ??
     Float64Array.from(axes, (axis) => (axis.kind === 'categorical' ? 0 : 0.5));
   return { u: x.slice(0, n).map((v) => Math.min(1, Math.max(0, v))), choices: [...x.slice(n)] };
 }

@@ -10,10 +10,11 @@
 //   gp/models.ts      objective and feasibility     gp/search.ts       where that is largest
 
 import { randomStream } from '../../base/random.js';
+import { activeParams } from '../conditions.js';
 import type { Sampler } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
-import { axesOf, decode } from './axes.js';
-import { type Evidence, finishedTrials, gather } from './evidence.js';
+import { axesOf, decode, filled, settle } from './axes.js';
+import { finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
 import { feasibilityData, modelFeasibility, modelObjective, objectiveData } from './gp/models.js';
@@ -29,6 +30,9 @@ export interface GpOptions {
 
 /** With more finished trials than this, fewer points are searched, to keep an ask quick. */
 const THOROUGH_UNTIL = 120;
+
+/** The centre of the ranges is tried among the first trials, after the defaults and a few enqueued ones. */
+const CENTRE_UNTIL = 4;
 
 /**
  * If the largest expected improvement is below this (ln of a multiple of the noise's standard deviation), the model
@@ -47,16 +51,17 @@ export function gpSampler(options: GpOptions = {}): Sampler {
   return {
     name: 'gp',
     ask(study, number) {
-      if (number === 0) return { params: { ...study.defaults } };
+      if (number === 0) return { params: activeParams(study.space, study.defaults) };
       const axes = axesOf(study.space);
       const d = axes.length;
       const admits = admissionOf(study);
       const fresh = () => startupPoint(study, axes, admits, 'gp/startup', number);
       const finished = finishedTrials(study);
       const startup = options.startupTrials ?? Math.min(10, 4 + Math.ceil(d / 2));
-      const centre = number === 1 && startup > 1 ? centreOf(study, axes, admits) : null;
-      if (centre) return { params: centre };
-      if (d === 0 || finished.length < startup) return fresh();
+      if (d === 0 || finished.length < startup) {
+        const centre = number <= CENTRE_UNTIL ? centreOf(study, axes, admits) : null;
+        return centre ? { params: centre } : fresh();
+      }
 
       const evidence = gather(study, axes, finished);
       const values = objectiveData(axes, evidence);
@@ -96,6 +101,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         seed: study.seed,
         purpose: `gp/scatter/${number}`,
         admits: (x) => admits?.(decode(study.space, axes, x)) ?? true,
+        settle: (x) => settle(axes, study.space, x),
       });
       if (candidates.length === 0) return fresh();
       const choices = axes.some((axis) => axis.kind === 'categorical');
@@ -103,14 +109,15 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         const promise = improvement.many(candidates[0]!.x, 1)[0]! - 0.5 * Math.log(objective.posterior.noise);
         if (promise < EXHAUSTED) return fresh();
       }
-      const chosen = firstNew(candidates, evidence) ?? candidates[0]!;
+      const { observations, failures, running } = evidence;
+      const known = [...observations.map((o) => o.x), ...failures, ...running].map((x) => filled(axes, x));
+      const chosen = firstNew(candidates, known) ?? candidates[0]!;
       return { params: decode(study.space, axes, chosen.x) };
     },
   };
 }
 
 /** The best candidate that is not a known point (evaluated, failed or running); undefined if all are. */
-function firstNew(candidates: readonly Candidate[], evidence: Evidence): Candidate | undefined {
-  const known = [...evidence.observations.map((o) => o.x), ...evidence.failures, ...evidence.running];
+function firstNew(candidates: readonly Candidate[], known: readonly Float64Array[]): Candidate | undefined {
   return candidates.find(({ x }) => !known.some((other) => other.every((u, j) => u === x[j])));
 }

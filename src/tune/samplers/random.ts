@@ -2,6 +2,7 @@
 // The baseline for every other sampler.
 
 import { randomStream } from '../../base/random.js';
+import { activeParams } from '../conditions.js';
 import { sampleUniform } from '../distributions.js';
 import type { Sampler } from '../types.js';
 import { admissionOf, admitted } from './admission.js';
@@ -17,7 +18,10 @@ export function randomSampler(): Sampler {
       const random = randomStream(study.seed, `random/${number}`);
       const names = Object.entries(study.space);
       return admitted(study, admissionOf(study), number, () =>
-        Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)])),
+        activeParams(
+          study.space,
+          Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)])),
+        ),
       );
     },
   };

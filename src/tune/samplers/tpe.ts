@@ -9,9 +9,10 @@
 
 import { UsageError } from '../../base/errors.js';
 import { randomStream } from '../../base/random.js';
+import { activeParams } from '../conditions.js';
 import type { Sampler } from '../types.js';
 import { admissionOf, admitted, admittedDraws, startupPoint } from './admission.js';
-import { axesOf, decode } from './axes.js';
+import { axesOf, decode, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
 import { split } from './tpe/groups.js';
 import { logDensities, mixture, sample } from './tpe/mixture.js';
@@ -40,7 +41,7 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
   return {
     name: 'tpe',
     ask(study, number) {
-      if (number === 0) return { params: { ...study.defaults } };
+      if (number === 0) return { params: activeParams(study.space, study.defaults) };
       const axes = axesOf(study.space);
       const admits = admissionOf(study);
       const evidence = gather(study, axes, finishedTrials(study));
@@ -51,7 +52,7 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
       const promising = mixture(axes, good.points, good.weights, NARROWEST);
       const others = mixture(axes, bad.points, bad.weights, 1 / Math.min(100, bad.points.length + 2));
       const random = randomStream(study.seed, `tpe/${number}`);
-      const draw = () => sample(promising, random);
+      const draw = () => settle(axes, study.space, sample(promising, random));
       const draws = admittedDraws(candidates, draw, (x) => admits?.(decode(study.space, axes, x)) ?? true);
       const l = logDensities(promising, draws);
       const g = logDensities(others, draws);

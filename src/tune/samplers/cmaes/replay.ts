@@ -10,6 +10,8 @@ import { advance, type Search, type Settings, startSearch } from './search.js';
 
 /** System attribute of this sampler's trials: the [run, generation] they were drawn from. */
 export const GENERATION = 'cmaes:generation';
+/** System attribute: coordinates that were drawn for parameters which the configuration does not have, by name. */
+export const INACTIVE = 'cmaes:inactive';
 
 export interface Replay {
   search: Search;
@@ -72,13 +74,16 @@ function take(study: StudyView, cached: Cached, trial: Trial): void {
  */
 export function evaluatedPoint(
   study: StudyView,
-  { numeric, categorical }: Pick<Settings, 'numeric' | 'categorical'>,
+  { numeric, categorical, defaults }: Pick<Settings, 'numeric' | 'categorical' | 'defaults'>,
   trial: Trial,
   before: readonly Trial[],
 ): Evaluated | null {
   const axes = [...numeric, ...categorical];
-  const x = encode(axes, trial.params);
-  if (x === null) return null;
+  const encoded = encode(axes, trial.params);
+  if (encoded === null) return null;
+  const drawn = trial.systemAttrs[INACTIVE] as Record<string, number> | undefined;
+  const elsewhere = [...defaults.u, ...defaults.choices];
+  const x = encoded.map((u, j) => (Number.isNaN(u) ? (drawn?.[axes[j]!.name] ?? elsewhere[j]!) : u));
   const u = x.slice(0, numeric.length).map((v) => Math.min(1, Math.max(0, v)));
   const choices = [...x.slice(numeric.length)];
   const complete = before.filter((t) => lossOf(study, t) !== null);

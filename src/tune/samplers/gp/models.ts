@@ -1,7 +1,7 @@
 // The two models behind an ask: one of the objective's values, one of feasibility (whether trials fail).
 
 import type { Random } from '../../../base/random.js';
-import type { Axis } from '../axes.js';
+import { type Axis, filled } from '../axes.js';
 import type { Evidence } from '../evidence.js';
 import { type Data, representative } from './likelihood.js';
 import { condition, fantasize, type Posterior } from './posterior.js';
@@ -34,7 +34,7 @@ function stack(
 ): Pick<Data, 'n' | 'd' | 'numeric' | 'x'> {
   const d = axes.length;
   const x = new Float64Array(points.length * d);
-  for (const [i, point] of points.entries()) x.set(point, i * d);
+  for (const [i, point] of points.entries()) x.set(filled(axes, point), i * d);
   return { n: points.length, d, numeric: axes.filter((axis) => axis.kind !== 'categorical').length, x };
 }
 

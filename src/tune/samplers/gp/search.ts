@@ -6,7 +6,7 @@ import type { Random } from '../../../base/random.js';
 import { fromUnit, nearest, toUnit } from '../../distributions.js';
 import { minimize } from '../../math/lbfgsb.js';
 import { sobol } from '../../math/sobol.js';
-import { type Axis, snap } from '../axes.js';
+import { type Axis, filled, snap } from '../axes.js';
 import type { Acquisition } from './acquisition.js';
 
 /** How many points are searched. */
@@ -44,6 +44,8 @@ export interface SearchOptions {
   purpose: string;
   /** Whether a point may be proposed. */
   admits: (x: Float64Array) => boolean;
+  /** The point with NaN in the coordinates of inactive parameters. */
+  settle: (x: Float64Array) => Float64Array;
 }
 
 /** Candidates, the best first: the polished ones and every scattered one. Empty where none is admitted. */
@@ -96,9 +98,10 @@ export function search(target: Acquisition, options: SearchOptions): Candidate[]
 
 /** [count, D]: scrambled Sobol points over the whole space, then perturbations of the anchors. */
 function scatter(
-  { axes, anchors, random, seed, purpose, lengths }: SearchOptions,
+  { axes, anchors, random, seed, purpose, lengths, settle }: SearchOptions,
   effort: Effort,
 ): Float64Array {
+  const canonical = (x: Float64Array) => filled(axes, settle(x));
   const d = axes.length;
   const local = anchors.length ? effort.local : 0;
   const points = new Float64Array((effort.wide + local) * d);
@@ -122,19 +125,22 @@ function scatter(
       points[(effort.wide + c) * d + j] = u;
     }
   }
+  for (let i = 0; i < points.length; i += d) points.set(canonical(points.slice(i, i + d)), i);
   return points;
 }
 
-/** Gradient ascent over the coordinates in `smooth`, rounded to the grid at the end; the start counts too. */
+/** Gradient ascent over active ones of these coordinates, rounded to the grid at the end; the start counts too. */
 function ascend(
   target: Acquisition,
   start: Float64Array,
-  smooth: readonly number[],
+  coordinates: readonly number[],
   iterations: number,
-  { axes, lengths, admits }: SearchOptions,
+  { axes, lengths, admits, settle }: SearchOptions,
 ): Candidate {
   const d = axes.length;
   const x = start.slice();
+  const settled = settle(start);
+  const smooth = coordinates.filter((j) => !Number.isNaN(settled[j]!));
   const full = new Float64Array(d);
   const m = smooth.length;
   const scale = Float64Array.from(smooth, (j) => Math.min(1, lengths[j]!));
@@ -172,8 +178,10 @@ function ascend(
       moved ||= x[j] !== end[j];
     }
     if (!admits(x)) continue;
-    const value = moved ? target.one(x, full) : -result.value;
-    return value > origin ? { x, value } : { x: start, value: origin };
+    const at = filled(axes, settle(x));
+    moved ||= at.some((u, j) => u !== x[j]);
+    const value = moved ? target.one(at, full) : -result.value;
+    return value > origin ? { x: at, value } : { x: start, value: origin };
   }
   return { x: start, value: origin };
 }
@@ -183,24 +191,20 @@ function stepThrough(
   target: Acquisition,
   start: Candidate,
   discrete: readonly number[],
-  { axes, admits }: SearchOptions,
+  { axes, admits, settle }: SearchOptions,
 ): Candidate {
   const d = axes.length;
-  const x = start.x.slice();
-  let value = start.value;
+  let { x, value } = start;
   for (const j of discrete) {
-    const options = alternatives(axes[j]!, x[j]!).filter((u) => admits(x.with(j, u)));
-    const points = new Float64Array(options.length * d);
-    options.forEach((u, i) => {
-      points.set(x, i * d);
-      points[i * d + j] = u;
-    });
-    const values = target.many(points, options.length);
-    for (let i = 0; i < options.length; i++)
-      if (values[i]! > value) {
-        value = values[i]!;
-        x[j] = options[i]!;
-      }
+    const here = x;
+    if (Number.isNaN(settle(here)[j]!)) continue;
+    const others = alternatives(axes[j]!, here[j]!)
+      .map((u) => filled(axes, settle(here.with(j, u))))
+      .filter(admits);
+    const points = new Float64Array(others.length * d);
+    for (const [i, other] of others.entries()) points.set(other, i * d);
+    const values = target.many(points, others.length);
+    for (const [i, other] of others.entries()) if (values[i]! > value) [x, value] = [other, values[i]!];
   }
   return { x, value };
 }

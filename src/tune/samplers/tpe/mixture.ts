@@ -4,6 +4,9 @@
 // Source: Watanabe, Tree-Structured Parzen Estimator: Understanding Its Algorithm Components and Their Roles for
 // Better Empirical Performance (arXiv 2304.11127).
 //
+// A kernel whose observation lacks a parameter has the prior's line on its axis; a point that lacks one is compared on
+// the others.
+//
 // N kernels, the prior last; D axes; b bandwidth of a kernel on an axis.
 
 import type { Random } from '../../../base/random.js';
@@ -61,12 +64,14 @@ export function mixture(
 
 function numericLine(values: Float64Array, narrowest: number): Line {
   const n = values.length;
-  const mu = new Float64Array(n + 1);
-  mu.set(values);
-  mu[n] = 0.5;
-  const b = new Float64Array(n + 1);
-  b.set(bandwidths(values).map((width) => Math.min(1, Math.max(narrowest, width))));
-  b[n] = 1;
+  const mu = new Float64Array(n + 1).fill(0.5);
+  const b = new Float64Array(n + 1).fill(1);
+  const present = Array.from(values.keys()).filter((k) => !Number.isNaN(values[k]!));
+  const widths = bandwidths(Float64Array.from(present, (k) => values[k]!));
+  for (const [i, k] of present.entries()) {
+    mu[k] = values[k]!;
+    b[k] = Math.min(1, Math.max(narrowest, widths[i]!));
+  }
   const base = mu.map(
     (m, k) => -Math.log(b[k]! * (normalCdf((1 - m) / b[k]!) - normalCdf(-m / b[k]!))) - LOG_SQRT_2PI,
   );
@@ -89,13 +94,11 @@ function bandwidths(values: Float64Array): Float64Array {
 
 function categoricalLine(values: Float64Array, choices: number): Line {
   const n = values.length + 1;
-  const logP = new Float64Array(n * choices);
+  const logP = new Float64Array(n * choices).fill(-Math.log(choices));
   const spread = PRIOR_WEIGHT / n;
-  for (let k = 0; k < n; k++)
-    for (let c = 0; c < choices; c++)
-      logP[k * choices + c] = Math.log(
-        k === n - 1 ? 1 / choices : ((values[k] === c ? 1 : 0) + spread) / (1 + choices * spread),
-      );
+  for (let k = 0; k < n - 1; k++)
+    for (let c = 0; c < choices && !Number.isNaN(values[k]!); c++)
+      logP[k * choices + c] = Math.log(((values[k] === c ? 1 : 0) + spread) / (1 + choices * spread));
   return { kind: 'categorical', logP };
 }
 
@@ -135,6 +138,7 @@ export function logDensities(
     points.forEach((point, p) => {
       const x = point[i]!;
       const sum = sums[p]!;
+      if (Number.isNaN(x)) return;
       if (line.kind === 'categorical') {
         const choices = axis.values.length;
         for (let k = 0; k < n; k++) sum[k]! += line.logP[k * choices + x]!;
