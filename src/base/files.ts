@@ -8,6 +8,8 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,8 +20,12 @@ import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError, hasCode, isSystemError, messageOf, UsageError } from './errors.js';
 
-/** Names this machine (or container) in temporary names, so that its dead processes are told from another's. */
-const HOST_TAG = createHash('sha256').update(hostname()).digest('hex').slice(0, 4);
+/** Names this machine since it started, and its container, in temporary names: only here does a process id say anything. */
+const HOST_TAG = sha256(
+  hostname(),
+  readSystemFile('/proc/sys/kernel/random/boot_id'),
+  readSystemFile('/proc/self/ns/pid', readlinkSync),
+).slice(0, 4);
 /** What another machine may be working on is left over when untouched for this long. */
 const LEFTOVER_MILLISECONDS = 3_600_000;
 
@@ -34,20 +40,24 @@ export function temporaryName(path: string): string {
  * @param folder holds them; need not exist
  */
 export function removeLeftovers(folder: string): void {
-  let names: string[] = [];
   try {
-    names = readdirSync(folder);
+    for (const name of readdirSync(folder)) {
+      const [, pid, host] = /\.(\d+)\.([0-9a-f]{4})[0-9a-f]+\.tmp$/.exec(name) ?? [];
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      const path = join(folder, name);
+      const touched = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+      if (host === HOST_TAG || Date.now() - touched > LEFTOVER_MILLISECONDS) discard(path);
+    }
   } catch {
     // Nothing there, or not ours to clean.
   }
-  for (const name of names) {
-    const [, pid, host] = /\.(\d+)\.([0-9a-f]{4})[0-9a-f]+\.tmp$/.exec(name) ?? [];
-    if (pid === undefined || isAlive(Number(pid))) continue;
-    const path = join(folder, name);
-    const isOld = () =>
-      Date.now() - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) >
-      LEFTOVER_MILLISECONDS;
-    if (host === HOST_TAG || isOld()) discard(path);
+}
+
+function readSystemFile(path: string, read: (path: string) => string | Buffer = readFileSync): string {
+  try {
+    return String(read(path));
+  } catch {
+    return ''; // another system than Linux
   }
 }
 
@@ -88,26 +98,6 @@ function makeMissing(path: string, mode: number): void {
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
-/**
- * Writes through a temporary name, then renames; on failure nothing is left behind.
- * @param write receives the temporary path and must create that file
- * @throws EnvironmentError when the disk is full or the folder not writable
- */
-export async function writeThrough(
-  path: string,
-  write: (temporary: string) => void | Promise<void>,
-): Promise<void> {
-  const temporary = temporaryName(path);
-  try {
-    makeFolder(dirname(path));
-    await write(temporary);
-    renameSync(temporary, path);
-  } catch (error) {
-    discard(temporary);
-    throw describeWriteError(path, error);
-  }
-}
-
 /** Removes a file or folder where it exists; never throws, since it runs while another error is on its way. */
 export function discard(path: string): void {
   try {
@@ -118,9 +108,10 @@ export function discard(path: string): void {
 }
 
 /**
- * `writeThrough` for contents at hand.
+ * Writes to a temporary name, then renames; on failure nothing is left behind.
  * @param options.owned nobody else may write the file or a folder that is made for it, and the contents are on the disk
  *   before the file has its name: for code that is loaded later
+ * @throws EnvironmentError when the disk is full or the folder not writable
  */
 export function writeFileAtomic(path: string, contents: string | Uint8Array, { owned = false } = {}): void {
   const temporary = temporaryName(path);

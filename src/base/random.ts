@@ -1,10 +1,7 @@
-// Random streams named by purpose: one seed fixes everything, and adding a stream never shifts another.
-// The generator is seedrandom's Alea (32-bit arithmetic, state exportable as JSON).
+// Random streams named by purpose: one seed fixes everything, and adding a stream never changes another.
+// The generator is seedrandom's Alea (32-bit arithmetic).
 
 import seedrandom from 'seedrandom';
-
-/** Saved position of a stream; JSON-safe. */
-export type RandomState = { alea: object; spare: number | null };
 
 /** A deterministic stream of random numbers. */
 export interface Random {
@@ -16,13 +13,15 @@ export interface Random {
   int(n: number): number;
   /** In-place Fisher-Yates shuffle; returns its argument. */
   shuffle<T>(items: T[]): T[];
-  /** Position of the stream, to resume with `randomFrom`. */
-  state(): RandomState;
 }
 
-type Alea = { (): number; state(): object };
-
-function wrap(alea: Alea, spare: number | null): Random {
+/**
+ * Opens the stream `purpose` of `seed` at its start.
+ * @example randomStream(1, 'init.transformer.wte.weight').normal()
+ */
+export function randomStream(seed: number | string, purpose: string): Random {
+  const alea = seedrandom.alea(`${seed}/${purpose}`);
+  let spare: number | null = null;
   const random: Random = {
     uniform: () => alea(),
     normal() {
@@ -44,20 +43,6 @@ function wrap(alea: Alea, spare: number | null): Random {
       }
       return items;
     },
-    state: () => ({ alea: alea.state(), spare }),
   };
   return random;
-}
-
-/**
- * Opens the stream `purpose` of `seed` at its beginning.
- * @example randomStream(1, 'init.transformer.wte.weight').normal()
- */
-export function randomStream(seed: number | string, purpose: string): Random {
-  return wrap(seedrandom.alea(`${seed}/${purpose}`, { state: true }) as unknown as Alea, null);
-}
-
-/** Reopens a stream at a saved position. */
-export function randomFrom(state: RandomState): Random {
-  return wrap(seedrandom.alea('', { state: state.alea as never }) as unknown as Alea, state.spare);
 }
