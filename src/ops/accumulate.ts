@@ -1,7 +1,4 @@
 // Sums over micro-batches.
-//
-// Fused kernel (optional):
-//   Accumulate {sum, x} attrs {factor} -> [(sum + x) * factor]; may write into `sum`, which is not used any more
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

@@ -4,11 +4,6 @@
 // Queries are taken in blocks, each with only the keys that its window reaches, and no more than one block's scores
 // are held. The probabilities are recomputed in the backward pass (Dao et al. 2022, algorithm 4), or kept when they
 // are no larger than the other activations.
-//
-// Fused kernels (optional):
-//   CausalAttention {q [N,H*D], k [N,G*D], v [N,G*D]} attrs {batch, seq, heads, kvHeads, window}
-//     -> [y [N,H*D], lse [N,H]] (lse: log of the row's sum of exponentials of the scaled scores)
-//   CausalAttentionGrad {q, k, v, y, lse, dy} attrs as above -> [dq [N,H*D], dk [N,G*D], dv [N,G*D]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

@@ -1,10 +1,5 @@
 // Elementwise operations: sum of two tensors, squared ReLU, and the per-layer mix of the residual stream with the
 // first embedding (karpathy/autoresearch, train.py: MLP.forward and GPT.forward).
-//
-// Fused kernels (optional):
-//   ReluSquared {x} -> [y];  ReluSquaredGrad {y, dy} -> [dx = 2 sqrt(y) dy] (y is kept anyway, by what follows)
-//   ResidualMix {x, x0, residLambdas, x0Lambdas} attrs {layer} -> [y]
-//   ResidualMixGrad {x, x0, residLambdas, x0Lambdas, dy} attrs {layer} -> [dx, dx0, dResidLambdas [L], dX0Lambdas [L]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

@@ -1,8 +1,4 @@
 // Token embedding, its gradient, and the two row operations under them. V vocabulary, W width, N tokens.
-//
-// Fused kernels (optional):
-//   Embedding {table [V,W], ids int32 [N]} -> [y [N,W]]
-//   EmbeddingGrad {ids int32 [N], dy [N,W]} attrs {rows: V} -> [dTable [V,W]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

@@ -1,8 +1,4 @@
 // Linear map without bias, weights in PyTorch's layout. N rows, I inputs, O outputs.
-//
-// Fused kernels (optional):
-//   Linear {x [N,I], w [O,I]} -> [y [N,O]]
-//   LinearGrad {x [N,I], w [O,I], dy [N,O]} -> [dx [N,I], dw [O,I]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';

@@ -1,9 +1,5 @@
 // Language-model head: logits with a soft cap, and their cross-entropy without ever holding all logits when they
 // would not fit (karpathy/autoresearch, train.py: GPT.forward). N tokens, C width, V vocabulary.
-//
-// Fused kernels (optional):
-//   LmHeadCrossEntropy {x [N,C], w [V,C], targets int32 [N]} attrs {softcap, reduction, withGrad, maxLogitsBytes?}
-//     -> [loss] or, withGrad, [loss, dx [N,C], dw [V,C]] (gradients of the scalar loss; withGrad only for mean and sum)
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

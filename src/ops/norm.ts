@@ -1,8 +1,4 @@
 // Root-mean-square norm without a learned gain (Zhang & Sennrich 2019, equation 4; PyTorch's F.rms_norm).
-//
-// Fused kernels (optional):
-//   RmsNorm {x [N,C]} attrs {epsilon, residual} -> [y [N,C], rstd [N,1]]
-//   RmsNormGrad {y [N,C], rstd [N,1], dy [N,C]} -> [dx [N,C]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

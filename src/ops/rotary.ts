@@ -1,9 +1,5 @@
 // Rotary position embedding followed by the norm of each head (karpathy/autoresearch, train.py: apply_rotary_emb and
 // CausalSelfAttention.forward). B batch, T sequence, N = B*T, H heads, D head width.
-//
-// Fused kernels (optional):
-//   RotaryQkNorm {x [N,H*D], cos [T,D/2], sin [T,D/2]} attrs {heads: H, epsilon} -> [y [N,H*D], rstd [N*H,1]]
-//   RotaryQkNormGrad {y [N,H*D], rstd [N*H,1], cos, sin, dy [N,H*D]} attrs {heads: H} -> [dx [N,H*D]]
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

@@ -1,10 +1,5 @@
 // Gated value embeddings (karpathy/autoresearch, train.py: CausalSelfAttention.forward; Zhou et al. 2024, "Value
 // Residual Learning"). N tokens, C width, G kv heads, D head width, K gate channels.
-//
-// Fused kernels (optional):
-//   GatedValueEmbedding {v [N,G*D], ve [N,G*D], x [N,C], gateWeight [G,K]} -> [y [N,G*D], gate [N,G]]
-//   GatedValueEmbeddingGrad {ve, x, gateWeight, gate, dy [N,G*D]} -> [dve [N,G*D], dx [N,C], dGateWeight [G,K]]
-//   where gate is 2 * sigmoid(...); the gradient of v is dy.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';

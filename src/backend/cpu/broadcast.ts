@@ -2,12 +2,12 @@
 // three addresses for every element, a hundred times the cost of the operation.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type FlatKernel, type Info, sizeOf, stridesOf } from '../flat/store.js';
+import { type FlatKernel, sizeOf, stridesOf } from '../flat/store.js';
 
 /** A kernel for `f`; equal shapes and scalars stay with the stock kernel, which is quick at them. */
 export function broadcast(f: (a: number, b: number) => number): FlatKernel {
   return ({ inputs, store }) => {
-    const { a, b } = inputs as { a: Info; b: Info };
+    const { a, b } = inputs;
     const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
     const size = sizeOf(shape);
     if (a.dtype !== 'float32' || b.dtype !== 'float32' || size === 0) return undefined;

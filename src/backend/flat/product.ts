@@ -26,7 +26,7 @@ export interface Product {
  * Products that share one b become a single taller one.
  */
 export function planProduct({ inputs, attrs }: StockCall): Product | undefined {
-  const { a, b } = inputs as { a: Info; b: Info };
+  const { a, b } = inputs;
   if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
   const transposeA = Boolean(attrs.transposeA);
   const transposeB = Boolean(attrs.transposeB);

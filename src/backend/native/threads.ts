@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { expect } from '../../base/errors.js';
+import { usableThreads } from '../../base/threads.js';
 import type { Library } from './library.js';
 
 let wanted: number | undefined;
@@ -9,8 +10,9 @@ let library: Library | undefined;
 let running = 0;
 
 /**
- * Sets the number of threads of the native backend, from now on; results do not depend on it.
- * Default: $TINYGPT_THREADS, else the cores that this process may use.
+ * Sets the number of threads of the native backend, from now on; results do not depend on it. The library takes 256 at
+ * most, and fewer where the system refuses more.
+ * Default: $TINYGPT_THREADS, else the cores that this process may use, which is also the most that the variable can ask for.
  * @throws UsageError unless it is a whole number > 0
  */
 export function setThreads(count: number): void {
@@ -25,7 +27,13 @@ export function setThreads(count: number): void {
 /** Starts the threads of a library that was just loaded. @throws UsageError on a bad TINYGPT_THREADS */
 export function startThreads(loaded: Library): void {
   library = loaded;
-  setThreads(threadsWanted());
+  const count = threadsWanted();
+  setThreads(count);
+  const asked = Number(process.env.TINYGPT_THREADS || count);
+  if (asked > count)
+    process.stderr.write(
+      `Using ${count} thread${count === 1 ? '' : 's'} (one per core) instead of ${asked}\n`,
+    );
 }
 
 /** Threads at work; before the start, how many are wanted. @throws UsageError on a bad TINYGPT_THREADS */
@@ -34,5 +42,5 @@ export function threadsInUse(): number {
 }
 
 function threadsWanted(): number {
-  return wanted ?? Number(process.env.TINYGPT_THREADS || availableParallelism());
+  return wanted ?? usableThreads(Number(process.env.TINYGPT_THREADS || availableParallelism()));
 }

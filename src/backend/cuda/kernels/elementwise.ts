@@ -54,7 +54,7 @@ export const UNARY: CudaStockTable = {
 /** A function of two tensors that broadcast, in C++ of `u` and `v`; the result's dtype is that of the operands, or bool. */
 function binary(expression: string, compares = false, dtypes = ['float32', 'int32']): CudaStockKernel {
   return (call) => {
-    const { a, b } = call.inputs as { a: Info; b: Info };
+    const { a, b } = call.inputs;
     if (a.dtype !== b.dtype || !dtypes.includes(a.dtype)) return undefined;
     const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
     if (!fits(shape)) return undefined;
@@ -143,7 +143,7 @@ const MINIMUM = 'u < v || u != u ? u : v';
 /** A product with 1, as the gradient of a loss starts, need not be computed. */
 const multiply: CudaStockKernel = (call) => {
   const { backend } = call;
-  const { a, b } = call.inputs as { a: Info; b: Info };
+  const { a, b } = call.inputs;
   if (a.dtype === 'float32' && b.dtype === 'float32') {
     if (backend.constant(b) === 1 && b.shape.length <= a.shape.length) return backend.alias(a);
     if (backend.constant(a) === 1 && a.shape.length <= b.shape.length) return backend.alias(b);
@@ -153,7 +153,7 @@ const multiply: CudaStockKernel = (call) => {
 
 /** Activations need not be widened to be added. */
 const add: CudaStockKernel = (call) => {
-  const { a, b } = call.inputs as { a: Info; b: Info };
+  const { a, b } = call.inputs;
   const { backend } = call;
   const narrow = [a, b].some((x) => x.dtype === 'float32' && backend.isActivation(x));
   return narrow && a.dtype === b.dtype && sameShape(a, b) ? addActivations(call) : binary('u + v')(call);
@@ -215,7 +215,7 @@ function cFloat(value: number): string {
 }
 
 const choose: CudaStockKernel = ({ inputs, backend }) => {
-  const { condition, t, e } = inputs as { condition: Info; t: Info; e: Info };
+  const { condition, t, e } = inputs;
   if (!sameShape(condition, t) || !sameShape(t, e) || t.dtype !== 'float32' || e.dtype !== 'float32')
     return undefined;
   if (condition.dtype !== 'bool' || !fits(t.shape)) return undefined;

@@ -226,7 +226,7 @@ const tile: CudaStockKernel = ({ inputs, attrs, backend }) => {
 };
 
 const gather: CudaStockKernel = ({ inputs, attrs, backend }) => {
-  const { x, indices } = inputs as { x: Info; indices: Info };
+  const { x, indices } = inputs;
   if (x.dtype !== 'float32' || indices.dtype !== 'int32' || (attrs.batchDims as number) !== 0)
     return undefined;
   const axis = tf.util.parseAxisParam(attrs.axis as number, x.shape)[0]!;
@@ -241,7 +241,7 @@ const gather: CudaStockKernel = ({ inputs, attrs, backend }) => {
 };
 
 const oneHot: CudaStockKernel = ({ inputs, attrs, backend }) => {
-  const { indices } = inputs as { indices: Info };
+  const { indices } = inputs;
   const { depth, onValue, offValue, dtype } = attrs as Record<string, number> & { dtype: tf.DataType };
   const shape = [...indices.shape, depth!];
   if (indices.dtype !== 'int32' || dtype !== 'float32' || !fits(shape)) return undefined;
@@ -253,7 +253,7 @@ const oneHot: CudaStockKernel = ({ inputs, attrs, backend }) => {
 };
 
 const segmentSum: CudaStockKernel = ({ inputs, attrs, backend }) => {
-  const { x, segmentIds } = inputs as { x: Info; segmentIds: Info };
+  const { x, segmentIds } = inputs;
   const segments = attrs.numSegments as number;
   const [rows] = segmentIds.shape;
   if (x.dtype !== 'float32' || segmentIds.dtype !== 'int32' || x.shape[0] !== rows) return undefined;

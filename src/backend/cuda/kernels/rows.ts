@@ -201,7 +201,7 @@ const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend
 
 /** a + b of one shape where one or both have only bfloat16 elements; both: the result has, too. */
 export const addActivations: CudaStockKernel = ({ inputs, backend }) => {
-  const { a, b } = inputs as { a: Info; b: Info };
+  const { a, b } = inputs;
   const n = sizeOf(a.shape);
   const both = backend.isActivation(a) && backend.isActivation(b);
   const y = both ? backend.makeActivation(a.shape) : backend.make(a.shape);

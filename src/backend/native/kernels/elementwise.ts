@@ -10,7 +10,7 @@ const OPERATIONS = { add: 0, sub: 1, mul: 2, div: 3 };
 function binary(operation: keyof typeof OPERATIONS): NativeStockKernel {
   return (call) => {
     const { inputs, backend, c } = call;
-    const { a, b } = inputs as { a: Info; b: Info };
+    const { a, b } = inputs;
     if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
     if (sameShape(a, b)) {
       const out = backend.make(a.shape);
