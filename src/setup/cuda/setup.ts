@@ -28,13 +28,13 @@ import { readZip } from '../wheels/zip.js';
 /** The latest CUDA whose libraries the backend knows; later drivers run them too. */
 const LATEST_MAJOR = 13;
 const OLDEST_MAJOR = 12;
-/** What the needed members of the wheels unpack to, about. */
+/** Approximate size of the extracted members. */
 const UNPACKED = 1.4;
 
 export interface CudaSetupOptions {
   /** CUDA's version, `13` or `12.4`; default: the latest that the driver runs. */
   release?: string | undefined;
-  /** A folder of wheels to take instead of the package index. */
+  /** A folder of wheels to use instead of the package index. */
   from?: string | undefined;
   progress: SetupProgress;
   signal?: AbortSignal | undefined;
@@ -53,7 +53,7 @@ export interface CudaSetupPlan {
   /** NVRTC's and cuBLAS's, to download (`url`) or to read (`path`). */
   wheels: (Wheel & { path?: string })[];
   downloadBytes: number;
-  /** Bytes that the disk needs meanwhile, about. */
+  /** Disk space needed during the setup, in bytes, approximately. */
   diskBytes: number;
 }
 
@@ -114,7 +114,7 @@ function checkedRelease(release: string): string {
 }
 
 /**
- * The wheels wanted, each a list of requirements of which the first that can be had is taken. NVRTC's version is CUDA's: the
+ * The wheels to install, each a list of requirements of which the first that is available is used. NVRTC's version is CUDA's: the
  * newest that is no newer than the driver, which then also takes its intermediate code, else any of the same major version.
  * cuBLAS's versions are its own.
  */
@@ -180,7 +180,7 @@ export async function existingCudaSetup(
 /**
  * Carries out a plan.
  * @returns the versions of the libraries that now load
- * @throws EnvironmentError with the reason; nothing has changed then, but for what was downloaded so far
+ * @throws EnvironmentError with the reason; nothing has changed then, except that downloads are kept
  */
 export async function carryOutCuda(plan: CudaSetupPlan, options: CudaSetupOptions): Promise<string> {
   const { progress, signal, check = loadLibraries } = options;
@@ -201,7 +201,7 @@ export async function carryOutCuda(plan: CudaSetupPlan, options: CudaSetupOption
       const targets = await extractAll(wheel, path, entries, targetOf, { progress, signal });
       if (!targets.some((target) => /lib(nvrtc|cublasLt)\.so\.\d+$/.test(target)))
         throw new EnvironmentError(
-          `${wheel.file} holds no library that is needed; name another CUDA with --release`,
+          `${wheel.file} contains none of the libraries; choose another CUDA with --release`,
         );
     }
     const record: CudaSetupRecord = { format: 1, wheels: wheels.map(({ file }) => file) };

@@ -1,4 +1,4 @@
-// Building tfjs-node's addon with the machine's C++ compiler alone: two source files against TensorFlow's C API and
+// Builds tfjs-node's addon with the machine's C++ compiler only: two source files against TensorFlow's C API and
 // Node-API, whose binary interface is the same for every Node.js. The package's own way needs node-gyp, Python and
 // make, and links against a folder inside the package.
 
@@ -10,7 +10,7 @@ import { EnvironmentError, hasCode } from '../../base/errors.js';
 /** Node-API's version that the package's loader looks for. */
 export const NAPI_VERSION = 8;
 
-/** Ends with what stdout and stderr held, and the exit code. */
+/** Runs a program; resolves to its output and exit code. */
 export function runProgram(
   command: string,
   args: readonly string[],
@@ -58,7 +58,7 @@ export async function findCompiler(signal?: AbortSignal): Promise<string> {
   );
 }
 
-/** Folder of node_api.h beside this Node.js; undefined where a distribution ships it apart. */
+/** Folder of node_api.h beside this Node.js; undefined where a distribution packages it separately. */
 export function findNodeHeaders(): string | undefined {
   const nodedir = process.env.npm_config_nodedir;
   const roots = [...(nodedir ? [nodedir] : []), dirname(dirname(process.execPath))];
@@ -67,7 +67,7 @@ export function findNodeHeaders(): string | undefined {
     .find((folder) => existsSync(join(folder, 'node_api.h')));
 }
 
-/** What goes into the addon. */
+/** What the addon is built from. */
 export interface Addon {
   /** The package, whose binding/ holds the sources. */
   packageFolder: string;
@@ -77,7 +77,7 @@ export interface Addon {
   tensorflowHeaders: string;
   /** libtensorflow_cc and libtensorflow_framework, by path. */
   libraries: string[];
-  /** Where the loader shall look for them: absolute, or from the addon's folder as $ORIGIN/... */
+  /** Run-time search path for them: absolute, or relative to the addon as $ORIGIN/... */
   searchPath: string;
 }
 

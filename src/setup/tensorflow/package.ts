@@ -1,5 +1,5 @@
-// The package of JavaScript around the addon, with its dependencies: copied from node_modules where it is installed
-// (npm leaves it there without its addon when install scripts are off), else fetched by npm. Scripts never run.
+// The JavaScript package around the addon, with its dependencies: copied from node_modules where it is installed (npm
+// installs it without its addon when install scripts are off), else downloaded by npm. Scripts never run.
 
 import {
   cpSync,
@@ -36,7 +36,7 @@ function locate(name: string, from: string): string | undefined {
   }
 }
 
-/** Left behind: what was built for the place it came from, and source maps, half of the bytes. */
+/** Not copied: build outputs of the original folder, and source maps, half of the bytes. */
 const leftBehind = (source: string, path: string): boolean =>
   path.endsWith('.map') ||
   path === join(source, 'node_modules') ||
@@ -91,7 +91,7 @@ export async function fetchPackage(name: string, project: string, signal?: Abort
       .find((line) => /\bERR!|\berror\b/.test(line) && !/complete log/.test(line));
     throw new EnvironmentError(
       `npm cannot fetch ${spec} (${reason?.replace(/^npm (ERR!|error)\s*/, '').trim() ?? `exit code ${code}`}); ` +
-        'check `npm ping`, or install the package in this project first: it is taken from there',
+        'check `npm ping`, or install the package in this project first: it is copied from there',
     );
   }
   for (const file of readdirSync(project, { recursive: true }) as string[])

@@ -1,6 +1,6 @@
-// `tinygpt setup tensorflow`: the package's addon built against a current TensorFlow, in a folder of its own under the
-// cache. All work happens beside it and is renamed into place when the result has loaded once: whatever fails or is
-// interrupted leaves things as they were.
+// `tinygpt setup tensorflow`: builds the package's addon against a current TensorFlow, in its own folder of the cache. The
+// work is done in a temporary folder, which is renamed when the result has loaded once: a failure or an interruption
+// changes nothing.
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -37,16 +37,16 @@ export interface SetupOptions extends Omit<SourceOptions, 'gpu'> {
 export interface SetupPlan {
   folder: string;
   source: TensorflowSource;
-  /** Bytes to download, as far as the index tells. */
+  /** Bytes to download, as far as the index gives sizes. */
   downloadBytes: number;
-  /** Bytes that the disk needs meanwhile, about. */
+  /** Disk space needed during the setup, in bytes, approximately. */
   diskBytes: number;
   compiler: string;
   /** Folder of an installed package, or undefined: npm fetches it. */
   installed: string | undefined;
 }
 
-/** What wheels unpack to: TensorFlow's about three times their size, CUDA's one and a half. */
+/** Extracted size relative to the wheels'. */
 const UNPACKED = { tensorflow: 3.2, cuda: 1.6 };
 /** The package with its dependencies. */
 const PACKAGE_BYTES = 320e6;
@@ -142,7 +142,7 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
     signal?.throwIfAborted();
     throw describeWriteError(root, error);
   } finally {
-    // Tried again where an interrupted write comes in between.
+    // Retried while an interrupted write still creates files.
     await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
   }
 }
@@ -153,7 +153,7 @@ export const undoSetup = (variant: Variant): boolean => removeFolder(preparedFol
 const pathFrom = (work: string, path: string): string =>
   path.startsWith(`${work}/`) ? relative(work, path) : path;
 
-/** What of a wheel is needed: libraries, the C API's headers, CUDA's tools, licences. */
+/** Whether a member of a wheel is needed: libraries, the C API's headers, CUDA's tools, licences. */
 function isNeeded(name: string): boolean {
   if (name.startsWith('tensorflow/include/'))
     return /^tensorflow\/include\/(tensorflow\/c|tensorflow\/core\/platform|tsl\/platform|xla\/tsl\/c)\/.*\.h$/.test(
@@ -176,7 +176,7 @@ async function unpackWheel(
     for (const library of LIBRARIES)
       if (!entries.some(({ name }) => name === `tensorflow/${library}`))
         throw new EnvironmentError(
-          `${wheel.file} holds no ${library}; take a wheel for Linux of TensorFlow 2.13 or newer`,
+          `${wheel.file} contains no ${library}; use a wheel for Linux of TensorFlow 2.13 or newer`,
         );
   const targets = await extractAll(wheel, path, entries, (name) => join(site, name), { progress, signal });
   for (const target of targets) if (/\/bin\//.test(target)) chmodSync(target, 0o755);

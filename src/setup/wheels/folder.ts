@@ -1,11 +1,11 @@
-// A folder that a setup makes: all of it or nothing is there, whatever fails or is interrupted.
+// The folder of a setup: it is complete or absent, whatever fails or is interrupted.
 
 import { existsSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EnvironmentError } from '../../base/errors.js';
 import { describeWriteError, discard, temporaryName } from '../../base/files.js';
 
-/** Puts `work` in the place of `folder`; another process may do the same at the same moment. */
+/** Replaces `folder` by `work`; another process may do the same at the same time. */
 export function replaceFolder(folder: string, work: string): void {
   for (let attempt = 0; ; attempt++) {
     const old = temporaryName(folder);
@@ -25,7 +25,7 @@ export function replaceFolder(folder: string, work: string): void {
 export function removeFolder(folder: string): boolean {
   if (!existsSync(folder)) return false;
   try {
-    // Renamed first: what loads meanwhile finds all of it or nothing.
+    // Renamed first, so that no process sees part of it.
     const old = temporaryName(folder);
     renameSync(folder, old);
     rmSync(old, { recursive: true, force: true });
@@ -41,7 +41,7 @@ export function assertSpace(root: string, bytes: number): void {
   if (bavail * bsize < bytes)
     throw new EnvironmentError(
       `${root} has ${gigabytes(bavail * bsize)} free, and the setup needs about ${gigabytes(bytes)}; ` +
-        'free some, or name another cache folder in TINYGPT_CACHE',
+        'free some, or set TINYGPT_CACHE to another folder',
     );
 }
 

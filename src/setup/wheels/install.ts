@@ -1,4 +1,4 @@
-// Wheels onto the disk: downloaded with their hash checked, members extracted.
+// Downloads wheels, checking their hashes, and extracts members.
 
 import { basename, join } from 'node:path';
 import { EnvironmentError } from '../../base/errors.js';
@@ -10,16 +10,16 @@ import { extract, isInside, type ZipEntry } from './zip.js';
 /** What the caller shows. */
 export interface SetupProgress {
   note(line: string): void;
-  /** Work under way: what, and how many of how many bytes. */
+  /** Progress of a step: its name, bytes done and in total. */
   advance(what: string, done: number, total: number): void;
 }
 
 const labelOf = ({ project, version }: Wheel): string => `${project} ${version}`;
 
 /**
- * Downloads a wheel into `folder`, or goes on where an earlier download ended.
+ * Downloads a wheel into `folder`, or resumes an earlier download.
  * @returns its path
- * @throws EnvironmentError where it cannot be had, or the index gives no SHA-256
+ * @throws EnvironmentError where the download fails or the index gives no SHA-256
  */
 export async function fetchWheel(
   wheel: Wheel,
@@ -38,7 +38,7 @@ export async function fetchWheel(
   return path;
 }
 
-/** Extracts members of a wheel, folders and names that lead out of it left aside. @returns where they were put */
+/** Extracts members of a wheel, except folders and names that lead out of it. @returns their paths */
 export async function extractAll(
   wheel: Wheel,
   path: string,

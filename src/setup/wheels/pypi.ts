@@ -1,4 +1,4 @@
-// A Python package index without Python: which wheels there are, which fits this machine, where it is.
+// A client for Python package indexes: lists wheels and picks the one for this machine.
 // What an index says is not trusted: a file has a plain name and a SHA-256, or it is not used.
 // Source: PEP 503 and PEP 691 (simple repository API), PEP 658 (metadata beside wheels).
 
@@ -39,7 +39,7 @@ export interface Wheel {
 const elsewhere = () =>
   'set PIP_INDEX_URL to an index that can be reached, or download the wheel elsewhere and name it with --from';
 
-/** How an index and its files are asked for. */
+/** HTTP options for an index and its files. */
 export const indexHttp = (http: HttpOptions): HttpOptions => ({ attempts: 4, ...http, remedy: elsewhere });
 
 /** pip's index: PIP_INDEX_URL, else index-url of pip's configuration file, else PyPI. */
@@ -67,7 +67,7 @@ export function indexUrl(env: NodeJS.ProcessEnv = process.env): string {
 
 /**
  * The newest released wheel of a project that satisfies the requirement and runs on `platform`.
- * Any Python's will do: only its libraries and headers are used.
+ * The Python version does not matter: only libraries and headers are used.
  * @throws EnvironmentError when there is none, saying what there is, or when the index does not answer
  */
 export async function findWheel(
@@ -160,7 +160,7 @@ function fromHtml({ text, url: base }: TextAnswer): IndexFile[] {
 const withHash = (sha256: unknown) =>
   typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) ? { sha256 } : {};
 
-/** Requirements of a wheel's extra. @throws EnvironmentError when the index keeps no metadata beside its wheels */
+/** Requirements of a wheel's extra. @throws EnvironmentError when the index has no metadata beside its wheels */
 export async function requirementsOf(
   wheel: Wheel,
   extra: string,

@@ -1,7 +1,7 @@
 // Python's versions, requirements and wheel names, as far as released wheels use them.
 // Source: PEP 440 (versions), PEP 508 (requirements), PEP 427 and PEP 600 (wheel names, manylinux).
 
-/** `tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl` taken apart. */
+/** `tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl`, parsed. */
 export interface WheelName {
   project: string;
   version: string;
@@ -15,7 +15,7 @@ export interface Requirement {
   specifier: string;
 }
 
-/** What wheels can run here. */
+/** What decides which wheels run here. */
 export interface Platform {
   os: NodeJS.Platform;
   /** x86_64 or aarch64. */
@@ -31,7 +31,7 @@ export function thisPlatform(): Platform {
   return { os: process.platform, machine, glibc: header.glibcVersionRuntime };
 }
 
-/** Undefined for what is not the plain name of a wheel. */
+/** Parses the file name of a wheel; undefined for anything else. */
 export function parseWheelName(file: string): WheelName | undefined {
   // Letters, digits and a few signs: never a path, since files are stored under this name.
   const parts = /^\w[\w.+!-]*\.whl$/.test(file) && file.length <= 250 ? file.slice(0, -4).split('-') : [];
@@ -45,7 +45,7 @@ export const normalName = (name: string): string => name.toLowerCase().replace(/
 
 const LEGACY = { manylinux1: '2.5', manylinux2010: '2.12', manylinux2014: '2.17' } as Record<string, string>;
 
-/** The oldest C library that one of the wheel's platform tags asks for on this machine; undefined: not for it. */
+/** The lowest glibc version that a wheel's platform tags require on `machine`; undefined where none is for it. */
 export function glibcNeeded(platforms: readonly string[], machine: string): string | undefined {
   const needed = platforms.flatMap((tag) => {
     if (tag === 'any') return ['0'];

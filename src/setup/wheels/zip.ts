@@ -1,4 +1,4 @@
-// Reading zip archives (wheels are): the table of contents and single members, streamed.
+// Reads zip archives, such as wheels: the directory, and single members as streams.
 // Source: PKWARE's APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.14-16 and 4.5.3 (sizes beyond 4 GB).
 
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -61,7 +61,7 @@ export async function readZip(path: string): Promise<ZipEntry[]> {
 }
 
 const cutShort = (path: string) =>
-  new EnvironmentError(`${path} is not a wheel: it is no zip archive, or was cut short; download it again`);
+  new EnvironmentError(`${path} is not a wheel: not a zip archive, or truncated; download it again`);
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);

@@ -214,7 +214,9 @@ linux('setup', () => {
 
   test('a wheel without the libraries is refused', async () => {
     const path = makeWheel(join(project, 'bad'), undefined, { version: '2.9.0' });
-    await expect(setUp({ from: path })).rejects.toThrow(/holds no libtensorflow_cc\.so\.2.*2\.13 or newer/);
+    await expect(setUp({ from: path })).rejects.toThrow(
+      /contains no libtensorflow_cc\.so\.2.*2\.13 or newer/,
+    );
     expect(left()).toEqual([]);
   });
 
