@@ -1,5 +1,7 @@
 // C = alpha * op(A) op(B) + beta * E for a batch of matrices, in tiles of 64 x 64 with 16 steps of the inner dimension at a
-// time; each of 256 invocations keeps 4 x 4 results in registers. op transposes where TRANSPOSE_A or TRANSPOSE_B is true.
+// time; each of 256 invocations keeps 4 x 4 results in registers. `add_tile_products` is matmul_plain.wgsl's or, where quads of
+// invocations can exchange values, matmul_quads.wgsl's; both add in the same order.
+// op transposes where TRANSPOSE_A or TRANSPOSE_B is true.
 // `matmul` adds no E or, with ADD_TO_C, C itself; `matmul_add` adds a matrix of its own.
 // With splits > 1 the inner dimension is divided among workgroups, each of which writes a matrix of partial sums;
 // `sum_splits` adds them in order.
@@ -77,14 +79,7 @@ fn tile_sums(m0: u32, n0: u32, split: u32, matrix: u32, lane: u32) -> array<vec4
     a_tile[a_k * 16u + a_m] = load_a(a_base, m0 + 4u * a_m, k0 + a_k, end);
     b_tile[b_k * 16u + b_n] = load_b(b_base, k0 + b_k, n0 + 4u * b_n, end);
     workgroupBarrier();
-    for (var k = 0u; k < DEPTH; k++) {
-      let left = a_tile[k * 16u + row];
-      let right = b_tile[k * 16u + column];
-      sums[0] += left.x * right;
-      sums[1] += left.y * right;
-      sums[2] += left.z * right;
-      sums[3] += left.w * right;
-    }
+    add_tile_products(&sums, row, column, lane);
     workgroupBarrier();
   }
   return sums;

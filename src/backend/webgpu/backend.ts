@@ -34,6 +34,7 @@ export interface WebGpuBackend extends StockBackend {
   /** The first failure that the device reported; every later use throws it. */
   failure: Error | undefined;
   readonly pool: BufferPool;
+  readonly pipelines: Pipelines;
   run(dispatch: Dispatch): void;
   make(shape: number[], dtype?: tf.DataType): TensorInfo;
   alias(x: TensorInfo, shape?: number[]): TensorInfo;
@@ -66,7 +67,7 @@ export function webGpuBackendClass({
     failure: Error | undefined;
     readonly pool: BufferPool;
     readonly #uniforms: UniformArena;
-    readonly #pipelines: Pipelines;
+    readonly pipelines: Pipelines;
 
     constructor(device: GPUDevice, info: GPUAdapterInfo, limit: number) {
       super(device, info);
@@ -77,7 +78,7 @@ export function webGpuBackendClass({
       this.pool = new BufferPool(device, limit, fail);
       this.bufferManager = this.pool;
       this.#uniforms = new UniformArena(device);
-      this.#pipelines = new Pipelines(device);
+      this.pipelines = new Pipelines(device);
       device.addEventListener('uncapturederror', (event) => {
         event.preventDefault();
         fail(new EnvironmentError(`WebGPU: ${event.error.message.trim().split('\n').join(' ')}`));
@@ -92,7 +93,7 @@ export function webGpuBackendClass({
     run({ source, entry, constants = {}, bind, ints, floats = [], groups }: Dispatch): void {
       this.#check();
       const buffers = bind.map((x) => ('dataId' in x ? this.#resident(x) : x));
-      const { pipeline, layout } = this.#pipelines.find(source, entry, constants);
+      const { pipeline, layout } = this.pipelines.find(source, entry, constants);
       const bytes = new ArrayBuffer(4 * (ints.length + floats.length));
       new Uint32Array(bytes, 0, ints.length).set(ints);
       new Float32Array(bytes, 4 * ints.length).set(floats);

@@ -13,6 +13,7 @@ import { type WebGpuBackend, webGpuBackendClass } from './backend.js';
 import { webGpuScratch } from './footprint.js';
 import { FUSED, STOCK } from './kernels/index.js';
 import { type Loaded, loadWebGpu } from './load.js';
+import { chooseMatmul } from './matmulVariant.js';
 
 const PRECISIONS: readonly Precision[] = ['fp32'];
 
@@ -74,7 +75,8 @@ async function start(precision: Precision): Promise<BackendInfo> {
   const current = tf.engine().registry.webgpu as WebGpuBackend | undefined;
   // A backend whose device failed is replaced; its tensors are gone with the device.
   if (current?.failure) tf.removeBackend('webgpu');
-  if (!tf.findBackendFactory('webgpu')) {
+  const isNew = !tf.findBackendFactory('webgpu');
+  if (isNew) {
     // An adapter gives one device, so each device has an adapter of its own.
     const fresh = await findAdapter(loaded);
     const device = await fresh.requestDevice({
@@ -97,6 +99,8 @@ async function start(precision: Precision): Promise<BackendInfo> {
     stepScratch: webGpuScratch,
     reservedBytes: () => backend.pool.numBytesAllocated,
   });
+  // A driver in software would take seconds for it.
+  if (isNew && !opened.adapter.info.isFallbackAdapter) await chooseMatmul(backend);
   return describe(opened, precision);
 }
 

@@ -41,21 +41,32 @@ export class Pipelines {
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<string, Pipeline>();
 
+  /** Products exchange values within quads of invocations (matmul_quads.wgsl). */
+  quads = false;
+
   constructor(device: GPUDevice) {
     this.#device = device;
   }
 
+  #code(source: string, constants: Constants): string {
+    const product = source === 'matmul';
+    const includes = product ? [this.quads ? 'matmul_quads' : 'matmul_plain'] : (INCLUDES[source] ?? []);
+    return [
+      product && this.quads ? 'enable subgroups;' : '',
+      ...Object.entries(constants).map(declaration),
+      ...[...includes, source].map(textOf),
+    ].join('\n');
+  }
+
   /** @param source file of kernels/webgpu without its ending; @param entry function in it */
   find(source: string, entry: string, constants: Constants): Pipeline {
-    const variant = `${source} ${JSON.stringify(constants)}`;
+    const variant = `${source} ${this.quads} ${JSON.stringify(constants)}`;
     const key = `${variant} ${entry}`;
     let found = this.#pipelines.get(key);
     if (!found) {
       let module = this.#modules.get(variant);
       if (!module) {
-        const sources = [...(INCLUDES[source] ?? []), source].map(textOf);
-        const code = [...Object.entries(constants).map(declaration), ...sources].join('\n');
-        module = this.#device.createShaderModule({ code, label: source });
+        module = this.#device.createShaderModule({ code: this.#code(source, constants), label: source });
         this.#modules.set(variant, module);
       }
       const pipeline = this.#device.createComputePipeline({

@@ -7,6 +7,7 @@ import { isOutOfMemory } from '../../../src/backend/outOfMemory.js';
 import { byPreference, useBackend } from '../../../src/backend/use.js';
 import type { WebGpuBackend } from '../../../src/backend/webgpu/backend.js';
 import { driver } from '../../../src/backend/webgpu/driver.js';
+import { chooseMatmul } from '../../../src/backend/webgpu/matmulVariant.js';
 import { DeviceLostError, EnvironmentError } from '../../../src/base/errors.js';
 
 const probe = await driver.probe();
@@ -139,6 +140,12 @@ onWebGpu(`webgpu${probe.available ? '' : ` (${probe.reason})`}`, () => {
     const y = tf.tidy(() => tf.tanh(tf.zeros([8])));
     expect([...(await y.data())]).toEqual(Array(8).fill(0));
     y.dispose();
+  });
+
+  test('matmul by quad broadcasts gives the same bits as the plain form', async () => {
+    const found = await chooseMatmul(backend());
+    backend().pipelines.quads = false;
+    if (found) expect(found.same).toBe(true);
   });
 
   test('attention, embedding gradient and Muon give the same bits again', async () => {
