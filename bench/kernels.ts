@@ -62,7 +62,7 @@ function processorMs(): number {
 }
 
 async function main(): Promise<void> {
-  const { json } = scriptOptions({ json: flag('print JSON', { default: false }) });
+  const { json } = await scriptOptions({ json: flag('print JSON', { default: false }) });
   await import('@tensorflow/tfjs-backend-wasm');
   await tf.setBackend('wasm');
   const all = cases();

@@ -124,7 +124,7 @@ async function measurePeaks(precision: string, threads: number): Promise<{ flops
 }
 
 async function main(): Promise<void> {
-  const args = scriptOptions({
+  const args = await scriptOptions({
     precision: choice(['fp32', 'bf16'], 'fp32 or bf16', { default: 'fp32' }),
     preset: choice(PRESET_NAMES, 'preset', { default: 'cpu' }),
     shape: choice(Object.keys(SHAPES), `${Object.keys(SHAPES).join(', ')}: instead of the preset's sizes`),

@@ -1,14 +1,14 @@
 // Options of a benchmark or an experiment, read as those of the commands are.
 
 import { reportError } from '../src/cli/cli.js';
-import { describeOptions, type Options, readOptions, type ValuesOf } from '../src/cli/options.js';
+import { helpOf, type Options, readOptions, type ValuesOf } from '../src/cli/options.js';
 
 /** The options this process was started with; ends it after `--help` or a mistake. */
-export function scriptOptions<O extends Options>(options: O): ValuesOf<O> {
+export async function scriptOptions<O extends Options>(options: O): Promise<ValuesOf<O>> {
   try {
     const values = readOptions(process.argv.slice(2), options);
     if (values) return values;
-    process.stdout.write(`${describeOptions(options, {}, 110)}\n`);
+    process.stdout.write(`${await helpOf(`node ${process.argv[1]} [options]`, { options }, 110)}\n`);
     process.exit(0);
   } catch (error) {
     process.exit(reportError(error));

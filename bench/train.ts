@@ -57,7 +57,7 @@ function measurePeer(
 }
 
 async function main(): Promise<void> {
-  const args = scriptOptions({
+  const args = await scriptOptions({
     backend: choice(['auto', 'all', ...BACKEND_NAMES], 'a backend, auto, or all that are present', {
       default: 'auto',
     }),

@@ -11,7 +11,7 @@ import { sha256 } from '../src/base/files.js';
 import { randomStream } from '../src/base/random.js';
 import { integer } from '../src/cli/options.js';
 
-const args = scriptOptions({
+const args = await scriptOptions({
   kills: integer('processes to kill', { default: 50, min: 1 }),
   seed: integer('of the moments', { default: 1, min: 0 }),
 });

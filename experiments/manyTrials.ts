@@ -16,7 +16,7 @@ import { randomSampler } from '../src/tune/samplers/random.js';
 import { createStudy } from '../src/tune/study.js';
 import { trainCheck, trainObjective } from '../src/tune/trainObjective.js';
 
-const args = scriptOptions({
+const args = await scriptOptions({
   trials: integer('trials', { default: 1000, min: 1 }),
   backend: choice(['auto', ...BACKEND_NAMES], 'backend', { default: 'auto' }),
   steps: integer('steps of a trial', { default: 3, min: 1 }),

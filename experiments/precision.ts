@@ -11,7 +11,7 @@ import { openSource, prepareDataset } from '../src/data/index.js';
 import { presetConfig } from '../src/train/presets.js';
 import { train } from '../src/train/trainer.js';
 
-const args = scriptOptions({
+const args = await scriptOptions({
   seeds: integer('seeds of each precision', { default: 3, min: 1 }),
   tokens: integer('tokens of a run', { default: 2 ** 21, min: 1 }),
   text: text('.txt, .jsonl or .parquet file (default: the bundled stories)'),

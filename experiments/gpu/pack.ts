@@ -177,7 +177,7 @@ function bytesIn(path: string): number {
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 async function pack(): Promise<void> {
-  const args = scriptOptions({
+  const args = await scriptOptions({
     out: text('folder to make', { default: join(ROOT, 'proof') }),
     nvrtc: text("NVIDIA's libnvrtc (default: where the backend finds it)", { placeholder: 'file' }),
     tiny: flag('compile the kernels of tiny sizes only, to try the script itself', { default: false }),

@@ -36,7 +36,7 @@ const PARTS: Record<string, number> = {
 /** A part is not begun with less time than this. */
 const LEAST_SECONDS = 10;
 
-const args = scriptOptions({
+const args = await scriptOptions({
   minutes: number('minutes in all', { default: 10, above: 0 }),
   device: integer('number of the GPU', { default: 0, min: 0 }),
   parts: text('parts to run, separated by commas', { default: Object.keys(PARTS).join(',') }),

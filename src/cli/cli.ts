@@ -2,9 +2,10 @@
 // 2 for a mistake in what was asked, 1 for a failure on the way, 130 after Ctrl-C.
 
 import { readFileSync } from 'node:fs';
+import yargs from 'yargs';
 import { isSystemError, messageOf, systemErrorMessage, UsageError } from '../base/errors.js';
 import { suggestion } from '../base/names.js';
-import { type Command, describeOptions, readOptions, twoColumns } from './options.js';
+import { type Command, helpOf, readOptions } from './options.js';
 
 type Entry = { describe: string; load: () => Promise<Command<never, never>> };
 const entry = (describe: string, load: () => Promise<unknown>): Entry => ({ describe, load }) as Entry;
@@ -58,11 +59,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 export async function runCli(argv: readonly string[]): Promise<number> {
   try {
     const [first, ...rest] = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
-    if (first === undefined || first === '--help' || first === '-h') return print(overview());
+    if (first === undefined || first === '--help' || first === '-h') return print(await overview());
     if (first === '--version') return print(packageVersion());
     const command = await findCommand(first);
     const args = readOptions(rest, command.options, command.positionals);
-    return args ? await command.run(args) : print(commandHelp(first, command));
+    return args ? await command.run(args) : print(await commandHelp(first, command));
   } catch (error) {
     return reportError(error);
   }
@@ -113,28 +114,25 @@ function print(output: string): number {
 
 const columns = () => Math.min(110, process.stdout.columns || 110);
 
-const overview = (): string =>
-  [
-    'Train tiny GPTs and tune their hyperparameters.',
-    'Usage: tinygpt <command> [options]',
-    `Commands:\n${twoColumns(
-      Object.entries(COMMANDS).map(([name, { describe }]) => [name, describe]),
-      columns(),
-    )}`,
-    'tinygpt <command> --help lists the options of a command; tinygpt --version shows the version.\n' +
-      'Start with: tinygpt train',
-  ].join('\n\n');
+function overview(): Promise<string> {
+  const help = yargs()
+    .scriptName('tinygpt')
+    .usage('Train tiny GPTs and tune their hyperparameters.\n\nUsage: tinygpt <command> [options]')
+    .help('help', 'show this help')
+    .alias('h', 'help')
+    .version('version', 'show the version', packageVersion())
+    .epilogue('tinygpt <command> --help lists the options of a command. Start with: tinygpt train')
+    .wrap(columns());
+  for (const [name, { describe }] of Object.entries(COMMANDS)) help.command(name, describe);
+  return help.getHelp();
+}
 
-function commandHelp(name: string, { options, positionals = {}, examples = [] }: Command): string {
-  const words = Object.entries(positionals).map(([word, option]) => {
-    const shown = option.many ? `${word}...` : word;
+function commandHelp(name: string, command: Command): Promise<string> {
+  const words = Object.entries(command.positionals ?? {}).map(([word, option]) => {
+    const shown = option.many ? `${word}..` : word;
     return 'default' in option ? `[${shown}]` : `<${shown}>`;
   });
+  const usage = ['tinygpt', name, ...words, '[options]'].join(' ');
   const { describe } = COMMANDS[name]!;
-  return [
-    `Usage: ${['tinygpt', name, ...words].join(' ')} [options]`,
-    `${describe[0]!.toUpperCase()}${describe.slice(1)}.`,
-    describeOptions(options, positionals, columns()),
-    ...(examples.length > 0 ? [`Examples:\n${twoColumns(examples, columns())}`] : []),
-  ].join('\n\n');
+  return helpOf(`${usage}\n\n${describe[0]!.toUpperCase()}${describe.slice(1)}.`, command, columns());
 }

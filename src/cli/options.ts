@@ -1,7 +1,9 @@
-// How every command reads its options: each is declared once with its type, takes exactly one value, and is read
-// strictly. What is not declared, repeated, empty or of another type is an error that shows the value.
+// The options of every command, declared once with their types. yargs writes the help. Values are read from the tokens of
+// Node's parseArgs, since yargs adds up numbers that are repeated and does not tell an empty value from a missing one: each
+// option takes exactly one value, and what is not declared, repeated, empty or of another type is an error that shows it.
 
 import { parseArgs } from 'node:util';
+import yargs from 'yargs';
 import { expect, UsageError } from '../base/errors.js';
 import { kebab, suggestion } from '../base/names.js';
 
@@ -267,49 +269,34 @@ export const command = <O extends Options, P extends Options = Record<never, nev
   declared: Command<O, P>,
 ): Command<O, P> => declared;
 
-/** Help on options and arguments: a block for each heading. */
-export function describeOptions(options: Options, positionals: Options, columns: number): string {
-  const blocks = new Map<string, [string, string][]>();
-  const put = (heading: string, left: string, { describe, default: value }: Options[string]) => {
-    const shown = value === undefined || value === false || `${value}` === '' ? '' : ` (default: ${value})`;
-    blocks.set(heading, [...(blocks.get(heading) ?? []), [left, describe + shown]]);
-  };
-  for (const [name, option] of Object.entries(positionals)) put('Arguments:', `<${kebab(name)}>`, option);
-  for (const [name, option] of Object.entries(options)) {
-    const { placeholder } = option;
-    const dashed = placeholder === '' && option.default === undefined ? '--[no-]' : '--';
-    put(option.group ?? 'Options:', `${dashed}${kebab(name)}${placeholder && ` <${placeholder}>`}`, option);
-  }
-  const general = blocks.get('Options:') ?? [];
-  blocks.delete('Options:');
-  blocks.set('Options:', [...general, ['-h, --help', 'show this help']]);
-  const rows = [...blocks.values()].flat();
-  return [...blocks]
-    .map(
-      ([heading, lines]) =>
-        `${heading}\n${twoColumns(lines, columns, Math.max(...rows.map(([left]) => left.length)))}`,
-    )
-    .join('\n\n');
+/** Help on a command, as yargs writes it. */
+export function helpOf(
+  usage: string,
+  { options, positionals = {}, examples = [] }: Pick<Command, 'options' | 'positionals' | 'examples'>,
+  columns: number,
+): Promise<string> {
+  const help = yargs()
+    .usage(`Usage: ${usage}`)
+    .version(false)
+    .help('help', 'show this help')
+    .alias('h', 'help')
+    .wrap(columns);
+  for (const [word, { describe }] of Object.entries(positionals)) help.positional(word, { describe });
+  for (const [key, option] of Object.entries(options))
+    help.option(kebab(key), {
+      describe: option.describe,
+      group: option.group ?? 'Options:',
+      type: TYPES[option.placeholder] ?? 'string',
+      ...(option.default !== undefined &&
+        option.default !== false &&
+        !option.many && { default: option.default }),
+    });
+  for (const [line, does] of examples) help.example(line, does);
+  return help.getHelp();
 }
 
-/** Names on the left, what they mean on the right, wrapped. */
-export function twoColumns(
-  rows: readonly (readonly [string, string])[],
-  columns: number,
-  left?: number,
-): string {
-  const width = left ?? Math.max(...rows.map(([name]) => name.length));
-  const room = Math.max(20, columns - width - 4);
-  return rows
-    .map(([name, describe]) => {
-      const lines = [''];
-      for (const word of describe.split(' ')) {
-        const last = lines[lines.length - 1]!;
-        if (last === '') lines[lines.length - 1] = word;
-        else if (last.length + 1 + word.length <= room) lines[lines.length - 1] = `${last} ${word}`;
-        else lines.push(word);
-      }
-      return `  ${name.padEnd(width)}  ${lines.join(`\n${' '.repeat(width + 4)}`)}`;
-    })
-    .join('\n');
-}
+const TYPES: Readonly<Record<string, 'boolean' | 'number'>> = {
+  '': 'boolean',
+  number: 'number',
+  integer: 'number',
+};

@@ -22,7 +22,7 @@ const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   shortWindowFraction: 'short window as a fraction of a row',
   ropeBase: 'base of the rotary frequencies',
   softcap: 'soft cap of the logits',
-  valueEmbeds: 'value embeddings on alternating layers',
+  valueEmbeds: 'value embeddings on alternating layers; --no-value-embeds leaves them out',
   initScale: 'factor on the initial matrices',
   x0Init: 'initial x0 lambda',
   residInit: 'initial resid lambda',
