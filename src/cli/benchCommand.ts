@@ -29,9 +29,9 @@ const OPTIONS = {
   json: flag('print one JSON object a backend', { default: false }),
 };
 
-/** Seconds of timed steps by default, on all backends together: with start-up and warm-up a run takes under 20. */
+/** Default seconds of timed steps on all backends together; with start-up and warm-up the command takes less than 20. */
 const DEFAULT_SECONDS = 10;
-/** Steps of a measurement at least, the warm-up included. */
+/** Least number of steps of a measurement, including the warm-up. */
 const LEAST_STEPS = 5;
 
 export const benchCommand = command({ options: OPTIONS, run: runBench });
@@ -41,7 +41,7 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
   const { preset, config } = configFromArguments(args, 'cpu');
   const resolved = resolveConfig(config);
   const progress = openProgress();
-  // A numbered GPU is the cuda backend's: all others would compute elsewhere.
+  // --device selects one GPU; the other backends would run elsewhere.
   const all = args.backend === 'all' && args.device === undefined;
   const probes = all ? await probeBackends() : [];
   for (const probe of probes) if (probe.broken) onNote(brokenNote(probe));
@@ -87,8 +87,8 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
 }
 
 /**
- * A measurement that stays within its seconds, also where a backend is slow: of smaller steps, as many rows as one row's
- * time affords, and at the least of that one row.
+ * Measures within the given seconds on slow backends as well, with smaller steps: first one row, then as many rows as
+ * there is time for; if there is no time for five steps of one row, the first measurement is the result.
  */
 async function measureWithin(resolved: ResolvedConfig, options: MeasureOptions): Promise<Measured> {
   const { config } = resolved;

@@ -1,4 +1,4 @@
-// A run's folder: run.json says what was asked for, so that `--resume FOLDER` needs nothing else.
+// A run's folder: run.json records the arguments, so that `--resume FOLDER` needs nothing else.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { type Budget, validateBudget } from '../train/budget.js';
 import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import type { Summary } from '../train/summary.js';
 
-/** What was asked for. */
+/** The arguments of a run. */
 export interface RunRecord {
   version: 1;
   preset: string;

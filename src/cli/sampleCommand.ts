@@ -35,7 +35,7 @@ async function runSample(args: ValuesOf<typeof OPTIONS & typeof CHECKPOINT>): Pr
       const options = { maxTokens: tokens, temperature, topK, topP, seed: `${args.seed}/${i}`, signal };
       let begun = false;
       for await (const piece of generateText(model.gpt, model.tokenizer, args.prompt, options)) {
-        // Not before: an error must not look like a sample.
+        // The prompt comes with the first piece, so that an error does not look like a sample.
         process.stdout.write(begun ? piece : args.prompt + piece);
         begun = true;
       }

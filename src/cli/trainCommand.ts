@@ -1,4 +1,4 @@
-// tinygpt train: prepares data, trains under a budget, reports val_bpb, saves a checkpoint and prints a sample.
+// tinygpt train: prepares data, trains for a budget, reports val_bpb, saves a checkpoint and prints a sample.
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -88,7 +88,7 @@ async function runTrain(args: Arguments): Promise<number> {
     if (resumed?.finished) {
       const { finished, record } = resumed;
       say(
-        `Finished: this run has used its budget of ${describeBudget(record.budget)}; set a larger one to go on`,
+        `Finished: this run has used its budget of ${describeBudget(record.budget)}; set a larger one to continue`,
       );
       if (args.json) printJson(finished, args.resume!);
       else say(formatSummary(finished));
@@ -145,18 +145,18 @@ async function runTrain(args: Arguments): Promise<number> {
   }
 }
 
-/** The summary and where the run's files are, as one JSON object on stdout. */
+/** Prints the summary and the paths of the run's files as one JSON object. */
 function printJson(summary: Summary, folder: string): void {
   const { checkpoint, sample } = runFiles(folder);
   const paths = { folder, checkpoint, sample: existsSync(sample) ? sample : null };
   process.stdout.write(`${JSON.stringify({ ...summary, ...paths })}\n`);
 }
 
-/** A run to go on with. */
+/** A run to resume. */
 interface Resumed {
   record: RunRecord;
   checkpoint: Checkpoint;
-  /** The summary of a run with nothing left to do. */
+  /** The summary, if the run has finished. */
   finished: Summary | null;
 }
 
@@ -168,7 +168,7 @@ async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
   );
   expect(
     given.length === 0,
-    () => `Expected --resume to go on with the run as it was, got --${given[0]} too; start a new run instead`,
+    () => `Expected no new settings with --resume, got --${given[0]}; start a new run instead`,
   );
   removeLeftovers(folder);
   const saved = readRunRecord(folder);
@@ -273,7 +273,7 @@ async function runTraining(
     if (status === 'finished') metrics.write({ kind: 'final', valBpb, evalTokens });
     return { result, sample };
   } catch (error) {
-    // What never took a step leaves nothing behind.
+    // A run that failed before its first step leaves no files.
     if (!begun) for (const path of fresh ? [folder] : [files.record, files.metrics]) discard(path);
     throw error;
   } finally {

@@ -1,4 +1,4 @@
-// tinygpt verify: replays golden files on a backend, or compares it with another on models drawn at random, and prints the
+// tinygpt verify: replays golden files on a backend, or compares it with another one on random models, and prints the
 // largest errors.
 
 import { BACKEND_NAMES, type BackendInfo, useBackend } from '../backend/index.js';

@@ -1,5 +1,5 @@
-// The shape of a GPT and everything that follows from it: parameter names and shapes, attention windows,
-// which layers carry value embeddings. Source: class GPTConfig and GPT of karpathy/autoresearch's train.py.
+// The sizes of a GPT and what follows from them: parameter names and shapes, attention windows, the layers with value
+// embeddings. Source: class GPTConfig and GPT of karpathy/autoresearch's train.py.
 //
 // L layers, H query heads, G kv heads, C width, D head width, V vocabulary, T sequence.
 
@@ -127,7 +127,7 @@ const isCount = (value: number): boolean => Number.isSafeInteger(value) && value
 export type ModelSizes = Omit<ModelConfig, keyof typeof MODEL_DEFAULTS> & Partial<ModelConfig>;
 
 /**
- * Completes a configuration with the reference's constants and checks that its sizes fit together.
+ * Fills in the reference's constants and checks that the sizes fit together.
  * @throws UsageError naming the values and the option to change
  */
 export function modelConfig(sizes: ModelSizes): Valid<ModelConfig> {

@@ -3,7 +3,7 @@
 
 import { type ModelConfig, type ParameterRole, parameterShapes, windowSizes } from './config.js';
 
-/** Numbers in all parameters of a kind, and in all together. */
+/** Number of values in the parameters of each kind, and in total. */
 export type ParameterCounts = {
   embedding: number;
   valueEmbedding: number;

@@ -1,5 +1,5 @@
 // Text from a model, with a key-value cache: the prompt in one pass, then one token at a time. Each layer's cache is
-// trimmed to its window, so that a text may run past T at bounded memory.
+// trimmed to its window, so that texts longer than T take bounded memory.
 //
 // H query heads, G kv heads, D head width, t positions in a cache.
 
@@ -92,9 +92,9 @@ export async function* generate(
   }
 }
 
-/** Reads ids and keeps what attention will need of them. */
+/** Reads ids one by one and caches their keys and values. */
 export interface Decoder extends Disposable {
-  /** Appends ids and gives the logits after the last one, [V]. */
+  /** Appends ids and returns the logits after the last one, [V]. */
   logits(ids: readonly number[]): Promise<Float32Array>;
   dispose(): void;
 }

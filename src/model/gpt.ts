@@ -91,7 +91,7 @@ const vector = (gpt: Gpt, name: string): tf.Tensor1D => parameter(gpt, name) as 
 export type Heads = { q: tf.Tensor2D; k: tf.Tensor2D; v: tf.Tensor2D };
 
 /**
- * One layer; attention itself is the caller's, so that training and cached decoding share the rest.
+ * One layer. The caller provides attention, so that training and cached decoding share the rest.
  * @param x [N, C] residual stream
  * @param x0 [N, C] its first value
  * @param ids int32 [N]
@@ -149,7 +149,7 @@ export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, batch: number, seq: num
   let x = x0;
   for (let layer = 0; layer < depth; layer++) {
     const window = gpt.windows[layer]!;
-    // A scope a layer: what no later step needs is freed at once.
+    // One scope a layer, so that temporary tensors are freed at once.
     x = tf.tidy(() =>
       applyLayer(gpt, layer, x, x0, ids, { cos, sin }, ({ q, k, v }) =>
         causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),

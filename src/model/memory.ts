@@ -1,6 +1,6 @@
-// How much memory a training step needs, before it is run. Counts what the operations of ops/ keep for the
-// backward pass, the parameters with their gradients and optimizer state, and the largest transient.
-// test/model/memory.test.ts holds it against measured peaks.
+// Estimates the memory of a training step: what the operations of ops/ keep for the backward pass, the parameters with
+// their gradients and optimizer state, and the largest temporary tensors. test/model/memory.test.ts compares the estimate
+// with measured peaks.
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary.
 
@@ -27,14 +27,14 @@ const FLOAT = 4;
 const KEPT = { width: 13.1, kv: 2.1, valueEmbeddingKv: 1.1, gate: GATE_CHANNELS } as const;
 /** The same outside the layers: embedding, its norm, the head's input and gradient. */
 const KEPT_OUTSIDE = 4.1;
-/** What goes of these where the backend keeps operands of products in half the bytes: norms, q, attention, the MLP. */
+/** How much less where the backend keeps the operands of matmuls as bfloat16: norms, q, attention, the MLP. */
 const HALVED = { width: 4, kv: 1, outside: 0.5 } as const;
-/** Widths C a token that the backward pass of one layer works with, where a recording keeps them; as measured. */
+/** Widths C a token that a recording keeps of one layer's backward pass; as measured. */
 const RECORDED_BACKWARD = { whole: 12, halved: 6 } as const;
 /** Matrices of logits alive at once in the cross-entropy. */
 const LOGITS_AT_ONCE = 6.2;
 
-/** Bytes by what they are for, and the most of them that is alive at once. */
+/** Bytes by purpose, and the peak. */
 export type MemoryEstimate = {
   parameters: number;
   gradients: number;
@@ -46,9 +46,8 @@ export type MemoryEstimate = {
 };
 
 /**
- * Estimates the bytes of a training step on the backend in use, of its scratch space what the backend tells (cuda and
- * TensorFlow on the processor: all);
- * within 25% of what backends measure.
+ * Estimates the bytes of a training step on the backend in use, including the scratch space that the backend reports
+ * (cuda and TensorFlow on the CPU report all of it); within 25% of measured peaks.
  * @param options.batch B, rows of one pass; @param options.accumulation passes of one step
  */
 export function estimateMemory(

@@ -1,4 +1,4 @@
-// Weights from outside (a checkpoint, a recorded run, a caller): what they must be to fit a model.
+// Checks weights from outside (a checkpoint, a recorded run, a caller) against a model's configuration.
 
 import type { NamedArray } from '../base/safetensors.js';
 import { type ModelConfig, parameterShapes } from './config.js';
@@ -6,7 +6,7 @@ import { type ModelConfig, parameterShapes } from './config.js';
 /** Weights or optimizer state by name. */
 export type NamedArrays = ReadonlyMap<string, NamedArray>;
 
-/** Why arrays are not those of `shapes`, float32 and finite, in one sentence; null when they are. */
+/** How arrays differ from the names and shapes expected, all float32 and finite, in one sentence; null when they match. */
 export function mismatch(
   arrays: NamedArrays,
   shapes: readonly { name: string; shape: readonly number[] }[],
@@ -28,6 +28,6 @@ export function mismatch(
   return unknown === undefined ? null : `Expected no array "${unknown}"; it is of another configuration`;
 }
 
-/** Why weights are not those of a model, in one sentence; null when they are. */
+/** How weights differ from those a model expects, in one sentence; null when they match. */
 export const weightsMismatch = (config: ModelConfig, weights: NamedArrays): string | null =>
   mismatch(weights, parameterShapes(config));

@@ -1,9 +1,9 @@
 // Causal attention with a sliding window and grouped queries (karpathy/autoresearch, train.py; the window rule is
 // flash attention's). B batch, T sequence, N = B*T, H query heads, G kv heads, D head width, Q = H/G queries a kv head.
 //
-// Queries are taken in blocks, each with only the keys that its window reaches, and no more than one block's scores
-// are held. The probabilities are recomputed in the backward pass (Dao et al. 2022, algorithm 4), or kept when they
-// are no larger than the other activations.
+// Queries are processed in blocks, each with only the keys in its window, so that no more than one block's scores are in
+// memory. The probabilities are recomputed in the backward pass (Dao et al. 2022, algorithm 4), or kept when they are no
+// larger than the other activations.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';
@@ -25,7 +25,7 @@ export interface AttentionShape {
  */
 const BLOCK_LENGTH = 128;
 
-/** Subtracted from the score of an unseen key, once per token out of reach. */
+/** Subtracted from the score of a masked key, once per token outside the window. */
 const HUGE = 1e30;
 
 /** Probabilities up to this many times the bytes of q are kept for the backward pass instead of recomputed. */
@@ -79,15 +79,15 @@ export function causalAttention(
 const keepsProbabilities = (seq: number, width: number) => seq <= BLOCK_LENGTH && seq <= KEEP_RATIO * width;
 
 /**
- * Numbers that attention holds for heads of `width`: `kept` until the backward pass, besides q, k, v and y,
- * and `transient` while it runs.
+ * Number of values that attention with heads of `width` keeps for the backward pass besides q, k, v and y (`kept`), and
+ * uses while it runs (`transient`).
  */
 export function attentionFootprint(
   shape: AttentionShape,
   width: number,
 ): { kept: number; transient: number } {
   const { batch, seq, heads } = shape;
-  // A fused kernel keeps a number a row, and its scores are the backend's own.
+  // A fused kernel keeps one number per row, and the backend accounts for its scores.
   if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
   // Later blocks reach as many keys as earlier ones or more; only the last one may be short.
   const last = Math.floor((seq - 1) / BLOCK_LENGTH) * BLOCK_LENGTH;

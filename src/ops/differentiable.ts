@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';
 
-/** What a forward computation hands back. */
+/** Result of a forward computation. */
 export interface Forward<T extends tf.Tensor> {
   value: T;
   /** Tensors that the backward computation needs; held until the tape is done with them. */
@@ -39,7 +39,7 @@ const SCOPE = 'tinygpt operation';
 
 /**
  * Runs `forward` on `inputs`, recorded on the tape when one is on. All tensors but the value and the saved ones
- * are freed, in both directions. Tensors that need no gradient are closed over, and saved where backward needs them.
+ * are freed, in both directions. Inputs without a gradient are captured by `forward`, and saved if backward needs them.
  */
 export function differentiable<T extends tf.Tensor>(inputs: tf.Tensor[], forward: () => Forward<T>): T {
   if (!tf.engine().isTapeOn()) return tf.tidy(() => forward().value);

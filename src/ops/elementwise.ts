@@ -74,7 +74,7 @@ export function residualMix(
     }
     const pick = (lambdas: tf.Tensor1D) => tf.reshape(tf.slice1d(lambdas, layer, 1), []);
     const [a, b] = [pick(residLambdas), pick(x0Lambdas)];
-    // The gradient of lambdas is zero but at `layer`.
+    // The gradient of the lambdas is zero except at `layer`.
     const place = (value: tf.Tensor) => {
       const unit = new Float32Array(layers);
       unit[layer] = 1;

@@ -1,4 +1,4 @@
-// Token embedding, its gradient, and the two row operations under them. V vocabulary, W width, N tokens.
+// Token embedding, its gradient, and the two row operations they use. V vocabulary, W width, N tokens.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';
@@ -8,7 +8,7 @@ import { differentiable } from './differentiable.js';
 /**
  * Rows of `table` [V,W] chosen by `ids` int32 [N] -> [N,W]. The ids get no gradient, and must lie in [0, V): not every
  * backend checks them.
- * @param options.residual the rows go on in the residual stream: kept as float32 in any precision
+ * @param options.residual the rows are part of the residual stream: float32 in any precision
  * @throws UsageError when table is not a matrix or ids not an int32 vector
  */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D, { residual = false } = {}): tf.Tensor2D {

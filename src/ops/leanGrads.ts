@@ -1,5 +1,5 @@
 // Gradients whose peak memory is the activations plus one layer's gradients. tf.variableGrads frees nothing during the
-// backward pass; here each output's gradient and each saved tensor goes as soon as its tape node is done.
+// backward pass; here each output's gradient and each saved tensor is freed as soon as its tape node is done.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { trackPeak } from '../backend/memory.js';
@@ -56,7 +56,7 @@ export function leanGrads(f: () => tf.Scalar, params: Parameters, options: LeanG
   }
 }
 
-/** Runs f with `tape` as the engine's tape: so that it is at hand also when f throws. */
+/** Runs f with `tape` as the engine's tape, so that the caller has it even when f throws. */
 function record(f: () => tf.Scalar, tape: TapeNode[]): tf.Scalar {
   const { state } = tf.engine();
   state.activeTape = tape;
@@ -86,7 +86,7 @@ function backpropagate(
   const needed = new Set(path);
   for (const node of tape) if (!needed.has(node)) release(node);
 
-  // Per parameter, the nodes that still have a share of its gradient to give.
+  // For each parameter, the number of nodes that still contribute to its gradient.
   const pending = new Map([...params].map(([name, variable]) => [variable.id, { name, shares: 0 }]));
   for (const node of path) {
     for (const id of dependentInputs(node, dependent).keys()) {
@@ -96,7 +96,7 @@ function backpropagate(
   }
 
   const grads: Record<string, tf.Tensor> = {};
-  /** Gradients by tensor id, complete or in the making. */
+  /** Gradients by tensor id, complete or partial. */
   const sums = new Map<number, tf.Tensor>([[value.id, tf.ones([])]]);
   const drop = (id: number) => {
     sums.get(id)?.dispose();
@@ -152,7 +152,7 @@ function dependentInputs(node: TapeNode, dependent: Set<number>): Map<number, st
   return names;
 }
 
-/** The node's share added to the gradients of its inputs so far, in the order of `inputs`. */
+/** The node's contribution added to the gradients of its inputs so far, in the order of `inputs`. */
 function inputGradients(
   node: TapeNode,
   inputs: Map<number, string[]>,

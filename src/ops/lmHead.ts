@@ -1,5 +1,5 @@
-// Language-model head: logits with a soft cap, and their cross-entropy without ever holding all logits when they
-// would not fit (karpathy/autoresearch, train.py: GPT.forward). N tokens, C width, V vocabulary.
+// Language-model head: logits with a soft cap, and their cross-entropy without materializing all logits when they would
+// not fit (karpathy/autoresearch, train.py: GPT.forward). N tokens, C width, V vocabulary.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';
@@ -10,11 +10,11 @@ import { addRows, takeRows } from './embedding.js';
 /** The most bytes of one [rows, V] matrix of logits; a chunk holds up to five such matrices at once. */
 export const MAX_LOGITS_BYTES = 64 * 2 ** 20;
 
-/** Fewer rows than this make the products slower (wasm, V from 512 to 4096). */
+/** With fewer rows the matmuls get slower (wasm, V from 512 to 4096). */
 const MIN_ROWS = 256;
 
 /**
- * Rows of logits that are held at once, by default: as many as take the memory of x [N,C], at least 256, within
+ * Rows of logits in memory at once. Default: as many as take the memory of x [N,C], at least 256, within
  * MAX_LOGITS_BYTES.
  */
 export function logitsRows(rows: number, width: number, vocab: number, maxLogitsBytes?: number): number {
@@ -117,10 +117,10 @@ export function lmHeadCrossEntropy(
   }) as tf.Scalar | tf.Tensor1D;
 }
 
-/** What a chunk of rows adds: weighted losses and, with gradients, its share of them but for the targets' one-hot. */
+/** Result of a chunk of rows: weighted losses and, with gradients, its part of them without the targets' one-hot. */
 type Chunk = {
   losses: tf.Tensor1D;
-  /** -d loss / d z at the target: the one-hot's share of the gradient, [rows]. */
+  /** -d loss / d z at the target: the one-hot's part of the gradient, [rows]. */
   pull?: tf.Tensor1D;
   dx?: tf.Tensor2D;
   dw?: tf.Tensor2D;
@@ -140,7 +140,7 @@ function chunkedCrossEntropy(
   const vocab = w.shape[0];
   const step = logitsRows(rows, width, vocab, maxLogitsBytes);
   const known = tf.maximum(targets, tf.scalar(0, 'int32')) as tf.Tensor1D;
-  // Transposed once, not with every product: wasm would copy it for each.
+  // Transposed once: wasm would copy it for each matmul.
   const wt = tf.transpose(w);
   const chunks: Chunk[] = [];
   let dw: tf.Tensor2D | undefined;

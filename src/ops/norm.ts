@@ -10,7 +10,7 @@ export const RMS_EPSILON = 2 ** -23;
 
 /**
  * y = x * rsqrt(mean(x^2) + epsilon) over the last axis of x [N,C].
- * @param options.residual y goes on in the residual stream, not only into products: kept as float32 in any precision
+ * @param options.residual y is part of the residual stream, not only an operand of matmuls: float32 in any precision
  * @throws UsageError when x is not a matrix
  */
 export function rmsNorm(x: tf.Tensor2D, { residual = false } = {}): tf.Tensor2D {
@@ -41,7 +41,7 @@ export function normalizeRows(x: tf.Tensor2D): { y: tf.Tensor2D; rstd: tf.Tensor
   return { y: tf.mul(x, rstd), rstd };
 }
 
-/** dx = rstd * (dy - y * mean(dy * y)): needs the result y, not x, so x need not outlive the forward pass. */
+/** dx = rstd * (dy - y * mean(dy * y)): uses y instead of x, so that x can be freed after the forward pass. */
 export function normalizeRowsGrad(y: tf.Tensor2D, rstd: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
   const along = tf.mean(tf.mul(dy, y), -1, true);
   return tf.mul(tf.sub(dy, tf.mul(y, along)), rstd);

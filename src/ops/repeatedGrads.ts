@@ -1,5 +1,5 @@
-// leanGrads of one function over and over, on a backend that records (src/backend/recorder.ts) by replaying the first
-// time: the same kernels on the same buffers, without the tape and its tensors.
+// leanGrads of the same function again and again. A backend that records (src/backend/recorder.ts) replays the first call:
+// the same kernels on the same buffers, without the tape and its tensors.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';
@@ -7,9 +7,9 @@ import type { Recorded } from '../backend/recorder.js';
 import { type LeanGrads, leanGrads, type Parameters } from './leanGrads.js';
 
 /**
- * @param f of int32 vectors, of the same lengths in every call; all that it does must follow from them, from the
- *   parameters and from tensors that do not change
- * @returns value and gradients as `leanGrads` gives them, for the inputs of one call after the other
+ * @param f function of int32 vectors, of the same lengths in every call; it may depend only on them, on the parameters
+ *   and on tensors that do not change
+ * @returns a function of the inputs with the results of `leanGrads`
  */
 export function repeatedGrads(
   f: (...inputs: tf.Tensor1D[]) => tf.Scalar,

@@ -48,7 +48,7 @@ export function rotaryQkNorm(
       saved: [value, rstd, cos, sin],
       backward: (dy, [y, rstd, cos, sin]) => {
         const dz = normalizeRowsGrad(tf.reshape(y!, byHead), rstd as tf.Tensor2D, tf.reshape(dy, byHead));
-        // The transpose of a rotation turns back: the sine changes its sign.
+        // The transpose of a rotation is the inverse rotation: the sine changes its sign.
         const dx = rotate(dz, cos as tf.Tensor2D, tf.neg(sin as tf.Tensor2D), heads);
         return [tf.reshape(dx, [rows, width])];
       },

@@ -126,7 +126,7 @@ export function parameterGroups(config: ModelConfig, settings: OptimizerSettings
 }
 
 /**
- * Completes constants with the reference's and checks them.
+ * Fills in the reference's constants and checks all of them.
  * @throws UsageError when one is out of its range
  */
 export function optimizerSettings(given: Partial<OptimizerSettings> = {}): Valid<OptimizerSettings> {

@@ -1,4 +1,4 @@
-// The optimizer of a whole model: every group's step at a point of the schedule, and its state by name.
+// The optimizer of a whole model: steps every parameter group by the schedule, and names its state for checkpoints.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
@@ -11,7 +11,7 @@ import { type OptimizerSettings, type ParameterGroup, parameterGroups } from './
 import { type MuonState, muonLrScale, muonStep, secondMomentShape } from './muon.js';
 import { lrMultiplier, muonMomentum, muonWeightDecay } from './schedule.js';
 
-/** What a step's schedules came to. */
+/** The scheduled values of a step. */
 export type ScheduledStep = { lrMultiplier: number; muonMomentum: number; muonWeightDecay: number };
 
 /** Optimizer of one model; owns its state tensors: declare it with `using`, or call `dispose` when done. */
@@ -55,7 +55,7 @@ function stateShapes(group: ParameterGroup, config: ModelConfig): { name: string
   ]);
 }
 
-/** Why `values` are not the optimizer state of a model, in one sentence; null when they are. */
+/** How `values` differ from a model's optimizer state, in one sentence; null when they match. */
 export const stateMismatch = (
   config: ModelConfig,
   settings: Valid<OptimizerSettings>,

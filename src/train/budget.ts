@@ -21,9 +21,9 @@ export function validateBudget(budget: Budget): void {
   );
 }
 
-/** Measures what was used of a budget. */
+/** Tracks how much of a budget is used. */
 export interface BudgetMeter {
-  /** Fraction used, 0 to 1: what the schedules run on. */
+  /** Fraction used, 0 to 1; the schedules follow it. */
   readonly progress: number;
   readonly done: boolean;
   readonly steps: number;
@@ -46,16 +46,16 @@ const RECENT_STEPS = 9;
 /** A step is disturbed that took so many times the usual and a second more. */
 const DISTURBED = 3;
 
-/** What a meter has counted, to resume it. */
+/** A meter's counts, to resume it. */
 export type MeterState = { steps: number; tokens: number; trainingSeconds: number; timedTokens: number };
 
-/** Whether a run that stands at `state` has used its whole budget. */
+/** Whether a run at `state` has used its whole budget. */
 export const isUsedUp = (budget: Budget, state: MeterState, flopsPerToken: number): boolean =>
   meterBudget(budget, { untimedSteps: 0, flopsPerToken, resume: state }).done;
 
 /**
  * @param budget a valid one
- * @param untimedSteps first steps whose seconds do not count
+ * @param untimedSteps number of first steps whose seconds do not count
  * @param flopsPerToken for a budget in FLOPs
  */
 export function meterBudget(

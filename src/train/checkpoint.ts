@@ -36,19 +36,19 @@ import {
 /** Raised when the meaning of a checkpoint's contents changes. */
 const VERSION = 1;
 
-/** Where a run stood; JSON-safe. */
+/** Position of a run; JSON-safe. */
 export type RunState = {
   seed: number | string;
   meter: MeterState;
   loader: LoaderState;
-  /** Debiased-average loss accumulator, for the progress line. */
+  /** Accumulator of the moving average of the loss, for the progress line. */
   smoothLoss: number;
   /** Tokenizer hash and dataset name that it was trained on. */
   tokenizerHash: string;
   data: string;
 };
 
-/** A model with all that is needed to go on training it. */
+/** A model with everything needed to continue training it. */
 export interface Checkpoint {
   config: TrainConfig;
   vocabSize: number;
@@ -62,7 +62,7 @@ const SUMS = 'SHA256SUMS';
 const FILES = ['model.safetensors', 'state.safetensors', 'tokenizer.json'] as const;
 
 /**
- * Writes a checkpoint folder; a checkpoint that was there is replaced only when the new one is complete.
+ * Writes a checkpoint folder. An existing checkpoint is replaced only when the new one is complete.
  * @throws EnvironmentError when the disk is full or not writable
  */
 export async function saveCheckpoint(
@@ -104,7 +104,7 @@ export async function saveCheckpoint(
   }
 }
 
-/** The folder itself, or the previous one when a save was cut off between its two renames. */
+/** The folder itself, or the previous checkpoint when a save was interrupted between its two renames. */
 function present(folder: string): string {
   const found = [folder, folder + OLD].find((path) => existsSync(join(path, 'model.safetensors')));
   if (!found)
@@ -133,7 +133,7 @@ function readModel(folder: string): SavedModel {
   const { tokenizer_hash: hash = tokenizer.hash } = metadata; // absent in checkpoints of earlier versions
   if (tokenizer.vocabSize !== vocabSize || tokenizer.hash !== hash)
     throw new EnvironmentError(
-      `Expected the tokenizer that the weights in ${folder} were trained with (${vocabSize} ids), got another (${tokenizer.vocabSize} ids); its files are of different runs`,
+      `Expected the tokenizer that the weights in ${folder} were trained with (${vocabSize} ids), got another (${tokenizer.vocabSize} ids); its files belong to different runs`,
     );
   checkSums(folder);
   return { resolved, weights, tokenizer };
@@ -200,7 +200,7 @@ function objectIn(path: string, metadata: Record<string, string>, key: string): 
   return value;
 }
 
-/** What `read` returns; its errors are the file's. */
+/** What `read` returns; its errors are reported as errors of the file. */
 function damagedIf<T>(path: string, read: () => T): T {
   try {
     return read();
@@ -251,7 +251,7 @@ function sha256OfFile(path: string): string {
   return hash.digest('hex');
 }
 
-/** Waits until a file is on disk: after a power cut it is whole wherever its folder is. */
+/** Waits until a file is on disk, so that a power cut after the rename cannot leave it incomplete. */
 function syncFile(path: string): void {
   const fd = openSync(path, 'r+');
   try {

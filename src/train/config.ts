@@ -1,6 +1,6 @@
-// Everything that a training run can be told, flat and JSON-safe, and what it resolves to. The tuner's
-// parameters are fields of this type. Sizes follow the reference: width from depth and aspect ratio, rounded
-// up to whole heads, unless given.
+// All settings of a training run, flat and JSON-safe, and their resolution to model and optimizer configurations. The
+// tuner's parameters are fields of this type. Sizes follow the reference: the width is depth times aspect ratio, rounded
+// up to whole heads, unless it is set.
 
 import { expect } from '../base/errors.js';
 import { flagOf, suggestion } from '../base/names.js';
@@ -64,9 +64,9 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   untimedSteps: 11,
 };
 
-/** A configuration that `resolveConfig` has checked and worked out: what runs take, without checking again. */
+/** A configuration checked and completed by `resolveConfig`; runs use it without checking again. */
 export interface ResolvedConfig {
-  /** Every size that was null is set. */
+  /** With every null size filled in. */
   config: TrainConfig;
   model: Valid<ModelConfig>;
   optimizer: Valid<OptimizerSettings>;
@@ -77,8 +77,8 @@ export interface ResolvedConfig {
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
 
 /**
- * Works out sizes and checks that they fit together.
- * @param vocabSize ids of the tokenizer at hand; default the configured ones (256 stands for 260)
+ * Derives the sizes that are null and checks that all fit together.
+ * @param vocabSize the tokenizer's size; default: the configured one (256 means 260)
  * @throws UsageError naming the values and the option to change
  */
 export function resolveConfig(
@@ -148,16 +148,16 @@ export const withVocabSize = (resolved: ResolvedConfig, vocabSize: number): Reso
   model: { ...resolved.model, vocabSize },
 });
 
-/** Ids that a configured vocabulary size comes to: 256 means plain bytes plus the 4 specials. */
+/** The number of ids for a configured vocabulary size: 256 means plain bytes plus the 4 specials. */
 export const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);
 
-/** Settings that are worked out from another one unless they are given. */
+/** Settings that are derived from another one unless they are set. */
 export const DERIVED = { width: 'aspectRatio', heads: 'headDim' } as const;
 
 /**
- * Checks an object from outside (options, a JSON file, tuned parameters) and lays it over a configuration. An
- * `aspectRatio` without a `width` replaces the base's width, and a `headDim` without `heads` its heads: otherwise they
- * would be given in vain. Where both are given, width and heads win.
+ * Checks settings from outside (options, a JSON file, tuned parameters) and merges them into a configuration. An
+ * `aspectRatio` without a `width` also clears the base's width, and a `headDim` without `heads` its heads, which would
+ * otherwise override them. Where both are set, width and heads win.
  * @throws UsageError naming an unknown setting or a value of the wrong type
  */
 export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<string, unknown>>): TrainConfig {

@@ -1,6 +1,6 @@
-// Bits per byte over the validation split: vocabulary-independent, so that configurations compare.
+// Bits per byte over the validation split: independent of the vocabulary, so that configurations can be compared.
 // Source: evaluate_bpb of the reference's prepare.py, with each token's raw bytes (the reference decodes a
-// token first, so a lone byte of a character counts as the three of U+FFFD and bpb comes out too low).
+// token first, so a single byte of a character counts as the three bytes of U+FFFD and bpb is too low).
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
@@ -8,7 +8,7 @@ import type { Dataset } from '../data/types.js';
 import { type Gpt, gptLoss } from '../model/gpt.js';
 import { letEventsIn, withIds } from './step.js';
 
-/** What an evaluation measured. */
+/** Result of an evaluation. */
 export type Evaluation = {
   /** Summed nats / (ln 2 * bytes); specials in neither sum. */
   valBpb: number;
@@ -74,12 +74,12 @@ export async function evaluateBpb(
   return { valBpb: nats / (Math.LN2 * bytes), tokens, bytes };
 }
 
-/** Largest default evaluation: standard error of val_bpb below 0.001 on stories. */
+/** Largest default size: the standard error of val_bpb is below 0.001 on stories. */
 const MOST_EVAL_TOKENS = 2 ** 20;
 
 /**
- * The evaluation's size where none is set: a power of two, at most a quarter of the tokens trained on. A forward pass
- * costs about a third of a training pass, so that is under a tenth of the time.
+ * Default size of the final evaluation: a power of two, at most a quarter of the tokens trained on. A forward pass costs
+ * about a third of a training pass, so this takes less than a tenth of the time.
  */
 export function defaultEvalTokens(trainedTokens: number): number {
   return Math.min(MOST_EVAL_TOKENS, 2 ** Math.floor(Math.log2(Math.max(1, trainedTokens / 4))));

@@ -1,4 +1,4 @@
-// Training speed of whole steps on made-up data: what benchmarks and `tinygpt bench` measure.
+// Training speed of whole steps on synthetic data, for `tinygpt bench` and the benchmarks.
 
 import { trackPeak } from '../backend/memory.js';
 import type { BatchLoader } from '../data/types.js';
@@ -8,10 +8,10 @@ import type { ResolvedConfig } from './config.js';
 import { checkMemory } from './memoryCheck.js';
 import { trainStep } from './step.js';
 
-/** What was measured: the median step, the most tensor bytes, the last loss. */
+/** Median step time, peak tensor bytes and the last loss. */
 export type Measured = { tokensPerSecond: number; stepSeconds: number; peakBytes: number; loss: number };
 
-/** One batch over and over: ids in a fixed scramble, each followed by another. */
+/** The same batch again and again: ids in a fixed pseudo-random order. */
 export function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
   const size = config.deviceBatchSize * config.seqLen;
   const ids = (offset: number) =>
@@ -25,11 +25,11 @@ export function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
 }
 
 export interface MeasureOptions {
-  /** Of timed steps. */
+  /** Seconds of timed steps. */
   seconds: number;
-  /** First steps that do not count. Default 2. */
+  /** Steps before the timed ones. Default 2. */
   warmup?: number;
-  /** Timed steps at least. Default 3. */
+  /** Least number of timed steps. Default 3. */
   steps?: number;
   /** Run although it may not fit into memory. */
   force?: boolean;

@@ -1,4 +1,4 @@
-// Whether a run fits into memory, before anything is allocated: a machine that swaps answers to nobody.
+// Checks before anything is allocated that a run fits into memory: a machine that swaps no longer responds.
 
 import { freemem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
@@ -14,10 +14,10 @@ export interface MemoryLimits {
   host: number;
 }
 
-/** JavaScript objects of a layer: variables, tape nodes, recorded calls; measured 35 kB on native. */
+/** Bytes of JavaScript objects per layer (variables, tape nodes, recorded calls); measured 35 kB on native. */
 const OBJECTS_PER_LAYER = 50_000;
 
-/** What is free now for a run on the backend in use. */
+/** Memory that is free now for a run on the backend in use. */
 export async function freeMemory(): Promise<MemoryLimits> {
   const backend = currentBackend();
   const { bytes, reservedBytes = bytes } = deviceMemory();
@@ -28,7 +28,7 @@ export async function freeMemory(): Promise<MemoryLimits> {
 
 /**
  * Why a run does not fit, e.g. `needs about 23.5 GB of memory and may take 13.2 GB`; null when it does.
- * @param options.checkpoint the run will save checkpoints, which takes copies on the host
+ * @param options.checkpoint whether the run saves checkpoints, which are made from copies on the host
  */
 export function memoryShortage(
   { model, config, accumulation }: ResolvedConfig,
@@ -38,7 +38,7 @@ export function memoryShortage(
   const size = (bytes: number) => byteSize(Math.max(0, Math.round(bytes)));
   const short = (needed: number, free: number, of: string) =>
     needed > free ? `needs about ${size(needed)} of ${of} and may take ${size(free)}` : null;
-  // Before parameters are listed: a list of a hundred million layers is itself too large.
+  // First, because listing the parameters of a hundred million layers would itself run out of memory.
   const objects = short(model.depth * OBJECTS_PER_LAYER, getHeapStatistics().heap_size_limit, "V8's heap");
   if (objects) return objects;
   const { peakBytes, parameters, optimizer } = estimateMemory(model, {
@@ -54,7 +54,7 @@ export function memoryShortage(
 }
 
 /**
- * Refuses a run that does not fit into what is free now.
+ * Refuses a run that does not fit into the free memory.
  * @throws UsageError with the sizes and the settings to change
  */
 export async function checkMemory(

@@ -33,8 +33,8 @@ export function openMetricsLog(path: string): MetricsLog {
 }
 
 /**
- * Prepares the log of a run that resumes at step `steps`: keeps one record of each step before, the last one written, and
- * drops the rest (steps after the checkpoint, which will be done again, a line that was cut short, the end of the run).
+ * Prepares the log of a run that resumes at step `steps`: keeps one record of each earlier step, the last one written,
+ * and drops everything else (steps after the checkpoint, which are run again; incomplete lines; the end of the run).
  * @throws EnvironmentError when it cannot be written
  */
 export async function rewindMetricsLog(path: string, steps: number): Promise<void> {
@@ -49,7 +49,7 @@ export async function rewindMetricsLog(path: string, steps: number): Promise<voi
   writeFileAtomic(path, kept.map(({ line }) => `${line}\n`).join(''));
 }
 
-/** The step that a line records; null for any other line. */
+/** The step recorded on a line; null for any other line. */
 function stepOf(line: string): number | null {
   try {
     const record: unknown = JSON.parse(line);

@@ -6,7 +6,7 @@ import { type Gpt, gptLoss } from '../model/gpt.js';
 import { accumulate, repeatedGrads } from '../ops/index.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 
-/** What a step came to. */
+/** Result of a step. */
 export type StepOutcome = ScheduledStep & {
   /** Mean loss over all micro-batches, nats a token. */
   loss: number;
@@ -15,9 +15,9 @@ export type StepOutcome = ScheduledStep & {
 
 /**
  * Runs one step.
- * @param loader gives `accumulation` batches of B rows of T tokens
+ * @param loader provides `accumulation` batches of B rows of T tokens
  * @param options.progress fraction of the budget used so far
- * @param options.signal ends the step between two passes: the model is then as before it, the loader is not
+ * @param options.signal ends the step between two passes: the model is then unchanged, the loader is not
  * @returns null when the signal ended the step
  */
 export async function trainStep(
@@ -39,8 +39,8 @@ export async function trainStep(
   },
 ): Promise<StepOutcome | null> {
   const sums: Record<string, tf.Tensor> = {};
-  // Losses on their way from the device. Each is awaited only when the work after it has been enqueued, so that a GPU does
-  // not wait for the host.
+  // Losses being read from the device. Each is awaited only after the work that follows it has been enqueued, so that a
+  // GPU does not wait for the host.
   const losses: Promise<number>[] = [];
   let loss = 0;
   let epoch = 1;
@@ -70,7 +70,7 @@ export async function trainStep(
   }
 }
 
-/** Starts to read a loss, and disposes of it when it is here. */
+/** Reads a loss, then disposes of it. */
 async function readLoss(value: tf.Scalar): Promise<number> {
   try {
     return (await value.data())[0]!;
@@ -82,7 +82,7 @@ async function readLoss(value: tf.Scalar): Promise<number> {
 type Grads = ReturnType<typeof repeatedGrads>;
 const gradients = new WeakMap<Gpt, { batch: number; seq: number; grads: Grads }>();
 
-/** Loss and gradients of a batch, as a function of its ids and targets; the same one step after step. */
+/** Loss and gradients as a function of a batch's ids and targets; the same function for every step. */
 function gradsOf(gpt: Gpt, { batch, seq }: { batch: number; seq: number }): Grads {
   const known = gradients.get(gpt);
   if (known?.batch === batch && known.seq === seq) return known.grads;
@@ -93,7 +93,7 @@ function gradsOf(gpt: Gpt, { batch, seq }: { batch: number; seq: number }): Grad
   return grads;
 }
 
-/** Puts a batch on the device for the time of `use`. */
+/** Calls `use` with a batch on the device. */
 export function withIds<R>(
   batch: Pick<Batch, 'inputs' | 'targets'>,
   use: (ids: tf.Tensor1D, targets: tf.Tensor1D) => R,
@@ -108,5 +108,5 @@ export function withIds<R>(
   }
 }
 
-/** Lets signals, timers and progress run between synchronous passes. */
+/** Lets signal handlers, timers and progress run between synchronous passes. */
 export const letEventsIn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

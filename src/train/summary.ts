@@ -1,9 +1,9 @@
-// The summary of a run: the block that the reference prints, and the same as one JSON object.
+// The summary of a run: the block that the reference prints, and the same numbers as one JSON object.
 
 import type { BackendInfo } from '../backend/types.js';
 import type { TrainResult } from './trainer.js';
 
-/** Keys as in the reference's block, then what else a record needs. */
+/** The keys of the reference's block, then further ones. */
 export type Summary = {
   val_bpb: number | null;
   training_seconds: number;

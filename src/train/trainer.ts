@@ -1,5 +1,5 @@
-// The training function that the command line and the tuner call: a configuration, data and a budget in,
-// val_bpb and what it took out. Leaves no tensor behind, also when it throws.
+// The training function that the command line and the tuner call: takes a configuration, data and a budget, and returns
+// val_bpb and measurements. Frees all its tensors, also when it throws.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { isOutOfMemory } from '../backend/index.js';
@@ -35,7 +35,7 @@ export interface StepReport {
   lrMultiplier: number;
   seconds: number;
   tokensPerSecond: number;
-  /** Percent of the device's peak rate, null where that is not known. */
+  /** Percent of the device's peak rate; null where that is unknown. */
   mfuPercent: number | null;
   peakMemoryBytes: number;
   epoch: number;
@@ -57,10 +57,10 @@ export interface TrainOptions {
   data: Dataset;
   budget: Budget;
   seed?: number | string;
-  /** Stops after the current pass, an unfinished step undone; the result says `status: 'stopped'`. */
+  /** Ends the run after the current pass and discards an incomplete step; the result has `status: 'stopped'`. */
   signal?: AbortSignal;
   onStep?: (report: StepReport) => void;
-  /** Called at the fractions `evalAt`; returning 'stop' ends the run with `status: 'pruned'`. */
+  /** Called at the fractions `evalAt`; return 'stop' to end the run with `status: 'pruned'`. */
   // biome-ignore lint/suspicious/noConfusingVoidType: most callers return nothing
   onEval?: (report: EvalReport) => 'stop' | void;
   /** Ascending fractions of the budget in (0, 1) at which to evaluate on `evalAtTokens` tokens. */
@@ -70,17 +70,17 @@ export interface TrainOptions {
   force?: boolean;
   /** Device peak, operations a second, for MFU. */
   peakFlops?: number | undefined;
-  /** Go on from here; config must be of the same shape. */
+  /** Continue from this checkpoint; the configuration must have the same sizes. */
   resume?: Checkpoint;
-  /** Put a checkpoint into the result (default false). */
+  /** Return a checkpoint in the result (default false). */
   checkpoint?: boolean;
-  /** Called every so many steps with the checkpoint so far. */
+  /** Called every `steps` steps with a checkpoint. */
   checkpointEvery?: { steps: number; save: (checkpoint: Checkpoint) => Promise<void> };
-  /** Called at the end with the model before it is disposed, e.g. to sample; the checkpoint is null unless asked for. */
+  /** Called at the end, before the model is disposed, e.g. to sample; without `checkpoint: true` the checkpoint is null. */
   useModel?: (gpt: Gpt, checkpoint: Checkpoint | null) => Promise<void>;
 }
 
-/** What a run measured, however it ended. */
+/** Measurements of a run, however it ended. */
 export interface RunMeasurements {
   /** Loss of each step of this run. */
   losses: number[];
@@ -101,17 +101,17 @@ export interface RunMeasurements {
   checkpoint: Checkpoint | null;
 }
 
-/** How a run ended: with its budget used up, or early by its signal or by `onEval`, without a final evaluation. */
+/** How a run ended: with its budget used up, or early (by its signal or by `onEval`) without a final evaluation. */
 type Ending =
   | { status: 'finished'; valBpb: number }
   | { status: 'stopped'; valBpb: null }
   | { status: 'pruned'; valBpb: null };
-/** What a run came to. */
+/** Result of a run. */
 export type TrainResult = RunMeasurements & Ending;
-/** What a run came to that used its whole budget. */
+/** Result of a run that used its whole budget. */
 export type FinishedRun = Extract<TrainResult, { status: 'finished' }>;
 
-/** Options of a run that nothing can end early. */
+/** Options of a run that cannot end early. */
 export type FullRunOptions = Omit<TrainOptions, 'signal' | 'onEval'> & { signal?: never; onEval?: never };
 
 type Saving = { checkpoint: true };
@@ -119,8 +119,9 @@ type Saved = { checkpoint: Checkpoint };
 
 /**
  * Trains a model on the current backend.
- * @param config settings, or what `resolveConfig` made of them for the data's vocabulary
- * @throws UsageError on a configuration that does not fit together or not into memory; TrainingError when the loss diverges or memory runs out
+ * @param config settings, or the result of `resolveConfig` for the data's vocabulary
+ * @throws UsageError when sizes do not fit together or the run does not fit into memory; TrainingError when the loss
+ *   diverges or memory runs out
  */
 export async function train(
   config: TrainConfig | ResolvedConfig,
@@ -200,7 +201,7 @@ async function run(
   let nextEval = evalAt.filter((fraction) => fraction <= meter.progress).length;
   let pruned = false;
   let evalSeconds = 0;
-  /** val_bpb on so many tokens, spread over those of the final evaluation; null when the signal came first. */
+  /** val_bpb on `tokens` tokens, spread over those of the final evaluation; null when the signal came first. */
   const evaluate = async (tokens: number) => {
     const begin = performance.now();
     try {
@@ -223,7 +224,7 @@ async function run(
   const snapshot = async (): Promise<Checkpoint> => {
     const weights = await readVariables(gpt.params);
     const optimizerState = await readVariables(optimizer.state());
-    // A reader would refuse it, and the checkpoint that it would replace is a better one.
+    // It could not be loaded again, and it would replace a good checkpoint.
     const problem =
       weightsMismatch(gpt.config, weights) ?? stateMismatch(gpt.config, resolved.optimizer, optimizerState);
     if (problem !== null)

@@ -1,32 +1,32 @@
-// Flips: what rounding alone may do to a parameter. Two places of the optimizer turn on the sign of a number, whatever
-// its size, so two correct backends part there when the number is next to zero:
+// Flips: large differences between correct backends that rounding alone causes. In two places the optimizer depends on
+// the sign of a number, whatever its size, so two correct backends differ where that number is next to zero:
 //
-// - Muon's cautious decay takes lr wd W where the update and W agree in sign. Where the update is nearly zero its
+// - Muon's cautious decay subtracts lr wd W only where the update and W agree in sign. Where the update is nearly zero its
 //   rounding decides, and W differs by lr wd |W| from then on. Updates carry relative errors of 1e-5 to 1e-4 (Polar
-//   Express amplifies what gradients carry), so that about one element in 10^4 is this close to zero at each step; on
-//   recorded runs 1 of 36,864 flipped.
+//   Express amplifies those of the gradients), so about one element in 10^4 to 10^5 is that close to zero at each step;
+//   seen: 1 of 36,864.
 // - AdamW's first step is lr g / |g|. Where g is nearly zero a step goes the other way, and W differs by 2 lr.
 //
-// A difference is put down to flips only where it is no larger than they can make it, and only for a share of the elements
-// that they can have; everything else is held to the tolerance.
+// A difference counts as a flip only if flips can be the cause of its size, and only for as many elements as may
+// plausibly flip; everything else must be within the tolerance.
 
 import { muonLrScale } from '../optim/muon.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 
-/** Share of a parameter's elements that may flip at a step, ten times what is expected; one element always may. */
+/** Share of a parameter's elements that may flip in a step, ten times the expected share; one element always may. */
 const SHARE = 1e-3;
 
-/** How far flips may have moved each element of a parameter so far. */
+/** The largest difference that flips can have caused in an element of a parameter. */
 export interface FlipReach {
-  /** Sum of lr wd: times |W|. */
+  /** Sum of lr wd over the steps, to be multiplied by |W|. */
   decay: number;
-  /** Sum of 2 lr: where the gradient is nearly zero. */
+  /** Sum of 2 lr over the steps, where the gradient is nearly zero. */
   sign: number;
-  /** Elements that may have flipped, as a function of the parameter's size. */
+  /** Number of elements that may have flipped, by the parameter's size. */
   limit(size: number): number;
 }
 
-/** Reaches by parameter after the steps that `optimizer` took with these schedules. */
+/** Reach by parameter after the steps of `optimizer` with these schedules. */
 export function flipReach(
   optimizer: Optimizer,
   schedules: readonly Pick<ScheduledStep, 'lrMultiplier' | 'muonWeightDecay'>[],
@@ -46,8 +46,8 @@ export function flipReach(
 }
 
 /**
- * The largest difference between two arrays relative to the largest magnitude of `want`, flips left out: elements beyond
- * `tolerance` that `reach(i)` explains, unless they are more than `limit`.
+ * The largest difference between two arrays relative to the largest magnitude of `want`, without flips: elements beyond
+ * `tolerance` but within `reach(i)`, unless there are more than `limit` of them.
  * @returns the error (infinite when sizes differ or a value is not finite) and the number of flips left out
  */
 export function errorBesidesFlips(
@@ -66,7 +66,7 @@ export function errorBesidesFlips(
     const delta = Math.abs(got[i]! - want[i]!);
     if (!(delta < Infinity)) return { error: Infinity, flips: 0 };
     all = Math.max(all, delta);
-    // The flip itself and the rounding that every element may have.
+    // A flip comes on top of the rounding that every element may have.
     if (delta > allowed && delta <= reach(i) + allowed) flips++;
     else rest = Math.max(rest, delta);
   }

@@ -1,5 +1,5 @@
-// Models drawn at random for `tinygpt verify --random`: sizes that are multiples of nothing in particular, windows, grouped
-// queries, value embeddings, weights, tokens and optimizer settings, all fixed by a seed.
+// Random models for `tinygpt verify --random`: irregular sizes, windows, grouped queries, value embeddings, weights, tokens
+// and optimizer settings, all determined by a seed.
 //
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary, L layers.
 
@@ -19,7 +19,7 @@ import {
 import { flopsPerToken } from '../model/flops.js';
 import { type OptimizerSettings, optimizerSettings, parameterGroups } from '../optim/groups.js';
 
-/** How large the models are: for tests, for a processor, for a GPU. */
+/** Sizes of the models: for tests, for a CPU, for a GPU. */
 export const CASE_SIZES = ['small', 'medium', 'large'] as const;
 export type CaseSize = (typeof CASE_SIZES)[number];
 
@@ -30,12 +30,12 @@ export interface RandomCase {
   model: Valid<ModelConfig>;
   batch: number;
   seq: number;
-  /** Part of the targets that are -1. */
+  /** Fraction of the targets that are -1. */
   ignored: number;
   optimizer: Valid<OptimizerSettings>;
 }
 
-/** The most of everything, the work of the whole case included. */
+/** Upper limits of the sizes and of the work of a case. */
 interface Limits {
   width: number;
   layers: number;
@@ -52,12 +52,12 @@ const LIMITS: Record<CaseSize, Limits> = {
 };
 
 /**
- * Head widths that kernels treat differently; even numbers from 8 on are drawn as well. The norm of a narrower head is that
- * of few numbers: where they nearly cancel, bf16's rounding turns it into any direction.
+ * Head widths that kernels treat differently; other even numbers from 8 on are drawn as well. Narrower heads have too few
+ * numbers for their norm in bf16: where they nearly cancel, rounding decides its direction.
  */
 const HEAD_WIDTHS = [16, 32, 64, 96, 128, 192, 256];
 
-/** Draws the case of a seed; the same on every machine. @throws UsageError unless the seed is a whole number >= 0 */
+/** Draws the case of a seed; the same on every machine. @throws UsageError unless the seed is an integer >= 0 */
 export function drawCase(seed: number, size: CaseSize): RandomCase {
   expect(
     Number.isSafeInteger(seed) && seed >= 0,
@@ -85,7 +85,7 @@ function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 's
   const T = between(Math.ceil(limits.seq / 4), limits.seq);
   const model = modelConfig({
     vocabSize: between(Math.ceil(limits.vocab / 8), limits.vocab),
-    // Rotary tables and windows may be longer than the batch at hand.
+    // Rotary tables and windows may be longer than the batch's rows.
     seqLen: T + (chance(0.25) ? between(1, T) : 0),
     depth: between(1, limits.layers),
     heads: H,
@@ -118,7 +118,7 @@ function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 's
 const divisors = (n: number): number[] =>
   Array.from({ length: n }, (_, i) => i + 1).filter((divisor) => n % divisor === 0);
 
-/** Floating-point operations of loss, gradients and two optimizer steps, roughly. */
+/** Approximate FLOPs of loss, gradients and two optimizer steps. */
 function workOf({ model, batch, seq, optimizer }: RandomCase): number {
   let work = 1.5 * batch * seq * flopsPerToken(model);
   for (const group of parameterGroups(model, optimizer)) {
@@ -131,8 +131,8 @@ function workOf({ model, batch, seq, optimizer }: RandomCase): number {
 }
 
 /**
- * Weights by name: activations keep about their size from layer to layer, and logits reach into the soft cap, so that every
- * gradient has something to show. (A model's own initial values have zeros.)
+ * Weights by name, scaled so that activations keep their magnitude from layer to layer and logits reach the soft cap: every
+ * gradient then has a signal. (A model's own initial values contain zeros.)
  */
 export function drawWeights({ seed, model }: RandomCase): Map<string, NamedArray> {
   const weights = new Map<string, NamedArray>();
@@ -167,12 +167,12 @@ export function drawBatch({ seed, model, batch, seq, ignored }: RandomCase): Bat
   const random = randomStream(seed, 'verify.batch');
   const inputs = Int32Array.from({ length: batch * seq }, () => random.int(model.vocabSize));
   const targets = inputs.map(() => (random.uniform() < ignored ? -1 : random.int(model.vocabSize)));
-  // One target counts at least.
+  // At least one target must count.
   if (targets.every((id) => id < 0)) targets[0] = 0;
   return { inputs, targets, epoch: 1 };
 }
 
-/** The case in words, on one line. */
+/** Describes the case on one line. */
 export function describeCase(drawn: RandomCase): string {
   const { model, batch, seq, seed, size, ignored, optimizer } = drawn;
   const { depth, heads, kvHeads, width, vocabSize, seqLen, windowPattern, valueEmbeds } = model;

@@ -1,5 +1,5 @@
-// Replays a golden run recorded from the PyTorch original: forward pass, per-token loss, gradients and the
-// optimizer's trajectory, each compared with what was recorded. File format: docs/verify.md.
+// Replays a golden run recorded from the PyTorch original and compares the logits, the loss per token, the gradients and the
+// parameters after optimizer steps with the recorded ones. File format: docs/verify.md.
 //
 // An error is the largest absolute difference divided by the recorded tensor's largest magnitude.
 
@@ -29,10 +29,10 @@ export type CheckKind =
   | 'params_after_last_step';
 
 /**
- * fp32: the arithmetic is the reference's in another order of summation; a decade or more above what the backends
- * measure on the recorded runs (logits 8e-7, losses 4e-7, gradients 1.4e-5). Parameters need more: AdamW's first step is
- * lr * g / |g| whatever the size of g, so where g is nearly zero its rounding decides the sign, and Polar Express
- * amplifies small singular values up to 8-fold a step; measured 6e-4 after the first step, 1.5e-3 after the last.
+ * fp32: the same arithmetic as the reference's in another order of summation; at least ten times the errors measured on
+ * the recorded runs (logits 8e-7, losses 4e-7, gradients 1.4e-5). Parameters need more, since Polar Express amplifies small
+ * singular values up to 8-fold an iteration: measured 6e-4 after the first step, 1.5e-3 after the last. Flips are left out
+ * (flips.ts).
  */
 export const FP32_TOLERANCES: Readonly<Tolerances> = {
   logits: 1e-5,
@@ -45,9 +45,8 @@ export const FP32_TOLERANCES: Readonly<Tolerances> = {
 };
 
 /**
- * bf16 keeps 8 bits of mantissa, a relative rounding of 2^-9 a product. What comes after an update is not held to the
- * recorded run: AdamW's first step is lr * sign(g), so a rounding that flips a nearly-zero gradient moves a parameter by
- * 2 lr, and the runs part.
+ * bf16 has 8 bits of mantissa, a relative rounding error of 2^-9 per operand. What comes after an update is not checked:
+ * AdamW's first step is lr * sign(g), and bf16's rounding flips the sign of many gradients.
  */
 export const BF16_TOLERANCES: Readonly<Tolerances> = {
   logits: 5e-2,
@@ -59,7 +58,7 @@ export const BF16_TOLERANCES: Readonly<Tolerances> = {
   params_after_last_step: Number.POSITIVE_INFINITY,
 };
 
-/** One compared tensor; `flips` of its elements were left out (src/verify/flips.ts). */
+/** One compared tensor; `flips` is the number of its elements that were left out (flips.ts). */
 export type Check = {
   kind: CheckKind;
   name: string;
@@ -123,7 +122,7 @@ export async function verifyGolden(
   const gpt = createGpt(modelOf(meta), { weights: initialOf(file) });
   const optimizer = createOptimizer(gpt, settingsOf(meta));
   const schedules: ScheduledStep[] = [];
-  /** Compares parameters after the steps so far, but for what flips explain. */
+  /** Compares parameters after the steps so far, without flips. */
   const compareParameters = async (kind: CheckKind, step: number) => {
     const reaches = flipReach(optimizer, schedules);
     for (const [name, variable] of gpt.params) {
@@ -182,8 +181,8 @@ export async function verifyGolden(
 }
 
 /**
- * Which elements of a parameter have, as their first gradient that is not zero, one so small that rounding may turn its
- * sign. None where gradients are not recorded.
+ * Tells which elements of a parameter have a first nonzero gradient so small that rounding may change its sign; none where
+ * gradients are not recorded.
  */
 function nearlyZero(file: TensorFile, name: string, steps: number): (i: number) => boolean {
   const first = new Map<number, number>();
@@ -281,7 +280,7 @@ function initialOf(file: TensorFile): NamedArrays {
   return new Map(given.map(([name, array]) => [name.slice('param.'.length), array]));
 }
 
-/** Splits tokens [B, T+1] into inputs [B, T]; targets are recorded on their own, as some are ignored. */
+/** Takes the inputs [B, T] from tokens [B, T+1]; targets are recorded separately, as some are ignored. */
 function batchOf(
   path: string,
   tokens: ArrayLike<number>,

@@ -1,6 +1,6 @@
-// Holds a backend against a reference backend of the same process on models drawn at random (randomCase.ts): the loss,
-// every gradient, and two optimizer steps. Both backends step with the reference's gradients: AdamW's first step is
-// lr * g / |g|, so that a rounding of a gradient near zero would decide a step's sign.
+// Compares a backend with a reference backend in the same process on random models (randomCase.ts): the loss, every
+// gradient, and two optimizer steps. Both backends step with the reference's gradients: AdamW's first step is
+// lr * g / |g|, so the rounding of a gradient near zero would decide the sign of a step.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendName, type Precision, probeBackends, useBackend } from '../backend/index.js';
@@ -26,11 +26,11 @@ export type RandomCheckKind =
 export type RandomTolerances = Readonly<Record<RandomCheckKind, number>>;
 
 /**
- * Losses and gradients: the largest error relative to the largest magnitude; steps: in the 2-norm. About a decade above what
- * `native` measured against `cpu` (fp32, 30 models) and against fp32 (bf16, 83 models): fp32 1.1e-7, 5.4e-7, gradients
+ * Losses and gradients: the largest error relative to the largest magnitude; steps: in the 2-norm. About ten times the
+ * errors of `native` against `cpu` (fp32, 30 models) and against fp32 (bf16, 83 models): fp32 1.1e-7, 5.4e-7, gradients
  * 3.3e-6, AdamW 1.7e-6, Muon 1.6e-3 (5e-5 without decay); bf16 6e-4, 6e-3, gradients 3.3e-2, Muon 8e-2.
- * In bf16 the gradient of a lambda, a sum over all activations whose terms cancel, and the gate's few rows, which NorMuon
- * divides by their own size, show little: the one is held loosely, the other is only shown.
+ * In bf16 the gradient of a lambda (a sum over all activations whose terms cancel) has a loose tolerance, and the steps of
+ * the gates (few rows, which NorMuon divides by their own history) are printed but not checked.
  */
 export const RANDOM_TOLERANCES: Readonly<Record<Precision, RandomTolerances>> = {
   fp32: {
@@ -64,12 +64,12 @@ export interface RandomCheck {
 /** The largest error of each kind. */
 type Worst = Record<RandomCheckKind, number>;
 
-/** What became of a case. */
+/** Result of a case. */
 export interface RandomVerification {
   passed: boolean;
   checks: RandomCheck[];
   worst: Worst;
-  /** That each backend took. */
+  /** Time of each backend. */
   seconds: { reference: number; backend: number };
 }
 
@@ -82,7 +82,7 @@ export interface Side {
 /** Optimizer steps of a case. */
 const STEPS = 2;
 
-/** What a backend made of a case. */
+/** A backend's results for a case. */
 interface Results {
   loss: ArrayLike<number>;
   losses: ArrayLike<number>;
@@ -90,13 +90,13 @@ interface Results {
   grads: Map<string, Float32Array>;
   /** By parameter, one after each step. */
   params: Map<string, Float32Array[]>;
-  /** What a flip does at a step, by parameter. */
+  /** Reach of flips in a step, by parameter. */
   reaches: Map<string, FlipReach>;
 }
 
 /**
- * The backend to compare with: `native` where it can be used and is not the one in question, which is fast; else the
- * stock compositions of `cpu`.
+ * The backend to compare with: `native`, which is fast, where it is available and not the one under test; else the stock
+ * compositions of `cpu`.
  */
 export async function defaultReference(backend: BackendName): Promise<BackendName> {
   if (backend === 'native') return 'cpu';
@@ -105,8 +105,8 @@ export async function defaultReference(backend: BackendName): Promise<BackendNam
 }
 
 /**
- * Runs a case on both backends, the reference in fp32 first. Leaves the backend in question current and no tensor behind.
- * @param options.onStage told what is being computed
+ * Runs a case on both backends, first on the reference in fp32. Leaves the backend under test current and frees all tensors.
+ * @param options.onStage called with what is being computed
  * @throws UsageError when both are the same; the signal's reason when it aborts
  */
 export async function verifyRandom(
@@ -141,7 +141,7 @@ export async function verifyRandom(
   return { passed: checks.every(({ passed }) => passed), checks, worst, seconds };
 }
 
-/** Loss, gradients and steps on the current backend; steps with `given` gradients, or its own. */
+/** Loss, gradients and steps on the current backend; steps use the `given` gradients, or its own. */
 async function compute(
   drawn: RandomCase,
   weights: NamedArrays,
@@ -191,7 +191,7 @@ async function taken(tensor: tf.Tensor): Promise<Float32Array> {
 }
 
 async function keepParams(gpt: Gpt, params: Map<string, Float32Array[]>): Promise<void> {
-  // A copy: a backend may hand out the memory that the next step writes to.
+  // Copied: a backend may return the memory that the next step writes to.
   for (const [name, variable] of gpt.params)
     params.get(name)!.push(((await variable.data()) as Float32Array).slice());
 }
@@ -227,12 +227,12 @@ function compare(
   return checks;
 }
 
-/** How closely a difference must match a flip's, which both sides compute from the same W. */
+/** Relative tolerance for a difference to match a flip's, which both sides compute from the same W. */
 const FLIP_MATCH = 0.05;
 
 /**
- * |got's step - want's step| / |want's step| in the 2-norm, without the elements that differ by just what a flip of the
- * cautious decay makes, unless they are too many.
+ * |got's step - want's step| / |want's step| in the 2-norm, without the elements whose difference matches a flip of the
+ * cautious decay, unless there are too many.
  */
 export function stepError(
   got: Float32Array,

@@ -179,11 +179,15 @@ describe('bad input is one line and an exit code', () => {
     [
       ['train', '--backend', 'wasm', '--device', '1'],
       2,
-      /--device 1 with the cuda backend, got the backend wasm/,
+      /--device 1 with the cuda or webgpu backend, got the backend wasm/,
     ],
     [['bench', '--backend', 'cpu', '--device', '0'], 2, /leave --device out or set --backend cuda/],
-    [['tune', '--backend', 'native', '--device', '0'], 2, /with the cuda backend, got the backend native/],
-    [['train', '--device', '-1'], 2, /--device to be an integer >= 0, got -1/],
+    [
+      ['tune', '--backend', 'native', '--device', '0'],
+      2,
+      /with the cuda or webgpu backend, got the backend native/,
+    ],
+    [['train', '--device', '-1'], 2, /--device to be an integer >= 0 on cuda, got -1/],
     [['train', '--backend', 'wasm', '--preset', 'big'], 2, /preset among .*; got big/],
     [['train', '--backend', 'wasm', '--width', '100', '--head-dim', '32'], 2, /100 and 32; set --head-dim/],
     [['train', '--backend', 'wasm', '--head-dim', '1', '--width', '33'], 2, /even head size .* got 1/],
@@ -264,7 +268,7 @@ describe('bad input is one line and an exit code', () => {
 
   test('a resumed run takes no new settings', async () => {
     expect(await run('train', '--resume', join(folder, 'whole'), '--depth', '3')).toBe(2);
-    expect(err).toMatch(/go on with the run as it was, got --depth/);
+    expect(err).toMatch(/no new settings with --resume, got --depth/);
   });
 });
 
@@ -274,6 +278,7 @@ test('doctor names every backend, with a remedy for those that are missing', asy
   expect(backends.map((probe: { name: string }) => probe.name)).toEqual([
     'cuda',
     'tensorflow',
+    'webgpu',
     'native',
     'wasm',
     'cpu',
