@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -371,6 +371,11 @@ describe('bad files', () => {
   test('a folder, and a path that cannot be written, are errors that say what to do', () => {
     const path = journal([create]);
     expect(messageFrom(() => readJournal(dirname(path)))).toMatch(/to be a study log, got a folder/);
+    expect(messageFrom(() => readJournal('/dev/null'))).toMatch(/to be a study log, got a pipe or device/);
+    const pipe = `${path}.pipe`; // opening one blocks until somebody writes to it
+    if (spawnSync('mkfifo', [pipe]).status === 0)
+      for (const open of [() => readJournal(pipe), () => journalStorage(pipe, { create: true })])
+        expect(messageFrom(open)).toMatch(/got a pipe or device/);
     expect(messageFrom(() => journalStorage(`${path}/x/journal.log`, { create: true }))).toMatch(
       /^Cannot write .*; choose a writable folder$/,
     );

@@ -11,11 +11,12 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
-import { describeWriteError, makeFolder } from '../../base/files.js';
+import { describeWriteError, makeFolder, removeLeftovers } from '../../base/files.js';
 import { parseJson } from '../../base/json.js';
 import { withLock } from './lock.js';
 
@@ -49,6 +50,8 @@ export type JournalFile = {
 export function createJournalFile(path: string): void {
   try {
     makeFolder(dirname(path));
+    removeLeftovers(dirname(path));
+    checkRegular(path);
     closeSync(openSync(path, 'a'));
     if (process.platform === 'win32') return; // it cannot sync folders
     const folder = openSync(dirname(path), 'r');
@@ -59,10 +62,20 @@ export function createJournalFile(path: string): void {
   }
 }
 
+/** Refuses folders, pipes (which block whoever opens them) and devices. @throws EnvironmentError */
+function checkRegular(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats && !stats.isFile())
+    throw new EnvironmentError(
+      `Expected ${path} to be a study log, got ${stats.isDirectory() ? 'a folder' : 'a pipe or device'}`,
+    );
+}
+
 /** @throws UsageError where there is no such file */
 export function openJournalFile(givenPath: string): JournalFile {
   const path = resolve(givenPath); // Optuna follows the lock's target from its own working folder
   if (!existsSync(path)) throw new UsageError(`No study log at ${path}; check the path`);
+  checkRegular(path);
   let offset = 0; // where the next line starts
   let scanned = 0; // there is no newline between offset and here
   let line = 0;
@@ -79,9 +92,6 @@ export function openJournalFile(givenPath: string): JournalFile {
     }
     try {
       return work(fd);
-    } catch (error) {
-      if (!hasCode(error, 'EISDIR')) throw error;
-      throw new EnvironmentError(`Expected ${path} to be a study log, got a folder`);
     } finally {
       closeSync(fd);
     }
