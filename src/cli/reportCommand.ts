@@ -2,7 +2,8 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, UsageError } from '../base/errors.js';
+import { expect } from '../base/errors.js';
+import { studyNamed } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
@@ -20,14 +21,7 @@ export const reportCommand = command({ options: OPTIONS, positionals: STUDY, run
 /** Runs the command; resolves to the exit code. */
 async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise<number> {
   const journal = journalOf(args.study);
-  const studies = readJournal(journal);
-  const names = studies.map(({ name }) => name);
-  expect(studies.length > 0, () => `Expected a study in ${journal}, got none`);
-  const study = args.name === undefined ? studies[0]! : studies.find(({ name }) => name === args.name);
-  if (!study || (args.name === undefined && studies.length > 1))
-    throw new UsageError(
-      `Expected --name among ${names.join(', ')} of ${journal}, got ${args.name ?? 'none'}`,
-    );
+  const study = studyNamed(readJournal(journal), args.name, journal);
   const { directions } = study;
   expect(directions.length === 1, () => `Expected a study of one objective, got ${directions.length}`);
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);

@@ -18,6 +18,18 @@ export type Identity = {
 };
 
 /**
+ * The study of this name, or the only one where none is given.
+ * @param where the journal, for the message
+ * @throws UsageError naming those there are
+ */
+export function studyNamed(studies: readonly StudyLog[], name: string | undefined, where: string): StudyLog {
+  const found = name === undefined ? studies : studies.filter((study) => study.name === name);
+  if (found.length === 1) return found[0]!;
+  const names = studies.map((study) => study.name).join(', ') || '(none)';
+  throw new UsageError(`Expected a study name among ${names} of ${where}, got ${name ?? 'none'}`);
+}
+
+/**
  * The space that a log's study searches: the recorded one, else what its trials used.
  * @returns null where the study says neither
  */

@@ -10,7 +10,7 @@ import { formatJson, show } from '../base/json.js';
 import { bestTrial } from './best.js';
 import { activeParams } from './conditions.js';
 import { contains, describeDistribution } from './distributions.js';
-import { checkSameStudy, recordedDefaults, recordedSpace } from './identity.js';
+import { checkSameStudy, type Identity, recordedDefaults, recordedSpace, studyNamed } from './identity.js';
 import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
 import { identify } from './journal/worker.js';
@@ -56,16 +56,18 @@ export function createStudy<S extends SearchSpace>(typed: StudyOptions<S>): Stud
     throw new UsageError(`Expected seed to be a finite number or a string, got ${show(options.seed)}`);
   for (const [key, value] of Object.entries(options.userAttrs ?? {})) checkStudyAttribute(key, value);
   if (options.objective !== undefined) checkAttribute('objective', options.objective);
+  if (direction !== 'minimize' && direction !== 'maximize')
+    throw new UsageError(`Expected direction to be minimize or maximize, got ${show(direction)}`);
   if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${show(maxInfeasible)}`);
   const identity = { space, defaults, direction, objective: options.objective };
 
   const storage = openStorage(options.storage);
   storage.transact(() => {
     const existing = storage.log.study(name);
-    if (!existing) return creation(storage.log.studyCount(), name, direction, options, identity);
+    if (!existing) return creation(storage.log.studyCount(), options, identity);
     checkSameStudy(existing, identity, storage.path ?? 'memory');
     // What is missing is added: for a study that Python created, or whose creation was interrupted.
-    const entries = creation(existing.id, name, direction, options, identity).slice(1);
+    const entries = creation(existing.id, options, identity).slice(1);
     return entries.filter((entry) => isMissing(existing, entry));
   });
   const log = storage.log.study(name)!;
@@ -91,13 +93,7 @@ function checkStudyAttribute(key: string, value: unknown): void {
 export function loadStudy<S extends SearchSpace>(
   options: Omit<StudyOptions<S>, 'space' | 'storage'> & { storage: string; space?: S },
 ): Study<S> {
-  const studies = readJournal(options.storage);
-  const names = studies.map((study) => study.name);
-  const log = options.name === undefined ? studies[0] : studies.find((study) => study.name === options.name);
-  if (!log || (options.name === undefined && studies.length > 1))
-    throw new UsageError(
-      `Expected a study name among ${names.join(', ') || '(none)'} of ${options.storage}, got ${options.name ?? 'none'}`,
-    );
+  const log = studyNamed(readJournal(options.storage), options.name, options.storage);
   const space = options.space ?? recordedSpace(log);
   if (space === null)
     throw new UsageError(`Study ${log.name} has no trial to learn its space from; give the space`);
@@ -107,34 +103,26 @@ export function loadStudy<S extends SearchSpace>(
   return createStudy({ ...options, ...known });
 }
 
-type Identified = { space: SearchSpace; defaults: Params; objective?: Attributes };
-
-function selfDescription(options: StudyOptions, { space, defaults, objective }: Identified): Attributes {
-  const { sampler, pruner = nopPruner(), seed = 0 } = options;
-  return {
+/** Records of a new study, its defaults enqueued as trial 0. */
+function creation(
+  id: number,
+  options: StudyOptions,
+  { space, defaults, direction, objective }: Identity,
+): Entry[] {
+  const { name = 'study', sampler, pruner = nopPruner(), seed = 0, metricName, runDefaults = true } = options;
+  const attributes: Attributes = {
     space,
     defaults,
     seed,
     sampler: sampler.name,
     pruner: pruner.name,
     ...(objective && { objective }),
+    ...options.userAttrs,
   };
-}
-
-/** Records of a new study, its defaults enqueued as trial 0. */
-function creation(
-  id: number,
-  name: string,
-  direction: Direction,
-  options: StudyOptions,
-  identity: Identified,
-): Entry[] {
-  const { metricName, runDefaults = true } = options;
-  const attributes = { ...selfDescription(options, identity), ...options.userAttrs };
   const entries = [createStudyEntry(name, direction)];
   if (metricName) entries.push(studyAttrEntry('system', id, 'study:metric_names', [metricName]));
   for (const [key, value] of Object.entries(attributes)) entries.push(studyAttrEntry('user', id, key, value));
-  if (runDefaults) entries.push(waitingEntry(id, identity.defaults));
+  if (runDefaults) entries.push(waitingEntry(id, defaults));
   return entries;
 }
 

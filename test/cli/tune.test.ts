@@ -2,13 +2,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openProgress } from '../../src/cli/terminal.js';
 import { changes, trialLine } from '../../src/cli/trialLine.js';
 import { limitsFromArguments, studyPlace, type TuneArguments } from '../../src/cli/tuneOptions.js';
+import { runTrials } from '../../src/cli/tuneRun.js';
 import { presetConfig } from '../../src/train/presets.js';
 import { float } from '../../src/tune/distributions.js';
 import { randomSampler } from '../../src/tune/samplers/random.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { createStudy } from '../../src/tune/study.js';
+import type { Study } from '../../src/tune/studyTypes.js';
 import { makeTrial } from '../report/trials.js';
 import { err, out, run } from './capture.js';
 
@@ -235,6 +238,34 @@ describe('tune', () => {
     writeFileSync(join(at, 'journal.log'), 'hello\nworld\n');
     expect(await run(...tune('foreign', '--trials', '2'))).toBe(1);
     expect(err).toMatch(/journal\.log/);
+  });
+});
+
+describe('unexpected errors of trials', () => {
+  const screen = (lines: string[]) => ({
+    progress: openProgress(),
+    signal: new AbortController().signal,
+    say: (line: string) => lines.push(line),
+  });
+  const study = () =>
+    createStudy({ space: { x: float(0, 1) }, sampler: randomSampler() }) as unknown as Study;
+
+  test('end a study after three in a row', async () => {
+    const lines: string[] = [];
+    const fails = () => {
+      throw new RangeError('boom');
+    };
+    const always = study();
+    await expect(runTrials(always, fails, screen(lines), { trials: 9, defaults: {} })).rejects.toThrow(
+      'The last 3 trials ended with an error: boom',
+    );
+    expect(always.trials.map((trial) => trial.userAttrs.fail_reason)).toEqual(Array(3).fill('exception'));
+    expect(lines).toHaveLength(3);
+    const sometimes = study();
+    const objective = ({ number }: { number: number }) => (number % 3 === 0 ? 1 : fails());
+    expect(await runTrials(sometimes, objective, screen([]), { trials: 9, defaults: {} })).toMatchObject({
+      trials: 9,
+    });
   });
 });
 

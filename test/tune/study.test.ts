@@ -113,6 +113,7 @@ describe('ask and tell', () => {
     const attempts = [
       () => createStudy(options({ storage: path, name: bad(5) })),
       () => createStudy(options({ storage: path, name: '' })),
+      () => createStudy(options({ storage: path, name: 'new', direction: bad('minimise') })),
       () => createStudy(options({ storage: path, name: 'new', seed: bad({}) })),
       () => createStudy(options({ storage: path, name: 'new', seed: Number.NaN })),
       () => createStudy(options({ storage: path, name: 'new', objective: { a: 1n } })),
