@@ -1,4 +1,7 @@
-// Numbers as people read them.
+// Numbers and texts as people read them.
+
+/** A text without control characters but line breaks and tabs: names from elsewhere must not steer a terminal. */
+export const printable = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '?');
 
 /** 12,345 */
 export const thousands = (value: number): string => Math.round(value).toLocaleString('en-US');

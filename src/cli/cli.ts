@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { isSystemError, messageOf, systemErrorMessage, UsageError } from '../base/errors.js';
+import { printable } from '../base/format.js';
 import { suggestion } from '../base/names.js';
 import { type Command, helpOf, readOptions } from './options.js';
 
@@ -95,10 +96,9 @@ export function reportError(error: unknown): number {
 
 /** Long words (paths, values) shortened, line breaks and control characters of a terminal taken out. */
 const oneLine = (message: string): string =>
-  message
+  printable(message)
     .trim()
     .replace(/\s*[\r\n]\s*/g, ' ')
-    .replace(/\p{Cc}/gu, '?')
     .replace(/\S{300,}/gu, (word) => `${word.slice(0, 150)}...`);
 
 /** The version in package.json. */

@@ -7,7 +7,7 @@ import { writeReport } from '../report/index.js';
 import { bestTrial } from '../tune/best.js';
 import { isObject } from '../tune/objects.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
-import { counted, shellPath } from './terminal.js';
+import { counted, printable, shellPath } from './terminal.js';
 
 /** The part of a study that a conclusion needs; a journal's studies have it. */
 export type ConcludedStudy = {
@@ -30,7 +30,7 @@ export async function concludeStudy(
   const { trials, direction } = study;
   const best = bestTrial(trials, direction);
   const paths = await writeReport(folder, study, { reference: options.reference });
-  if (options.json !== true) say(paths.text);
+  if (options.json !== true) say(printable(paths.text));
   if (best) {
     const { config } = best.userAttrs;
     if (isObject(config)) {

@@ -16,7 +16,7 @@ import type { Objective, Study } from '../tune/studyTypes.js';
 import { trainCheck } from '../tune/trainObjective.js';
 import type { Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
-import { abortOnInterrupt, counted, openProgress } from './terminal.js';
+import { abortOnInterrupt, counted, openProgress, printable } from './terminal.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen, shownObjective } from './tuneRun.js';
 import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
@@ -67,7 +67,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
     const table = contestTable(races, defaults, winners, { reference: args.reference });
     const { text, svg } = writeContest(folder, races, table);
     writeFileAtomic(join(folder, 'contest.json'), `${formatStandardJson(table)}\n`);
-    say(text);
+    say(printable(text));
     say(`Table: ${join(folder, 'contest.json')}   Plot: ${svg}`);
     if (args.json) process.stdout.write(`${formatStandardJson(table)}\n`);
     return signal.aborted ? 130 : 0;

@@ -1,6 +1,8 @@
 // What commands print while they work: one line that redraws on a terminal, plain lines elsewhere.
 
-export { byteSize, counted, duration, thousands } from '../base/format.js';
+import { printable } from '../base/format.js';
+
+export { byteSize, counted, duration, printable, thousands } from '../base/format.js';
 
 const REDRAW_MS = 100;
 const PLAIN_MS = 5000;
@@ -48,7 +50,8 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progr
 /** A line cut to a terminal's width, so that a table stays one; whole where the stream is a file or a pipe. */
 export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout): string {
   const columns = stream.isTTY ? stream.columns || 120 : Number.POSITIVE_INFINITY;
-  return line.length < columns ? line : `${line.slice(0, columns - 2)}…`;
+  const shown = printable(line);
+  return shown.length < columns ? shown : `${shown.slice(0, columns - 2)}…`;
 }
 
 /** `[#####.....]` for a fraction of 0 to 1. */

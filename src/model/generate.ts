@@ -5,6 +5,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, expect } from '../base/errors.js';
+import { letEventsIn } from '../base/events.js';
 import { randomStream } from '../base/random.js';
 import { createStreamDecoder } from '../data/index.js';
 import type { Tokenizer } from '../data/types.js';
@@ -78,7 +79,9 @@ export async function* generate(
   const decoder = createDecoder(gpt);
   try {
     let next = prompt;
-    for (let n = 0; n < maxTokens && !options.signal?.aborted; n++) {
+    for (let n = 0; n < maxTokens; n++) {
+      await letEventsIn();
+      if (options.signal?.aborted) return;
       const logits = await decoder.logits(next);
       if (!logits.every(Number.isFinite))
         throw new EnvironmentError('The logits are not finite: the weights were damaged or diverged');

@@ -4,9 +4,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
+import { letEventsIn } from '../base/events.js';
 import type { Dataset } from '../data/types.js';
 import { type Gpt, gptLoss } from '../model/gpt.js';
-import { letEventsIn, withIds } from './step.js';
+import { withIds } from './step.js';
 
 /** Result of an evaluation. */
 export type Evaluation = {

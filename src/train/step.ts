@@ -1,6 +1,7 @@
 // One optimizer step, top to bottom: micro-batches forward and backward, gradients averaged, parameters updated.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { letEventsIn } from '../base/events.js';
 import type { Batch, BatchLoader } from '../data/types.js';
 import { type Gpt, gptLoss } from '../model/gpt.js';
 import { accumulate, repeatedGrads } from '../ops/index.js';
@@ -107,6 +108,3 @@ export function withIds<R>(
     targets.dispose();
   }
 }
-
-/** Lets signal handlers, timers and progress run between synchronous passes. */
-export const letEventsIn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

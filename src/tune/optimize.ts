@@ -2,6 +2,7 @@
 // trial ended, whatever the objective throws.
 
 import { DeviceLostError, messageOf, UsageError } from '../base/errors.js';
+import { letEventsIn } from '../base/events.js';
 import { countsAsEvaluated } from './starting.js';
 import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyTypes.js';
 import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
@@ -33,6 +34,7 @@ export async function optimize<S extends SearchSpace>(
   let warned = false;
 
   while (true) {
+    await letEventsIn();
     if (signal?.aborted) return end('signal');
     if (elapsed() >= seconds) return end('seconds');
     const trial = next(trials, signal);
@@ -41,7 +43,6 @@ export async function optimize<S extends SearchSpace>(
     if ('state' in trial) {
       result.infeasible++;
       onTrial?.(trial as Study<S>['trials'][number], study);
-      await new Promise(setImmediate); // signals are heard between refusals too
       continue;
     }
     const { outcome, error } = await evaluate(objective as Objective, trial as RunningTrial);

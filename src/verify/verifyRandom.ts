@@ -5,12 +5,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendName, type Precision, probeBackends, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
+import { letEventsIn } from '../base/events.js';
 import { isBlockMatrix, parameterShapes } from '../model/config.js';
 import { createGpt, type Gpt, gptLoss } from '../model/gpt.js';
 import type { NamedArrays } from '../model/weights.js';
 import { leanGrads } from '../ops/index.js';
 import { createOptimizer } from '../optim/optimizer.js';
-import { letEventsIn, withIds } from '../train/step.js';
+import { withIds } from '../train/step.js';
 import { type FlipReach, flipReach } from './flips.js';
 import { drawBatch, drawWeights, type RandomCase } from './randomCase.js';
 import { relativeError } from './verify.js';

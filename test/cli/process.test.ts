@@ -73,6 +73,17 @@ describe('signals', () => {
     expect(existsSync(join(folder, `run-${name}`, 'checkpoint'))).toBe(true);
   });
 
+  test('sample stops between tokens', async () => {
+    let sent = false;
+    const argv = ['sample', 'run-SIGINT', '--backend', 'cpu', '--tokens', '1000000', '--samples', '1000'];
+    const { code } = await start(argv, (printed, kill) => {
+      if (sent || !printed.includes('--- 1 of 1000')) return;
+      sent = true;
+      kill('SIGTERM');
+    });
+    expect(code).toBe(130);
+  });
+
   test('the second signal ends the process at once', async () => {
     let sent = 0;
     // A step takes a while, so that the second signal comes in the middle of it.

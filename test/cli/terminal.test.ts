@@ -11,6 +11,10 @@ test('a line is cut to the width of a terminal and left whole in a file', () => 
   expect(fitted(line, stream(false, 20))).toBe(line);
 });
 
+test('names from a study cannot steer the terminal', () => {
+  expect(fitted('\u001b[31mred\u0007\u009b2J\tok', stream(true, 80))).toBe('?[31mred??2J\tok');
+});
+
 test('sizes and times read as people write them', () => {
   expect([950, 12_345_678, 4.5e9].map(byteSize)).toEqual(['950 B', '12.3 MB', '4.50 GB']);
   expect([45, 125, 12_000].map(duration)).toEqual(['45s', '2m05s', '3h20m']);
