@@ -61,11 +61,11 @@ function readSystemFile(path: string, read: (path: string) => string | Buffer = 
   }
 }
 
-/** Whether a process of this machine is running. */
+/** Whether a process of this machine is running; one that has ended and whose parent has not noticed is not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !/\) [ZX] /.test(readSystemFile(`/proc/${pid}/stat`));
   } catch (error) {
     return !hasCode(error, 'ESRCH');
   }
