@@ -1,5 +1,5 @@
-// What a backend may offer besides kernels. Its driver declares it when it starts; who wants it asks `capabilities()`,
-// which is about the backend in use. Does not import tfjs: see memory.ts.
+// What a backend may offer besides kernels. Its driver declares it on start, and `capabilities()` returns what the
+// backend in use declared. Does not import tfjs: see memory.ts.
 
 import type { Recorder } from './recorder.js';
 import type { BackendName } from './types.js';

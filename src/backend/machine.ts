@@ -1,4 +1,4 @@
-// What machine this is, in words.
+// A description of this machine.
 
 import { execFile } from 'node:child_process';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';

@@ -1,8 +1,8 @@
 // What tensors take. tfjs's own count of bytes counts a buffer once for every tensor that shares it (each
 // reshape, each tensor kept for the backward pass); here a buffer counts once.
-// Scratch memory inside a backend is not seen, but for that of which the backend tells (`noteScratch`).
+// Scratch memory inside a backend counts only where the backend reports it (`noteScratch`).
 //
-// This file does not import tfjs, so that it costs nothing to those who only might need it: tfjs keeps its
+// This file does not import tfjs, so that it costs nothing where it is not used: tfjs keeps its
 // engine in a global variable, where its several copies find it.
 
 import { capabilities } from './capabilities.js';
@@ -14,7 +14,7 @@ export interface DeviceMemory {
   buffers: number;
   /** Bytes in those buffers. */
   bytes: number;
-  /** Bytes that the backend holds from the system, free ones included; absent where it does not tell. */
+  /** Bytes that the backend holds from the system, free ones included; absent where it does not report it. */
   reservedBytes?: number;
 }
 
@@ -22,7 +22,7 @@ export interface DeviceMemory {
 export interface PeakWatch {
   /** The highest number of bytes since the watch began, or its last reset. */
   bytes(): number;
-  /** Begins anew from what is in use now. */
+  /** Restarts from what is in use now. */
   reset(): void;
   stop(): void;
 }

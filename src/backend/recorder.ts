@@ -6,12 +6,12 @@ import type * as tf from '@tensorflow/tfjs-core';
 /** Work that was recorded. */
 export interface Recorded {
   /**
-   * Does the work again on other values of the inputs, letting events in now and then.
-   * @returns new tensors for the outputs; undefined, and the recording is given up, when it no longer holds: a fixed
-   *   tensor has moved or gone, or the work went another way than before, as it does before an error
+   * Repeats the work on other values of the inputs; the event loop runs now and then.
+   * @returns new tensors for the outputs; undefined, and the recording is released, when it is no longer valid: a fixed
+   *   tensor has moved or gone, or the work took another path than before, as it does before an error
    */
   replay(inputs: readonly Int32Array[]): Promise<tf.Tensor[] | undefined>;
-  /** Gives its memory back. */
+  /** Frees its memory. */
   release(): void;
 }
 
@@ -22,7 +22,7 @@ export interface Recorder {
   /**
    * Runs `run` once.
    * @param inputs int32 tensors whose values will change
-   * @param fixed tensors that stay where they are, their values changing in place
+   * @param fixed tensors that stay in place while their values change
    * @returns the outputs, and the recording unless something was done that cannot be repeated
    */
   record(

@@ -1,6 +1,6 @@
-// Makes kernels known to tfjs, for every backend in the same way: ours stand in front of the stock kernel of their name,
-// which does the cases that ours leave to it. May be called again: what is in place stays, and what another package has
-// registered anew in between (tfjs-node brings its own copies of the cpu kernels) is replaced again.
+// Registers kernels with tfjs, for every backend in the same way: ours take precedence over the stock kernel of their name,
+// which handles the cases that ours leave to it. May be called again: what is in place stays, and kernels that another
+// package has registered in between (tfjs-node brings its own copies of the cpu kernels) are replaced again.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelName } from './contract.js';
@@ -21,7 +21,7 @@ export type StockTable<Context> = Readonly<Record<string, StockKernel<Context>>>
 type Kernel = (call: never) => tf.TensorInfo | readonly (tf.TensorInfo | undefined)[] | undefined;
 type Outputs = tf.TensorInfo | tf.TensorInfo[];
 
-/** What `registerKernels` is to do. */
+/** Arguments of `registerKernels`. */
 export interface Registration {
   backendName: BackendName;
   /** Kernels of the contract and of tfjs, by name. */
@@ -36,7 +36,7 @@ export interface Registration {
 
 export type KernelParams = Parameters<tf.KernelFunc>[0];
 
-/** What was registered here, by backend and name. */
+/** Kernels that were registered here, by backend and name. */
 const registered = new Map<string, tf.KernelConfig>();
 
 /** Registers kernels, and with `stock` every other kernel of that backend too. */

@@ -22,7 +22,7 @@ export function withoutStderr<T>(f: () => T): T {
   }
 }
 
-/** The C library's functions on file descriptors; undefined where they are not to be had. */
+/** The C library's functions on file descriptors; undefined where they cannot be loaded. */
 function descriptorCalls(): { dup(fd: number): number; dup2(from: number, to: number): number } | undefined {
   if (process.platform === 'win32') return undefined;
   try {

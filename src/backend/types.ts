@@ -1,8 +1,8 @@
-// What a backend is to the rest of the project: its driver, and what that tells.
+// A backend as the rest of the project sees it: its driver and what that reports.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** In the order in which the automatic choice looks at them (`byPreference`). */
+/** In the order of the automatic choice (`byPreference`). */
 export const BACKEND_NAMES = ['cuda', 'tensorflow', 'webgpu', 'native', 'wasm', 'cpu'] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 export type Precision = 'fp32' | 'bf16';
@@ -11,7 +11,7 @@ export type Precision = 'fp32' | 'bf16';
 export interface BackendInfo {
   name: BackendName;
   precision: Precision;
-  /** The device in words, e.g. `AMD EPYC, 2 cores` or `NVIDIA H200`. */
+  /** The device, e.g. `AMD EPYC, 2 cores` or `NVIDIA H200`. */
   device: string;
   /** It computes on a GPU. */
   gpu?: boolean;
@@ -32,11 +32,11 @@ export interface BackendProbe {
   info?: BackendInfo;
   /** More for `doctor`, one line each, e.g. where libraries were found. */
   details?: string[];
-  /** Installed, yet it does not work: worth a remark, where mere absence is not. */
+  /** Installed but broken: worth a warning, unlike a backend that is absent. */
   broken?: boolean;
   /** Why it cannot be used. */
   reason?: string;
-  /** The command or change that mends it. */
+  /** The command or change that fixes it. */
   remedy?: string;
 }
 

@@ -17,7 +17,7 @@ import {
 export interface UseBackendOptions {
   /** Default: the backend's first, fp32 where there is no other. */
   precision?: Precision;
-  /** Receives one-line remarks, e.g. that a backend was passed over because it computes wrongly. */
+  /** Receives one-line remarks, e.g. that a backend was skipped because it computes wrongly. */
   onNote?: (line: string) => void;
   /** Cases to pass besides the built-in ones before the backend is trusted. */
   checks?: readonly SelfCheck[];
@@ -57,7 +57,7 @@ async function chooseBackend(options: UseBackendOptions): Promise<BackendInfo> {
     try {
       return await startTrusted(driver, precision ?? driver.precisions[0]!, options.checks);
     } catch (error) {
-      onNote?.(`${name} is passed over: ${messageOf(error)}`);
+      onNote?.(`${name} was skipped: ${messageOf(error)}`);
       reasons.push(`${name}: ${messageOf(error)}`);
     }
   }

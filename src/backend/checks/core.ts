@@ -165,7 +165,7 @@ function rmsNorm(): SelfCheck {
   };
 }
 
-/** Every value alone: an error near zero must not hide behind a large one. */
+/** Values one by one: an error near zero must not hide behind a large value. */
 function elementwise(
   name: string,
   scale: number,
@@ -191,7 +191,7 @@ const softcap = () =>
 
 const reluSquared = () =>
   elementwise(
-    'relu squared and its slope',
+    'squared ReLU and its derivative',
     2,
     (x) => tf.add(tf.square(tf.relu(x)), tf.mul(2, tf.relu(x))),
     (v) => (v > 0 ? v * v + 2 * v : 0),

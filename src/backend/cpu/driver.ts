@@ -1,5 +1,5 @@
-// The `cpu` backend: tfjs in plain JavaScript. Always there; for tests and as the last resort. A few kernels are
-// replaced where the stock ones are out of all proportion slow.
+// The `cpu` backend: tfjs in plain JavaScript. Always available; for tests and as the last resort. A few very slow stock
+// kernels are replaced.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { FLAT_KERNELS } from '../flat/index.js';

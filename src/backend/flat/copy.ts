@@ -1,4 +1,4 @@
-// One strided copy behind Slice, Transpose, Tile and their kin: whatever is contiguous moves as a run,
+// One strided copy behind Slice, Transpose, Tile and the like: whatever is contiguous moves as a run,
 // whatever repeats is filled, and swapped axes go through the tiles of transposeMatrix.
 
 import type { Cells } from './store.js';

@@ -36,8 +36,8 @@ import { cpuName } from '../machine.js';
 export const SOURCES = fileURLToPath(new URL('../../../../kernels/native/', import.meta.url));
 
 /**
- * No -ffast-math: NaN must pass through, it is how a diverging run is told. Multiply-adds may contract, errno and traps
- * are not looked at.
+ * No -ffast-math: NaN must pass through, so that diverging runs are detected. Multiply-adds may contract; errno and traps
+ * are not used.
  */
 export const FLAGS = [
   '-std=gnu11',
@@ -55,7 +55,7 @@ export const TARGETS: readonly (readonly string[])[] =
 /** A library ready to be loaded. */
 export interface CompiledLibrary {
   path: string;
-  /** What it was made with, e.g. `gcc -march=native`. */
+  /** Compiler and key, e.g. `gcc -march=native`. */
   made: string;
   /** Hash of all that it depends on. */
   key: string;

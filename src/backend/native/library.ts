@@ -29,7 +29,7 @@ export async function loadLibrary(path: string, sources: string): Promise<Librar
   return Object.fromEntries(functions);
 }
 
-/** The start of an error's message that tells the rest of the project what happened. */
+/** The start of error messages by which the rest of the project recognizes exhausted memory. */
 export const OUT_OF_MEMORY = 'Out of memory for the scratch space of';
 
 /** @throws when a kernel reports that it had no memory */

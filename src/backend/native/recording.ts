@@ -1,5 +1,5 @@
-// Work recorded: the calls of C with their arrays and numbers, in order, and which arrays came from the pool for them.
-// Doing the calls again computes the same from what the other arrays then hold. Contract: ../recorder.ts.
+// Recorded work: the C calls with their arguments, in order, and the arrays that came from the pool for them. Repeating the
+// calls computes the same from what the other arrays hold by then. Contract: ../recorder.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { noteScratch } from '../memory.js';
@@ -7,7 +7,7 @@ import type { Recorded } from '../recorder.js';
 import type { NativeBackend, Recording } from './backend.js';
 import type { NativeFunction } from './library.js';
 
-/** The longest that a replay keeps events waiting, but for one call: milliseconds. */
+/** Milliseconds for which a replay keeps the event loop waiting, apart from one long call. */
 const MAX_WAIT = 25;
 
 function startRecording({ library }: NativeBackend): Recording {
@@ -113,7 +113,7 @@ function keep(backend: NativeBackend, recording: Recording, outputs: ReadonlySet
   };
 }
 
-/** Does calls again, letting events in between them. False as soon as one comes out otherwise, or `holds` is no more. */
+/** Repeats calls; the event loop runs between them. False as soon as one returns another status, or `holds` is false. */
 async function repeatCalls(calls: Recording['calls'], holds: () => boolean): Promise<boolean> {
   let since = performance.now();
   for (const { run, outcome } of calls) {

@@ -29,7 +29,7 @@ export interface Candidate {
   prepared?: { folder: string; record: SetupRecord };
 }
 
-/** Why a package cannot be used, and what mends it. */
+/** Why a package cannot be used, and the fix. */
 export interface Fault {
   reason: string;
   remedy: string;
@@ -37,7 +37,7 @@ export interface Fault {
   broken: boolean;
 }
 
-/** The command that builds the addon of a package anew. */
+/** The command that rebuilds the addon of a package. */
 export const setupCommand = (name: string): string =>
   `npx tinygpt setup tensorflow${name === VARIANTS.gpu ? ' --gpu' : ''}`;
 
@@ -137,6 +137,6 @@ function whyWithoutAddon(folder: string): string {
   if (!existsSync(deps))
     return 'npm did not run its install script (--ignore-scripts, or not among allowScripts)';
   return existsSync(join(deps, 'lib'))
-    ? 'libtensorflow was downloaded, but the addon was neither to be had nor built'
+    ? 'libtensorflow was downloaded, but the addon could neither be downloaded nor built'
     : 'its install script could not download libtensorflow';
 }

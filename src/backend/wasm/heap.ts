@@ -1,5 +1,5 @@
 // What is known here of tfjs-backend-wasm: where tensors lie on its heap. The heap is one WebAssembly memory;
-// an allocation may grow it and detach every view taken before, so views are looked up anew after each.
+// an allocation may grow it and detach every view taken before, so views are looked up again after each.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Info, Store } from '../flat/store.js';

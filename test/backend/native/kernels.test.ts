@@ -133,11 +133,11 @@ const normals = (stream: Stream, shape: number[]): Float32Array =>
   Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => stream.normal());
 
 /** Value and gradients of an operation on the backend in use. */
-function outcome({ op, shapes }: Draw, inputs: Float32Array[], slope: number): Float32Array[] {
+function outcome({ op, shapes }: Draw, inputs: Float32Array[], scale: number): Float32Array[] {
   const tensors = inputs.map((values, i) => tf.tensor(values, shapes[i]!, 'float32'));
   const value = tf.tidy(() => op(tensors));
-  // A slope of its own for every element.
-  const dy = tf.tidy(() => tf.mul(tf.cos(tf.reshape(tf.range(0, value.size, 1), value.shape)), slope));
+  // Every element has its own gradient.
+  const dy = tf.tidy(() => tf.mul(tf.cos(tf.reshape(tf.range(0, value.size, 1), value.shape)), scale));
   const { value: taped, grads } = tf.valueAndGrads((...xs: tf.Tensor[]) => op(xs))(tensors, dy);
   const read = [value, taped, ...grads].map((x) => x.dataSync().slice() as Float32Array);
   tf.dispose([tensors, value, dy, taped, grads]);

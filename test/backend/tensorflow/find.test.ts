@@ -1,4 +1,4 @@
-// Every way in which an installed tfjs-node can fail is named, with the command that mends it.
+// Every way in which an installed tfjs-node can fail is named, with the command that fixes it.
 
 import {
   chmodSync,
@@ -110,7 +110,7 @@ describe('inspect', () => {
   test.each([
     ['npm did not run its install script', []],
     ['its install script could not download libtensorflow', ['deps']],
-    ['libtensorflow was downloaded, but the addon was neither to be had nor built', ['deps/lib']],
+    ['libtensorflow was downloaded, but the addon could neither be downloaded nor built', ['deps/lib']],
   ])('names a missing addon and its cause: %s', (cause, made) => {
     const folder = install(GPU, { addon: false });
     for (const path of made) mkdirSync(join(folder, path), { recursive: true });

@@ -29,13 +29,13 @@ export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, a
   const team = vocab > NARROW ? blockTeam(vocab, result) : warpTeam(vocab, result);
   const { defines } = team;
   // A block that works alone has the same team, so that the source is compiled once.
-  const launchAlone = (name: string, values: number[]) =>
+  const launchOneBlock = (name: string, values: number[]) =>
     backend.launch({ source: SOURCE, name, defines }, 1, team.size, values);
 
   let weight = 0;
   if (reduction === 'mean') {
     weight = backend.scratch(4);
-    launchAlone('mean_weight', [rows, labels, weight]);
+    launchOneBlock('mean_weight', [rows, labels, weight]);
   }
   const each = logitBytes(result);
   const step = logitsRowsOnDevice(rows, width, vocab, each, maxLogitsBytes);
@@ -73,6 +73,6 @@ export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, a
       beta: from === 0 ? 0 : 1,
     });
   }
-  if (!perToken) launchAlone('sum_losses', [rows, losses, weight, backend.address(loss)]);
+  if (!perToken) launchOneBlock('sum_losses', [rows, losses, weight, backend.address(loss)]);
   return gradients ? [loss, gradients.dx, gradients.dw] : [loss];
 };

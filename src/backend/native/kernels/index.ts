@@ -31,7 +31,7 @@ import {
   rotaryQkNormGrad,
 } from './rows.js';
 
-/** Those of the contract: all of them. */
+/** All kernels of the contract. */
 export const FUSED: Required<FusedTable<NativeContext>> = {
   Accumulate: accumulate,
   AdamWStep: adamwStep,
@@ -55,7 +55,7 @@ export const FUSED: Required<FusedTable<NativeContext>> = {
   RotaryQkNormGrad: rotaryQkNormGrad,
 };
 
-/** Those in place of tfjs's own. */
+/** Kernels in place of tfjs's own. */
 export const STOCK: StockTable<NativeContext> = {
   Add: add,
   BatchMatMul: batchMatMul,
