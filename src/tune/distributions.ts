@@ -15,18 +15,21 @@ import type {
   Distribution,
   FloatDistribution,
   IntDistribution,
+  Prior,
   When,
 } from './types.js';
 
 export type NumericDistribution = FloatDistribution | IntDistribution;
 
-type CommonOptions = {
+type CommonOptions<C extends Choice = Choice> = {
   /** Used in messages only. */
   name?: string;
   /** Values of other parameters with which this one exists; always where left out. */
   when?: When | undefined;
+  /** A belief about the best value, see `Prior`. */
+  prior?: Prior<C> | undefined;
 };
-export type NumericOptions = CommonOptions & { log?: boolean; step?: number | null };
+export type NumericOptions = CommonOptions<number> & { log?: boolean; step?: number | null };
 
 function fail(name: string | undefined, message: string): never {
   throw new UsageError(name === undefined ? `Expected ${message}` : `Parameter ${name}: expected ${message}`);
@@ -48,14 +51,13 @@ function checkRange(low: unknown, high: unknown, log: unknown, name: string | un
  */
 export function float(low: number, high: number, options: NumericOptions = {}): FloatDistribution {
   const { log = false, step = null, name } = options;
-  const condition = conditionOf(options);
   checkRange(low, high, log, name);
   if (log && low <= 0) fail(name, `low > 0 on a log scale, got ${low}; raise low or drop log`);
-  if (step === null) return { kind: 'float', low, high, log, step: null, ...condition };
+  if (step === null) return withExtras({ kind: 'float', low, high, log, step: null }, options);
   if (typeof step !== 'number' || !(step > 0 && step < Infinity)) fail(name, `step > 0, got ${show(step)}`);
   if (log) fail(name, `either log or step, got both; drop one`);
   if (high - low === Infinity) fail(name, `a narrower range with a step, got [${low}, ${high}]; drop step`);
-  return { kind: 'float', low, high: lastOnGrid(low, high, step), log, step, ...condition };
+  return withExtras({ kind: 'float', low, high: lastOnGrid(low, high, step), log, step }, options);
 }
 
 /**
@@ -75,7 +77,7 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
   if (log && low < 1) fail(name, `low >= 1 on a log scale, got ${low}; raise low or drop log`);
   if (log && step !== 1) fail(name, `step 1 on a log scale, got ${step}; drop one`);
   const last = low + Math.floor((high - low) / step) * step;
-  return { kind: 'int', low, high: last, log, step, ...conditionOf(options) };
+  return withExtras({ kind: 'int', low, high: last, log, step }, options);
 }
 
 /**
@@ -85,7 +87,7 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
  */
 export function categorical<const C extends Choice>(
   choices: readonly C[],
-  options: CommonOptions = {},
+  options: CommonOptions<NoInfer<C>> = {},
 ): CategoricalDistribution<C> {
   const { name } = options;
   if (!Array.isArray(choices) || choices.length === 0)
@@ -98,12 +100,21 @@ export function categorical<const C extends Choice>(
     if (seen.has(key)) fail(name, `distinct choices, got ${show(seen.get(key))} and ${show(choice)}`);
     seen.set(key, choice);
   }
-  return { kind: 'categorical', choices: [...choices], ...conditionOf(options) };
+  return withExtras({ kind: 'categorical', choices: [...choices] }, options);
 }
 
-/** `when` as a property, checked; nothing where there is none. */
-function conditionOf({ name, when }: CommonOptions): { when?: When } {
-  if (when === undefined) return {};
+/** Adds `when` and `prior`, checked, where they are given. */
+function withExtras<D extends Distribution>(
+  distribution: D,
+  options: CommonOptions<never> | CommonOptions,
+): D {
+  const { name, when, prior } = options as CommonOptions;
+  if (when !== undefined) checkWhen(name, when);
+  if (prior !== undefined) checkPrior(name, prior, distribution);
+  return { ...distribution, ...(when !== undefined && { when }), ...(prior !== undefined && { prior }) };
+}
+
+function checkWhen(name: string | undefined, when: unknown): void {
   const isList = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isChoice);
   const values = typeof when === 'object' && when !== null && !Array.isArray(when) ? Object.values(when) : [];
   if (values.length === 0 || !values.every((value) => isChoice(value) || isList(value)))
@@ -111,7 +122,18 @@ function conditionOf({ name, when }: CommonOptions): { when?: When } {
       name,
       `when to give values of other parameters, such as {"optimizer": "adamw"} or {"depth": [4, 6]}, got ${JSON.stringify(when)}`,
     );
-  return { when };
+}
+
+function checkPrior(name: string | undefined, prior: unknown, distribution: Distribution): void {
+  const { center, width, ...rest } = Object(prior) as Record<string, unknown>;
+  const isKnown = distribution.kind === 'categorical' ? width === undefined : (width as number) > 0;
+  if (!contains(distribution, center) || !isKnown || Object.keys(rest).length > 0)
+    fail(
+      name,
+      distribution.kind === 'categorical'
+        ? `prior to be {"center": one of the choices}, got ${JSON.stringify(prior)}`
+        : `prior to be {"center": a value in the range, "width": a share of the range > 0}, got ${JSON.stringify(prior)}`,
+    );
 }
 
 function isChoice(value: unknown): value is Choice {
@@ -126,11 +148,11 @@ function isChoice(value: unknown): value is Choice {
 export function checkDistribution(name: string, value: unknown): Distribution {
   if (typeof value !== 'object' || value === null)
     fail(name, `a distribution such as {"kind": "float", "low": 0, "high": 1}, got ${show(value)}`);
-  const { kind, low, high, log, step, choices, when, ...rest } = value as Record<string, unknown>;
+  const { kind, low, high, log, step, choices, when, prior, ...rest } = value as Record<string, unknown>;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined)
-    fail(name, `the keys kind, low, high, log, step, choices or when, got ${show(unknown)}`);
-  const common = { name, when: when as When | undefined };
+    fail(name, `the keys kind, low, high, log, step, choices, when or prior, got ${show(unknown)}`);
+  const common = { name, when: when as When | undefined, prior: prior as never };
   const options = { ...common, log: (log ?? false) as boolean, step: step as number | null };
   if (kind === 'float') return float(low as number, high as number, options);
   if (kind === 'int') return int(low as number, high as number, options);

@@ -32,7 +32,7 @@ export type TunableSpace = {
 
 /**
  * Checks a space and its defaults, and fills in defaults that are missing with the middle of the range (the
- * first choice of a categorical parameter), or the value in the range nearest to `wanted`.
+ * first choice of a categorical parameter), the center of its prior, or the value in the range nearest to `wanted`.
  * @param wanted values from elsewhere for missing defaults, such as a preset's
  * @throws UsageError naming the parameter: a bad distribution, a default of an unknown parameter or outside the
  *   range, an empty space
@@ -62,6 +62,7 @@ export function checkSpace(space: unknown, defaults: unknown = {}, wanted: Attri
 }
 
 function nearestDefault(distribution: Distribution, wanted: unknown): Choice {
+  if (distribution.prior) return distribution.prior.center;
   if (contains(distribution, wanted)) return wanted as Choice;
   if (distribution.kind === 'categorical') return distribution.choices[0]!;
   return Number.isFinite(wanted) ? nearest(distribution, wanted as number) : fromUnit(distribution, 0.5);

@@ -4,6 +4,12 @@
 /** Values that other parameters must have for a parameter to be part of a configuration, see conditions.ts. */
 export type When = Readonly<Record<string, Choice | readonly Choice[]>>;
 
+/**
+ * A belief about the best value, used by all samplers and outweighed by trials: `width` is its standard deviation as a
+ * share of the range (of its logarithm on a log scale). Choices have a center only.
+ */
+export type Prior<C extends Choice = Choice> = { readonly center: C; readonly width?: number };
+
 /** A real number in [low, high]; `step` null or > 0; `log` excludes step and needs low > 0. */
 export type FloatDistribution = {
   kind: 'float';
@@ -12,6 +18,7 @@ export type FloatDistribution = {
   log: boolean;
   step: number | null;
   when?: When;
+  prior?: Prior<number>;
 };
 /** An integer in {low, low + step, ..., high}; `log` needs low >= 1 and step 1. */
 export type IntDistribution = {
@@ -21,12 +28,14 @@ export type IntDistribution = {
   log: boolean;
   step: number;
   when?: When;
+  prior?: Prior<number>;
 };
 /** One of the choices, unordered. */
 export type CategoricalDistribution<C extends Choice = Choice> = {
   kind: 'categorical';
   choices: readonly C[];
   when?: When;
+  prior?: Prior<C>;
 };
 export type Distribution = FloatDistribution | IntDistribution | CategoricalDistribution;
 export type Choice = string | number | boolean | null;

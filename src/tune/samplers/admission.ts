@@ -8,6 +8,7 @@ import { sobol } from '../math/sobol.js';
 import type { Choice, Params, Proposal, SearchSpace, StudyView, Trial } from '../types.js';
 import { type Axis, decode, encodeAll, snap } from './axes.js';
 import { isSilent } from './evidence.js';
+import { believed } from './prior.js';
 
 /** Draws of a sampler, and then uniform ones, before a space is enumerated or the defaults come in. */
 const ATTEMPTS = 100;
@@ -132,7 +133,7 @@ export function centreOf(study: StudyView, axes: readonly Axis[], admits: Admits
 
 /**
  * Point `number` of a scrambled Sobol sequence, so that workers that ask at once get points of their own; where it is
- * refused, one from much later in the sequence.
+ * refused, one from much later in the sequence. Every second point follows the priors of the space.
  */
 export function startupPoint(
   study: StudyView,
@@ -146,7 +147,7 @@ export function startupPoint(
     return decode(
       study.space,
       axes,
-      axes.map((axis, j) => snap(axis, u[j]!)),
+      axes.map((axis, j) => snap(axis, number % 2 === 0 ? believed(axis, u[j]!) : u[j]!)),
     );
   });
 }

@@ -6,6 +6,7 @@ import { activeParams, isActive } from '../conditions.js';
 import { cardinality, fromUnit, nearest, toUnit } from '../distributions.js';
 import { own, setOwn } from '../objects.js';
 import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
+import { beliefOf } from './prior.js';
 
 /** Grids with at most this many values are searched value by value, finer ones as if continuous. */
 const SMALL_GRID = 16;
@@ -103,7 +104,8 @@ export function settle(axes: readonly Axis[], space: SearchSpace, x: Float64Arra
 /** The point with the same fixed value in every inactive coordinate: what a model sees. */
 export function filled(axes: readonly Axis[], x: Float64Array): Float64Array {
   if (!axes.some((axis) => axis.isActive)) return x;
-  return x.map((u, j) => (Number.isNaN(u) ? (axes[j]!.kind === 'categorical' ? 0 : 0.5) : u));
+  const fixed = (axis: Axis) => beliefOf(axis)?.center ?? (axis.kind === 'categorical' ? 0 : 0.5);
+  return x.map((u, j) => (Number.isNaN(u) ? fixed(axes[j]!) : u));
 }
 
 function valueAt(distribution: Distribution, x: number): Choice {

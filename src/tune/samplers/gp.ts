@@ -19,6 +19,7 @@ import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
 import { feasibilityData, modelFeasibility, modelObjective, objectiveData } from './gp/models.js';
 import { type Candidate, search } from './gp/search.js';
+import { logBelief } from './prior.js';
 
 export interface GpOptions {
   /**
@@ -90,7 +91,8 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         );
       const improvement = objective && logNoisyImprovement(d, objective.posterior, objective.lowest);
       const runs = feasibility && logFeasibility(d, feasibility);
-      const target = improvement && runs ? both(improvement, runs) : (improvement ?? runs)!;
+      const belief = logBelief(axes, finished.length);
+      const target = [improvement, runs, belief].filter((part) => part !== null).reduce(both);
       const hyper = (objective?.posterior ?? feasibility)!.hyper;
       const candidates = search(target, {
         axes,

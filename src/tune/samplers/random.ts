@@ -3,26 +3,37 @@
 
 import { randomStream } from '../../base/random.js';
 import { activeParams } from '../conditions.js';
-import { sampleUniform } from '../distributions.js';
+import { fromUnit, sampleUniform } from '../distributions.js';
+import { setOwn } from '../objects.js';
 import type { Sampler } from '../types.js';
 import { admissionOf, admitted } from './admission.js';
+import { axesOf } from './axes.js';
+import { believed } from './prior.js';
+
+/** Trials after which half of the draws follow the priors of the space; at first all do. */
+const HALF = 10;
 
 /**
- * Independent uniform draws. Trial `number` has a stream of its own: its point depends on the seed and the space
- * alone, whatever the other trials did and however many workers there are, unless it cannot run or repeats one.
+ * Independent uniform draws; where the space has priors, ever fewer follow those. Trial `number` has a stream of its own:
+ * its point depends on the seed and the space alone, whatever the other trials did and however many workers there are,
+ * unless it cannot run or repeats one.
  */
 export function randomSampler(): Sampler {
   return {
     name: 'random',
     ask(study, number) {
       const random = randomStream(study.seed, `random/${number}`);
-      const names = Object.entries(study.space);
-      return admitted(study, admissionOf(study), number, () =>
-        activeParams(
-          study.space,
-          Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)])),
-        ),
-      );
+      const { space } = study;
+      const believing = axesOf(space).filter(({ distribution }) => distribution.prior);
+      return admitted(study, admissionOf(study), number, () => {
+        const params = Object.fromEntries(
+          Object.entries(space).map(([name, d]) => [name, sampleUniform(d, random)]),
+        );
+        if (believing.length > 0 && random.uniform() < HALF / (HALF + number))
+          for (const axis of believing)
+            setOwn(params, axis.name, fromUnit(axis.distribution, believed(axis, random.uniform())));
+        return activeParams(space, params);
+      });
     },
   };
 }

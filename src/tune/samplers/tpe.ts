@@ -14,6 +14,7 @@ import type { Sampler } from '../types.js';
 import { admissionOf, admitted, admittedDraws, startupPoint } from './admission.js';
 import { axesOf, decode, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
+import { beliefOf } from './prior.js';
 import { split } from './tpe/groups.js';
 import { logDensities, mixture, sample } from './tpe/mixture.js';
 
@@ -49,7 +50,7 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
       if (observations.length + failures.length < startupTrials || observations.length < 2)
         return startupPoint(study, axes, admits, 'tpe/startup', number);
       const { good, bad } = split(evidence);
-      const promising = mixture(axes, good.points, good.weights, NARROWEST);
+      const promising = mixture(axes, good.points, good.weights, NARROWEST, axes.map(beliefOf));
       const others = mixture(axes, bad.points, bad.weights, 1 / Math.min(100, bad.points.length + 2));
       const random = randomStream(study.seed, `tpe/${number}`);
       const draw = () => settle(axes, study.space, sample(promising, random));

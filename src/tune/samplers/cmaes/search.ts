@@ -6,6 +6,7 @@
 
 import { randomStream } from '../../../base/random.js';
 import type { Axis } from '../axes.js';
+import { beliefOf } from '../prior.js';
 import { type Categories, initialCategories, updateCategories } from './categorical.js';
 import { type CmaConstants, cmaConstants } from './constants.js';
 import { type Gaussian, initialGaussian, norm, updateGaussian, whiten } from './gaussian.js';
@@ -87,12 +88,26 @@ export function startSearch(settings: Settings, known: readonly Evaluated[]): Se
     };
   }
   const start = sorted[0] ?? defaults;
+  const [mean, covariance] = believedStart(settings, start.u);
   return {
     ...shared,
-    ...freshRun(settings, start.u, sigma0, lambda),
+    ...freshRun(settings, mean, sigma0, lambda, covariance),
     categories: initialCategories(trusting(settings.categorical, start)),
     pending: sorted.slice(0, lambda >> 1),
   };
+}
+
+/** Mean and covariance at the start: around the centers of priors, no wider than these. */
+function believedStart({ numeric, sigma0 }: Settings, start: Float64Array): [Float64Array, Float64Array] {
+  const n = numeric.length;
+  const mean = start.slice();
+  const covariance = new Float64Array(n * n);
+  for (const [i, axis] of numeric.entries()) {
+    const belief = beliefOf(axis);
+    if (belief) mean[i] = belief.center;
+    covariance[i * n + i] = belief ? Math.min(1, (belief.width / sigma0) ** 2) : 1;
+  }
+  return [mean, covariance];
 }
 
 /** The state after one more trial. */
@@ -203,14 +218,17 @@ function freshRun(
   return { constants, sigma0, gaussian: initialGaussian(mean, sigma0, covariance), stretch };
 }
 
-/** Equal probabilities, raised for the choices of `point`. */
+/** Equal probabilities, raised for the choices of `point`, or more for those of priors. */
 function trusting(categorical: readonly Axis[], point: Point): Float64Array[] {
-  return categorical.map(({ values }, i) =>
-    Float64Array.from(
-      values,
-      (k) => (1 - TRUST_IN_DEFAULTS) / values.length + (k === point.choices[i] ? TRUST_IN_DEFAULTS : 0),
-    ),
-  );
+  return categorical.map((axis, i) => {
+    const belief = beliefOf(axis);
+    const trust = belief ? 0.5 : TRUST_IN_DEFAULTS;
+    const trusted = belief?.center ?? point.choices[i];
+    return Float64Array.from(
+      axis.values,
+      (k) => (1 - trust) / axis.values.length + (k === trusted ? trust : 0),
+    );
+  });
 }
 
 /** Relative frequencies of the choices among the points, with add-one smoothing. */

@@ -14,6 +14,7 @@ import { fromUnit, toUnit } from '../../distributions.js';
 import { LOG_SQRT_2PI, normalCdf, normalLogCdf, normalQuantile } from '../../math/normal.js';
 import type { Axis } from '../axes.js';
 import { cellOf, isGrid } from '../cmaes/margin.js';
+import type { Belief } from '../prior.js';
 
 /** Kernels along one axis. */
 type Line =
@@ -41,12 +42,14 @@ const PRIOR_WEIGHT = 1;
  * @param points (N - 1, D) coordinates of axes.ts
  * @param weights (N - 1) positive, mean 1
  * @param narrowest lower bound of bandwidths, relative to the range
+ * @param beliefs by axis, which the prior kernel follows; broad without
  */
 export function mixture(
   axes: readonly Axis[],
   points: readonly ArrayLike<number>[],
   weights: readonly number[],
   narrowest: number,
+  beliefs: readonly (Belief | null)[] = [],
 ): Mixture {
   const all = [...weights, PRIOR_WEIGHT];
   const total = all.reduce((a, b) => a + b, 0);
@@ -56,13 +59,13 @@ export function mixture(
     lines: axes.map((axis, i) => {
       const values = Float64Array.from(points, (x) => x[i]!);
       return axis.kind === 'categorical'
-        ? categoricalLine(values, axis.values.length)
-        : numericLine(values, narrowest);
+        ? categoricalLine(values, axis.values.length, beliefs[i])
+        : numericLine(values, narrowest, beliefs[i]);
     }),
   };
 }
 
-function numericLine(values: Float64Array, narrowest: number): Line {
+function numericLine(values: Float64Array, narrowest: number, belief?: Belief | null): Line {
   const n = values.length;
   const mu = new Float64Array(n + 1).fill(0.5);
   const b = new Float64Array(n + 1).fill(1);
@@ -72,6 +75,7 @@ function numericLine(values: Float64Array, narrowest: number): Line {
     mu[k] = values[k]!;
     b[k] = Math.min(1, Math.max(narrowest, widths[i]!));
   }
+  if (belief) [mu[n], b[n]] = [belief.center, belief.width];
   const base = mu.map(
     (m, k) => -Math.log(b[k]! * (normalCdf((1 - m) / b[k]!) - normalCdf(-m / b[k]!))) - LOG_SQRT_2PI,
   );
@@ -92,13 +96,15 @@ function bandwidths(values: Float64Array): Float64Array {
   return result;
 }
 
-function categoricalLine(values: Float64Array, choices: number): Line {
+function categoricalLine(values: Float64Array, choices: number, belief?: Belief | null): Line {
   const n = values.length + 1;
   const logP = new Float64Array(n * choices).fill(-Math.log(choices));
   const spread = PRIOR_WEIGHT / n;
   for (let k = 0; k < n - 1; k++)
     for (let c = 0; c < choices && !Number.isNaN(values[k]!); c++)
       logP[k * choices + c] = Math.log(((values[k] === c ? 1 : 0) + spread) / (1 + choices * spread));
+  for (let c = 0; belief && c < choices; c++)
+    logP[(n - 1) * choices + c] = Math.log((c === belief.center ? 0.5 : 0) + 0.5 / choices);
   return { kind: 'categorical', logP };
 }
 
