@@ -108,7 +108,11 @@ async function speed(): Promise<void> {
       resetFallbacks();
       const resolved = resolveConfig(config);
       const { model, accumulation } = resolved;
-      const estimate = estimateMemory(model, { batch: resolved.config.deviceBatchSize, accumulation });
+      const estimate = estimateMemory(model, {
+        batch: resolved.config.deviceBatchSize,
+        accumulation,
+        recompute: resolved.config.recompute,
+      });
       const seconds = tiny ? 0 : title === 'autoresearch' ? 12 : 5;
       const measured = await measureTraining(resolved, { seconds, warmup: 3 });
       const flops = flopsPerToken(model);

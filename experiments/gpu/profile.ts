@@ -43,7 +43,8 @@ export async function profileStep(
   const gpt = createGpt(model, { seed: 1 });
   const optimizer = createOptimizer(gpt, settings);
   const loader = batches(resolved);
-  const shape = { batch: config.deviceBatchSize, seq: config.seqLen, accumulation, progress: () => 0 };
+  const { deviceBatchSize: batch, seqLen: seq, recompute } = config;
+  const shape = { batch, seq, recompute, accumulation, progress: () => 0 };
   try {
     await trainStep(gpt, optimizer, loader, shape);
     on = true;

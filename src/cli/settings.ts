@@ -27,6 +27,7 @@ const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   x0Init: 'initial x0 lambda',
   residInit: 'initial resid lambda',
   deviceBatchSize: 'rows of one pass',
+  recompute: 'recompute activations in the backward pass: less memory, a third more time',
   totalBatchSize: 'tokens of one optimizer step',
   evalTokens: 'validation tokens scored at the end (default: up to a quarter of those trained)',
   untimedSteps: 'first steps that the time budget leaves out',

@@ -15,6 +15,7 @@ import {
   linear,
   lmHeadCrossEntropy,
   lmHeadLogits,
+  recomputed,
   reluSquared,
   residualMix,
   rmsNorm,
@@ -129,12 +130,30 @@ export function applyLayer(
 export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
   rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids, { residual: true }), { residual: true });
 
+/** Rows of a pass, and whether the backward pass recomputes each layer's activations instead of keeping them. */
+export interface PassShape {
+  batch: number;
+  seq: number;
+  recompute?: boolean;
+}
+
+/** The parameters that a layer reads. */
+const layerParameters = (gpt: Gpt, layer: number): tf.Variable[] =>
+  [...gpt.params].flatMap(([name, variable]) =>
+    name.startsWith(`transformer.h.${layer}.`) ||
+    name === `value_embeds.${layer}.weight` ||
+    name.endsWith('_lambdas')
+      ? [variable]
+      : [],
+  );
+
 /**
  * The final normalised residual stream, from which logits are taken.
  * @param ids int32 [N], rows of `seq` tokens
  * @returns [N, C]
  */
-export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, batch: number, seq: number): tf.Tensor2D {
+export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, shape: PassShape): tf.Tensor2D {
+  const { batch, seq, recompute = false } = shape;
   const { heads, kvHeads, depth } = gpt.config;
   expect(
     ids.size === batch * seq && seq <= gpt.config.seqLen,
@@ -143,18 +162,19 @@ export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, batch: number, seq: num
   );
   const whole = seq === gpt.config.seqLen;
   const half = gpt.rotary.cos.shape[1];
-  const cos = whole ? gpt.rotary.cos : tf.slice(gpt.rotary.cos, [0, 0], [seq, half]);
-  const sin = whole ? gpt.rotary.sin : tf.slice(gpt.rotary.sin, [0, 0], [seq, half]);
+  const rowsOf = (table: tf.Tensor2D) => (whole ? table : tf.slice(table, [0, 0], [seq, half]));
   const x0 = embedTokens(gpt, ids);
   let x = x0;
   for (let layer = 0; layer < depth; layer++) {
     const window = gpt.windows[layer]!;
-    // One scope a layer, so that temporary tensors are freed at once.
-    x = tf.tidy(() =>
-      applyLayer(gpt, layer, x, x0, ids, { cos, sin }, ({ q, k, v }) =>
+    const apply = (x: tf.Tensor2D, x0: tf.Tensor2D) => {
+      const rotary = { cos: rowsOf(gpt.rotary.cos), sin: rowsOf(gpt.rotary.sin) };
+      return applyLayer(gpt, layer, x, x0, ids, rotary, ({ q, k, v }) =>
         causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),
-      ),
-    );
+      );
+    };
+    // One scope a layer, so that temporary tensors are freed at once.
+    x = tf.tidy(() => (recompute ? recomputed([x, x0], layerParameters(gpt, layer), apply) : apply(x, x0)));
   }
   return rmsNorm(x);
 }
@@ -168,10 +188,10 @@ export function gptLoss(
   gpt: Gpt,
   ids: tf.Tensor1D,
   targets: tf.Tensor1D,
-  shape: { batch: number; seq: number },
+  shape: PassShape,
   reduction: 'mean' | 'none' = 'mean',
 ): tf.Tensor {
-  const x = hiddenStates(gpt, ids, shape.batch, shape.seq);
+  const x = hiddenStates(gpt, ids, shape);
   return lmHeadCrossEntropy(x, matrix(gpt, 'lm_head.weight'), targets, {
     softcap: gpt.config.softcap,
     reduction,
@@ -181,10 +201,6 @@ export function gptLoss(
 /** Soft-capped logits, [N, V]. @param ids int32 [N] */
 export function gptLogits(gpt: Gpt, ids: tf.Tensor1D, shape: { batch: number; seq: number }): tf.Tensor2D {
   return tf.tidy(() =>
-    lmHeadLogits(
-      hiddenStates(gpt, ids, shape.batch, shape.seq),
-      matrix(gpt, 'lm_head.weight'),
-      gpt.config.softcap,
-    ),
+    lmHeadLogits(hiddenStates(gpt, ids, shape), matrix(gpt, 'lm_head.weight'), gpt.config.softcap),
   );
 }

@@ -48,11 +48,12 @@ export type MemoryEstimate = {
 /**
  * Estimates the bytes of a training step on the backend in use, including the scratch space that the backend reports
  * (cuda and TensorFlow on the CPU report all of it); within 25% of measured peaks.
- * @param options.batch B, rows of one pass; @param options.accumulation passes of one step
+ * @param options.batch B, rows of one pass; @param options.accumulation passes of one step;
+ * @param options.recompute the backward pass recomputes the activations of each layer
  */
 export function estimateMemory(
   config: ModelConfig,
-  options: { batch: number; accumulation: number },
+  options: { batch: number; accumulation: number; recompute?: boolean },
 ): MemoryEstimate {
   const { depth: L, heads: H, width: C, vocabSize: V, seqLen: T } = config;
   const kv = kvDim(config);
@@ -81,9 +82,11 @@ export function estimateMemory(
   const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0) - (bf16Activations ? HALVED.width : 0);
   const kvWidth = KEPT.kv - (bf16Activations ? HALVED.kv : 0);
   let scores = 0;
+  /** The most that a layer keeps, beside its input. */
+  let widest = 0;
   for (let layer = 0; layer < L; layer++) {
-    kept += N * (width * C + kvWidth * kv);
-    if (hasValueEmbedding(config, layer)) kept += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
+    let own = N * (width * C + kvWidth * kv);
+    if (hasValueEmbedding(config, layer)) own += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
     const shape = {
       batch: options.batch,
       seq: T,
@@ -92,9 +95,12 @@ export function estimateMemory(
       window: windows[layer]!,
     };
     const attention = attentionFootprint(shape, headDim(config));
-    kept += attention.kept;
+    own += attention.kept;
+    widest = Math.max(widest, own);
+    kept += options.recompute ? N * C : own;
     scores = Math.max(scores, attention.transient);
   }
+  if (options.recompute) kept += widest;
   const logits = hasKernel('LmHeadCrossEntropy') ? 0 : LOGITS_AT_ONCE * logitsRows(N, C, V) * V;
   const parts = {
     parameters: FLOAT * count,

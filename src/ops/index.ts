@@ -6,7 +6,13 @@ export { type AttentionShape, attentionFootprint, causalAttention } from './atte
 export { differentiable, type Forward } from './differentiable.js';
 export { add, reluSquared, residualMix } from './elementwise.js';
 export { embedding } from './embedding.js';
-export { type LeanGrads, type LeanGradsOptions, leanGrads, type Parameters } from './leanGrads.js';
+export {
+  type LeanGrads,
+  type LeanGradsOptions,
+  leanGrads,
+  type Parameters,
+  recomputed,
+} from './leanGrads.js';
 export { linear } from './linear.js';
 export {
   type CrossEntropyOptions,

@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { trackPeak } from '../backend/memory.js';
 import { expect } from '../base/errors.js';
-import { offerSums } from './differentiable.js';
+import { differentiable, offerSums } from './differentiable.js';
 
 type TapeNode = ReturnType<typeof tf.engine>['state']['activeTape'][number];
 
@@ -46,7 +46,13 @@ export function leanGrads(f: () => tf.Scalar, params: Parameters, options: LeanG
   try {
     const result = tf.tidy(() => {
       const value = record(f, tape);
-      const grads = backpropagate(value, tape, params, options);
+      expect(
+        value instanceof tf.Tensor && value.rank === 0 && value.dtype === 'float32',
+        () =>
+          'Expected f to return a float32 scalar, got ' +
+          (value instanceof tf.Tensor ? `${value.dtype} [${value.shape}]` : typeof value),
+      );
+      const grads = backpropagate(value, tf.ones([]), tape, params, options);
       return { value, grads };
     });
     return { ...result, peakBytes: peak.bytes() };
@@ -56,30 +62,59 @@ export function leanGrads(f: () => tf.Scalar, params: Parameters, options: LeanG
   }
 }
 
+/**
+ * f(...inputs), of which nothing but the inputs is kept for the backward pass: that computes f once more and goes back through
+ * it (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same value and gradients to the bit.
+ * @param params variables that f reads, with a gradient each
+ */
+export function recomputed<T extends tf.Tensor, I extends tf.Tensor[]>(
+  inputs: [...I],
+  params: readonly tf.Variable[],
+  f: (...inputs: I) => T,
+): T {
+  return differentiable<T>([...inputs, ...params], () => ({
+    // Within an operation no tape is on.
+    value: tf.tidy(() => f(...(inputs as I))),
+    saved: inputs,
+    backward: (dy, saved) => {
+      const tape: TapeNode[] = [];
+      const wanted = [...saved, ...params];
+      try {
+        const value = record(() => f(...(saved as I)), tape);
+        const grads = backpropagate(
+          value,
+          tf.clone(dy),
+          tape,
+          new Map(wanted.map((x, i) => [`${i}`, x])),
+          {},
+        );
+        return wanted.map((x, i) => grads[i] ?? tf.zerosLike(x));
+      } finally {
+        tape.forEach(release);
+      }
+    },
+  }));
+}
+
 /** Runs f with `tape` as the engine's tape, so that the caller has it even when f throws. */
-function record(f: () => tf.Scalar, tape: TapeNode[]): tf.Scalar {
+function record<T extends tf.Tensor>(f: () => T, tape: TapeNode[]): T {
   const { state } = tf.engine();
   state.activeTape = tape;
   state.gradientDepth++;
   try {
-    const value = tf.tidy('forward', f);
-    expect(
-      value instanceof tf.Tensor && value.rank === 0 && value.dtype === 'float32',
-      () =>
-        'Expected f to return a float32 scalar, got ' +
-        (value instanceof tf.Tensor ? `${value.dtype} [${value.shape}]` : typeof value),
-    );
-    return value;
+    return tf.tidy('forward', f);
   } finally {
     state.gradientDepth--;
     state.activeTape = null as unknown as TapeNode[];
   }
 }
 
+/** @param dy the gradient of `value`, which is disposed of */
 function backpropagate(
-  value: tf.Scalar,
+  value: tf.Tensor,
+  dy: tf.Tensor,
   tape: TapeNode[],
-  params: Parameters,
+  params: ReadonlyMap<string, tf.Tensor>,
   { onGrad }: LeanGradsOptions,
 ): Record<string, tf.Tensor> {
   const { path, dependent } = pathBetween(params, value, tape);
@@ -97,7 +132,7 @@ function backpropagate(
 
   const grads: Record<string, tf.Tensor> = {};
   /** Gradients by tensor id, complete or partial. */
-  const sums = new Map<number, tf.Tensor>([[value.id, tf.ones([])]]);
+  const sums = new Map([[value.id, dy]]);
   const drop = (id: number) => {
     sums.get(id)?.dispose();
     sums.delete(id);
@@ -124,7 +159,7 @@ function backpropagate(
 
 /** The nodes between the parameters and the value, in order, and the ids of all tensors that depend on a parameter. */
 function pathBetween(
-  params: Parameters,
+  params: ReadonlyMap<string, tf.Tensor>,
   value: tf.Tensor,
   tape: TapeNode[],
 ): { path: TapeNode[]; dependent: Set<number> } {

@@ -35,6 +35,8 @@ export interface TrainConfig extends OptimizerSettings {
   residInit: number;
   /** Most rows of one forward and backward pass; a smaller step takes fewer. */
   deviceBatchSize: number;
+  /** The backward pass recomputes each layer's activations instead of keeping them: less memory, a third more time. */
+  recompute: boolean;
   /** Tokens of one optimizer step: whole passes of whole rows. */
   totalBatchSize: number;
   /**
@@ -59,6 +61,7 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   vocabSize: 8192,
   seqLen: 2048,
   deviceBatchSize: 128,
+  recompute: false,
   totalBatchSize: 2 ** 19,
   evalTokens: 40 * 524_288,
   untimedSteps: 11,

@@ -48,7 +48,8 @@ export async function measureTraining(resolved: ResolvedConfig, options: Measure
   const peak = trackPeak();
   const gpt = createGpt(model, { seed: 1 });
   const optimizer = createOptimizer(gpt, settings);
-  const shape = { batch: config.deviceBatchSize, seq: config.seqLen, accumulation, progress: () => 0 };
+  const { deviceBatchSize: batch, seqLen: seq, recompute } = config;
+  const shape = { batch, seq, recompute, accumulation, progress: () => 0 };
   const loader = fixedBatches(resolved);
   const times: number[] = [];
   let loss = Number.NaN;

@@ -44,6 +44,7 @@ export function memoryShortage(
   const { peakBytes, parameters, optimizer } = estimateMemory(model, {
     batch: config.deviceBatchSize,
     accumulation,
+    recompute: config.recompute,
   });
   const copies = checkpoint ? parameters + optimizer : 0;
   const gpu = currentBackend()?.gpu === true;
@@ -64,9 +65,11 @@ export async function checkMemory(
   const shortage = memoryShortage(resolved, await freeMemory(), options);
   if (shortage === null) return;
   const { depth, width } = resolved.model;
+  const recomputed = { ...resolved, config: { ...resolved.config, recompute: true } };
+  const helps = memoryShortage(recomputed, await freeMemory(), options) === null;
   throw new UsageError(
     `Expected a model that fits into memory, got one of depth ${depth} and width ${width} with ` +
-      `${resolved.config.deviceBatchSize} x ${resolved.model.seqLen} tokens a pass, which ${shortage}; set a smaller ` +
-      '--depth, --width or --device-batch-size, or --force to try',
+      `${resolved.config.deviceBatchSize} x ${resolved.model.seqLen} tokens a pass, which ${shortage}; set ` +
+      `${helps ? '--recompute, or ' : ''}a smaller --depth, --width or --device-batch-size, or --force to try`,
   );
 }

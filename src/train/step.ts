@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { letEventsIn } from '../base/events.js';
 import type { Batch, BatchLoader } from '../data/types.js';
-import { type Gpt, gptLoss } from '../model/gpt.js';
+import { type Gpt, gptLoss, type PassShape } from '../model/gpt.js';
 import { accumulate, repeatedGrads } from '../ops/index.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 
@@ -28,12 +28,11 @@ export async function trainStep(
   {
     batch,
     seq,
+    recompute = false,
     accumulation,
     progress,
     signal,
-  }: {
-    batch: number;
-    seq: number;
+  }: PassShape & {
     accumulation: number;
     progress: () => number;
     signal?: AbortSignal | undefined;
@@ -48,7 +47,7 @@ export async function trainStep(
   try {
     for (let micro = 0; micro < accumulation; micro++) {
       const { inputs, targets, epoch: packedIn } = await loader.next();
-      const { value, grads } = await gradsOf(gpt, { batch, seq })([inputs, targets]);
+      const { value, grads } = await gradsOf(gpt, { batch, seq, recompute })([inputs, targets]);
       const reading = readLoss(value);
       reading.catch(() => undefined); // shows when it is awaited, or another error has come first
       losses.push(reading);
@@ -81,16 +80,16 @@ async function readLoss(value: tf.Scalar): Promise<number> {
 }
 
 type Grads = ReturnType<typeof repeatedGrads>;
-const gradients = new WeakMap<Gpt, { batch: number; seq: number; grads: Grads }>();
+const gradients = new WeakMap<Gpt, PassShape & { grads: Grads }>();
 
 /** Loss and gradients as a function of a batch's ids and targets; the same function for every step. */
-function gradsOf(gpt: Gpt, { batch, seq }: { batch: number; seq: number }): Grads {
+function gradsOf(gpt: Gpt, shape: PassShape): Grads {
+  const { batch, seq, recompute } = shape;
   const known = gradients.get(gpt);
-  if (known?.batch === batch && known.seq === seq) return known.grads;
-  const loss = (ids: tf.Tensor1D, targets: tf.Tensor1D) =>
-    gptLoss(gpt, ids, targets, { batch, seq }) as tf.Scalar;
+  if (known?.batch === batch && known.seq === seq && known.recompute === recompute) return known.grads;
+  const loss = (ids: tf.Tensor1D, targets: tf.Tensor1D) => gptLoss(gpt, ids, targets, shape) as tf.Scalar;
   const grads = repeatedGrads(loss, gpt.params);
-  gradients.set(gpt, { batch, seq, grads });
+  gradients.set(gpt, { ...shape, grads });
   return grads;
 }
 

@@ -250,6 +250,7 @@ async function run(
       const outcome = await trainStep(gpt, optimizer, loader, {
         batch,
         seq,
+        recompute: config.recompute,
         accumulation,
         progress: () => meter.progress,
         signal,

@@ -29,6 +29,7 @@ describeEachBackend('the memory estimate', (backend) => {
           },
           { depth: 3, width: 64, headDim: 32, seqLen: 256, deviceBatchSize: 2, totalBatchSize: 512 },
           { depth: 2, width: 128, headDim: 32, seqLen: 128, deviceBatchSize: 8, totalBatchSize: 1024 },
+          { depth: 6, seqLen: 64, deviceBatchSize: 16, totalBatchSize: 1024, recompute: true },
         ]),
   ];
   test.each(shapes)('is within 25%% of the measured peak: %j', holdAgainstPeak);
@@ -50,7 +51,8 @@ async function holdAgainstPeak(sizes: Partial<TrainConfig>): Promise<void> {
   const config = { ...base, ...sizes };
   const { peakMemoryBytes } = await train(config, { data: tinyData(), budget: { steps: 2 } });
   const { model, accumulation, config: resolved } = resolveConfig(config, 260);
-  const estimate = estimateMemory(model, { batch: resolved.deviceBatchSize, accumulation });
+  const { deviceBatchSize: batch, recompute } = resolved;
+  const estimate = estimateMemory(model, { batch, accumulation, recompute });
   const ratio = estimate.peakBytes / peakMemoryBytes;
   expect(ratio).toBeGreaterThan(0.75);
   expect(ratio).toBeLessThan(1.25);

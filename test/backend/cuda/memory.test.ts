@@ -20,6 +20,7 @@ const SHAPES: Partial<TrainConfig>[] = [
   {},
   { depth: 4, width: 32, headDim: 16, deviceBatchSize: 4, totalBatchSize: 128 },
   { depth: 1, vocabSize: 1000, totalBatchSize: 128 },
+  { depth: 6, deviceBatchSize: 4, totalBatchSize: 128, recompute: true },
 ];
 
 for (const precision of ['fp32', 'bf16'] as const)
@@ -34,7 +35,8 @@ for (const precision of ['fp32', 'bf16'] as const)
         const training = startTraining({ ...SMALL, ...sizes });
         for (let step = 0; step < 2; step++) await training.step();
         const { model, config, accumulation } = training.resolved;
-        const estimate = estimateMemory(model, { batch: config.deviceBatchSize, accumulation });
+        const { deviceBatchSize: batch, recompute } = config;
+        const estimate = estimateMemory(model, { batch, accumulation, recompute });
         const peak = allocator.statistics().peak - before;
         const told = watch.bytes();
         training.dispose();
@@ -102,7 +104,7 @@ describeCuda('running out of memory', (device, backend) => {
         totalBatchSize: 32 * (1 + random.int(2)),
       };
       try {
-        const { losses } = await train(config, { data: tinyData(), budget: { steps: 1 } });
+        const { losses } = await train(config, { data: tinyData(), budget: { steps: 1 }, force: true });
         expect(losses.every(Number.isFinite)).toBe(true);
         outcomes.finished++;
       } catch (error) {

@@ -35,7 +35,7 @@ export interface Training {
 export function startTraining(config: TrainConfig): Training {
   const resolved = resolveConfig(config);
   const { model, accumulation } = resolved;
-  const { deviceBatchSize: batch, seqLen: seq } = resolved.config;
+  const { deviceBatchSize: batch, seqLen: seq, recompute } = resolved.config;
   const ids = (offset: number) =>
     Int32Array.from({ length: batch * seq }, (_, i) => ((i + offset) * 7919) % model.vocabSize);
   const loader: BatchLoader = {
@@ -45,7 +45,7 @@ export function startTraining(config: TrainConfig): Training {
   };
   const gpt = createGpt(model, { seed: 1 });
   const optimizer = createOptimizer(gpt, resolved.optimizer);
-  const shape = { batch, seq, accumulation, progress: () => 0 };
+  const shape = { batch, seq, recompute, accumulation, progress: () => 0 };
   return {
     gpt,
     optimizer,
