@@ -114,7 +114,7 @@ async function speed(): Promise<void> {
         recompute: resolved.config.recompute,
       });
       const seconds = tiny ? 0 : title === 'autoresearch' ? 12 : 5;
-      const measured = await measureTraining(resolved, { seconds, warmup: 3 });
+      const measured = await measureTraining(resolved, { seconds, warmup: 3, force: true });
       const flops = flopsPerToken(model);
       const peak = peakFlops(session.device, precision);
       const { peak: allocated, peakReserved } = allocator.statistics();
@@ -135,6 +135,22 @@ async function speed(): Promise<void> {
       return profileStep(session, resolveConfig(config), fixedBatches);
     });
   }
+}
+
+/** The small model once more, its passes recorded as CUDA graphs. */
+async function graph(): Promise<void> {
+  process.env.TINYGPT_CUDA_GRAPH = '1';
+  const precision = (await precisions()).at(-1)!;
+  await attempt(out, name, `small ${precision} as a CUDA graph`, async () => {
+    await start(precision);
+    const resolved = resolveConfig(speedConfigs(tiny).small!);
+    const measured = await measureTraining(resolved, { seconds: tiny ? 0 : 5, warmup: 3, force: true });
+    return {
+      tokens_per_second: measured.tokensPerSecond,
+      step_ms: 1000 * measured.stepSeconds,
+      loss: measured.loss,
+    };
+  });
 }
 
 async function peer(): Promise<void> {
@@ -282,7 +298,7 @@ async function trials(): Promise<void> {
       if (trial % 5 === 4)
         allocator.setLimit(allocator.statistics().reserved + 2 ** 19 + random.int(2 ** 21));
       try {
-        await train(config, { data, budget: { steps: tiny ? 1 : 3 }, seed: trial });
+        await train(config, { data, budget: { steps: tiny ? 1 : 3 }, seed: trial, force: true });
         count.complete++;
       } catch (error) {
         const exhausted = error instanceof TrainingError && error.reason === 'out_of_memory';
@@ -328,6 +344,7 @@ const PARTS: Record<string, () => Promise<void>> = {
   attention,
   losses,
   trials,
+  graph,
   random,
   /** What compute-sanitizer watches. */
   'one golden run': () => golden(goldenFiles().slice(0, 1)),

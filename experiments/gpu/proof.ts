@@ -30,6 +30,7 @@ const PARTS: Record<string, number> = {
   attention: 80,
   losses: 120,
   trials: 50,
+  graph: 20,
   sanitizer: 90,
   random: 60,
 };

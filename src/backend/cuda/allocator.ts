@@ -59,6 +59,10 @@ export interface Allocator {
   free(block: Block): void;
   /** Gives free segments back to the device; returns their bytes. */
   trim(): number;
+  /** Runs `work`; what it allocates comes from segments of the arena, and returns there when it is freed. */
+  within<T>(arena: Arena, work: () => T): T;
+  /** An arena of at most so many bytes: segments that only `within` allocates from, until `release` hands them over to everybody. */
+  createArena(most: number): Arena;
   /** The most bytes that segments may take; Infinity is only the device's own limit. */
   setLimit(bytes: number): void;
   /** Bytes that blocks may still take: free on the device or held idle, within the limit. */
@@ -66,6 +70,15 @@ export interface Allocator {
   statistics(): AllocatorStatistics;
   resetPeak(): void;
 }
+
+/** Segments set apart; see `Allocator`. */
+export interface Arena {
+  /** In its segments. */
+  bytes(): number;
+  release(): void;
+}
+
+type Pools = Record<'small' | 'large', ReturnType<typeof freeList>>;
 
 interface Node extends Block {
   bytes: number;
@@ -80,11 +93,15 @@ interface Segment {
   readonly address: number;
   readonly bytes: number;
   readonly small: boolean;
+  /** Where its free nodes are listed. */
+  pools: Pools;
 }
 
 /** An allocator over a device's memory. */
 export function createAllocator(source: MemorySource, limit = Infinity): Allocator {
-  const pools = { small: freeList(), large: freeList() };
+  const pools: Pools = { small: freeList(), large: freeList() };
+  /** Where allocations come from at this moment, and the segments of the arena that this is. */
+  let current: { pools: Pools; segments: Segment[]; most: number } = { pools, segments: [], most: Infinity };
   const counts: AllocatorStatistics = {
     current: 0,
     peak: 0,
@@ -95,7 +112,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     taken: 0,
     trims: 0,
   };
-  const poolOf = ({ small }: Segment) => (small ? pools.small : pools.large);
+  const poolOf = ({ small, pools: own }: Segment) => (small ? own.small : own.large);
 
   const takeSegment = (bytes: number, small: boolean): Node => {
     const size = small ? SMALL_SEGMENT : bytes <= MEDIUM ? MEDIUM_SEGMENT : roundUp(bytes, PAGE);
@@ -118,7 +135,11 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
   };
 
   const openSegment = (bytes: number, small: boolean): Node => {
-    const segment = { address: source.take(bytes), bytes, small };
+    const held = current.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    if (held + bytes > current.most)
+      throw new OutOfMemoryError(`An arena has ${mebibytes(current.most)} at most`);
+    const segment = { address: source.take(bytes), bytes, small, pools: current.pools };
+    if (current.pools !== pools) current.segments.push(segment);
     counts.taken++;
     counts.segments++;
     counts.reserved += bytes;
@@ -156,7 +177,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     allocate(bytes) {
       const wanted = Math.max(GRANULE, roundUp(bytes, GRANULE));
       const small = wanted <= SMALL;
-      const pool = small ? pools.small : pools.large;
+      const pool = small ? current.pools.small : current.pools.large;
       const node = pool.takeBest(wanted) ?? takeSegment(wanted, small);
       const rest = node.bytes - wanted;
       // A large block is not cut for a sliver that would serve nobody.
@@ -187,6 +208,34 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
       pool.add(node);
     },
     trim,
+    within(arena, work) {
+      const before = current;
+      current = arena as typeof arena & typeof current;
+      try {
+        return work();
+      } finally {
+        current = before;
+      }
+    },
+    createArena(most) {
+      const own: Pools = { small: freeList(), large: freeList() };
+      const segments: Segment[] = [];
+      const arena = {
+        pools: own,
+        segments,
+        most,
+        bytes: () => segments.reduce((sum, { bytes }) => sum + bytes, 0),
+        release() {
+          for (const kind of ['small', 'large'] as const)
+            for (const node of own[kind].all()) {
+              own[kind].remove(node);
+              pools[kind].add(node);
+            }
+          for (const segment of segments) segment.pools = pools;
+        },
+      };
+      return arena;
+    },
     setLimit(bytes) {
       limit = bytes;
     },

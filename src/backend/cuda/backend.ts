@@ -27,6 +27,21 @@ interface Entry {
   values: Values | undefined;
   /** What kernels worked out about the tensor and keep with it, by name. */
   attached?: Map<string, Block[]>;
+  /** `block` belongs to a recording (recording.ts), which lends it. */
+  lent?: boolean;
+}
+
+/** What recorded work uses. */
+interface Watch {
+  /** Made by the work itself, and its inputs. */
+  own: Set<Entry>;
+  /** What it found: work that is replayed must find the same. */
+  found: Map<Entry, Pick<Entry, 'values'> & { block: number | undefined; bf16: number | undefined }>;
+}
+
+/** Work that cannot be recorded: it reads results, or changes tensors that are not its own. */
+export class NotRepeatable extends Error {
+  override readonly name = 'NotRepeatable';
 }
 
 /** tfjs's backend object. */
@@ -38,6 +53,7 @@ export class CudaBackend extends EnqueuingBackend {
   #depth = 0;
   /** Tensors whose copy in bfloat16 may be dropped for another's, the latest used last. */
   readonly #copied = new Set<Entry>();
+  #watch: Watch | undefined;
   precision: Precision = 'fp32';
 
   constructor(session: Session) {
@@ -94,6 +110,7 @@ export class CudaBackend extends EnqueuingBackend {
 
   #wrap(entry: Entry, shape: number[]): Info {
     const dataId = {};
+    this.#watch?.own.add(entry);
     this.#data.set(dataId, entry);
     const info = { dataId, shape, dtype: entry.dtype };
     if (this.#depth > 0) this.#made.push(info);
@@ -154,7 +171,9 @@ export class CudaBackend extends EnqueuingBackend {
 
   /** The one number of a tensor, where the host knows it. */
   constant(x: Info): number | undefined {
-    const { size, values } = this.#data.get(x.dataId);
+    const entry = this.#data.get(x.dataId);
+    const { size, values } = entry;
+    this.#note(entry);
     return size === 1 && values ? (values as Numbers)[0] : undefined;
   }
 
@@ -177,6 +196,7 @@ export class CudaBackend extends EnqueuingBackend {
   /** A variable's elements, which nobody else holds and which are in memory. */
   #own(x: Info): Entry {
     let entry = this.#data.get(x.dataId);
+    this.#assertOwn(entry);
     if (entry.refCount > 1) {
       const copy = this.make(x.shape, x.dtype);
       this.copy(this.address(x), this.address(copy), entry.size * WIDTH[x.dtype]!);
@@ -194,6 +214,7 @@ export class CudaBackend extends EnqueuingBackend {
   reusable(x: Info): boolean {
     const entry = this.#data.get(x.dataId);
     if (entry.refCount > 1) return false;
+    this.#assertOwn(entry);
     this.#resident(entry);
     this.#forget(entry);
     return true;
@@ -211,6 +232,8 @@ export class CudaBackend extends EnqueuingBackend {
   #bf16(x: Info): number {
     const entry = this.#data.get(x.dataId);
     const isVariable = x instanceof tf.Variable;
+    if (!entry.bf16) this.#assertOwn(entry);
+    this.#note(entry);
     if (entry.bf16) {
       if (isVariable) this.#copied.delete(entry);
       else if (this.#copied.delete(entry)) this.#copied.add(entry);
@@ -236,6 +259,7 @@ export class CudaBackend extends EnqueuingBackend {
   attached(x: Info, name: string, sizes: readonly number[], fill: (blocks: number[]) => void): number[] {
     const entry = this.#data.get(x.dataId);
     const known = entry.attached?.get(name);
+    this.#assertOwn(entry);
     if (known) return known.map(({ address }) => address);
     const blocks: Block[] = [];
     try {
@@ -271,6 +295,7 @@ export class CudaBackend extends EnqueuingBackend {
   override write(values: Values, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
     const entry = this.#entryOf(values, shape, dtype, 1);
+    this.#watch?.own.add(entry);
     if (isOnDevice(dtype) && entry.size > FEW) this.#resident(entry);
     this.#data.set(dataId, entry);
     return dataId;
@@ -278,13 +303,16 @@ export class CudaBackend extends EnqueuingBackend {
 
   // The other backend has let go of the numbers already: that memory runs out must show when they are used.
   override move(dataId: object, values: Values, shape: number[], dtype: tf.DataType, refCount: number): void {
-    this.#data.set(dataId, this.#entryOf(values, shape, dtype, refCount));
+    const entry = this.#entryOf(values, shape, dtype, refCount);
+    this.#watch?.own.add(entry);
+    this.#data.set(dataId, entry);
   }
 
   override read(dataId: object): Promise<Values> {
     const entry = this.#data.get(dataId);
     const { values, dtype, size } = entry;
     if (values) return Promise.resolve(copyOf(values));
+    this.#assertNotRecording();
     // The copy is enqueued before the first await: later work on the tensor does not show.
     this.settle();
     return this.session.transfer
@@ -296,6 +324,7 @@ export class CudaBackend extends EnqueuingBackend {
     const entry = this.#data.get(dataId);
     const { values, dtype, size } = entry;
     if (values) return copyOf(values);
+    this.#assertNotRecording();
     this.settle();
     return numbersOf(
       this.session.transfer.readSync(this.#resident(entry).address, size * WIDTH[dtype]!),
@@ -309,7 +338,8 @@ export class CudaBackend extends EnqueuingBackend {
     entry.refCount--;
     if (!force && entry.refCount > 0) return false;
     if (this.#holdsOnlyBf16(entry)) noteScratch(4 * entry.size, true);
-    if (entry.block) this.session.allocator.free(entry.block);
+    if (entry.block && !entry.lent) this.session.allocator.free(entry.block);
+    entry.block = undefined;
     this.#dropCopy(entry);
     this.#detach(entry);
     this.#data.delete(dataId);
@@ -354,6 +384,102 @@ export class CudaBackend extends EnqueuingBackend {
     this.session.allocator.trim();
   }
 
+  // --- What recordings use (recording.ts) ---
+
+  /**
+   * Runs work that is being recorded.
+   * @param inputs tensors whose elements are others at each replay; they move into memory of the recording
+   * @param upload takes the place of uploads
+   * @returns what it returned, and whether everything that it found is still as it was
+   * @throws NotRepeatable
+   */
+  watch<T>(
+    inputs: readonly Info[],
+    upload: (bytes: Uint8Array, address: number) => void,
+    work: () => T,
+  ): { result: T; holds: () => boolean } {
+    const watch: Watch = {
+      own: new Set(inputs.map(({ dataId }) => this.#data.get(dataId))),
+      found: new Map(),
+    };
+    this.#watch = watch;
+    this.uploadRecorded = upload;
+    try {
+      const result = work();
+      const holds = () =>
+        [...watch.found].every(
+          ([entry, { block, bf16, values }]) =>
+            entry.refCount > 0 &&
+            entry.block?.address === block &&
+            entry.bf16?.address === bf16 &&
+            entry.values === values,
+        );
+      return { result, holds };
+    } finally {
+      this.#watch = undefined;
+      this.uploadRecorded = undefined;
+    }
+  }
+
+  /** Moves a tensor's elements into memory that is allocated now; returns its address. What was known of them is forgotten. */
+  rehouse({ dataId }: Info): number {
+    const entry = this.#data.get(dataId);
+    const old = this.#resident(entry);
+    const block = this.session.allocator.allocate(old.bytes);
+    this.copy(old.address, block.address, entry.size * WIDTH[entry.dtype]!);
+    if (!entry.lent) this.session.allocator.free(old);
+    delete entry.lent;
+    entry.block = block;
+    entry.values = undefined;
+    this.#detach(entry);
+    return block.address;
+  }
+
+  /** What was attached to a tensor by work that did not take place is forgotten. */
+  unattach({ dataId }: Info): void {
+    if (this.#data.has(dataId)) this.#detach(this.#data.get(dataId));
+  }
+
+  /** Takes over a tensor's memory, which is only lent to it from now on; undefined where it is not the tensor's alone. */
+  borrow({ dataId }: Info): Block | undefined {
+    const entry = this.#data.get(dataId);
+    if (!entry.block || entry.lent || entry.values || entry.refCount > 1) return undefined;
+    entry.lent = true;
+    return entry.block;
+  }
+
+  /** A float32 tensor whose elements lie in memory that is lent to it. */
+  lend(block: Block, shape: number[]): Info {
+    const size = tf.util.sizeFromShape(shape);
+    return this.#wrap({ dtype: 'float32', refCount: 1, size, block, lent: true, values: undefined }, shape);
+  }
+
+  /** Whether a tensor still has the memory that was lent to it. */
+  isLent(dataId: object, block: Block): boolean {
+    return this.#data.has(dataId) && this.#data.get(dataId).block === block;
+  }
+
+  /** Leaves memory that was lent to a tensor to the tensor. */
+  give(dataId: object): void {
+    delete this.#data.get(dataId).lent;
+  }
+
+  #note(entry: Entry): void {
+    const watch = this.#watch;
+    if (!watch || watch.own.has(entry)) return;
+    const { block, bf16, values } = entry;
+    watch.found.set(entry, { block: block?.address, bf16: bf16?.address, values });
+  }
+
+  #assertOwn(entry: Entry): void {
+    if (this.#watch && !this.#watch.own.has(entry))
+      throw new NotRepeatable('Work that is recorded changes a tensor that it did not make');
+  }
+
+  #assertNotRecording(): void {
+    if (this.#watch) throw new NotRepeatable('Work that is recorded reads a result');
+  }
+
   #entryOf(values: Values, shape: number[], dtype: tf.DataType, refCount: number): Entry {
     const size = tf.util.sizeFromShape(shape);
     const own = isOnDevice(dtype) ? asNumbers(values, dtype, size) : values;
@@ -362,6 +488,8 @@ export class CudaBackend extends EnqueuingBackend {
 
   /** The block of an entry, filled from the host's numbers where it has none yet. */
   #resident(entry: Entry): Block {
+    if (!entry.block) this.#assertOwn(entry);
+    this.#note(entry);
     if (entry.block) return entry.block;
     const { dtype, size, values, bf16 } = entry;
     if (!isOnDevice(dtype)) throw new Error(`Expected a tensor of numbers, got ${dtype}`);

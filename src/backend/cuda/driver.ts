@@ -29,6 +29,13 @@ function announce(target: string): void {
   process.stderr.write(`Compiling the CUDA kernels for ${target}, once for this GPU; it takes seconds\n`);
 }
 
+let unrecorded = false;
+
+function noteUnrecorded(reason: string): void {
+  if (!unrecorded) process.stderr.write(`A training step was not recorded as a CUDA graph: ${reason}\n`);
+  unrecorded = true;
+}
+
 /** The GPU in use; undefined before the backend has started. For benchmarks and tests. */
 export async function currentSession(): Promise<Session | undefined> {
   return opening;
@@ -47,7 +54,16 @@ async function start(precision: Precision): Promise<BackendInfo> {
   await tf.ready();
   const backend = tf.backend() as unknown as CudaBackend;
   backend.precision = precision;
+  const { canRecord, recordGraph, releaseStale } = await import('./recording.js');
+  session.onTrim(() => {
+    backend.settle();
+    releaseStale(backend);
+  });
+  const recordsGraphs = process.env.TINYGPT_CUDA_GRAPH === '1' && canRecord(session.driver);
   declareCapabilities('cuda', {
+    ...(recordsGraphs && {
+      recorder: { record: (inputs, _, run) => recordGraph(backend, inputs, run, noteUnrecorded) },
+    }),
     addsSums: true,
     bf16Activations: precision === 'bf16',
     stepScratch: (sizes) => cudaScratch(sizes, precision),

@@ -83,8 +83,13 @@ export class EnqueuingBackend extends tf.KernelBackend {
     this.settle();
     if (this.#collected) return;
     const { buffer, byteOffset, byteLength } = values;
-    this.session.transfer.upload(new Uint8Array(buffer, byteOffset, byteLength), address);
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    if (this.uploadRecorded) this.uploadRecorded(bytes, address);
+    else this.session.transfer.upload(bytes, address);
   }
+
+  /** Takes the place of uploads while work is recorded (recording.ts). */
+  protected uploadRecorded: ((bytes: Uint8Array, address: number) => void) | undefined;
 
   /** Puts work off until other work is enqueued, or anything is read. */
   postpone(work: () => void): void {

@@ -65,6 +65,12 @@ const DRIVER = {
 /** Functions under their later names, and under those that drivers have had before. Absent where a driver has neither. */
 const DRIVER_EITHER = {
   cuEventElapsedTime: [['cuEventElapsedTime_v2', 'cuEventElapsedTime'], 'phh'],
+  cuStreamBeginCapture: [['cuStreamBeginCapture_v2'], 'hi'],
+  cuStreamEndCapture: [['cuStreamEndCapture'], 'hp'],
+  cuGraphInstantiate: [['cuGraphInstantiateWithFlags'], 'phU'],
+  cuGraphLaunch: [['cuGraphLaunch'], 'hh'],
+  cuGraphExecDestroy: [['cuGraphExecDestroy'], 'h'],
+  cuGraphDestroy: [['cuGraphDestroy'], 'h'],
 } as const;
 
 /** Called so often, or with results other than failure, that their callers look at the code themselves. */

@@ -33,6 +33,8 @@ export interface Transfer {
   synchronize(): void;
   /** Gives idle page-locked memory back; returns its bytes. */
   trim(): number;
+  /** Writes into page-locked memory of the caller's. */
+  fill(address: number, bytes: Uint8Array): void;
   /** Bytes moved so far, and waits of the host for the device: uploads that found no free slot, reads that blocked. */
   statistics(): { uploaded: number; read: number; waits: number };
 }
@@ -183,6 +185,7 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
       api.cuStreamSynchronize(stream);
     },
     trim: () => shrinkTo(0),
+    fill: (address, bytes) => new Uint8Array(koffi.view(BigInt(address), bytes.length)).set(bytes),
     statistics: () => ({ ...counts }),
   };
 }

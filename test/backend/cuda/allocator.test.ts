@@ -42,6 +42,26 @@ function device(total: number) {
 }
 
 describe('the allocator', () => {
+  test('memory of an arena is given to nobody else until the arena is released', () => {
+    const source = device(2 ** 30);
+    const allocator = createAllocator(source);
+    const arena = allocator.createArena(64 * MIB);
+    const inside = allocator.within(arena, () => [allocator.allocate(5000), allocator.allocate(3 * MIB)]);
+    const held = arena.bytes();
+    expect(held).toBe(22 * MIB);
+    for (const block of inside) allocator.free(block);
+    expect(allocator.trim()).toBe(0);
+    const { take } = source.calls;
+    const outside = [allocator.allocate(5000), allocator.allocate(3 * MIB)];
+    expect(source.calls.take).toBe(take + 2);
+    expect(allocator.within(arena, () => allocator.allocate(5000)).address).toBe(inside[0]!.address);
+    expect(() => allocator.within(arena, () => allocator.allocate(50 * MIB))).toThrow(OutOfMemoryError);
+    for (const block of outside) allocator.free(block);
+    arena.release();
+    expect(allocator.trim()).toBe(42 * MIB);
+    expect(allocator.statistics()).toMatchObject({ current: 5120, reserved: 2 * MIB });
+  });
+
   test('a block that was freed is used again, without asking the device', () => {
     const source = device(2 ** 30);
     const allocator = createAllocator(source);

@@ -31,13 +31,14 @@ typedef int CUdevice;
 enum {
   SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
   INVALID_IMAGE = 200, INVALID_CONTEXT = 201, NO_BINARY_FOR_GPU = 209, INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600,
-  ILLEGAL_ADDRESS = 700, LAUNCH_OUT_OF_RESOURCES = 701, MISALIGNED_ADDRESS = 716, LAUNCH_FAILED = 719, UNKNOWN = 999
+  ILLEGAL_ADDRESS = 700, LAUNCH_OUT_OF_RESOURCES = 701, MISALIGNED_ADDRESS = 716, LAUNCH_FAILED = 719, STREAM_CAPTURE_UNSUPPORTED = 900, UNKNOWN = 999
 };
 
 namespace {
 
 typedef std::function<CUresult()> Operation;
-struct Stream { std::deque<Operation> queue; };
+typedef std::vector<Operation> Graph;
+struct Stream { std::deque<Operation> queue; Graph *capture = nullptr; };
 struct Event { Stream *stream; uint64_t recorded, done; double time; };
 struct Library { void *handle; std::string path; };
 struct Function { long (*call)(const char *, void **, char *); Library *library; std::string name; char *shared; size_t shared_bytes, dynamic_limit; };
@@ -130,6 +131,7 @@ CUresult flush_until(Event *event, uint64_t recording) {
 }
 CUresult enqueue(Stream *stream, Operation operation) {
   if (dry) return SUCCESS;
+  if (stream->capture) return stream->capture->push_back(std::move(operation)), SUCCESS;
   stream->queue.push_back(std::move(operation));
   return eager ? flush(stream) : SUCCESS;
 }
@@ -369,8 +371,44 @@ API CUresult cuStreamCreate(void **out, unsigned flags) {
   *out = stream;
   return SUCCESS;
 }
+// Capture: what is enqueued becomes a graph and is not done; waiting for the stream is an error.
+API CUresult cuStreamBeginCapture_v2(void *stream, int mode) {
+  BEGIN("cuStreamBeginCapture_v2", "%d", mode)
+  if (stream_of(stream)->capture) return STREAM_CAPTURE_UNSUPPORTED;
+  stream_of(stream)->capture = new Graph;
+  return SUCCESS;
+}
+API CUresult cuStreamEndCapture(void *stream, void **graph) {
+  BEGIN("cuStreamEndCapture", "")
+  if (!stream_of(stream)->capture) return INVALID_VALUE;
+  *graph = stream_of(stream)->capture;
+  stream_of(stream)->capture = nullptr;
+  return SUCCESS;
+}
+API CUresult cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flags) {
+  BEGIN("cuGraphInstantiateWithFlags", "%llu", flags)
+  *out = new Graph(*(Graph *)graph);
+  return SUCCESS;
+}
+API CUresult cuGraphLaunch(void *graph, void *stream) {
+  BEGIN("cuGraphLaunch", "%zu", ((Graph *)graph)->size())
+  for (const Operation &operation : *(Graph *)graph) enqueue(stream_of(stream), operation);
+  return SUCCESS;
+}
+API CUresult cuGraphExecDestroy(void *graph) {
+  BEGIN("cuGraphExecDestroy", "")
+  delete (Graph *)graph;
+  return SUCCESS;
+}
+API CUresult cuGraphDestroy(void *graph) {
+  BEGIN("cuGraphDestroy", "")
+  delete (Graph *)graph;
+  return SUCCESS;
+}
+
 API CUresult cuStreamSynchronize(void *stream) {
   BEGIN("cuStreamSynchronize", "")
+  if (stream_of(stream)->capture) return STREAM_CAPTURE_UNSUPPORTED;
   flush(stream_of(stream));
   check_all("cuStreamSynchronize");
   return sticky;
@@ -404,6 +442,7 @@ API CUresult cuEventRecord(void *handle, void *stream) {
   BEGIN("cuEventRecord", "")
   Event *event = (Event *)handle;
   event->stream = stream_of(stream);
+  if (event->stream->capture) return STREAM_CAPTURE_UNSUPPORTED;
   uint64_t recording = ++event->recorded;
   if (dry) event->done = recording, event->time = now();
   return enqueue(event->stream, [=] { event->done = recording; event->time = now(); return SUCCESS; });
