@@ -65,7 +65,7 @@ afterEach(() => {
 });
 
 function cases(): void {
-  test('its fused kernels take and give what the contract declares', () => {
+  test('fused kernels take and return the declared shapes', () => {
     const seen = new Set<string>();
     engine.runKernel = (name, inputs, attrs = {}) => {
       const result = runKernel.call(engine, name, inputs, attrs);

@@ -140,7 +140,7 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
               );
         });
 
-    test('gives zeros for an inner size of zero and nothing for an outer one', async () => {
+    test('returns zeros for an inner size of 0 and an empty tensor for an outer size of 0', async () => {
       await expectSame(() => tf.matMul(tf.zeros([3, 0]), tf.zeros([0, 4])));
       await expectSame(() => tf.matMul(tf.zeros([0, 3]), tf.zeros([3, 4])));
       await expectSame(() => tf.matMul(tf.zeros([2, 3, 5]), tf.zeros([2, 0, 5]), false, true));
@@ -188,7 +188,7 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
   });
 
   describe('Transpose', () => {
-    test('equals stock for every permutation of odd shapes', async () => {
+    test('equals stock for every permutation of irregular shapes', async () => {
       let seed = 100;
       for (const shape of [
         [5],
@@ -211,7 +211,7 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
     });
   });
 
-  describe('moving elements', () => {
+  describe('copying kernels', () => {
     test('Slice equals stock for random boxes of ranks 1 to 5', async () => {
       for (let seed = 0; seed < 120; seed++) {
         const stream = randomStream(seed, 'slice');
@@ -237,7 +237,7 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
       await expectSame(seeded(seed, (x) => tf.stack([x([3, 2]), x([3, 2])], 1)));
     });
 
-    test('int32 and bool move with their bits', async () => {
+    test('int32 and bool tensors keep their bits', async () => {
       const odd = [-1, 2 ** 31 - 1, -(2 ** 31), 0x7fc00001, -0x3fffff, 6];
       await expectSame(() => tf.slice(ids(odd, [3, 2]), [0, 1], [3, 1]));
       await expectSame(() => tf.concat([ids(odd), ids(odd)]));
@@ -258,7 +258,7 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
       await expectSame(seeded(seed, (x) => tf.gather(x([4, 3]), ids([], [0]))));
     });
 
-    test('GatherV2 refuses an index out of range', async () => {
+    test('GatherV2 throws for an index out of range', async () => {
       await useBackend(backend);
       expect(() => tf.tidy(() => tf.gather(tf.ones([3, 2]), ids([0, 3])))).toThrow('index value 3');
       expect(() => tf.tidy(() => tf.gather(tf.ones([3, 2]), ids([-1])))).toThrow('index value -1');
@@ -352,14 +352,14 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
         }
     });
 
-    test('keep integers and empty sums as in stock', async () => {
+    test('equal stock for integers and empty axes', async () => {
       await expectSame(() => tf.sum(ids([1, 2, 3, 4], [2, 2]), 0));
       await expectSame(() => tf.mean(ids([1, 2, 3, 5], [2, 2]), 1));
       await expectSame(() => tf.sum(tf.tensor([true, true, false], [3], 'bool')));
       await expectSame(() => tf.sum(tf.zeros([0, 3]), 0));
     });
 
-    test('a sum of a million equal terms is exact to a rounding', async () => {
+    test('the sum of a million equal terms has one rounding error', async () => {
       await useBackend(backend);
       const sum = tf.tidy(() => tf.sum(tf.fill([1 << 20], 0.1)).dataSync()[0]!);
       expect(Math.abs(sum / (Math.fround(0.1) * 2 ** 20) - 1)).toBeLessThan(2 ** -23);
@@ -378,7 +378,7 @@ describe.each(['wasm', 'cpu'] as const)('kernels of %s', (backend) => {
       }
     });
 
-    test('maps zero, infinities and NaN as it should', async () => {
+    test('handles zero, infinities and NaN', async () => {
       await useBackend(backend);
       const x = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
       const got = tf.tidy(() => tf.tanh(tf.tensor1d(x)).dataSync());
@@ -396,7 +396,7 @@ function permutations(rank: number): number[][] {
   );
 }
 
-test('the strided copy merges axes that travel together', () => {
+test('the strided copy merges adjacent axes with one stride', () => {
   expect(simplify([2, 4, 5, 3], [60, 5, 1, 20])).toEqual({ shape: [2, 20, 3], strides: [60, 1, 20] });
   expect(simplify([1, 2, 4, 5], [20, 20, 5, 1])).toEqual({ shape: [40], strides: [1] });
   expect(simplify([3, 1, 1], [0, 7, 9])).toEqual({ shape: [3], strides: [0] });

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { cpuName, describeMachine, nvidiaGpus } from '../../src/backend/machine.js';
 
-test('a machine is described in lines that can be printed', async () => {
+test('describes the machine in printable lines', async () => {
   const machine = await describeMachine();
   expect(machine.cpu).toBe(cpuName());
   expect(machine.cpu).not.toMatch(/\(R\)|\(TM\)|@| {2}/);
@@ -39,7 +39,7 @@ describe('nvidiaGpus', () => {
     ]);
   });
 
-  test('finds none where nvidia-smi is missing, fails or says something else', async () => {
+  test('returns nothing when nvidia-smi is missing, fails or prints something else', async () => {
     expect(await withNvidiaSmi(undefined)).toEqual([]);
     expect(await withNvidiaSmi('#!/bin/sh\necho "NVIDIA-SMI has failed"\nexit 9\n')).toEqual([]);
     expect(await withNvidiaSmi('#!/bin/sh\necho "No devices were found"\n')).toEqual([]);

@@ -35,11 +35,11 @@ test('variables and int32 tensors count', () => {
   expect(deviceMemory().bytes).toBe(before);
 });
 
-test('the wasm heap is told beside the tensors in it', () => {
+test('reservedBytes is the size of the wasm heap', () => {
   expect(deviceMemory().reservedBytes).toBeGreaterThan(0);
 });
 
-test('the peak sees tensors that are gone again, and watches overlap', () => {
+test('the peak includes disposed tensors, and watches may overlap', () => {
   const base = deviceMemory().bytes;
   const outer = trackPeak();
   tf.tidy(() => tf.zeros([1000])).dispose();
@@ -59,7 +59,7 @@ test('the peak sees tensors that are gone again, and watches overlap', () => {
   outer.stop();
 });
 
-test('switching between backends, with tensors moving along, leaks nothing', async () => {
+test('switching backends with live tensors leaks nothing', async () => {
   const before = deviceMemory();
   const x = tf.tensor1d([1, 2, 3]);
   for (let i = 0; i < 3; i++)

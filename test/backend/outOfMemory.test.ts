@@ -13,7 +13,7 @@ test.each([
   expect(isOutOfMemory(new Error(message))).toBe(true);
 });
 
-test('recognizes what V8 throws', () => {
+test('recognizes V8 allocation errors', () => {
   let error: unknown;
   try {
     new Float32Array(2 ** 53 - 1);
@@ -23,7 +23,7 @@ test('recognizes what V8 throws', () => {
   expect(isOutOfMemory(error)).toBe(true);
 });
 
-test('looks at causes', () => {
+test('recognizes the cause of a wrapped error', () => {
   const cause = new RangeError('Array buffer allocation failed');
   expect(isOutOfMemory(new Error('training failed', { cause }))).toBe(true);
 });

@@ -15,12 +15,12 @@ function stderrOf(script: string): string {
   return stderr;
 }
 
-test('what is written to the descriptor meanwhile is gone, before and after it is not', () => {
+test('discards only what is written to the descriptor meanwhile', () => {
   const script = `writeSync(2, 'a'); withoutStderr(() => writeSync(2, 'b')); writeSync(2, 'c');`;
   expect(stderrOf(script)).toBe(process.platform === 'win32' ? 'abc' : 'ac');
 });
 
-test('an error comes through and the descriptor is restored', () => {
+test('rethrows errors and restores the descriptor', () => {
   const script = `try { withoutStderr(() => { throw new Error('x'); }); } catch (e) { writeSync(2, e.message); }`;
   expect(stderrOf(script)).toBe('x');
 });

@@ -68,8 +68,8 @@ describeEachBackend('useBackend', (backend) => {
   });
 });
 
-describe('refusals', () => {
-  test('an unknown backend is refused with the list of names', async () => {
+describe('errors', () => {
+  test('an unknown backend is an error with the list of names', async () => {
     const use = useBackend('gpu' as never);
     await expect(use).rejects.toThrow(UsageError);
     await expect(use).rejects.toThrow(/auto, cuda, tensorflow, native, wasm, cpu; got gpu/);
@@ -86,7 +86,7 @@ describe('refusals', () => {
     },
   );
 
-  test('bf16 is never answered with another precision', async () => {
+  test('bf16 never falls back to another precision', async () => {
     const outcome = await useBackend('auto', { precision: 'bf16' }).catch((error) => error);
     if (outcome instanceof Error) expect(outcome.name).toMatch(/^(Usage|Environment)Error$/);
     else expect(outcome.precision).toBe('bf16');
@@ -124,7 +124,7 @@ describe('the self-test', () => {
     expect(check.runs).toBe(2);
   });
 
-  test('a backend that fails it is refused when asked for, again and again', async () => {
+  test('a backend that fails the self-test throws each time it is requested', async () => {
     const check = countingCheck('golden step', ['cpu']);
     for (let i = 0; i < 2; i++) {
       const use = useBackend('cpu', { checks: [check] });
@@ -146,7 +146,7 @@ describe('the self-test', () => {
     expect(notes.filter((note) => /was skipped: .*golden step/.test(note))).toHaveLength(others.length);
   });
 
-  test('where none is left the reasons are told', async () => {
+  test('reports all reasons when no backend is left', async () => {
     const check = countingCheck('impossible step', [...BACKEND_NAMES]);
     const use = useBackend('auto', { checks: [check] });
     await expect(use).rejects.toThrow(EnvironmentError);
@@ -173,7 +173,7 @@ describe('the automatic choice', () => {
     expect(await order()).toEqual(['cuda', 'native', 'tensorflow', 'wasm', 'cpu']);
   });
 
-  test('is one that is present', async () => {
+  test('chooses a backend that is present', async () => {
     const { name, gpu } = await useBackend('auto');
     expect(presentBackends).toContain(name);
     if (presentBackends.includes('native') && !gpu) expect(name).toBe('native');

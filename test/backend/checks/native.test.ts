@@ -12,7 +12,7 @@ describeNative('the native backend’s self-test', () => {
   });
 
   for (const precision of ['fp32', 'bf16'] as const)
-    test(`passes in ${precision} with the fused kernels’ cases and products of several passes`, async () => {
+    test(`passes in ${precision}, fused kernels and deep matmuls included`, async () => {
       await driver.start(precision);
       const own = await driver.checks!();
       const { failures, cases } = await selfTest(precision, own);
@@ -23,14 +23,14 @@ describeNative('the native backend’s self-test', () => {
       );
     });
 
-  test('finds products in bf16 wrong where fp32’s precision is asked of them', async () => {
+  test('bf16 matmuls fail at fp32 tolerance', async () => {
     await driver.start('bf16');
     const { failures } = await selfTest('fp32', await driver.checks!());
     expect(failures.length).toBeGreaterThan(0);
     expect(failures.join('\n')).toMatch(/linear map/);
   });
 
-  test('the version says how bfloat16 is multiplied', async () => {
+  test('the version names the instructions of bf16 matmuls', async () => {
     const { version } = await driver.start('bf16');
     expect(version).toMatch(/, bf16 by (rounding|AVX512-BF16|AMX)$/);
   });

@@ -61,7 +61,7 @@ test.each([
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('a kernel that throws is a failure, not an exception', async () => {
+test('a kernel that throws is reported as a failure', async () => {
   await useBackend('cpu');
   const before = tf.memory().numTensors;
   sabotage('Transpose', () => {
@@ -72,7 +72,7 @@ test('a kernel that throws is a failure, not an exception', async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('cases of other layers run too, with a tolerance per precision', async () => {
+test('extra cases run with their tolerance per precision', async () => {
   await useBackend('cpu');
   const check = {
     name: 'rounded',

@@ -18,7 +18,7 @@ function step(param: tf.Variable): void {
 }
 
 describeNative('buffers of the native backend', () => {
-  test('an in-place step leaves the array alone that a variable was made from', () => {
+  test('an in-place step does not write the array that a variable was made from', () => {
     const mine = Float32Array.from([1, 2, 3]);
     const initial = tf.tensor1d(mine);
     const param = tf.variable(initial);
@@ -29,7 +29,7 @@ describeNative('buffers of the native backend', () => {
     param.dispose();
   });
 
-  test('an in-place step leaves alone a tensor that shares the buffer', () => {
+  test('an in-place step does not change a tensor that shares the buffer', () => {
     const initial = tf.tensor1d([1, 2, 3]);
     const param = tf.variable(initial);
     step(param);
@@ -39,7 +39,7 @@ describeNative('buffers of the native backend', () => {
     tf.dispose([initial, param]);
   });
 
-  test('what was read does not change when the tensor is stepped, or its array used again', () => {
+  test('data that was read does not change when the tensor is updated or its array reused', () => {
     const param = tf.variable(tf.tidy(() => tf.add(tf.tensor1d([1, 2, 3]), tf.tensor1d([1, 1, 1]))));
     const read = param.dataSync();
     step(param);

@@ -78,7 +78,7 @@ function withSmallDisks(title: string, body: () => void | Promise<void>): void {
 }
 
 describe('finding a compiler', () => {
-  test('takes the first of cc, gcc and clang in the path, and the one that CC names before them', () => {
+  test('prefers CC to the first of cc, gcc and clang in the path', () => {
     const folder = join(scratch, 'bin');
     mkdirSync(folder);
     for (const name of ['gcc', 'clang', 'mine']) {
@@ -90,14 +90,14 @@ describe('finding a compiler', () => {
     expect(findCompiler({ PATH: '', CC: join(folder, 'mine') })).toBe(join(folder, 'mine'));
   });
 
-  test('finds none where there is none', () => {
+  test('returns undefined when there is none', () => {
     expect(findCompiler({ PATH: scratch })).toBeUndefined();
     expect(findCompiler({ PATH: process.env.PATH, CC: 'no-such-compiler' })).toBeUndefined();
   });
 });
 
 describe('compiling', () => {
-  withCompiler('makes the library once and finds it again', async () => {
+  withCompiler('compiles the library once and finds it again', async () => {
     const [sources, folder] = [sourceFolder('once'), join(scratch, 'once-cache')];
     const made = await compileKernels({ folder, sources });
     const { mtimeMs } = statSync(made.path);
@@ -112,14 +112,14 @@ describe('compiling', () => {
     expect((await compileKernels({ folder, sources })).path).not.toBe(before.path);
   });
 
-  withCompiler('several at once leave one library and nothing else', async () => {
+  withCompiler('concurrent compilations leave one library and nothing else', async () => {
     const [sources, folder] = [sourceFolder('several'), join(scratch, 'several-cache')];
     const made = await Promise.all([1, 2, 3].map(() => compileKernels({ folder, sources })));
     expect(new Set(made.map(({ path }) => path)).size).toBe(1);
     expect(readdirSync(folder)).toHaveLength(1);
   });
 
-  withCompiler('a cache that cannot be written is done without', async () => {
+  withCompiler('falls back to a private folder when the cache cannot be written', async () => {
     const sources = sourceFolder('unwritable', `int unwritable${process.pid}(void) { return 1; }\n`);
     // A file where the folder should be: unwritable for the superuser too.
     const folder = join(scratch, 'file');
@@ -130,19 +130,22 @@ describe('compiling', () => {
     rmSync(path);
   });
 
-  withSmallDisks('a full cache is done without, and nothing half-written stays', async () => {
-    // Too large for what is left, though the compiler's plain code might not be.
-    const code = `const char large[300000] = {${process.pid}};\nint one(void) { return 1; }\n`;
-    const sources = sourceFolder('full', code);
-    const folder = smallDisk('full-cache');
-    const { path } = await compileKernels({ folder, sources });
-    expect(statSync(path).size).toBeGreaterThan(300_000);
-    expect(path.startsWith(folder)).toBe(false);
-    expect(readdirSync(folder)).toEqual([]);
-    rmSync(path);
-  });
+  withSmallDisks(
+    'falls back to a private folder when the cache is full, and leaves no partial files',
+    async () => {
+      // Too large for what is left, though the compiler's plain code might not be.
+      const code = `const char large[300000] = {${process.pid}};\nint one(void) { return 1; }\n`;
+      const sources = sourceFolder('full', code);
+      const folder = smallDisk('full-cache');
+      const { path } = await compileKernels({ folder, sources });
+      expect(statSync(path).size).toBeGreaterThan(300_000);
+      expect(path.startsWith(folder)).toBe(false);
+      expect(readdirSync(folder)).toEqual([]);
+      rmSync(path);
+    },
+  );
 
-  withSmallDisks('a cache on a read-only disk is done without', async () => {
+  withSmallDisks('falls back to a private folder when the cache is on a read-only disk', async () => {
     const sources = sourceFolder('read-only', `int read_only${process.pid}(void) { return 1; }\n`);
     const folder = smallDisk('read-only-cache', 'ro');
     const { path } = await compileKernels({ folder: join(folder, 'native'), sources });
@@ -150,7 +153,7 @@ describe('compiling', () => {
     rmSync(path);
   });
 
-  withSmallDisks('where the temporary folder is full too, the reason takes one line', () => {
+  withSmallDisks('reports one line when the temporary folder is full too', () => {
     const sources = sourceFolder('all-full', 'const char large[300000] = {1};\n');
     const folder = smallDisk('all-full-cache');
     const said = compileElsewhere(folder, join(folder, 'native'), sources);
@@ -160,7 +163,7 @@ describe('compiling', () => {
     expect(readdirSync(join(folder, 'native'))).toEqual([]);
   });
 
-  withSmallDisks('a full temporary folder does not matter where the cache has room', () => {
+  withSmallDisks('does not need the temporary folder when the cache has space', () => {
     const sources = sourceFolder('full-temporary', 'const char large[300000] = {1};\n');
     const folder = join(scratch, 'full-temporary-cache');
     expect(compileElsewhere(smallDisk('full-temporary-disk'), folder, sources)).toMatch(`${folder}/kernels-`);
@@ -180,7 +183,7 @@ describe('compiling', () => {
     }
   });
 
-  withCompiler('what killed compilations left is removed', async () => {
+  withCompiler('removes what killed compilations left', async () => {
     const [sources, folder] = [sourceFolder('killed'), join(scratch, 'killed-cache')];
     mkdirSync(folder);
     const dead = spawnSync('true').pid;
@@ -209,7 +212,7 @@ describe('compiling', () => {
   });
 
   (process.getuid?.() === 0 ? withCompiler : test.skip)(
-    'a library of another user is not loaded, but compiled anew',
+    'a library of another user is not loaded, but compiled again',
     async () => {
       const [sources, folder] = [sourceFolder('foreign'), join(scratch, 'foreign-cache')];
       const planted = await compileKernels({ folder, sources });
@@ -221,7 +224,7 @@ describe('compiling', () => {
     },
   );
 
-  withCompiler('a source that does not compile is an error with the compiler’s words', async () => {
+  withCompiler('a compile error shows the compiler’s message', async () => {
     const [sources, folder] = [sourceFolder('wrong', 'int wrong( {\n'), join(scratch, 'wrong-cache')];
     const failure = compileKernels({ folder, sources });
     await expect(failure).rejects.toThrow(EnvironmentError);
@@ -245,7 +248,7 @@ function sanitizing(): string[] | undefined {
 
 describe('the kernels under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
   const flags = sanitizing();
-  const title = 'stay within their buffers over odd sizes';
+  const title = 'stay within their buffers over irregular sizes';
   if (!flags) {
     test.skip(`${title} (no compiler with sanitizers)`, () => {});
     return;

@@ -75,7 +75,7 @@ const lacks = (...wanted: string[]): string | undefined => {
   return absent.length > 0 ? `this processor lacks ${absent.join(', ')}` : undefined;
 };
 
-describe('the kernels compute rightly and within their buffers', () => {
+describe('the kernels are correct and stay within their buffers', () => {
   const haswell = ['avx2', 'fma', 'bmi1', 'bmi2', 'abm', 'movbe', 'f16c'];
   const skylake = [...haswell, 'avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl', 'adx', 'clwb'];
 

@@ -26,7 +26,7 @@ import { describeNative } from './present.js';
 
 type Stream = ReturnType<typeof randomStream>;
 type Op = (inputs: tf.Tensor[]) => tf.Tensor;
-/** An operation on inputs of these shapes; made anew for every draw of sizes. */
+/** An operation on inputs of these shapes; made again for every draw of sizes. */
 type Draw = { op: Op; shapes: number[][]; label: string };
 
 const ids = (stream: Stream, length: number, from: number, limit: number) =>
@@ -185,7 +185,7 @@ describeNative('native kernels', () => {
     },
   );
 
-  test('a window beyond the sequence, or infinite, hides nothing', async () => {
+  test('a window larger than the sequence, or infinite, masks nothing', async () => {
     await useBackend('native');
     const stream = randomStream(1, 'window');
     const inputs = [8, 4, 4].map((n) => tf.tensor2d(normals(stream, [10, n]), [10, n]));
@@ -254,7 +254,7 @@ describeNative('native kernels', () => {
     expect(got).toEqual(run());
   });
 
-  test('tanh is exact to a few units in the last place', async () => {
+  test('tanh is accurate to a few ulps', async () => {
     await useBackend('native');
     const x = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 150);
     const y = tf.tidy(() => tf.tanh(tf.tensor1d(x)).dataSync());
@@ -319,7 +319,7 @@ describeNative('native kernels', () => {
     });
   });
 
-  test('the bits do not depend on the number of threads', async () => {
+  test('results have the same bits for any number of threads', async () => {
     await useBackend('native');
     const run = async () => {
       const all: Float32Array[] = [];
@@ -342,7 +342,7 @@ describeNative('native kernels', () => {
     for (const other of results.slice(1)) expect(other).toEqual(results[0]);
   });
 
-  test('bf16 rounds the operands of products to eight bits and activations too, and fp32 is whole again after it', async () => {
+  test('bf16 rounds the operands of matmuls and activations, and fp32 is exact again after it', async () => {
     const stream = randomStream(1, 'bf16');
     const [x, w] = [normals(stream, [37, 45]), normals(stream, [50, 45])];
     const run = (x: Float32Array, w: Float32Array) =>
@@ -380,7 +380,7 @@ describeNative('native kernels', () => {
     expect(run(x, w)).toEqual(whole);
   });
 
-  test('an activation of bf16 precision is a tensor like any other', async () => {
+  test('a bf16 activation can be read like any tensor', async () => {
     await useBackend('native', { precision: 'bf16' });
     const before = tf.memory().numTensors;
     const stream = randomStream(2, 'bf16');
@@ -415,7 +415,7 @@ describeNative('native kernels', () => {
     expect(tf.memory().numTensors - before).toBeLessThanOrEqual(2); // made within expressions
   });
 
-  test('not-a-number passes through every operation', async () => {
+  test('NaN passes through every operation', async () => {
     await useBackend('native');
     for (const [name, draw] of Object.entries(OPERATIONS)) {
       const stream = randomStream(3, name);
@@ -440,7 +440,7 @@ describeNative('native kernels', () => {
     });
   });
 
-  test('arrays at odd addresses are taken', async () => {
+  test('accepts arrays at unaligned addresses', async () => {
     await useBackend('native');
     const stream = randomStream(1, 'odd');
     const [x, w] = [normals(stream, [8 * 40 + 1]), normals(stream, [33 * 40 + 1])];
@@ -449,7 +449,7 @@ describeNative('native kernels', () => {
     expect(run(x.subarray(1), w.subarray(1))).toEqual(run(x.slice(1), w.slice(1)));
   });
 
-  test('ids and targets out of range are refused, and leave nothing behind', async () => {
+  test('ids and targets out of range throw and leak nothing', async () => {
     await useBackend('native');
     const before = tf.memory().numTensors;
     const table = tf.ones([4, 3]) as tf.Tensor2D;

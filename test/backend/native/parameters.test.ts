@@ -38,7 +38,7 @@ function expectSeen(w: tf.Variable): void {
 }
 
 describeNative('packed parameters', () => {
-  test('are told apart by the shape that the array is seen in', () => {
+  test('depend on the shape of the parameter', () => {
     const w = tf.variable(draw([32, 64])) as tf.Variable;
     const [wide, tall] = [draw([5, 64]), draw([5, 32])];
     const other = tf.reshape(w, [64, 32]) as tf.Tensor2D;
@@ -53,7 +53,7 @@ describeNative('packed parameters', () => {
   });
 
   for (const precision of ['fp32', 'bf16'] as const)
-    test(`follow every change of the parameter in ${precision}`, async () => {
+    test(`are invalidated by every change of the parameter in ${precision}`, async () => {
       await useBackend('native', { precision });
       const w = tf.variable(draw(SHAPE)) as tf.Variable;
       const moments = [tf.variable(tf.zeros(SHAPE)), tf.variable(tf.zeros(SHAPE))] as const;
@@ -77,7 +77,7 @@ describeNative('packed parameters', () => {
       w.dispose();
       const next = tf.variable(tf.mul(draw(SHAPE), 2)) as tf.Variable;
       expectSeen(next);
-      // In the other precision they are packed anew.
+      // They are packed again in the other precision.
       await useBackend('native', { precision: precision === 'fp32' ? 'bf16' : 'fp32' });
       expectSeen(next);
       tf.dispose([next, grad, ...moments, momentum, secondMoment]);

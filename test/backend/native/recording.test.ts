@@ -38,7 +38,7 @@ function values(tensors: Record<string, tf.Tensor>): Record<string, number[]> {
 }
 
 describeNative('recorded steps of the native backend', () => {
-  test('give the bits of steps that are not recorded, while parameters and batches change', async () => {
+  test('have the bits of eager steps while parameters and batches change', async () => {
     const run = async (replays: boolean) => {
       const gpt = createGpt(CONFIG, { seed: 3 });
       const optimizer = createOptimizer(gpt, resolveConfig(presetConfig('cpu')).optimizer);
@@ -67,7 +67,7 @@ describeNative('recorded steps of the native backend', () => {
     expect(await run(true)).toEqual(await run(false));
   });
 
-  test('leave gradients alone that are still held, and no memory behind', async () => {
+  test('do not overwrite gradients that are still held, and leak no memory', async () => {
     const before = { ...deviceMemory() };
     const gpt = createGpt(CONFIG, { seed: 3 });
     const repeated = repeatedGrads(loss(gpt), gpt.params);
@@ -85,7 +85,7 @@ describeNative('recorded steps of the native backend', () => {
     expect(deviceMemory()).toEqual(before);
   });
 
-  test('report a bad target as ever, and go on after it', async () => {
+  test('report a bad target and continue', async () => {
     const gpt = createGpt(CONFIG, { seed: 3 });
     const repeated = repeatedGrads(loss(gpt), gpt.params);
     const [ids, targets] = batch(0);
@@ -99,7 +99,7 @@ describeNative('recorded steps of the native backend', () => {
     gpt.dispose();
   });
 
-  test('are not made of work that a stock kernel has a part in', async () => {
+  test('do not include a pass that uses a stock kernel', async () => {
     const w = tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2]));
     const repeated = repeatedGrads(
       (ids) => {
@@ -126,7 +126,7 @@ describeNative('recorded steps of the native backend', () => {
     w.dispose();
   });
 
-  test('let events in while they run', async () => {
+  test('let the event loop run in between', async () => {
     // 8 GFLOP on one core: more than the patience of a replay on any processor.
     const threads = threadsInUse();
     setThreads(1);

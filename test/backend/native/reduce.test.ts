@@ -37,7 +37,7 @@ describeNative('reductions', () => {
         }
     });
 
-  test('a sum of a million equal terms is exact to a rounding, and the same on any number of threads', async () => {
+  test('the sum of a million equal terms has one rounding error, on any number of threads', async () => {
     await useBackend('native');
     const sums = [1, 2, 5].map((threads) => {
       setThreads(threads);
@@ -47,7 +47,7 @@ describeNative('reductions', () => {
     expect(new Set(sums).size).toBe(1);
   });
 
-  test('not-a-number passes', async () => {
+  test('NaN passes through', async () => {
     await useBackend('native');
     for (const reduce of Object.values(REDUCTIONS)) {
       const values = drawn([100]);

@@ -22,17 +22,17 @@ const cores = availableParallelism();
 const threads = `${cores} thread${cores === 1 ? '' : 's'}`;
 
 describeNative('TINYGPT_THREADS', () => {
-  test('beyond the cores is capped, and says so', () => {
+  test('is capped to the cores with a message', () => {
     const { stdout, stderr } = start('1000');
     expect(stdout).toContain(`, ${threads}\n`);
     expect(stderr).toBe(`Using ${threads} (one per core) instead of 1000\n`);
   });
 
-  test('of 1 is taken as it is', () => {
+  test('of 1 uses one thread', () => {
     expect(start('1')).toEqual({ stdout: expect.stringContaining(', 1 thread\n'), stderr: '' });
   });
 
-  test.each(['0', '-1', '1.5', 'many'])('of %s is refused with the value in the message', (value) => {
+  test.each(['0', '-1', '1.5', 'many'])('of %s is an error that names the value', (value) => {
     expect(start(value).stdout).toMatch(/Expected threads to be a whole number above 0, got (0|-1|1.5|NaN)/);
   });
 });

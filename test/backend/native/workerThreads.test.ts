@@ -16,14 +16,14 @@ function run(...precisions: string[]): { results: { code: number; result: number
 }
 
 describeNative('training in worker threads', () => {
-  test('ends with the process’s own exit code, and leaves koffi in memory for the threads of the pool', () => {
+  test('the process exits with code 0 and koffi stays in memory for the pool’s threads', () => {
     const { results, loaded } = run('fp32');
     expect(results[0]!.code).toBe(0);
     expect(results[0]!.result).toHaveLength(12);
     expect(loaded).toBe(true);
   });
 
-  test('of two precisions at once gives the bits of each alone', () => {
+  test('workers with different precisions at once give the bits of each alone', () => {
     const alone = ['fp32', 'bf16'].map((precision) => run(precision).results[0]!.result);
     const { results } = run('fp32', 'bf16', 'fp32');
     expect(results.map(({ result }) => result)).toEqual([alone[0], alone[1], alone[0]]);

@@ -75,7 +75,7 @@ describe('findPackages', () => {
     ]);
   });
 
-  test('prefers what setup prepared to what npm installed, and knows it', () => {
+  test('prefers the package that setup prepared to one that npm installed', () => {
     install(GPU);
     const folders = [prepare('cpu'), prepare('gpu')].reverse();
     const candidates = found();
@@ -83,7 +83,7 @@ describe('findPackages', () => {
     expect(candidates.map(({ prepared }) => prepared?.record.package)).toEqual([GPU, CPU, undefined]);
   });
 
-  test('TINYGPT_TFJS may name the package or the project that holds it, and hides all others', () => {
+  test('TINYGPT_TFJS may name the package or the project that holds it, and excludes all others', () => {
     const folder = install(CPU);
     for (const value of [folder, project]) {
       process.env.TINYGPT_TFJS = value;
@@ -91,7 +91,7 @@ describe('findPackages', () => {
     }
   });
 
-  test('a TINYGPT_TFJS that holds no package is a fault that names it', () => {
+  test('a TINYGPT_TFJS folder without a package is an error that names it', () => {
     process.env.TINYGPT_TFJS = project;
     const { candidates, fault } = findPackages(join(project, 'any.js'));
     expect(candidates).toEqual([]);
@@ -102,7 +102,7 @@ describe('findPackages', () => {
 });
 
 describe('inspect', () => {
-  test('is content with a complete package', () => {
+  test('accepts a complete package', () => {
     install(CPU);
     expect(inspect(found()[0]!)).toBeUndefined();
   });
@@ -166,7 +166,7 @@ describe('diagnose', () => {
     expect(remedy).toMatch(/^npx tinygpt setup tensorflow --gpu.*LD_LIBRARY_PATH/);
   });
 
-  test('sends a missing libtensorflow to the setup', () => {
+  test('recommends setup for a missing libtensorflow', () => {
     const { reason, remedy } = fault(
       'libtensorflow_cc.so.2: cannot open shared object file: No such file or directory',
       CPU,
@@ -183,7 +183,7 @@ describe('diagnose', () => {
     expect(remedy).toMatch(/install what holds libfoo\.so\.1/);
   });
 
-  test('tells an addon for another Node.js by both numbers', () => {
+  test('names both module versions of an addon for another Node.js', () => {
     const { reason } = fault(
       "The module 'tfjs_binding.node' was compiled against a different Node.js version using\nNODE_MODULE_VERSION 93. This version",
     );
@@ -218,7 +218,7 @@ describe('diagnose', () => {
     expect(remedy).toBe('npx tinygpt setup tensorflow --gpu');
   });
 
-  test('reads the error of a real loader', () => {
+  test('understands a real loader error', () => {
     install(CPU);
     const [candidate] = found();
     let error: unknown;

@@ -51,7 +51,7 @@ function probe(): { available: boolean; reason: string; remedy: string; broken: 
 const linux = process.platform === 'linux' && hasCompiler ? describe : describe.skip;
 
 linux('a package that does not load', () => {
-  test('for want of a CUDA library names it, and the command that brings it', () => {
+  test('a missing CUDA library is named with the command that installs it', () => {
     const library = join(project, 'libcudart.so.12');
     writeFileSync(join(project, 'cudart.cc'), 'extern "C" int cudart() { return 0; }');
     spawnSync('g++', [
@@ -71,7 +71,7 @@ linux('a package that does not load', () => {
     expect(broken).toBe(true);
   });
 
-  test('for another Node.js says for which', () => {
+  test('an addon for another Node.js is named with its version', () => {
     install(`
 struct node_module { int version; unsigned flags; void* handle; const char* file; void* init; void* context; const char* name; void* data; void* link; };
 extern "C" void node_module_register(void*);
@@ -84,7 +84,7 @@ __attribute__((constructor)) static void load() { node_module_register(&module);
     expect(remedy).toBe('npx tinygpt setup tensorflow --gpu');
   });
 
-  test('for another TensorFlow says so', () => {
+  test('an addon for another TensorFlow is reported', () => {
     install('extern "C" int TFE_NoSuchFunction(); int x = TFE_NoSuchFunction();', '-Wl,-z,now');
     const { reason } = probe();
     expect(reason).toMatch(/built for another system or TensorFlow \(.*undefined symbol: TFE_NoSuchFunction/);

@@ -18,7 +18,7 @@ when(`the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
     await useBackend('tensorflow');
   });
 
-  test('says which TensorFlow it is', async () => {
+  test('reports the TensorFlow version', async () => {
     const { version, device } = await useBackend('tensorflow');
     expect(version).toMatch(/^tfjs-node(-gpu)? 4\.\d+\.\d+, TensorFlow \d+\.\d+\.\d+/);
     expect(device).not.toBe('');
@@ -44,7 +44,7 @@ when(`the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test('an allocation beyond all memory is recognized as such', () => {
+  test('a huge allocation is recognized as out of memory', () => {
     const before = tf.memory().numTensors;
     let error: unknown;
     // TensorFlow prints its allocator's state as well.
@@ -59,7 +59,7 @@ when(`the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test('products round their factors in bf16, and only then', async () => {
+  test('matmuls round their operands in bf16 only', async () => {
     const product = () =>
       tf.tidy(() => {
         const x = tf.tensor2d([1 + 2 ** -10, 3], [1, 2]);
@@ -75,7 +75,7 @@ when(`the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
     }
   });
 
-  test('a step in place leaves alone what shared the old contents, and no tensor behind', () => {
+  test('an in-place step does not change tensors that shared the buffer, and leaks nothing', () => {
     const before = tf.memory().numTensors;
     tf.tidy(() => {
       const options = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-10, weightDecay: 0, step: 1 };
@@ -98,7 +98,7 @@ when(`the tensorflow backend${absent ? ` (${absent.reason})` : ''}`, () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test('a long softcap, whose exponentials would overflow, is taken relative to the row', () => {
+  test('a large softcap does not overflow', () => {
     tf.tidy(() => {
       const x = tf.tensor2d([200, -200], [2, 1]);
       const w = tf.tensor2d([1, -1, 0], [3, 1]);

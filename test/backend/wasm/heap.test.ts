@@ -33,7 +33,7 @@ test('loading leaves no handlers for uncaught errors behind', () => {
 });
 
 describe('matMul', () => {
-  test('sees what was written in place into an operand since the last product', () => {
+  test('uses the current values of an operand that was written in place', () => {
     tf.tidy(() => {
       const a = tf.ones([2, 3]);
       const b = tf.ones([3, 2]);
@@ -44,7 +44,7 @@ describe('matMul', () => {
     });
   });
 
-  test('keeps no packed copies: the heap stays as it is over many products', () => {
+  test('keeps no packed copies: the heap does not grow over many matmuls', () => {
     tf.tidy(() => {
       const a = tf.randomNormal([4, 64, 96]);
       const b = tf.randomNormal([4, 96, 128]);
@@ -58,7 +58,7 @@ describe('matMul', () => {
     });
   });
 
-  test('survives a heap that grows during the call', async () => {
+  test('works while the heap grows during the call', async () => {
     const free = backend().wasm.HEAPU8.length;
     // Transposed, so that scratch, output and packing together exceed the present heap.
     const k = Math.ceil(free / 4 / 2000);
@@ -110,7 +110,7 @@ describe('a full heap', () => {
     return tf.engine().makeTensorFromTensorInfo(info);
   }
 
-  test('is an error that names memory, and leaves what there is intact', () => {
+  test('throws an out-of-memory error and leaves existing tensors intact', () => {
     const before = tf.memory().numTensors;
     const hogs: tf.Tensor[] = [];
     const marks: tf.Tensor[] = [];
@@ -137,7 +137,7 @@ describe('a full heap', () => {
     expect(tf.tidy(() => tf.sum(tf.ones([1000])).dataSync()[0])).toBe(1000);
   });
 
-  test('a product whose packed operand does not fit is an error too', () => {
+  test('a matmul whose packed operand does not fit throws an out-of-memory error', () => {
     const hogs = [bytes(900 * MiB), bytes(900 * MiB)];
     const before = tf.memory().numTensors;
     const ids = backend().numDataIds();
@@ -151,7 +151,7 @@ describe('a full heap', () => {
     tf.dispose(hogs);
   });
 
-  test('a request beyond 32 bits is refused, not wrapped around', () => {
+  test('an allocation beyond 32 bits throws instead of wrapping around', () => {
     const before = tf.memory().numTensors;
     expect(() => tf.fill([2 ** 30 + 1], 1)).toThrow(
       /Out of memory: the wasm backend cannot allocate 4097 MiB/,

@@ -93,19 +93,16 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
     records = capabilities().recorder !== undefined;
   });
 
-  test.each(['fp32', 'bf16'] as const)(
-    'come to what steps come to that are not recorded, in %s',
-    async (precision) => {
-      await useBackend('tensorflow', { precision });
-      const recorded = await steps();
-      const plain = await withoutRecorder(steps);
-      expect([recorded.graphs, plain.graphs]).toEqual([records ? 1 : 0, 0]);
-      expect(recorded.losses).toEqual(plain.losses);
-      expect(recorded.weights).toEqual(plain.weights);
-    },
-  );
+  test.each(['fp32', 'bf16'] as const)('have the bits of eager steps in %s', async (precision) => {
+    await useBackend('tensorflow', { precision });
+    const recorded = await steps();
+    const plain = await withoutRecorder(steps);
+    expect([recorded.graphs, plain.graphs]).toEqual([records ? 1 : 0, 0]);
+    expect(recorded.losses).toEqual(plain.losses);
+    expect(recorded.weights).toEqual(plain.weights);
+  });
 
-  test('leave gradients alone that are still held, and nothing behind', async () => {
+  test('do not overwrite gradients that are still held, and leak nothing', async () => {
     const before = { ...deviceMemory() };
     const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('tinygpt-graph-'));
     const foldersBefore = folders();
@@ -127,7 +124,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
     expect(folders()).toEqual(foldersBefore);
   });
 
-  test('report a bad token, and go on after it', async () => {
+  test('report a bad token and continue', async () => {
     const gpt = createGpt(CONFIG, { seed: 3 });
     const repeated = gradsOf(gpt);
     const [ids, targets] = batch(0) as [Int32Array, Int32Array];
@@ -143,7 +140,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
     expect(graphs()).toBe(0);
   });
 
-  test('are not made of work whose results TypeScript reads', async () => {
+  test('do not include a pass whose results are read on the way', async () => {
     const w = tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2]));
     const repeated = repeatedGrads(
       (ids) => {
@@ -174,7 +171,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
   });
 
   // The last one: what TensorFlow has not taken once it is not given again.
-  test('are done operation by operation where TensorFlow does not take the graph', async () => {
+  test('fall back to eager execution when TensorFlow rejects the graph', async () => {
     const backend = tf.backend() as unknown as { binding: object };
     const { binding } = backend;
     let tries = 0;
