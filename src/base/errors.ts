@@ -67,7 +67,8 @@ type SystemError = Error & { code?: string; syscall?: string; path?: string };
 export function isSystemError(error: unknown): error is SystemError {
   const { code, syscall } = (error ?? {}) as SystemError;
   return (
-    syscall !== undefined || /^ERR_(FS_|STRING_TOO_LONG|INVALID_ARG_VALUE|OUT_OF_RANGE)/.test(String(code))
+    syscall !== undefined ||
+    /^(E[A-Z0-9]+$|ERR_(FS_|STRING_TOO_LONG|INVALID_ARG_VALUE|OUT_OF_RANGE))/.test(String(code))
   );
 }
 
