@@ -1,6 +1,6 @@
 // The typed errors of tinygpt. Lower layers throw them; the CLI prints their message on one line.
 
-/** Bad input from the caller: states what was expected, what came and how to mend it. CLI exit code 2. */
+/** Bad input from the caller: states what was expected, the value received and how to fix it. CLI exit code 2. */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError';
   readonly exitCode = 2;

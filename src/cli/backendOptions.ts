@@ -39,7 +39,7 @@ export function backendChoice(name: BackendName | 'auto', device?: string): Back
   return 'cuda';
 }
 
-/** Prints remarks about the choice of a backend, for commands without a progress line. */
+/** Prints notes about the choice of a backend, for commands without a progress line. */
 export const onNote = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Sets the number of threads that the native backend computes with, before it starts. */

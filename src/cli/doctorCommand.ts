@@ -1,4 +1,4 @@
-// tinygpt doctor: the machine, each backend, what is missing and the command that mends it.
+// tinygpt doctor: the machine, each backend, what is missing and the command that fixes it.
 
 import {
   type BackendName,
@@ -37,7 +37,7 @@ async function runDoctor(args: ValuesOf<typeof OPTIONS>): Promise<number> {
       if (!available && remedy) process.stdout.write(`${' '.repeat(15)}to fix: ${remedy}\n`);
     }
     const onCpu = describeFallbacks();
-    if (onCpu) process.stdout.write(`\nleft to the CPU by the self-test on cuda: ${onCpu}\n`);
+    if (onCpu) process.stdout.write(`\nrunning on the CPU instead (self-test failed on cuda): ${onCpu}\n`);
     process.stdout.write(`\nautomatic choice: ${chosen ?? 'none'}\n`);
   }
   return chosen ? 0 : 1;

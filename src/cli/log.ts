@@ -1,4 +1,4 @@
-// A log of JSON lines beside a study. The journal is what counts, so a log that cannot be written never stops the work.
+// The log of a study: JSON lines. Its journal holds the results, so a log that cannot be written stops nothing.
 
 import { type Logger, pino } from 'pino';
 import { messageOf } from '../base/errors.js';

@@ -6,7 +6,7 @@ import { reportError, runCli } from './cli.js';
 export async function runMain(argv: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // `tinygpt train | head`: the work goes on, what nobody reads is dropped.
+      // `tinygpt train | head`: training continues, output that nobody reads is dropped.
       if (error.code !== 'EPIPE') fail(error);
     });
   process.on('uncaughtException', fail);

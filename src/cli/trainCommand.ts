@@ -54,7 +54,7 @@ const OPTIONS = {
   ...SETTING_OPTIONS,
   seed: integer('fixes weights, data order and the sample', { default: 1, min: 0 }),
   out: text('folder of the run (default runs/<time>)', { placeholder: 'folder' }),
-  resume: text('folder of a stopped run to go on with', { placeholder: 'folder' }),
+  resume: text('folder of a stopped run to continue', { placeholder: 'folder' }),
   checkpointEvery: integer('also save a checkpoint every so many steps', { min: 1 }),
   prompt: prompt('start of the sample printed at the end'),
   sampleTokens: integer('length of the sample; 0 prints none', { default: 300, min: 0 }),

@@ -127,7 +127,7 @@ async function compareAll(
       continue;
     }
     process.stdout.write(
-      `${describeCase(drawn)}\n  ${name} ${precision} beside ${reference} fp32: ${passed ? 'passed' : 'FAILED'}` +
+      `${describeCase(drawn)}\n  ${name} ${precision} against ${reference} fp32: ${passed ? 'passed' : 'FAILED'}` +
         ` (${seconds.backend.toFixed(1)} s, reference ${seconds.reference.toFixed(1)} s)\n`,
     );
     printErrors(worst, tolerances, failed);

@@ -1,7 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { CACHE_KINDS } from '../../src/base/cache.js';
 import { err, out, run } from './capture.js';
 
 let folder: string;
@@ -64,6 +76,20 @@ test('cache clean does not follow links out of the folder', async () => {
   expect(await cache('clean')).toBe(0);
   expect(existsSync(join(outside, 'kept.txt'))).toBe(true);
   rmSync(outside, { recursive: true });
+});
+
+test('every folder that the sources make in the cache is known to it', () => {
+  const source = fileURLToPath(new URL('../../../src/', import.meta.url));
+  const names = readdirSync(source, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => [
+      ...readFileSync(join(source, name), 'utf8').matchAll(
+        /join\((?:defaultCacheFolder\(\)|cacheFolder), '([^']+)'/g,
+      ),
+    ])
+    .map(([, folder]) => folder!);
+  expect(names.length).toBeGreaterThan(4);
+  expect([...new Set(names)].filter((name) => !(name in CACHE_KINDS))).toEqual([]);
 });
 
 test('an empty or absent cache is an empty list; a mistake is one line', async () => {

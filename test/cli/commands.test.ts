@@ -83,7 +83,7 @@ describe('train and sample', () => {
     expect(summary).toMatchObject({ num_steps: 2, depth: 1, backend: 'wasm', precision: 'fp32', seed: 1 });
   });
 
-  test('a run that was stopped goes on to the same bits', async () => {
+  test('a run that was stopped and resumed gives the same bits', async () => {
     const [whole, parts] = [join(folder, 'a'), join(folder, 'b')];
     expect(await run(...tiny('--tokens', '160', '--json', '--out', whole))).toBe(0);
     const expected = JSON.parse(out).val_bpb;
@@ -336,7 +336,7 @@ test('verify --random prints each model, its errors and how to repeat it', async
   ];
   expect(await run(...args)).toBe(0);
   expect(out).toMatch(
-    /^seed 2 small: .*\n {2}wasm fp32 beside cpu fp32: passed[\s\S]*^seed 3 small: [\s\S]*all 2 passed\n$/m,
+    /^seed 2 small: .*\n {2}wasm fp32 against cpu fp32: passed[\s\S]*^seed 3 small: [\s\S]*all 2 passed\n$/m,
   );
   expect(await run(...args, '--json')).toBe(0);
   const [first, second] = out

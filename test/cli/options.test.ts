@@ -129,7 +129,7 @@ describe('help', () => {
       expect(await run(...argv)).toBe(0);
       expect(out).toMatch(/^Usage: tinygpt train \[options\]/);
       expect(out).toMatch(/^ +--matrix-lr +Muon.*\[number\]$/m);
-      expect(out).toMatch(/^ +--value-embeds .*\[boolean\]$/m);
+      expect(out).toMatch(/^ +--value-embeds [\s\S]*?\[boolean\]$/m);
       expect(out).toMatch(/^ +--seed .*\[default: 1\]$/m);
     },
   );
