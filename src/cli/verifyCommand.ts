@@ -99,10 +99,10 @@ async function compareAll(
   const failures: number[] = [];
   for (let i = 0; i < count; i++) {
     const drawn = drawCase(args.seed + i, size);
-    const counted = `model ${i + 1} of ${count}`;
+    const label = `model ${i + 1} of ${count}`;
     const outcome = await verifyRandom(drawn, { backend: name, precision }, reference, {
       signal,
-      onStage: (stage) => progress.update(() => `${counted}: ${stage}`),
+      onStage: (stage) => progress.update(() => `${label}: ${stage}`),
     });
     const { passed, worst, checks, seconds } = outcome;
     const failed = checks.filter((check) => !check.passed);

@@ -39,12 +39,12 @@ test('reads what it wrote, bit for bit', () => {
   expect(readdirSync(folder)).toEqual(['x.safetensors']);
 });
 
-test('a missing file is the caller’s mistake', () => {
+test('a missing file is a UsageError', () => {
   expect(() => readSafetensors(path)).toThrow(UsageError);
   expect(() => readSafetensors(folder)).toThrow(/regular file .* got a folder/);
 });
 
-test('a file that was cut short says where', () => {
+test('a truncated file is refused with the position', () => {
   writeSafetensors(path, file());
   const whole = readFileSync(path);
   for (const [bytes, message] of [
@@ -112,7 +112,7 @@ describe('a header is refused', () => {
   });
 });
 
-test('of 10,000 damaged files each is read whole or refused with our own error', () => {
+test('each of 10,000 damaged files is read whole or refused with a typed error', () => {
   writeSafetensors(path, file());
   const whole = readFileSync(path);
   const headerEnd = 8 + Number(whole.readBigUInt64LE(0));

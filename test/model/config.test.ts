@@ -66,13 +66,13 @@ describe('model configuration', () => {
 });
 
 describe('initial weights', () => {
-  test('are the same for the same seed and differ for another', () => {
+  test('depend only on the seed', () => {
     const [a, b, c] = [1, 1, 2].map((seed) => initialWeights(sizes({}), seed).get('transformer.wte.weight'));
     expect(a).toEqual(b);
     expect(a).not.toEqual(c);
   });
 
-  test('have the spreads of the reference', () => {
+  test('have the standard deviations of the reference', () => {
     const weights = initialWeights(sizes({ vocabSize: 2000, initScale: 0.5, x0Init: 0.05 }), 1);
     const deviation = (name: string) => {
       const values = weights.get(name)!.values as Float32Array;
@@ -90,7 +90,7 @@ describe('initial weights', () => {
   });
 });
 
-test('rotary tables of a later start continue the earlier ones', () => {
+test('rotary tables from a later position continue the earlier ones', () => {
   const whole = rotaryTables(12, 8, 10_000);
   const tail = rotaryTables(5, 8, 10_000, 7);
   expect(tail.cos).toEqual(whole.cos.slice(7 * 4));

@@ -46,7 +46,7 @@ describeEachBackend('generation', () => {
     gpt.dispose();
   });
 
-  test('runs past the trained length, is fixed by its seed, and leaves no tensor', async () => {
+  test('generates beyond the trained length, repeats with the same seed, and frees all tensors', async () => {
     const gpt = livelyGpt();
     const before = tf.memory().numTensors;
     const run = (seed: number) => collect(generate(gpt, [256, 65], { maxTokens: 40, seed, temperature: 1 }));
@@ -58,7 +58,7 @@ describeEachBackend('generation', () => {
     gpt.dispose();
   });
 
-  test('stops at the stop id, on abort and on break, and leaves no tensor', async () => {
+  test('stops at the stop id, on abort and on break, and frees all tensors', async () => {
     const gpt = livelyGpt();
     const before = tf.memory().numTensors;
     const greedy = await collect(generate(gpt, [256], { maxTokens: 5, temperature: 0 }));
@@ -71,7 +71,7 @@ describeEachBackend('generation', () => {
     gpt.dispose();
   });
 
-  test('refuses bad prompts and options, and leaves no tensor', async () => {
+  test('refuses bad prompts and options, and frees all tensors', async () => {
     const gpt = livelyGpt();
     const before = tf.memory().numTensors;
     await expect(collect(generate(gpt, [], { maxTokens: 1 }))).rejects.toThrow(/at least one id/);
@@ -85,7 +85,7 @@ describeEachBackend('generation', () => {
   });
 });
 
-describe('choosing an id', () => {
+describe('sampling an id', () => {
   const logits = [1, 3, 2, 0];
   const draws = (options: object) => {
     const random = randomStream(1, 'draws');
@@ -103,7 +103,7 @@ describe('choosing an id', () => {
     });
   });
 
-  test('temperature 0 takes the largest, banned ids never come', () => {
+  test('temperature 0 takes the largest logit; banned ids never occur', () => {
     expect(draws({ temperature: 0 })).toEqual([0, 1, 0, 0]);
     expect(draws({ temperature: 0, banned: [1] })).toEqual([0, 0, 1, 0]);
   });

@@ -29,7 +29,7 @@ describeEachBackend('the model', () => {
     },
   );
 
-  test('the loss of a fresh model is that of the uniform guess', async () => {
+  test('the loss of a new model is that of a uniform distribution', async () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 3 });
     const ids = Int32Array.from({ length: 32 }, (_, i) => (i * 37) % 260);
@@ -96,7 +96,7 @@ describe('weights from outside', () => {
   });
 });
 
-test('a disposed model leaves no tensor, however it is disposed', async () => {
+test('using disposes a model and its optimizer', async () => {
   await useBackend('cpu');
   const before = tf.memory().numTensors;
   const { model, optimizer: settings } = resolveConfig(TINY, 260);

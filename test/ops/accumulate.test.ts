@@ -15,7 +15,7 @@ describeEachBackend('accumulate', () => {
       total.dispose();
     });
 
-  test('leaves a tensor that shares the elements of the sum alone', async () => {
+  test('does not change a tensor that shares the buffer of the sum', async () => {
     const sum = tf.mul(tf.tensor1d([1, 2, 3]), 1.5);
     const other = tf.reshape(sum, [3, 1]);
     const total = accumulate(sum, tf.tensor1d([1, 1, 1]));
@@ -24,7 +24,7 @@ describeEachBackend('accumulate', () => {
     tf.dispose([other, total]);
   });
 
-  test('leaves the array alone that a tensor was made of', async () => {
+  test('does not change the array that a tensor was made from', async () => {
     const values = new Float32Array([1, 2]);
     const total = accumulate(tf.tensor1d(values), tf.tensor1d([1, 1]));
     expect([...values]).toEqual([1, 2]);

@@ -89,7 +89,7 @@ describeEachBackend('causalAttention', () => {
     });
   }
 
-  test('only one block of scores is held for a long sequence', () => {
+  test('a long sequence has only one block of scores in memory', () => {
     tf.tidy(() => {
       const shape = { batch: 1, seq: 1024, heads: 2, kvHeads: 1, window: 64 };
       const tensors = inputsOf(shape, 2).map(tensorOf);
@@ -106,7 +106,7 @@ describeEachBackend('causalAttention', () => {
     });
   });
 
-  test('a key out of reach has no influence', async () => {
+  test('a key outside the window has no influence', async () => {
     await tidyAsync(async () => {
       const shape = { batch: 1, seq: 8, heads: 1, kvHeads: 1, window: 2 };
       const [q, k, v] = inputsOf(shape, 4).map(tensorOf) as tf.Tensor2D[];

@@ -5,7 +5,7 @@ import { describeEachBackend } from '../backend/present.js';
 import { tidyAsync } from './check.js';
 
 describeEachBackend('differentiable', () => {
-  test('the gradient is ours also inside a scope named like a kernel with a registered gradient', async () => {
+  test('a scope named like a kernel with a registered gradient does not replace our gradient', async () => {
     const name = 'TestKernelWithGradient';
     tf.registerGradient({
       kernelName: name,
@@ -29,7 +29,7 @@ describeEachBackend('differentiable', () => {
     }
   });
 
-  test('what backward makes on its way is freed', async () => {
+  test('temporary tensors of the backward pass are freed', async () => {
     const x = tf.tensor1d([1, 2]);
     const f = (x: tf.Tensor) =>
       differentiable([x], () => ({
@@ -44,7 +44,7 @@ describeEachBackend('differentiable', () => {
     tf.dispose([x, grad]);
   });
 
-  test('a forward computation that throws keeps nothing', () => {
+  test('a forward computation that throws frees its tensors', () => {
     const x = tf.tensor1d([1, 2]);
     const before = tf.memory().numTensors;
     const f = (x: tf.Tensor): tf.Tensor =>

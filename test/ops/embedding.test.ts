@@ -21,7 +21,7 @@ describeEachBackend('embedding', () => {
     });
   }
 
-  test('rows that share an id add up, rows without one get zero', async () => {
+  test('gradients of a repeated id are summed, those of absent ids are zero', async () => {
     await tidyAsync(async () => {
       const table = tf.zeros([4, 2]) as tf.Tensor2D;
       const ids = tf.tensor1d([2, 0, 2], 'int32');

@@ -260,7 +260,7 @@ describeEachBackend('fused kernels', () => {
   for (const { name, run, inputs, forward, backward, value, grads } of CASES) {
     const fakes = [forward, backward].filter((fake) => fake !== undefined);
 
-    test(`${name} takes ${fakes.map((fake) => fake.kernel).join(' and ')} where registered`, async () => {
+    test(`${name} uses ${fakes.map((fake) => fake.kernel).join(' and ')} where registered`, async () => {
       fakes.forEach(register);
       const tensors = inputs.map((shape) => tf.ones(shape));
       const before = tf.memory().numTensors;
@@ -277,7 +277,7 @@ describeEachBackend('fused kernels', () => {
       tf.dispose(tensors);
     });
 
-    test(`${name} does without ${fakes[0]!.kernel} where it is not registered`, () => {
+    test(`${name} falls back to stock operations without ${fakes[0]!.kernel}`, () => {
       if (hasKernel(fakes[0]!.kernel)) return; // a backend with kernels of its own
       tf.tidy(() => {
         tf.valueAndGrads((...xs: tf.Tensor[]) => tf.tidy(() => run(xs)))(

@@ -55,7 +55,7 @@ describeEachBackend('leanGrads', () => {
     });
   });
 
-  test('holds less memory than tf.variableGrads', () => {
+  test('takes less memory than tf.variableGrads', () => {
     const deep = tinyModel({ B: 4, T: 16, H: 4, G: 4, D: 8, V: 32, L: 6 }, 'deep.');
     tf.tidy(() => {
       const watch = trackPeak();
@@ -100,7 +100,7 @@ describeEachBackend('leanGrads', () => {
     expect(seen.at(-1)).toBe('wte');
   });
 
-  test('a gradient that onGrad keeps stays', () => {
+  test('a gradient kept by onGrad is returned', () => {
     const { value, grads } = leanGrads(model.loss, model.params, {
       onGrad: (name, grad) => {
         if (name === 'head') tf.keep(grad);
@@ -111,7 +111,7 @@ describeEachBackend('leanGrads', () => {
     tf.dispose([value, grads]);
   });
 
-  test('a parameter without a path has no entry; one that is used twice has the sum', async () => {
+  test('a parameter without a path has no entry; one used twice has the sum', async () => {
     await tidyAsync(async () => {
       const used = tf.variable(tf.tensor1d([1, -2, 3]), true, 'used');
       const idle = tf.variable(tf.tensor1d([1]), true, 'idle');

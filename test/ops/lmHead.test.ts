@@ -103,7 +103,7 @@ describeEachBackend('lmHeadCrossEntropy', () => {
     });
   });
 
-  test('the logits are never held whole when they exceed their limit', () => {
+  test('logits are never whole in memory when they exceed the limit', () => {
     tf.tidy(() => {
       const [rows, vocab] = [512, 256];
       const inputs = [random('x', [rows, 4]), random('w', [vocab, 4])].map(tensorOf);
@@ -116,7 +116,7 @@ describeEachBackend('lmHeadCrossEntropy', () => {
     });
   });
 
-  test('the scalar loss takes the slope that comes from above', async () => {
+  test('the scalar loss multiplies its gradient by dy', async () => {
     await tidyAsync(async () => {
       const inputs = [random('x', [5, 4]), random('w', [6, 4])].map(tensorOf);
       const targets = someIgnored(5, 6);
@@ -140,7 +140,7 @@ describeEachBackend('lmHeadCrossEntropy', () => {
     expect(kernelNames).not.toContain('UnsortedSegmentSum');
   });
 
-  test('options must be sound', () => {
+  test('bad options are refused', () => {
     tf.tidy(() => {
       const x = tf.zeros([2, 3]);
       expect(() => loss([x, x], new Int32Array(2), { softcap: 0, reduction: 'mean' })).toThrow(
@@ -153,7 +153,7 @@ describeEachBackend('lmHeadCrossEntropy', () => {
   });
 });
 
-test('logitsRows: as many as take the memory of x, at least 256, within the limit and the rows there are', () => {
+test('logitsRows: as many as take the memory of x, at least 256, at most the limit and all rows', () => {
   expect(logitsRows(2048, 128, 512)).toBe(512);
   expect(logitsRows(2048, 128, 8192)).toBe(256);
   expect(logitsRows(100, 128, 8192)).toBe(100);

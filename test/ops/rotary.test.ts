@@ -41,7 +41,7 @@ describeEachBackend('rotaryQkNorm', () => {
     });
   }
 
-  test('products of rotated heads depend on the distance of their positions only', async () => {
+  test('dot products of rotated heads depend only on the distance of their positions', async () => {
     await tidyAsync(async () => {
       const seq = 6;
       const { cos, sin } = tables(seq, 2);

@@ -159,7 +159,7 @@ describeEachBackend('optimizers', () => {
 });
 
 describe('groups', () => {
-  test('are the reference: AdamW by role, Muon by shape, rates scaled by width', () => {
+  test('match the reference: AdamW by role, Muon by shape, rates scaled by width', () => {
     const groups = parameterGroups(MODEL, { ...OPTIMIZER_DEFAULTS, embeddingLr: 0.3, unembeddingLr: 0.004 });
     expect(groups.map((group) => [group.kind, group.params.length, group.initialLr])).toEqual([
       ['adamw', 1, 0.013856406460551019],
@@ -205,7 +205,7 @@ describe('schedules', () => {
     expect(lrMultiplier(progress, schedule)).toBeCloseTo(multiplier, 12);
   });
 
-  test('without warm-up and warm-down the rate stays', () => {
+  test('without warm-up and warm-down the rate is constant', () => {
     for (const progress of [0, 0.5, 0.999])
       expect(lrMultiplier(progress, { warmupRatio: 0, warmdownRatio: 0, finalLrFrac: 0 })).toBe(1);
   });

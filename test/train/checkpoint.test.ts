@@ -107,7 +107,7 @@ test('generateText refuses bad options, another tokenizer and logits that are no
   await expect(first({})).rejects.toThrow(/logits are not finite/);
 });
 
-test('a save that was cut off between its renames leaves the earlier checkpoint', async () => {
+test('a save that was killed between its renames leaves the earlier checkpoint', async () => {
   cpSync(saved, `${folder}.old`, { recursive: true });
   expect((await loadCheckpoint(folder)).vocabSize).toBe(260);
   // The next save must not remove it before the new one is in place.
@@ -130,7 +130,7 @@ test('a checkpoint without checksums, as earlier versions wrote it, still loads'
   expect((await loadCheckpoint(folder)).run).toEqual(checkpoint.run);
 });
 
-test('SHA256SUMS finds a changed bit in every file', async () => {
+test('SHA256SUMS detects a changed bit in each file', async () => {
   expect(readFileSync(join(saved, 'SHA256SUMS'), 'utf8')).toMatch(/^([0-9a-f]{64} {2}\S+\n){3}$/);
   for (const name of ['model.safetensors', 'state.safetensors', 'tokenizer.json']) {
     rmSync(folder, { recursive: true, force: true });
@@ -212,7 +212,7 @@ describe('refused with one line before anything is allocated:', () => {
   });
 });
 
-test('of 400 damaged checkpoints each loads as it was or is refused with our own error', async () => {
+test('each of 400 damaged checkpoints loads unchanged or is refused with a typed error', async () => {
   cpSync(saved, folder, { recursive: true });
   const files = ['model.safetensors', 'state.safetensors', 'tokenizer.json', 'SHA256SUMS'];
   const originals = files.map((name) => readFileSync(join(folder, name)));
@@ -240,7 +240,7 @@ test('of 400 damaged checkpoints each loads as it was or is refused with our own
   expect(refused).toBeGreaterThan(370);
 });
 
-test('an unwritable folder is one line, and nothing half-written stays', async () => {
+test('an unwritable folder is reported on one line and leaves no partial files', async () => {
   const blocked = join(root, 'blocked');
   writeFileSync(blocked, '');
   const error = await saveCheckpoint(join(blocked, 'x'), checkpoint, plainBytes()).catch((e: unknown) => e);
@@ -249,7 +249,7 @@ test('an unwritable folder is one line, and nothing half-written stays', async (
   renameSync(blocked, `${blocked}-seen`);
 });
 
-test('weights that diverged are not written over a good checkpoint', async () => {
+test('diverged weights do not replace a good checkpoint', async () => {
   let saves = 0;
   const config = { ...TINY, matrixLr: 1e30, embeddingLr: 1e30 };
   const save = async () => {

@@ -49,7 +49,7 @@ describe('configuration', () => {
     expect(() => resolveConfig({ ...TINY, ...overrides })).toThrow(UsageError);
   });
 
-  test('takes settings from outside only by known names and types', () => {
+  test('settings from outside must have known names and types', () => {
     expect(overrideConfig(TINY, { depth: 3, width: null })).toMatchObject({ depth: 3, width: null });
     expect(() => overrideConfig(TINY, { dept: 3 })).toThrow(/Unknown setting "dept"; did you mean depth/);
     expect(() => overrideConfig(TINY, { depth: '3' })).toThrow(/depth to be a number, got "3" \(string\)/);
@@ -57,26 +57,26 @@ describe('configuration', () => {
   });
 });
 
-describe('an aspect ratio or a head width that is given is used', () => {
+describe('a given aspect ratio or head width is used', () => {
   const cpu = presetConfig('cpu'); // depth 4, width 128, heads of 32
   const sizes = (overrides: Record<string, unknown>, base = cpu) => {
     const { width, heads, headDim } = resolveConfig(overrideConfig(base, overrides)).config;
     return { width, heads, headDim };
   };
 
-  test('also where the preset has a width', () => {
+  test('where the preset has a width', () => {
     expect(sizes({ aspectRatio: 64 })).toEqual({ width: 256, heads: 8, headDim: 32 });
     expect(sizes({ aspectRatio: 64, depth: 2 })).toEqual({ width: 128, heads: 4, headDim: 32 });
     expect(sizes({ depth: 2 })).toEqual({ width: 128, heads: 4, headDim: 32 });
   });
 
-  test('also where a saved configuration has heads', () => {
+  test('where a saved configuration has heads', () => {
     const saved = resolveConfig(cpu).config;
     expect(sizes({ headDim: 16 }, saved)).toEqual({ width: 128, heads: 8, headDim: 16 });
     expect(sizes({ aspectRatio: 16, headDim: 16 }, saved)).toEqual({ width: 64, heads: 4, headDim: 16 });
   });
 
-  test('but a width or heads that are given beside it win, as in a saved configuration', () => {
+  test('unless width or heads are given as well', () => {
     expect(sizes({ aspectRatio: 64, width: 96 })).toEqual({ width: 96, heads: 3, headDim: 32 });
     expect(sizes({ headDim: 16, heads: 2 })).toEqual({ width: 128, heads: 2, headDim: 64 });
   });

@@ -14,7 +14,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the metrics log keeps what earlier runs wrote', () => {
+test('the metrics log appends to an existing file', () => {
   const path = join(folder, 'logs', 'metrics.jsonl');
   for (const step of [1, 2]) {
     const log = openMetricsLog(path);
@@ -28,19 +28,19 @@ test('the metrics log keeps what earlier runs wrote', () => {
 });
 
 const full = existsSync('/dev/full') ? test : test.skip;
-full('a full disk is one line that says so', () => {
+full('a full disk is reported on one line', () => {
   const log = openMetricsLog('/dev/full');
   expect(() => log.write({ step: 0 })).toThrow(/No space left to write \/dev\/full/);
   expect(() => log.write({ step: 0 })).toThrow(EnvironmentError);
   log.close();
 });
 
-test('a name that is too long is one line that says so', () => {
+test('a name that is too long is reported on one line', () => {
   const path = join(folder, 'x'.repeat(300), 'metrics.jsonl');
   expect(() => openMetricsLog(path)).toThrow(/the name is too long; choose a shorter one/);
 });
 
-test('a resumed run’s metrics keep one record of each step before its checkpoint', async () => {
+test('the log of a resumed run keeps one record of each step before the checkpoint', async () => {
   const path = join(folder, 'metrics.jsonl');
   await rewindMetricsLog(path, 3); // absent: nothing to do
   const step = (n: number, loss: number) => JSON.stringify({ kind: 'step', step: n, loss });

@@ -41,7 +41,7 @@ describe('a run is refused before anything is allocated', () => {
   });
 });
 
-test('what fits is not refused, and limits are compared with the estimate', async () => {
+test('a run that fits is accepted; limits are compared with the estimate', async () => {
   const resolved = resolveConfig(TINY);
   const { peakBytes, parameters, optimizer } = estimateMemory(resolved.model, { batch: 2, accumulation: 2 });
   expect(memoryShortage(resolved, NONE)).toBeNull();

@@ -14,7 +14,7 @@ import { tinyData } from '../tinyData.js';
 const BUDGET = { steps: 6 };
 
 describeEachBackend('training', () => {
-  test('lowers the loss, reports every step and leaves nothing behind', async () => {
+  test('lowers the loss, reports every step and frees all tensors', async () => {
     const data = tinyData();
     const before = tf.memory().numTensors;
     const reports: StepReport[] = [];
@@ -37,7 +37,7 @@ describeEachBackend('training', () => {
     expect(data.open).toBe(0);
   });
 
-  test('gives the same bits for the same seed and others for another', async () => {
+  test('the same seed gives the same bits, another seed does not', async () => {
     const run = (seed: number) => train(TINY, { data: tinyData(), budget: BUDGET, seed });
     const [a, b, c] = [await run(1), await run(1), await run(2)];
     expect(b.losses).toEqual(a.losses);
@@ -73,7 +73,7 @@ describeEachBackend('training', () => {
     });
   });
 
-  test('stops on a signal after the step, with a checkpoint and no evaluation', async () => {
+  test('a signal ends the run with a checkpoint and without an evaluation', async () => {
     const controller = new AbortController();
     const result = await train(TINY, {
       data: tinyData(),
@@ -86,7 +86,7 @@ describeEachBackend('training', () => {
     expect(result.checkpoint?.run.meter.steps).toBe(3);
   });
 
-  test('a signal between two passes of a step undoes the step, and the run resumes bit for bit', async () => {
+  test('a signal between two passes discards the step, and the run resumes bit for bit', async () => {
     const whole = await train(TINY, { data: tinyData(), budget: BUDGET });
     const controller = new AbortController();
     const data = tinyData();
@@ -110,7 +110,7 @@ describeEachBackend('training', () => {
     expect(resumed.valBpb).toBe(whole.valBpb);
   });
 
-  test('a signal ends the final evaluation too, which a resumed run makes up for', async () => {
+  test('a signal ends the final evaluation, which the resumed run repeats', async () => {
     const whole = await train(TINY, { data: tinyData(), budget: BUDGET });
     const controller = new AbortController();
     const stopped = await train(TINY, {
@@ -125,7 +125,7 @@ describeEachBackend('training', () => {
     expect(resumed).toMatchObject({ status: 'finished', numSteps: 6, valBpb: whole.valBpb, losses: [] });
   });
 
-  test('evaluates at fractions of the budget and stops when told so', async () => {
+  test('evaluates at fractions of the budget and stops when onEval returns stop', async () => {
     const fractions: number[] = [];
     const result = await train(TINY, {
       data: tinyData(),
@@ -143,7 +143,7 @@ describeEachBackend('training', () => {
     expect(result).toMatchObject({ status: 'pruned', numSteps: 4, valBpb: null });
   });
 
-  test('a diverging run ends with a typed error and leaves nothing behind', async () => {
+  test('a diverging run throws a TrainingError and frees all tensors', async () => {
     const data = tinyData();
     const before = tf.memory().numTensors;
     const config = { ...TINY, matrixLr: 1e30, embeddingLr: 1e30 };
@@ -155,7 +155,7 @@ describeEachBackend('training', () => {
     expect(data.open).toBe(0);
   });
 
-  test('an error in the data, a callback or the configuration leaves nothing behind', async () => {
+  test('an error in the data, a callback or the configuration frees all tensors', async () => {
     const before = tf.memory().numTensors;
     const data = tinyData({ failAfter: 3 });
     await expect(train(TINY, { data, budget: BUDGET })).rejects.toThrow('the shard was cut short');
@@ -177,7 +177,7 @@ describeEachBackend('training', () => {
 });
 
 describe('evaluation', () => {
-  test('is summed nats over raw bytes, specials in neither sum', async () => {
+  test('divides total nats by raw bytes, without special tokens', async () => {
     const data = tinyData();
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 1 });
@@ -202,7 +202,7 @@ describe('evaluation', () => {
     gpt.dispose();
   });
 
-  test('that fails leaves no tensor behind', async () => {
+  test('that fails frees all tensors', async () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 1 });
     const before = tf.memory().numTensors;
@@ -248,7 +248,7 @@ describe('evaluation', () => {
     gpt.dispose();
   });
 
-  test('scores the same text whatever the batch size', async () => {
+  test('scores the same text with every batch size', async () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 1 });
     const run = (batch: number) => evaluateBpb(gpt, tinyData(), { tokens: 200, batch });

@@ -63,14 +63,14 @@ describe('after the first step', () => {
     expect(await replay(flip(1))).toEqual({ passed: true, failed: [], flips: 1 });
   });
 
-  test('a larger difference, or more elements than can be this close to zero, is a failure', async () => {
+  test('a larger difference, or too many flips, is a failure', async () => {
     expect((await replay(flip(1, 2))).failed).toEqual([`after0.${MATRIX}`]);
     // 4,096 elements: 4 may flip.
     expect((await replay(flip(4))).passed).toBe(true);
     expect((await replay(flip(5))).failed).toEqual([`after0.${MATRIX}`]);
   });
 
-  test('an AdamW step may go the other way only where the gradient is nearly zero', async () => {
+  test('an AdamW step may flip its sign only where the gradient is nearly zero', async () => {
     const name = 'value_embeds.1.weight';
     const turned = (nearlyZero: boolean) => (file: TensorFile) => {
       const { setup_optimizer, config } = metaOf(file);

@@ -16,7 +16,7 @@ import { defaultReference, verifyRandom } from '../../src/verify/verifyRandom.js
 import { describeNative } from '../backend/native/present.js';
 
 describe('random models', () => {
-  test('are the same for the same seed, others for another', () => {
+  test('depend only on the seed', () => {
     const [a, b, c] = [drawCase(5, 'small'), drawCase(5, 'small'), drawCase(6, 'small')];
     expect(b).toEqual(a);
     expect(c).not.toEqual(a);
@@ -25,7 +25,7 @@ describe('random models', () => {
     expect(describeCase(a)).toMatch(/^seed 5 small: \d+ x \d+ tokens/);
   });
 
-  test.each(CASE_SIZES)('%s ones are valid and have everything that a model may have', (size) => {
+  test.each(CASE_SIZES)('%s ones are valid and cover every feature of a model', (size) => {
     const drawn = Array.from({ length: 100 }, (_, seed) => drawCase(seed, size));
     for (const { model } of drawn) modelConfig(model);
     const share = (has: (drawn: RandomCase) => boolean) => drawn.filter(has).length;
@@ -40,12 +40,12 @@ describe('random models', () => {
     expect(share(({ optimizer }) => optimizer.weightDecay > 0)).toBeGreaterThan(20);
   });
 
-  test('a seed that is none is refused', () => {
+  test('a bad seed is refused', () => {
     expect(() => drawCase(1.5, 'small')).toThrow(/seed that is an integer >= 0, got 1\.5; set --seed/);
   });
 });
 
-describeNative('the native backend beside the stock compositions', () => {
+describeNative('the native backend against the stock compositions', () => {
   let restore = () => {};
   afterEach(() => {
     restore();
@@ -57,7 +57,7 @@ describeNative('the native backend beside the stock compositions', () => {
     ['fp32', 5],
     ['bf16', 2],
     ['bf16', 4],
-  ] as const)('agrees in %s, seed %d, and leaves no tensor behind', async (precision, seed) => {
+  ] as const)('agrees in %s, seed %d, and frees all tensors', async (precision, seed) => {
     await useBackend('native', { precision });
     const before = tf.memory().numTensors;
     const { checks, passed } = await verifyRandom(
@@ -102,7 +102,7 @@ describeNative('the native backend beside the stock compositions', () => {
     expect(checks.filter((check) => !check.passed).map((check) => check.kind)).toContain(kind);
   });
 
-  test('stops between parts, and leaves no tensor behind', async () => {
+  test('stops between stages and frees all tensors', async () => {
     await useBackend('native', { precision: 'fp32' });
     const before = tf.memory().numTensors;
     const controller = new AbortController();
