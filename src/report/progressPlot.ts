@@ -7,6 +7,7 @@ import { counted } from '../base/format.js';
 import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
 import { isObject } from '../tune/objects.js';
+import type { SearchSpace } from '../tune/types.js';
 import { drawnRange, isBeyond, markBeyond, onAxis, type Range, valueAxis } from './axes.js';
 import { changedParams, describeChange, shortNumber } from './labels.js';
 import { metricName, type ReportedStudy, usedSpace } from './study.js';
@@ -137,6 +138,7 @@ function labelled(
   weights: Readonly<Record<string, number>>,
 ) {
   const lastNumber = study.trials.at(-1)?.number ?? 0;
+  const space = usedSpace(study);
   const gap = LABEL_GAP * (range[1] - range[0]);
   let shown: { number: number; value: number } | null = null;
   return improvements.map((trial, i) => {
@@ -148,7 +150,7 @@ function labelled(
       number - shown.number > LABEL_GAP * Math.max(20, lastNumber);
     const show = far || i === improvements.length - 1;
     if (show) shown = { number, value };
-    const formatter = labelOf(study, improvements[i - 1], trial, weights);
+    const formatter = labelOf(study.userAttrs.defaults, space, improvements[i - 1], trial, weights);
     return {
       value: [number, value],
       name: `trial ${number}`,
@@ -163,13 +165,12 @@ function labelled(
  * change there was; its value where neither says what made it better.
  */
 function labelOf(
-  study: ReportedStudy,
+  defaults: unknown,
+  space: SearchSpace,
   previous: CompleteTrial | undefined,
   trial: CompleteTrial,
   weights: Readonly<Record<string, number>>,
 ): string {
-  const { defaults } = study.userAttrs;
-  const space = usedSpace(study);
   if (!previous)
     return isObject(defaults) && changedParams(defaults, trial.params, space).length === 0
       ? 'defaults'

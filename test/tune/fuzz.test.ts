@@ -190,7 +190,7 @@ test(`${SPACE_MUTATIONS} damaged spaces are searched within their bounds, or ref
       depth: { kind: 'int', low: 1, high: 4 },
       log2_totalBatchSize: { kind: 'int', low: 9, high: 12, log: false, step: 1 },
       windowPattern: { kind: 'categorical', choices: ['S', 'L', 2, null, true] },
-      weightDecay: { kind: 'float', low: 0, high: 0.5, step: 0.1 },
+      weightDecay: { kind: 'float', low: 0, high: 0.5, step: 0.1, when: { windowPattern: ['L', 2] } },
     },
     defaults: { depth: 2, windowPattern: 'L' },
   };
