@@ -70,7 +70,7 @@ export function summaryText(
 
 /** ` (trial 0: 1.200000, 12.50% better)`; empty where there is nothing finite to compare with. */
 function gainOver(first: Trial | undefined, best: CompleteTrial, direction: Direction): string {
-  if (first?.state !== 'complete' || !first.value) return '';
+  if (first?.state !== 'complete' || !first.value || first === best) return '';
   const percent = (100 * signOf(direction) * (first.value - best.value)) / Math.abs(first.value);
   return Number.isFinite(percent)
     ? ` (trial 0: ${first.value.toFixed(6)}, ${percent.toFixed(2)}% better)`
