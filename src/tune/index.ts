@@ -22,11 +22,11 @@ export {
   successiveHalvingPruner,
   wilcoxonPruner,
 } from './pruners/index.js';
-export { cmaesSampler } from './samplers/cmaes.js';
-export { gpSampler } from './samplers/gp.js';
+export { type CmaesOptions, cmaesSampler } from './samplers/cmaes.js';
+export { type GpOptions, gpSampler } from './samplers/gp.js';
 export { samplerByName, samplerNames } from './samplers/index.js';
 export { randomSampler } from './samplers/random.js';
-export { tpeSampler } from './samplers/tpe.js';
+export { type TpeOptions, tpeSampler } from './samplers/tpe.js';
 export {
   checkSpace,
   expandExponents,
@@ -53,6 +53,7 @@ export type {
   Distribution,
   Params,
   ParamsOf,
+  Prior,
   Proposal,
   Pruner,
   Sampler,
@@ -60,4 +61,5 @@ export type {
   StudyView,
   Trial,
   TrialState,
+  When,
 } from './types.js';

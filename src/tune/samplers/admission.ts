@@ -4,6 +4,7 @@
 import { randomStream } from '../../base/random.js';
 import { activeParams, isConditional } from '../conditions.js';
 import { cardinality, fromUnit, isNumeric, nearest, sampleUniform, toUnit } from '../distributions.js';
+import { normalQuantile } from '../math/normal.js';
 import { sobol } from '../math/sobol.js';
 import type { Choice, Params, Proposal, SearchSpace, StudyView, Trial } from '../types.js';
 import { type Axis, decode, encodeAll, snap } from './axes.js';
@@ -131,9 +132,13 @@ export function centreOf(study: StudyView, axes: readonly Axis[], admits: Admits
   return (admits?.(params) ?? true) ? params : null;
 }
 
+/** Standard deviation of startup points around the defaults, as a share of each range. */
+const AROUND = 0.15;
+
 /**
  * Point `number` of a scrambled Sobol sequence, so that workers that ask at once get points of their own; where it is
- * refused, one from much later in the sequence. Every second point follows the priors of the space.
+ * refused, one from much later in the sequence. Every second point follows the priors of the space, and lies around the
+ * defaults in parameters without one if `around` is set.
  */
 export function startupPoint(
   study: StudyView,
@@ -141,13 +146,24 @@ export function startupPoint(
   admits: Admits | null,
   purpose: string,
   number: number,
+  around = false,
 ): Pick<Proposal, 'params' | 'exhausted'> {
+  const start = around ? encodeAll(axes, study.defaults) : null;
+  const place = (axis: Axis, j: number, u: number) =>
+    number % 2 === 1 ? u : start && !axis.distribution.prior ? near(axis, start[j]!, u) : believed(axis, u);
   return admitted(study, admits, number, (attempt) => {
     const u = sobol(axes.length, 1, study.seed, purpose, number + 1024 * attempt);
     return decode(
       study.space,
       axes,
-      axes.map((axis, j) => snap(axis, number % 2 === 0 ? believed(axis, u[j]!) : u[j]!)),
+      axes.map((axis, j) => snap(axis, place(axis, j, u[j]!))),
     );
   });
+}
+
+/** A normal draw around `start` for a uniform u, mirrored at the ends; the same choice half of the time. */
+function near(axis: Axis, start: number, u: number): number {
+  if (axis.kind === 'categorical') return u < 0.5 ? (start + 0.5) / axis.values.length : 2 * u - 1;
+  const v = start + AROUND * normalQuantile(Math.min(1 - 1e-9, Math.max(1e-9, u)));
+  return v < 0 ? Math.min(1, -v) : v > 1 ? Math.max(0, 2 - v) : v;
 }

@@ -10,8 +10,10 @@
 //   gp/models.ts      objective and feasibility     gp/search.ts       where that is largest
 
 import { randomStream } from '../../base/random.js';
+import { bestTrial } from '../best.js';
 import { activeParams } from '../conditions.js';
-import type { Sampler } from '../types.js';
+import { own } from '../objects.js';
+import type { Params, Sampler, StudyView } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
 import { axesOf, decode, filled, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
@@ -23,7 +25,8 @@ import { logBelief } from './prior.js';
 
 export interface GpOptions {
   /**
-   * Trials of the startup design: the default configuration, the centre of the ranges, scrambled Sobol points.
+   * Trials of the startup design: the default configuration, the centre of the ranges, scrambled Sobol points, of which
+   * every second one lies around the defaults as long as these are the best.
    * Default: 4 + D/2, at most 10.
    */
   startupTrials?: number;
@@ -56,12 +59,12 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const axes = axesOf(study.space);
       const d = axes.length;
       const admits = admissionOf(study);
-      const fresh = () => startupPoint(study, axes, admits, 'gp/startup', number);
+      const fresh = (around = false) => startupPoint(study, axes, admits, 'gp/startup', number, around);
       const finished = finishedTrials(study);
       const startup = options.startupTrials ?? Math.min(10, 4 + Math.ceil(d / 2));
       if (d === 0 || finished.length < startup) {
         const centre = number <= CENTRE_UNTIL ? centreOf(study, axes, admits) : null;
-        return centre ? { params: centre } : fresh();
+        return centre ? { params: centre } : fresh(isBest(study, study.defaults));
       }
 
       const evidence = gather(study, axes, finished);
@@ -117,6 +120,13 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       return { params: decode(study.space, axes, chosen.x) };
     },
   };
+}
+
+/** Whether no complete trial is better than those with this configuration, of which there is one. */
+function isBest(study: StudyView, params: Params): boolean {
+  const best = bestTrial(study.trials, study.direction);
+  const names = Object.keys(activeParams(study.space, params));
+  return best !== null && names.every((name) => own(best.params, name) === own(params, name));
 }
 
 /** The best candidate that is not a known point (evaluated, failed or running); undefined if all are. */

@@ -30,6 +30,20 @@ describe('what the sampler asks', () => {
     expect(rate).toBeCloseTo(0.01, 12);
   });
 
+  test('half of the startup points lie around the defaults while these are the best', () => {
+    const space = Object.fromEntries(Array.from({ length: 12 }, (_, j) => [`x${j}`, float(0, 1)]));
+    const defaults = Object.fromEntries(Object.keys(space).map((name) => [name, 0.3]));
+    const distance = (first: number) => {
+      const s = { ...study(space, []), defaults };
+      const trials = optimize(gpSampler(), s, 10, (_, i) => (i === 0 ? first : 1));
+      return trials.map(({ params }) => Math.hypot(...Object.values(params).map((x) => (x as number) - 0.3)));
+    };
+    // sqrt 12 x 0.15 = 0.52 around the defaults; sqrt(12 (1/12 + 0.04)) = 1.22 for points all over the space.
+    for (const i of [2, 4, 6, 8]) expect(distance(0)[i]!).toBeLessThan(0.8);
+    for (const i of [3, 5, 7, 9]) expect(distance(0)[i]!).toBeGreaterThan(0.8);
+    for (const i of [2, 4, 6, 8]) expect(distance(2)[i]!).toBeGreaterThan(0.8);
+  });
+
   test('leaves out the centre where the defaults are close to it or it cannot run', () => {
     const space = { x: float(0, 1), y: float(0, 1) };
     const second = (x: number, canRun?: () => boolean) =>
