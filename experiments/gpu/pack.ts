@@ -39,15 +39,8 @@ const MOST_BYTES = 60e6;
 /** A GPU as the driver that computes nothing shows it (FAKE_DEVICE of test/cuda/device/cuda.cpp). */
 const GPU = 'NVIDIA H200;9;0;132;232448;150754820096';
 
-const PACKAGES = [
-  ...[
-    '@tensorflow/tfjs-core',
-    '@tensorflow/tfjs-backend-cpu',
-    'koffi',
-    `@koromix/koffi-linux-${process.arch}`,
-  ],
-  ...['hyparquet', 'hyparquet-compressors', 'json5', 'ml-matrix', 'pino', 'seedrandom'],
-];
+/** Dependencies that nothing here loads: reports and the wasm backend. */
+const LEFT_OUT = ['echarts', '@tensorflow/tfjs-backend-wasm'];
 /** Packages of which one file is loaded, out of tens of megabytes. */
 const ONE_FILE = /^@tensorflow\//;
 /** What a package brings besides what Node loads. */
@@ -67,19 +60,22 @@ case " $* " in *" --out "*) ;; *) set -- --out "$here/results" "$@" ;; esac
 exec "$work/node" --no-warnings "$here/app/build/experiments/gpu/proof.js" --data "$here/data" "$@"
 `;
 
+const packageOf = (folder: string): { main?: string; dependencies: Record<string, string> } => ({
+  dependencies: {},
+  ...(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { main?: string }),
+});
+
 /** Copies what of node_modules the project loads, dependencies included. */
 function copyPackages(to: string): void {
   const done = new Set<string>();
-  const queue = [...PACKAGES];
+  const { dependencies: all } = packageOf(ROOT);
+  const queue = [...Object.keys(all), `@koromix/koffi-linux-${process.arch}`];
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     const from = join(ROOT, 'node_modules', name);
-    if (done.has(name) || name.startsWith('@types/') || name === '@webgpu/types' || !existsSync(from))
-      continue;
+    const typesOnly = name.startsWith('@types/') || name === '@webgpu/types';
+    if (done.has(name) || typesOnly || LEFT_OUT.includes(name) || !existsSync(from)) continue;
     done.add(name);
-    const { main, dependencies = {} } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as {
-      main?: string;
-      dependencies?: Record<string, string>;
-    };
+    const { main, dependencies } = packageOf(from);
     queue.push(...Object.keys(dependencies));
     const target = join(to, name);
     if (ONE_FILE.test(name)) {
