@@ -10,8 +10,8 @@ import {
   useBackend,
 } from '../backend/index.js';
 import { flopsPerToken } from '../model/flops.js';
-import { type ResolvedConfig, resolveConfig } from '../train/config.js';
-import { type Measured, type MeasureOptions, measureTraining } from '../train/measure.js';
+import { resolveConfig } from '../train/config.js';
+import { measureTraining, measureWithin } from '../train/measure.js';
 import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, number, type ValuesOf } from './options.js';
 import { configFromArguments, SETTING_OPTIONS } from './settings.js';
@@ -31,8 +31,6 @@ const OPTIONS = {
 
 /** Default seconds of timed steps on all backends together; with start-up and warm-up the command takes less than 20. */
 const DEFAULT_SECONDS = 10;
-/** Least number of steps of a measurement, including the warm-up. */
-const LEAST_STEPS = 5;
 
 export const benchCommand = command({ options: OPTIONS, run: runBench });
 
@@ -84,19 +82,4 @@ async function runBench(args: ValuesOf<typeof OPTIONS>): Promise<number> {
     );
   }
   return 0;
-}
-
-/**
- * Measures within the given seconds on slow backends as well, with smaller steps: first one row, then as many rows as
- * there is time for; if there is no time for five steps of one row, the first measurement is the result.
- */
-async function measureWithin(resolved: ResolvedConfig, options: MeasureOptions): Promise<Measured> {
-  const { config } = resolved;
-  const rowsOf = (rows: number) =>
-    resolveConfig({ ...config, deviceBatchSize: rows, totalBatchSize: rows * config.seqLen });
-  const oneRow = await measureTraining(rowsOf(1), { ...options, seconds: 0, warmup: 1, steps: 1 });
-  const affordable = Math.floor(options.seconds / LEAST_STEPS / oneRow.stepSeconds);
-  if (affordable < 1) return oneRow;
-  const whole = affordable * config.seqLen >= config.totalBatchSize;
-  return measureTraining(whole ? resolved : rowsOf(affordable), options);
 }

@@ -4,7 +4,7 @@ import { trackPeak } from '../backend/memory.js';
 import type { BatchLoader } from '../data/types.js';
 import { createGpt } from '../model/gpt.js';
 import { createOptimizer } from '../optim/optimizer.js';
-import type { ResolvedConfig } from './config.js';
+import { type ResolvedConfig, resolveConfig } from './config.js';
 import { checkMemory } from './memoryCheck.js';
 import { trainStep } from './step.js';
 
@@ -24,6 +24,9 @@ export function fixedBatches({ config, model }: ResolvedConfig): BatchLoader {
   };
 }
 
+/** Default steps before the timed ones, and least number of those. */
+const [WARMUP, LEAST_STEPS] = [2, 3];
+
 export interface MeasureOptions {
   /** Seconds of timed steps. */
   seconds: number;
@@ -42,7 +45,7 @@ export interface MeasureOptions {
  * @throws UsageError when it does not fit into memory, unless `force`
  */
 export async function measureTraining(resolved: ResolvedConfig, options: MeasureOptions): Promise<Measured> {
-  const { seconds, warmup = 2, steps = 3, force = false, onStep } = options;
+  const { seconds, warmup = WARMUP, steps = LEAST_STEPS, force = false, onStep } = options;
   if (!force) await checkMemory(resolved);
   const { config, model, optimizer: settings, accumulation } = resolved;
   const peak = trackPeak();
@@ -70,4 +73,19 @@ export async function measureTraining(resolved: ResolvedConfig, options: Measure
   times.sort((a, b) => a - b);
   const stepSeconds = times[Math.floor(times.length / 2)]!;
   return { tokensPerSecond: config.totalBatchSize / stepSeconds, stepSeconds, peakBytes: peak.bytes(), loss };
+}
+
+/**
+ * Measures within the given seconds on slow backends as well, with smaller steps: first one row, then as many rows as
+ * there is time for; if there is no time for five steps of one row, the first measurement is the result.
+ */
+export async function measureWithin(resolved: ResolvedConfig, options: MeasureOptions): Promise<Measured> {
+  const { config } = resolved;
+  const rowsOf = (rows: number) =>
+    resolveConfig({ ...config, deviceBatchSize: rows, totalBatchSize: rows * config.seqLen });
+  const oneRow = await measureTraining(rowsOf(1), { ...options, seconds: 0, warmup: 1, steps: 1 });
+  const affordable = Math.floor(options.seconds / (WARMUP + LEAST_STEPS) / oneRow.stepSeconds);
+  if (affordable < 1) return oneRow;
+  const whole = affordable * config.seqLen >= config.totalBatchSize;
+  return measureTraining(whole ? resolved : rowsOf(affordable), options);
 }

@@ -3,6 +3,7 @@
 import { freemem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { availableMemory, currentBackend, deviceMemory } from '../backend/index.js';
+import { systemMemory } from '../backend/machine.js';
 import { UsageError } from '../base/errors.js';
 import { byteSize } from '../base/format.js';
 import { estimateMemory } from '../model/memory.js';
@@ -21,7 +22,9 @@ const OBJECTS_PER_LAYER = 50_000;
 export async function freeMemory(): Promise<MemoryLimits> {
   const backend = currentBackend();
   const { bytes, reservedBytes = bytes } = deviceMemory();
-  const host = freemem() + (backend?.gpu ? 0 : reservedBytes - bytes);
+  // A container's limit covers this process; what its page cache holds can be reclaimed.
+  const free = Math.min(freemem(), systemMemory() - process.memoryUsage.rss());
+  const host = free + (backend?.gpu ? 0 : reservedBytes - bytes);
   const told = backend && (await availableMemory(backend.name));
   return { device: told ?? (backend?.memoryBytes ?? Number.POSITIVE_INFINITY) - bytes, host };
 }
