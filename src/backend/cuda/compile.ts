@@ -1,6 +1,6 @@
 // Kernels from CUDA C++ source: compiled by NVRTC for the chip at hand and kept in the cache folder under a name that
-// changes with the sources, the options, the chip and the compiler. Processes that start at once each write a file of
-// their own and rename it; an entry that is damaged is compiled anew.
+// changes with the sources, the options, the GPU and the compiler. Processes that start at the same time each write a file
+// of their own and rename it; a damaged entry is compiled again.
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -66,7 +66,7 @@ export function createCompiler(
     folder?: string;
     /** Root of the sources. */
     sources?: string;
-    /** Told before the first compilation. */
+    /** Called before the first compilation. */
     onFirst?: (target: string) => void;
   },
 ): KernelCompiler {

@@ -47,7 +47,7 @@ export function chosenDevice(env: NodeJS.ProcessEnv = process.env): number {
 }
 
 /**
- * Looks at a GPU. The driver must be initialized.
+ * Properties of a GPU. The driver must be initialized.
  * @throws UsageError when there is none of that number, EnvironmentError when it is too old
  */
 export function openDevice(api: DriverApi, ordinal: number): DeviceProperties {

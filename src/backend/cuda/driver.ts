@@ -1,5 +1,5 @@
 // The `cuda` backend: NVIDIA GPUs through the CUDA driver, NVRTC and cuBLASLt, without a build step. What is found, what
-// is missing, and the command that mends it.
+// is missing, and the command that fixes it.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
@@ -115,7 +115,7 @@ async function probe(): Promise<BackendProbe> {
   }
 }
 
-/** Why the backend cannot be used and what mends it. Without a driver there is most likely no GPU, which is no fault. */
+/** Why the backend cannot be used and what fixes it. Without a driver there is most likely no GPU, which is not a fault. */
 export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy' | 'broken'> {
   const reason = messageOf(error);
   if (error instanceof MissingLibrary) {
@@ -124,7 +124,7 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
         reason: `no NVIDIA driver (${reason})`,
         remedy:
           'on a machine with an NVIDIA GPU install its driver (525 or later); in a container start it with the GPUs ' +
-          '(docker run --gpus all); where libcuda.so.1 lies elsewhere, name its folder in TINYGPT_CUDA_LIBRARIES',
+          '(docker run --gpus all); where libcuda.so.1 is in another place, name its folder in TINYGPT_CUDA_LIBRARIES',
       };
     const newer = error.tooNew.length > 0 ? ', or install a newer driver' : '';
     return {

@@ -30,7 +30,7 @@ export interface Candidate {
 export interface SystemFolders {
   home: string;
   usrLocal: string;
-  /** Folders in which drivers outside of the loader's path are known to lie: WSL, containers, Colab. */
+  /** Folders outside of the loader's path where drivers are installed: WSL, containers, Colab. */
   driver: readonly string[];
   python: readonly string[];
   /** Where `tinygpt setup cuda` put libraries. */
@@ -118,7 +118,7 @@ function wheels(env: NodeJS.ProcessEnv, system: SystemFolders): string[] {
   for (const folder of split(env.PATH)) {
     const python = join(folder, 'python3');
     if (!existsSync(python)) continue;
-    // A virtual environment is where one of the links lies, any other Python where the last one leads.
+    // A virtual environment is the folder of one of the links, any other Python that of the last link's target.
     for (const link of [...links(python), realpathSync(python)]) prefixes.push(dirname(dirname(link)));
   }
   const libraries = [...prefixes.map((prefix) => join(prefix, 'lib')), join(system.home, '.local', 'lib')];

@@ -1,7 +1,7 @@
-// One CUDA source through NVRTC: text in, image out, on this thread or on another.
+// Compiles one CUDA source with NVRTC, on this thread or on another.
 
 import { type NvrtcApi, received } from './library.js';
-import { mendSignals } from './signals.js';
+import { restoreSignals } from './signals.js';
 import { failure } from './status.js';
 
 const CODE = { compilation: 6 };
@@ -49,7 +49,7 @@ const create = (api: NvrtcApi, { name, text }: ProgramText): number =>
   received((place) => api.nvrtcCreateProgram(place, text, name, 0, [], []));
 
 function destroy(api: NvrtcApi, handle: number): void {
-  mendSignals();
+  restoreSignals();
   api.nvrtcDestroyProgram(new BigUint64Array([BigInt(handle)]));
 }
 

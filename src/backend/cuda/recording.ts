@@ -1,7 +1,7 @@
 // Work recorded as a CUDA graph and replayed by one launch: the same kernels, products and copies on the same addresses, without
 // the host's time for each of them. Contract: ../recorder.ts.
 //
-// Memory that the work allocates is an arena of the recording; inputs and outputs lie in it too. What it finds (weights, their
+// Memory that the work allocates is an arena of the recording, inputs and outputs included. What it finds (weights, their
 // copies in bfloat16, tables) must be where it was, or the recording is given up. A recording is used only if its first replay
 // gives the bits that the work itself gave. Work that takes more memory than MOST_BYTES is not recorded: its launches are few
 // beside what they do, and its memory had better serve others in between.

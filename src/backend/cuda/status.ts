@@ -25,7 +25,7 @@ export class CudaError extends EnvironmentError {
 const DRIVER: Record<number, [string, string]> = {
   1: ['CUDA_ERROR_INVALID_VALUE', 'a fault of this program; please report it'],
   2: ['CUDA_ERROR_OUT_OF_MEMORY', 'make batch or model smaller, or end other programs on this GPU'],
-  3: ['CUDA_ERROR_NOT_INITIALIZED', 'start the process anew'],
+  3: ['CUDA_ERROR_NOT_INITIALIZED', 'start the process again'],
   4: ['CUDA_ERROR_DEINITIALIZED', 'the process is ending'],
   34: ['CUDA_ERROR_STUB_LIBRARY', 'a stub of libcuda is in the path; put the folder of the driver before it'],
   36: ['CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER', 'install a newer NVIDIA driver'], // since CUDA 13
@@ -36,7 +36,7 @@ const DRIVER: Record<number, [string, string]> = {
   ],
   101: ['CUDA_ERROR_INVALID_DEVICE', 'choose another GPU with --device; nvidia-smi lists them'],
   200: ['CUDA_ERROR_INVALID_IMAGE', 'the compiled kernel is damaged; empty the cuda folder of the cache'],
-  201: ['CUDA_ERROR_INVALID_CONTEXT', 'start the process anew'],
+  201: ['CUDA_ERROR_INVALID_CONTEXT', 'start the process again'],
   209: [
     'CUDA_ERROR_NO_BINARY_FOR_GPU',
     'the kernel was compiled for another GPU; empty the cuda folder of the cache',
@@ -99,8 +99,8 @@ const CUBLAS: Record<number, [string, string]> = {
   3: ['CUBLAS_STATUS_ALLOC_FAILED', 'out of memory; make batch or model smaller'],
   7: ['CUBLAS_STATUS_INVALID_VALUE', 'a fault of this program; please report it'],
   8: ['CUBLAS_STATUS_ARCH_MISMATCH', 'this cuBLASLt does not support this GPU; install a newer one'],
-  11: ['CUBLAS_STATUS_MAPPING_ERROR', 'start the process anew'],
-  13: ['CUBLAS_STATUS_EXECUTION_FAILED', 'the kernel of the product failed; start the process anew'],
+  11: ['CUBLAS_STATUS_MAPPING_ERROR', 'start the process again'],
+  13: ['CUBLAS_STATUS_EXECUTION_FAILED', 'the kernel of the product failed; start the process again'],
   14: ['CUBLAS_STATUS_INTERNAL_ERROR', 'reinstall cuBLAS, or try another version of it'],
   15: ['CUBLAS_STATUS_NOT_SUPPORTED', 'this cuBLASLt has no kernel for such a product; install a newer one'],
 };

@@ -129,7 +129,7 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
     }
   };
 
-  /** The next slot, once the device has read what lies in it. */
+  /** The next slot, once the device has read it. */
   const advance = (): void => {
     const full = slots[slot];
     if (full) {
