@@ -56,7 +56,8 @@ export function float(low: number, high: number, options: NumericOptions = {}): 
   if (step === null) return withExtras({ kind: 'float', low, high, log, step: null }, options);
   if (typeof step !== 'number' || !(step > 0 && step < Infinity)) fail(name, `step > 0, got ${show(step)}`);
   if (log) fail(name, `either log or step, got both; drop one`);
-  if (high - low === Infinity) fail(name, `a narrower range with a step, got [${low}, ${high}]; drop step`);
+  if ((high - low) / step > Number.MAX_SAFE_INTEGER)
+    fail(name, `at most 2^53 steps, got step ${step} in [${low}, ${high}]; drop step`);
   return withExtras({ kind: 'float', low, high: lastOnGrid(low, high, step), log, step }, options);
 }
 
