@@ -108,6 +108,25 @@ describe('errors at the border', () => {
     expect([status, stderr]).toEqual([1, 'error: Cannot write: no space left on device (ENOSPC)\n']);
   });
 
+  test('training goes on when nobody reads its output any more', () => {
+    const words = train('run-pipe').map((word) => (word === '1000000' ? '3' : word));
+    const command = `"${process.execPath}" "${MAIN}" ${words.join(' ')} | head -n 1`;
+    const { stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8' });
+    expect(stdout).toMatch(/^Backend cpu .*\n$/);
+    expect(stderr).not.toContain('error');
+    expect(existsSync(join(folder, 'run-pipe', 'summary.json'))).toBe(true);
+  });
+
+  test('an error that nothing catches is one line and exit code 1', () => {
+    const late =
+      'process.on("newListener", (name) => {' +
+      ' if (name === "uncaughtException") setTimeout(() => { throw new TypeError("late\\nerror"); });' +
+      '})';
+    const args = ['--import', `data:text/javascript,${encodeURIComponent(late)}`, MAIN, 'doctor'];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, 'error: late error\n(TINYGPT_DEBUG=1 shows the stack trace)\n']);
+  });
+
   test.each([
     ['train', '--out', 'x'.repeat(5000), '--backend', 'cpu', '--text', 'stories.txt', '--steps', '1'],
     ['train', '--config', 'x'.repeat(5000)],
