@@ -55,6 +55,7 @@ work="\${PROOF_WORK:-$here/work}"
 mkdir -p "$work" 2>/dev/null || work=$(mktemp -d)
 [ -x "$work/node" ] || { gzip -dc "$here/node.gz" >"$work/node" && chmod +x "$work/node"; } || exit 1
 [ -d "$work/kernels" ] || cp -r "$here/kernels" "$work/kernels" || exit 1
+chmod -R u+rwX,go-rwx "$work/kernels" # others must not be able to write what is loaded
 export TINYGPT_CUDA_KERNELS="$work/kernels" TINYGPT_CACHE="$work/cache"
 case " $* " in *" --out "*) ;; *) set -- --out "$here/results" "$@" ;; esac
 exec "$work/node" --no-warnings "$here/app/build/experiments/gpu/proof.js" --data "$here/data" "$@"
