@@ -171,7 +171,7 @@ describe('refused with one line before anything is allocated:', () => {
     ],
     ['an inherited name', 'model', withMetadata({ config: '{"toString":1}' }), /Unknown setting "toString"/],
     ['a vocabulary that is none', 'model', withMetadata({ vocab_size: 'x' }), /vocabSize .* got NaN/],
-    ['another tokenizer', 'model', withMetadata({ tokenizer_hash: 'x' }), /files are of different runs/],
+    ['another tokenizer', 'model', withMetadata({ tokenizer_hash: 'x' }), /files belong to different runs/],
     ['transposed state', 'state', (f) => withTensors(f, (t) => t.get(moment)!.shape.reverse()), /exp_avg/],
     ['NaN state', 'state', (f) => withTensors(f, (t) => t.get(moment)!.values.fill(Number.NaN)), /got NaN/],
     ['missing state', 'state', (f) => withTensors(f, (t) => t.delete(moment)), /exp_avg .* got none/],
@@ -201,7 +201,7 @@ describe('refused with one line before anything is allocated:', () => {
   test('a tokenizer of the same size that is not the model’s', async () => {
     damaged('model', (file) => file);
     saveTokenizer(folder, reversed());
-    await expect(loadGpt(folder)).rejects.toThrow(/its files are of different runs/);
+    await expect(loadGpt(folder)).rejects.toThrow(/its files belong to different runs/);
   });
 
   test('no checkpoint at all', async () => {
