@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import {
   compileKernels,
@@ -127,7 +127,7 @@ describe('compiling', () => {
     const { path } = await compileKernels({ folder: join(folder, 'native'), sources });
     expect(statSync(path).size).toBeGreaterThan(0);
     expect(path.startsWith(scratch)).toBe(false);
-    rmSync(path);
+    rmSync(dirname(path), { recursive: true });
   });
 
   withSmallDisks(
@@ -141,7 +141,7 @@ describe('compiling', () => {
       expect(statSync(path).size).toBeGreaterThan(300_000);
       expect(path.startsWith(folder)).toBe(false);
       expect(readdirSync(folder)).toEqual([]);
-      rmSync(path);
+      rmSync(dirname(path), { recursive: true });
     },
   );
 
@@ -150,7 +150,7 @@ describe('compiling', () => {
     const folder = smallDisk('read-only-cache', 'ro');
     const { path } = await compileKernels({ folder: join(folder, 'native'), sources });
     expect(path.startsWith(folder)).toBe(false);
-    rmSync(path);
+    rmSync(dirname(path), { recursive: true });
   });
 
   withSmallDisks('reports one line when the temporary folder is full too', () => {
