@@ -13,14 +13,23 @@ import { randomStream } from '../../base/random.js';
 import { bestTrial } from '../best.js';
 import { activeParams } from '../conditions.js';
 import { own } from '../objects.js';
-import type { Params, Sampler, StudyView } from '../types.js';
+import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
 import { axesOf, decode, filled, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
-import { feasibilityData, modelFeasibility, modelObjective, objectiveData } from './gp/models.js';
+import type { Data } from './gp/likelihood.js';
+import {
+  feasibilityData,
+  modelFeasibility,
+  modelObjective,
+  objectiveData,
+  sourceModel,
+} from './gp/models.js';
+import type { Posterior } from './gp/posterior.js';
 import { type Candidate, search } from './gp/search.js';
+import { priorMean, residual } from './gp/transfer.js';
 import { logBelief } from './prior.js';
 
 export interface GpOptions {
@@ -30,6 +39,11 @@ export interface GpOptions {
    * Default: 4 + D/2, at most 10.
    */
   startupTrials?: number;
+  /**
+   * Trials of another study with the same direction, such as one with less data or a smaller budget: a prior mean for
+   * this one, which loses its influence if it misleads. Parameters that they lack take the defaults. No startup then.
+   */
+  warmStart?: readonly Trial[];
 }
 
 /** With more finished trials than this, fewer points are searched, to keep an ask quick. */
@@ -52,6 +66,7 @@ const EXHAUSTED = -8;
 export function gpSampler(options: GpOptions = {}): Sampler {
   const objectiveFits = fitChain();
   const feasibilityFits = fitChain();
+  const sourceOf = cachedSource();
   return {
     name: 'gp',
     ask(study, number) {
@@ -61,7 +76,8 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const admits = admissionOf(study);
       const fresh = (around = false) => startupPoint(study, axes, admits, 'gp/startup', number, around);
       const finished = finishedTrials(study);
-      const startup = options.startupTrials ?? Math.min(10, 4 + Math.ceil(d / 2));
+      const source = options.warmStart ? sourceOf(study, axes, options.warmStart) : null;
+      const startup = options.startupTrials ?? (source ? 4 : Math.min(10, 4 + Math.ceil(d / 2)));
       if (d === 0 || finished.length < startup) {
         const centre = number <= CENTRE_UNTIL ? centreOf(study, axes, admits) : null;
         return centre ? { params: centre } : fresh(isBest(study, study.defaults));
@@ -69,6 +85,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
 
       const evidence = gather(study, axes, finished);
       const values = objectiveData(axes, evidence);
+      const mean = values && source && priorMean(source, values);
       const labels = feasibilityData(axes, evidence);
       // Every trial is of another space: nothing to learn from yet.
       if (values === null && labels === null) return fresh();
@@ -80,9 +97,10 @@ export function gpSampler(options: GpOptions = {}): Sampler {
           evidence,
           values,
           objectiveFits.at(study, axes, finished, (trials) =>
-            objectiveData(axes, gather(study, axes, trials)),
+            fitted(objectiveData(axes, gather(study, axes, trials)), source),
           ),
           randomStream(study.seed, `gp/pasts/${number}`),
+          mean,
         );
       const feasibility =
         labels &&
@@ -119,6 +137,20 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const chosen = firstNew(candidates, known) ?? candidates[0]!;
       return { params: decode(study.space, axes, chosen.x) };
     },
+  };
+}
+
+/** What hyperparameters are fitted to: the values, or what a prior mean leaves of them. */
+function fitted(data: Data | null, source: Posterior | null): Data | null {
+  return data && source ? residual(data, priorMean(source, data)) : data;
+}
+
+/** `sourceModel`, made once a space. */
+function cachedSource(): typeof sourceModel {
+  const known = new WeakMap<SearchSpace, Posterior | null>();
+  return (study, axes, trials) => {
+    if (!known.has(study.space)) known.set(study.space, sourceModel(study, axes, trials));
+    return known.get(study.space)!;
   };
 }
 

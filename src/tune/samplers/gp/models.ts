@@ -1,11 +1,14 @@
 // The two models behind an ask: one of the objective's values, one of feasibility (whether trials fail).
 
 import type { Random } from '../../../base/random.js';
+import type { StudyView, Trial } from '../../types.js';
 import { type Axis, filled } from '../axes.js';
-import type { Evidence } from '../evidence.js';
+import { type Evidence, gather } from '../evidence.js';
+import { fitHyper } from './fit.js';
 import { type Data, representative } from './likelihood.js';
 import { condition, fantasize, type Posterior } from './posterior.js';
 import { warp } from './targets.js';
+import { type PriorMean, residual, withMean } from './transfer.js';
 
 /** Sampled noise-free pasts over which expected improvement is averaged. */
 const PASTS = 16;
@@ -60,6 +63,7 @@ export function modelObjective(
   all: Data,
   hyper: Float64Array,
   random: Random,
+  mean: PriorMean | null = null,
 ): ObjectiveModel {
   const values = representative(all, CONDITIONED);
   const failures = spread(evidence.failures, CONDITIONED / 2);
@@ -80,14 +84,41 @@ export function modelObjective(
     extra: pad(values.extra, FAILURE_NOISE),
   };
   const pending = stack(axes, evidence.running).x;
-  const { posterior, lowest, mean } = fantasize(data, hyper, pending, PASTS, random, values.n);
+  const fantasies = fantasize(
+    mean ? residual(data, mean) : data,
+    hyper,
+    pending,
+    PASTS,
+    random,
+    values.n,
+    mean && ((points) => mean.at(points, points.length / data.d)),
+  );
+  const { lowest } = fantasies;
+  const posterior = mean ? withMean(fantasies.posterior, mean) : fantasies.posterior;
   // Under noise the luckiest observed value lies below what any past holds. Improving on it asks for more, which keeps
   // the search from settling in the first valley (measured: as good on bowls, better on multimodal functions).
   const observed = Math.min(...values.y);
   for (let s = 0; s < PASTS; s++) lowest[s] = Math.min(lowest[s]!, observed);
-  const order = Array.from(values.y.keys()).sort((a, b) => mean[a]! - mean[b]! || a - b);
+  const order = Array.from(values.y.keys()).sort((a, b) => fantasies.mean[a]! - fantasies.mean[b]! || a - b);
   const anchors = order.slice(0, ANCHORS).map((i) => values.x.slice(i * values.d, (i + 1) * values.d));
   return { posterior, lowest, anchors };
+}
+
+/** Trials of another study that are used, the best ones and a choice of the others; too few are ignored. */
+const MOST_OF_SOURCE = 200;
+const LEAST_OF_SOURCE = 5;
+
+/** A model of another study's trials; parameters that they lack take this study's defaults. Null of too few. */
+export function sourceModel(
+  study: StudyView,
+  axes: readonly Axis[],
+  trials: readonly Trial[],
+): Posterior | null {
+  const whole = trials.map((trial) => ({ ...trial, params: { ...study.defaults, ...trial.params } }));
+  const data = objectiveData(axes, gather({ ...study, trials: [] }, axes, whole));
+  if (data === null || data.n < LEAST_OF_SOURCE) return null;
+  const shown = representative(data, MOST_OF_SOURCE);
+  return condition(shown, fitHyper(shown, null).hyper);
 }
 
 /** `limit` of the elements, evenly from first to last. */

@@ -94,6 +94,7 @@ export interface Fantasies {
  * f = u + K_all,obs (K_obs + noise)^-1 (y - u_obs - e) with u, e from the prior and the noise.
  * @param pending [M, D] points of running trials
  * @param ran so many of the first observations count for `lowest`; the others failed
+ * @param offset [N] a mean to be added to the sampled values, at points [N, D]
  */
 export function fantasize(
   data: Data,
@@ -102,6 +103,7 @@ export function fantasize(
   samples: number,
   random: Random,
   ran = data.n,
+  offset: ((points: Float64Array) => Float64Array) | null = null,
 ): Fantasies {
   const { d, numeric, extra, y } = data;
   const m = data.n;
@@ -109,6 +111,7 @@ export function fantasize(
   const x = new Float64Array(n * d);
   x.set(data.x);
   x.set(pending, m * d);
+  const added = offset?.(x) ?? new Float64Array(n);
   const points = scaled(x, n, d, numeric, hyper);
   const prior = covariance(points);
   const noise = Float64Array.from(extra, (e) => e + Math.exp(hyper[d + 1]!) + NOISE_FLOOR);
@@ -146,13 +149,13 @@ export function fantasize(
     solveLower(observedFactor, m, weights);
     solveLowerTransposed(observedFactor, m, weights);
     if (s < 0) {
-      for (let i = 0; i < m; i++) mean[i]! -= noise[i]! * weights[i]!;
+      for (let i = 0; i < m; i++) mean[i]! += added[i]! - noise[i]! * weights[i]!;
       continue;
     }
     // u + K_all,obs w. At the observations K w = (y - u - e) - noise w, by the definition of w.
     for (let i = 0; i < m; i++) u[i] = y[i]! - errors[i]! - noise[i]! * weights[i]!;
     for (let i = m; i < n; i++) u[i]! += dot(prior, i * n, weights, 0, 0, m);
-    for (let i = 0; i < n; i++) if (i < ran || i >= m) lowest[s] = Math.min(lowest[s]!, u[i]!);
+    for (let i = 0; i < n; i++) if (i < ran || i >= m) lowest[s] = Math.min(lowest[s]!, u[i]! + added[i]!);
     solveLower(factor, n, u);
     solveLowerTransposed(factor, n, u);
     pasts.set(u, s * n);
