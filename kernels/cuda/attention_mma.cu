@@ -202,6 +202,9 @@ KERNEL attention_delta(int N, int H, const bf16 *y, const bf16 *dy, float *delta
 // A block's own rows of two arrays, 2 OWN rows of shared memory. Up to heads of 128 they are kept in registers, and the memory
 // serves for tiles afterwards.
 #define GRAD_KEPT (D <= 128)
+// In attention_grad_kv of wide heads compilers for 12.0 run out of registers: values are read from shared memory, of which tiles
+// of heads above 64 leave the half that values lie in.
+#define VALUES_KEPT (GRAD_KEPT && !(D > 96 && __CUDA_ARCH__ >= 1200))
 
 // dq: grid ceil(T / OWN) H B, GRAD_THREADS threads.
 extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
@@ -287,7 +290,8 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const bf16 *q, c
   float sum_k[1][WIDE][4] = {}, sum_v[1][WIDE][4] = {}, factor = scale * LOG2E;
   copy_wait<0>();
   __syncthreads();
-  Rows<1, GRAD_KEPT> key(shared, own), value(shared + OWN * STRIDE, own);
+  Rows<1, GRAD_KEPT> key(shared, own);
+  Rows<1, VALUES_KEPT> value(shared + OWN * STRIDE, own);
   if (GRAD_KEPT) __syncthreads();
   auto copy = [&](int h, int i0, int stage) {
     bf16 *to = tiles + stage * 2 * QUERY_TILE * STRIDE;

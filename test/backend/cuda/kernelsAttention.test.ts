@@ -4,7 +4,8 @@ import {
   plainLaunch,
   tensorCoreLaunch,
 } from '../../../src/backend/cuda/kernels/attention.js';
-import type { Program } from '../../cuda/device/bench.js';
+import { openEmulated, type Program } from '../../cuda/device/bench.js';
+import { whyNoEmulatedDevice } from '../../cuda/device/device.js';
 import { describeKernels } from './places.js';
 import { type AttentionSizes, attention, expectClose, fromBf16, numbers, toBf16 } from './references.js';
 
@@ -117,4 +118,16 @@ describeKernels('CUDA attention', (bench) => {
     const spoilt = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
     expect(spoilt).toEqual([3, 4, 5]);
   });
+});
+
+// Compiled otherwise: attention_grad_kv leaves the values in shared memory there.
+const reason = whyNoEmulatedDevice();
+(reason ? test.skip : test)(`attention on tensor cores of 12.0${reason ? ` (${reason})` : ''}`, async () => {
+  const bench = await openEmulated(120);
+  try {
+    const sizes = { B: 1, T: 140, H: 2, G: 1, D: 128, window: 90 };
+    check(bench.program('attention_mma.cu', { D: 128 }), tensorCoreLaunch(128)!, sizes, 1.5e-2, toBf16);
+  } finally {
+    await openEmulated();
+  }
 });
