@@ -48,10 +48,14 @@ export function expect(condition: boolean, message: () => string): asserts condi
   if (!condition) throw new UsageError(message());
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown; never throws, whatever it is. */
 export function messageOf(error: unknown): string {
-  const message = (error as Error | null | undefined)?.message;
-  return typeof message === 'string' ? message : String(error);
+  try {
+    const message = (error as Error | null | undefined)?.message;
+    return typeof message === 'string' ? message : String(error);
+  } catch {
+    return 'an object without a message';
+  }
 }
 
 /** True for system errors (`ENOSPC`, `EACCES`, ...) with the given code. */

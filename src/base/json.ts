@@ -2,6 +2,7 @@
 // them for diverged trials and pandas writes them to .jsonl, where JSON.parse fails and JSON.stringify writes null.
 
 import { randomUUID } from 'node:crypto';
+import { messageOf } from './errors.js';
 
 const NON_FINITE = /-?Infinity|NaN/g;
 /** Deeper nesting is refused, as by Python's reader: it overflows the stack of whatever walks over the value. */
@@ -71,7 +72,7 @@ function backslashesBefore(text: string, at: number): number {
 /**
  * Writes JSON on one line with bare tokens for numbers that are not finite; undefined members are dropped and typed
  * arrays written as arrays.
- * @throws TypeError for what JSON cannot hold (bigint, functions, cycles)
+ * @throws TypeError for what JSON cannot hold (bigint, functions, cycles, maps, sets, errors)
  */
 export function formatJson(value: unknown): string {
   return format(value, String, 0);
@@ -97,9 +98,14 @@ function format(value: unknown, formatNonFinite: (value: number) => string, dept
   const inner = (item: unknown) => format(item, formatNonFinite, depth + 1);
   const plain = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value;
   if (typeof plain !== 'object' || plain === null) return inner(plain);
+  if (plain instanceof Number || plain instanceof String || plain instanceof Boolean)
+    return inner(plain.valueOf());
+  // Their contents are no members: they would be written as {}.
+  if (plain instanceof Map || plain instanceof Set || plain instanceof Error)
+    throw new TypeError(`JSON cannot hold a ${plain.constructor.name}`);
   const list =
     ArrayBuffer.isView(plain) && !(plain instanceof DataView) ? [...(plain as Float32Array)] : plain;
-  if (Array.isArray(list)) return `[${list.map((item) => inner(item ?? null)).join(',')}]`;
+  if (Array.isArray(list)) return `[${Array.from(list, (item) => inner(item ?? null)).join(',')}]`;
   const members = Object.entries(list).filter(([, member]) => member !== undefined);
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${inner(member)}`).join(',')}}`;
 }
@@ -110,7 +116,7 @@ export function show(value: unknown): string {
   try {
     text = formatJson(value);
   } catch {
-    text = typeof value === 'object' ? Object.prototype.toString.call(value) : String(value);
+    text = messageOf(value);
   }
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

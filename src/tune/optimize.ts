@@ -59,6 +59,16 @@ export async function optimize<S extends SearchSpace>(
   }
 }
 
+/** The `reason` of an error, where it has one that says something. */
+function reasonOf(error: unknown): string | undefined {
+  try {
+    const { reason } = Object(error) as { reason?: unknown };
+    return typeof reason === 'string' && reason !== '' ? reason : undefined;
+  } catch {
+    return undefined; // an object whose properties cannot be read
+  }
+}
+
 const isCaught = (error: unknown, caught: OptimizeOptions['catch'] = false): boolean =>
   typeof caught === 'boolean' ? caught : caught.some((errorClass) => error instanceof errorClass);
 
@@ -73,9 +83,9 @@ async function evaluate(
     if (error instanceof TrialPruned) return { outcome: { state: 'pruned' } };
     const message = messageOf(error);
     if (trial.signal.aborted) return { outcome: { state: 'fail', reason: 'interrupted', message } };
-    const { reason } = Object(error) as { reason?: unknown };
+    const reason = reasonOf(error);
     const lost = error instanceof DeviceLostError && { error };
-    if (typeof reason === 'string') return { outcome: { state: 'fail', reason, message }, ...lost };
+    if (reason !== undefined) return { outcome: { state: 'fail', reason, message }, ...lost };
     return { outcome: { state: 'fail', reason: 'exception', message }, error: error ?? new Error(message) };
   }
 }

@@ -148,7 +148,7 @@ export function outcomeEntries(trial: Trial, outcome: Outcome, now: number): Ent
     return [finishEntry(trial.id, 'pruned', Number.isNaN(last) ? null : last, times)];
   }
   const notes: [string, unknown][] = [
-    ['fail_reason', ending.reason],
+    ['fail_reason', ending.reason?.slice(0, 2000)],
     ['fail_message', ending.message?.slice(0, 2000)],
     ['cost_seconds', trial.start === null ? undefined : (now - trial.start) / 1000],
   ];

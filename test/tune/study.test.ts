@@ -21,6 +21,9 @@ const options = (more: Partial<StudyOptions> = {}): StudyOptions => ({
   sampler: uniform,
   ...more,
 });
+function boom(): never {
+  throw new Error('boom');
+}
 const objective = ({ params }: RunningTrial) => value(params);
 
 /** Trials without times and owners, which differ from run to run. */
@@ -368,6 +371,25 @@ describe('optimize', () => {
       trials: 2,
     });
     expect(await study.optimize(fails, { trials: 6, catch: true })).toMatchObject({ trials: 2 });
+  });
+
+  test.each([
+    ['an object without a prototype', () => Object.create(null)],
+    ['a message that throws', () => ({ message: null, toString: () => boom() })],
+    ['a reason that throws', () => Object.defineProperty(new Error('x'), 'reason', { get: boom })],
+    ['an empty reason', () => Object.assign(new Error('x'), { reason: '' })],
+    ['a proxy that throws', () => new Proxy({}, { get: boom })],
+  ])('a trial fails with a reason when the objective throws %s', async (_, make) => {
+    const study = createStudy(options());
+    const thrown: unknown = make();
+    const fails = () => {
+      throw thrown;
+    };
+    await study.optimize(fails, { trials: 2, catch: true });
+    expect(study.trials.map(({ state, userAttrs }) => [state, userAttrs.fail_reason])).toEqual([
+      ['fail', 'exception'],
+      ['fail', 'exception'],
+    ]);
   });
 
   test('an objective may return a number or an array of one; other values fail the trial with the reason', async () => {
