@@ -1,5 +1,6 @@
 // A command line as a whole process: closed pipes, errors that nothing caught, the exit code.
 
+import { hasCode } from '../base/errors.js';
 import { reportError, runCli } from './cli.js';
 
 /** Runs a command line and sets the exit code of the process. */
@@ -7,7 +8,7 @@ export async function runMain(argv: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // `tinygpt train | head`: training continues, output that nobody reads is dropped.
-      if (error.code !== 'EPIPE') fail(error);
+      if (!hasCode(error, 'EPIPE', 'EIO')) fail(error); // EIO: the terminal has closed
     });
   process.on('uncaughtException', fail);
   process.exitCode = await runCli(argv);

@@ -70,22 +70,29 @@ export function shellQuoted(text: string): string {
 export const shellPath = (path: string): string => shellQuoted(path.startsWith('-') ? `./${path}` : path);
 
 /**
- * Turns Ctrl-C (and SIGTERM) into an abort signal. The second one ends the process at once: by then the system's default
- * is back, which works in the middle of a computation too.
+ * Turns Ctrl-C (also SIGTERM, and SIGHUP of a terminal that closes) into an abort signal. The second one ends the process at
+ * once: by then the system's default is back, which works in the middle of a computation too. SIGHUP never does: shell and
+ * kernel each send one.
  * @param onFirst tells the user what happens next
  */
 export function abortOnInterrupt(onFirst: () => void): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const interrupt = () => {
-    release();
+    restore();
+    if (controller.signal.aborted) return;
     controller.abort();
     onFirst();
   };
-  const release = () => {
+  const restore = () => {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
+  process.on('SIGHUP', interrupt);
+  const release = () => {
+    restore();
+    process.off('SIGHUP', interrupt);
+  };
   return { signal: controller.signal, release };
 }

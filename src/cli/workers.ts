@@ -20,8 +20,8 @@ const PATIENCE_MS = 30_000;
 export const workerIndex = (): number | null => (process.env[WORKER] ? Number(process.env[WORKER]) : null);
 
 /**
- * A worker's signal: aborted by SIGTERM, and when its parent disconnects, stops it or dies. Ctrl-C reaches the parent too
- * and is left to it.
+ * A worker's signal: aborted by SIGTERM, and when its parent disconnects, stops it or dies. Ctrl-C and SIGHUP reach the
+ * parent too and are left to it.
  */
 export function stopWithParent(): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
@@ -33,12 +33,14 @@ export function stopWithParent(): { signal: AbortSignal; release: () => void } {
   const ignore = () => {};
   process.on('SIGTERM', stop);
   process.on('SIGINT', ignore);
+  process.on('SIGHUP', ignore);
   process.on('disconnect', stop);
   process.channel?.unref(); // waits for nothing by itself
   if (process.connected === false) stop();
   const release = () => {
     process.off('SIGTERM', stop);
     process.off('SIGINT', ignore);
+    process.off('SIGHUP', ignore);
     process.off('disconnect', stop);
   };
   return { signal: controller.signal, release };

@@ -61,16 +61,31 @@ const train = (out: string, totalBatchSize = 32) => [
 ];
 
 describe('signals', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s saves a checkpoint and ends with 130', async (name) => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s saves a checkpoint and ends with 130',
+    async (name) => {
+      let sent = false;
+      const { code, out } = await start(train(`run-${name}`), (printed, kill) => {
+        if (sent || !/ step \d+ /.test(printed)) return;
+        sent = true;
+        kill(name);
+      });
+      expect(code).toBe(130);
+      expect(out).toContain(`tinygpt train --resume run-${name}`);
+      expect(existsSync(join(folder, `run-${name}`, 'checkpoint'))).toBe(true);
+    },
+  );
+
+  test('SIGHUP may come twice, from the shell and from the kernel', async () => {
     let sent = false;
-    const { code, out } = await start(train(`run-${name}`), (printed, kill) => {
+    const { code, out } = await start(train('run-hangups', 4096), (printed, kill) => {
       if (sent || !/ step \d+ /.test(printed)) return;
       sent = true;
-      kill(name);
+      kill('SIGHUP');
+      kill('SIGHUP');
     });
     expect(code).toBe(130);
-    expect(out).toContain(`tinygpt train --resume run-${name}`);
-    expect(existsSync(join(folder, `run-${name}`, 'checkpoint'))).toBe(true);
+    expect(out).toContain('tinygpt train --resume run-hangups');
   });
 
   test('sample stops between tokens', async () => {
