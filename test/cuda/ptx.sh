@@ -10,7 +10,7 @@ if [ -z "$PTX_LIBRARIES" ] || [ ! -e "$PTX_LIBRARIES/libcuda.so.1" ]; then
   exit 0
 fi
 TESTS=("$@")
-[ $# -gt 0 ] || TESTS=(backend/cuda/{kernelsRows,kernelsOptimizers,kernelsAttention,ops,selfChecks,golden,random,step})
+[ $# -gt 0 ] || TESTS=(backend/cuda/{kernelsRows,kernelsOptimizers,kernelsAttention,activations,ops,golden,random,step} backend/checks/cuda)
 failed=0
 attempt() { # label, command...
   local label=$1 log
