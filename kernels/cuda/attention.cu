@@ -4,7 +4,7 @@
 //
 // T sequence, H query heads, G kv heads, D head width (a macro), q, y [N,H*D], k, v [N,G*D], lse, delta [N,H]. Query i sees
 // the keys j with i - window <= j <= i. Four threads share a query (in attention_grad_kv a key) and hold a part of its
-// X
+// row each.
 #include "attention.h"
 #include "rows.h"
 
@@ -19,29 +19,29 @@
 #define EACH_OWN(e) _Pragma("unroll") for (int e = 0; e < SHARE; e++)
 // Where the e-th of this thread's numbers lies in a row.
 #define PLACE(e) ((e) / 4 * 4 * PARTS + part * 4 + (e) % 4)
-#define ALONE __device__ __forceinline__ static
+#define DEVICE static __device__ __forceinline__
 
 // This thread's numbers of a row; zeros where there is none.
-ALONE void load_own(float *own, const act *row, bool present, int part) {
+DEVICE void load_own(float *own, const act *row, bool present, int part) {
   EACH_OWN(e) own[e] = present && PLACE(e) < D ? number(row, PLACE(e)) : 0;
 }
-ALONE void store_own(const float *own, act *row, int part, float factor) {
+DEVICE void store_own(const float *own, act *row, int part, float factor) {
   EACH_OWN(e) if (PLACE(e) < D) set_number(row, PLACE(e), own[e] * factor);
 }
 // Rows first .. first + TILE of one head, those beyond T as zeros.
-ALONE void load_tile(float (*tile)[WIDTH], const act *rows, long stride, int first, int T) {
+DEVICE void load_tile(float (*tile)[WIDTH], const act *rows, long stride, int first, int T) {
   for (int i = threadIdx.x; i < TILE * WIDTH; i += blockDim.x) {
     int row = i / WIDTH, d = i % WIDTH;
     tile[row][d] = first + row < T && d < D ? number(rows + (first + row) * stride, d) : 0;
   }
 }
 // Over the threads that share a row.
-ALONE float over_parts(float x) {
+DEVICE float over_parts(float x) {
 #pragma unroll
   for (int i = 1; i < PARTS; i *= 2) x += __shfl_xor_sync(0xffffffff, x, i);
   return x;
 }
-ALONE float dot(const float *own, const float *row, int part) {
+DEVICE float dot(const float *own, const float *row, int part) {
   float sum = 0;
   EACH_OWN(e) sum += own[e] * row[PLACE(e)];
   return over_parts(sum);
@@ -105,9 +105,9 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
   int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
   long start = at.batch * T, row = (start + i) * H + h;
   const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
-  float query[SHARE], slope[SHARE], sum[SHARE];
+  float query[SHARE], own_dy[SHARE], sum[SHARE];
   load_own(query, q + row * D, i < T, part);
-  load_own(slope, dy + row * D, i < T, part);
+  load_own(own_dy, dy + row * D, i < T, part);
   EACH_OWN(e) sum[e] = 0;
   float log_sum = i < T ? lse[row] : 0, along = i < T ? delta[row] : 0;
   int end = first + OWN < T ? first + OWN : T;
@@ -118,7 +118,7 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
     __syncthreads();
     for (int j = 0; j < TILE; j++) {
       bool seen = j0 + j <= i && j0 + j >= i - window && i < T;
-      float s = dot(query, keys[j], part) * scale, dp = dot(slope, values[j], part);
+      float s = dot(query, keys[j], part) * scale, dp = dot(own_dy, values[j], part);
       float ds = seen ? expf(s - log_sum) * (dp - along) * scale : 0;
       EACH_OWN(e) sum[e] += ds * keys[j][PLACE(e)];
     }
@@ -130,7 +130,7 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
 extern "C" __global__ void __launch_bounds__(128)
 attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                   const float *lse, const float *delta, act *dk, act *dv) {
-  __shared__ float queries[TILE][WIDTH], slopes[TILE][WIDTH], log_sums[TILE], alongs[TILE];
+  __shared__ float queries[TILE][WIDTH], dys[TILE][WIDTH], log_sums[TILE], alongs[TILE];
   Place at = place_of_block(T, OWN, G);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, j = first + threadIdx.x / PARTS, g = at.head;
   long start = at.batch * T, row = (start + j) * G + g;
@@ -144,7 +144,7 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
     for (int i0 = first / TILE * TILE; i0 < end; i0 += TILE) {
       __syncthreads();
       load_tile(queries, q + (start * H + h) * D, (long)H * D, i0, T);
-      load_tile(slopes, dy + (start * H + h) * D, (long)H * D, i0, T);
+      load_tile(dys, dy + (start * H + h) * D, (long)H * D, i0, T);
       if (threadIdx.x < TILE && i0 + threadIdx.x < T) {
         log_sums[threadIdx.x] = lse[(start + i0 + threadIdx.x) * H + h];
         alongs[threadIdx.x] = delta[(start + i0 + threadIdx.x) * H + h];
@@ -153,10 +153,10 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
       for (int n = 0; n < TILE; n++) {
         int i = i0 + n;
         bool seen = j <= i && j >= i - window && i < T;
-        float s = dot(key, queries[n], part) * scale, dp = dot(value, slopes[n], part);
+        float s = dot(key, queries[n], part) * scale, dp = dot(value, dys[n], part);
         float p = seen ? expf(s - log_sums[n]) : 0, ds = seen ? p * (dp - alongs[n]) * scale : 0;
         EACH_OWN(e) {
-          sum_v[e] += p * slopes[n][PLACE(e)];
+          sum_v[e] += p * dys[n][PLACE(e)];
           sum_k[e] += ds * queries[n][PLACE(e)];
         }
       }

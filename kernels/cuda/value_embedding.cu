@@ -18,8 +18,8 @@ KERNEL value_embedding(int N, int C, int G, int D, int K, const act *v, const ac
 KERNEL gated_grad(int N, int G, int D, const act *ve, const float *gate, const act *dy, act *dve,
                                       float *dz) {
   EACH_ROW(r, (long)N * G) {
-    float slope = gated_grad_row(D, ve + r * D, gate[r], dy + r * D, dve + r * D);
-    ONCE(dz[r] = slope);
+    float sum = gated_grad_row(D, ve + r * D, gate[r], dy + r * D, dve + r * D);
+    ONCE(dz[r] = sum);
   }
 }
 

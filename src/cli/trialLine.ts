@@ -14,7 +14,7 @@ export function changes(params: Params, defaults: Params): string {
 }
 
 /** What became of a trial: `best`, `complete`, `pruned`, or the reason of its failure. */
-export function statusOf(trial: Trial, best: number | null): string {
+function statusOf(trial: Trial, best: number | null): string {
   if (trial.state === 'complete') return trial.value === best ? 'best' : 'complete';
   return trial.state === 'fail' ? failReason(trial) : trial.state;
 }

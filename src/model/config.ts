@@ -87,8 +87,17 @@ export type ParameterRole =
   | 'residScalar'
   | 'x0Scalar';
 
-/** A parameter's name in the reference's state dict, its shape (matrices are [out, in]), its size and its role. */
-export type ParameterShape = { name: string; shape: number[]; size: number; role: ParameterRole };
+/**
+ * A parameter's name in the reference's state dict, its shape (matrices are [out, in]), its size, its role, and the layer
+ * that it belongs to, null outside of the layers.
+ */
+export type ParameterShape = {
+  name: string;
+  shape: number[];
+  size: number;
+  role: ParameterRole;
+  layer: number | null;
+};
 
 /** Whether a role is that of a block's matrices, which Muon trains. */
 export const isBlockMatrix = (role: ParameterRole): boolean =>
@@ -99,25 +108,25 @@ export function parameterShapes(config: ModelConfig): ParameterShape[] {
   const { depth: L, width: C, vocabSize: V } = config;
   const kv = kvDim(config);
   const shapes: ParameterShape[] = [];
-  const add = (role: ParameterRole, name: string, ...shape: number[]) =>
-    shapes.push({ name, shape, size: shape.reduce((a, b) => a * b, 1), role });
-  add('residScalar', 'resid_lambdas', L);
-  add('x0Scalar', 'x0_lambdas', L);
-  add('embedding', 'transformer.wte.weight', V, C);
+  const add = (role: ParameterRole, layer: number | null, name: string, ...shape: number[]) =>
+    shapes.push({ name, shape, size: shape.reduce((a, b) => a * b, 1), role, layer });
+  add('residScalar', null, 'resid_lambdas', L);
+  add('x0Scalar', null, 'x0_lambdas', L);
+  add('embedding', null, 'transformer.wte.weight', V, C);
   for (let i = 0; i < L; i++) {
     const block = `transformer.h.${i}`;
-    add('matrix', `${block}.attn.c_q.weight`, C, C);
-    add('matrix', `${block}.attn.c_k.weight`, kv, C);
-    add('matrix', `${block}.attn.c_v.weight`, kv, C);
-    add('projection', `${block}.attn.c_proj.weight`, C, C);
+    add('matrix', i, `${block}.attn.c_q.weight`, C, C);
+    add('matrix', i, `${block}.attn.c_k.weight`, kv, C);
+    add('matrix', i, `${block}.attn.c_v.weight`, kv, C);
+    add('projection', i, `${block}.attn.c_proj.weight`, C, C);
     if (hasValueEmbedding(config, i))
-      add('gate', `${block}.attn.ve_gate.weight`, config.kvHeads, GATE_CHANNELS);
-    add('matrix', `${block}.mlp.c_fc.weight`, 4 * C, C);
-    add('projection', `${block}.mlp.c_proj.weight`, C, 4 * C);
+      add('gate', i, `${block}.attn.ve_gate.weight`, config.kvHeads, GATE_CHANNELS);
+    add('matrix', i, `${block}.mlp.c_fc.weight`, 4 * C, C);
+    add('projection', i, `${block}.mlp.c_proj.weight`, C, 4 * C);
   }
-  add('head', 'lm_head.weight', V, C);
+  add('head', null, 'lm_head.weight', V, C);
   for (let i = 0; i < L; i++)
-    if (hasValueEmbedding(config, i)) add('valueEmbedding', `value_embeds.${i}.weight`, V, kv);
+    if (hasValueEmbedding(config, i)) add('valueEmbedding', i, `value_embeds.${i}.weight`, V, kv);
   return shapes;
 }
 

@@ -139,20 +139,16 @@ export interface PassShape {
 
 /** The parameters that a layer reads. */
 const layerParameters = (gpt: Gpt, layer: number): tf.Variable[] =>
-  [...gpt.params].flatMap(([name, variable]) =>
-    name.startsWith(`transformer.h.${layer}.`) ||
-    name === `value_embeds.${layer}.weight` ||
-    name.endsWith('_lambdas')
-      ? [variable]
-      : [],
-  );
+  parameterShapes(gpt.config)
+    .filter((entry) => entry.layer === layer || entry.role === 'residScalar' || entry.role === 'x0Scalar')
+    .map(({ name }) => parameter(gpt, name));
 
 /**
  * The final normalised residual stream, from which logits are taken.
  * @param ids int32 [N], rows of `seq` tokens
  * @returns [N, C]
  */
-export function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, shape: PassShape): tf.Tensor2D {
+function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, shape: PassShape): tf.Tensor2D {
   const { batch, seq, recompute = false } = shape;
   const { heads, kvHeads, depth } = gpt.config;
   expect(

@@ -180,7 +180,7 @@ export async function loadGpt(folder: string): Promise<LoadedGpt> {
 }
 
 /** The checkpoint folder of a run folder, or the folder itself when it is one. */
-export function checkpointFolder(path: string): string {
+function checkpointFolder(path: string): string {
   const inside = join(path, 'checkpoint');
   return existsSync(inside) || existsSync(inside + OLD) ? inside : path;
 }

@@ -152,7 +152,7 @@ export const withVocabSize = (resolved: ResolvedConfig, vocabSize: number): Reso
 });
 
 /** The number of ids for a configured vocabulary size: 256 means plain bytes plus the 4 specials. */
-export const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);
+const effectiveVocabSize = (vocabSize: number): number => (vocabSize === 256 ? 260 : vocabSize);
 
 /** Settings that are derived from another one unless they are set. */
 export const DERIVED = { width: 'aspectRatio', heads: 'headDim' } as const;

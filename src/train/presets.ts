@@ -53,7 +53,7 @@ const CPU: TrainConfig = {
 };
 
 /** `autoresearch`: the reference's defaults, for one large GPU. */
-export const PRESETS: Readonly<Record<string, TrainConfig>> = {
+const PRESETS: Readonly<Record<string, TrainConfig>> = {
   autoresearch: { ...TRAIN_DEFAULTS },
   tinystories: TINYSTORIES,
   cpu: CPU,

@@ -201,7 +201,7 @@ export function nearest(distribution: NumericDistribution, x: number): number {
 }
 
 /** g(lo - s/2) and g(hi + s/2): the ends of the widened range on its own scale. */
-export function widenedRange(distribution: NumericDistribution): [number, number] {
+function widenedRange(distribution: NumericDistribution): [number, number] {
   const half = (distribution.step ?? 0) / 2;
   const finite = (x: number) => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x));
   const ends: [number, number] = [finite(distribution.low - half), finite(distribution.high + half)];

@@ -20,7 +20,7 @@ export interface DeviceProperties {
 }
 
 /** The oldest chips that the kernels are written for (Turing), and those with bfloat16 products (Ampere). */
-export const OLDEST_CHIP = 75;
+const OLDEST_CHIP = 75;
 export const OLDEST_BF16_CHIP = 80;
 
 const ATTRIBUTE = { multiprocessors: 16, clockKilohertz: 13, major: 75, minor: 76, sharedOptIn: 97 };

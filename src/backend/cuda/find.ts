@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { defaultCacheFolder } from '../../base/files.js';
 
-export const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt'] as const;
+const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt'] as const;
 export type LibraryName = (typeof LIBRARY_NAMES)[number];
 
 /** File names to look for, the newest first. NVRTC and cuBLASLt of CUDA 12 and 13 keep the calls that are used here. */

@@ -7,7 +7,7 @@ import type { DriverApi } from './library.js';
 import { failure } from './status.js';
 
 /** The most bytes of arguments that a kernel may have on every chip. */
-export const MAX_ARGUMENT_BYTES = 4096;
+const MAX_ARGUMENT_BYTES = 4096;
 
 /** The most blocks of a grid along x, and along y or z, on every chip (CUDA C++ Programming Guide, technical specifications). */
 const MAX_GRID_X = 2 ** 31 - 1;
@@ -15,16 +15,6 @@ const MAX_GRID_YZ = 65_535;
 
 /** Types of a kernel's arguments: address, int, float, 64-bit integer. */
 export type ArgumentType = 'p' | 'i' | 'f' | 'l';
-
-/** Bytes that arguments of these types take. */
-export function packedBytes(types: string): number {
-  let at = 0;
-  for (const type of types) {
-    const size = type === 'p' || type === 'l' ? 8 : 4;
-    at = Math.ceil(at / size) * size + size;
-  }
-  return at;
-}
 
 /** A kernel that can be launched. */
 export interface KernelFunction {

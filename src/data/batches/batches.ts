@@ -53,7 +53,7 @@ export interface BatchMaker {
 }
 
 /** Documents in all files. */
-export function documentsIn(files: ShardFile[]): number {
+function documentsIn(files: ShardFile[]): number {
   return files.reduce((sum, { documents }) => sum + documents, 0);
 }
 

@@ -10,7 +10,7 @@ import { EnvironmentError, hasCode } from '../../base/errors.js';
 import { describeReadError } from '../../base/files.js';
 
 /** Version of the shard format; a reader accepts only its own. */
-export const SHARD_VERSION = 1;
+const SHARD_VERSION = 1;
 /** Documents in a run at most: what the reference reads at once from a row group (`_document_batches`). */
 export const RUN_DOCUMENTS = 128;
 

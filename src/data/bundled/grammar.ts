@@ -47,7 +47,7 @@ export function articleFor(phrase: string): 'a' | 'an' {
 }
 
 /** `text` with its first letter a capital, skipping an opening quotation mark. */
-export function capitalize(text: string): string {
+function capitalize(text: string): string {
   const at = text.charCodeAt(0) === 34 ? 1 : 0;
   return text.slice(0, at) + text.charAt(at).toUpperCase() + text.slice(at + 1);
 }

@@ -12,7 +12,7 @@ import { EnvironmentError, messageOf } from '../../base/errors.js';
 import { choose, compile, type Rules, type Template } from './grammar.js';
 
 /** Where a story happens; who lives there follows from it. */
-export const WORLDS = ['town', 'forest', 'farm', 'kingdom'] as const;
+const WORLDS = ['town', 'forest', 'farm', 'kingdom'] as const;
 export type World = (typeof WORLDS)[number];
 
 /** A table: its field names, and for each world the rows that occur there, a template for every cell. */

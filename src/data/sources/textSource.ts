@@ -10,7 +10,7 @@ import { type DocumentFile, once, sequentialFile } from './documentFile.js';
 import { MOST_CHARACTERS, type ReadOptions, readText } from './readText.js';
 
 /** The mark between documents that the TinyStories and OpenWebText files use. */
-export const END_OF_TEXT = '<|endoftext|>';
+const END_OF_TEXT = '<|endoftext|>';
 
 /** The longest document of a file without marks, in UTF-16 units. */
 export const PARAGRAPH_CHARACTERS = 1000;

@@ -12,7 +12,7 @@ import { chunkEnd } from './splitPattern.js';
 export const SPECIAL_TOKENS: readonly string[] = [0, 1, 2, 3].map((i) => `<|reserved_${i}|>`);
 
 /** Largest vocabulary that can be trained, specials included: ids fit 16 bits. */
-export const MAX_VOCAB_SIZE = 65_536;
+const MAX_VOCAB_SIZE = 65_536;
 
 const BYTES = 256;
 

@@ -168,15 +168,3 @@ export function chunkEnd(bytes: Uint8Array, start: number, end: number): number 
     return skipNewlines(bytes, skip(OTHER, bytes, i, end), end);
   return whitespaceEnd(bytes, start, end);
 }
-
-/** The chunks of a text, in order. */
-export function splitText(text: string): string[] {
-  const bytes = Buffer.from(text);
-  const chunks: string[] = [];
-  for (let start = 0; start < bytes.length; ) {
-    const end = chunkEnd(bytes, start, bytes.length);
-    chunks.push(bytes.toString('utf8', start, end));
-    start = end;
-  }
-  return chunks;
-}

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { EnvironmentError, hasCode } from '../../base/errors.js';
 
 /** Node-API's version that the package's loader looks for. */
-export const NAPI_VERSION = 8;
+const NAPI_VERSION = 8;
 
 /** Runs a program; resolves to its output and exit code. */
 export function runProgram(
@@ -82,7 +82,7 @@ export interface Addon {
 }
 
 /** Path of the addon inside a package. */
-export const addonPath = (packageFolder: string): string =>
+const addonPath = (packageFolder: string): string =>
   join(packageFolder, 'lib', `napi-v${NAPI_VERSION}`, 'tfjs_binding.node');
 
 /** Compiles and links. @throws EnvironmentError with the compiler's first error */

@@ -41,7 +41,7 @@ export function parseWheelName(file: string): WheelName | undefined {
 }
 
 /** PEP 503's normal form of a project's name. */
-export const normalName = (name: string): string => name.toLowerCase().replace(/[-_.]+/g, '-');
+const normalName = (name: string): string => name.toLowerCase().replace(/[-_.]+/g, '-');
 
 const LEGACY = { manylinux1: '2.5', manylinux2010: '2.12', manylinux2014: '2.17' } as Record<string, string>;
 

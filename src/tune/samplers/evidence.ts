@@ -1,6 +1,7 @@
 // Trials as samplers learn from them: observations, failures, running trials. Values are negated where the study
 // maximises, so that smaller is better; infinite ones are values like others, NaN is a failure.
 
+import { signOf } from '../best.js';
 import { median, quantile } from '../math/order.js';
 import type { StudyView, Trial } from '../types.js';
 import { type Axis, encode } from './axes.js';
@@ -49,7 +50,7 @@ function lastReport(trial: Trial): { step: number; value: number } | null {
 /** The value of a complete trial, smaller better; null where there is none. */
 export function lossOf(study: StudyView, { state, value }: Trial): number | null {
   if (state !== 'complete' || value === null || Number.isNaN(value)) return null;
-  return study.direction === 'maximize' ? -value : value;
+  return signOf(study.direction) * value;
 }
 
 /**
@@ -67,7 +68,7 @@ export function estimate(
   if (loss !== null) return { value: loss, spread: 0 };
   const report = trial.state === 'pruned' ? lastReport(trial) : null;
   if (report === null) return null;
-  const sign = study.direction === 'maximize' ? -1 : 1;
+  const sign = signOf(study.direction);
   const value = sign * report.value;
   const changes = complete
     .map((t) => lossOf(study, t)! - sign * (t.intermediate.get(report.step) ?? NaN))

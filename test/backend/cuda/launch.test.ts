@@ -1,7 +1,7 @@
 // Kernel arguments in one buffer, by CUDA's rules.
 
 import { describe, expect, test } from '@jest/globals';
-import { createLauncher, pack, packedBytes } from '../../../src/backend/cuda/launch.js';
+import { createLauncher, pack } from '../../../src/backend/cuda/launch.js';
 import type { DriverApi } from '../../../src/backend/cuda/library.js';
 import { randomStream } from '../../../src/base/random.js';
 
@@ -22,6 +22,16 @@ function unpack(view: DataView, types: string): number[] {
     at += size;
     return value;
   });
+}
+
+/** Bytes that arguments of these types take. */
+function packedBytes(types: string): number {
+  let at = 0;
+  for (const type of types) {
+    const size = type === 'p' || type === 'l' ? 8 : 4;
+    at = Math.ceil(at / size) * size + size;
+  }
+  return at;
 }
 
 describe('arguments of a launch', () => {

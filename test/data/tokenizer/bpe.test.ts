@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
 import { createBpeTrainer, type Ranks } from '../../../src/data/tokenizer/bpe.js';
-import { splitText } from '../../../src/data/tokenizer/splitPattern.js';
 import { formatTiktoken } from '../../../src/data/tokenizer/tiktoken.js';
+import { splitText } from './splitText.js';
 
 const golden = new URL('../../../../test/golden/tokenizer/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, golden), 'utf8');

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
-import { chunkEnd, splitText } from '../../../src/data/tokenizer/splitPattern.js';
+import { chunkEnd } from '../../../src/data/tokenizer/splitPattern.js';
+import { splitText } from './splitText.js';
 
 const golden = new URL('../../../../test/golden/tokenizer/', import.meta.url);
 type Case = { text: string; chunks: number[] | null };

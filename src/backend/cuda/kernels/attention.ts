@@ -133,7 +133,7 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
   return [dq, dk, dv];
 };
 
-export const ATTENTION: CudaTable = {
+export const ATTENTION = {
   CausalAttention: causalAttention,
   CausalAttentionGrad: causalAttentionGrad,
-};
+} satisfies CudaTable;

@@ -66,4 +66,4 @@ const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs
   return [dTable];
 };
 
-export const EMBEDDING: CudaTable = { Embedding: embedding, EmbeddingGrad: embeddingGrad };
+export const EMBEDDING = { Embedding: embedding, EmbeddingGrad: embeddingGrad } satisfies CudaTable;

@@ -22,7 +22,7 @@ export const FUSED = {
   LinearGrad: linearGrad,
   LmHeadCrossEntropy: lmHeadCrossEntropy,
   MuonStep: muonStep,
-} satisfies CudaTable;
+} satisfies Required<CudaTable>;
 
 /** Those in place of tfjs's own. */
 export const STOCK: CudaStockTable = {

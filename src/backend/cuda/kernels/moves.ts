@@ -2,6 +2,7 @@
 // (kernels/cuda/moves.cu).
 
 import * as tf from '@tensorflow/tfjs-core';
+import { type Box, sliceBox, splitBoxes, unpackBoxes } from '../../flat/slice.js';
 import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import { isOnDevice } from '../values.js';
@@ -89,8 +90,8 @@ const expandDims: CudaStockKernel = ({ inputs, attrs, backend }) => {
   return backend.alias(x, shape);
 };
 
-/** The elements of x in a box of `size` from `begin`. */
-function cut(backend: CudaBackend, x: Info, begin: readonly number[], size: number[]): Info | undefined {
+/** The elements of x in a box. */
+function cut(backend: CudaBackend, x: Info, { begin, size }: Box): Info | undefined {
   if (size.every((n, axis) => n === x.shape[axis])) return backend.alias(x, size);
   const strides = stridesOf(x.shape);
   const offset = begin.reduce((sum, b, axis) => sum + b * strides[axis]!, 0);
@@ -100,49 +101,29 @@ function cut(backend: CudaBackend, x: Info, begin: readonly number[], size: numb
 
 const slice: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
-  if (!movable(x)) return undefined;
-  const { begin, size } = attrs as { begin: number[]; size: number[] };
-  const [from, shape] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size);
-  return cut(backend, x, from!, shape!);
+  return movable(x) ? cut(backend, x, sliceBox(x, attrs)) : undefined;
 };
 
-/** Pieces of `sizes` elements along an axis. */
-function cutAll(backend: CudaBackend, x: Info, axis: number, sizes: number[]): Info[] | undefined {
-  const begin = x.shape.map(() => 0);
+function cutAll(backend: CudaBackend, x: Info, boxes: Box[]): Info[] | undefined {
   const pieces: Info[] = [];
-  for (const size of sizes) {
-    const piece = cut(
-      backend,
-      x,
-      begin,
-      x.shape.map((n, i) => (i === axis ? size : n)),
-    );
+  for (const box of boxes) {
+    const piece = cut(backend, x, box);
     if (!piece) return undefined;
     pieces.push(piece);
-    begin[axis]! += size;
   }
   return pieces;
 }
 
 const splitV: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.x!;
-  if (!movable(x)) return undefined;
-  const axis = tf.util.parseAxisParam(attrs.axis as number, x.shape)[0]!;
-  const sizes = tf.backend_util.prepareSplitSize(
-    x as tf.Tensor,
-    attrs.numOrSizeSplits as number | number[],
-    axis,
-  );
-  return cutAll(backend, x, axis, sizes);
+  return movable(x) ? cutAll(backend, x, splitBoxes(x, attrs)) : undefined;
 };
 
 const unpack: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const x = inputs.value!;
   if (!movable(x)) return undefined;
-  const axis = tf.util.parseAxisParam(attrs.axis as number, x.shape)[0]!;
-  const shape = x.shape.filter((_, i) => i !== axis);
-  const ones = new Array<number>(x.shape[axis]!).fill(1);
-  return cutAll(backend, x, axis, ones)?.map((piece) => ({ ...piece, shape }));
+  const { boxes, shape } = unpackBoxes(x, attrs);
+  return cutAll(backend, x, boxes)?.map((piece) => ({ ...piece, shape }));
 };
 
 const transpose: CudaStockKernel = ({ inputs, attrs, backend }) => {

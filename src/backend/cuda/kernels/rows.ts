@@ -215,7 +215,7 @@ export const addActivations: CudaStockKernel = ({ inputs, backend }) => {
   return y;
 };
 
-export const ROWS: CudaTable = {
+export const ROWS = {
   Accumulate: accumulate,
   GatedValueEmbedding: gatedValueEmbedding,
   GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,
@@ -227,4 +227,4 @@ export const ROWS: CudaTable = {
   RmsNormGrad: rmsNormGrad,
   RotaryQkNorm: rotaryQkNorm,
   RotaryQkNormGrad: rotaryQkNormGrad,
-};
+} satisfies CudaTable;

@@ -33,7 +33,7 @@ const LENGTHS = [1, 2, 4];
 const NOISES = [0.03, 0.3];
 
 /** z of a point, without the stretch of integer axes. */
-export function standardize(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
+function standardize(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
   return whiten(
     state,
     u.map((x, i) => (x - state.mean[i]!) / (state.sigma * stretch[i]!)),
