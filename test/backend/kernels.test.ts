@@ -397,8 +397,15 @@ function permutations(rank: number): number[][] {
 }
 
 test('the strided copy merges adjacent axes with one stride', () => {
-  expect(simplify([2, 4, 5, 3], [60, 5, 1, 20])).toEqual({ shape: [2, 20, 3], strides: [60, 1, 20] });
-  expect(simplify([1, 2, 4, 5], [20, 20, 5, 1])).toEqual({ shape: [40], strides: [1] });
-  expect(simplify([3, 1, 1], [0, 7, 9])).toEqual({ shape: [3], strides: [0] });
-  expect(simplify([1, 1], [1, 1])).toEqual({ shape: [], strides: [] });
+  expect(simplify([2, 4, 5, 3], [60, 5, 1, 20])).toEqual({ shape: [2, 20, 3], strides: [[60, 1, 20]] });
+  expect(simplify([1, 2, 4, 5], [20, 20, 5, 1])).toEqual({ shape: [40], strides: [[1]] });
+  expect(simplify([3, 1, 1], [0, 7, 9])).toEqual({ shape: [3], strides: [[0]] });
+  expect(simplify([1, 1], [1, 1])).toEqual({ shape: [], strides: [[]] });
+  expect(simplify([2, 4, 5], [20, 5, 1], [0, 5, 1])).toEqual({
+    shape: [2, 20],
+    strides: [
+      [20, 1],
+      [0, 1],
+    ],
+  });
 });

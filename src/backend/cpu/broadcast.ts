@@ -2,7 +2,7 @@
 // three addresses for every element, a hundred times the cost of the operation.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type FlatKernel, sizeOf, stridesOf } from '../flat/store.js';
+import { broadcastStrides, type FlatKernel, sizeOf } from '../flat/store.js';
 
 /** A kernel for `f`; equal shapes and scalars stay with the stock kernel, which is quick at them. */
 export function broadcast(f: (a: number, b: number) => number): FlatKernel {
@@ -32,11 +32,4 @@ export function broadcast(f: (a: number, b: number) => number): FlatKernel {
     }
     return out;
   };
-}
-
-/** Strides of a tensor seen under a shape that it broadcasts to: 0 along repeated axes. */
-function broadcastStrides(own: number[], shape: number[]): number[] {
-  const missing = shape.length - own.length;
-  const strides = stridesOf(own);
-  return shape.map((_, axis) => (axis < missing || own[axis - missing] === 1 ? 0 : strides[axis - missing]!));
 }

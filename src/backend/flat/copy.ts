@@ -26,7 +26,8 @@ export function copyStrided(
   shape: readonly number[],
   strides: readonly number[],
 ): void {
-  const box = simplify(shape, strides);
+  const simple = simplify(shape, strides);
+  const box = { shape: simple.shape, strides: simple.strides[0] };
   let rank = box.shape.length;
   if (box.shape.includes(0)) return;
   let inner: (from: number, to: number) => void;
@@ -63,24 +64,20 @@ export function copyStrided(
   }
 }
 
-/** Drops axes of length one and merges neighbours that one stride spans. */
-export function simplify(
+/** Drops axes of length one and merges neighbours that one stride spans, in all of the tensors that have these strides. */
+export function simplify<T extends (readonly number[])[]>(
   shape: readonly number[],
-  strides: readonly number[],
-): { shape: number[]; strides: number[] } {
-  const simple = { shape: [] as number[], strides: [] as number[] };
-  for (let axis = 0; axis < shape.length; axis++) {
-    const n = shape[axis]!;
-    const stride = strides[axis]!;
+  ...strides: T
+): { shape: number[]; strides: { [I in keyof T]: number[] } } {
+  const merged: number[] = [];
+  const kept: number[][] = strides.map(() => []);
+  for (const [axis, n] of shape.entries()) {
     if (n === 1) continue;
-    const last = simple.shape.length - 1;
-    if (last >= 0 && simple.strides[last] === n * stride) {
-      simple.shape[last]! *= n;
-      simple.strides[last] = stride;
-    } else {
-      simple.shape.push(n);
-      simple.strides.push(stride);
-    }
+    const last = merged.length - 1;
+    const joins = last >= 0 && strides.every((own, i) => kept[i]![last] === n * own[axis]!);
+    const at = joins ? last : last + 1;
+    merged[at] = joins ? merged[at]! * n : n;
+    for (const [i, own] of strides.entries()) kept[i]![at] = own[axis]!;
   }
-  return simple;
+  return { shape: merged, strides: kept as { [I in keyof T]: number[] } };
 }

@@ -65,6 +65,13 @@ export function stridesOf(shape: readonly number[]): number[] {
   return strides;
 }
 
+/** Strides of a tensor seen under a shape that it broadcasts to: 0 along repeated axes. */
+export function broadcastStrides(own: readonly number[], shape: readonly number[]): number[] {
+  const missing = shape.length - own.length;
+  const strides = stridesOf(own);
+  return shape.map((_, axis) => (axis < missing || own[axis - missing] === 1 ? 0 : strides[axis - missing]!));
+}
+
 /** True for the dtypes that Cells can hold. */
 export function isFlat({ dtype }: Info): boolean {
   return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';

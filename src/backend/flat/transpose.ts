@@ -11,7 +11,7 @@ export const transpose: FlatKernel = ({ inputs, attrs, store }) => {
   const shape = perm.map((axis) => x.shape[axis]!);
   const strides = perm.map((axis) => own[axis]!);
   const simple = simplify(shape, strides);
-  if (simple.shape.length === 0 || (simple.shape.length === 1 && simple.strides[0] === 1))
+  if (simple.shape.length === 0 || (simple.shape.length === 1 && simple.strides[0][0] === 1))
     return store.alias(x, shape);
   const out = store.make(shape, x.dtype);
   copyStrided(store.cells(x), store.start(x), store.cells(out), store.start(out), shape, strides);

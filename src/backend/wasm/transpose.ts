@@ -13,6 +13,6 @@ export const transpose: FlatKernel = (args) => {
     perm.map((axis) => shape[axis]!),
     perm.map((axis) => own[axis]!),
   );
-  const movesRows = moved.shape.length > 1 && moved.strides.at(-1) === 1;
+  const movesRows = moved.shape.length > 1 && moved.strides[0].at(-1) === 1;
   return movesRows ? undefined : transposeFlat(args);
 };

@@ -1,10 +1,21 @@
 // tfjs's elementwise kernels (kernels/cuda/{unary,binary}.cu), each an expression that is compiled when it is first used.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
+import { simplify } from '../../flat/copy.js';
+import { broadcastStrides, type Info, sizeOf } from '../../flat/store.js';
 import type { KernelSpec } from '../modules.js';
-import { type CudaStockCall, type CudaStockKernel, type CudaStockTable, fits, sameShape } from './kernel.js';
+import {
+  type CudaStockCall,
+  type CudaStockKernel,
+  type CudaStockTable,
+  fits,
+  padded,
+  sameShape,
+} from './kernel.js';
 import { addActivations } from './rows.js';
+
+/** Axes of the kernel that broadcasts. */
+const AXES = 4;
 
 const C_TYPES: Partial<Record<tf.DataType, string>> = { float32: 'float', int32: 'int', bool: 'byte' };
 
@@ -76,8 +87,10 @@ function combine(
   const size = sizeOf(shape);
   const source = 'cuda/binary.cu';
   const simple = [a, b].every((x) => sizeOf(x.shape) === size || sizeOf(x.shape) === 1);
-  const box = simple ? undefined : boxOf(a.shape, b.shape, shape);
-  if (!simple && !box) return undefined;
+  const box = simple
+    ? undefined
+    : simplify(shape, broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape));
+  if (box && box.shape.length > AXES) return undefined;
   const y = backend.make(shape, dtype);
   if (!box) {
     const operand = (x: Info) => {
@@ -89,52 +102,10 @@ function combine(
     backend.each({ source, name: 'binary', defines }, size, values);
     return y;
   }
-  const values = [
-    size,
-    ...box.shape.slice(1),
-    backend.address(a),
-    ...box.a,
-    backend.address(b),
-    ...box.b,
-    backend.address(y),
-  ];
+  const operands = [a, b].flatMap((x, i) => [backend.address(x), ...padded(box.strides[i]!, AXES, 0)]);
+  const values = [size, ...padded(box.shape, AXES, 1).slice(1), ...operands, backend.address(y)];
   backend.each({ source, name: 'broadcast', defines }, size, values);
   return y;
-}
-
-/** The result's shape with as few axes as both operands allow, and their strides there; undefined for more than four. */
-function boxOf(
-  a: readonly number[],
-  b: readonly number[],
-  shape: readonly number[],
-): { shape: number[]; a: number[]; b: number[] } | undefined {
-  const [as, bs] = [broadcastStrides(a, shape), broadcastStrides(b, shape)];
-  const box = { shape: [] as number[], a: [] as number[], b: [] as number[] };
-  shape.forEach((n, axis) => {
-    if (n === 1) return;
-    const last = box.shape.length - 1;
-    const joins = last >= 0 && box.a[last] === n * as[axis]! && box.b[last] === n * bs[axis]!;
-    if (joins) {
-      box.shape[last]! *= n;
-      box.a[last] = as[axis]!;
-      box.b[last] = bs[axis]!;
-    } else {
-      box.shape.push(n);
-      box.a.push(as[axis]!);
-      box.b.push(bs[axis]!);
-    }
-  });
-  const missing = 4 - box.shape.length;
-  if (missing < 0) return undefined;
-  const pad = (list: number[], value: number) => [...new Array<number>(missing).fill(value), ...list];
-  return { shape: pad(box.shape, 1), a: pad(box.a, 0), b: pad(box.b, 0) };
-}
-
-/** Strides of a tensor seen under a shape that it broadcasts to: 0 along repeated axes. */
-function broadcastStrides(own: readonly number[], shape: readonly number[]): number[] {
-  const missing = shape.length - own.length;
-  const strides = stridesOf(own);
-  return shape.map((_, axis) => (axis < missing || own[axis - missing] === 1 ? 0 : strides[axis - missing]!));
 }
 
 const MAXIMUM = 'u > v || u != u ? u : v';

@@ -24,3 +24,9 @@ export const fits = (shape: readonly number[]): boolean => sizeOf(shape) < 2 ** 
 
 export const sameShape = (a: Info, b: Info): boolean =>
   a.shape.length === b.shape.length && a.shape.every((n, axis) => n === b.shape[axis]);
+
+/** The list behind as many of `value` as it lacks to have one number an axis. */
+export const padded = (list: readonly number[], axes: number, value: number): number[] => [
+  ...new Array<number>(axes - list.length).fill(value),
+  ...list,
+];

@@ -2,11 +2,12 @@
 // (kernels/cuda/moves.cu).
 
 import * as tf from '@tensorflow/tfjs-core';
+import { simplify } from '../../flat/copy.js';
 import { type Box, sliceBox, splitBoxes, unpackBoxes } from '../../flat/slice.js';
 import { type Info, sizeOf, stridesOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import { isOnDevice } from '../values.js';
-import { type CudaStockKernel, type CudaStockTable, fits } from './kernel.js';
+import { type CudaStockKernel, type CudaStockTable, fits, padded } from './kernel.js';
 
 const SOURCE = 'cuda/moves.cu';
 const AXES = 5;
@@ -25,44 +26,20 @@ function copyBox(
   y: Info,
   to: Place,
 ): boolean {
-  const box = { shape: [] as number[], from: [] as number[], to: [] as number[] };
-  shape.forEach((n, axis) => {
-    if (n === 1) return;
-    const [f, t] = [from.strides[axis]!, to.strides[axis]!];
-    const last = box.shape.length - 1;
-    if (last >= 0 && box.from[last] === n * f && box.to[last] === n * t) {
-      box.shape[last]! *= n;
-      box.from[last] = f;
-      box.to[last] = t;
-    } else {
-      box.shape.push(n);
-      box.from.push(f);
-      box.to.push(t);
-    }
-  });
   const count = sizeOf(shape);
   if (count === 0) return true;
   const bytes = bytesOf(x);
   const source = backend.address(x) + bytes * from.offset;
   const target = backend.address(y) + bytes * to.offset;
-  const whole = box.shape.length === 0 || (box.shape.length === 1 && box.from[0] === 1 && box.to[0] === 1);
-  if (whole) {
+  const { shape: box, strides } = simplify(shape, from.strides, to.strides);
+  if (box.length === 0 || (box.length === 1 && strides.every(([stride]) => stride === 1))) {
     backend.copy(source, target, bytes * count);
     return true;
   }
-  const missing = AXES - box.shape.length;
-  if (missing < 0) return false;
-  const pad = (list: number[], value: number) => [...new Array<number>(missing).fill(value), ...list];
-  const name = bytes === 4 ? 'copy_words' : 'copy_bytes';
-  const values = [
-    count,
-    ...pad(box.shape, 1).slice(1),
-    source,
-    ...pad(box.from, 0),
-    target,
-    ...pad(box.to, 0),
-  ];
-  backend.each({ source: SOURCE, name }, count, values);
+  if (box.length > AXES) return false;
+  const [fromStrides, toStrides] = strides.map((own) => padded(own, AXES, 0)) as [number[], number[]];
+  const values = [count, ...padded(box, AXES, 1).slice(1), source, ...fromStrides, target, ...toStrides];
+  backend.each({ source: SOURCE, name: bytes === 4 ? 'copy_words' : 'copy_bytes' }, count, values);
   return true;
 }
 
