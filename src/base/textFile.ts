@@ -1,6 +1,7 @@
 // Text and JSON files of the user's, read whole: encodings, byte order marks, and errors that name the file.
 // Corpora are streamed instead, by data/sources/readText.ts, with the same rules.
 
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import JSON5 from 'json5';
 import { hasCode, messageOf, UsageError } from './errors.js';
@@ -18,7 +19,7 @@ export const HEAD_BYTES = 4096;
 
 /**
  * The encoding of a text that begins with `head`: told by a byte order mark, or for UTF-16 without one by the zero
- * bytes of its ASCII characters; else UTF-8.
+ * bytes of its ASCII characters, of which spaces and line ends suffice where it is no UTF-8; else UTF-8.
  * @throws UsageError for UTF-32 and for binary files with many zero bytes
  */
 export function detectEncoding(head: Uint8Array, path: string): Encoding {
@@ -35,7 +36,27 @@ export function detectEncoding(head: Uint8Array, path: string): Encoding {
   if (even > 0.08 * pairs && odd < 0.05 * even) return 'utf-16be';
   if (even + odd > 0.3 * pairs)
     throw new UsageError(`Expected text in ${path}, got UTF-32 or a binary file; convert it to UTF-8 first`);
-  return 'utf-8';
+  return (even + odd > 0 && !isUtf8(withoutLastCharacter(head)) && byWhiteSpace(head)) || 'utf-8';
+}
+
+/** UTF-16 of a script without ASCII letters (Chinese, Japanese), which has spaces or line ends in one byte order only. */
+function byWhiteSpace(head: Uint8Array): Encoding | null {
+  let [little, big] = [0, 0];
+  const isSpace = (byte: number) => byte === 0x20 || byte === 0x0a || byte === 0x0d;
+  for (let i = 0; i + 1 < head.length; i += 2) {
+    const [first, second] = [head[i]!, head[i + 1]!];
+    if (second === 0 && isSpace(first)) little++;
+    if (first === 0 && isSpace(second)) big++;
+  }
+  if (little > 0 === big > 0) return null;
+  return little > 0 ? 'utf-16le' : 'utf-16be';
+}
+
+/** UTF-8 up to where its last character begins, which may be cut. */
+function withoutLastCharacter(head: Uint8Array): Uint8Array {
+  let end = Math.max(0, head.length - 1);
+  while (end > 0 && head.length - end < 4 && (head[end]! & 0xc0) === 0x80) end--;
+  return head.subarray(0, end);
 }
 
 /**

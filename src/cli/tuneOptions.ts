@@ -178,7 +178,7 @@ export function studyPlace(args: TuneArguments, usual = ''): { name: string; fol
   const name = args.name ?? (inFolder || usual || [...space, args.sampler].join('-'));
   if (args.out !== undefined) return { name, folder: args.out };
   expect(
-    name === basename(name) && !/^\.{0,2}$|[\\/\0]/.test(name),
+    name === basename(name) && !/^\.{0,2}$|[\\/]|\p{Cc}/u.test(name),
     () => `Expected --name to be a name without slashes, got ${show(name)}; choose the folder with --out`,
   );
   return { name, folder: join('studies', name) };

@@ -36,6 +36,17 @@ describe('JSON and text files in any usual encoding', () => {
   });
 });
 
+test('Japanese in UTF-16 without a byte order mark is told by its line ends', () => {
+  const text = '吾輩は猫である。　名前はまだ無い。\n'.repeat(30);
+  expect(readTextFile(file('cat.txt', Buffer.from(text, 'utf16le')))).toBe(text);
+  expect(readTextFile(file('cat.txt', utf16be(text)))).toBe(text);
+  const withZero = `${text}\0`;
+  expect(readTextFile(file('cat.txt', withZero))).toBe(withZero);
+  expect(() => readTextFile(file('cat.txt', Buffer.from([0x82, 0xa0, 0x0a].concat(0x82, 0xa0))))).toThrow(
+    UsageError,
+  );
+});
+
 test('JSON files may hold comments, commas after the last member, and numbers that are not finite', () => {
   const text = `{
     // the best of last night
