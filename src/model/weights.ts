@@ -29,5 +29,9 @@ export function mismatch(
 }
 
 /** How weights differ from those a model expects, in one sentence; null when they match. */
-export const weightsMismatch = (config: ModelConfig, weights: NamedArrays): string | null =>
-  mismatch(weights, parameterShapes(config));
+export function weightsMismatch(config: ModelConfig, weights: NamedArrays): string | null {
+  // Before shapes are listed: a damaged depth may be a billion.
+  if (config.depth > weights.size)
+    return `Expected weights of ${config.depth} layers, got ${weights.size} arrays; they are of another configuration`;
+  return mismatch(weights, parameterShapes(config));
+}

@@ -169,6 +169,12 @@ describe('refused with one line before anything is allocated:', () => {
       withMetadata({ config: '{"depth":1e999}' }),
       /depth to be an integer >= 1, got Infinity/,
     ],
+    [
+      'a depth of a billion',
+      'model',
+      withMetadata({ config: '{"depth":1e9}' }),
+      /1000000000 layers, got \d+ arrays/,
+    ],
     ['an inherited name', 'model', withMetadata({ config: '{"toString":1}' }), /Unknown setting "toString"/],
     ['a vocabulary that is none', 'model', withMetadata({ vocab_size: 'x' }), /vocabSize .* got NaN/],
     ['another tokenizer', 'model', withMetadata({ tokenizer_hash: 'x' }), /files belong to different runs/],

@@ -29,7 +29,9 @@ export function loadTokenizer(folder: string): Tokenizer {
     return readTokenizerFile(join(folder, FILE));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new EnvironmentError(`${messageOf(error)}; delete ${folder} to prepare it again`, { cause: error });
+    throw new EnvironmentError(`Cannot use the tokenizer in ${folder}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
