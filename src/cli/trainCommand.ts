@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { type BackendInfo, describeFallbacks, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { discard, removeLeftovers, writeFileAtomic } from '../base/files.js';
+import { kebab } from '../base/names.js';
 import type { Dataset } from '../data/index.js';
 import { countParameters, flopsPerToken } from '../model/flops.js';
 import { type Budget, isUsedUp, validateBudget } from '../train/budget.js';
@@ -52,7 +53,7 @@ const OPTIONS = {
   ...DATA_OPTIONS,
   ...BACKEND_OPTIONS,
   ...SETTING_OPTIONS,
-  seed: integer('fixes weights, data order and the sample', { default: 1, min: 0 }),
+  seed: integer('fixes weights, data order and the sample (default 1)', { min: 0 }),
   out: text('folder of the run (default runs/<time>)', { placeholder: 'folder' }),
   resume: text('folder of a stopped run to continue', { placeholder: 'folder' }),
   checkpointEvery: integer('also save a checkpoint every so many steps', { min: 1 }),
@@ -162,16 +163,21 @@ interface Resumed {
 
 async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
   const given = Object.keys(givenSettings(args)).concat(
-    (['preset', 'config', 'out', 'text', 'hub', 'bundled', 'tokenizer'] as const).filter(
-      (name) => args[name] !== undefined,
-    ),
+    (['preset', 'config', 'out', 'tokenizer'] as const).filter((name) => args[name] !== undefined),
+    Object.keys(sourceSpec(args)),
   );
   expect(
     given.length === 0,
-    () => `Expected no new settings with --resume, got --${given[0]}; start a new run instead`,
+    () => `Expected no new settings with --resume, got --${kebab(given[0]!)}; start a new run instead`,
   );
   removeLeftovers(folder);
   const saved = readRunRecord(folder);
+  for (const name of ['seed', 'backend', 'precision'] as const)
+    expect(
+      args[name] === undefined || args[name] === 'auto' || args[name] === saved[name],
+      () =>
+        `Expected the ${name} of the run, ${saved[name]}, with --resume, got ${args[name]}; leave --${name} out, or start a new run`,
+    );
   const checkpoint = await loadCheckpoint(runFiles(folder).checkpoint);
   const every = args.checkpointEvery ?? saved.checkpointEvery;
   const record = {
@@ -197,7 +203,7 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
     preset,
     config,
     budget: budgetOf(args) ?? { seconds: defaultPreset(backend) === 'cpu' ? 60 : 300 },
-    seed: args.seed,
+    seed: args.seed ?? 1,
     source: sourceSpec(args),
     ...(args.tokenizer !== undefined && { tokenizer: resolve(args.tokenizer) }),
     backend: backend.name,

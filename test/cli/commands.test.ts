@@ -269,6 +269,12 @@ describe('bad input is one line and an exit code', () => {
   test('a resumed run takes no new settings', async () => {
     expect(await run('train', '--resume', join(folder, 'whole'), '--depth', '3')).toBe(2);
     expect(err).toMatch(/no new settings with --resume, got --depth/);
+    expect(await run('train', '--resume', join(folder, 'whole'), '--val-text', 'other.txt')).toBe(2);
+    expect(err).toMatch(/no new settings with --resume, got --val-text/);
+    expect(await run('train', '--resume', join(folder, 'whole'), '--seed', '77')).toBe(2);
+    expect(err).toMatch(/^error: Expected the seed of the run, \d+, with --resume, got 77; leave --seed out/);
+    expect(await run('train', '--resume', join(folder, 'whole'), '--backend', 'webgpu')).toBe(2);
+    expect(err).toMatch(/^error: Expected the backend of the run, \w+, with --resume, got webgpu/);
   });
 });
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -630,5 +631,15 @@ describe('lock', () => {
     expect(withLock(path, () => 'mine', 30)).toBe('mine');
     writeFileSync(`${path}.lock`, '');
     expect(withLock(path, () => 'mine', 30)).toBe('mine');
+  });
+
+  test('a link to itself is taken over once it is stale; a folder is refused and stays', () => {
+    const path = journal([create]);
+    symlinkSync(`${path}.lock`, `${path}.lock`);
+    expect(withLock(path, () => 'mine', 30)).toBe('mine');
+    mkdirSync(`${path}.lock`);
+    expect(() => withLock(path, () => 'mine', 30)).toThrow(`Expected a lock at ${path}.lock, got a folder`);
+    expect(existsSync(`${path}.lock`)).toBe(true);
+    rmSync(`${path}.lock`, { recursive: true });
   });
 });

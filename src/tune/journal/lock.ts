@@ -22,7 +22,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
-import { hasCode } from '../../base/errors.js';
+import { EnvironmentError, hasCode } from '../../base/errors.js';
 import { describeWriteError, sha256, temporaryName } from '../../base/files.js';
 import { identify, processStatus } from './worker.js';
 
@@ -73,7 +73,7 @@ function ifPresent<T>(get: () => T): T | undefined {
   try {
     return get();
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ELOOP')) return undefined; // a link to nothing, or to itself
     throw error;
   }
 }
@@ -84,6 +84,7 @@ type Sight = { target: string; identity: string };
 function look(lock: string): Sight | undefined {
   return ifPresent(() => {
     const link = lstatSync(lock, { bigint: true });
+    if (link.isDirectory()) throw new EnvironmentError(`Expected a lock at ${lock}, got a folder; remove it`);
     const target = link.isSymbolicLink() ? readlinkSync(lock) : '';
     return { target, identity: `${target}|${link.ino}|${link.mtimeNs}` };
   });
