@@ -3,17 +3,16 @@
 // that were interrupted are kept and resumed by the next call.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { driverVersion } from '../../backend/cuda/device.js';
 import { preparedFolder } from '../../backend/cuda/find.js';
 import { loadDriver } from '../../backend/cuda/library.js';
 import { EnvironmentError, UsageError } from '../../base/errors.js';
-import { describeWriteError, discard, removeLeftovers, temporaryName } from '../../base/files.js';
+import { discard } from '../../base/files.js';
 import { type HttpOptions, withoutCredentials } from '../../net/http.js';
-import { runProgram } from '../tensorflow/compile.js';
-import { assertSpace, removeFolder, replaceFolder } from '../wheels/folder.js';
+import { runScript } from '../program.js';
+import { buildFolder, removeFolder } from '../wheels/folder.js';
 import { extractAll, fetchWheel, type SetupProgress } from '../wheels/install.js';
 import { findWheel, indexUrl, type Wheel } from '../wheels/pypi.js';
 import {
@@ -185,13 +184,8 @@ export async function existingCudaSetup(
 export async function carryOutCuda(plan: CudaSetupPlan, options: CudaSetupOptions): Promise<string> {
   const { progress, signal, check = loadLibraries } = options;
   const { folder, wheels } = plan;
-  const root = dirname(folder);
-  const work = temporaryName(folder);
-  try {
-    mkdirSync(work, { recursive: true });
+  const versions = await buildFolder(folder, { bytes: plan.diskBytes, signal }, async (work) => {
     mkdirSync(downloads(), { recursive: true });
-    removeLeftovers(root);
-    assertSpace(root, plan.diskBytes);
     for (const wheel of wheels) {
       const path =
         wheel.path ?? (await fetchWheel(wheel, downloads(), { progress, http: { ...options.http, signal } }));
@@ -207,17 +201,10 @@ export async function carryOutCuda(plan: CudaSetupPlan, options: CudaSetupOption
     const record: CudaSetupRecord = { format: 1, wheels: wheels.map(({ file }) => file) };
     writeFileSync(join(work, 'setup.json'), `${JSON.stringify(record, null, 2)}\n`);
     progress.note('Loading them once');
-    const versions = await check(work);
-    signal?.throwIfAborted();
-    replaceFolder(folder, work);
-    discard(downloads());
-    return versions;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw describeWriteError(root, error);
-  } finally {
-    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
-  }
+    return check(work);
+  });
+  discard(downloads());
+  return versions;
 }
 
 /** Removes what was set up or downloaded. @returns whether there was anything */
@@ -244,13 +231,8 @@ async function loadLibraries(folder: string): Promise<string> {
     compileProgram(nvrtc.api, { name: 'k.cu', text: 'extern "C" __global__ void k(float *x) { *x = 1; }',
       flags: ['--gpu-architecture=sm_90'], machineCode: true });
     console.log('\\nNVRTC ' + versionOf(nvrtc.api).join('.') + ', cuBLASLt ' + versionText(cublas.api.cublasLtGetVersion()));`;
-  const { code, stdout } = await runProgram(
-    process.execPath,
-    ['--no-warnings', '--input-type=module', '-e', script],
-    { env: { ...process.env, TINYGPT_CUDA_LIBRARIES: folder } },
-  );
-  const line = stdout.trim().split('\n').at(-1) ?? '';
-  if (code === 0 && line.startsWith('NVRTC')) return line;
-  const reason = line.startsWith('failed: ') ? line.slice(8) : `the process ended with ${code}`;
+  const { code, answer } = await runScript(script, { TINYGPT_CUDA_LIBRARIES: folder });
+  if (code === 0 && answer.startsWith('NVRTC')) return answer;
+  const reason = answer.startsWith('failed: ') ? answer.slice(8) : `the process ended with ${code}`;
   throw new EnvironmentError(`What was downloaded does not load: ${reason}`);
 }

@@ -2,44 +2,13 @@
 // Node-API, whose binary interface is the same for every Node.js. The package's own way needs node-gyp, Python and
 // make, and links against a folder inside the package.
 
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, hasCode } from '../../base/errors.js';
+import { runProgram } from '../program.js';
 
 /** Node-API's version that the package's loader looks for. */
 const NAPI_VERSION = 8;
-
-/** Runs a program; resolves to its output and exit code. */
-export function runProgram(
-  command: string,
-  args: readonly string[],
-  {
-    cwd,
-    signal,
-    env = process.env,
-  }: { cwd?: string; signal?: AbortSignal | undefined; env?: NodeJS.ProcessEnv } = {},
-): Promise<{ code: number; output: string; stdout: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      signal: signal as AbortSignal,
-    });
-    let output = '';
-    let stdout = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-      stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code: code ?? 1, output, stdout }));
-  });
-}
 
 /** The C++ compiler: $CXX, g++ or clang++. @throws EnvironmentError with the commands that install one */
 export async function findCompiler(signal?: AbortSignal): Promise<string> {

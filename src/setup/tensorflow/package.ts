@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EnvironmentError, hasCode } from '../../base/errors.js';
-import { runProgram } from './compile.js';
+import { runProgram } from '../program.js';
 
 /** The version fetched where none is installed. */
 export const PACKAGE_VERSION = '4.22.0';

@@ -2,27 +2,26 @@
 // work is done in a temporary folder, which is renamed when the result has loaded once: a failure or an interruption
 // changes nothing.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { addonOf, findInstalled } from '../../backend/tensorflow/find.js';
 import {
   preparedFolder,
   preparedPackage,
-  preparedRoot,
   readSetup,
   type SetupRecord,
   VARIANTS,
   type Variant,
 } from '../../backend/tensorflow/prepared.js';
 import { EnvironmentError } from '../../base/errors.js';
-import { describeWriteError, removeLeftovers, sha256, syncFile, temporaryName } from '../../base/files.js';
-import { assertSpace, removeFolder, replaceFolder } from '../wheels/folder.js';
+import { sha256, syncFile } from '../../base/files.js';
+import { runScript } from '../program.js';
+import { buildFolder, removeFolder } from '../wheels/folder.js';
 import { extractAll, fetchWheel, type SetupProgress } from '../wheels/install.js';
 import type { Wheel } from '../wheels/pypi.js';
 import { readZip } from '../wheels/zip.js';
-import { compileAddon, findCompiler, findNodeHeaders, runProgram } from './compile.js';
+import { compileAddon, findCompiler, findNodeHeaders } from './compile.js';
 import { copyPackage, fetchNodeHeaders, fetchPackage, PACKAGE_VERSION } from './package.js';
 import { LIBRARIES, resolveSource, type SourceOptions, type TensorflowSource } from './sources.js';
 
@@ -96,12 +95,7 @@ export async function existingSetup(
 export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<string> {
   const { variant, progress, signal, check = loadOnce } = options;
   const { folder, source, compiler } = plan;
-  const root = preparedRoot();
-  const work = temporaryName(folder);
-  try {
-    mkdirSync(work, { recursive: true });
-    removeLeftovers(root);
-    assertSpace(root, plan.diskBytes);
+  return buildFolder(folder, { bytes: plan.diskBytes, signal }, async (work) => {
     const name = VARIANTS[variant];
     progress.note(
       plan.installed
@@ -134,17 +128,8 @@ export async function carryOut(plan: SetupPlan, options: SetupOptions): Promise<
     };
     writeFileSync(join(work, 'setup.json'), `${JSON.stringify(record, null, 2)}\n`);
     progress.note('Loading it once');
-    const description = await check(work);
-    signal?.throwIfAborted();
-    replaceFolder(folder, work);
-    return description;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw describeWriteError(root, error);
-  } finally {
-    // Retried while an interrupted write still creates files.
-    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
-  }
+    return check(work);
+  });
 }
 
 /** Removes a variant's folder. @returns whether there was one */
@@ -224,19 +209,10 @@ async function loadOnce(folder: string): Promise<string> {
   ).href;
   const script = `const { driver } = await import(${JSON.stringify(driver)});
     console.log('\\n' + JSON.stringify(await driver.probe()));`;
-  const { code, output, stdout } = await runProgram(
-    process.execPath,
-    ['--no-warnings', '--input-type=module', '-e', script],
-    {
-      env: { ...process.env, TINYGPT_TFJS: folder },
-    },
-  );
-  const line = stdout.trim().split('\n').at(-1) ?? '';
-  if (code !== 0 || !line.startsWith('{'))
-    throw new EnvironmentError(
-      `What was built does not load: ${output.trim().split('\n').at(-1) || `the process ended with ${code}`}`,
-    );
-  const probe = JSON.parse(line) as {
+  const { code, answer, last } = await runScript(script, { TINYGPT_TFJS: folder });
+  if (code !== 0 || !answer.startsWith('{'))
+    throw new EnvironmentError(`What was built does not load: ${last || `the process ended with ${code}`}`);
+  const probe = JSON.parse(answer) as {
     available: boolean;
     reason?: string;
     info?: { version: string; device: string };

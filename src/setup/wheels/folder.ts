@@ -1,12 +1,43 @@
 // The folder of a setup: it is complete or absent, whatever fails or is interrupted.
 
-import { existsSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EnvironmentError } from '../../base/errors.js';
-import { describeWriteError, discard, temporaryName } from '../../base/files.js';
+import { describeWriteError, discard, removeLeftovers, temporaryName } from '../../base/files.js';
+
+/**
+ * Makes a folder: `make` fills a folder beside it, which takes its place when all has gone well.
+ * @param options.bytes disk space that this takes, approximately
+ * @returns what `make` returned
+ * @throws EnvironmentError with the reason; nothing has changed then
+ */
+export async function buildFolder<T>(
+  folder: string,
+  { bytes, signal }: { bytes: number; signal?: AbortSignal | undefined },
+  make: (work: string) => Promise<T>,
+): Promise<T> {
+  const root = dirname(folder);
+  const work = temporaryName(folder);
+  try {
+    mkdirSync(work, { recursive: true });
+    removeLeftovers(root);
+    assertSpace(root, bytes);
+    const made = await make(work);
+    signal?.throwIfAborted();
+    replaceFolder(folder, work);
+    return made;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw describeWriteError(root, error);
+  } finally {
+    // Retried while an interrupted write still creates files.
+    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
+  }
+}
 
 /** Replaces `folder` by `work`; another process may do the same at the same time. */
-export function replaceFolder(folder: string, work: string): void {
+function replaceFolder(folder: string, work: string): void {
   for (let attempt = 0; ; attempt++) {
     const old = temporaryName(folder);
     try {
@@ -36,7 +67,7 @@ export function removeFolder(folder: string): boolean {
 }
 
 /** @throws EnvironmentError where the disk of `root` has less than `bytes` free */
-export function assertSpace(root: string, bytes: number): void {
+function assertSpace(root: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(root);
   if (bavail * bsize < bytes)
     throw new EnvironmentError(
