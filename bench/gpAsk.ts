@@ -1,9 +1,9 @@
-// Time of one ask() of the Gaussian-process sampler beside Optuna's, on the same history and in the same run.
+// Time of one ask() of the Gaussian-process sampler compared with Optuna's, on the same history and in the same run.
 //
 //   node build/bench/gpAsk.js [--trials 200] [--asks 20] [--peer-asks 5] [--python python3 | --no-peer] [--json]
 //
 // The history is that of a search: a third random, the rest ever closer to the best. Space: fourteen dimensions.
-// Milliseconds on the clock and of the processor; on a busy machine the latter are the steadier ones.
+// Milliseconds of wall-clock and CPU time; on a busy machine the latter vary less.
 // The first ask of a resumed study also replays the fits of the whole history and is given apart.
 
 import { parseArgs } from 'node:util';

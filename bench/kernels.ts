@@ -1,5 +1,5 @@
-// The kernels that the wasm backend replaces, against tfjs's own in the same process: best of many runs, each by the
-// clock or by processor time, whichever is less, so that a busy machine disturbs little.
+// The kernels that the wasm backend replaces, against tfjs's own in the same process: best of many runs, each by
+// wall-clock or CPU time, whichever is less, so that a busy machine has little influence.
 // `node build/bench/kernels.js [--json]`
 
 import * as tf from '@tensorflow/tfjs-core';

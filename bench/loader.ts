@@ -1,6 +1,6 @@
-// Throughput of the loader: packed tokens a second on the shared thread and inline, beside a plain
-// implementation of the rule (a scan over all waiting documents for each placement, documents in memory),
-// all in one run; what `next` costs the training thread when a batch is ready; what opening a loader costs.
+// Throughput of the loader: packed tokens per second on the shared thread and inline, compared with a plain
+// implementation of the rule (a scan over all waiting documents for each placement, documents in memory), all in one
+// run; what `next` costs the training thread when a batch is ready; what opening a loader costs.
 //   node build/bench/loader.js [--seconds 2] [--documents 60000] [--json]
 
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The most resident memory of this process while something runs, above what it had before: what /proc tells on Linux.
+// Peak resident memory of this process while something runs, above what it had before, from /proc on Linux.
 // bench/train_torch.py measures the peer in the same way.
 
 import { readFileSync, writeFileSync } from 'node:fs';

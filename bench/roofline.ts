@@ -1,7 +1,7 @@
-// Where a training step of the native backend goes: the milliseconds of every C kernel by its sizes, its GFLOP/s or GB/s
-// against the peaks measured in the same run (multiply-adds in registers, memory), and what is left to TypeScript. With
-// --python its products against OpenBLAS and oneDNN as well. Times are the fastest tenth of the calls, so that a busy
-// machine disturbs little; shares are of the kernels' sum.
+// Where a training step of the native backend goes: the milliseconds of every C kernel by its sizes, its GFLOP/s or
+// GB/s against the peaks measured in the same run (multiply-adds in registers, memory), and what is left to
+// TypeScript. With --python also its matmuls against OpenBLAS and oneDNN. Times are those of the fastest tenth of the
+// calls, so that a busy machine has little influence; shares are of the kernels' sum.
 // `node build/bench/roofline.js --preset cpu --precision bf16 [--shape w256-t256] [--python python3] [--json]`
 
 import { spawnSync } from 'node:child_process';

@@ -1,9 +1,9 @@
-// Our samplers beside Optuna's on every benchmark problem, paired by seed: same objective, noise and trial 0.
+// Our samplers compared with Optuna's on every benchmark problem, paired by seed: same objective, noise and trial 0.
 //
 //   node build/bench/samplers.js --python python3 --seeds 30 --trials 120 [--problems a,b] [--samplers gp,optuna-gp]
 //                                [--out results.jsonl] [--json]
 //
-// Runs are appended to the first file of --out one by one and are not repeated; the table is made from all runs asked for.
+// Runs are appended to the first file of --out one by one and are not repeated; the table covers all requested runs.
 // Further files of --out (comma-separated, .gz or not) are only read.
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';

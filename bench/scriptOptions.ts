@@ -1,4 +1,4 @@
-// Options of a benchmark or an experiment, read as those of the commands are.
+// Options of a benchmark or an experiment, parsed like those of the commands.
 
 import { reportError } from '../src/cli/cli.js';
 import { helpOf, type Options, readOptions, type ValuesOf } from '../src/cli/options.js';

@@ -1,9 +1,9 @@
-// Tokenizer training and encoding beside rustbpe and tiktoken: same text, same run, taking turns, one thread
-// each, and whether the merges and ids are the same. With --huggingface also whether the `tokenizers` library
-// gives the same ids from our tokenizer.json. An absent peer is named and skipped.
+// Tokenizer training and encoding compared with rustbpe and tiktoken: same text, same run, alternating, one thread
+// each; also checks that the merges and ids are the same. With --huggingface also whether the `tokenizers` library
+// gives the same ids from our tokenizer.json. A missing peer is reported and skipped.
 //   node build/bench/tokenizer.js [--text FILE] [--vocab-size 8192] [--rounds 7] [--python python3 | --no-peer]
 //                                 [--huggingface] [--json]
-// Without --text: stories of the bundled corpus, and a vocabulary of 4,096, about what their words support.
+// Without --text: stories of the bundled corpus, and a vocabulary of 4,096, about as many as their words support.
 // A document ends at <|endoftext|>. Each round encodes with a new tokenizer, so its cache starts empty.
 
 import { spawn, spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
-// Training speed: tokens a second of whole steps (data excluded), a backend and a shape at a time, beside PyTorch in
-// the same run. `npm run bench:train -- --backend native --peer pytorch --preset cpu --json`
+// Training speed: tokens per second of whole steps (data excluded), one backend and shape at a time, compared with
+// PyTorch in the same run. `npm run bench:train -- --backend native --peer pytorch --preset cpu --json`
 
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';

@@ -1,4 +1,5 @@
-// Dispatches and bytes of one training step on the webgpu backend: our kernels beside tfjs's stock kernels doing the same step.
+// Dispatches and bytes of one training step on the webgpu backend: our kernels compared with tfjs's stock kernels for
+// the same step.
 //
 //   node build/bench/webgpu.js [--preset cpu] [--json]
 //

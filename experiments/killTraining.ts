@@ -1,5 +1,5 @@
-// Kills `tinygpt train` (SIGKILL) at random moments and resumes it, until it finishes: metrics must hold one record a step,
-// and weights and val_bpb the bits of a run that was left alone.
+// Kills `tinygpt train` (SIGKILL) at random moments and resumes it, until it finishes: metrics must hold one record
+// per step, and weights and val_bpb must have the bits of an uninterrupted run.
 // node build/experiments/killTraining.js [--kills 50] [--seed 1]
 
 import { spawn } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Many short real trials in one process: the number of tensors must stay what it was and the resident memory flat.
+// Many short real trials in one process: the number of tensors must not change and resident memory must stay flat.
 // `node build/experiments/manyTrials.js --trials 1000 --out experiments/results` writes many-trials.svg and .json.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

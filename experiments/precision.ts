@@ -1,5 +1,5 @@
 // bf16 against fp32 on the native backend: the cpu preset trained by each with the same seeds on the same number of
-// tokens, about two minutes' worth on two cores; are the final bits per byte the same within noise?
+// tokens, about two minutes' worth on two cores; the final bits per byte should agree within noise.
 // `node build/experiments/precision.js --seeds 3 --tokens 2097152 [--text FILE] --out experiments/results`
 
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
-// Problems on which no setting of a sampler was ever chosen: many equal valleys, a strongly correlated bowl over
-// floats and integers, and a small network whose best rate depends on its optimiser and that diverges above it.
-// The first two after Surjanovic & Bingham, Virtual Library of Simulation Experiments.
+// Problems that were never used to choose a sampler's settings: many equal valleys, a strongly correlated bowl over
+// floats and integers, and a small network whose best rate depends on its optimizer and that diverges above it. The
+// first two after Surjanovic & Bingham, Virtual Library of Simulation Experiments.
 
 import type { SearchSpace } from '../../src/tune/types.js';
 import { choice, float, int, type Problem, unit } from './types.js';

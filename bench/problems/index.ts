@@ -1,4 +1,4 @@
-// All benchmark problems by name, the two of the published yardstick first.
+// All benchmark problems by name, the two of the published benchmark first.
 
 import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
 import { network, styblinski, trid } from './heldOut.js';

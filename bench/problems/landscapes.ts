@@ -1,5 +1,5 @@
 // Landscapes that are hard for models of smooth functions: many valleys, valleys across the axes, plateaus between
-// steps, choices alone.
+// steps, only categorical parameters.
 
 import type { Params, SearchSpace } from '../../src/tune/types.js';
 import { choice, float, int, mulberry32, type Problem } from './types.js';

@@ -1,5 +1,5 @@
-// A val_bpb-like surface whose bad region holds terrible but finite (or infinite) values, as when training nearly
-// diverges. What differs is the kind of tail; the optimum and its surroundings are the same.
+// A val_bpb-like surface whose bad region has extreme but finite (or infinite) values, as when training nearly
+// diverges. Only the kind of tail differs; the optimum and its surroundings are the same.
 
 import type { SearchSpace } from '../../src/tune/types.js';
 import { float, int, type Problem, unit } from './types.js';

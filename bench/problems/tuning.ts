@@ -1,5 +1,5 @@
 // Synthetic surfaces with the features of real tuning: pretraining under a time budget with out-of-memory and
-// divergence, a support-vector machine with conditional parameters, and a resource cliff beside the optimum.
+// divergence, a support-vector machine with conditional parameters, and a resource cliff next to the optimum.
 
 import type { SearchSpace } from '../../src/tune/types.js';
 import { choice, float, int, type Problem, unit } from './types.js';

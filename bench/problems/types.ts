@@ -1,9 +1,9 @@
 // What a benchmark problem is, and the noise and random points that pair the runs of all samplers.
-// The generator and the noise stream are those of the published yardstick, so its numbers can be compared.
+// The generator and the noise stream are those of the published benchmark, so its numbers can be compared.
 
 import type { Params, SearchSpace } from '../../src/tune/types.js';
 
-/** A function to minimise over a mixed space. */
+/** A function to minimize over a mixed space. */
 export interface Problem {
   name: string;
   space: SearchSpace;

@@ -1,4 +1,4 @@
-// The two problems of the published yardstick: Hartmann's six-dimensional function hidden in twelve mixed
+// The two problems of the published benchmark: Hartmann's six-dimensional function hidden in twelve mixed
 // dimensions, and a valley of learning-rate shape with a region (10%) where trials fail.
 
 import type { Params, SearchSpace } from '../../src/tune/types.js';

@@ -1,5 +1,5 @@
-// One part of the proof, in a process of its own that proof.ts starts: `node part.js NAME OPTIONS_JSON`. No self-test stands
-// before it, so that one wrong kernel does not hide what the others do.
+// One part of the proof, in a separate process that proof.ts starts: `node part.js NAME OPTIONS_JSON`. It runs
+// without the self-test, so that one wrong kernel does not hide what the others do.
 
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

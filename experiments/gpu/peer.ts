@@ -1,4 +1,4 @@
-// peer.py in a process of its own, within a time.
+// Runs peer.py in a separate process with a time limit.
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

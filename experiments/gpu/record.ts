@@ -1,4 +1,4 @@
-// What the proof has found, a JSON line each, on the disk as soon as it is known: whatever ends the process, they stay.
+// Findings of the proof, one JSON line each, written to disk at once, so that they survive whatever ends the process.
 
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

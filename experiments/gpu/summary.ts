@@ -1,4 +1,4 @@
-// The findings of the proof as a page: what failed first, then the numbers beside PyTorch's.
+// The findings of the proof as a page: failures first, then the numbers compared with PyTorch's.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

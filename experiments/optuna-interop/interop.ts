@@ -1,5 +1,5 @@
-// Proof that studies are shared with Optuna: the same journals read alike, worked on at once, the same pruning
-// decisions, and optuna-dashboard on top. Needs a Python with optuna and optuna-dashboard.
+// Checks that studies can be shared with Optuna: both read the same journals alike, work on them at the same time and
+// make the same pruning decisions, and optuna-dashboard shows them. Needs a Python with optuna and optuna-dashboard.
 //
 //   npm run build && node build/experiments/optuna-interop/interop.js --python PATH [--write] [--golden]
 //

@@ -1,5 +1,5 @@
 // The lines of test/golden/journal/tinygpt.log: every record that we write, at fixed times. Optuna loads them
-// (interop.ts), and the tests hold the writer to them byte for byte.
+// (interop.ts), and the tests compare the writer's output with them byte for byte.
 
 import { categorical, float, int } from '../../src/tune/distributions.js';
 import {

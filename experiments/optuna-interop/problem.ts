@@ -1,4 +1,4 @@
-// The space that our worker and Python's share, and a sampler that needs nothing else.
+// The space that our worker and Python's share, and a sampler that needs only the trial's number.
 
 import { randomStream } from '../../src/base/random.js';
 import { categorical, float, int, sampleUniform } from '../../src/tune/distributions.js';

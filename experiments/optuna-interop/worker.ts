@@ -1,4 +1,4 @@
-// Works on a study beside others: worker.js JOURNAL STUDY TRIALS, the counterpart of worker.py.
+// Works on a study alongside others: worker.js JOURNAL STUDY TRIALS, the counterpart of worker.py.
 
 import { once } from 'node:events';
 import { createStudy } from '../../src/tune/study.js';

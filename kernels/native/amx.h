@@ -1,4 +1,4 @@
-// Products of pairs of bfloat16 by AMX (amx.c), where compiler and processor have it.
+// Products of pairs of bfloat16 by AMX (amx.c), where the compiler and the CPU have it.
 #pragma once
 #include "gemm.h"
 

@@ -1,7 +1,7 @@
-// Causal attention with a sliding window and grouped queries, and its gradient. Queries are taken in blocks, each with
-// the keys that its windows reach: one block's scores are all that is held. The gradient recomputes the probabilities
-// from lse, the log of each row's sum of exponentials (Dao et al. 2022, algorithm 4). Query i sees the keys j of its
-// sequence with i - window <= j <= i.
+// Causal attention with a sliding window and grouped queries, and its gradient. Queries are processed in blocks, each
+// with the keys that its windows reach, so that only one block's scores are in memory. The gradient recomputes the
+// probabilities from lse, the log of each row's sum of exponentials (Dao et al. 2022, algorithm 4). Query i sees the
+// keys j of its sequence with i - window <= j <= i.
 //
 // B batch, T sequence, N = B*T, H query heads, G kv heads, D head width, Q = H/G. q, y [N,H*D]; k, v [N,G*D]; lse [N,H].
 // A task is one kv head of one sequence, its products by gemm.h.

@@ -1,6 +1,6 @@
-// Arrays of floats or of bfloat16. What a product will read rounded to bfloat16 anyway is kept so in bf16 precision: half
-// the memory, half the traffic. Functions of C take `bf16_mask` before such arrays: bit i says that array i, counted among
-// those marked with a star in the comment above the function, holds bfloat16.
+// Arrays of floats or of bfloat16. What a matmul would round to bfloat16 anyway is stored as bfloat16 in bf16
+// precision: half the memory, half the traffic. Functions of C take `bf16_mask` before such arrays: bit i says that
+// array i, counted among those marked with a star in the comment above the function, holds bfloat16.
 #pragma once
 #include "bf16.h"
 

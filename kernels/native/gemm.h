@@ -1,9 +1,10 @@
 // Matrix products, row-major float32: C [M,N] = op(A) op(B), or C + that when `add`; op(A) is [M,K], op(B) is [K,N];
 // ta and tb say that a matrix is stored transposed; lda, ldb, ldc are the distances between stored rows.
-// Each element of C is summed over k in one order, whatever the blocks and the threads.
+// Each element of C is summed over k in one order, regardless of blocks and threads.
 //
-// In bf16 precision A and B are rounded to bfloat16 on their way in; sums and C stay float32. Where the processor
-// multiplies pairs of bfloat16 (AVX512-BF16, AMX), packed B holds pairs of rows, half the floats; elsewhere rounded floats.
+// In bf16 precision A and B are rounded to bfloat16 on their way in; sums and C stay float32. Where the CPU
+// multiplies pairs of bfloat16 (AVX512-BF16, AMX), packed B holds pairs of rows, half the floats; elsewhere rounded
+// floats.
 #pragma once
 #include "cells.h"
 #include "pool.h"

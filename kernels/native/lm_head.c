@@ -1,6 +1,7 @@
 // Language-model head: logits z = x w^T, capped as s tanh(z / s), their cross-entropy, and both gradients in the same
-// pass (rows/cross_entropy.h). Rows are taken in chunks, so that one chunk's logits are all that is held, and within a
-// chunk in blocks: a block's logits stay in its core's cache until dx is done. N tokens, C width, V vocabulary.
+// pass (rows/cross_entropy.h). Rows are processed in chunks, so that only one chunk's logits are in memory, and
+// within a chunk in blocks: a block's logits stay in its core's cache until dx is done. N tokens, C width, V
+// vocabulary.
 #include "../rows/cross_entropy.h"
 #include "gemm.h"
 #include "kept.h"

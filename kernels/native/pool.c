@@ -1,5 +1,5 @@
-// The thread pool of pool.h. One per process; worker threads of Node that share the library take turns with it, and have
-// whatever else is kept here between calls for themselves.
+// The thread pool of pool.h. One per process; Node's worker threads that share the library take turns with it;
+// everything else that is kept here between calls belongs to one worker.
 #if defined(__linux__)
 #define _GNU_SOURCE
 #endif

@@ -1,6 +1,6 @@
-// A small thread pool: each thread, the caller included, takes an even share of the tasks in order, then what others
-// have left of theirs; waiting threads spin briefly, then sleep, and one that wakes too late is not waited for. The
-// same rows thus tend to meet the same thread, in whose caches they are. How work is cut into tasks never changes a
+// A small thread pool: each thread, the caller included, takes an even share of the tasks in order, then steals work
+// from others; waiting threads spin briefly, then sleep, and nobody waits for one that wakes too late. So the same
+// rows tend to be processed by the same thread, whose caches hold them. How work is split into tasks never changes a
 // result: a sum across tasks is kept per task and added up in order.
 #pragma once
 

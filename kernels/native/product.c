@@ -1,5 +1,5 @@
-// Products on all threads: B is packed, then blocks of rows of A, and where those are few of columns too, are tasks for
-// gemm.c. See gemm.h.
+// Products on all threads: B is packed, then blocks of rows of A, and where those are few of columns too, become
+// tasks for gemm.c. See gemm.h.
 #include "gemm.h"
 #include "kept.h"
 #include "pool.h"

@@ -1,4 +1,4 @@
-// Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:, :K] w^T), one gate a token and kv head
+// Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:, :K] w^T), one gate per token and kv head
 // (rows/value_embedding.h). N tokens, C width of x, G kv heads of D floats, K gate channels; w [G, K].
 #include "../rows/value_embedding.h"
 #include "cells.h"

@@ -1,6 +1,6 @@
 // Float vectors of the machine's width by GCC and Clang vector extensions: AVX-512, AVX2, and 128-bit code that
 // compiles anywhere (SSE, NEON). Loads and stores are unaligned. With them exp and tanh, exact to about 2 ulp, and
-// sums in an order fixed by the length alone. NaN stays NaN throughout.
+// sums in an order fixed by the length alone. NaN always propagates.
 #pragma once
 #include <math.h>
 #include <stdint.h>

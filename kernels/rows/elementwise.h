@@ -2,7 +2,7 @@
 #pragma once
 #include "rows.h"
 
-// max(x, 0)^2. Not-a-number passes: 0 is taken only where it is the larger.
+// max(x, 0)^2. NaN propagates: 0 is the result only where it is larger.
 ROW void relu_squared_row(long n, const act *x, act *y) {
   EACH(i, n, {
     vf positive = vmax(vset(0), get(x, i));

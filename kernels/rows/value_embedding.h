@@ -1,4 +1,4 @@
-// Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:K] . w), one gate a token and kv head. Rows are a token's
+// Gated value embeddings: y = v + gate ve, gate = 2 sigmoid(x[:K] . w), one gate per token and kv head. Rows are a token's
 // kv head of D numbers, but for gate_dx_row, whose row is a token's C.
 #pragma once
 #include "rows.h"

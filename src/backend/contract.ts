@@ -1,6 +1,6 @@
 // The contract between the model and the backends: every fused kernel that src/ops and src/optim may ask for, declared
 // once. A backend registers those it has (register.ts); for the others the caller composes stock operations. The types of
-// callers and of the backends' tables follow from these declarations, and tests hold every backend to the shapes.
+// callers and of the backends' tables follow from these declarations, and tests check every backend's shapes.
 //
 // Shapes in letters, each kernel's own: B batch, T sequence, N = B T tokens, C width, H heads, G kv heads, D head width,
 // V vocabulary, L layers; `[...]` is any shape, the same throughout a kernel. Tensors are float32 unless marked int32. An

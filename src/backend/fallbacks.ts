@@ -2,7 +2,7 @@
 
 const counts = new Map<string, number>();
 
-/** Kernels that ran on the CPU so far, by name; empty when all was done on the device. */
+/** Kernels that have run on the CPU so far, by name; empty when everything ran on the device. */
 export function fallbacks(): Record<string, number> {
   return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
 }

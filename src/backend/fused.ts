@@ -1,5 +1,5 @@
 // The hook for a backend's fused kernels: an operation asks for its kernel by name and falls back to a composition of
-// stock ops when the backend in use has none. What each kernel computes stands in contract.ts.
+// stock ops when the backend in use has none. contract.ts says what each kernel computes.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelAttributes, KernelInputs, KernelName, KernelTensors } from './contract.js';

@@ -1,4 +1,4 @@
-// koffi, which calls into native libraries, configured before any of them is loaded: it refuses to be afterwards. Everything
+// koffi, which calls into native libraries, configured before any of them is loaded, as it cannot be configured later. Everything
 // here that needs koffi imports it from this file.
 
 import { createRequire } from 'node:module';

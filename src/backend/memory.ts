@@ -1,4 +1,4 @@
-// What tensors take. tfjs's own count of bytes counts a buffer once for every tensor that shares it (each
+// Memory of tensors. tfjs's own count of bytes counts a buffer once for every tensor that shares it (each
 // reshape, each tensor kept for the backward pass); here a buffer counts once.
 // Scratch memory inside a backend counts only where the backend reports it (`noteScratch`).
 //

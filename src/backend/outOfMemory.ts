@@ -1,8 +1,8 @@
-// Out of memory, told from other failures: by its type where the error is ours, else by the words that each library uses.
+// Recognizes out-of-memory errors: by type where the error is ours, else by the message that each library uses.
 
 import { EnvironmentError } from '../base/errors.js';
 
-/** What was asked for and what there was, bytes. */
+/** What was requested and what was available, in bytes. */
 export type MemoryShortage = { bytes: number; inUse: number; free: number; total: number };
 
 /** Memory ran out; what was allocated before is still valid, and freeing some of it makes room. */

@@ -1,4 +1,4 @@
-// Prototypes of functions read from their C or CUDA source, so that a signature stands in one place. Understands what the
+// Prototypes of functions read from their C or CUDA source, so that each signature is written once. Supports what the
 // sources under kernels/ use: scalars, pointers, and the macros that a CUDA source is compiled with as types.
 
 /** A parameter: an address, or a scalar by its C type. */

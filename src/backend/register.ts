@@ -1,5 +1,5 @@
 // Registers kernels with tfjs, for every backend in the same way: ours take precedence over the stock kernel of their name,
-// which handles the cases that ours leave to it. May be called again: what is in place stays, and kernels that another
+// which handles the cases that ours do not. Can be called again: kernels in place stay, and kernels that another
 // package has registered in between (tfjs-node brings its own copies of the cpu kernels) are replaced again.
 
 import * as tf from '@tensorflow/tfjs-core';

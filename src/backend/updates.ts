@@ -1,4 +1,4 @@
-// Numbers of the optimizers' updates, once for src/optim and for the kernels of every backend.
+// Constants of the optimizers' updates, shared by src/optim and the kernels of every backend.
 
 import type { KernelAttributes } from './contract.js';
 

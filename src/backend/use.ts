@@ -103,7 +103,7 @@ async function checkChoice(
 
 const started = new Map<string, BackendInfo>();
 
-/** What `useBackend` told of the backend in use; undefined before it was called. */
+/** What `useBackend` returned for the backend in use; undefined before it was called. */
 export function currentBackend(): BackendInfo | undefined {
   const { _tfengine: engine } = globalThis as { _tfengine?: { backendName: string } };
   return engine && started.get(engine.backendName);

@@ -7,7 +7,7 @@ import { describeReadError, describeWriteError } from './files.js';
 
 /** Folders of the cache and what they hold; nothing else in the cache folder is touched. */
 export const CACHE_KINDS = {
-  datasets: 'tokenizers and tokens that were prepared',
+  datasets: 'prepared tokenizers and tokens',
   hub: 'downloads from the Hugging Face hub',
   native: 'compiled CPU kernels',
   cuda: 'compiled CUDA kernels',

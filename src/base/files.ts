@@ -1,4 +1,4 @@
-// Writing files so that a reader never sees half of one, errors of reading and writing, and the cache folder.
+// Writing files so that a reader never sees a partial one, read and write errors, and the cache folder.
 
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -147,7 +147,7 @@ export function writeWhole(fd: number, bytes: Uint8Array): void {
 export function describeWriteError(path: string, error: unknown): unknown {
   if (!isSystemError(error)) return error;
   if (hasCode(error, 'ENOSPC', 'EDQUOT'))
-    return new EnvironmentError(`No space left to write ${path}; free some or choose another folder`, {
+    return new EnvironmentError(`No space left to write ${path}; free some space or choose another folder`, {
       cause: error,
     });
   if (hasCode(error, 'ENAMETOOLONG'))
@@ -169,7 +169,7 @@ export function describeReadError(path: string, error: unknown): unknown {
       cause: error,
     });
   if (hasCode(error, 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE', 'ELOOP'))
-    return new UsageError(`Expected a file or folder at ${shorten(path)}, which is no possible path`, {
+    return new UsageError(`Expected a file or folder at ${shorten(path)}, which is not a valid path`, {
       cause: error,
     });
   return new EnvironmentError(

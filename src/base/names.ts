@@ -1,4 +1,4 @@
-// Names that people type: how a setting is spelled as an option, and what a misspelt name most likely meant.
+// Names that people type: how a setting is spelled as an option, and what a misspelled name most likely meant.
 
 /** `matrixLr` as `matrix-lr`. */
 export const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);

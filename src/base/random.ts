@@ -1,4 +1,4 @@
-// Random streams named by purpose: one seed fixes everything, and adding a stream never changes another.
+// Random streams named by purpose: one seed determines everything, and adding a stream never changes another.
 // The generator is seedrandom's Alea (32-bit arithmetic).
 
 import seedrandom from 'seedrandom';

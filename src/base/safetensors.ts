@@ -56,7 +56,7 @@ export function writeSafetensors(path: string, file: TensorFile): void {
 
 /**
  * Reads a whole file.
- * @throws UsageError when it is absent, EnvironmentError when it is not a whole safetensors file
+ * @throws UsageError when it is absent, EnvironmentError when it is not a complete safetensors file
  */
 export function readSafetensors(path: string): TensorFile {
   let fd: number;
@@ -70,7 +70,7 @@ export function readSafetensors(path: string): TensorFile {
     return readTensors(fd);
   } catch (error) {
     if (error instanceof Damage)
-      throw new EnvironmentError(`${path} is not a whole safetensors file: ${error.message}`);
+      throw new EnvironmentError(`${path} is not a complete safetensors file: ${error.message}`);
     throw describeReadError(path, error);
   } finally {
     closeSync(fd);
@@ -110,7 +110,7 @@ function readTensors(fd: number): TensorFile {
   check(
     start + end === size,
     () =>
-      `its tensors end at byte ${start + end} of a file of ${size}${start + end > size ? '; it was cut short' : ''}`,
+      `its tensors end at byte ${start + end} of a file of ${size}${start + end > size ? '; it is truncated' : ''}`,
   );
   const tensors = new Map<string, NamedArray>();
   for (const [name, { dtype, shape, offsets }] of checked) {
@@ -169,7 +169,7 @@ const bytesOf = (values: Float32Array | Int32Array): Uint8Array =>
 function readWhole<T extends Uint8Array>(fd: number, into: T, position: number): T {
   for (let done = 0; done < into.length; ) {
     const count = readSync(fd, into, done, into.length - done, position + done);
-    check(count > 0, () => `it ends at byte ${position + done}; it was cut short`);
+    check(count > 0, () => `it ends at byte ${position + done}; it is truncated`);
     done += count;
   }
   return into;

@@ -1,4 +1,4 @@
-// Text and JSON files of the user's, read whole: encodings, byte order marks, and errors that name the file.
+// The user's text and JSON files, read whole: encodings, byte order marks, and errors that name the file.
 // Corpora are streamed instead, by data/sources/readText.ts, with the same rules.
 
 import { isUtf8 } from 'node:buffer';

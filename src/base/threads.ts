@@ -1,4 +1,4 @@
-// How many threads are used of those asked for.
+// How many of the requested threads are used.
 
 import { availableParallelism } from 'node:os';
 import { expect } from './errors.js';

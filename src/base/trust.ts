@@ -1,5 +1,5 @@
-// Whether another user of this machine could have written a file. Asked before code is loaded from a cache: whoever can
-// write there can otherwise run code as this user.
+// Whether another user of this machine could have written a file. Checked before code is loaded from a cache:
+// otherwise anyone who can write there could run code as this user.
 
 import { realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-// Checking values: those that have been checked once and need no second look, and objects from JSON.
+// Checking values: types for values that have already been checked, and objects from JSON.
 
 declare const valid: unique symbol;
 

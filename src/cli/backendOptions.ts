@@ -11,7 +11,7 @@ export const BACKEND_OPTIONS = group('Backend:', {
   }),
   precision: choice(['fp32', 'bf16'], 'fp32 or bf16, where the backend has it'),
   device: text(
-    'GPU to use: on cuda its number among those that CUDA_VISIBLE_DEVICES leaves (default 0), on webgpu a part of its name',
+    'GPU to use: on cuda its index among the visible GPUs (default 0), on webgpu a part of its name',
   ),
 });
 

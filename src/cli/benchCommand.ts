@@ -1,4 +1,4 @@
-// tinygpt bench: how fast this machine trains, a backend at a time.
+// tinygpt bench: how fast this machine trains, one backend at a time.
 
 import {
   BACKEND_NAMES,
@@ -25,8 +25,8 @@ const OPTIONS = {
   precision: BACKEND_OPTIONS.precision,
   device: BACKEND_OPTIONS.device,
   seconds: number('seconds of timed steps on each backend (default: 10 shared by all)', { above: 0 }),
-  force: flag('try although it may not fit into memory', { default: false }),
-  json: flag('print one JSON object a backend', { default: false }),
+  force: flag('run even if it may not fit into memory', { default: false }),
+  json: flag('print one JSON object per backend', { default: false }),
 };
 
 /** Default seconds of timed steps on all backends together; with start-up and warm-up the command takes less than 20. */

@@ -1,4 +1,4 @@
-// tinygpt cache: what the cache folder holds, and its removal.
+// tinygpt cache: lists or removes what the cache folder holds.
 
 import { CACHE_KINDS, type CacheEntry, type CacheKind, listCache, removeCached } from '../base/cache.js';
 import { expect } from '../base/errors.js';
@@ -12,7 +12,7 @@ const KINDS = Object.keys(CACHE_KINDS) as CacheKind[];
 const ACTION = { action: choice(['list', 'clean'], 'list or clean', { default: 'list' }) };
 const OPTIONS = {
   kind: choice(KINDS, `only ${KINDS.join(', ')}`),
-  unusedDays: number('only what was not used for so many days', { min: 0 }),
+  unusedDays: number('only entries not used for this many days', { min: 0 }),
   dryRun: flag('show what clean would remove', { default: false }),
   cacheFolder: text('the folder (default $TINYGPT_CACHE or ~/.cache/tinygpt)', { placeholder: 'folder' }),
   json: flag('print one JSON object', { default: false }),
@@ -23,7 +23,7 @@ export const cacheCommand = command({
   positionals: ACTION,
   examples: [
     ['tinygpt cache', 'list what is cached'],
-    ['tinygpt cache clean', 'remove all of it; it is made again when needed'],
+    ['tinygpt cache clean', 'remove everything; it is recreated when needed'],
     ['tinygpt cache clean --kind datasets --unused-days 30', 'remove prepared data not used for a month'],
   ],
   run: runCache,

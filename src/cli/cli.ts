@@ -1,5 +1,5 @@
 // Finds the command, reads its options, runs it, and turns errors into one line and an exit code:
-// 2 for a mistake in what was asked, 1 for a failure on the way, 130 after Ctrl-C.
+// 2 for invalid arguments or input, 1 for a failure, 130 after Ctrl-C.
 
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     async () => (await import('./sampleCommand.js')).sampleCommand,
   ),
   report: entry(
-    'write the report of a study again',
+    'write the report of a study',
     async () => (await import('./reportCommand.js')).reportCommand,
   ),
   prepare: entry(
@@ -31,7 +31,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     async () => (await import('./prepareCommand.js')).prepareCommand,
   ),
   bench: entry(
-    'measure training speed, backend by backend',
+    'benchmark training on each backend',
     async () => (await import('./benchCommand.js')).benchCommand,
   ),
   doctor: entry(

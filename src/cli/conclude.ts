@@ -40,7 +40,7 @@ export async function concludeStudy(
     }
   } else
     say(
-      `No trial has finished (${counted(trials.length, 'trial')} in all); give more time or a smaller space`,
+      `No trial has finished (${counted(trials.length, 'trial')} in all); allow more time or use a smaller space`,
     );
   say(`Report: ${paths.html}   Plot: ${paths.svg}`);
   if (!options.json) return;

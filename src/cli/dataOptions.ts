@@ -19,7 +19,7 @@ export const DATA_OPTIONS = {
     text: text('.txt, .jsonl or .parquet file, or a folder of them', { placeholder: 'path' }),
     valText: text('validation text (default: the last part of --text)', { placeholder: 'path' }),
     column: text('parquet column or jsonl field of the text', { placeholder: 'name' }),
-    hub: text('data set of the Hugging Face hub to download', { placeholder: 'owner/name' }),
+    hub: text('dataset on the Hugging Face Hub to download', { placeholder: 'owner/name' }),
     shards: integer('training shards to download (climbmix)', { min: 1 }),
     tokenizer: text('tokenizer.json or tiktoken file to use instead of training one', {
       placeholder: 'file',
@@ -28,7 +28,7 @@ export const DATA_OPTIONS = {
       placeholder: 'folder',
     }),
   }),
-  threads: integer('threads that prepare data and that the native backend computes with', { min: 1 }),
+  threads: integer('threads for preparing data and for the native backend', { min: 1 }),
 };
 
 export type DataArguments = ValuesOf<typeof DATA_OPTIONS>;

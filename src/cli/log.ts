@@ -1,11 +1,11 @@
-// The log of a study: JSON lines. Its journal holds the results, so a log that cannot be written stops nothing.
+// The log of a study: JSON lines. Its journal holds the results, so a log that cannot be written is no reason to stop.
 
 import { type Logger, pino } from 'pino';
 import { messageOf } from '../base/errors.js';
 
 /**
  * Opens a log whose lines are written before the call returns.
- * @param onNote told once where a line cannot be written, e.g. on a full disk
+ * @param onNote called once if a line cannot be written, e.g. on a full disk
  */
 export function openLog(path: string, onNote: (line: string) => void): Logger {
   const destination = pino.destination({ dest: path, sync: true });

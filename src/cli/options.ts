@@ -1,6 +1,7 @@
-// The options of every command, declared once with their types. yargs writes the help. Values are read from the tokens of
-// Node's parseArgs, since yargs adds up numbers that are repeated and does not tell an empty value from a missing one: each
-// option takes exactly one value, and what is not declared, repeated, empty or of another type is an error that shows it.
+// The options of every command, declared once with their types. yargs writes the help. Values are read from the
+// tokens of Node's parseArgs, since yargs adds up repeated numbers and does not distinguish an empty value from a
+// missing one: each option takes exactly one value, and anything undeclared, repeated, empty or of the wrong type is
+// an error that shows it.
 
 import { parseArgs } from 'node:util';
 import yargs from 'yargs';

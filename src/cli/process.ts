@@ -1,4 +1,4 @@
-// A command line as a whole process: closed pipes, errors that nothing caught, the exit code.
+// A command line as a whole process: closed pipes, uncaught errors, the exit code.
 
 import { hasCode } from '../base/errors.js';
 import { reportError, runCli } from './cli.js';

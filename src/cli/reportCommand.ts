@@ -1,4 +1,4 @@
-// tinygpt report: makes the report of any journal again, Optuna's own included.
+// tinygpt report: writes the report of any journal, including Optuna's own.
 
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ import { command, flag, number, required, text, type ValuesOf } from './options.
 
 const STUDY = { study: required('folder of a study, or a journal') };
 const OPTIONS = {
-  name: text('study of the journal, where it holds several', { placeholder: 'name' }),
+  name: text('study to report, if the journal has several', { placeholder: 'name' }),
   out: text("folder of the report (default: the journal's)", { placeholder: 'folder' }),
   reference: number('a value to compare with'),
   json: flag('print the outcome as one JSON object', { default: false }),
@@ -23,7 +23,7 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   const journal = journalOf(args.study);
   const study = studyNamed(readJournal(journal), args.name, journal);
   const { directions } = study;
-  expect(directions.length === 1, () => `Expected a study of one objective, got ${directions.length}`);
+  expect(directions.length === 1, () => `Expected a study with one objective, got ${directions.length}`);
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   await concludeStudy(
     args.out ?? dirname(journal),

@@ -1,5 +1,5 @@
-// A process that has lost its GPU cannot get it back, a new one can: whoever started it starts another, which goes on from the
-// journal. Here is when to do so and when to give up.
+// A process that has lost its GPU cannot get it back, but a new one can: the parent starts another, which continues
+// from the journal. This file decides when to do so and when to give up.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -45,7 +45,7 @@ export async function runRestarting(
       );
       return code;
     }
-    process.stderr.write('The GPU was lost; going on in a new process\n');
+    process.stderr.write('The GPU was lost; continuing in a new process\n');
   }
 }
 
@@ -65,7 +65,7 @@ export async function orInNewProcess(
   } catch (error) {
     if (!(error instanceof DeviceLostError) || isWorker || process.env[BEGUN]) throw error;
     await releaseDevice();
-    process.stderr.write(`${messageOf(error)}\nThe GPU was lost; going on in a new process\n`);
+    process.stderr.write(`${messageOf(error)}\nThe GPU was lost; continuing in a new process\n`);
     const { release } = abortOnInterrupt(() => undefined); // the terminal sends Ctrl-C to the new process too
     try {
       return await runRestarting(folder, (env) => runAgain(env), { begun, losses: 1 });

@@ -13,12 +13,12 @@ const CHECKPOINT = { checkpoint: required('folder of a run or checkpoint') };
 const OPTIONS = {
   ...BACKEND_OPTIONS,
   prompt: prompt('text to continue'),
-  tokens: integer('most tokens to generate', { default: 256, min: 1 }),
-  samples: integer('how many texts', { default: 1, min: 1 }),
-  temperature: number('0 always takes the likeliest token', { default: 0.8, min: 0 }),
-  topK: integer('keep the k likeliest tokens; 0 keeps all', { default: 0, min: 0 }),
-  topP: number('keep the likeliest tokens up to this probability', { default: 1, above: 0, max: 1 }),
-  seed: integer('fixes the texts', { default: 1, min: 0 }),
+  tokens: integer('maximum number of tokens to generate', { default: 256, min: 1 }),
+  samples: integer('number of texts', { default: 1, min: 1 }),
+  temperature: number('0 always picks the most likely token', { default: 0.8, min: 0 }),
+  topK: integer('keep only the k most likely tokens; 0 keeps all', { default: 0, min: 0 }),
+  topP: number('keep the most likely tokens up to this total probability', { default: 1, above: 0, max: 1 }),
+  seed: integer('random seed of the texts', { default: 1, min: 0 }),
 };
 
 export const sampleCommand = command({ options: OPTIONS, positionals: CHECKPOINT, run: runSample });

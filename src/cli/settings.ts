@@ -30,7 +30,7 @@ const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
   recompute: 'recompute activations in the backward pass: less memory, a third more time',
   totalBatchSize: 'tokens per optimizer step',
   evalTokens: 'validation tokens scored at the end (default: up to a quarter of those trained)',
-  untimedSteps: 'first steps that do not count against a budget in seconds',
+  untimedSteps: 'first steps, not counted against a budget in seconds',
   embeddingLr: 'AdamW learning rate of the token and value embeddings',
   unembeddingLr: 'AdamW learning rate of lm_head',
   matrixLr: 'Muon learning rate of the block matrices',
@@ -66,7 +66,9 @@ export const SETTING_OPTIONS = {
     preset: text(`${PRESET_NAMES.join(', ')} (default: cpu on a CPU, tinystories on a GPU)`, {
       placeholder: 'name',
     }),
-    config: text('JSON file of settings laid over the preset; comments are allowed', { placeholder: 'file' }),
+    config: text('JSON file of settings that override the preset; comments are allowed', {
+      placeholder: 'file',
+    }),
   }),
   ...group(
     'Settings (defaults come from the preset):',

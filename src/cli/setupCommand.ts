@@ -1,4 +1,4 @@
-// tinygpt setup: what more than npm install needs. `cuda` downloads NVRTC and cuBLASLt; `tensorflow` builds tfjs-node's addon
+// tinygpt setup: installs what npm cannot. `cuda` downloads NVRTC and cuBLASLt; `tensorflow` builds tfjs-node's addon
 // against a current TensorFlow. --undo removes it again.
 
 import { VARIANTS, type Variant } from '../backend/tensorflow/prepared.js';
@@ -134,4 +134,4 @@ const wheelLines = (wheels: readonly { file: string; size?: number; path?: strin
   );
 
 const sizeLine = (download: number, disk: number, folder: string): string =>
-  `${byteSize(download)} to download, about ${byteSize(disk)} of disk meanwhile, into ${folder}`;
+  `${byteSize(download)} to download, about ${byteSize(disk)} of disk space during setup, into ${folder}`;

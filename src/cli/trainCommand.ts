@@ -43,7 +43,7 @@ import {
 
 const BUDGET_OPTIONS = group('Budget (one of):', {
   seconds: number('seconds of training (default 60 on a CPU, 300 on a GPU)', { above: 0 }),
-  tokens: integer('tokens (gives the same bits every time)', { min: 1 }),
+  tokens: integer('tokens (bitwise reproducible)', { min: 1 }),
   steps: integer('optimizer steps', { min: 1 }),
   flops: number('floating-point operations', { above: 0 }),
 });
@@ -53,13 +53,13 @@ const OPTIONS = {
   ...DATA_OPTIONS,
   ...BACKEND_OPTIONS,
   ...SETTING_OPTIONS,
-  seed: integer('fixes weights, data order and the sample (default 1)', { min: 0 }),
+  seed: integer('random seed of the weights, data order and sample (default 1)', { min: 0 }),
   out: text('folder of the run (default runs/<time>)', { placeholder: 'folder' }),
   resume: text('folder of a stopped run to continue', { placeholder: 'folder' }),
-  checkpointEvery: integer('also save a checkpoint every so many steps', { min: 1 }),
+  checkpointEvery: integer('also save a checkpoint every N steps', { min: 1 }),
   prompt: prompt('start of the sample printed at the end'),
   sampleTokens: integer('length of the sample; 0 prints none', { default: 300, min: 0 }),
-  force: flag('train although it may not fit into memory', { default: false }),
+  force: flag('train even if it may not fit into memory', { default: false }),
   json: flag('print the summary as one JSON object', { default: false }),
 };
 
@@ -81,7 +81,7 @@ async function runTrain(args: Arguments): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping after this pass (Ctrl-C again ends at once)'),
+    progress.note('Stopping after this pass (Ctrl-C again exits at once)'),
   );
   try {
     setThreadCount(args.threads);
@@ -118,8 +118,8 @@ async function runTrain(args: Arguments): Promise<number> {
     const { model, config } = resolved;
     say(
       `Model ${record.preset}: ${(countParameters(model).total / 1e6).toFixed(2)} M parameters, ` +
-        `depth ${model.depth}, width ${model.width}, ${counted(model.heads, 'head')}, ${model.seqLen} tokens a row, ` +
-        `${thousands(config.totalBatchSize)} tokens a step; budget ${describeBudget(record.budget)}`,
+        `depth ${model.depth}, width ${model.width}, ${counted(model.heads, 'head')}, ${model.seqLen} tokens per row,  ` +
+        `${thousands(config.totalBatchSize)} tokens per step; budget ${describeBudget(record.budget)}`,
     );
     const resume = resumed?.checkpoint ?? null;
     const run = { data, backend, folder, progress, signal, resume, args };

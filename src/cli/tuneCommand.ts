@@ -42,9 +42,7 @@ async function runStudy(
   const { signal, release } = isWorker
     ? stopWithParent()
     : abortOnInterrupt(() =>
-        progress.note(
-          'Stopping: the running trial is recorded, then the summary (Ctrl-C again exits at once)',
-        ),
+        progress.note('Stopping: recording the running trial, then the summary (Ctrl-C again exits at once)'),
       );
   const screen = { progress, signal, say };
   try {
@@ -117,14 +115,12 @@ function announce(
   say(describeData(data));
   say(
     `Searching ${counted(Object.keys(setup.space).length, 'parameter')} from preset ${preset} with ${args.sampler}: ` +
-      `${perTrial[1]} ${perTrial[0]} a trial, ${total.filter(Boolean).join(' within ')}; study in ${folder}`,
+      `${perTrial[1]} ${perTrial[0]} per trial, ${total.filter(Boolean).join(' within ')}; study in ${folder}`,
   );
   const started = study.trials.filter((trial) => trial.state !== 'waiting').length;
   if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
   if (limits.isDemo)
-    say(
-      'A short demonstration. For a night on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)',
-    );
+    say('A short demo. To run overnight on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)');
   say('   #  val_bpb         best    time  status         changed from the defaults');
 }
 

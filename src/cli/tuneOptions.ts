@@ -27,40 +27,40 @@ export const TUNE_OPTIONS = {
     space: text(`${SPACE_NAMES.join(', ')}, or a JSON or TypeScript file`, { placeholder: 'name or file' }),
     sampler: choice(samplerNames, samplerNames.join(', '), { default: 'gp' }),
     pruner: choice(prunerNames, `${prunerNames.join(', ')} (default: median for random, else nop)`),
-    fix: many('hold a parameter; may be repeated', 'name=value'),
+    fix: many('fix a parameter; can be repeated', 'name=value'),
     only: text('search only these', { placeholder: 'name,name' }),
     enqueue: text('JSON file of configurations to try first', { placeholder: 'file' }),
     preset: choice(PRESET_NAMES, "base configuration (default: the space's)"),
     config: text('JSON file of settings that override the preset', { placeholder: 'file' }),
   }),
   ...group('Budget:', {
-    trials: integer('trials in all, those of earlier runs included', { min: 1 }),
-    hours: number('hours of this run', { above: 0 }),
-    minutes: number('minutes of this run', { above: 0 }),
-    trialSeconds: number('seconds of training a trial', { above: 0 }),
-    trialTokens: integer('tokens a trial (gives the same bits every time)', { min: 1 }),
-    trialSteps: integer('steps a trial (gives the same bits every time)', { min: 1 }),
-    evalTokens: integer('validation tokens a trial (default: measured)', { min: 1 }),
-    memoryLimit: number('GB that a trial may take (default: the device)', { above: 0 }),
+    trials: integer('total number of trials, including those of earlier runs', { min: 1 }),
+    hours: number('time limit of this run in hours', { above: 0 }),
+    minutes: number('time limit of this run in minutes', { above: 0 }),
+    trialSeconds: number('seconds of training per trial', { above: 0 }),
+    trialTokens: integer('tokens per trial (bitwise reproducible)', { min: 1 }),
+    trialSteps: integer('steps per trial (bitwise reproducible)', { min: 1 }),
+    evalTokens: integer('validation tokens per trial (default: measured)', { min: 1 }),
+    memoryLimit: number("memory limit of a trial in GB (default: the device's)", { above: 0 }),
   }),
   ...group('Study:', {
-    workers: integer('processes on this study', { default: 1, min: 1 }),
+    workers: integer('worker processes for this study', { default: 1, min: 1 }),
     out: text('folder of the study (default studies/<name>)', { placeholder: 'folder' }),
     name: text('name of the study (default: --space and --sampler)', { placeholder: 'name' }),
-    seed: integer('fixes the sampler and the training', { default: 1, min: 0 }),
+    seed: integer('random seed of the sampler and the training', { default: 1, min: 0 }),
   }),
   ...group('Contest:', {
     contest: text('compare samplers, e.g. random,gp,cmaes,tpe', { placeholder: 'name,name' }),
-    seeds: integer('seeds a sampler', { default: 3, min: 1 }),
-    repeats: integer('fresh seeds of defaults and winners', { default: 3, min: 1 }),
+    seeds: integer('seeds per sampler', { default: 3, min: 1 }),
+    repeats: integer('fresh seeds for the defaults and the winners', { default: 3, min: 1 }),
   }),
-  ...group('Report:', { reference: number('a val_bpb to compare with, e.g. of another run') }),
+  ...group('Report:', { reference: number('a val_bpb to compare with, e.g. from another run') }),
   json: flag('print the outcome as one JSON object', { default: false }),
 };
 
 export const TUNE_EXAMPLES = [
-  ['tinygpt-tune', 'a demonstration: under two minutes on any machine'],
-  ['tinygpt-tune --hours 8 --trial-seconds 300', 'a night on a GPU'],
+  ['tinygpt-tune', 'a demo: under two minutes on any machine'],
+  ['tinygpt-tune --hours 8 --trial-seconds 300', 'overnight on a GPU'],
   ['tinygpt-tune --contest random,gp,cmaes,tpe --trials 60', 'the published comparison'],
 ] as const;
 
@@ -72,7 +72,7 @@ const LARGE_GPU_BYTES = 40e9;
 /**
  * The space to search, narrowed as asked, with the configuration that trials start from: its values are the defaults
  * that the space does not give itself.
- * @param onNote told which of its values lie outside the space
+ * @param onNote called with each of its values that lies outside the space
  */
 export async function spaceFromArguments(
   args: TuneArguments,
@@ -139,7 +139,7 @@ export function limitsFromArguments(args: TuneArguments, gpu: boolean): Limits {
   expect(
     seconds === undefined || !('seconds' in trial) || trial.seconds <= seconds,
     () =>
-      `Expected a trial to fit into the budget, got ${'seconds' in trial ? trial.seconds : ''} s a trial and ${seconds} s in all; set --trial-seconds or --hours`,
+      `Expected a trial to fit into the budget, got ${'seconds' in trial ? trial.seconds : ''} s per trial and ${seconds} s in total; set --trial-seconds or --hours`,
   );
   return { trials: args.trials, seconds, trial, isDemo };
 }

@@ -15,14 +15,14 @@ const OPTIONS = {
   ...BACKEND_OPTIONS,
   ...group('Random models:', {
     random: integer('compare on this many random models', { min: 1 }),
-    seed: integer('seed of the first model; the others follow', { default: 0, min: 0 }),
+    seed: integer('seed of the first model; the others use the seeds after it', { default: 0, min: 0 }),
     size: choice(CASE_SIZES, `${CASE_SIZES.join(', ')} (for a GPU)`, { default: 'medium' }),
     reference: choice(
       BACKEND_NAMES,
       'backend to compare with, in fp32 (default native, for native itself cpu)',
     ),
   }),
-  json: flag('print one JSON object a file or model', { default: false }),
+  json: flag('print one JSON object per file or model', { default: false }),
 };
 
 export const verifyCommand = command({
@@ -53,7 +53,7 @@ async function runVerify(args: Arguments): Promise<number> {
   if (random === undefined) return passed ? 0 : 1;
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping after this part of the model (Ctrl-C again leaves at once)'),
+    progress.note('Stopping after this part of the model (Ctrl-C again exits at once)'),
   );
   try {
     passed = (await compareAll(args, random, backend, progress, signal)) && passed;
@@ -131,7 +131,7 @@ async function compareAll(
         ` (${seconds.backend.toFixed(1)} s, reference ${seconds.reference.toFixed(1)} s)\n`,
     );
     printErrors(worst, tolerances, failed);
-    if (!passed) process.stdout.write(`  again: ${again}\n`);
+    if (!passed) process.stdout.write(`  reproduce: ${again}\n`);
   }
   if (!args.json)
     process.stdout.write(

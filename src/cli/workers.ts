@@ -1,5 +1,5 @@
-// Several processes on one study: the parent starts them, passes their lines on, stops them, and reports at the end. The
-// journal is what they share; each continues when another dies, and all stop when the parent is gone.
+// Several processes on one study: the parent starts them, forwards their output, stops them, and reports at the end.
+// They share the journal; each continues when another dies, and all stop when the parent is gone.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -64,7 +64,7 @@ export async function runWorkers(
   };
   const { signal, release } = abortOnInterrupt(() => {
     process.stderr.write(
-      'Stopping: running trials are recorded, then the summary (Ctrl-C again exits at once)\n',
+      'Stopping: recording the running trials, then the summary (Ctrl-C again exits at once)\n',
     );
     for (const worker of workers) if (worker.connected) worker.disconnect();
     process.once('SIGINT', killAll);

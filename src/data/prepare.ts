@@ -246,7 +246,7 @@ async function encodeSplit(
       done > 0,
       () =>
         `Expected text in the ${split} split of ${source.name}, got none; give more text` +
-        (split === 'val' ? ', or a validation text of its own' : ''),
+        (split === 'val' ? ', or a separate validation text' : ''),
     );
     return { files: writer.close(), longest };
   } catch (error) {

@@ -1,7 +1,7 @@
 // The interfaces of the data layer: sources give documents, a tokenizer turns them into ids, shards keep the ids on
 // disk, a loader packs them into batches.
 
-/** Which part of a corpus: `train` is trained on, val_bpb is measured on `val`. */
+/** Which part of a corpus: the model trains on `train`, val_bpb is measured on `val`. */
 export type Split = 'train' | 'val';
 
 /** A corpus. Documents come in a fixed order, in groups (a parquet row group, or a run of a text file). */

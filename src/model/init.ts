@@ -1,5 +1,5 @@
-// Initial weights. Source: GPT.init_weights of karpathy/autoresearch's train.py (our random streams, one a
-// parameter, so that changing one layer never moves another's draw).
+// Initial weights. Source: GPT.init_weights of karpathy/autoresearch's train.py (our random streams, one per
+// parameter, so that changing one layer never changes another's draw).
 
 import { randomStream } from '../base/random.js';
 import type { NamedArray } from '../base/safetensors.js';

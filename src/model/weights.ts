@@ -16,7 +16,7 @@ export function mismatch(
     if (!array) return `Expected ${name} [${shape}], got none`;
     const { values } = array;
     if (`${array.shape}` !== `${shape}` || !(values instanceof Float32Array))
-      return `Expected ${name} to be float32 [${shape}], got ${values instanceof Float32Array ? 'float32' : 'int32'} [${array.shape}]; it is of another configuration`;
+      return `Expected ${name} to be float32 [${shape}], got ${values instanceof Float32Array ? 'float32' : 'int32'} [${array.shape}]; it belongs to another configuration`;
     const size = shape.reduce((a, b) => a * b, 1);
     if (values.length !== size) return `Expected ${size} values of ${name} [${shape}], got ${values.length}`;
     const bad = values.findIndex((value) => !Number.isFinite(value));
@@ -25,7 +25,7 @@ export function mismatch(
   }
   const known = new Set(shapes.map(({ name }) => name));
   const unknown = [...arrays.keys()].find((name) => !known.has(name));
-  return unknown === undefined ? null : `Expected no array "${unknown}"; it is of another configuration`;
+  return unknown === undefined ? null : `Expected no array "${unknown}"; it belongs to another configuration`;
 }
 
 /** How weights differ from those a model expects, in one sentence; null when they match. */

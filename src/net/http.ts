@@ -1,5 +1,5 @@
-// HTTP requests with redirects, timeouts, retries and back-off; used by download.ts, the hub's data sets, and the package
-// index of `tinygpt setup`.
+// HTTP requests with redirects, timeouts, retries and back-off; used by download.ts, the hub's datasets, and the
+// package index of `tinygpt setup`.
 
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';

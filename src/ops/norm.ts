@@ -14,7 +14,7 @@ export const RMS_EPSILON = 2 ** -23;
  * @throws UsageError when x is not a matrix
  */
 export function rmsNorm(x: tf.Tensor2D, { residual = false } = {}): tf.Tensor2D {
-  expect(x.rank === 2, () => `Expected a matrix [N,C] to normalise, got [${x.shape}]`);
+  expect(x.rank === 2, () => `Expected a matrix [N,C] to normalize, got [${x.shape}]`);
   return differentiable([x], () => {
     if (hasKernel('RmsNorm')) {
       const [y, rstd] = runFused('RmsNorm', { x }, { epsilon: RMS_EPSILON, residual });

@@ -1,8 +1,8 @@
-// Muon for a stack of matrices of one shape: Nesterov momentum (Jordan et al. 2024), orthogonalised by Polar
-// Express, NorMuon's variance reduction (arXiv 2510.05491, algorithm 1) and cautious weight decay
-// (arXiv 2510.12402). Source: muon_step_fused of the reference.
+// Muon for a stack of matrices of one shape: Nesterov momentum (Jordan et al. 2024), orthogonalized by Polar Express,
+// NorMuon's variance reduction (arXiv 2510.05491, algorithm 1) and cautious weight decay (arXiv 2510.12402). Source:
+// muon_step_fused of the reference.
 //
-// K matrices of shape [R, S]; the second moment is kept a row (tall or square) or a column (wide).
+// K matrices of shape [R, S]; the second moment is kept per row (tall or square) or per column (wide).
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelAttributes, KernelInputs } from '../backend/contract.js';

@@ -30,7 +30,7 @@ export interface Optimizer extends Disposable {
   state(): Map<string, tf.Variable>;
   /**
    * Resumes from `state()` as it was after `steps` steps.
-   * @throws UsageError when it is of another configuration or not finite, before anything is changed
+   * @throws UsageError when it belongs to another configuration or not finite, before anything is changed
    */
   restore(values: NamedArrays, steps: number): void;
   dispose(): void;

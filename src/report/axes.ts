@@ -1,4 +1,4 @@
-// Axes of the charts: their range, how they look, and what is drawn of values beyond them.
+// Axes of the charts: their range, how they look, and how values beyond them are drawn.
 
 import { isNumeric } from '../tune/distributions.js';
 import type { Direction, Distribution } from '../tune/types.js';
@@ -47,7 +47,8 @@ export const markBeyond = (value: number, range: Range) =>
     : {};
 
 /** What a chart's note says about them. */
-export const BEYOND_NOTE = 'Values beyond the axis, infinite ones included, are triangles at its edge.';
+export const BEYOND_NOTE =
+  'Values beyond the axis, infinite ones included, are drawn as triangles at its edge.';
 
 /** A numeric axis with its name along it. */
 export const valueAxis = (name: string, [min, max]: readonly [number?, number?] = [], nameGap = 30) => ({

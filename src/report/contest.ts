@@ -33,7 +33,7 @@ export function contestText({ standings, defaults, reference }: ContestTable): s
     alignColumns([head, ...rows]),
     '',
     `defaults on fresh seeds: mean ${fixed(defaults.mean)}, standard deviation ${noise} (${counted(defaults.values.length, 'run')});`,
-    'samplers whose medians differ by less than that are equal.',
+    'samplers whose medians differ by less than that are tied.',
     '',
     'winners on fresh seeds (the best of many noisy values looks too good, by the difference):',
     alignColumns([

@@ -65,7 +65,7 @@ export function reportHtml(study: ReportedStudy, options: Omit<ProgressOptions, 
   const progress: Panel = {
     id: 'history',
     title: 'History',
-    note: `Each trial a dot, the running best a line. Improvements name the largest changes of parameters whose influence is known. ${BEYOND_NOTE}`,
+    note: `Dots are trials, the line is the running best. Labels of improvements name the largest changes of parameters whose influence is known. ${BEYOND_NOTE}`,
     height: 460,
     option: progressOption(study, { ...options, weights, title: false }),
   };
@@ -116,11 +116,11 @@ function describeObjective({ userAttrs, trials, direction }: ReportedStudy): str
     part('seed', seed),
     part('preset', objective.preset),
     part('data', objective.data),
-    part('budget a trial', objective.budget),
+    part('budget per trial', objective.budget),
     part('backend', objective.backend),
     part('', objective.precision),
     `${direction}d`,
-    begun && `begun ${begun.slice(0, 16).replace('T', ' ')} UTC`,
+    begun && `started ${begun.slice(0, 16).replace('T', ' ')} UTC`,
   ];
   return parts.filter(Boolean).join(' · ');
 }

@@ -1,6 +1,6 @@
-// The plot of a study's progress, in the manner of karpathy/autoresearch's progress.png: each trial a dot, the running
-// best a line of steps with its improvements labelled, failures marked below, a reference line. Values beyond the axis,
-// infinite ones included, are triangles at its edge.
+// The plot of a study's progress, in the style of karpathy/autoresearch's progress.png: dots for trials, a step line
+// for the running best with its improvements labeled, failures marked below, a reference line. Values beyond the
+// axis, infinite ones included, are drawn as triangles at its edge.
 
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';

@@ -1,4 +1,4 @@
-// Training speed of whole steps on synthetic data, for `tinygpt bench` and the benchmarks.
+// Training speed in whole steps on synthetic data, for `tinygpt bench` and the benchmarks.
 
 import { trackPeak } from '../backend/memory.js';
 import type { BatchLoader } from '../data/types.js';

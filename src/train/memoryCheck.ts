@@ -1,4 +1,4 @@
-// Checks before anything is allocated that a run fits into memory: a machine that swaps no longer responds.
+// Checks that a run fits into memory before anything is allocated, since a machine that swaps stops responding.
 
 import { freemem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
@@ -72,7 +72,7 @@ export async function checkMemory(
   const helps = memoryShortage(recomputed, await freeMemory(), options) === null;
   throw new UsageError(
     `Expected a model that fits into memory, got one of depth ${depth} and width ${width} with ` +
-      `${resolved.config.deviceBatchSize} x ${resolved.model.seqLen} tokens a pass, which ${shortage}; set ` +
+      `${resolved.config.deviceBatchSize} x ${resolved.model.seqLen} tokens per pass, which ${shortage}; set ` +
       `${helps ? '--recompute, or ' : ''}a smaller --depth, --width or --device-batch-size, or --force to try`,
   );
 }

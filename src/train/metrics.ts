@@ -1,4 +1,4 @@
-// The metrics log: one JSON object a line, on disk as soon as it is written, one record a step.
+// The metrics log: one JSON object per line, on disk as soon as it is written, one record per step.
 
 import { closeSync, createReadStream, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,5 +1,5 @@
 // The training function that the command line and the tuner call: takes a configuration, data and a budget, and returns
-// val_bpb and measurements. Frees all its tensors, also when it throws.
+// val_bpb and measurements. Frees all its tensors, even when it throws.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { isOutOfMemory } from '../backend/index.js';

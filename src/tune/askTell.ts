@@ -1,5 +1,5 @@
-// A sampler by itself: it proposes, you tell it the values. No study, no journal, no clock; for loops of your own and for
-// other people's optimizers to be compared with.
+// A sampler by itself: it proposes, you tell it the values. No study, no journal, no clock; for your own loops and
+// for comparisons with other optimizers.
 
 import { UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
@@ -16,7 +16,7 @@ export type AskTellOptions<S extends SearchSpace> = {
   seed?: number | string;
 };
 
-/** A sampler and what it was told. */
+/** A sampler and the results reported to it. */
 export type AskTell<S extends SearchSpace> = {
   /** All proposals by number, those without a value included. */
   readonly trials: readonly Trial<ParamsOf<S>>[];

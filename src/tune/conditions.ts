@@ -45,7 +45,7 @@ export function checkConditions(space: SearchSpace): void {
         if (!contains(distribution, choice))
           throw new UsageError(`Parameter ${name}: ${parent} in when cannot be ${show(choice)}`);
       if (dependsOn(space, parent, name))
-        throw new UsageError(`Parameter ${name}: expected when without a circle, got one through ${parent}`);
+        throw new UsageError(`Parameter ${name}: expected when without a cycle, got one through ${parent}`);
     }
 }
 

@@ -1,6 +1,6 @@
-// A contest: several samplers under equal budgets and seeds, the noise of the default configuration from repeats,
-// and each winner run again on fresh seeds, since the best of many noisy values is too good (selection bias).
-// Running the studies is left to the caller; here is the arithmetic.
+// A contest: several samplers under equal budgets and seeds, the noise of the default configuration from repeats, and
+// each winner rerun on fresh seeds, since the best of many noisy values looks too good (selection bias). Running the
+// studies is left to the caller; this file has the statistics.
 
 import { bestTrial, compareValues, completeTrials, isBetter, signOf } from './best.js';
 import { isFinished } from './journal/records.js';

@@ -63,12 +63,14 @@ export function checkSameStudy(log: StudyLog, asked: Identity, where: string): v
         valuesDifference('objective', log.userAttrs.objective, asked.objective));
   if (difference !== null)
     throw new UsageError(
-      `Study ${log.name} in ${where} is another one: ${difference}; give the study another name or folder`,
+      `Study ${log.name} in ${where} is a different one: ${difference}; use another name or folder`,
     );
 }
 
 function directionDifference(log: StudyLog, direction: Direction): string | null {
-  return log.directions[0] === direction ? null : `it is to ${log.directions[0]}, this one to ${direction}`;
+  return log.directions[0] === direction
+    ? null
+    : `its direction is ${log.directions[0]}, this one's is ${direction}`;
 }
 
 function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace): string | null {

@@ -152,7 +152,7 @@ export function endEntries(studyId: number, trial: Trial, outcome: Outcome, now:
 /** Records that fail a lost trial. */
 export function lossEntries(studyId: number, trial: Trial): Entry[] {
   const owner = asWorker(trial.systemAttrs['tinygpt:worker']);
-  const message = owner ? `Process ${owner.pid} on ${owner.host} ended` : 'Given up by request';
+  const message = owner ? `Process ${owner.pid} on ${owner.host} ended` : 'Reclaimed on request';
   return [
     trialAttrEntry('user', trial.id, 'fail_reason', 'killed'),
     trialAttrEntry('user', trial.id, 'fail_message', message),

@@ -83,7 +83,7 @@ const isSeed = (value: unknown): value is number | string =>
 function checkStudyAttribute(key: string, value: unknown): void {
   checkAttribute(key, value);
   if (RESERVED.includes(key))
-    throw new UsageError(`Expected another name than ${key}, which the study itself uses`);
+    throw new UsageError(`Expected a name other than ${key}, which the study itself uses`);
 }
 
 /**
@@ -96,7 +96,7 @@ export function loadStudy<S extends SearchSpace>(
   const log = studyNamed(readJournal(options.storage), options.name, options.storage);
   const space = options.space ?? recordedSpace(log);
   if (space === null)
-    throw new UsageError(`Study ${log.name} has no trial to learn its space from; give the space`);
+    throw new UsageError(`Study ${log.name} has no trial to infer its space from; pass the space`);
   const defaults = options.defaults ?? recordedDefaults(log) ?? {};
   const direction = options.direction ?? log.directions[0];
   const known = { name: log.name, space: space as S, defaults: defaults as Partial<ParamsOf<S>>, direction };

@@ -7,7 +7,7 @@ import { lastStep } from './pruners/steps.js';
 import type { Storage } from './storage/types.js';
 import type { Params, Pruner, StudyView, Trial } from './types.js';
 
-/** Thrown by an objective that `shouldPrune` told to stop. */
+/** Thrown by an objective when `shouldPrune` says to stop. */
 export class TrialPruned extends Error {
   override readonly name: string = 'TrialPruned';
   constructor(message = 'pruned') {

@@ -247,7 +247,7 @@ function readMeta(path: string, file: TensorFile): GoldenMeta {
 
 function tensorOf(path: string, file: TensorFile, name: string): Float32Array | Int32Array {
   const tensor = file.tensors.get(name);
-  if (!tensor) throw new EnvironmentError(`${path} is not a whole golden file: it has no tensor ${name}`);
+  if (!tensor) throw new EnvironmentError(`${path} is not a complete golden file: it has no tensor ${name}`);
   return tensor.values;
 }
 

@@ -48,7 +48,7 @@ test('a truncated file is refused with the position', () => {
   writeSafetensors(path, file());
   const whole = readFileSync(path);
   for (const [bytes, message] of [
-    [whole.subarray(0, whole.length - 2), /cut short/],
+    [whole.subarray(0, whole.length - 2), /truncated/],
     [whole.subarray(0, 20), /header of \d+ bytes in a file of 20/],
     [whole.subarray(0, 3), /3 bytes/],
     [Buffer.concat([whole, Buffer.alloc(4)]), /tensors end at byte \d+ of a file of \d+/],
@@ -83,7 +83,7 @@ describe('a header is refused', () => {
     ['with a shape of another size', { w: tensor({ shape: [5] }) }, /w has 24 bytes for shape \[5\]/],
     ['whose tensors overlap', { v: tensor({}), w: tensor({}) }, /w begins at byte 0 .* byte 24 is next/],
     ['with a gap before a tensor', { w: tensor({ data_offsets: [8, 32] }) }, /w begins at byte 8 .* byte 0/],
-    ['with more data than the file has', { w: tensor({ shape: [60], data_offsets: [0, 240] }) }, /cut short/],
+    ['with more data than the file has', { w: tensor({ shape: [60], data_offsets: [0, 240] }) }, /truncated/],
     [
       'that forgets the end of the data',
       { w: tensor({ shape: [1], data_offsets: [0, 4] }) },
@@ -157,7 +157,7 @@ test('each of 10,000 damaged files is read whole or refused with a typed error',
         expect(values.length).toBe(shape.reduce((a, b) => a * b, 1));
     } catch (error) {
       expect(error).toBeInstanceOf(EnvironmentError);
-      expect((error as Error).message).toMatch(/^[^\n]*is not a whole safetensors file: /);
+      expect((error as Error).message).toMatch(/^[^\n]*is not a complete safetensors file: /);
       refused++;
     }
   }

@@ -214,7 +214,7 @@ describe('bad input is one line and an exit code', () => {
       2,
       /file or folder at .nowhere.safetensors, found none/,
     ],
-    [['verify', 'package.json', '--backend', 'cpu'], 1, /not a whole safetensors file/],
+    [['verify', 'package.json', '--backend', 'cpu'], 1, /not a complete safetensors file/],
     [['verify'], 2, /golden files or --random N, got neither/],
     [
       ['verify', '--random', '1', '--backend', 'cpu', '--reference', 'cpu'],

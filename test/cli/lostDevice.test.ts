@@ -69,7 +69,7 @@ describeEmulated('a study on a GPU that is lost', (device) => {
       `${workers}`,
     );
     expect(study.err).toMatch(/CUDA_ERROR_LAUNCH_FAILED \(719\)/);
-    expect(study.err).toMatch(/going on in a new process/);
+    expect(study.err).toMatch(/continuing in a new process/);
     expect(study).toMatchObject({ code: 0 });
     expect(study.lost).toBeGreaterThan(0);
     expect(study.complete).toBeGreaterThan(study.lost);

@@ -205,7 +205,7 @@ describe('tune', () => {
     [['--minutes', '1', '--hours', '1'], /one of --hours and --minutes/],
     [
       ['--minutes', '0.1', '--trial-seconds', '60'],
-      /Expected one of|fit into the budget, got 60 s a trial and 6 s/,
+      /Expected one of|fit into the budget, got 60 s per trial and 6 s/,
     ],
     [['--trials', '0'], /--trials to be an integer >= 1, got 0/],
     [['--workers', '0'], /--workers to be an integer >= 1, got 0/],

@@ -40,7 +40,7 @@ describe('a full disk', () => {
       );
       if (outcome === 'prepared') break;
       expect(outcome).toMatch(
-        /^EnvironmentError: No space left to write .*\.tokens; free some or choose another folder$/,
+        /^EnvironmentError: No space left to write .*\.tokens; free some space or choose another folder$/,
       );
       expect(fs.readdirSync(join(folder, 'datasets'))).toEqual([]);
       failures++;

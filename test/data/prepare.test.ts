@@ -278,7 +278,7 @@ describe('nothing half-written is left', () => {
     [
       'val',
       { val: [] },
-      'Expected text in the val split of fake stories, got none; give more text, or a valid',
+      'Expected text in the val split of fake stories, got none; give more text, or a separate valid',
     ],
     ['val', { val: [['', '']] }, 'Expected text in the val split of fake stories, got none'],
   ])('when the %s split has no text (%#)', async (_, splits, message) => {

@@ -317,11 +317,11 @@ describe('content', () => {
 
 describe('a refusal', () => {
   test.each([
-    [401, undefined, /401.*check the name of the data set, or set HF_TOKEN/],
+    [401, undefined, /401.*check the name of the dataset, or set HF_TOKEN/],
     [401, 'secret', /401.*HF_TOKEN, which was refused/],
     [403, undefined, /403.*set HF_TOKEN/],
-    [403, 'secret', /403.*accept the data set's terms/],
-    [404, undefined, /404.*check the name of the data set/],
+    [403, 'secret', /403.*accept the dataset's terms/],
+    [404, undefined, /404.*check the name of the dataset/],
   ])('%i (token %p) is reported at once, with its remedy', async (status, token, message) => {
     const { url, requests } = await server((_, response) => response.writeHead(status).end());
     const failing = downloadFile(target(url), { ...options, token });

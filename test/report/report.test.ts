@@ -118,7 +118,9 @@ describe('the report', () => {
     expect(readFileSync(svg, 'utf8')).toContain('3 improvements, 1 failed, 1 pruned, 3 beyond the axis');
     const page = readFileSync(html, 'utf8');
     expect(page).toMatch(/<tr class="best"><td>10<\/td><td>complete<\/td><td>-Infinity<\/td>/);
-    expect(page).toContain('Values beyond the axis, infinite ones included, are triangles at its edge.');
+    expect(page).toContain(
+      'Values beyond the axis, infinite ones included, are drawn as triangles at its edge.',
+    );
     const charts = JSON.parse(
       /<script id="charts" type="application\/json">([\s\S]*?)<\/script>/.exec(page)![1]!,
     );

@@ -178,10 +178,10 @@ describe('conditions', () => {
       /Parameter a: expected when to name other parameters.*"b"/,
     ],
     [{ a: int(1, 2), b: { ...int(1, 2), when: { a: 3 } } }, /Parameter b: a in when cannot be 3/],
-    [{ a: { ...int(1, 2), when: { a: 1 } } }, /Parameter a: expected when without a circle/],
+    [{ a: { ...int(1, 2), when: { a: 1 } } }, /Parameter a: expected when without a cycle/],
     [
       { a: { ...int(1, 2), when: { b: 1 } }, b: { ...int(1, 2), when: { a: 1 } } },
-      /expected when without a circle, got one through/,
+      /expected when without a cycle, got one through/,
     ],
     [
       { a: { ...int(1, 2), when: [] } },

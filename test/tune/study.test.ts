@@ -664,7 +664,7 @@ describe('continuing a different study is refused, naming the difference', () =>
       /searches depth, this one does not/,
     ],
     ['defaults', { defaults: { ...defaults, x: 2 } }, /its default x is 1, here 2/],
-    ['direction', { direction: 'maximize' }, /it is to minimize, this one to maximize/],
+    ['direction', { direction: 'maximize' }, /its direction is minimize, this one.s is maximize/],
     ['objective', { objective: { seconds: 30, data: 'stories' } }, /its objective seconds is 60, here 30/],
     [
       'objective entry',
@@ -678,7 +678,7 @@ describe('continuing a different study is refused, naming the difference', () =>
       createStudy(options({ storage: path, objective: { seconds: 60, data: 'stories' }, ...more }));
     expect(again).toThrow(UsageError);
     expect(again).toThrow(message);
-    expect(again).toThrow(`Study study in ${path} is another one: `);
+    expect(again).toThrow(`Study study in ${path} is a different one: `);
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 

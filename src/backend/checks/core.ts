@@ -1,4 +1,4 @@
-// The cases of the self-test: shapes are small and odd, so that vector tails and edges take part.
+// The cases of the self-test: shapes are small and odd, so that vector tails and edges are covered.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream } from '../../base/random.js';

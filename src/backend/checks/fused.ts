@@ -1,5 +1,5 @@
-// The fused kernels' cases of the self-test, so that a chip or driver on which a kernel goes wrong is found before anything is
-// trained on it.
+// The fused kernels' cases of the self-test, so that a chip or driver on which a kernel goes wrong is found before
+// anything is trained with it.
 
 import type { SelfCheck } from '../types.js';
 import { differentiable } from './case.js';

@@ -1,5 +1,6 @@
-// The native backend's own cases of the self-test: the fused kernels', and products deeper than a pass over a tile, so that a
-// kernel for an instruction set that was never tried on such a machine is found out before anything is trained on it.
+// The native backend's own cases of the self-test: the fused kernels', and products deeper than a pass over a tile,
+// so that a faulty kernel for an instruction set that was never tested on such a machine is found before anything is
+// trained with it.
 
 import type { SelfCheck } from '../types.js';
 import { differentiable } from './case.js';

@@ -1,4 +1,4 @@
-// The cases of the optimizers' fused kernels, beside their updates in double precision.
+// The cases of the optimizers' fused kernels, compared with their updates in double precision.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelAttributes, KernelInputs } from '../contract.js';

@@ -1,5 +1,5 @@
-// Remembers in the cache folder which backends passed the self-test, per machine and version. A failure is not
-// remembered: what fixes it (a driver, a library) need not change any version that is seen here.
+// Records in the cache folder which backends passed the self-test, per machine and version. Failures are not
+// recorded: what fixes it (a driver, a library) need not change any version that is seen here.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// Does the current backend compute rightly on this machine? Small cases of every kind of operation the model
-// needs, against values computed here in double precision. A driver that answers quickly but wrongly (a GPU
-// the library predates, a miscompiled kernel) fails here and not in a training run.
+// Checks that the current backend computes correctly on this machine: small cases of every kind of operation the
+// model needs, compared with values computed here in double precision. A driver that gives wrong results (a GPU the
+// library predates, a miscompiled kernel) fails here instead of in a training run.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf } from '../../base/errors.js';

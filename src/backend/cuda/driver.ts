@@ -129,11 +129,11 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
     const newer = error.tooNew.length > 0 ? ', or install a newer driver' : '';
     return {
       broken: true,
-      reason: `an NVIDIA driver is here, but ${reason}`,
+      reason: `an NVIDIA driver was found, but ${reason}`,
       remedy: `npx tinygpt setup cuda${newer} (where the libraries are in another place: name it in TINYGPT_CUDA_LIBRARIES)`,
     };
   }
-  if (error instanceof UsageError) return { broken: true, reason, remedy: 'correct the setting' };
+  if (error instanceof UsageError) return { broken: true, reason, remedy: 'fix the setting' };
   const cuda = cudaErrorOf(error);
   if (cuda) {
     // A driver without a GPU, as in many images, is as good as none.

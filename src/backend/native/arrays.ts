@@ -1,5 +1,5 @@
-// A pool of float32 arrays of exact sizes, as a training step wants the same sizes over and over. An array in use
-// belongs to one tensor. Reserved arrays belong to a recording: given back, they wait for it alone.
+// A pool of float32 arrays of exact sizes, as a training step asks for the same sizes again and again. An array in
+// use belongs to one tensor. Reserved arrays belong to a recording: once released, only it can use them again.
 
 /** Idle arrays may take this much, or as much as those in use. */
 const MIN_IDLE_BYTES = 64 * 2 ** 20;

@@ -1,7 +1,7 @@
-// The C kernels as a shared library: compiled at first use by this machine's compiler for its own instruction set, then
-// kept in the cache folder under a name that changes with the sources, the compiler, the flags and the processor, and ends
-// in the library's own hash: one that was cut short or changed is compiled again. Nothing is loaded from where another user
-// could write (base/trust.ts).
+// The C kernels as a shared library: compiled at first use by this machine's compiler for its own instruction set,
+// then kept in the cache folder under a name that changes with the sources, the compiler, the flags and the CPU, and
+// ends with the library's own hash: a truncated or modified library is recompiled. Nothing is loaded from where
+// another user could write (base/trust.ts).
 
 import { execFile } from 'node:child_process';
 import {
@@ -118,7 +118,9 @@ export async function compileKernels({
 }: CompileOptions = {}): Promise<CompiledLibrary> {
   const compiler = findCompiler();
   if (!compiler) {
-    const looked = process.env.CC ? `CC names ${process.env.CC}, which is not there` : 'no C compiler found';
+    const looked = process.env.CC
+      ? `CC names ${process.env.CC}, which does not exist`
+      : 'no C compiler was found';
     throw new EnvironmentError(looked);
   }
   const files = readdirSync(from)

@@ -57,9 +57,9 @@ function load(): Promise<Loaded> {
 function announce(compiler: string, unkept?: string): void {
   process.stderr.write(
     unkept
-      ? `Compiling the native kernels with ${compiler} for this process only, which takes seconds, as the cache is not ` +
-          `used: ${unkept}; make it yours alone, or name another folder in TINYGPT_CACHE\n`
-      : `Compiling the native kernels with ${compiler}, once for this machine; it takes seconds\n`,
+      ? `Compiling the native kernels with ${compiler} for this process only, which takes a few seconds, as the cache is not ` +
+          `used: ${unkept}; remove others' write access, or set TINYGPT_CACHE to another folder\n`
+      : `Compiling the native kernels with ${compiler}, once for this machine; this takes a few seconds\n`,
   );
 }
 
@@ -114,9 +114,9 @@ async function probe(): Promise<BackendProbe> {
   } catch (error) {
     const reason = messageOf(error);
     if (!findCompiler()) return { ...found, reason, remedy: NO_COMPILER_REMEDY };
-    if (error instanceof UsageError) return { ...found, broken: true, reason, remedy: 'correct the setting' };
+    if (error instanceof UsageError) return { ...found, broken: true, reason, remedy: 'fix the setting' };
     const remedy = lacksSpace(error)
-      ? 'free some, or name folders that have it with TINYGPT_CACHE and TMPDIR'
+      ? 'free some space, or set TINYGPT_CACHE and TMPDIR to folders that have it'
       : error instanceof EnvironmentError
         ? 'install a newer C compiler with its headers, or name one with CC'
         : 'reinstall the dependencies (npm install), koffi among them';

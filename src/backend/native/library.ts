@@ -1,5 +1,6 @@
-// The compiled kernels as functions, their signatures read from the C sources (../prototypes.ts). Arrays are passed as
-// `void *`: koffi then hands over their address, no copy. What each function computes stands above it in kernels/native/*.c.
+// The compiled kernels as functions, their signatures read from the C sources (../prototypes.ts). Arrays are passed
+// as `void *`: koffi then hands over their address, no copy. The comment above each function in kernels/native/*.c
+// says what it computes.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

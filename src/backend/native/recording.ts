@@ -1,5 +1,5 @@
 // Recorded work: the C calls with their arguments, in order, and the arrays that came from the pool for them. Repeating the
-// calls computes the same from what the other arrays hold by then. Contract: ../recorder.ts.
+// calls computes the same from what the other arrays hold at that time. Contract: ../recorder.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { noteScratch } from '../memory.js';

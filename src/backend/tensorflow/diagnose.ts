@@ -1,4 +1,4 @@
-// What the dynamic loader's errors mean: which library is missing, which build does not fit, and the fix.
+// What the dynamic loader's errors mean: which library is missing, which build does not match, and the fix.
 
 import { messageOf } from '../../base/errors.js';
 import { type Candidate, type Fault, setupCommand } from './find.js';

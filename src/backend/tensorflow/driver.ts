@@ -1,5 +1,5 @@
-// The `tensorflow` backend: tfjs-node-gpu or tfjs-node, as `tinygpt setup tensorflow` prepares them or as npm installs
-// them beside tinygpt.
+// The `tensorflow` backend: tfjs-node-gpu or tfjs-node, as `tinygpt setup tensorflow` prepares them or as npm
+// installs them next to tinygpt.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError } from '../../base/errors.js';
@@ -50,11 +50,11 @@ async function describe({ name, version }: Candidate, precision: Precision): Pro
 
 /** TensorFlow itself only says so in its log. */
 function whyIdle(name: string, tensorflow: string): string {
-  if (name !== VARIANTS.gpu) return `this is the package for CPUs; ${setupCommand(VARIANTS.gpu)}`;
+  if (name !== VARIANTS.gpu) return `this is the CPU package; ${setupCommand(VARIANTS.gpu)}`;
   const [missing] = missingLibraries(tensorflow);
   return missing
     ? `${missing} is not found; ${setupCommand(name)}`
-    : `TensorFlow ${tensorflow} does not take it; TF_CPP_MIN_LOG_LEVEL=0 shows why`;
+    : `TensorFlow ${tensorflow} does not use it; TF_CPP_MIN_LOG_LEVEL=0 shows why`;
 }
 
 async function probe(): Promise<BackendProbe> {

@@ -1,5 +1,5 @@
 // Where tfjs-node may be: the folder named by TINYGPT_TFJS, what `tinygpt setup tensorflow` prepared, this project's
-// node_modules, the user's; and what is wrong with it, as far as its files tell.
+// node_modules, the user's; and what is wrong with it, as far as its files show.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -125,7 +125,7 @@ export function inspect({ folder, name, version, addon, prepared }: Candidate): 
   if (untrusted)
     return {
       reason: `${name} is not loaded, as another user could have changed it: ${untrusted}`,
-      remedy: `make it yours alone, or ${setupCommand(name)}`,
+      remedy: `remove others' write access, or ${setupCommand(name)}`,
       broken: true,
     };
   return undefined;

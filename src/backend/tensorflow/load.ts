@@ -1,4 +1,4 @@
-// Loading tfjs-node: what must be repaired and set before its native library comes in.
+// Loading tfjs-node: what must be patched and set before its native library is loaded.
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

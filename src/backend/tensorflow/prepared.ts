@@ -1,5 +1,5 @@
 // Addons that `tinygpt setup tensorflow` built: a folder each for CPU and GPU under the cache, complete in itself, so
-// that the project's own node_modules stays as npm left it. Building them is setup/'s.
+// that the project's own node_modules stays as npm left it. setup/ builds them.
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,6 +1,6 @@
-// Running out of heap as an error. The stock backend takes malloc's null pointer for an address and writes over
-// the start of the heap; and its malloc, asked for more than lies between a free block and the end of 32-bit
-// addresses, wraps around and hands out memory that is in use.
+// Running out of heap as an error. The stock backend treats malloc's null pointer as an address and overwrites the
+// start of the heap; and its malloc, asked for more than lies between a free block and the end of 32-bit addresses,
+// wraps around and hands out memory that is in use.
 
 import type { WasmModule } from './heap.js';
 

@@ -1,5 +1,5 @@
-// The `wasm` backend: tfjs-backend-wasm (XNNPACK, 128-bit SIMD, one thread) with this folder's repairs.
-// tfjs offers no threads under Node; where SIMD were missing it would load a scalar build by itself.
+// The `wasm` backend: tfjs-backend-wasm (XNNPACK, 128-bit SIMD, one thread) with this folder's fixes. tfjs offers no
+// threads under Node; without SIMD it loads a scalar build by itself.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { declareCapabilities } from '../capabilities.js';

@@ -1,4 +1,4 @@
-// What is known here of tfjs-backend-wasm: where tensors lie on its heap. The heap is one WebAssembly memory;
+// What we know of tfjs-backend-wasm's internals: where tensors lie on its heap. The heap is one WebAssembly memory;
 // an allocation may grow it and detach every view taken before, so views are looked up again after each.
 
 import type * as tf from '@tensorflow/tfjs-core';

@@ -1,4 +1,4 @@
-// OneHot in the dtype that was asked for; the stock kernel writes the bits of int32 whatever the dtype.
+// OneHot in the requested dtype; the stock kernel writes the bits of int32 for any dtype.
 
 import { type FlatKernel, sizeOf } from '../flat/store.js';
 

@@ -1,5 +1,5 @@
-// Transpose: tiles where rows and columns change places. Where whole rows move, as when heads change places with
-// positions, the stock kernel is the quicker one.
+// Transpose: tiles where rows and columns are swapped. Where whole rows move, as when heads are swapped with
+// positions, the stock kernel is faster.
 
 import { simplify } from '../flat/copy.js';
 import { type FlatKernel, stridesOf } from '../flat/store.js';

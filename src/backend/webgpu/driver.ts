@@ -137,7 +137,7 @@ async function probe(): Promise<BackendProbe> {
       available: true,
       info: describe(opened, 'fp32'),
       details: [
-        `adapter: ${nameOf(opened.adapter)}${software ? ', in software: used only when named' : ''}`,
+        `adapter: ${nameOf(opened.adapter)}${software ? ', a software driver: used only when requested by name' : ''}`,
         `largest buffer ${(limits.maxBufferSize / 2 ** 30).toFixed(1)} GiB, ` +
           `${limits.maxComputeInvocationsPerWorkgroup} invocations and ` +
           `${limits.maxComputeWorkgroupStorageSize / 1024} KiB per workgroup`,

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
-// Loads Dawn's bindings (npm `webgpu`) and tfjs's WebGPU backend. That backend expects a browser's globals (navigator.gpu,
-// GPUBuffer, ...); its bundle is compiled here with these names as parameters instead, so that nothing global is left behind
-// and other libraries do not take the process for a browser.
+// Loads Dawn's bindings (npm `webgpu`) and tfjs's WebGPU backend. That backend expects a browser's globals
+// (navigator.gpu, GPUBuffer, ...); its bundle is compiled here with these names as parameters instead, so that no
+// globals are left behind and other libraries do not mistake the process for a browser.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

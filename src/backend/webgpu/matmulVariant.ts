@@ -1,5 +1,5 @@
-// Which form of the matmul kernel a GPU runs: with quad broadcasts where the device has subgroups, they give the same bits, and
-// they are faster. Decided once when a device is opened, so that a run has one form throughout.
+// Which form of the matmul kernel a GPU runs: the one with quad broadcasts where the device has subgroups, it gives
+// the same bits, and it is faster. Decided once when a device is opened, so that a run has one form throughout.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream } from '../../base/random.js';

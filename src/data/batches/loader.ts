@@ -1,6 +1,6 @@
 // The loader: batches packed ahead of the training thread. All loaders of a process share one worker thread
-// (loaderWorker.ts), so opening one costs a message, not a thread; the worker never keeps the process alive
-// by itself, and ends when it has been idle for a while. `inline` packs on the calling thread, same bits.
+// (loaderWorker.ts), so opening one costs a message, not a thread; the worker never keeps the process alive by
+// itself, and ends when it has been idle for a while. `inline` packs on the calling thread, with the same bits.
 // batches.ts packs.
 
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';

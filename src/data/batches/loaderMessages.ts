@@ -1,4 +1,4 @@
-// What a loader and its worker thread send each other.
+// Messages between a loader and its worker thread.
 
 import type { MessagePort } from 'node:worker_threads';
 import type { BatchOptions, PackedBatch, ShardSet } from './batches.js';

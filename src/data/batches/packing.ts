@@ -1,6 +1,6 @@
 // BOS-aligned best-fit packing. A row takes the longest waiting document that
 // fits; when none fits, the shortest is cropped to fill the row and the rest of it is dropped. No padding.
-// Documents are known here by length only; batches.ts moves their ids.
+// Only the lengths of documents are known here; batches.ts moves their ids.
 // Source: make_dataloader in prepare.py of karpathy/autoresearch. The reference scans all waiting documents
 // for each placement; here they are kept sorted by (length, arrival), so a placement is two binary searches.
 

@@ -99,7 +99,7 @@ export function encodeHeader(header: ShardHeader): Uint8Array {
 function decodeHeader(path: string, bytes: Buffer): ShardHeader {
   if (bytes.toString('latin1', 0, 8) !== MAGIC)
     throw new EnvironmentError(
-      `Expected a token shard, got ${path}, which does not start like one; prepare again`,
+      `Expected a token shard, got ${path}, which does not begin like one; prepare again`,
     );
   const version = bytes.readUInt32LE(8);
   if (version !== SHARD_VERSION)

@@ -1,4 +1,4 @@
-// A corpus of documents at hand.
+// A corpus of documents in memory.
 
 import { expect } from '../../base/errors.js';
 import { sha256 } from '../../base/files.js';

@@ -1,4 +1,4 @@
-// A corpus of the user's files: which files a path names, and whether they have changed. holdOut.ts splits off validation
+// A corpus from the user's files: which files a path refers to, and whether they have changed. holdOut.ts splits off validation
 // documents; textSource.ts, jsonlSource.ts and parquetSource.ts read files.
 
 import type { Stats } from 'node:fs';
@@ -52,7 +52,7 @@ export function fileSource(options: {
     for (const path of await findFiles(text)) if (!held.has(await onDisk(path, realpath))) train.push(path);
     expect(
       train.length > 0,
-      () => `Expected --text to have files that --val-text has not, got ${text} and ${valText}`,
+      () => `Expected --text to have files that are not in --val-text, got ${text} and ${valText}`,
     );
     return { train, val };
   });

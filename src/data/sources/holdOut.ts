@@ -1,5 +1,5 @@
-// Which documents validate where the user names none: the last 5%, at least 1 and at most 10,000; of a single document its
-// last 5%, cut at a paragraph, line or word. No document is in both splits.
+// Which documents are for validation when the user names none: the last 5%, at least 1 and at most 10,000; of a
+// single document the last 5%, split at a paragraph, line or word. No document is in both splits.
 
 import { UsageError } from '../../base/errors.js';
 import type { Split } from '../types.js';

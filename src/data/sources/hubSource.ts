@@ -1,6 +1,6 @@
-// Corpora of the Hugging Face hub: which files of which data set are for training and validation.
-// The list of files (with sizes and hashes, as of one commit) is fetched once and kept beside them, so that a corpus
-// does not change during a study and a second run needs no network.
+// Corpora from the Hugging Face Hub: which files of which dataset are for training and validation. The list of files
+// (with sizes and hashes, as of one commit) is fetched once and kept next to them, so that a corpus does not change
+// during a study and a second run needs no network.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -82,7 +82,7 @@ export function hubSource(
     dataset !== undefined,
     () =>
       `Expected --hub ${names.join(' or ')}, got ${options.dataset}; ` +
-      'download the .parquet files of other data sets and give their folder to --text',
+      'download the .parquet files of other datasets and pass their folder to --text',
   );
   const layout = HUB_DATASETS[dataset]!;
   const shards = options.shards ?? layout.defaultShards;
@@ -205,14 +205,14 @@ export function hubRemedy(status: number | undefined, hasToken: boolean): string
   if (status === undefined) return 'check the network, try again later, or set HF_ENDPOINT to a mirror';
   if (status === 401)
     return hasToken
-      ? 'check the name of the data set, and HF_TOKEN, which was refused'
-      : 'check the name of the data set, or set HF_TOKEN to a token that may read it';
+      ? 'check the name of the dataset, and HF_TOKEN, which was refused'
+      : 'check the name of the dataset, or set HF_TOKEN to a token that may read it';
   if (status === 403)
     return hasToken
-      ? "accept the data set's terms on its page with the account of HF_TOKEN"
+      ? "accept the dataset's terms on its page with the account of HF_TOKEN"
       : 'set HF_TOKEN to a token that may read it';
   return status === 404 || status === 410
-    ? 'check the name of the data set and HF_ENDPOINT'
+    ? 'check the name of the dataset and HF_ENDPOINT'
     : 'check HF_ENDPOINT';
 }
 
@@ -221,7 +221,7 @@ async function fetchListing(endpoint: string, dataset: string, http: HttpOptions
   const url = `${endpoint}/api/datasets/${dataset}/revision/main?blobs=true`;
   const answer = (await fetchJson(url, http)) as { sha?: unknown; siblings?: unknown } | null;
   if (!isCommit(answer?.sha) || !Array.isArray(answer.siblings))
-    throw new EnvironmentError(`Expected ${url} to list the data set's files; check HF_ENDPOINT`);
+    throw new EnvironmentError(`Expected ${url} to list the dataset's files; check HF_ENDPOINT`);
   const files: HubFile[] = [];
   for (const sibling of answer.siblings as ({
     rfilename?: unknown;

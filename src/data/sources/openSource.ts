@@ -1,4 +1,4 @@
-// From the options of the command line, or of prepareDataset, to a corpus.
+// Opens the corpus that the options of the command line, or of prepareDataset, describe.
 
 import { expect } from '../../base/errors.js';
 import { defaultCacheFolder } from '../../base/files.js';

@@ -1,4 +1,4 @@
-// Documents of a .parquet file: one column of strings, a document a row. A row group is read and decoded at a time, and
+// Documents of a .parquet file: one column of strings, one document per row. A row group is read and decoded at a time, and
 // is a group of documents, so the order in which documents are packed is the reference's (prepare.py,
 // _document_batches). hyparquet decodes. Null rows are skipped and not counted.
 

@@ -78,7 +78,7 @@ async function* readUtf16(path: string, options: ReadOptions, encoding: Encoding
     try {
       return decoder.decode(bytes, { stream: bytes !== undefined });
     } catch (error) {
-      throw new UsageError(`Expected UTF-16 text in ${path}, got half a character; is the file cut?`, {
+      throw new UsageError(`Expected UTF-16 text in ${path}, got half a character; is the file truncated?`, {
         cause: error,
       });
     }

@@ -1,9 +1,9 @@
 // Documents of a .txt file.
-//   With <|endoftext|> anywhere in the file: a document is the text between two of them (or an end of the file).
-//   Without: a document is a paragraph, that is a run of lines up to a blank one (empty or white space); a paragraph of
+//   With <|endoftext|> anywhere in the file: a document is the text between two of them (or between one and the start or end of the file).
+//   Without: a document is a paragraph, that is a run of lines up to a blank one (empty or only whitespace); a paragraph of
 //   more than 1,000 characters is cut into documents at line ends; where a line is longer, at spaces, else anywhere.
 //   (Packing crops what exceeds a row of tokens, so a book without marks must not be one document.)
-// White space at both ends of a document is dropped, and so are documents of white space only.
+// Leading and trailing whitespace is stripped, and documents that are only whitespace are dropped.
 
 import { UsageError } from '../../base/errors.js';
 import { type DocumentFile, once, sequentialFile } from './documentFile.js';

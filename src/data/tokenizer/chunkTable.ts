@@ -1,5 +1,5 @@
 // A table of distinct chunks (byte strings), numbered in order of first appearance. The trainer counts
-// chunks with it, the encoder remembers their ids; both keep their values in arrays beside it.
+// chunks with it, the encoder remembers their ids; both keep their values in parallel arrays.
 // Nearly all chunks are shorter than 16 bytes: such a chunk and its length fit four 32-bit words that lie in
 // the slot itself, so a look-up hashes and compares without a loop and touches one place in memory.
 

@@ -163,9 +163,12 @@ function parseJson(text: string, source: string): Json {
   } catch (error) {
     const position = /position (\d+)/.exec(String(error));
     const line = (position ? text.slice(0, Number(position[1])) : text).split('\n').length;
-    throw new UsageError(`Expected JSON in ${source}, line ${line} is not; is the file cut or damaged?`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `Expected JSON in ${source}, line ${line} is not; is the file truncated or damaged?`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-// tiktoken's file of mergeable ranks: one line a token, `base64 rank`. The format has neither pattern nor
+// tiktoken's file of mergeable ranks: one line per token, `base64 rank`. The format has neither pattern nor
 // specials; this project's are used.
 // Source: dump_tiktoken_bpe and load_tiktoken_bpe in tiktoken's load.py.
 
@@ -49,7 +49,7 @@ export function parseTiktoken(text: string, source: string): { ranks: Ranks; lin
   for (let rank = 0; rank < ranks.length; rank++)
     if (ranks[rank] === undefined)
       throw new UsageError(
-        `Expected ranks 0 to ${ranks.length - 1} in ${source}, rank ${rank} is missing; is the file cut?`,
+        `Expected ranks 0 to ${ranks.length - 1} in ${source}, rank ${rank} is missing; is the file truncated?`,
       );
   return { ranks: ranks as Ranks, lines };
 }

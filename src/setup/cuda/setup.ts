@@ -1,6 +1,6 @@
-// `tinygpt setup cuda`: NVRTC and cuBLASLt from NVIDIA's wheels, into a folder of the cache where the cuda backend looks. Python
-// is not needed. All work happens beside that folder and is renamed into place when both libraries have loaded once; downloads
-// that were interrupted are kept and resumed by the next call.
+// `tinygpt setup cuda`: NVRTC and cuBLASLt from NVIDIA's wheels, into a folder of the cache where the cuda backend
+// looks. Python is not needed. All work happens in a temporary folder, which is renamed into place when both
+// libraries have loaded once; downloads that were interrupted are kept and resumed by the next call.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -234,5 +234,5 @@ async function loadLibraries(folder: string): Promise<string> {
   const { code, answer } = await runScript(script, { TINYGPT_CUDA_LIBRARIES: folder });
   if (code === 0 && answer.startsWith('NVRTC')) return answer;
   const reason = answer.startsWith('failed: ') ? answer.slice(8) : `the process ended with ${code}`;
-  throw new EnvironmentError(`What was downloaded does not load: ${reason}`);
+  throw new EnvironmentError(`The downloaded libraries do not load: ${reason}`);
 }

@@ -22,7 +22,7 @@ export async function findCompiler(signal?: AbortSignal): Promise<string> {
     }
   }
   throw new EnvironmentError(
-    `${named ? `CXX names ${named}, which cannot be run` : 'No C++ compiler is found (g++, clang++)'}; ` +
+    `${named ? `CXX names ${named}, which cannot be run` : 'No C++ compiler was found (g++, clang++)'}; ` +
       'install one: apt-get install g++ (Debian, Ubuntu), dnf install gcc-c++ (Fedora), pacman -S gcc (Arch)',
   );
 }

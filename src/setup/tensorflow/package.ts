@@ -102,7 +102,7 @@ async function npm(args: string[], cwd: string, signal?: AbortSignal) {
   try {
     return await runProgram('npm', args, { cwd, signal });
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) throw new EnvironmentError('npm is not found; add it to PATH');
+    if (hasCode(error, 'ENOENT')) throw new EnvironmentError('npm was not found; add it to PATH');
     throw error;
   }
 }

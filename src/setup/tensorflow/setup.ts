@@ -211,13 +211,15 @@ async function loadOnce(folder: string): Promise<string> {
     console.log('\\n' + JSON.stringify(await driver.probe()));`;
   const { code, answer, last } = await runScript(script, { TINYGPT_TFJS: folder });
   if (code !== 0 || !answer.startsWith('{'))
-    throw new EnvironmentError(`What was built does not load: ${last || `the process ended with ${code}`}`);
+    throw new EnvironmentError(
+      `The addon that was built does not load: ${last || `the process ended with ${code}`}`,
+    );
   const probe = JSON.parse(answer) as {
     available: boolean;
     reason?: string;
     info?: { version: string; device: string };
   };
   if (!probe.available || !probe.info)
-    throw new EnvironmentError(`What was built does not load: ${probe.reason}`);
+    throw new EnvironmentError(`The addon that was built does not load: ${probe.reason}`);
   return `${probe.info.version} on ${probe.info.device}`;
 }

@@ -1,4 +1,4 @@
-// The folder of a setup: it is complete or absent, whatever fails or is interrupted.
+// The folder of a setup: complete or absent, even if something fails or is interrupted.
 
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -71,8 +71,8 @@ function assertSpace(root: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(root);
   if (bavail * bsize < bytes)
     throw new EnvironmentError(
-      `${root} has ${gigabytes(bavail * bsize)} free, and the setup needs about ${gigabytes(bytes)}; ` +
-        'free some, or set TINYGPT_CACHE to another folder',
+      `${root} has ${gigabytes(bavail * bsize)} free, and setup needs about ${gigabytes(bytes)}; ` +
+        'free some space, or set TINYGPT_CACHE to another folder',
     );
 }
 

@@ -1,4 +1,4 @@
-// Python's versions, requirements and wheel names, as far as released wheels use them.
+// Python's versions, requirements and wheel names, to the extent that released wheels use them.
 // Source: PEP 440 (versions), PEP 508 (requirements), PEP 427 and PEP 600 (wheel names, manylinux).
 
 /** `tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl`, parsed. */

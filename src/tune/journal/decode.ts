@@ -1,5 +1,5 @@
-// Untyped records of a journal to what they do, every field checked: the reader's rules, which a record must also pass
-// before it is written. Optuna could not load what is refused here either; what it loads is accepted.
+// Decodes the untyped records of a journal and checks every field. A record must pass the same rules before it is
+// written. Optuna could not load what is refused here either; what it loads is accepted.
 
 import { parseJson, show } from '../../base/json.js';
 import { float, int } from '../distributions.js';

@@ -1,5 +1,5 @@
 // The lock of a study log, compatible with Optuna's JournalFileSymlinkLock (and, by its name, its OpenLock):
-// whoever creates FILE.lock holds it; release is rename, then unlink; a lock is stale when the modification
+// the process that creates FILE.lock holds it; release is rename, then unlink; a lock is stale when the modification
 // time seen through it has not changed for 30 s.
 //
 // Added to that protocol: a lock whose holder died on this machine is taken over at once. The holder is

@@ -1,4 +1,4 @@
-// Who a process is and whether another one still lives: the basis for taking over a dead writer's lock and for
+// Identifies a process and determines whether another one is still alive: the basis for taking over a dead writer's lock and for
 // failing the trials of killed workers. A process is known by host, boot, pid namespace, pid and start time,
 // since pids are reused, a restart empties the table, and containers number their own.
 

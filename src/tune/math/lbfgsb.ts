@@ -1,4 +1,4 @@
-// Minimisation of a smooth function in a box: L-BFGS (Nocedal & Wright 2006, algorithm 7.4) on the coordinates
+// Minimization of a smooth function in a box: L-BFGS (Nocedal & Wright 2006, algorithm 7.4) on the coordinates
 // that are not held by a bound, with a backtracking search along the projected path (Bertsekas, SIAM J. Control
 // Optim. 20, 1982). Infinite bounds make it plain L-BFGS.
 

@@ -1,7 +1,8 @@
-// Lets a pruner compare final values instead of intermediate ones. In training with a falling learning rate the loss drops
-// most at the end, and by how much depends on the configuration: the eventual winner is often behind in the middle. So a
-// running trial's values are carried to the end by the largest improvement that any complete trial made after the same step,
-// and complete trials count with their final values. Pruned is what would be behind even then.
+// Lets a pruner compare final values instead of intermediate ones. In training with a falling learning rate the loss
+// drops most at the end, and by how much depends on the configuration: the eventual winner is often behind in the
+// middle. So a running trial's values are extrapolated to the end by the largest improvement that any complete trial
+// made after the same step, and complete trials count with their final values. A trial is pruned if it would be
+// behind even then.
 
 import { completeTrials, signOf } from '../best.js';
 import type { Pruner, Trial } from '../types.js';

@@ -1,5 +1,5 @@
 // Which configurations may be proposed: those that can run, by the study's check, and in finite spaces those that
-// were not tried yet. Every sampler filters its draws by this, so that no trial is wasted on the others.
+// were not tried yet. Every sampler filters its draws by this, so that no trial is wasted.
 
 import { randomStream } from '../../base/random.js';
 import { activeParams, isConditional } from '../conditions.js';

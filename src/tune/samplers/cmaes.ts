@@ -1,6 +1,6 @@
 // CMA-ES for mixed spaces, noise and small budgets: a Gaussian that adapts mean, scale and correlations. Beyond the
-// textbook it starts at the defaults (or at the centre of the ranges, if one trial there is better), has a margin for
-// integers, learns categorical choices, ranks failures last and pruned trials by their last report, screens every
+// textbook it starts at the defaults (or at the center of the ranges, if one trial there is better), has a margin for
+// integers, learns categorical choices, ranks failures last and pruned trials by their last reported value, screens every
 // second draw with a model, and restarts when converged.
 //
 //   cmaes/constants.ts    strategy parameters       cmaes/search.ts     generations, ranks, restarts

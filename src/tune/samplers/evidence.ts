@@ -1,5 +1,5 @@
-// Trials as samplers learn from them: observations, failures, running trials. Values are negated where the study
-// maximises, so that smaller is better; infinite ones are values like others, NaN is a failure.
+// What samplers learn from trials: observations, failures, running trials. Values are negated if the study maximizes,
+// so that smaller is better; infinite values are valid, NaN is a failure.
 
 import { signOf } from '../best.js';
 import { median, quantile } from '../math/order.js';

@@ -1,7 +1,7 @@
-// Bayesian optimisation with Gaussian processes: fit a model to the trials and propose the point of largest expected
-// improvement. Beyond the textbook: a prior on length scales that grows with the dimension, capped and warped targets,
-// several starts of the fit, improvement over an uncertain incumbent, a second model for failures, pruned and running
-// trials taken into account, a startup of the defaults, the centre of the ranges and Sobol points.
+// Bayesian optimization with Gaussian processes: fit a model to the trials and propose the point of largest expected
+// improvement. Beyond the textbook: a prior on length scales that grows with the dimension, capped and warped
+// targets, several starts of the fit, improvement over an uncertain incumbent, a second model for failures, pruned
+// and running trials taken into account, a startup of the defaults, the center of the ranges and Sobol points.
 //
 //   axes.ts           the space as coordinates      gp/likelihood.ts   fit criterion and its gradient
 //   evidence.ts       trials as observations        gp/fit.ts, chain   hyperparameters

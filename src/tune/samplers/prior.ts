@@ -1,5 +1,5 @@
 // What a user believes about good values (`prior` of a parameter): a normal density around a center on numeric axes,
-// half of the probability for one of the choices. Samplers draw from it at first and weigh it less as trials come.
+// half of the probability for one of the choices. Samplers draw from it at first and give it less weight as trials come in.
 // Source: Hvarfner, Stoll, Souza, Lindauer, Hutter, Nardi, piBO: Augmenting acquisition functions with user beliefs,
 // ICLR 2022 (arXiv 2204.11051).
 

@@ -1,6 +1,7 @@
-// Values as a model can use them: bounded, whatever the objective returned. A loss that nearly diverged is hundreds
-// of times a typical one; standardised together with it, the differences among good values would vanish. Values
-// above a cap are compressed into a short interval, in order; infinite ones become its ends.
+// Values that a model can use: bounded, regardless of what the objective returned. A loss that nearly diverged is
+// hundreds of times a typical one; if it were standardized together with the others, the differences among good
+// values would vanish. Values above a cap are compressed into a short interval, in order; infinite ones become its
+// ends.
 
 import { median } from '../math/order.js';
 

@@ -1,5 +1,5 @@
 // Tree-structured Parzen estimator: estimate the density of the good trials and that of the others, and propose, among
-// draws from the first, the point with the largest ratio of the two. All parameters are modelled together.
+// draws from the first, the point with the largest ratio of the two. All parameters are modeled together.
 // Source: Bergstra, Bardenet, Bengio, Kégl, NeurIPS 2011, in the multivariate form of Falkner, Klein, Hutter, ICML
 // 2018; choices after Watanabe (arXiv 2304.11127) and measurements of our own.
 //

@@ -1,4 +1,5 @@
-// Where the records of studies live. Every storage keeps records of Optuna's journal, so that all hold the same.
+// Where the records of studies are stored. Every storage keeps records of Optuna's journal format, so that all hold
+// the same data.
 
 import { journalStorage } from '../journal/storage.js';
 import { memoryStorage } from './memory.js';

@@ -1,4 +1,4 @@
-// A storage that ends with the process.
+// A storage in memory, gone when the process ends.
 
 import { createReplay } from '../journal/replay.js';
 import { checkedLines } from '../journal/storage.js';

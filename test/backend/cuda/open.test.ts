@@ -23,7 +23,7 @@ describe('why the backend cannot be used', () => {
     const found = diagnose(new MissingLibrary('libnvrtc', [], 'libnvrtc was not found'));
     expect(found).toMatchObject({
       broken: true,
-      reason: 'an NVIDIA driver is here, but libnvrtc was not found',
+      reason: 'an NVIDIA driver was found, but libnvrtc was not found',
     });
     expect(found.remedy).toMatch(/^npx tinygpt setup cuda \(/);
   });

@@ -143,7 +143,7 @@ describe('validation', () => {
     const text = write('a.txt', stories(3));
     await expect(split(fileSource({ text, valText: text }), 'train')).rejects.toThrow(UsageError);
     await expect(fileSource({ text, valText: scratch.folder }).fingerprint()).rejects.toThrow(
-      /Expected --text to have files that --val-text has not/,
+      /Expected --text to have files that are not in --val-text/,
     );
   });
 });

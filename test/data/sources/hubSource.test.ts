@@ -244,7 +244,7 @@ test('progress counts the bytes of all files', async () => {
   expect(seen.at(-1)).toMatchObject({ done: total, total, unit: 'bytes' });
 });
 
-test('an unknown data set is refused with what there is', () => {
+test('an unknown dataset is refused, and the error lists the known ones', () => {
   expect(() => open({ dataset: 'karpathy/nothing' })).toThrow(UsageError);
   expect(() => open({ dataset: 'karpathy/nothing' })).toThrow(/tinystories-gpt4-clean or .*--text/);
 });
@@ -253,13 +253,13 @@ test('a hub that is no hub is an environment error', async () => {
   const other = await startServer((_, response) => response.end('{"hello": "world"}'));
   const source = open({ dataset: TINYSTORIES, endpoint: other.url });
   await expect(source.fingerprint()).rejects.toThrow(EnvironmentError);
-  await expect(source.fingerprint()).rejects.toThrow(/to list the data set's files; check HF_ENDPOINT/);
+  await expect(source.fingerprint()).rejects.toThrow(/to list the dataset's files; check HF_ENDPOINT/);
   await other.close();
 });
 
 test.each<[string, unknown]>([
   [
-    'of another data set',
+    'of another dataset',
     { sha: 'c0ffee', siblings: [{ rfilename: 'a.parquet' }, { rfilename: 'b.parquet' }] },
   ],
   ['of no files', { sha: 'c0ffee', siblings: [] }],

@@ -189,7 +189,7 @@ describe('Hugging Face tokenizer.json', () => {
     const text = formatHuggingFace(ranks);
     const cut = text.slice(0, text.length / 2);
     expect(refusal(() => parseHuggingFace(cut, 'x'))).toBe(
-      `Expected JSON in x, line ${cut.split('\n').length} is not; is the file cut or damaged?`,
+      `Expected JSON in x, line ${cut.split('\n').length} is not; is the file truncated or damaged?`,
     );
     expect(refusal(() => parseHuggingFace('{\n"a": ?}', 'x'))).toContain('line 2 is not');
   });

@@ -157,7 +157,7 @@ describeEmulated('tinygpt setup cuda', (device) => {
     // These wheels hold text, which the loader refuses.
     process.env.TINYGPT_CUDA_LIBRARIES = join(root, 'nowhere');
     expect(await run('setup', 'cuda', '--release', '12.4')).toBe(1);
-    expect(err).toMatch(/What was downloaded does not load: .*libnvrtc/);
+    expect(err).toMatch(/The downloaded libraries do not load: .*libnvrtc/);
     expect(await check(current())).toBe(INSTALLED);
   });
 
@@ -187,7 +187,7 @@ describeEmulated('tinygpt setup cuda', (device) => {
     symlinkSync(join(device().folder, 'libcuda.so.1'), join(driverOnly, 'libcuda.so.1'));
     process.env.TINYGPT_CUDA_LIBRARIES = driverOnly;
     const line =
-      /^cuda is installed but unusable: an NVIDIA driver is here, but .*; to fix: npx tinygpt setup cuda \(.*$/m;
+      /^cuda is installed but unusable: an NVIDIA driver was found, but .*; to fix: npx tinygpt setup cuda \(.*$/m;
     const notes: string[] = [];
     await useBackend('auto', { onNote: (note) => notes.push(note) });
     expect(notes.filter((note) => line.test(note))).toHaveLength(1);

@@ -1,9 +1,9 @@
-// Work recorded as one graph of TensorFlow's: every operation that the addon executes, with its inputs, attributes and
-// constants. A replay is one call that runs the graph, independent operations at once, where a pass as it comes is a
-// thousand calls one after the other. Contract: ../../recorder.ts.
+// Work recorded as one graph of TensorFlow's: every operation that the addon executes, with its inputs, attributes
+// and constants. A replay is one call that runs the graph, independent operations at once, where a pass that is not
+// recorded is a thousand calls one after another. Contract: ../../recorder.ts.
 //
-// A run is given its inputs as they lie in memory; on a GPU each would be copied through the host, so that only the
-// processor records.
+// A run is given its inputs as they lie in memory; on a GPU each would be copied through the host, so recording is
+// done only on the CPU.
 
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

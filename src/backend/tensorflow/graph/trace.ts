@@ -1,4 +1,4 @@
-// What a function asks of TensorFlow's addon, noted in order while it runs.
+// Records what a function asks of TensorFlow's addon, in order, while it runs.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Attribute, Binding, Handle, NodeBackend, Values } from '../kernels/eager.js';

@@ -1,5 +1,5 @@
 // Strategy parameters of CMA-ES: weights, learning rates, damping; functions of dimension and population only.
-// Source: Hansen, The CMA Evolution Strategy: A Tutorial, arXiv 1604.00772 (2016); equation numbers are its.
+// Source: Hansen, The CMA Evolution Strategy: A Tutorial, arXiv 1604.00772 (2016), with its equation numbers.
 //
 // n dimension; lambda population; mu parents.
 

@@ -1,5 +1,5 @@
 // The search distribution N(m, sigma^2 C) and its update from one ranked generation (Hansen's tutorial,
-// arXiv 1604.00772, equation numbers are its). Sampling bounds, integers and restarts live beside it.
+// arXiv 1604.00772, with its equation numbers). Sampling bounds, integers and restarts are in other files.
 //
 // n dimension; m mean (n); sigma step size; C covariance (n, n); B, D its eigenvectors and square-rooted
 // eigenvalues; y = (x - m) / sigma; p_sigma, p_c evolution paths (n).

@@ -1,4 +1,4 @@
-// The start of CMA-ES where good points are known: mean and covariance of the best tenth.
+// The start of CMA-ES when good points are known: mean and covariance of the best tenth.
 // Source: Nomura, Watanabe, Akimoto, Ozaki, Onishi, Warm Starting CMA-ES, AAAI 2021 (arXiv 2012.06932).
 //
 // n dimension; alpha = 0.1 standard deviation around each point; gamma = 0.1 share of points used.

@@ -1,6 +1,6 @@
-// Hyperparameters along a study. Fits happen after fixed numbers of finished trials, at first each from the one before:
-// the outcome depends on the trials alone, in the order in which they finished, so that a resumed study (or another
-// process) comes to the same. Fits once made are kept.
+// Hyperparameters along a study. Fits happen after fixed numbers of finished trials, at first each from the one
+// before: the outcome depends only on the trials, in the order in which they finished, so that a resumed study (or
+// another process) gets the same fits. Fits are cached.
 
 import type { StudyView, Trial } from '../../types.js';
 import type { Axis } from '../axes.js';

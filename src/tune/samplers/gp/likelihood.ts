@@ -1,7 +1,7 @@
 // The negative log posterior of the hyperparameters and its gradient (Rasmussen & Williams 2006, eqs 5.8, 5.9),
 // with priors against overfitting few observations in many dimensions:
 //   length scales  l ~ LogNormal(sqrt 2 + ln(D)/2, sqrt 3) (Hvarfner, Hellsten & Nardi, ICML 2024) times exp(-0.1 / l^2):
-//                  without that factor ripples pass for structure and the search settles in one of them
+//                  without that factor, ripples look like structure and the search settles in one of them
 //   scale          a ~ Gamma(2, 1)
 //   noise          s2 ~ Gamma(1.1, 30)
 

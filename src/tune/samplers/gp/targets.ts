@@ -1,5 +1,5 @@
-// Observed values as targets of the model, warped to look normal: capped softly, standardised, transformed by
-// Yeo-Johnson (as HEBO does: Cowen-Rivers et al., JAIR 74, 2022), standardised again.
+// Observed values as targets of the model, warped to look normal: soft-capped, standardized, transformed by
+// Yeo-Johnson (as in HEBO: Cowen-Rivers et al., JAIR 74, 2022), standardized again.
 
 import { fitYeoJohnson, yeoJohnson } from '../../math/yeoJohnson.js';
 import type { Observation } from '../evidence.js';

@@ -1,7 +1,7 @@
-// Trials of another study as prior knowledge: a Gaussian process fitted to them alone predicts the values here up to a
-// factor, and what is modelled from this study's trials is the difference. The factor is estimated from the trials so far,
-// starting at 1 and never negative, so that a study that misleads loses its influence.
-// A two-task form of Golovin et al., Google Vizier, KDD 2017 (section 3.3, residuals between studies).
+// Trials of another study as prior knowledge: a Gaussian process fitted to them alone predicts the values here up to
+// a factor, and the difference is modeled from this study's trials. The factor is estimated from the trials so far,
+// starting at 1 and never negative, so that a misleading study loses its influence. A two-task form of Golovin et
+// al., Google Vizier, KDD 2017 (section 3.3, residuals between studies).
 
 import type { Data } from './likelihood.js';
 import type { Posterior } from './posterior.js';
