@@ -26,11 +26,14 @@ export function drawnRange(
     : widened([Math.max(least, quantile(0.25) - reach), most, ...include]);
 }
 
+/** The shortest axis: ECharts rounds ticks to 20 decimals and fails on axes that are shorter. */
+const SHORTEST = 1e-17;
+
 /** The range of finite values with a margin on both sides. */
 export function widened(values: readonly number[], share = 0.06): Range {
   const sorted = Float64Array.from(values).sort();
   const [low, high] = [sorted[0]!, sorted.at(-1)!];
-  const margin = share * (high - low || 1);
+  const margin = Math.max(share * (high - low || 1), SHORTEST);
   return [low - margin, high + margin];
 }
 
@@ -66,7 +69,8 @@ export function parameterAxis(distribution: Distribution) {
   if (!isNumeric(distribution)) return { type: 'category' as const, data: distribution.choices.map(String) };
   const { low, high, log, kind } = distribution;
   const type = log ? ('log' as const) : ('value' as const);
-  return { type, min: low, max: high, ...(kind === 'int' && !log && { minInterval: 1 }) };
+  const max = log ? high : Math.max(high, low + SHORTEST);
+  return { type, min: low, max, ...(kind === 'int' && !log && { minInterval: 1 }) };
 }
 
 /** A parameter's value on its axis. */

@@ -25,7 +25,8 @@ export type Identity = {
 export function studyNamed(studies: readonly StudyLog[], name: string | undefined, where: string): StudyLog {
   const found = name === undefined ? studies : studies.filter((study) => study.name === name);
   if (found.length === 1) return found[0]!;
-  const names = studies.map((study) => study.name).join(', ') || '(none)';
+  if (studies.length === 0) throw new UsageError(`No study in ${where}; give another journal`);
+  const names = studies.map((study) => study.name).join(', ');
   throw new UsageError(`Expected a study name among ${names} of ${where}, got ${name ?? 'none'}`);
 }
 

@@ -143,6 +143,15 @@ describe('the report', () => {
     expect(text).not.toContain('NaN');
   });
 
+  test.each([1e-25, 1e-300, 5e-324])('draws values and parameters as small as %d', async (unit) => {
+    const distributions = { x: { kind: 'float', low: 0, high: 9 * unit, log: false, step: null } } as const;
+    const trials = [1, 2, 3, 4].map((i) =>
+      makeTrial(i - 1, 'complete', i * unit, { params: { x: i * unit }, distributions }),
+    );
+    const { text } = await writeReport(folder, study({ trials }));
+    expect(text).toContain(`in trial 0`);
+  });
+
   test('shows the step of pruned trials instead of a value', () => {
     const { head, rows } = tableRows(study());
     expect(head.slice(0, 3)).toEqual(['trial', 'state', 'val_bpb']);
