@@ -213,3 +213,18 @@ export type FusedKernel<K extends KernelName, Context> = (call: KernelCall<K> & 
 
 /** The fused kernels of a backend. */
 export type FusedTable<Context> = { readonly [K in KernelName]?: FusedKernel<K, Context> };
+
+/** A backend's kernels as its files export them: under the contract's names in camelCase. */
+type KernelExports<Context> = {
+  readonly [K in KernelName as Uncapitalize<K>]: FusedKernel<K, Context>;
+};
+
+/** The table of a backend's kernels; what its files export besides is left out. */
+export function fusedTable<Context>(kernels: KernelExports<Context>): Required<FusedTable<Context>>;
+export function fusedTable<Context>(kernels: Partial<KernelExports<Context>>): FusedTable<Context>;
+export function fusedTable(kernels: Readonly<Record<string, unknown>>): FusedTable<never> {
+  const names = Object.keys(FUSED_KERNELS).map(
+    (name) => [name, name[0]!.toLowerCase() + name.slice(1)] as const,
+  );
+  return Object.fromEntries(names.flatMap(([name, own]) => (own in kernels ? [[name, kernels[own]]] : [])));
+}

@@ -50,6 +50,11 @@ describe('model configuration', () => {
     expect(roles.filter((role) => role === 'gate' || role === 'valueEmbedding')).toEqual([]);
   });
 
+  test('each matrix of a block and value embedding belongs to its layer, the rest to none', () => {
+    for (const { name, layer } of parameterShapes(sizes({})))
+      expect([name, layer]).toEqual([name, /\.\d+\./.test(name) ? Number(/\d+/.exec(name)![0]) : null]);
+  });
+
   test.each([
     [{ width: 100, heads: 3, kvHeads: 3 }, /width to be a multiple of heads, got 100 and 3; set --head-dim/],
     [{ width: 66, heads: 2 }, /even head size .* got 33/],

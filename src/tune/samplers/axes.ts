@@ -6,7 +6,6 @@ import { activeParams, isActive } from '../conditions.js';
 import { cardinality, fromUnit, nearest, toUnit } from '../distributions.js';
 import { own, setOwn } from '../objects.js';
 import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
-import { beliefOf } from './prior.js';
 
 /** Grids with at most this many values are searched value by value, finer ones as if continuous. */
 const SMALL_GRID = 16;
@@ -99,13 +98,6 @@ export function decode(space: SearchSpace, axes: readonly Axis[], x: ArrayLike<n
 /** The point with NaN in its inactive coordinates. */
 export function settle(axes: readonly Axis[], space: SearchSpace, x: Float64Array): Float64Array {
   return axes.some((axis) => axis.isActive) ? encode(axes, decode(space, axes, x))! : x;
-}
-
-/** The point with the same fixed value in every inactive coordinate: what a model sees. */
-export function filled(axes: readonly Axis[], x: Float64Array): Float64Array {
-  if (!axes.some((axis) => axis.isActive)) return x;
-  const fixed = (axis: Axis) => beliefOf(axis)?.center ?? (axis.kind === 'categorical' ? 0 : 0.5);
-  return x.map((u, j) => (Number.isNaN(u) ? fixed(axes[j]!) : u));
 }
 
 function valueAt(distribution: Distribution, x: number): Choice {

@@ -15,7 +15,7 @@ import { activeParams } from '../conditions.js';
 import { own } from '../objects.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
-import { axesOf, decode, filled, settle } from './axes.js';
+import { axesOf, decode, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
@@ -30,7 +30,7 @@ import {
 import type { Posterior } from './gp/posterior.js';
 import { type Candidate, search } from './gp/search.js';
 import { priorMean, residual } from './gp/transfer.js';
-import { logBelief } from './prior.js';
+import { filled, logBelief } from './prior.js';
 
 export interface GpOptions {
   /**

@@ -25,6 +25,13 @@ export function beliefOf({ distribution, kind }: Pick<Axis, 'distribution' | 'ki
   return { center: toUnit(distribution, center), width };
 }
 
+/** The point with the same fixed value in every inactive coordinate: what a model sees. */
+export function filled(axes: readonly Axis[], x: Float64Array): Float64Array {
+  if (!axes.some((axis) => axis.isActive)) return x;
+  const fixed = (axis: Axis) => beliefOf(axis)?.center ?? (axis.kind === 'categorical' ? 0 : 0.5);
+  return x.map((u, j) => (Number.isNaN(u) ? fixed(axes[j]!) : u));
+}
+
 /** The u in [0, 1] whose cell a draw from the prior falls in, for a uniform u. */
 export function believed(axis: Axis, u: number): number {
   const belief = beliefOf(axis);

@@ -21,7 +21,7 @@ interface Step {
 
 const queues = new WeakMap<CudaBackend, Step[]>();
 
-export const adamwStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
+export const adamWStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const g = backend.address(grad);
   const { address, copy } = backend.updatable(param);

@@ -6,7 +6,7 @@ import type { Info } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
 import { OLDEST_BF16_CHIP } from '../device.js';
-import type { CudaKernel, CudaTable } from './kernel.js';
+import type { CudaKernel } from './kernel.js';
 import { rowTeam } from './team.js';
 
 /** The widest head of the kernels. */
@@ -71,7 +71,7 @@ function launchFor(backend: CudaBackend, D: number): AttentionLaunch {
   return launch && Math.max(...Object.values(launch.shared)) <= sharedBytes ? launch : plainLaunch(D);
 }
 
-const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, attrs, backend }) => {
+export const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, attrs, backend }) => {
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const y = backend.makeActivation(q.shape);
   const lse = backend.make([q.shape[0]!, H]);
@@ -91,7 +91,7 @@ const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, a
   return [y, lse];
 };
 
-const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs, backend }) => {
+export const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs, backend }) => {
   const { q, k, v, y, lse, dy } = inputs;
   const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const rows = B * T;
@@ -132,8 +132,3 @@ const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs,
   );
   return [dq, dk, dv];
 };
-
-export const ATTENTION = {
-  CausalAttention: causalAttention,
-  CausalAttentionGrad: causalAttentionGrad,
-} satisfies CudaTable;

@@ -4,7 +4,7 @@
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { Defines } from '../compile.js';
-import type { CudaKernel, CudaTable } from './kernel.js';
+import type { CudaKernel } from './kernel.js';
 import { rowTeam } from './team.js';
 
 const SOURCE = 'cuda/embedding.cu';
@@ -13,7 +13,7 @@ const CHUNK = 1024;
 /** Threads of a block that sums one row of the table, and lanes that share its columns. */
 const GRAD = { threads: 256, lanes: 32 };
 
-const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, attrs, backend }) => {
+export const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, attrs, backend }) => {
   const [vocab, width] = table.shape as [number, number];
   const count = sizeOf(ids.shape);
   const y = attrs.residual ? backend.make([count, width]) : backend.makeActivation([count, width]);
@@ -47,7 +47,11 @@ function orderOf(
   return { starts, order };
 }
 
-const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs: { rows }, backend }) => {
+export const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({
+  inputs: { ids, dy },
+  attrs: { rows },
+  backend,
+}) => {
   const width = dy.shape[1]!;
   const dTable = backend.make([rows, width]);
   const narrow = backend.isActivation(dy);
@@ -65,5 +69,3 @@ const embeddingGrad: CudaKernel<'EmbeddingGrad'> = ({ inputs: { ids, dy }, attrs
   ]);
   return [dTable];
 };
-
-export const EMBEDDING = { Embedding: embedding, EmbeddingGrad: embeddingGrad } satisfies CudaTable;

@@ -1,28 +1,28 @@
 // The kernels of this folder by the names that tfjs and src/ops know them under.
 
-import { adamwStep } from './adamw.js';
-import { ATTENTION } from './attention.js';
+import { type FusedTable, fusedTable } from '../../contract.js';
+import * as adamw from './adamw.js';
+import * as attention from './attention.js';
 import { BINARY, OTHER_ELEMENTWISE, UNARY } from './elementwise.js';
-import { EMBEDDING } from './embedding.js';
-import type { CudaStockTable, CudaTable } from './kernel.js';
-import { lmHeadCrossEntropy } from './lmHead.js';
+import * as embedding from './embedding.js';
+import type { CudaContext, CudaStockTable } from './kernel.js';
+import * as lmHead from './lmHead.js';
 import { MOVES } from './moves.js';
-import { muonStep } from './muon.js';
-import { batchMatMul, linear, linearGrad } from './products.js';
+import * as muon from './muon.js';
+import * as products from './products.js';
 import { REDUCE } from './reduce.js';
-import { ROWS } from './rows.js';
+import * as rows from './rows.js';
 
 /** Those of the contract: all of them. */
-export const FUSED = {
-  ...ROWS,
-  ...EMBEDDING,
-  ...ATTENTION,
-  AdamWStep: adamwStep,
-  Linear: linear,
-  LinearGrad: linearGrad,
-  LmHeadCrossEntropy: lmHeadCrossEntropy,
-  MuonStep: muonStep,
-} satisfies Required<CudaTable>;
+export const FUSED: Required<FusedTable<CudaContext>> = fusedTable({
+  ...adamw,
+  ...attention,
+  ...embedding,
+  ...lmHead,
+  ...muon,
+  ...products,
+  ...rows,
+});
 
 /** Those in place of tfjs's own. */
 export const STOCK: CudaStockTable = {
@@ -31,5 +31,5 @@ export const STOCK: CudaStockTable = {
   ...OTHER_ELEMENTWISE,
   ...REDUCE,
   ...MOVES,
-  BatchMatMul: batchMatMul,
+  BatchMatMul: products.batchMatMul,
 };

@@ -1,6 +1,6 @@
 // What the files of this folder share: a kernel takes a call of tfjs apart and enqueues work on the device.
 
-import type { FusedKernel, FusedTable, KernelName } from '../../contract.js';
+import type { FusedKernel, KernelName } from '../../contract.js';
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { StockCall, StockKernel, StockTable } from '../../register.js';
 import type { CudaBackend } from '../backend.js';
@@ -12,7 +12,6 @@ export interface CudaContext {
 
 /** A kernel of the contract. */
 export type CudaKernel<K extends KernelName> = FusedKernel<K, CudaContext>;
-export type CudaTable = FusedTable<CudaContext>;
 
 /** A kernel in place of one of tfjs's own; undefined leaves the case to the cpu backend. */
 export type CudaStockKernel = StockKernel<CudaContext>;

@@ -4,7 +4,7 @@
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
-import type { CudaKernel, CudaStockKernel, CudaTable } from './kernel.js';
+import type { CudaKernel, CudaStockKernel } from './kernel.js';
 import { piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
 
 /** Launches a kernel for `rows` rows. */
@@ -25,7 +25,7 @@ const addresses = (backend: CudaBackend, ...tensors: Info[]): number[] =>
 const activations = (backend: CudaBackend, ...tensors: Info[]): number[] =>
   tensors.map((tensor) => backend.activation(tensor));
 
-const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
+export const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
   const { x } = inputs;
   const [rows, width] = x.shape as [number, number];
   const y = attrs.residual ? backend.make(x.shape) : backend.makeActivation(x.shape);
@@ -38,7 +38,7 @@ const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
   return [y, rstd];
 };
 
-const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
+export const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
   const { y, rstd, dy, sum } = inputs;
   const [rows, width] = y.shape as [number, number];
   const dx = backend.make(y.shape);
@@ -57,7 +57,7 @@ const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
 const rotaryTeam = (each: number, precision: Precision): Team =>
   precision === 'fp32' ? rowTeam(each, [each / 2]) : rowTeam(each / 2, [], precision);
 
-const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) => {
+export const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) => {
   const { x, cos, sin } = inputs;
   const { heads, epsilon } = attrs;
   const [rows, width] = x.shape as [number, number];
@@ -72,7 +72,7 @@ const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) =>
   return [y, rstd];
 };
 
-const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backend }) => {
+export const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backend }) => {
   const { y, rstd, cos, sin, dy } = inputs;
   const { heads } = attrs;
   const [rows, width] = y.shape as [number, number];
@@ -93,7 +93,7 @@ function gatedSizes(ve: Info, x: Info, gateWeight: Info) {
   return { N: rows, C: x.shape[1]!, G: kvHeads, D: width / kvHeads, K: channels };
 }
 
-const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backend }) => {
+export const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backend }) => {
   const { v, ve, x, gateWeight } = inputs;
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
   const y = backend.makeActivation(v.shape);
@@ -108,7 +108,7 @@ const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backen
 /** Tokens whose share of the gate's gradient one block sums. */
 const GATE_PIECE = 256;
 
-const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs, backend }) => {
+export const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs, backend }) => {
   const { ve, x, gateWeight, gate, dy } = inputs;
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
   const [dve, dx] = backend.makeActivations(ve, x);
@@ -140,7 +140,7 @@ const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs
   return [dve, dx, dw];
 };
 
-const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
+export const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
   const { x } = inputs;
   const n = sizeOf(x.shape);
   const y = backend.makeActivation(x.shape);
@@ -150,7 +150,7 @@ const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
   return [y];
 };
 
-const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => {
+export const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => {
   const { y, dy } = inputs;
   const n = sizeOf(y.shape);
   const dx = backend.makeActivation(y.shape);
@@ -160,7 +160,7 @@ const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => 
   return [dx];
 };
 
-const accumulate: CudaKernel<'Accumulate'> = ({ inputs, attrs, backend }) => {
+export const accumulate: CudaKernel<'Accumulate'> = ({ inputs, attrs, backend }) => {
   const { sum, x } = inputs;
   const { factor } = attrs;
   const n = sizeOf(sum.shape);
@@ -170,7 +170,7 @@ const accumulate: CudaKernel<'Accumulate'> = ({ inputs, attrs, backend }) => {
   return [out ?? backend.alias(sum)];
 };
 
-const residualMix: CudaKernel<'ResidualMix'> = ({ inputs, attrs, backend }) => {
+export const residualMix: CudaKernel<'ResidualMix'> = ({ inputs, attrs, backend }) => {
   const { x, x0, residLambdas, x0Lambdas } = inputs;
   const { layer } = attrs;
   const n = sizeOf(x.shape);
@@ -180,7 +180,7 @@ const residualMix: CudaKernel<'ResidualMix'> = ({ inputs, attrs, backend }) => {
   return [y];
 };
 
-const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend }) => {
+export const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, backend }) => {
   const { x, x0, residLambdas, x0Lambdas, dy, sum0 } = inputs;
   const { layer } = attrs;
   const n = sizeOf(x.shape);
@@ -214,17 +214,3 @@ export const addActivations: CudaStockKernel = ({ inputs, backend }) => {
   onRows(backend, ['elementwise', name], pieceTeam(n, 'bf16'), piecesOf(n), values);
   return y;
 };
-
-export const ROWS = {
-  Accumulate: accumulate,
-  GatedValueEmbedding: gatedValueEmbedding,
-  GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,
-  ReluSquared: reluSquared,
-  ReluSquaredGrad: reluSquaredGrad,
-  ResidualMix: residualMix,
-  ResidualMixGrad: residualMixGrad,
-  RmsNorm: rmsNorm,
-  RmsNormGrad: rmsNormGrad,
-  RotaryQkNorm: rotaryQkNorm,
-  RotaryQkNormGrad: rotaryQkNormGrad,
-} satisfies CudaTable;

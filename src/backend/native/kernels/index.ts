@@ -1,69 +1,35 @@
 // The kernels of this folder by the names that tfjs and src/ops know them under.
 
-import type { FusedTable } from '../../contract.js';
+import { type FusedTable, fusedTable } from '../../contract.js';
 import type { StockTable } from '../../register.js';
-import { causalAttention, causalAttentionGrad } from './attention.js';
-import {
-  accumulate,
-  add,
-  div,
-  mul,
-  reluSquared,
-  reluSquaredGrad,
-  residualMix,
-  residualMixGrad,
-  sub,
-  tanh,
-} from './elementwise.js';
+import * as attention from './attention.js';
+import * as elementwise from './elementwise.js';
 import type { NativeContext } from './kernel.js';
-import { lmHeadCrossEntropy } from './lmHead.js';
-import { adamwStep, muonStep } from './optimizers.js';
-import { batchMatMul, linear, linearGrad } from './products.js';
-import { max, mean, sum } from './reduce.js';
-import {
-  embedding,
-  embeddingGrad,
-  gatedValueEmbedding,
-  gatedValueEmbeddingGrad,
-  rmsNorm,
-  rmsNormGrad,
-  rotaryQkNorm,
-  rotaryQkNormGrad,
-} from './rows.js';
+import * as lmHead from './lmHead.js';
+import * as optimizers from './optimizers.js';
+import * as products from './products.js';
+import * as reduce from './reduce.js';
+import * as rows from './rows.js';
 
-/** All kernels of the contract. */
-export const FUSED: Required<FusedTable<NativeContext>> = {
-  Accumulate: accumulate,
-  AdamWStep: adamwStep,
-  CausalAttention: causalAttention,
-  CausalAttentionGrad: causalAttentionGrad,
-  Embedding: embedding,
-  EmbeddingGrad: embeddingGrad,
-  GatedValueEmbedding: gatedValueEmbedding,
-  GatedValueEmbeddingGrad: gatedValueEmbeddingGrad,
-  Linear: linear,
-  LinearGrad: linearGrad,
-  LmHeadCrossEntropy: lmHeadCrossEntropy,
-  MuonStep: muonStep,
-  ReluSquared: reluSquared,
-  ReluSquaredGrad: reluSquaredGrad,
-  ResidualMix: residualMix,
-  ResidualMixGrad: residualMixGrad,
-  RmsNorm: rmsNorm,
-  RmsNormGrad: rmsNormGrad,
-  RotaryQkNorm: rotaryQkNorm,
-  RotaryQkNormGrad: rotaryQkNormGrad,
-};
+/** Those of the contract: all of them. */
+export const FUSED: Required<FusedTable<NativeContext>> = fusedTable({
+  ...attention,
+  ...elementwise,
+  ...lmHead,
+  ...optimizers,
+  ...products,
+  ...rows,
+});
 
 /** Kernels in place of tfjs's own. */
 export const STOCK: StockTable<NativeContext> = {
-  Add: add,
-  BatchMatMul: batchMatMul,
-  Max: max,
-  Mean: mean,
-  Multiply: mul,
-  RealDiv: div,
-  Sub: sub,
-  Sum: sum,
-  Tanh: tanh,
+  Add: elementwise.add,
+  BatchMatMul: products.batchMatMul,
+  Max: reduce.max,
+  Mean: reduce.mean,
+  Multiply: elementwise.mul,
+  RealDiv: elementwise.div,
+  Sub: elementwise.sub,
+  Sum: reduce.sum,
+  Tanh: elementwise.tanh,
 };

@@ -4,7 +4,7 @@ import { adamwFactors } from '../../updates.js';
 import { assertMemory } from '../library.js';
 import type { NativeKernel } from './kernel.js';
 
-export const adamwStep: NativeKernel<'AdamWStep'> = ({ inputs, attrs, backend, c }) => {
+export const adamWStep: NativeKernel<'AdamWStep'> = ({ inputs, attrs, backend, c }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const { beta1, beta2, eps } = attrs;
   const g = backend.floats(grad);

@@ -21,7 +21,7 @@ function applyAdam(e: Eager, variables: tf.TensorInfo[], numbers: number[], grad
   });
 }
 
-export const adamwStep: TensorflowKernel<'AdamWStep'> = ({ inputs, attrs, e }) => {
+export const adamWStep: TensorflowKernel<'AdamWStep'> = ({ inputs, attrs, e }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const { lr, beta1, beta2, eps, weightDecay, step } = attrs;
   if (weightDecay !== 0) e.replace(param, e.mul(e.input(param), 1 - lr * weightDecay));

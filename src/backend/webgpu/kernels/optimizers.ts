@@ -10,7 +10,7 @@ import { multiply } from './matmul.js';
 const source = 'optimizer';
 const constants = { WORKGROUP };
 
-export const adamwStep: WebGpuKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
+export const adamWStep: WebGpuKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const { keep, rate, correction } = adamwFactors(attrs);
   const size = sizeOf(param.shape);

@@ -2,8 +2,9 @@
 
 import type { Random } from '../../../base/random.js';
 import type { StudyView, Trial } from '../../types.js';
-import { type Axis, filled } from '../axes.js';
+import type { Axis } from '../axes.js';
 import { type Evidence, gather } from '../evidence.js';
+import { filled } from '../prior.js';
 import { fitHyper } from './fit.js';
 import { type Data, representative } from './likelihood.js';
 import { condition, fantasize, type Posterior } from './posterior.js';

@@ -6,7 +6,8 @@ import type { Random } from '../../../base/random.js';
 import { fromUnit, nearest, toUnit } from '../../distributions.js';
 import { minimize } from '../../math/lbfgsb.js';
 import { sobol } from '../../math/sobol.js';
-import { type Axis, filled, snap } from '../axes.js';
+import { type Axis, snap } from '../axes.js';
+import { filled } from '../prior.js';
 import type { Acquisition } from './acquisition.js';
 
 /** How many points are searched. */
