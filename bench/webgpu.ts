@@ -1,9 +1,9 @@
 // Dispatches and bytes of one training step on the webgpu backend: our kernels compared with tfjs's stock kernels for
 // the same step.
 //
-//   node build/bench/webgpu.js [--preset cpu] [--json]
+//   node build/bench/webgpu.js [--preset cpu] [--rows 1] [--json]
 //
-// Bytes are those of all buffers bound to a dispatch, each counted once: what a kernel reads and writes at least once.
+// A step of --rows rows: dispatches do not depend on their number. Bytes are those of all buffers bound to a dispatch, each counted once: what a kernel reads and writes at least once.
 
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
@@ -17,6 +17,7 @@ import { presetConfig } from '../src/train/presets.js';
 const { values } = parseArgs({
   options: {
     preset: { type: 'string', default: 'cpu' },
+    rows: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -44,7 +45,10 @@ async function count(): Promise<Counts> {
     note([output, ...inputs].map(sizeOf));
     recordAndSubmit.call(backend, program, output, inputs, uniforms);
   };
-  const resolved = resolveConfig(presetConfig(values.preset));
+  const config = presetConfig(values.preset);
+  const rows = Number(values.rows);
+  const sizes = { deviceBatchSize: rows, totalBatchSize: rows * config.seqLen };
+  const resolved = resolveConfig({ ...config, ...sizes });
   const { stepSeconds } = await measureTraining(resolved, { seconds: 0, warmup: 0, force: true });
   backend.run = run;
   backend.recordAndSubmit = recordAndSubmit;

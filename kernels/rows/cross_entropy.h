@@ -13,6 +13,13 @@
 // A loss below this is computed a second time, in a way that keeps its digits.
 #define NEARLY_CERTAIN 0.01f
 
+// log(1 + x) for x >= 0, small x in particular: 2 atanh(x / (2 + x)) by its series, whose next term is below 1e-12 of the first.
+ROW float log_one_plus(float x) {
+  if (x > 0.1f) return logf(1 + x);
+  float s = x / (2 + x), q = s * s;
+  return 2 * s * (1 + q * (1.0f / 3 + q * (1.0f / 5 + q * (1.0f / 7))));
+}
+
 // Returns the loss, at least 0; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient (else it is
 // scratch). A target below 0 is ignored: its loss and gradient are 0.
 ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z) {
@@ -50,7 +57,7 @@ ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z)
       PART(e, j, V, 0);
       others = others + e;
     });
-    loss = log1pf(row_sum(others));
+    loss = log_one_plus(row_sum(others));
   }
   TEAM_SYNC();
   if (weight != 0) {
