@@ -46,7 +46,7 @@ test.each(Object.entries(RUNS))('%s', async (name, { args, prints }) => {
 });
 
 // Needs the model that trainAndSample left in `run`.
-test('serveFromWorker answers requests one after another and ends when told to', async () => {
+test('serveFromWorker answers requests one after another and exits on request', async () => {
   let asked: Promise<string[]> | undefined;
   const ask = async (url: string) => {
     const get = async (path: string) => (await fetch(url + path)).text();

@@ -40,7 +40,7 @@ function circleIn(graph: ReadonlyMap<string, readonly string[]>): string[] | und
   return undefined;
 }
 
-test('a circle is found, and a shared dependency is none', () => {
+test('an import cycle is found, and a shared dependency is not a cycle', () => {
   const graph = (edges: Record<string, string[]>) => new Map(Object.entries(edges));
   expect(circleIn(graph({ a: ['b', 'c'], b: ['c'], c: [] }))).toBeUndefined();
   expect(circleIn(graph({ a: ['b'], b: ['c'], c: ['b'] }))).toEqual(['b', 'c', 'b']);

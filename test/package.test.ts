@@ -125,7 +125,7 @@ describe('types', () => {
     return node([join(MODULES, 'typescript', 'bin', 'tsc'), '-p', '.']).stdout;
   };
 
-  test('a strict project compiles against them', () => {
+  test('a strict TypeScript project compiles against the type declarations', () => {
     const strictest = {
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
@@ -135,7 +135,7 @@ describe('types', () => {
     expect(compile({ skipLibCheck: true, types: ['node'], lib: ['es2022'] })).toBe('');
   });
 
-  test('they hold no error of their own and need no types of Node', () => {
+  test('the declarations have no errors and need no Node types', () => {
     // tfjs-core's own declarations do not pass without skipLibCheck, so errors elsewhere are left out.
     const ours = compile({ skipLibCheck: false }).split('\n');
     expect(ours.filter((line) => /^(program\.ts|node_modules\/tinygpt\/)/.test(line))).toEqual([]);

@@ -9,10 +9,10 @@ import { messageOf } from '../base/errors.js';
  */
 export function openLog(path: string, onNote: (line: string) => void): Logger {
   const destination = pino.destination({ dest: path, sync: true });
-  let told = false;
+  let noted = false;
   destination.on('error', (error: Error) => {
-    if (!told) onNote(`${path} cannot be written (${messageOf(error)}); the study continues without it`);
-    told = true;
+    if (!noted) onNote(`${path} cannot be written (${messageOf(error)}); the study continues without it`);
+    noted = true;
   });
   return pino({ base: { pid: process.pid } }, destination);
 }

@@ -25,8 +25,8 @@ export async function freeMemory(): Promise<MemoryLimits> {
   // A container's limit covers this process; what its page cache holds can be reclaimed.
   const free = Math.min(freemem(), systemMemory() - process.memoryUsage.rss());
   const host = free + (backend?.gpu ? 0 : reservedBytes - bytes);
-  const told = backend && (await availableMemory(backend.name));
-  return { device: told ?? (backend?.memoryBytes ?? Number.POSITIVE_INFINITY) - bytes, host };
+  const available = backend && (await availableMemory(backend.name));
+  return { device: available ?? (backend?.memoryBytes ?? Number.POSITIVE_INFINITY) - bytes, host };
 }
 
 /**

@@ -47,7 +47,7 @@ export function askTell<S extends SearchSpace>(sampler: Sampler, options: AskTel
   const { space, defaults } = checkSpace(options.space, options.defaults);
   const trials: Trial[] = [];
   const view: StudyView = { space, defaults, direction, seed, trials };
-  let told = 0;
+  let finished = 0;
   const search: AskTell<SearchSpace> = {
     trials,
     ask() {
@@ -69,7 +69,7 @@ export function askTell<S extends SearchSpace>(sampler: Sampler, options: AskTel
       Object.assign(trial, {
         state: failed ? 'fail' : 'complete',
         value: failed ? null : value,
-        end: told++,
+        end: finished++,
       });
     },
     best: () => bestTrial(trials, direction),

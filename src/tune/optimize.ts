@@ -46,13 +46,16 @@ export async function optimize<S extends SearchSpace>(
       continue;
     }
     const { outcome, error } = await evaluate(objective as Objective, trial as RunningTrial);
-    const told = study.tell(trial.number, outcome);
+    const finished = study.tell(trial.number, outcome);
     result.trials++;
-    if (told.userAttrs.fail_reason === 'nan' && !warned) {
+    if (finished.userAttrs.fail_reason === 'nan' && !warned) {
       warned = true;
-      process.emitWarning(`Trial ${told.number} failed: ${told.userAttrs.fail_message}`, 'TinygptWarning');
+      process.emitWarning(
+        `Trial ${finished.number} failed: ${finished.userAttrs.fail_message}`,
+        'TinygptWarning',
+      );
     }
-    onTrial?.(told, study);
+    onTrial?.(finished, study);
     // Every later trial would fail at once: the study is left for a new process.
     if (error instanceof DeviceLostError) throw error;
     if (error !== undefined && !isCaught(error, options.catch) && !signal?.aborted) throw error;

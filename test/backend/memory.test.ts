@@ -8,7 +8,7 @@ beforeAll(async () => {
   await useBackend('wasm');
 });
 
-test('a buffer counts once, however many tensors share it', () => {
+test('a buffer counts once, no matter how many tensors share it', () => {
   const before = deviceMemory();
   const x = tf.zeros([100]);
   const y = tf.reshape(x, [10, 10]);

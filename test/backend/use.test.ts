@@ -59,7 +59,7 @@ describeEachBackend('useBackend', (backend) => {
     expect(info.memoryBytes).toBeGreaterThan(2 ** 28);
   });
 
-  test('leaves no tensor behind, also when called again', async () => {
+  test('leaks no tensors, even when called again', async () => {
     const before = tf.memory();
     await useBackend(backend, { checks: [countingCheck(`fresh on ${backend}`)] });
     await useBackend(backend);
@@ -124,7 +124,7 @@ describe('the self-test', () => {
     expect(check.runs).toBe(2);
   });
 
-  test('a backend that fails the self-test throws each time it is requested', async () => {
+  test('a backend that fails the self-test throws on every request', async () => {
     const check = countingCheck('golden step', ['cpu']);
     for (let i = 0; i < 2; i++) {
       const use = useBackend('cpu', { checks: [check] });
@@ -167,7 +167,7 @@ describe('the automatic choice', () => {
     return names;
   };
 
-  test('prefers a GPU, and native to TensorFlow on the processor', async () => {
+  test('prefers a GPU, and native to TensorFlow on the CPU', async () => {
     expect(await order('cuda', 'tensorflow')).toEqual(['cuda', 'tensorflow', 'native', 'wasm', 'cpu']);
     expect(await order('tensorflow')).toEqual(['cuda', 'tensorflow', 'native', 'wasm', 'cpu']);
     expect(await order()).toEqual(['cuda', 'native', 'tensorflow', 'wasm', 'cpu']);

@@ -16,7 +16,7 @@ describe('formatJson', () => {
     },
   );
 
-  test('what is written reads back', () => {
+  test('written tensors read back unchanged', () => {
     const value = { a: [Number.NaN, -Infinity, 'NaN'], ['__proto__']: 1, 'x\n': '\u2028' };
     expect(parseJson(formatJson(value))).toEqual(value);
   });

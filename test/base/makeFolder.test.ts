@@ -8,7 +8,7 @@ import { makeFolder } from '../../src/base/files.js';
 const root = mkdtempSync(join(tmpdir(), 'tinygpt-folder-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-test('a folder is made with its parents, once or again', () => {
+test('a folder is created with its parents, also when it exists', () => {
   const path = join(root, 'a', 'b', 'c');
   makeFolder(path, 0o700);
   makeFolder(path);
@@ -16,7 +16,7 @@ test('a folder is made with its parents, once or again', () => {
   expect(statSync(path).mode & 0o777).toBe(0o700);
 });
 
-test('a link to a folder serves, a link to nothing and a file in the way are errors with a remedy', () => {
+test('a link to a folder works; a dangling link and a file in the way are errors with a fix', () => {
   makeFolder(join(root, 'real'));
   symlinkSync(join(root, 'real'), join(root, 'link'));
   makeFolder(join(root, 'link', 'inner'));

@@ -61,7 +61,7 @@ test('JSON files may hold comments, commas after the last member, and numbers th
   });
 });
 
-describe('what is refused, with the file named on one line', () => {
+describe('is refused with a one-line error that names the file', () => {
   const utf32 = Buffer.concat(
     [...`\uFEFF${TEXT}`].map((c) => Buffer.from([c.codePointAt(0)! & 255, c.codePointAt(0)! >> 8, 0, 0])),
   );

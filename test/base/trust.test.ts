@@ -1,4 +1,4 @@
-// Files that another user could have written are told by owner and mode, of the folders above too.
+// Files that another user could have written are recognized by owner and mode, including those of the folders above.
 
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 onPosix('trust', () => {
-  test('a file of one’s own in folders of one’s own is trusted, under /tmp too', () => {
+  test('a file in folders that all belong to the user is trusted, under /tmp too', () => {
     expect(whyUntrusted(file)).toBeUndefined();
     expect(whyUntrusted(folder)).toBeUndefined();
   });
@@ -37,7 +37,7 @@ onPosix('trust', () => {
     expect(whyUntrusted(file)).toBe(`${folder} can be written by others (mode 1777)`);
   });
 
-  test('nor is one below a folder in which others can replace what they do not own', () => {
+  test('nor is one below a folder in which others can replace files that they do not own', () => {
     chmodSync(join(top, 'cache'), 0o777);
     expect(whyUntrusted(file)).toBe(`${join(top, 'cache')} can be written by others (mode 777)`);
     expect(whyUntrusted(folder)).toBe(`${join(top, 'cache')} can be written by others (mode 777)`);
@@ -45,7 +45,7 @@ onPosix('trust', () => {
     expect(whyUntrusted(file)).toBeUndefined();
   });
 
-  test('a link is judged by where it lies and by where it leads', () => {
+  test('a link is checked at its own location and at its target', () => {
     const elsewhere = join(top, 'elsewhere');
     mkdirSync(elsewhere);
     symlinkSync(folder, join(elsewhere, 'link'));

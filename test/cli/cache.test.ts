@@ -45,7 +45,7 @@ test('cache lists what the folder holds, with sizes', async () => {
   expect(JSON.parse(out)).toMatchObject({ bytes: 500, entries: [{ kind: 'native', name: 'kernels-1.so' }] });
 });
 
-test('cache clean removes what it lists and nothing else', async () => {
+test('cache clean removes only what it lists', async () => {
   expect(await cache('clean', '--dry-run')).toBe(0);
   expect(out).toContain('Would remove 3 entries');
   expect(existsSync(join(folder, 'native/kernels-1.so'))).toBe(true);
@@ -58,7 +58,7 @@ test('cache clean removes what it lists and nothing else', async () => {
   expect(existsSync(join(folder, 'notes.txt'))).toBe(true);
 });
 
-test('cache clean --unused-days keeps what was used since', async () => {
+test('cache clean --unused-days keeps recently used entries', async () => {
   const old = new Date(Date.now() - 40 * 86_400_000);
   const path = add('hub/old/part.parquet', 10);
   utimesSync(path, old, old);
@@ -78,7 +78,7 @@ test('cache clean does not follow links out of the folder', async () => {
   rmSync(outside, { recursive: true });
 });
 
-test('every folder that the sources make in the cache is known to it', () => {
+test('every cache folder that the sources create is listed', () => {
   const source = fileURLToPath(new URL('../../../src/', import.meta.url));
   const names = readdirSync(source, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

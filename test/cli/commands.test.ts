@@ -37,7 +37,7 @@ afterAll(() => {
 });
 
 describe('train and sample', () => {
-  test('a run leaves its record, metrics, checkpoint, summary and story', async () => {
+  test('a run writes its record, metrics, checkpoint, summary and sample', async () => {
     const at = join(folder, 'whole');
     expect(await run(...tiny('--steps', '4', '--out', at))).toBe(0);
     expect(out).toMatch(/---\nval_bpb: +\d/);
@@ -103,7 +103,7 @@ describe('train and sample', () => {
     expect(JSON.parse(out)).toMatchObject({ val_bpb: expected, num_steps: 5 });
   });
 
-  test('resuming a finished run changes nothing; a larger budget goes on with it', async () => {
+  test('resuming a finished run changes nothing; a larger budget continues it', async () => {
     const at = join(folder, 'finished');
     const files = () =>
       ['run.json', 'metrics.jsonl', 'summary.json'].map((name) => readFileSync(join(at, name), 'utf8'));
@@ -132,7 +132,7 @@ describe('train and sample', () => {
     expect(existsSync(left)).toBe(false);
   });
 
-  test('a damaged run.json is one line that names what is wrong', async () => {
+  test('a damaged run.json is a one-line error that names what is wrong', async () => {
     const at = join(folder, 'damaged');
     expect(await run(...tiny('--steps', '1', '--out', at))).toBe(0);
     const record = JSON.parse(readFileSync(join(at, 'run.json'), 'utf8'));
@@ -235,7 +235,7 @@ describe('bad input is one line and an exit code', () => {
     expect(readdirSync(folder)).toEqual(before);
   });
 
-  test('a text too short, empty or too poor for its vocabulary', async () => {
+  test('a text that is too short, empty or too uniform for its vocabulary', async () => {
     const short = join(folder, 'short.txt');
     const args = (path: string, ...more: string[]) =>
       tiny(...more, '--steps', '2', '--out', join(folder, 'bad')).map((word) =>
@@ -266,7 +266,7 @@ describe('bad input is one line and an exit code', () => {
     expect(err).toMatch(/use --resume .*whole or another folder/);
   });
 
-  test('a resumed run takes no new settings', async () => {
+  test('a resumed run refuses new settings', async () => {
     expect(await run('train', '--resume', join(folder, 'whole'), '--depth', '3')).toBe(2);
     expect(err).toMatch(/no new settings with --resume, got --depth/);
     expect(await run('train', '--resume', join(folder, 'whole'), '--val-text', 'other.txt')).toBe(2);
@@ -326,7 +326,7 @@ test('a tokenizer that prepare exported trains a model, and a run with it resume
   expect(err).toMatch(/error: .*stories\.txt/);
 });
 
-test('verify --random prints each model, its errors and how to repeat it', async () => {
+test('verify --random prints each model, its errors and the command that reproduces it', async () => {
   const args = [
     'verify',
     '--random',
@@ -355,7 +355,7 @@ test('verify --random prints each model, its errors and how to repeat it', async
   );
 });
 
-test('bench reports a backend a line', async () => {
+test('bench reports one line per backend', async () => {
   const sizes = [
     '--depth',
     '1',

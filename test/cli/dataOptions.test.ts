@@ -10,7 +10,7 @@ import { temporaryFolder } from '../data/corpus.js';
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('--threads is capped at the number of cores, and the user is told', async () => {
+test('--threads is capped at the number of cores, with a message', async () => {
   const notes: string[] = [];
   const progress = { note: (line: string) => notes.push(line), update: () => {}, end: () => {} };
   const options = { cacheFolder: folder, threads: 100_000, tokenizer: undefined };

@@ -77,7 +77,7 @@ describeEmulated('a study on a GPU that is lost', (device) => {
     expect(study.out).toMatch(/Report: /);
   });
 
-  test('ends where new processes lose it before they finish a trial, and resumes when the GPU is well again', async () => {
+  test('ends if new processes lose the GPU before they finish a trial, and resumes once the GPU works again', async () => {
     const study = await tune('hopeless', 'cuMemcpyDtoHAsync_v2:1:700', '--trials', '20');
     expect(study).toMatchObject({ code: 75, lost: 3, complete: 0, trials: 3 });
     expect(study.err).toMatch(/lost 3 times in a row .*The same command resumes/);
@@ -85,7 +85,7 @@ describeEmulated('a study on a GPU that is lost', (device) => {
   });
 });
 
-test('a process that goes on for another has the rest of its time', () => {
+test('a process that continues for another gets its remaining time', () => {
   expect(secondsLeft(100)).toBe(100);
   process.env.TINYGPT_TUNE_BEGUN = `${Date.now() - 60_000}`;
   try {

@@ -123,7 +123,7 @@ describe('errors at the border', () => {
     expect([status, stderr]).toEqual([1, 'error: Cannot write: no space left on device (ENOSPC)\n']);
   });
 
-  test('training goes on when nobody reads its output any more', () => {
+  test('training continues when nobody reads its output', () => {
     const words = train('run-pipe').map((word) => (word === '1000000' ? '3' : word));
     const command = `"${process.execPath}" "${MAIN}" ${words.join(' ')} | head -n 1`;
     const { stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8' });
@@ -132,7 +132,7 @@ describe('errors at the border', () => {
     expect(existsSync(join(folder, 'run-pipe', 'summary.json'))).toBe(true);
   });
 
-  test('an error that nothing catches is one line and exit code 1', () => {
+  test('an uncaught error is one line and exit code 1', () => {
     const late =
       'process.on("newListener", (name) => {' +
       ' if (name === "uncaughtException") setTimeout(() => { throw new TypeError("late\\nerror"); });' +

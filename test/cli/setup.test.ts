@@ -24,12 +24,12 @@ test('only what is known can be set up', async () => {
   expect(err).toMatch(/tensorflow/);
 });
 
-test('undo stands alone', async () => {
+test('--undo is refused with other options', async () => {
   expect(await run('setup', 'tensorflow', '--undo', '--release', '2.20.0')).toBe(2);
   expect(err).toMatch(/--undo alone/);
 });
 
-test('undo where nothing was set up says so', async () => {
+test('--undo says so where nothing was set up', async () => {
   expect(await run('setup', 'tensorflow', '--undo')).toBe(0);
   expect(out).toBe('Nothing was set up\n');
 });

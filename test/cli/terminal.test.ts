@@ -4,7 +4,7 @@ import { byteSize, counted, duration, fitted, shellPath, shellQuoted } from '../
 
 const stream = (isTTY: boolean, columns: number) => ({ isTTY, columns }) as NodeJS.WriteStream;
 
-test('a line is cut to the width of a terminal and left whole in a file', () => {
+test('a line is truncated to the width of a terminal but not in a file', () => {
   const line = 'depth=4 width=128 matrixLr=0.04';
   expect(fitted(line, stream(true, 20))).toBe('depth=4 width=128 …');
   expect(fitted(line, stream(true, 80))).toBe(line);

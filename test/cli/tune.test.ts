@@ -86,7 +86,7 @@ describe('tune', () => {
     ).toBe(0);
   });
 
-  test('--fix holds parameters', async () => {
+  test('--fix fixes parameters', async () => {
     const fix = ['--fix', 'depth=2', '--enqueue', join(folder, 'first.json')];
     writeFileSync(join(folder, 'first.json'), JSON.stringify([{ matrixLr: 0.05 }]));
     expect(await run(...tune('fixed', '--trials', '2', ...fix))).toBe(0);
@@ -96,7 +96,7 @@ describe('tune', () => {
     expect(out).toContain('matrixLr=0.05');
   });
 
-  test('--enqueue adds a file as a whole or not at all, and on a later start what is missing', async () => {
+  test('--enqueue adds all of a file or nothing, and on a later start what is missing', async () => {
     const file = join(folder, 'queue.json');
     const args = (trials: number) => tune('queue', '--trials', `${trials}`, '--enqueue', file);
     writeFileSync(file, JSON.stringify([{ matrixLr: 0.05 }, { matrixLr: 3 }]));
@@ -301,7 +301,7 @@ describe('output and defaults of tune', () => {
     expect(pruned).toMatch(/^ +5 +- +best 1\.2500 .*pruned/); // 1.5 is of a slice, not of the whole
   });
 
-  test('without limits a study is a short demonstration', () => {
+  test('without limits a study is a short demo', () => {
     const args = {} as TuneArguments;
     expect(limitsFromArguments(args, false)).toMatchObject({
       isDemo: true,

@@ -45,7 +45,7 @@ describeEmulated('the proof on a GPU', (device) => {
     expect(summary).toMatch(/## What failed\n\n- checks, self-test fp32: /);
   });
 
-  test('says what there was no time or no PyTorch for', async () => {
+  test('reports which parts were skipped for lack of time or PyTorch', async () => {
     const { found, summary } = await prove({}, '--parts', 'peer');
     expect(found.filter(({ part, what }) => part === 'peer' && what)).toHaveLength(3);
     expect(summary).toMatch(/peer, autoresearch.*(it reported nothing|ended)/);

@@ -103,7 +103,7 @@ describe('sampling an id', () => {
     });
   });
 
-  test('temperature 0 takes the largest logit; banned ids never occur', () => {
+  test('temperature 0 picks the largest logit; banned ids never occur', () => {
     expect(draws({ temperature: 0 })).toEqual([0, 1, 0, 0]);
     expect(draws({ temperature: 0, banned: [1] })).toEqual([0, 0, 1, 0]);
   });

@@ -364,7 +364,7 @@ describe('a redirect', () => {
   });
 });
 
-test('a user name and password in a URL are sent to its host only, and never shown', async () => {
+test('a user name and password in a URL are sent only to its host and never shown', async () => {
   const store = await server((request, response) => serve(request, response, content));
   const index = await server((request, response) => {
     if (request.url === '/missing') response.writeHead(404).end();

@@ -10,7 +10,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, numbe
 
 export type TestServer = { url: string; requests: IncomingMessage[]; close: () => Promise<void> };
 
-/** Starts a server; the handler is told how many requests came before. */
+/** Starts a server; the handler is given the number of earlier requests. */
 export async function startServer(handle: Handler): Promise<TestServer> {
   const requests: IncomingMessage[] = [];
   const server = createServer((request, response) => {
@@ -56,7 +56,7 @@ export function serve(
 
 /**
  * A server's half of a dropped connection: `send` announces more bytes than it sends, and the connection breaks when
- * `onBytes` has told that they arrived.
+ * `onBytes` has reported that they arrived.
  */
 export function dropper(): {
   send: (response: ServerResponse, sent: Uint8Array, headers: Record<string, string>, start?: number) => void;

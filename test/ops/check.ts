@@ -92,9 +92,9 @@ export async function checkOperation(
   const tensors = inputs.map(tensorOf);
   const before = tf.memory().numTensors;
   const value = op(tensors);
-  const slope = tf.tensor(Float32Array.from(dy), value.shape, 'float32');
+  const dyTensor = tf.tensor(Float32Array.from(dy), value.shape, 'float32');
   expect(tf.memory().numTensors).toBe(before + 2);
-  const grads = tf.grads((...xs: tf.Tensor[]) => op(xs))(tensors, slope);
+  const grads = tf.grads((...xs: tf.Tensor[]) => op(xs))(tensors, dyTensor);
   expect(tf.memory().numTensors).toBe(before + 2 + tensors.length);
 
   expectClose(await value.data(), expected, name, tolerance);
@@ -102,5 +102,5 @@ export async function checkOperation(
     expect(grad.shape).toEqual(inputs[i]!.shape);
     expectClose(await grad.data(), expectedGrads[i]!, `${name}, gradient of input ${i}`, tolerance);
   }
-  tf.dispose([tensors, value, slope, grads]);
+  tf.dispose([tensors, value, dyTensor, grads]);
 }

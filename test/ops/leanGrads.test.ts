@@ -76,7 +76,7 @@ describeEachBackend('leanGrads', () => {
     deep.dispose();
   });
 
-  test('onGrad sees each gradient once, when it is complete, and may change the parameter', async () => {
+  test('onGrad is called with each gradient once, when it is complete, and may change the parameter', async () => {
     const reference = leanGrads(model.loss, model.params);
     const kept = new Map<string, tf.Tensor>();
     const seen: string[] = [];

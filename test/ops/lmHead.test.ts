@@ -53,8 +53,8 @@ describeEachBackend('lmHeadCrossEntropy', () => {
       for (const reduction of REDUCTIONS) {
         const f = (...xs: tf.Tensor[]) => loss(xs, targets, { softcap: 15, reduction });
         expect(Array.from(await f(...inputs).data()).every((value) => value === 0)).toBe(true);
-        const slope = reduction === 'none' ? tf.ones([3]) : tf.ones([]);
-        for (const grad of tf.grads(f)(inputs, slope)) {
+        const dy = reduction === 'none' ? tf.ones([3]) : tf.ones([]);
+        for (const grad of tf.grads(f)(inputs, dy)) {
           expect(Array.from(await grad.data()).every((value) => value === 0)).toBe(true);
         }
       }

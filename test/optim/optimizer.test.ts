@@ -75,7 +75,7 @@ describeEachBackend('optimizers', () => {
     });
   });
 
-  test('the Muon update keeps the norm of the orthogonalised gradient', async () => {
+  test('the Muon update keeps the norm of the orthogonalized gradient', async () => {
     await tidyAsync(async () => {
       const grads = normal([1, 16, 48], 3) as tf.Tensor3D;
       const state = { momentum: zeros([1, 16, 48]), secondMoment: zeros(secondMomentShape(1, 16, 48)) };
@@ -205,7 +205,7 @@ describe('schedules', () => {
     expect(lrMultiplier(progress, schedule)).toBeCloseTo(multiplier, 12);
   });
 
-  test('without warm-up and warm-down the rate is constant', () => {
+  test('without warmup and warmdown the learning rate is constant', () => {
     for (const progress of [0, 0.5, 0.999])
       expect(lrMultiplier(progress, { warmupRatio: 0, warmdownRatio: 0, finalLrFrac: 0 })).toBe(1);
   });

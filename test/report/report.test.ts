@@ -192,13 +192,13 @@ describe('the report', () => {
 });
 
 describe('labels and ranges', () => {
-  test('exponents read as the sizes they stand for', () => {
+  test('exponents are shown as sizes', () => {
     expect(describeParam('log2_batch', 5)).toEqual(['batch', '32']);
     expect(describeParam('log2_fraction', -3)).toEqual(['fraction', '0.125']);
     expect(describeParam('lr', 0.0123456)).toEqual(['lr', '0.0123']);
   });
 
-  test('the largest changes are measured in the space', () => {
+  test('the size of a change is measured in the unit space', () => {
     const from = { lr: 0.01, log2_batch: 3, window: 'L' };
     const to = { lr: 0.011, log2_batch: 8, window: 'SSSL' };
     expect(changedParams(from, to, SPACE)).toEqual(['window', 'log2_batch', 'lr']);

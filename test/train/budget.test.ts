@@ -20,7 +20,7 @@ describe('the seconds of a budget', () => {
     expect(counted).toMatchObject({ timedTokens: 500, done: false });
   });
 
-  test('count a machine that stays slow as it is, after a few steps', () => {
+  test('count a persistently slow machine at its speed after a few steps', () => {
     const counted = meter(1000);
     for (let i = 0; i < 20; i++) counted.add(0.5, 100);
     for (let i = 0; i < 20; i++) counted.add(10, 100);

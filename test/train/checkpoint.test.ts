@@ -68,7 +68,7 @@ const withMetadata = (metadata: Record<string, string>) => (file: TensorFile) =>
   metadata: { ...file.metadata, ...metadata },
 });
 
-test('a checkpoint comes back whole, with its tokenizer, and replaces the earlier one', async () => {
+test('a checkpoint loads completely, with its tokenizer, and replaces the earlier one', async () => {
   const at = join(folder, 'run', 'checkpoint');
   await saveCheckpoint(at, checkpoint, plainBytes());
   await saveCheckpoint(at, checkpoint, plainBytes());

@@ -57,7 +57,7 @@ describe('configuration', () => {
   });
 });
 
-describe('a given aspect ratio or head width is used', () => {
+describe('an aspect ratio or head width that is set is used', () => {
   const cpu = presetConfig('cpu'); // depth 4, width 128, heads of 32
   const sizes = (overrides: Record<string, unknown>, base = cpu) => {
     const { width, heads, headDim } = resolveConfig(overrideConfig(base, overrides)).config;

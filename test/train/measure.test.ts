@@ -9,7 +9,7 @@ beforeAll(async () => {
   await useBackend('cpu');
 });
 
-test('measures whole steps, reports each of them and frees all tensors', async () => {
+test('measures whole steps, reports each and frees all tensors', async () => {
   const before = tf.memory().numTensors;
   const steps: number[] = [];
   const onStep = (step: number) => steps.push(step);

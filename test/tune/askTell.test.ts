@@ -19,8 +19,8 @@ import {
 
 const space = { x: float(-5, 5), n: int(1, 4), kind: categorical(['a', 'b', null]) };
 
-describe('a sampler by itself', () => {
-  test.each(samplerNames)('%s proposes within the space and learns from what it is told', (name) => {
+describe('a sampler without a study', () => {
+  test.each(samplerNames)('%s proposes within the space and learns from reported values', (name) => {
     const search = askTell(samplerByName(name), { space, seed: 3 });
     for (let i = 0; i < 40; i++) {
       const { number, params } = search.ask();

@@ -71,7 +71,7 @@ describe.each(samplerNames)('%s', (name) => {
     expect(samplerByName(name).ask(study, 5).exhausted).toBe(true);
   });
 
-  test('does not try again what is finite within an infinite space', () => {
+  test('does not repeat finite parts of an infinite space', () => {
     const space: SearchSpace = {
       kind: categorical(['plain', 'tuned']),
       x: float(0, 1, { when: { kind: 'tuned' } }),

@@ -82,7 +82,7 @@ describe('JSON with bare tokens', () => {
       expect(() => parseJson(text)).toThrow(SyntaxError);
   });
 
-  test('what JSON cannot hold is refused, absent members are dropped', () => {
+  test('values that JSON cannot represent are refused, undefined members are dropped', () => {
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
     for (const value of [cycle, 1n, { f: () => 1 }])
@@ -99,7 +99,7 @@ describe('golden logs', () => {
     expect(describeStudies(readJournal(golden('optuna.log')))).toEqual(expected);
   });
 
-  test('our records are written byte for byte as in the log that Optuna was shown to load', () => {
+  test('our records are written byte for byte as in the golden log that Optuna loads', () => {
     expect(ourGoldenLines()).toEqual(readFileSync(golden('tinygpt.log'), 'utf8').trimEnd().split('\n'));
   });
 
@@ -240,7 +240,7 @@ describe('records', () => {
       kind: 'categorical',
       choices: ['a', NaN],
     });
-    // Python may hold lists as choices; they are told by their text.
+    // Python may hold lists as choices; they are identified by their text.
     expect(read('CategoricalDistribution', { choices: [[64, 64], { toString: 1 }] })).toEqual({
       kind: 'categorical',
       choices: ['[64,64]', '{"toString":1}'],
@@ -553,7 +553,7 @@ describe('lock', () => {
     expect(withLock(path, () => 'mine', 3_600_000)).toBe('mine');
   });
 
-  test('of a pid that another process has now is taken over too', () => {
+  test('of a reused pid is taken over too', () => {
     const path = journal([create]);
     // A link of this very process with another start time: only a predecessor can have made it.
     withLock(path, () => {

@@ -88,7 +88,7 @@ describe('rules', () => {
     ]);
   });
 
-  test('median prunes smaller values where the study maximizes', () => {
+  test('median prunes smaller values when maximizing', () => {
     const negated = [good, good, bad].map((curve) => curve.map((value) => -value));
     expect(run(medianPruner({ startupTrials: 2 }), negated, 'maximize').steps).toEqual([null, null, 0]);
   });

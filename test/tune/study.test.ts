@@ -49,7 +49,7 @@ describe('ask and tell', () => {
     expect(study.best()).toMatchObject({ number: 1 });
   });
 
-  test('the best is the largest where the value is maximised', () => {
+  test('the best is the largest where the value is maximized', () => {
     const study = createStudy(options({ direction: 'maximize', runDefaults: false }));
     for (const result of [1, 3, Infinity, 2, Number.NaN]) study.tell(study.ask(), result);
     expect(study.best()!.value).toBe(Infinity);
@@ -93,7 +93,7 @@ describe('ask and tell', () => {
     expect(() => study.tell(9, 1)).toThrow(UsageError);
   });
 
-  test('a failure can be told without a reason; an invalid outcome is refused and leaves the trial running', () => {
+  test('tell accepts a failure without a reason; an invalid outcome is refused and leaves the trial running', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     const [first, second] = [study.ask(), study.ask()];
@@ -199,7 +199,7 @@ describe('the queue', () => {
     expect(study.trials).toHaveLength(3);
   });
 
-  test('enqueues a list as a whole or not at all, naming the entry that is wrong', () => {
+  test('enqueues all of a list or nothing, naming the invalid entry', () => {
     const study = createStudy(options());
     expect(() => study.enqueue([{ depth: 4 }, { depth: 3 }])).toThrow(
       'Entry 2: Parameter depth: expected a value within int 2 .. 12 step 2, got 3',
@@ -211,7 +211,7 @@ describe('the queue', () => {
     expect(study.trials).toHaveLength(3);
   });
 
-  test('skipIfExists adds what is missing of a list, duplicates included', () => {
+  test('skipIfExists adds what is missing from a list, duplicates included', () => {
     const path = fresh('journal.log');
     const list = [{ depth: 8 }, { depth: 6 }, { depth: 8 }];
     for (const kept of [1, 3]) {
@@ -289,7 +289,7 @@ describe('infeasible proposals', () => {
     expect(study.trials).toHaveLength(7);
   });
 
-  test('a space in which nothing can run is an error at the first trial', async () => {
+  test('a space in which no configuration can run is an error at the first trial', async () => {
     const study = createStudy(options({ check: () => ({ reason: 'memory', detail: 'needs 2 GiB of 1' }) }));
     await expect(study.optimize(objective, { trials: 3 })).rejects.toThrow(
       'No configuration of this space can run: the smallest and 1,000 random ones are refused, as memory: needs 2 GiB of 1',
@@ -424,7 +424,7 @@ describe('optimize', () => {
     expect(createStudy(options({ storage: path })).trials).toHaveLength(returned.length);
   });
 
-  test('the limit on trials is for the study: the same call resumes, a finished study starts nothing', async () => {
+  test('the trial limit applies to the study: the same call resumes, a finished study starts nothing', async () => {
     const path = fresh('journal.log');
     const storage = { storage: path };
     await createStudy(options(storage)).optimize(objective, { trials: 4 });
@@ -720,7 +720,7 @@ describe('trials of dead processes', () => {
     ]);
   }
 
-  test('are failed when the study resumes, and do not count against its limit', async () => {
+  test('fail when the study resumes, and do not count against its limit', async () => {
     const path = fresh('journal.log');
     leftBehind(path, dead);
     const study = createStudy(options({ storage: path }));
@@ -774,7 +774,7 @@ describe('trials of dead processes', () => {
     expect(createStudy(options({ storage: path })).reclaim({ unknown: true })).toEqual([]);
   });
 
-  test('are final: a late tell of a reclaimed trial changes nothing', () => {
+  test('are final: telling a reclaimed trial later changes nothing', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     const trial = study.ask();
@@ -807,7 +807,7 @@ describe('properties', () => {
     );
   }
 
-  test('every proposal lies in its space and is read back from the log unchanged', async () => {
+  test('every proposal is inside its space and is read back from the log unchanged', async () => {
     for (let seed = 0; seed < 15; seed++) {
       const path = fresh('journal.log');
       const searched = randomSpace(randomStream(seed, 'space'));

@@ -40,7 +40,7 @@ for (const precision of ['fp32', 'bf16'] as const)
   describeCuda(
     `the self-test of fused kernels in ${precision}`,
     (device, backend) => {
-      test('knows its kernels beforehand, without anything being enqueued', async () => {
+      test('a dry run collects its kernels without enqueuing anything', async () => {
         const all = [...coreChecks(), ...fusedChecks()];
         const nameOf = ({ source, defines = {} }: KernelSpec) => `${source} ${JSON.stringify(defines)}`;
         const before = tf.memory().numTensors;
@@ -63,7 +63,7 @@ for (const precision of ['fp32', 'bf16'] as const)
         expect(new Set(collected.map(nameOf))).toEqual(new Set(used));
       });
 
-      test('passes, and leaves no tensor behind', async () => {
+      test('passes and leaks no tensors', async () => {
         const before = tf.memory().numTensors;
         const { failures } = await selfTest(precision, fusedChecks());
         expect(failures).toEqual([]);

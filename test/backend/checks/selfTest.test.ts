@@ -5,7 +5,7 @@ import { useBackend } from '../../../src/backend/use.js';
 import { describeEachBackend } from '../present.js';
 
 describeEachBackend('the self-test', () => {
-  test('passes and leaves no tensor behind', async () => {
+  test('passes and leaks no tensors', async () => {
     const before = tf.memory().numTensors;
     const { failures, cases } = await selfTest();
     expect(failures).toEqual([]);

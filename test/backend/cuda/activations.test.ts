@@ -99,7 +99,7 @@ describeCuda(
       tf.dispose([w, x, grad, y!, ...state]);
     });
 
-    test('a variable that is assigned has no copy of what it was', () => {
+    test('an assigned variable has no copy of its old value', () => {
       const w = tf.variable(tf.tensor2d(numbers('w', 16), [4, 4]));
       const x = tf.tensor2d([1, 0, 0, 0], [1, 4]);
       linear(x, w).dispose();
@@ -108,7 +108,7 @@ describeCuda(
       tf.dispose([w, x]);
     });
 
-    test('a product with a sum stays float32', () => {
+    test('a matmul that adds to a sum stays float32', () => {
       tf.tidy(() => {
         const [x, w] = [tf.tensor2d([1, 2], [1, 2]), tf.tensor2d([1, 1, 0.5, 0], [2, 2])];
         const sum = tf.tensor2d([1 + 2 ** -20, 2 ** -20], [1, 2]);

@@ -62,7 +62,7 @@ describe('the allocator', () => {
     expect(allocator.statistics()).toMatchObject({ current: 5120, reserved: 2 * MIB });
   });
 
-  test('a block that was freed is used again, without asking the device', () => {
+  test('a freed block is reused without calling the device', () => {
     const source = device(2 ** 30);
     const allocator = createAllocator(source);
     const sizes = [5, 4096, 3 * MIB, 30 * MIB, 700];
@@ -110,7 +110,7 @@ describe('the allocator', () => {
     expect(allocator.statistics()).toMatchObject({ trims: 1, segments: 1, reserved: 90 * MIB });
   });
 
-  test('work that was put off is done before segments are given back', () => {
+  test('deferred work is done before segments are returned', () => {
     const source = device(100 * MIB);
     const order: string[] = [];
     const { give } = source;
@@ -127,7 +127,7 @@ describe('the allocator', () => {
     expect(order).toEqual(['settle', 'give']);
   });
 
-  test('running out is a typed error that says what there was, and leaves the rest usable', () => {
+  test('running out of memory is a typed error with the numbers, and leaves the rest usable', () => {
     const source = device(64 * MIB);
     const allocator = createAllocator(source);
     const kept = allocator.allocate(40 * MIB);
@@ -158,7 +158,7 @@ describe('the allocator', () => {
     expect(allocator.statistics().reserved).toBeLessThanOrEqual(12 * MIB);
   });
 
-  test('a limit holds as if the device ended there', () => {
+  test('a memory limit acts like the end of device memory', () => {
     const source = device(2 ** 30);
     const allocator = createAllocator(source, 64 * MIB);
     const block = allocator.allocate(40 * MIB);

@@ -31,7 +31,7 @@ describe('the target', () => {
     expect(targetFor(known, 89, '12.4')).toBe('compute_80');
     expect(targetFor(known, 120, '12.4')).toBe('compute_90');
   });
-  test('is an error where NVRTC has forgotten the chip', () => {
+  test('is an error where NVRTC no longer supports the chip', () => {
     expect(() => targetFor([100, 120], 75, '20.0')).toThrow(
       /compiles for compute capability 10 and later.*has 7\.5/,
     );
@@ -67,7 +67,7 @@ describeEmulated('the cache of compiled kernels', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('compiles once, announces once, and knows it again', () => {
+  test('compiles and announces once, then loads from the cache', () => {
     const first = open();
     const image = first.image('cuda/a.cu', { VALUE: 1 });
     first.image('cuda/a.cu', { VALUE: 2 });
@@ -79,7 +79,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(images()).toHaveLength(2);
   });
 
-  test('a folder of kernels that were compiled ahead serves whatever NVRTC is here, the cache only its own', () => {
+  test('a folder of precompiled kernels works with any NVRTC version, the cache only with its own', () => {
     const newer: NvrtcApi = {
       ...api,
       nvrtcVersion: (major, minor) => {
@@ -105,7 +105,7 @@ describeEmulated('the cache of compiled kernels', () => {
     ]);
   });
 
-  test('what is prepared is compiled once, and is what asking for it gives', async () => {
+  test('a prepared kernel is compiled once and returned on request', async () => {
     const jobs = [1, 2, 1, 3].map((VALUE) => ({ source: 'cuda/a.cu', defines: { VALUE } }));
     const first = open();
     await first.prepare(jobs);
@@ -145,7 +145,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(await ended).toEqual([null, signal]);
   });
 
-  test('what cannot be prepared is told of when it is asked for', async () => {
+  test('a kernel that cannot be prepared is an error when it is requested', async () => {
     writeFileSync(join(sources(), 'cuda', 'b.cu'), kernel('x[0] = nothing;'));
     const compiler = open();
     await compiler.prepare([{ source: 'cuda/b.cu' }, { source: 'cuda/a.cu', defines: { VALUE: 1 } }]);
@@ -153,7 +153,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(() => compiler.image('cuda/b.cu', {})).toThrow(/NVRTC_ERROR_COMPILATION/);
   });
 
-  test('what is prepared without a writable cache is compiled once', async () => {
+  test('a prepared kernel is compiled once even without a writable cache', async () => {
     writeFileSync(join(folder, 'cache'), 'a file');
     const compiler = open();
     await compiler.prepare([{ source: 'cuda/a.cu', defines: { VALUE: 1 } }]);
@@ -161,7 +161,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(compiler.compilations()).toBe(1);
   });
 
-  test('another chip, macro, source or header is another kernel', () => {
+  test('another chip, macro, source or header gets its own kernel', () => {
     const count = () => {
       const compiler = open();
       compiler.image('cuda/a.cu', { VALUE: 1 });
@@ -177,7 +177,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(other.compilations()).toBe(1);
   });
 
-  test('an entry that another user could have written is compiled anew', () => {
+  test('a cache entry that another user could have written is recompiled', () => {
     open().image('cuda/a.cu', { VALUE: 1 });
     const file = join(folder, 'cache', images()[0]!);
     expect(statSync(file).mode & 0o077).toBe(0);
@@ -188,7 +188,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(statSync(file).mode & 0o077).toBe(0);
   });
 
-  test('a damaged entry is compiled anew', () => {
+  test('a damaged cache entry is recompiled', () => {
     const image = Buffer.from(open().image('cuda/a.cu', { VALUE: 1 }));
     const file = join(folder, 'cache', images()[0]!);
     const bytes = readFileSync(file);
@@ -212,7 +212,7 @@ describeEmulated('the cache of compiled kernels', () => {
     expect(compiler.compilations()).toBe(1);
   });
 
-  test("the compiler's complaint is told with its line", () => {
+  test('a compile error of the stand-in is reported with its line', () => {
     writeFileSync(join(sources(), 'cuda', 'b.cu'), kernel('x[0] = nothing;'));
     expect(() => open().image('cuda/b.cu', {})).toThrow(
       /nvrtcCompileProgram failed with NVRTC_ERROR_COMPILATION \(6\): cuda\/b\.cu: .*nothing/,
@@ -241,7 +241,7 @@ describeEmulated('a cached image', (device) => {
 });
 
 describeEmulated('copies', () => {
-  test('uploads of any size arrive, also through a ring that is smaller', async () => {
+  test('uploads of any size arrive, even through a smaller ring', async () => {
     const { allocator, transfer } = await openSession();
     const random = randomStream(1, 'copies');
     const sent: { values: Uint8Array; address: number }[] = [];

@@ -71,7 +71,7 @@ describeCuda('a failing call', (device, backend) => {
     },
   );
 
-  test('no memory for a segment is told as such, and made room for where that helps', () => {
+  test('a failed segment allocation is retried with a smaller segment, then reported as out of memory', () => {
     backend().session.allocator.trim();
     tf.tidy(() => {
       const row = tf.ones([1, 1000]);
@@ -141,7 +141,7 @@ describeCuda('a call that fails for want of memory', (device, backend) => {
     },
   );
 
-  test('is told from other failures by its type, whatever the words', () => {
+  test('is recognized by its type, regardless of the message', () => {
     for (const [space, code] of [
       ['driver', 2],
       ['nvrtc', 1],
@@ -172,7 +172,7 @@ test.each([214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721,
   },
 );
 
-test('CUDA errors that a later call may not meet are not taken for the loss of the device', () => {
+test('CUDA errors that do not persist are not treated as a lost device', () => {
   for (const code of [1, 2, 200, 209, 400, 600, 701, 720, 801, 999])
     expect(failure('driver', 'cuLaunchKernel', code)).not.toBeInstanceOf(DeviceLostError);
   // cuda.h has no error 35, the runtime library does.

@@ -59,7 +59,7 @@ describe('the finder of CUDA libraries', () => {
     ]);
   });
 
-  test('what tinygpt setup cuda downloaded comes before everything that only happens to be there', () => {
+  test('what tinygpt setup cuda downloaded comes before libraries found elsewhere', () => {
     put('cache/cuda-libraries/current/libnvrtc.so.12');
     put('cuda/lib64/libnvrtc.so.13');
     expect(found('libnvrtc', { CUDA_HOME: join(root, 'cuda') })).toEqual([
@@ -112,7 +112,7 @@ describe('the finder of CUDA libraries', () => {
     ]);
   });
 
-  test('a python3 that links to itself ends the search of its links', () => {
+  test('a python3 that links to itself does not hang the search', () => {
     mkdirSync(join(root, 'loop'));
     symlinkSync('python3', join(root, 'loop/python3'));
     expect(found('libnvrtc', { PATH: join(root, 'loop') })).toEqual([]);

@@ -103,7 +103,7 @@ describeKernels('CUDA attention', (bench) => {
         expect(bytes).toBeLessThanOrEqual(99 * 1024);
   });
 
-  test('not-a-number in a key reaches the queries that see it, and no other', () => {
+  test('NaN in a key reaches only the queries that see it', () => {
     const [T, D] = [8, 16];
     const [q, k, v] = ['q', 'k', 'v'].map((name) => numbers(name, T * D)) as [
       Float32Array,
@@ -115,8 +115,8 @@ describeKernels('CUDA attention', (bench) => {
     const sizes = [{ int: T }, { int: 1 }, { int: 1 }, { int: 2 }, { float: 0.25 }];
     const program = bench().program('attention.cu', { D });
     program.run('attention', { grid: 1, block: 128 }, [...sizes, q, k, v, y, lse]);
-    const spoilt = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
-    expect(spoilt).toEqual([3, 4, 5]);
+    const affected = [...Array(T).keys()].filter((i) => Number.isNaN(y[i * D]));
+    expect(affected).toEqual([3, 4, 5]);
   });
 });
 

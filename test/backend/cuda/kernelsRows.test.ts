@@ -167,17 +167,17 @@ describeKernels('CUDA row kernels', (bench) => {
       dve,
       dy.map((each, i) => each * open[Math.floor(i / D)]!),
     );
-    const slope = open.map((o, r) => sum(D, (d) => dy[r * D + d]! * ve[r * D + d]!) * o * (1 - o / 2));
+    const dGate = open.map((o, r) => sum(D, (d) => dy[r * D + d]! * ve[r * D + d]!) * o * (1 - o / 2));
     expectClose(
       dx,
       dx.map((_, i) => {
         const [n, c] = [Math.floor(i / C), i % C];
-        return c < K ? sum(G, (g) => slope[n * G + g]! * w[g * K + c]!) : 0;
+        return c < K ? sum(G, (g) => dGate[n * G + g]! * w[g * K + c]!) : 0;
       }),
     );
     expectClose(
       dw,
-      dw.map((_, j) => sum(N, (n) => slope[n * G + Math.floor(j / K)]! * x[n * C + (j % K)]!)),
+      dw.map((_, j) => sum(N, (n) => dGate[n * G + Math.floor(j / K)]! * x[n * C + (j % K)]!)),
       1e-5,
     );
   });
@@ -310,7 +310,7 @@ describeKernels('CUDA row kernels', (bench) => {
     expectClose(dtable, expected);
   });
 
-  test('an id that is no row reads not-a-number', () => {
+  test('an id outside the table reads NaN', () => {
     const y = new Float32Array(6);
     const program = bench().program('embedding.cu', { TEAM: 32, VL: 1 });
     const ids = Int32Array.of(0, 2, -1);
@@ -342,7 +342,7 @@ describeKernels('CUDA row kernels', (bench) => {
     expect(weight[0]).toBeCloseTo(1 / 8, 7);
     const sizes = [int(N), int(V), { float: cap }];
     program.run('cross_entropy', launchOf(N, team), [...sizes, int(1), weight, targets, z, losses]);
-    const [expected, slopes] = [new Float64Array(N), new Float64Array(N * V)];
+    const [expected, expectedGrad] = [new Float64Array(N), new Float64Array(N * V)];
     for (let n = 0; n < N; n++) {
       if (targets[n]! < 0) continue;
       const capped = Array.from({ length: V }, (_, j) => cap * Math.tanh(logits[n * V + j]! / cap));
@@ -351,11 +351,11 @@ describeKernels('CUDA row kernels', (bench) => {
       expected[n] = top + Math.log(total) - capped[targets[n]!]!;
       for (let j = 0; j < V; j++) {
         const p = Math.exp(capped[j]! - top) / total - (j === targets[n] ? 1 : 0);
-        slopes[n * V + j] = (p * (1 - (capped[j]! / cap) ** 2)) / 8;
+        expectedGrad[n * V + j] = (p * (1 - (capped[j]! / cap) ** 2)) / 8;
       }
     }
     expectClose(losses, expected, 1e-5);
-    expectClose(z, slopes, 1e-5);
+    expectClose(z, expectedGrad, 1e-5);
     program.run('sum_losses', one, [int(N), losses, weight, loss]);
     expect(loss[0]).toBeCloseTo(sum(N, (n) => expected[n]!) / 8, 4);
     // Without a gradient the logits stay.

@@ -38,14 +38,14 @@ for (const precision of ['fp32', 'bf16'] as const)
         const { deviceBatchSize: batch, recompute } = config;
         const estimate = estimateMemory(model, { batch, accumulation, recompute });
         const peak = allocator.statistics().peak - before;
-        const told = watch.bytes();
+        const reported = watch.bytes();
         training.dispose();
         watch.stop();
         expect(estimate.peakBytes / peak).toBeGreaterThan(0.75);
         expect(estimate.peakBytes / peak).toBeLessThan(1.25);
         // What is reported as peak memory is that peak, but for rounding to whole granules.
-        expect(told / peak).toBeGreaterThan(0.96);
-        expect(told / peak).toBeLessThan(1.01);
+        expect(reported / peak).toBeGreaterThan(0.96);
+        expect(reported / peak).toBeLessThan(1.01);
         expect(allocator.statistics().current).toBe(before);
       });
     },
@@ -58,7 +58,7 @@ describeCuda('running out of memory', (device, backend) => {
     device().controls.fake_set_memory(2 ** 30);
   });
 
-  test('a tensor too large is a typed error, and the next one is made', () => {
+  test('a tensor that is too large is a typed error, and the next one is allocated', () => {
     const before = deviceMemory();
     const x = tf.ones([64, 64]);
     device().controls.fake_set_memory(8 * 2 ** 20);
@@ -70,7 +70,7 @@ describeCuda('running out of memory', (device, backend) => {
     expect(deviceMemory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
   });
 
-  test('what trials may take is what other programs leave free, less a margin, idle memory of ours included', async () => {
+  test('the memory limit of trials is what other programs leave free plus our idle memory, minus a margin', async () => {
     const { allocator, driver } = backend().session;
     const info = await useBackend('cuda');
     allocator.trim();

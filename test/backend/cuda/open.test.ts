@@ -12,14 +12,14 @@ import { EnvironmentError, UsageError } from '../../../src/base/errors.js';
 import { describeEmulated, resetDevice } from './present.js';
 
 describe('why the backend cannot be used', () => {
-  test('no driver: most likely no GPU, so no fault', () => {
+  test('no driver most likely means no GPU, which is not a fault', () => {
     const found = diagnose(new MissingLibrary('libcuda', [], 'libcuda was not found'));
     expect(found.broken).toBeUndefined();
     expect(found.reason).toBe('no NVIDIA driver (libcuda was not found)');
     expect(found.remedy).toMatch(/install its driver .*--gpus all.*TINYGPT_CUDA_LIBRARIES/);
   });
 
-  test('a driver without NVRTC or cuBLASLt: the command that fetches them', () => {
+  test('a driver without NVRTC or cuBLASLt gives the command that downloads them', () => {
     const found = diagnose(new MissingLibrary('libnvrtc', [], 'libnvrtc was not found'));
     expect(found).toMatchObject({
       broken: true,
@@ -28,13 +28,13 @@ describe('why the backend cannot be used', () => {
     expect(found.remedy).toMatch(/^npx tinygpt setup cuda \(/);
   });
 
-  test('libraries of a later CUDA than the driver runs', () => {
+  test('libraries of a later CUDA than the driver supports', () => {
     const newer = { path: '/cuda/libnvrtc.so.13', major: 13, where: 'CUDA_HOME' };
     const found = diagnose(new MissingLibrary('libnvrtc', [newer], 'only /cuda/libnvrtc.so.13 was found'));
     expect(found.remedy).toMatch(/^npx tinygpt setup cuda, or install a newer driver/);
   });
 
-  test('a driver without a GPU is no fault, a GPU that is held is one', () => {
+  test('a driver without a GPU is not a fault, a GPU held by another process is', () => {
     expect(diagnose(failure('driver', 'cuInit', 100))).toMatchObject({ broken: false });
     expect(diagnose(failure('driver', 'cuDevicePrimaryCtxRetain', 46))).toMatchObject({
       broken: true,
@@ -45,13 +45,13 @@ describe('why the backend cannot be used', () => {
     });
   });
 
-  test('a code that is not in the tables keeps its number', () => {
+  test('an unknown error code is reported by its number', () => {
     expect(failure('driver', 'cuInit', 12_345).message).toMatch(/^cuInit failed with error 12345 \(12345\)/);
   });
 });
 
 describe('settings', () => {
-  test('the device is a whole number', () => {
+  test('the device must be a whole number', () => {
     expect(chosenDevice({})).toBe(0);
     expect(chosenDevice({ TINYGPT_CUDA_DEVICE: '3' })).toBe(3);
     for (const bad of ['-1', '1.5', 'first'])
@@ -115,7 +115,7 @@ describeEmulated('opening the emulated device', (device) => {
     expect(probe.remedy).toMatch(/CUDA_VISIBLE_DEVICES/);
   });
 
-  test('a GPU that is not there', async () => {
+  test('a missing GPU', async () => {
     process.env.TINYGPT_CUDA_DEVICE = '2';
     await expect(openSession()).rejects.toThrow(UsageError);
     await expect(openSession()).rejects.toThrow(/Expected --device below 1, .*got 2/);
@@ -129,7 +129,7 @@ describeEmulated('opening the emulated device', (device) => {
     );
   });
 
-  test('a function that the driver has under its older name only is found', async () => {
+  test('a driver function that exists only under its older name is found', async () => {
     const { driver: api, stream } = await openSession();
     const [from, to] = [0, 0].map(() => received((place) => api.cuEventCreate(place, 0))) as [number, number];
     for (const event of [from, to]) api.cuEventRecord(event, stream);

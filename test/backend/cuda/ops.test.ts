@@ -202,7 +202,7 @@ describeCuda('kernels of tfjs on the emulated device', (_, backend) => {
     expect(failures).toEqual([]);
   });
 
-  describe('kernels that the device has none for', () => {
+  describe('kernels without a device version', () => {
     test('run on the cpu backend and are counted', () => {
       resetFallbacks();
       const before = backend().numDataIds();

@@ -71,7 +71,7 @@ for (const precision of ['fp32', 'bf16'] as const)
           expect(kernels).not.toContain(name);
       });
 
-      test('AdamW is one launch for all its tensors, after the loss is on its way', async () => {
+      test('AdamW is one launch for all tensors, enqueued after the copy of the loss', async () => {
         const training = startTraining(SMALL);
         await training.step();
         device().controls.fake_reset();
@@ -115,7 +115,7 @@ for (const precision of ['fp32', 'bf16'] as const)
         expect(fallbacks()).toEqual({});
       });
 
-      test('the head in chunks of rows gives what it gives as a whole', async () => {
+      test('the head gives the same results in chunks of rows as in one', async () => {
         const [N, C, V] = [13, 24, 37];
         const wave = (n: number, step: number) =>
           Float32Array.from({ length: n }, (_, i) => Math.sin(step * i));

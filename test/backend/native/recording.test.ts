@@ -126,7 +126,7 @@ describeNative('recorded steps of the native backend', () => {
     w.dispose();
   });
 
-  test('let the event loop run in between', async () => {
+  test('let the event loop run between passes', async () => {
     // 8 GFLOP on one core: more than the patience of a replay on any processor.
     const threads = threadsInUse();
     setThreads(1);

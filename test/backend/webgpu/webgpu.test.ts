@@ -173,7 +173,7 @@ onWebGpu(`webgpu${probe.available ? '' : ` (${probe.reason})`}`, () => {
   });
 });
 
-test('a driver in software is not chosen automatically', async () => {
+test('a software driver is not chosen automatically', async () => {
   const names: string[] = [];
   const found = (name: string, gpu: boolean) =>
     ({ name, available: true, precisions: [], info: { gpu } }) as never;

@@ -4,7 +4,7 @@
 // - a missing barrier: results differ between seeds (run twice, compare bits), or read the not-a-number that shared
 //   memory starts as;
 // - an access to unmapped memory (a signal while a kernel runs); misaligned addresses, indices out of bounds and overflow
-//   are told by the compiler's checks (emulation.h).
+//   are reported by the compiler's checks (emulation.h).
 #pragma once
 #include <csetjmp>
 #include <csignal>
@@ -225,7 +225,7 @@ inline void on_signal(int number, siginfo_t *info, void *) {
   }
   char text[120];
   snprintf(text, sizeof text, "Access to unmapped memory at %p", info->si_addr);
-  // A misaligned access that has been told of may also fault.
+  // A misaligned access that has been reported may also fault.
   if (failure.empty()) failure = std::string(text) + ": " + where(me());
   siglongjmp(escape, 1);
 }

@@ -55,7 +55,7 @@ static const EmuApi *emu;
 extern "C" __attribute__((visibility("default"))) void emu_bind(const EmuApi *api) { emu = api; }
 
 // What the compiler's checks call (-fsanitize): an access that the device would refuse, an index outside of an array, a
-// whole number that overflows. Each is told where in the source it stands.
+// whole number that overflows. Each is reported with its place in the source.
 struct EmuSource { const char *file; unsigned line, column; };
 static void emu_number(char *&to, unsigned n) {
   if (n >= 10) emu_number(to, n / 10);

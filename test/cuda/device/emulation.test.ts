@@ -32,7 +32,7 @@ extern "C" __global__ void uneven(float *y) {
   __syncthreads();
   y[threadIdx.x] = 1;
 }
-extern "C" __global__ void halves(int all, float *y) {
+extern "C" __global__ void halfWarps(int all, float *y) {
   __shared__ float tile[32];
   unsigned mine = threadIdx.x < 16 ? 0xffff : 0xffff0000;
   for (int turn = 0; turn < (threadIdx.x < 16 ? 1 : 3); turn++) {
@@ -71,7 +71,7 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
     program = bench.program(PROGRAM);
   });
 
-  test('is not taken for a GPU once it is loaded, by its folder or by the bare name of the driver', async () => {
+  test('is not mistaken for a GPU once it is loaded, by its folder or by the bare name of the driver', async () => {
     const place = await gpuPlace();
     const before = process.env.TINYGPT_CUDA_LIBRARIES;
     process.env.TINYGPT_CUDA_LIBRARIES = emulatedLibraries();
@@ -124,7 +124,7 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
     expect([...y]).toEqual([496, 496 + 32 * 32]);
   });
 
-  test('a missing barrier shows', () => {
+  test('a missing barrier is detected', () => {
     const y = new Float32Array(64);
     expect(() => program.run('racy', { grid: 1, block: 64, shared: 256 }, [y])).toThrow(
       /order of the threads/,
@@ -142,16 +142,16 @@ describeHere(`The emulated device${reason ? ` (${reason})` : ''}`, () => {
   test('barriers of parts of a warp hold their lanes and no others', () => {
     const y = new Float32Array(4 * 32);
     const [one, four] = [1, 4].map((grid) => ({ grid, block: 32 })) as [Launch, Launch];
-    program.run('halves', four, [{ int: 0 }, y]);
+    program.run('halfWarps', four, [{ int: 0 }, y]);
     expect([...y]).toEqual(Array.from(y, (_, i) => (i % 32 < 16 ? (i + 1) % 16 : 18 + ((i + 1) % 16))));
     // What the other half wrote needs a barrier of both.
-    expect(() => program.run('halves', four, [{ int: 1 }, y])).toThrow(/order of the threads/);
+    expect(() => program.run('halfWarps', four, [{ int: 1 }, y])).toThrow(/order of the threads/);
     expect(() => program.run('late', one, [y])).toThrow(/Divergence within a warp.*exited/s);
     expect(() => program.run('unnamed', one, [y])).toThrow(/does not name its own lane/);
     expect(() => program.run('unnamed_source', one, [y])).toThrow(/a lane that its mask does not name/);
   });
 
-  test('what the device would refuse or get wrong is reported with its line', () => {
+  test('launches that a device would refuse or run wrongly are reported with their line', () => {
     const y = new Float32Array(16);
     const one = { grid: 1, block: 1 };
     program.run('misaligned', one, [{ int: 4 }, y]);

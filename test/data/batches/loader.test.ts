@@ -262,7 +262,7 @@ describe('the shared thread', () => {
     );
   });
 
-  test('close() rejects pending calls of next()', async () => {
+  test('close() rejects pending next() calls', async () => {
     const loader = await open({ batchSize: 64, seqLen: 512 }, { prefetch: 1 });
     const asked = Array.from({ length: 8 }, () => loader.next().then(() => 'batch', String));
     await loader.close();

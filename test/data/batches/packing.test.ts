@@ -50,7 +50,7 @@ describe('packRow', () => {
     }
   });
 
-  test('takes the longest that fits, the first to arrive among equals', () => {
+  test('takes the longest that fits, the earliest among equals', () => {
     const waiting = createWaitingDocuments(8);
     const lengths = [3, 5, 2, 5, 9];
     const documentIn = new Map(lengths.map((length, i) => [waiting.add(10 + i, length), 10 + i]));
@@ -77,7 +77,7 @@ describe('packRow', () => {
     }
   });
 
-  test('crops the shortest when none fits, the first to arrive among equals', () => {
+  test('crops the shortest when none fits, the earliest among equals', () => {
     // Ids tell the documents apart: all are longer than a row of 3.
     const groups = [
       [

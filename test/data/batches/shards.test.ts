@@ -86,7 +86,7 @@ describe('round trip', () => {
     expect(difference(readAll(folder, set.files).documents, [[1, 2], long, [3]])).toBe(-1);
   });
 
-  test('a document limit begins a new file, at a run', () => {
+  test('a document limit starts a new file at a run boundary', () => {
     const corpus = [Array.from({ length: 300 }, (_, i) => [i]), [[7]], [[8]]];
     const set = writeCorpus(folder, corpus, { vocabSize: 400, shardDocuments: 100 });
     expect(set.files.map(({ documents }) => documents)).toEqual([128, 128, 46]);

@@ -124,14 +124,14 @@ describe('validation', () => {
     await expect(split(source, 'val')).rejects.toThrow(/single short document.*--val-text/);
   });
 
-  test('may be another file; then all of the text trains', async () => {
+  test('may be another file; then all of the text is for training', async () => {
     const text = write('a.txt', stories(30));
     const source = fileSource({ text, valText: write('b.jsonl', '{"text":"held"}') });
     expect(await split(source, 'train')).toHaveLength(30);
     expect(await split(source, 'val')).toEqual(['held']);
   });
 
-  test('may be a file of the training folder, which then does not train', async () => {
+  test('may be a file in the training folder, which is then not trained on', async () => {
     write('data/a.txt', stories(3));
     const valText = write('data/b.txt', stories(2, 100));
     const source = fileSource({ text: scratch.path('data'), valText });

@@ -249,7 +249,7 @@ test('an unknown dataset is refused, and the error lists the known ones', () => 
   expect(() => open({ dataset: 'karpathy/nothing' })).toThrow(/tinystories-gpt4-clean or .*--text/);
 });
 
-test('a hub that is no hub is an environment error', async () => {
+test('a server that is not a hub is an EnvironmentError', async () => {
   const other = await startServer((_, response) => response.end('{"hello": "world"}'));
   const source = open({ dataset: TINYSTORIES, endpoint: other.url });
   await expect(source.fingerprint()).rejects.toThrow(EnvironmentError);
@@ -303,7 +303,7 @@ test('a file without size and hash that is not parquet is not kept', async () =>
   expect((await groupsOf(source(), 'val')).length).toBeGreaterThan(0);
 });
 
-test('parts of downloads that no file will resume are removed', async () => {
+test('partial downloads that will not be resumed are removed', async () => {
   const source = open({ dataset: TINYSTORIES });
   await source.fingerprint();
   const kept = scratch.path('hub/karpathy--tinystories-gpt4-clean');

@@ -59,7 +59,7 @@ test.each(['utf8', 'utf16le'] as const)('a byte order mark is dropped, in %s', a
   expect(await documentsOf(Buffer.from('\uFEFF{"text":"a"}\r\n{"text":"ü"}', encoding))).toEqual(['a', 'ü']);
 });
 
-test('a field may have the name of a method', async () => {
+test('a field may be named like a method', async () => {
   expect(await documentsOf('{"constructor":"a"}', { field: 'constructor' })).toEqual(['a']);
   await expect(documentsOf('{"text":"a"}', { field: 'constructor' })).rejects.toThrow(/got fields text/);
 });

@@ -121,7 +121,7 @@ describe('a damaged file', () => {
     await expect(parquetFile(path).count()).rejects.toThrow(message);
   });
 
-  test('whose pages have fewer values than rows are stated is an EnvironmentError', async () => {
+  test('whose pages have fewer values than its stated rows is an EnvironmentError', async () => {
     let hex = readFileSync(golden('trailing_nulls.parquet')).toString('hex');
     // In the footer: the last row group has 21 rows and values, not 20, and the file 101, not 100.
     const footer = hex.lastIndexOf('1504192c');

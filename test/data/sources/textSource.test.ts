@@ -36,7 +36,7 @@ describe('a file with <|endoftext|>', () => {
     expect(await documentsOf(text)).toEqual(['One.\nStill one.\n\nAnd here.', 'Two.', 'Three']);
   });
 
-  test('has no document where only white space is between two marks', async () => {
+  test('has no document where there is only whitespace between two marks', async () => {
     expect(await documentsOf('<|endoftext|><|endoftext|> \n<|endoftext|>a<|endoftext|>')).toEqual(['a']);
   });
 

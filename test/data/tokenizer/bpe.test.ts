@@ -55,7 +55,7 @@ describe('createBpeTrainer', () => {
     expect(formatTiktoken(train(documents, 1024))).toBe(read('ranks.tiktoken'));
   });
 
-  test('breaks ties and counts repeats as rustbpe, until no pair remains, and then says what is possible', () => {
+  test('breaks ties and counts repeats like rustbpe until no pair remains, then reports the largest possible vocabulary', () => {
     const cases = JSON.parse(read('exhausted.json')) as { documents: string[]; tokens: string[] }[];
     for (const { documents, tokens } of cases) {
       const largest = 260 + tokens.length;

@@ -61,7 +61,7 @@ describe('tokenizer files', () => {
     expect(() => loadTokenizer(folder)).toThrow(`Cannot use the tokenizer in ${folder}: `);
   });
 
-  test('a token that merging does not reach is encoded where it is a whole chunk', () => {
+  test('a token that merging cannot reach is encoded when it is a whole chunk', () => {
     const path = join(folder, 'odd.tiktoken');
     writeFileSync(path, `${ranksText}${Buffer.from('qqqzz').toString('base64')} 1020\n`);
     const odd = readTokenizerFile(path);

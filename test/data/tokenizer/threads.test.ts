@@ -51,7 +51,7 @@ describe('trainTokenizer', () => {
     expect(stages).toContain('count chunks');
   });
 
-  test('keeps to maxChars with threads', async () => {
+  test('respects maxChars with threads', async () => {
     const options = { vocabSize: 500, maxChars: 4_400_000 };
     const hashes = [1, 2].map(
       async (threads) => (await trainTokenizer(groups(), { ...options, threads })).hash,
@@ -70,7 +70,7 @@ describe('trainTokenizer', () => {
     await expect(trainTokenizer(groups(), options)).rejects.toBe(reason);
   });
 
-  test('passes on an error of the source', async () => {
+  test('propagates an error from the source', async () => {
     async function* broken(): AsyncGenerator<string[]> {
       yield ['text'];
       throw new Error('disk gone');
@@ -112,7 +112,7 @@ describe('createEncoderPool', () => {
     }
   });
 
-  test('rejects what is asked after closing', async () => {
+  test('rejects calls after closing', async () => {
     const pool = createEncoderPool(tokenizer, 2);
     await pool.close();
     await expect(pool.encode(['x'])).rejects.toThrow('have been closed');

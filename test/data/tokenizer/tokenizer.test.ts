@@ -86,7 +86,7 @@ describe('encode', () => {
     }
   });
 
-  test('looks a whole chunk up first, also where merging does not reach it', () => {
+  test('looks up whole chunks first, even tokens that merging cannot reach', () => {
     const token = (text: string) => new Uint8Array(Buffer.from(text));
     const bytes = ranks.slice(0, 256);
     const { encode } = createTokenizer([...bytes, token(':.'), token('.:'), token('.:.:')]);
@@ -154,7 +154,7 @@ describe('encode', () => {
     );
   });
 
-  test('treats text that looks like a special as ordinary text', () => {
+  test('treats text that looks like a special token as ordinary text', () => {
     const ids = tokenizer.encode('<|reserved_0|>');
     expect(Math.max(...ids)).toBeLessThan(tokenizer.bosId);
     expect(tokenizer.decode(ids)).toBe('<|reserved_0|>');
@@ -216,7 +216,7 @@ describe('createTokenizer', () => {
     );
   });
 
-  test('has a hash that changes with any rank', () => {
+  test('has a hash that depends on every rank', () => {
     expect(createTokenizer(ranks).hash).toBe(tokenizer.hash);
     expect(tokenizer.hash).toMatch(/^[0-9a-f]{64}$/);
     expect(createTokenizer(ranks.slice(0, -1)).hash).not.toBe(tokenizer.hash);
@@ -228,7 +228,7 @@ describe('createTokenizer', () => {
       expect(() => tokenizer.decode([97, id])).toThrow(`from 0 to 1023, got ${id} at position 1`);
   });
 
-  test('refuses ranks that are no byte-level BPE', () => {
+  test('refuses ranks that are not byte-level BPE', () => {
     const bytes = ranks.slice(0, 256);
     const token = (text: string) => new Uint8Array(Buffer.from(text));
     expect(() => createTokenizer(bytes.slice(1))).toThrow('byte 0 is missing');

@@ -33,7 +33,7 @@ test('the missing library is named, by the generation of TensorFlow', () => {
   expect(missingLibraries('2.21.0', having(...cuda12, 'libcudnn.so.9'))).toEqual([]);
 });
 
-test('the driver is there when libcuda loads', () => {
+test('the driver is present when libcuda loads', () => {
   expect(hasDriver(having('libcuda.so.1'))).toBe(true);
   expect(hasDriver(having())).toBe(false);
 });
@@ -62,7 +62,7 @@ test('libraries are loaded after those that they need, and only those that Tenso
   expect(loaded).toEqual(['libcublasLt.so.12', 'libcublas.so.12', 'libcusolver.so.11']);
 });
 
-test('what cannot be loaded is handed back', () => {
+test('libraries that cannot be loaded are returned', () => {
   writeFileSync(join(folder, 'libcudnn.so.9'), '');
   expect(preloadCuda([folder], having())).toEqual([join(folder, 'libcudnn.so.9')]);
 });

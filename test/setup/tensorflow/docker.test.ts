@@ -23,7 +23,7 @@ const scripts = readdirSync(join(root, 'docker')).filter((name) => name.endsWith
 const has = (program: string) => spawnSync(program, ['--version']).error === undefined;
 
 describe('Dockerfile.cuda', () => {
-  test('copies from the checkout only what is there, and what the build context lets in', () => {
+  test('copies from the checkout only files that exist and that the build context includes', () => {
     const context = readFileSync(join(root, 'Dockerfile.cuda.dockerignore'), 'utf8').split('\n');
     const sources = instructions('COPY')
       .filter((line) => !line.includes('--from='))
@@ -57,7 +57,7 @@ describe('Dockerfile.cuda', () => {
     expect(named.at(-1)).toBe('cuda12');
   });
 
-  test('ends as nobody in particular, with data and studies in volumes', () => {
+  test('runs as an unprivileged user, with data and studies in volumes', () => {
     for (const target of ['cuda11', 'cuda12']) {
       const begin = lines.findIndex((line) => line.endsWith(` AS ${target}`));
       const next = lines.findIndex((line, i) => i > begin && line.startsWith('FROM '));
@@ -83,7 +83,7 @@ bash('docker/', () => {
     expect(stdout).toBe('');
   });
 
-  test('a script that lacks what it needs says so', () => {
+  test('a script reports what it is missing', () => {
     const run = (script: string, env: NodeJS.ProcessEnv, ...args: string[]) =>
       spawnSync('bash', [join(root, 'docker', script), ...args], {
         cwd: join(root, 'docker'),

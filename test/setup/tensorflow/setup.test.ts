@@ -197,7 +197,7 @@ linux('setup', () => {
     expect(index.requests.filter((path) => path.startsWith('/files/')).length).toBe(2);
   });
 
-  test('an index that cannot be reached is named, without its password', async () => {
+  test('an unreachable index is named, without its password', async () => {
     const closed = await serveIndex(() => [], {});
     closed.close();
     process.env.PIP_INDEX_URL = closed.url.replace('//', '//user:secret@');
@@ -246,7 +246,7 @@ linux('setup', () => {
     }
   });
 
-  test('a build that does not load is not installed', async () => {
+  test('a build that fails to load is not installed', async () => {
     const check = async () => {
       throw new Error('it does not load');
     };

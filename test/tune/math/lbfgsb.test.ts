@@ -61,7 +61,7 @@ describe('L-BFGS in a box', () => {
     expect(x[0]).toBeCloseTo(1, 4);
   });
 
-  test('keeps to its budget of evaluations', () => {
+  test('respects its budget of evaluations', () => {
     let calls = 0;
     const result = minimize(
       (x, g) => {

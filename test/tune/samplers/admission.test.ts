@@ -27,7 +27,7 @@ describe.each(samplerNames)('%s', (name) => {
   const loss = (params: Params) =>
     1 / (n(params, 'depth') * n(params, 'width')) + (Math.log10(n(params, 'rate')) + 2) ** 2 / 100;
 
-  test('proposes nothing that cannot run', () => {
+  test('proposes only configurations that can run', () => {
     for (const seed of [1, 2]) {
       const defaults = { depth: 4, width: 256, batch: 2, pattern: 'S', rate: 0.01 };
       const study = Object.assign(memoryStudy(sizes, { seed, defaults }), { canRun: fits });
@@ -37,7 +37,7 @@ describe.each(samplerNames)('%s', (name) => {
     }
   });
 
-  test('comes back to the defaults where hardly anything can run', () => {
+  test('moves towards the defaults where hardly anything can run', () => {
     const space = { x: float(0, 1), y: float(0, 1), z: float(0, 1) };
     const near = (params: Params) => Object.values(params).every((v) => Math.abs((v as number) - 0.7) < 0.01);
     const study = Object.assign(memoryStudy(space, { defaults: { x: 0.7, y: 0.7, z: 0.7 } }), {
@@ -47,7 +47,7 @@ describe.each(samplerNames)('%s', (name) => {
     expect(study.trials.every(({ params }) => near(params))).toBe(true);
   });
 
-  test('a study records no infeasible trial where samplers can tell', async () => {
+  test('a study records no infeasible trials where samplers can avoid them', async () => {
     const study = createStudy({
       space: { a: int(1, 64), b: float(0, 1) },
       defaults: { a: 2 },
@@ -85,7 +85,7 @@ describe.each(samplerNames)('%s', (name) => {
     expectInSpace(space, after.params);
   });
 
-  test('a study of a finite space ends when all of it was tried; ask goes on', async () => {
+  test('a study of a finite space ends when every configuration was tried; ask still works', async () => {
     const study = createStudy({ space: tiny, sampler: make() });
     const result = await study.optimize(() => 1, { trials: 100 });
     expect(result).toMatchObject({ trials: 12, stopped: 'exhausted' });
@@ -95,7 +95,7 @@ describe.each(samplerNames)('%s', (name) => {
     expect(study.trials).toHaveLength(13);
   });
 
-  test('what cannot run or was interrupted does not count as tried', () => {
+  test('configurations that cannot run or were interrupted do not count as tried', () => {
     const study = Object.assign(memoryStudy(tiny, { defaults: { depth: 2, pattern: 'S', on: true } }), {
       canRun: ({ depth }: Params) => (depth as number) < 4,
     });
@@ -119,7 +119,7 @@ describe.each(samplerNames)('%s', (name) => {
   });
 });
 
-test('admitted draws make up for those refused, and leave at least one', () => {
+test('refused draws are replaced, and at least one draw is left', () => {
   let i = 0;
   expect(
     admittedDraws(

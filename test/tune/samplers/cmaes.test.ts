@@ -54,7 +54,7 @@ describe('converges', () => {
     expect(study.best()).toBeLessThan(1e-8);
   });
 
-  test('with four workers, and as a maximisation', () => {
+  test('finds the minimum with four workers, and the maximum of its negative', () => {
     const space = box(4);
     const four = memoryStudy(space, { defaults: at(space, 2) }).runParallel(cmaesSampler(), 200, 4, sphere);
     expect(four.best()).toBeLessThan(0.1);
@@ -101,18 +101,18 @@ describe('where it starts', () => {
     return all.reduce((a, b) => a + b, 0) / all.length;
   };
 
-  test('around the defaults, if they beat the centre of the ranges', () => {
+  test('starts at the defaults if they beat the center of the ranges', () => {
     // Six orthogonal pairs of steps of about 1.67: their mean is close to that of the distribution.
     expect(meanOfDraws({}, (p) => -(p.x0 as number))).toBeGreaterThan(2);
     expect(meanOfDraws({ probeCentre: false }, (p) => p.x0 as number)).toBeGreaterThan(2);
   });
 
-  test('around the centre, if one trial there is better or the defaults fail', () => {
+  test('starts at the center if one trial there is better or the defaults fail', () => {
     expect(Math.abs(meanOfDraws({}, (p) => p.x0 as number))).toBeLessThan(1);
     expect(Math.abs(meanOfDraws({}, (p) => ((p.x0 as number) >= 3 ? 'fail' : 1)))).toBeLessThan(1.5);
   });
 
-  test('at the promising region of another study, or of many earlier trials of this one', () => {
+  test('starts at the promising region of another study, or of many earlier trials of this one', () => {
     const earlier = memoryStudy(space, { seed: 5 });
     const random = randomStream(1, 'test/earlier');
     earlier.run(
@@ -138,7 +138,7 @@ describe('where it starts', () => {
 describe('what it learns from', () => {
   const space = box(4);
 
-  test('failures rank last: the search leaves the region that fails', () => {
+  test('failures rank last: the search leaves the failing region', () => {
     const study = memoryStudy(space, { defaults: at(space, 1) });
     study.run(cmaesSampler(), 150, (p) =>
       (p.x0 as number) > 2 ? 'fail' : 10 - (p.x0 as number) + Math.abs(p.x1 as number),
@@ -252,9 +252,9 @@ describe('its parts', () => {
     expect(stopReason(state, 0.2, 6, failing)).toBeNull();
   });
 
-  test('the screen prefers the candidate nearest to the optimum of what it has seen', () => {
+  test('the screen prefers the candidate nearest to the observed optimum', () => {
     const random = randomStream(4, 'test');
-    const told = Array.from({ length: 60 }, () => {
+    const trials = Array.from({ length: 60 }, () => {
       const u = Float64Array.of(random.uniform(), random.uniform());
       const choices = [random.int(3)];
       const loss = (u[0]! - 0.3) ** 2 + (u[1]! - 0.6) ** 2 + (choices[0] === 1 ? 0 : 0.3);
@@ -264,11 +264,11 @@ describe('its parts', () => {
     const stretch = Float64Array.of(1, 1);
     const point = (x: number, y: number, choice: number) => ({ u: Float64Array.of(x, y), choices: [choice] });
     const candidates = [point(0.8, 0.2, 1), point(0.3, 0.6, 0), point(0.32, 0.6, 1), point(0.95, 0.6, 1)];
-    expect(mostPromising(candidates, told, state, stretch)).toBe(2);
+    expect(mostPromising(candidates, trials, state, stretch)).toBe(2);
     expect(
       mostPromising(
         candidates,
-        told.map((t) => ({ ...t, loss: null })),
+        trials.map((t) => ({ ...t, loss: null })),
         state,
         stretch,
       ),
@@ -284,7 +284,7 @@ describe('its parts', () => {
   });
 });
 
-test('the point told is the point that ran: rounded integers move the mean only by their cells', () => {
+test('the update uses the point that ran: rounded integers move the mean only by their cells', () => {
   // A grid of two values: the margin keeps both alive although the better one is always drawn in the end.
   const space = { on: int(0, 1), x: float(0, 1) };
   const study = memoryStudy(space, { defaults: { on: 0, x: 0.2 } });

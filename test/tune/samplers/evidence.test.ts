@@ -23,12 +23,12 @@ describe('what trials teach a sampler', () => {
     expect(failures).toEqual([Float64Array.of(0.2)]);
   });
 
-  test('values are negated where the study maximises', () => {
+  test('values are negated where the study maximizes', () => {
     const { observations } = points([at(0, Infinity), at(1, 2)], { direction: 'maximize' });
     expect(observations.map((o) => o.value)).toEqual([-Infinity, -2]);
   });
 
-  test('interrupted and killed trials teach nothing; other failures do', () => {
+  test('samplers ignore interrupted and killed trials but learn from other failures', () => {
     const reasons = ['interrupted', 'killed', 'diverged', 'out_of_memory', undefined];
     const trials = reasons.map((fail_reason, i) => at(i, null, { userAttrs: { fail_reason } }));
     expect(points(trials).failures.map(([x]) => x)).toEqual([0.2, 0.3, 0.4]);
@@ -36,13 +36,13 @@ describe('what trials teach a sampler', () => {
     expect(points([python]).failures).toHaveLength(1);
   });
 
-  test('infeasible trials are learned from only where no check knows them', () => {
+  test('samplers learn from infeasible trials only without a check', () => {
     const trials = [at(0, null, { userAttrs: { fail_reason: 'infeasible' } })];
     expect(points(trials).failures).toHaveLength(1);
     expect(points(trials, { canRun: () => true }).failures).toHaveLength(0);
   });
 
-  test('a pruned trial counts with its last report, carried on as complete trials went on', () => {
+  test('a pruned trial counts with its last value, extrapolated by how complete trials continued', () => {
     const complete = [3, 4, 6].map((value, i) => at(i, value, { intermediate: new Map([[5, value + 2]]) }));
     const pruned = at(3, null, {
       state: 'pruned',

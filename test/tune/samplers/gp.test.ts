@@ -22,7 +22,7 @@ function bowl(params: Params): number {
 }
 
 describe('what the sampler asks', () => {
-  test('begins with the default configuration, then the centre of the ranges with the default choices', () => {
+  test('begins with the default configuration, then the center of the ranges with the default choices', () => {
     const s = study(MIXED, []);
     expect(gpSampler().ask(s, 0).params).toEqual(s.defaults);
     const { rate, ...centre } = gpSampler().ask(s, 1).params;
@@ -44,7 +44,7 @@ describe('what the sampler asks', () => {
     for (const i of [2, 4, 6, 8]) expect(distance(2)[i]!).toBeGreaterThan(0.8);
   });
 
-  test('leaves out the centre where the defaults are close to it or it cannot run', () => {
+  test('skips the center where the defaults are close to it or it cannot run', () => {
     const space = { x: float(0, 1), y: float(0, 1) };
     const second = (x: number, canRun?: () => boolean) =>
       gpSampler().ask({ ...study(space, []), defaults: { x, y: 0.55 }, canRun }, 1).params;
@@ -53,7 +53,7 @@ describe('what the sampler asks', () => {
     expect(second(0.9, () => false)).not.toEqual({ x: 0.5, y: 0.5 });
   });
 
-  test('lies in the space, for random spaces and objectives with failures', () => {
+  test('is inside the space, for random spaces and objectives with failures', () => {
     for (let seed = 0; seed < 6; seed++) {
       const random = randomStream(seed, 'spaces');
       const space: SearchSpace = { always: int(3, 3) };
@@ -80,23 +80,23 @@ describe('what the sampler asks', () => {
   });
 
   test('depends on the seed and the trials alone, not on what the sampler saw before', () => {
-    const told = optimize(gpSampler(), study(MIXED, [], 'minimize', 'x'), 16, bowl);
+    const trials = optimize(gpSampler(), study(MIXED, [], 'minimize', 'x'), 16, bowl);
     const again = optimize(gpSampler(), study(MIXED, [], 'minimize', 'x'), 16, bowl);
-    expect(again.map((t) => t.params)).toEqual(told.map((t) => t.params));
+    expect(again.map((t) => t.params)).toEqual(trials.map((t) => t.params));
     const used = gpSampler();
     optimize(used, study(MIXED, [], 'minimize', 'y'), 12, (p) => -bowl(p));
-    const s = study(MIXED, told, 'minimize', 'x');
+    const s = study(MIXED, trials, 'minimize', 'x');
     expect(used.ask(s, 16)).toEqual(gpSampler().ask(s, 16));
     expect(gpSampler().ask({ ...s, seed: 'z' }, 16)).not.toEqual(gpSampler().ask(s, 16));
   });
 
   test('does not depend on the order of the parameters in the space', () => {
-    const told = optimize(gpSampler(), study(MIXED, []), 14, bowl);
+    const trials = optimize(gpSampler(), study(MIXED, []), 14, bowl);
     const turned = Object.fromEntries(Object.entries(MIXED).reverse());
-    expect(gpSampler().ask(study(turned, told), 14)).toEqual(gpSampler().ask(study(MIXED, told), 14));
+    expect(gpSampler().ask(study(turned, trials), 14)).toEqual(gpSampler().ask(study(MIXED, trials), 14));
   });
 
-  test('maximising f is minimising -f', () => {
+  test('maximizing f is minimizing -f', () => {
     const up = optimize(gpSampler(), study(MIXED, [], 'maximize'), 16, (p) => -bowl(p));
     const down = optimize(gpSampler(), study(MIXED, []), 16, bowl);
     expect(up.map((t) => t.params)).toEqual(down.map((t) => t.params));
@@ -161,12 +161,12 @@ describe('what it finds', () => {
     );
   };
 
-  test('a minimum on the edge of a region that fails', () => {
+  test('finds a minimum at the edge of a failing region', () => {
     // The unreachable minimum is (0.3 / sqrt 2)^2 = 0.045 away from the edge.
     expect(best(edge((x, y) => (0.9 - x) ** 2 + (0.6 - y) ** 2))).toBeLessThan(0.06);
   });
 
-  test('a minimum away from a region that fails, going there rarely', () => {
+  test('finds a minimum away from a failing region, and rarely samples that region', () => {
     const failures = [1, 2, 3, 4, 5].map((seed) => {
       const trials = edge((x, y) => (0.3 - x) ** 2 + (0.5 - y) ** 2, seed);
       expect(best(trials)).toBeLessThan(1e-3);
@@ -175,7 +175,7 @@ describe('what it finds', () => {
     expect(median(failures)).toBeLessThan(6);
   });
 
-  test('what pruned trials show: their region is left alone', () => {
+  test('avoids the region of pruned trials', () => {
     const space = { x: float(0, 1), y: float(0, 1) };
     const f = (p: Params) => (p.x as number) + (p.y as number);
     const points = Array.from({ length: 12 }, (_, i) => ({ x: ((i * 5) % 12) / 12, y: i / 12 }));
@@ -237,7 +237,7 @@ describe('what must not stop it', () => {
     expect(Math.hypot((x as number) - 0.3, (y as number) - 0.7)).toBeLessThan(0.2);
   });
 
-  test('many workers: asked at once they get points of their own', () => {
+  test('many workers asking at once get different points', () => {
     const trials = points.slice();
     const sampler = gpSampler();
     const asked = new Set<string>();

@@ -65,7 +65,7 @@ describe('log expected improvement', () => {
     expect(logImprovement(z)).toBeCloseTo(expected, 5);
   });
 
-  test('joins its branches and keeps its slope down to z = -1e6', () => {
+  test('is continuous across its branches and keeps its slope down to z = -1e6', () => {
     for (const z of [-25, -1000]) {
       expect(logImprovement(z - 1e-9) / logImprovement(z + 1e-9)).toBeCloseTo(1, 8);
       expect(logImprovementSlope(z - 1e-9) / logImprovementSlope(z + 1e-9)).toBeCloseTo(1, 6);
@@ -93,7 +93,7 @@ describe('the fit', () => {
       expect(Math.abs(gradient[j]! - numeric[j]!)).toBeLessThan(1e-5 * (1 + Math.abs(numeric[j]!)));
   });
 
-  test('the prior has its check values and turns against length scales far below the range', () => {
+  test('the prior matches reference values and penalizes length scales far below the range', () => {
     // ln a = 0, ln s2 = -3: -1 - 0.3 - 30 e^-3 = -2.793612; D = 4: ln l is centred at sqrt 2 + ln 2 = 2.107361.
     const rest = -2.793612;
     const at = (l: number) =>
@@ -130,7 +130,7 @@ describe('the fit', () => {
 });
 
 describe('many trials', () => {
-  test('representative points are the best half and an even choice of the others', () => {
+  test('representative points are the best half and an even selection of the others', () => {
     const points = data(1000, 5);
     const chosen = representative(points, 100);
     const sorted = [...points.y].sort((a, b) => a - b);
@@ -156,7 +156,7 @@ describe('many trials', () => {
       return objectiveData(axes, gather(view, axes, part));
     });
 
-  test('a study resumed after 256 trials makes one fit, and it is the one of a study that went on', () => {
+  test('a study resumed after 256 trials makes one fit, equal to that of an uninterrupted study', () => {
     const asked: number[] = [];
     const resumed = fits(fitChain(), 330, asked);
     expect(asked).toEqual([320]);
@@ -167,7 +167,7 @@ describe('many trials', () => {
     expect(fits(chain, 330, along)).toEqual(resumed);
   });
 
-  test('failures by the hundred leave the model of values alone', () => {
+  test('hundreds of failures do not affect the model of values', () => {
     const failed = Array.from({ length: 900 }, (_, i) =>
       trial(330 + i, { x: 0.8 + 0.2 * random.uniform(), y: random.uniform() }, null),
     );
@@ -181,7 +181,7 @@ describe('the posterior', () => {
   const quiet = HYPER.slice();
   quiet[5] = Math.log(1e-7);
 
-  test('passes through observations without noise, with no variance left', () => {
+  test('interpolates noise-free observations with zero variance', () => {
     const posterior = condition(points, quiet);
     const mean = new Float64Array(30);
     const variance = new Float64Array(30);
@@ -192,7 +192,7 @@ describe('the posterior', () => {
     }
   });
 
-  test('says the same one by one and in batches, and returns to the prior far away', () => {
+  test('gives the same one by one and in batches, and returns to the prior far away', () => {
     const posterior = condition(points, HYPER);
     const many = Float64Array.from({ length: 70 * 4 }, (_, i) =>
       i % 4 === 3 ? i % 3 : ((i * 37) % 101) / 101,
@@ -239,7 +239,7 @@ describe('the posterior', () => {
     }
   });
 
-  test('doubts less where a trial is running', () => {
+  test('has less variance where a trial is running', () => {
     const spot = Float64Array.from([0.9, 0.1, 0.5, 1]);
     const single = new Float64Array(4);
     const before = fantasize(points, HYPER, new Float64Array(), 4, randomStream(1, 'a')).posterior.predictOne(
@@ -303,7 +303,7 @@ describe('targets', () => {
     expect(Array.from(warp([observation, observation, observation]).y)).toEqual([0, 0, 0]);
   });
 
-  test('have their sign turned for maximising, and NaN counts as a failure', () => {
+  test('are negated when maximizing, and NaN counts as a failure', () => {
     const s = study(
       space,
       [trial(0, { x: 0.1 }, 5), trial(1, { x: 0.2 }, NaN), trial(2, { x: 0.3 }, null)],
@@ -314,7 +314,7 @@ describe('targets', () => {
     expect(failures.map((x) => x[0])).toEqual([0.2, 0.3]);
   });
 
-  test('of pruned trials are carried to the end as complete trials went on', () => {
+  test('of pruned trials are extrapolated to the end by how complete trials continued', () => {
     const finished = [0, 1, 2, 3].map((i) => ({
       ...trial(i, { x: i / 10 }, 2 + i),
       intermediate: new Map([[1, 3 + i + 0.1 * i]]),

@@ -49,7 +49,7 @@ export function optimize(
   return s.trials;
 }
 
-/** Lowest value told. */
+/** Lowest value reported. */
 export function best(trials: readonly Trial[]): number {
   return Math.min(...trials.map((t) => (t.state === 'complete' ? t.value! : Infinity)));
 }

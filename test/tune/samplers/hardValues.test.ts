@@ -43,7 +43,7 @@ function regret(make: () => Sampler, objective: (params: Params) => number, tria
 }
 
 describe.each(TAILS)('a tail %s', (_, tail) => {
-  test('hardly slows the Gaussian process', () => {
+  test('hardly slows down the Gaussian process', () => {
     expect(regret(gpSampler, surface(tail), 40)).toBeLessThan(0.001);
   });
 });

@@ -44,9 +44,12 @@ const best = (name: string, center: number | null, trials: number) => {
   return found.sort((a, b) => a - b)[1]!;
 };
 
-test.each(samplerNames)('%s: a right prior finds in 10 trials what takes much longer without', (name) => {
-  expect(best(name, 0.78, 10)).toBeLessThan(0.5 * best(name, null, 10));
-});
+test.each(samplerNames)(
+  '%s: with a correct prior, 10 trials find what takes many more without it',
+  (name) => {
+    expect(best(name, 0.78, 10)).toBeLessThan(0.5 * best(name, null, 10));
+  },
+);
 
 test.each([
   ['gp', 0.002],
@@ -56,7 +59,7 @@ test.each([
   expect(best(name, 0.2, 60)).toBeLessThan(bound);
 });
 
-test('random search leaves a wrong prior to half of the draws after 10 trials, and to fewer later', () => {
+test('random search follows a prior in half of its draws after 10 trials, and in fewer later', () => {
   const study = memoryStudy({ x: float(0, 1, { prior: { center: 0.1, width: 0.02 } }) });
   study.run(samplerByName('random'), 400, () => 1);
   const near = (from: number, to: number) =>
@@ -70,7 +73,7 @@ describe('choices', () => {
     c: categorical(['a', 'b', 'c', 'd', 'e', 'f'], { prior: { center: 'e' } }),
     x: float(0, 1),
   };
-  test.each(samplerNames)('%s tries the believed one first', (name) => {
+  test.each(samplerNames)("%s tries the prior's choice first", (name) => {
     const seeds = [1, 2, 3, 4, 5, 6];
     const tried = seeds.flatMap((seed) => {
       const study = memoryStudy(space, { seed, defaults: { c: 'a', x: 0.5 } });
@@ -122,7 +125,7 @@ describe('the density', () => {
 });
 
 describe('priors of a space', () => {
-  test('are the defaults where none are given, and not part of what a study is', () => {
+  test('are the defaults where none are given, and do not identify a study', () => {
     const space = { lr: float(1e-4, 1, { log: true, prior: { center: 0.02, width: 0.1 } }) };
     expect(checkSpace(space).defaults).toEqual({ lr: 0.02 });
     const study = createStudy({ space, sampler: samplerByName('gp') });

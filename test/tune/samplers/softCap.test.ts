@@ -8,7 +8,7 @@ describe('the soft cap', () => {
     expect(capped([4, 1, 3, 2, 3])).toEqual([0.5, -1, 0, -0.5, 0]);
   });
 
-  test('keeps the order of all values and bounds the terrible ones', () => {
+  test('keeps the order of all values and bounds the extreme ones', () => {
     const values = [1, 1.1, 1.2, 1.3, 1.5, 2, 5, 40, 1e3, 1e6, 1e9];
     const found = capped(values);
     for (let i = 1; i < found.length; i++) expect(found[i]!).toBeGreaterThan(found[i - 1]!);

@@ -35,19 +35,19 @@ describe('what it asks', () => {
     expect(Math.max(...values(tpeSampler))).toBeLessThan(Math.min(...values(randomSampler)));
   });
 
-  test('maximising f is minimising -f', () => {
+  test('maximizing f is minimizing -f', () => {
     const down = memoryStudy(MIXED).run(tpeSampler(), 30, bowl);
     const up = memoryStudy(MIXED, { direction: 'maximize' }).run(tpeSampler(), 30, (p) => -bowl(p));
     expect(up.trials.map((t) => t.params)).toEqual(down.trials.map((t) => t.params));
   });
 
-  test('workers that ask at once get different points', () => {
+  test('workers that ask at the same time get different points', () => {
     const study = memoryStudy(MIXED).run(tpeSampler(), 30, bowl);
     const asked = Array.from({ length: 6 }, () => study.start(tpeSampler()).params);
     expect(new Set(asked.map((params) => JSON.stringify(params))).size).toBe(6);
   });
 
-  test('leaves a region that fails, and learns from pruned trials', () => {
+  test('leaves a failing region, and learns from pruned trials', () => {
     const study = memoryStudy({ x: float(0, 1), y: float(0, 1) }, { defaults: { x: 0.9, y: 0.9 } });
     study.run(tpeSampler(), 80, ({ x, y }, number) => {
       const value = ((x as number) - 0.4) ** 2 + ((y as number) - 0.4) ** 2;
@@ -67,7 +67,7 @@ describe('what it asks', () => {
 });
 
 describe('groups', () => {
-  test('a tenth is good, at most 25', () => {
+  test('the best tenth counts as good, at most 25 trials', () => {
     expect([1, 10, 11, 100, 240, 1000].map(goodCount)).toEqual([1, 1, 2, 10, 24, 25]);
   });
 

@@ -45,7 +45,7 @@ const best = (warmStart: Trial[] | undefined, trials: number) => {
   return found.sort((a, b) => a - b)[1]!;
 };
 
-test('a related study, on another scale, shows the way at once', () => {
+test('a related study on another scale helps from the first proposal', () => {
   const plain = best(undefined, 9);
   expect(
     best(
@@ -61,7 +61,7 @@ test('a related study, on another scale, shows the way at once', () => {
   ).toBeLessThan(plain);
 });
 
-test('a study that misleads, or says nothing, loses its influence', () => {
+test('a misleading or uninformative study loses its influence', () => {
   expect(
     best(
       source((loss) => -loss),
