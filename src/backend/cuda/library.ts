@@ -16,96 +16,92 @@ type Aside = Raw & {
   async(...args: [...Argument[], (error: Error | null, result: number) => void]): void;
 };
 
-/** i int, u unsigned, z size_t, h handle or address, p array, s string, S array of strings, U uint64. */
-const TYPES: Record<string, string> = {
-  i: 'int',
-  u: 'unsigned int',
-  z: 'size_t',
-  h: 'uintptr_t',
-  p: 'void *',
-  s: 'str',
-  S: 'const char **',
-  U: 'uint64_t',
-  I: 'int64_t',
-};
+// Parameters as C declares them (cuda.h, nvrtc.h, cublasLt.h), except that a handle or an address which is handed back is a
+// number, `uintptr_t`, and that `str` is a text.
 
 const DRIVER = {
-  cuInit: 'u',
-  cuDriverGetVersion: 'p',
-  cuDeviceGetCount: 'p',
-  cuDeviceGet: 'pi',
-  cuDeviceGetName: 'pii',
-  cuDeviceGetAttribute: 'pii',
-  cuDeviceTotalMem_v2: 'pi',
-  cuDevicePrimaryCtxRetain: 'pi',
-  cuDevicePrimaryCtxRelease_v2: 'i',
-  cuCtxSetCurrent: 'h',
-  cuMemGetInfo_v2: 'pp',
-  cuMemAlloc_v2: 'pz',
-  cuMemFree_v2: 'U',
-  cuMemAllocHost_v2: 'pz',
-  cuMemFreeHost: 'h',
-  cuMemcpyHtoDAsync_v2: 'Uhzh',
-  cuMemcpyDtoHAsync_v2: 'hUzh',
-  cuMemcpyDtoDAsync_v2: 'UUzh',
-  cuMemsetD32Async: 'Uuzh',
-  cuStreamCreate: 'pu',
-  cuStreamSynchronize: 'h',
-  cuStreamDestroy_v2: 'h',
-  cuEventCreate: 'pu',
-  cuEventRecord: 'hh',
-  cuEventSynchronize: 'h',
-  cuEventDestroy_v2: 'h',
-  cuModuleLoadData: 'pp',
-  cuModuleGetFunction: 'phs',
-  cuModuleUnload: 'h',
-  cuFuncSetAttribute: 'hii',
+  cuInit: 'unsigned int',
+  cuDriverGetVersion: 'void *',
+  cuDeviceGetCount: 'void *',
+  cuDeviceGet: 'void *, int',
+  cuDeviceGetName: 'void *, int, int',
+  cuDeviceGetAttribute: 'void *, int, int',
+  cuDeviceTotalMem_v2: 'void *, int',
+  cuDevicePrimaryCtxRetain: 'void *, int',
+  cuDevicePrimaryCtxRelease_v2: 'int',
+  cuCtxSetCurrent: 'uintptr_t',
+  cuMemGetInfo_v2: 'void *, void *',
+  cuMemAlloc_v2: 'void *, size_t',
+  cuMemFree_v2: 'uint64_t',
+  cuMemAllocHost_v2: 'void *, size_t',
+  cuMemFreeHost: 'uintptr_t',
+  cuMemcpyHtoDAsync_v2: 'uint64_t, uintptr_t, size_t, uintptr_t',
+  cuMemcpyDtoHAsync_v2: 'uintptr_t, uint64_t, size_t, uintptr_t',
+  cuMemcpyDtoDAsync_v2: 'uint64_t, uint64_t, size_t, uintptr_t',
+  cuMemsetD32Async: 'uint64_t, unsigned int, size_t, uintptr_t',
+  cuStreamCreate: 'void *, unsigned int',
+  cuStreamSynchronize: 'uintptr_t',
+  cuStreamDestroy_v2: 'uintptr_t',
+  cuEventCreate: 'void *, unsigned int',
+  cuEventRecord: 'uintptr_t, uintptr_t',
+  cuEventSynchronize: 'uintptr_t',
+  cuEventDestroy_v2: 'uintptr_t',
+  cuModuleLoadData: 'void *, void *',
+  cuModuleGetFunction: 'void *, uintptr_t, str',
+  cuModuleUnload: 'uintptr_t',
+  cuFuncSetAttribute: 'uintptr_t, int, int',
 } as const;
 
 /** Functions under their later names, and under those that drivers have had before. Absent where a driver has neither. */
 const DRIVER_EITHER = {
-  cuEventElapsedTime: [['cuEventElapsedTime_v2', 'cuEventElapsedTime'], 'phh'],
-  cuStreamBeginCapture: [['cuStreamBeginCapture_v2'], 'hi'],
-  cuStreamEndCapture: [['cuStreamEndCapture'], 'hp'],
-  cuGraphInstantiate: [['cuGraphInstantiateWithFlags'], 'phU'],
-  cuGraphLaunch: [['cuGraphLaunch'], 'hh'],
-  cuGraphExecDestroy: [['cuGraphExecDestroy'], 'h'],
-  cuGraphDestroy: [['cuGraphDestroy'], 'h'],
+  cuEventElapsedTime: [['cuEventElapsedTime_v2', 'cuEventElapsedTime'], 'void *, uintptr_t, uintptr_t'],
+  cuStreamBeginCapture: [['cuStreamBeginCapture_v2'], 'uintptr_t, int'],
+  cuStreamEndCapture: [['cuStreamEndCapture'], 'uintptr_t, void *'],
+  cuGraphInstantiate: [['cuGraphInstantiateWithFlags'], 'void *, uintptr_t, uint64_t'],
+  cuGraphLaunch: [['cuGraphLaunch'], 'uintptr_t, uintptr_t'],
+  cuGraphExecDestroy: [['cuGraphExecDestroy'], 'uintptr_t'],
+  cuGraphDestroy: [['cuGraphDestroy'], 'uintptr_t'],
 } as const;
 
 /** Called so often, or with results other than failure, that their callers look at the code themselves. */
-const DRIVER_RAW = { cuEventQuery: 'h', cuLaunchKernel: 'huuuuuuuhhh' } as const;
-
-const NVRTC = {
-  nvrtcVersion: 'pp',
-  nvrtcGetNumSupportedArchs: 'p',
-  nvrtcGetSupportedArchs: 'p',
-  nvrtcCreateProgram: 'pssiSS',
-  nvrtcDestroyProgram: 'p',
-  nvrtcGetProgramLogSize: 'hp',
-  nvrtcGetProgramLog: 'hp',
-  nvrtcGetCUBINSize: 'hp',
-  nvrtcGetCUBIN: 'hp',
-  nvrtcGetPTXSize: 'hp',
-  nvrtcGetPTX: 'hp',
+const DRIVER_RAW = {
+  cuEventQuery: 'uintptr_t',
+  cuLaunchKernel:
+    'uintptr_t, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int, uintptr_t, uintptr_t, uintptr_t',
 } as const;
 
-const NVRTC_RAW = { nvrtcCompileProgram: 'hiS' } as const;
+const NVRTC = {
+  nvrtcVersion: 'void *, void *',
+  nvrtcGetNumSupportedArchs: 'void *',
+  nvrtcGetSupportedArchs: 'void *',
+  nvrtcCreateProgram: 'void *, str, str, int, const char **, const char **',
+  nvrtcDestroyProgram: 'void *',
+  nvrtcGetProgramLogSize: 'uintptr_t, void *',
+  nvrtcGetProgramLog: 'uintptr_t, void *',
+  nvrtcGetCUBINSize: 'uintptr_t, void *',
+  nvrtcGetCUBIN: 'uintptr_t, void *',
+  nvrtcGetPTXSize: 'uintptr_t, void *',
+  nvrtcGetPTX: 'uintptr_t, void *',
+} as const;
+
+const NVRTC_RAW = { nvrtcCompileProgram: 'uintptr_t, int, const char **' } as const;
 
 const CUBLAS = {
-  cublasLtCreate: 'p',
-  cublasLtDestroy: 'h',
-  cublasLtMatmulDescCreate: 'pii',
-  cublasLtMatmulDescDestroy: 'h',
-  cublasLtMatmulDescSetAttribute: 'hipz',
-  cublasLtMatrixLayoutCreate: 'piUUI',
-  cublasLtMatrixLayoutDestroy: 'h',
-  cublasLtMatrixLayoutSetAttribute: 'hipz',
-  cublasLtMatmulPreferenceCreate: 'p',
-  cublasLtMatmulPreferenceDestroy: 'h',
-  cublasLtMatmulPreferenceSetAttribute: 'hipz',
-  cublasLtMatmulAlgoGetHeuristic: 'hhhhhhhipp',
-  cublasLtMatmul: 'hhphhhhphhhhphzh',
+  cublasLtCreate: 'void *',
+  cublasLtDestroy: 'uintptr_t',
+  cublasLtMatmulDescCreate: 'void *, int, int',
+  cublasLtMatmulDescDestroy: 'uintptr_t',
+  cublasLtMatmulDescSetAttribute: 'uintptr_t, int, void *, size_t',
+  cublasLtMatrixLayoutCreate: 'void *, int, uint64_t, uint64_t, int64_t',
+  cublasLtMatrixLayoutDestroy: 'uintptr_t',
+  cublasLtMatrixLayoutSetAttribute: 'uintptr_t, int, void *, size_t',
+  cublasLtMatmulPreferenceCreate: 'void *',
+  cublasLtMatmulPreferenceDestroy: 'uintptr_t',
+  cublasLtMatmulPreferenceSetAttribute: 'uintptr_t, int, void *, size_t',
+  cublasLtMatmulAlgoGetHeuristic:
+    'uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, int, void *, void *',
+  cublasLtMatmul:
+    'uintptr_t, uintptr_t, void *, uintptr_t, uintptr_t, uintptr_t, uintptr_t, void *, uintptr_t, uintptr_t, uintptr_t, uintptr_t, void *, uintptr_t, size_t, uintptr_t',
 } as const;
 
 /** Returns a size_t, not a status. */
@@ -228,10 +224,10 @@ async function load<Api>(
 function bind<T extends Record<string, string>>(
   handle: Handle,
   space: CodeSpace,
-  signatures: T,
+  parameters: T,
   rescue: Rescue,
 ): Functions<T, Checked> {
-  const raw = bindRaw(handle, signatures, 'int');
+  const raw = bindRaw(handle, parameters, 'int');
   const checked = Object.entries<Raw>(raw).map(([name, call]) => [
     name,
     (...args: Argument[]) => {
@@ -252,26 +248,22 @@ function bindEither<T extends Record<string, readonly [readonly string[], string
   rescue: Rescue,
 ): Partial<Functions<T, Checked>> {
   const bound: Record<string, Checked> = {};
-  for (const [name, [names, letters]] of Object.entries(functions))
+  for (const [name, [names, list]] of Object.entries(functions))
     for (const each of names)
       try {
-        bound[name] ??= bind(handle, space, { [each]: letters }, rescue)[each]!;
+        bound[name] ??= bind(handle, space, { [each]: list }, rescue)[each]!;
       } catch {} // this library does not have it
   return bound as Partial<Functions<T, Checked>>;
 }
 
 function bindRaw<T extends Record<string, string>>(
   handle: Handle,
-  signatures: T,
+  parameters: T,
   result: string,
 ): Functions<T, Raw> {
-  const functions = Object.entries(signatures).map(([name, letters]) => [
+  const functions = Object.entries(parameters).map(([name, list]) => [
     name,
-    handle.func(
-      name,
-      result,
-      [...letters].map((letter) => TYPES[letter]!),
-    ),
+    handle.func(`${result} ${name}(${list})`),
   ]);
   return Object.fromEntries(functions) as unknown as Functions<T, Raw>;
 }
