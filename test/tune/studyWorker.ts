@@ -1,4 +1,4 @@
-// A process for the kill tests: works on a study without end and acknowledges on stdout what it told the study.
+// A process for the kill tests: works on a study endlessly and acknowledges every completed call on stdout.
 
 import { writeSync } from 'node:fs';
 import { createStudy } from '../../src/tune/study.js';
