@@ -68,7 +68,7 @@ const DISTANCE: Record<string, number> = {
   four: 1,
 };
 
-/** Ackley over five floats, three integers and two unordered categoricals; optimum off centre. */
+/** Ackley over five floats, three integers and two unordered categoricals; optimum off center. */
 export const ackley: Problem = {
   name: 'ackley_mixed',
   space: ackleySpace,
@@ -113,7 +113,7 @@ const ellipsoidSpace: SearchSpace = {
   ...Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`n${i}`, int(0, 20)])),
 };
 
-/** A bowl in twenty dimensions whose weights fall from 4 to 0.006; optimum off centre. */
+/** A bowl in twenty dimensions whose weights fall from 4 to 0.006; optimum off center. */
 export const ellipsoid: Problem = {
   name: 'ellipsoid_20d',
   space: ellipsoidSpace,

@@ -26,7 +26,7 @@ const tridSpace: SearchSpace = Object.fromEntries(
   Array.from({ length: 7 }, (_, i) => [`x${i}`, i % 2 ? int(-49, 49) : float(-49, 49)]),
 );
 
-/** Trid in seven dimensions, three of them integers: neighbours pull on each other; minimum at x_i = (i + 1)(7 - i). */
+/** Trid in seven dimensions, three of them integers: neighbors pull on each other; minimum at x_i = (i + 1)(7 - i). */
 export const trid: Problem = {
   name: 'trid_mixed_7d',
   space: tridSpace,
@@ -52,7 +52,7 @@ const networkSpace: SearchSpace = {
   batchExponent: int(3, 10),
 };
 
-/** ln of the rate that suits each optimiser at width 128, and how low the error gets with it. */
+/** ln of the rate that suits each optimizer at width 128, and how low the error gets with it. */
 const OPTIMIZERS: Record<string, readonly [number, number]> = {
   sgd: [-0.9, 0.03],
   momentum: [-3.2, 0.01],

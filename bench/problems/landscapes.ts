@@ -64,7 +64,7 @@ const stepsSpace: SearchSpace = Object.fromEntries(
   Array.from({ length: 8 }, (_, i) => [`n${i}`, i % 2 ? int(0, 15) : int(-30, 30)]),
 );
 
-/** Integers alone; the function is flat over pairs of values, and neighbours pull on each other. */
+/** Integers alone; the function is flat over pairs of values, and neighbors pull on each other. */
 const steps: Problem = {
   name: 'integer_steps_8d',
   space: stepsSpace,
@@ -83,7 +83,7 @@ const choicesSpace: SearchSpace = Object.fromEntries(
   Array.from({ length: 8 }, (_, i) => [`c${i}`, choice('a', 'b', 'c', 'd')]),
 );
 
-/** Choices alone, in pairs: of 16 combinations each, one is good and its neighbours are not. */
+/** Choices alone, in pairs: of 16 combinations each, one is good and its neighbors are not. */
 const choices: Problem = {
   name: 'choices_8d',
   space: choicesSpace,
@@ -101,7 +101,7 @@ const choices: Problem = {
   },
 };
 
-/** Two of them with the optimum near the centre of the box and far from it. */
+/** Two of them with the optimum near the center of the box and far from it. */
 export const LANDSCAPES: readonly Problem[] = [
   rastrigin('rastrigin_5d', SHIFT),
   rastrigin('rastrigin_off_centre_5d', FAR),

@@ -1,5 +1,6 @@
-// One AdamW step of many tensors in one launch (rows/adamw.h). A block works on a piece of PIECE numbers of one tensor; a
-// table says which. Settings lie in device memory, so that a recorded graph of launches need not change with them.
+// One AdamW step of many tensors in one launch (rows/adamw.h). A block updates a piece of PIECE numbers of one
+// tensor; a table says which. Settings are in device memory, so that a recorded graph of launches need not change
+// with them.
 #include "adamw.h"
 
 #define PIECE 4096

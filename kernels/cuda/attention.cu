@@ -1,6 +1,6 @@
-// Causal attention with a sliding window and grouped queries, and its gradient, in float32 on any chip: tiles of keys in
-// shared memory, online softmax (Dao et al. 2022, algorithms 1 and 4). The reference for attention_mma.cu, and what chips
-// without bfloat16 tensor cores run.
+// Causal attention with a sliding window and grouped queries, and its gradient, in float32 on any chip: tiles of keys
+// in shared memory, online softmax (Dao et al. 2022, algorithms 1 and 4). The reference for attention_mma.cu, and
+// used on chips without bfloat16 tensor cores.
 //
 // T sequence, H query heads, G kv heads, D head width (a macro), q, y [N,H*D], k, v [N,G*D], lse, delta [N,H]. Query i sees
 // the keys j with i - window <= j <= i. Four threads share a query (in attention_grad_kv a key) and hold a part of its

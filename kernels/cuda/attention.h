@@ -1,4 +1,4 @@
-// What the two sources of attention share.
+// Shared by the two attention sources.
 #pragma once
 
 // The tile of rows, head and sequence of a block. All blocks lie along x, tiles fastest: a grid has room for only 65,535 along

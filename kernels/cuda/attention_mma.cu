@@ -1,15 +1,16 @@
-// Causal attention with a sliding window and grouped queries, and its gradient, on tensor cores: products of bfloat16, sums
-// and softmax in float32 (Dao 2023, "FlashAttention-2", algorithms 1 and 2). Each gradient has a kernel of its own that
-// recomputes the scores, so nothing is added up by atomics. attention.cu is the reference and has the same arguments.
+// Causal attention with a sliding window and grouped queries, and its gradient, on tensor cores: matmuls of bfloat16,
+// sums and softmax in float32 (Dao 2023, "FlashAttention-2", algorithms 1 and 2). Each gradient has its own kernel
+// that recomputes the scores, so no atomics are needed. attention.cu is the reference and has the same arguments.
 //
 // T sequence, H query heads, G kv heads, D head width (a macro: a multiple of 16, above 128 of 32, at most 256), q, y [N,H*D],
 // k, v [N,G*D] in bfloat16, lse, delta [N,H]. Query i sees the keys j with i - window <= j <= i.
 //
-// A block owns 128 queries, or keys, which its warps divide among them; tiles of keys, or queries, pass through shared memory
-// by cp.async while the tile before is computed with. A warp leaves out tiles that none of its rows sees, and masks only those
-// that some of its rows do not see whole. Rows of a warp: 32 in `attention`, so that each fragment that is read from shared
-// memory serves two products; 16 in the gradients, whose sums fill the registers, and which keep their own rows there too.
-// In heads wider than 128 a block owns 64, and two warps share 16: each takes all of their scores and sums half of D.
+// A block owns 128 queries, or keys, divided among its warps; tiles of keys, or queries, are loaded into shared
+// memory by cp.async while the previous tile is being processed. A warp skips tiles that none of its rows sees, and
+// masks only those that some of its rows see partially. Rows of a warp: 32 in `attention`, so that each fragment that
+// is read from shared memory serves two `mma`; 16 in the gradients, whose sums fill the registers, and which keep
+// their own rows there too. In heads wider than 128 a block owns 64, and two warps share 16: each computes all of
+// their scores and sums half of D.
 #include "attention.h"
 #include "mma.h"
 #include "rows.h"

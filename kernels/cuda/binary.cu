@@ -1,4 +1,4 @@
-// y = EXPRESSION of u and v, elementwise; TYPE is that of both operands, RESULT that of y. Launched by
+// y = EXPRESSION of u and v, elementwise; TYPE is the type of both operands, RESULT that of y. Launched by
 // src/backend/cuda/kernels.
 
 #include "elements.h"

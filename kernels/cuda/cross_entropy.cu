@@ -1,5 +1,5 @@
-// Cross-entropy under the soft cap for a chunk of rows of logits (rows/cross_entropy.h), with the gradient in their place.
-// Targets of -1 are ignored; one outside of [-1, V) makes the loss not-a-number.
+// Cross-entropy under the soft cap for a chunk of rows of logits (rows/cross_entropy.h), which the gradient
+// overwrites. Targets of -1 are ignored; one outside [-1, V) makes the loss NaN.
 #include "cross_entropy.h"
 
 // One block: weight[0] is the factor of each token's loss, 1 / number of targets that are not -1 (of 1 without any).

@@ -1,4 +1,4 @@
-// What the fused kernels share: bfloat16 and its conversions. NVRTC has no headers at hand, so nothing is included.
+// Shared by the fused kernels: bfloat16 and its conversions. NVRTC has no standard headers, so nothing is included.
 // bfloat16 is the upper half of a float32, rounded to nearest even; a pair is two of them in 32 bits, the first in the
 // lower half.
 #pragma once

@@ -1,6 +1,6 @@
-// What tfjs's own kernels share (unary.cu, binary.cu, reduce.cu, moves.cu). The fused kernels of the model stand in files
-// of their own. Every kernel strides over its elements, so that any grid is right; indices are 32-bit: a tensor has fewer
-// than 2^31 elements.
+// Shared by tfjs's own kernels (unary.cu, binary.cu, reduce.cu, moves.cu). The fused kernels of the model are in
+// separate files. Every kernel strides over its elements, so that any grid is correct; indices are 32-bit: a tensor
+// has fewer than 2^31 elements.
 #pragma once
 
 typedef unsigned char byte;

@@ -1,7 +1,7 @@
-// Rows of a table by id, and the scatter of their gradients. The scatter first sorts the tokens by id, stably, so that
-// each row of the table adds its tokens' gradients in a fixed order: ids_count, ids_prefix, ids_starts and ids_place make
-// `order`, which serves every table that the same ids read; embedding_grad then sums. Ids outside of [0, V) read
-// not-a-number and scatter nothing. N ids, V rows of W numbers.
+// Rows of a table by id, and the scatter of their gradients. The scatter first sorts the tokens by id, stably, so
+// that each row of the table adds its tokens' gradients in a fixed order: ids_count, ids_prefix, ids_starts and
+// ids_place make `order`, which serves every table that is indexed by the same ids; embedding_grad then sums. Ids
+// outside [0, V) read NaN and scatter nothing. N ids, V rows of W numbers.
 #include "rows.h"
 
 // Tokens whose ids one block counts.

@@ -1,6 +1,6 @@
 // Products of bfloat16 tiles on tensor cores (compute capability 8.0 and up; PTX ISA, "Matrix Fragments for
 // mma.m16n8k16"), and copies from global to shared memory. A tile in shared memory is rows of bfloat16, `stride` apart:
-// an odd multiple of 16 bytes, so that the eight rows that ldmatrix reads at once lie in different banks.
+// an odd multiple of 16 bytes, so that the eight rows that ldmatrix reads at once are in different banks.
 //
 // A warp's fragments: an accumulator of 16 x 8 holds rows lane / 4 and that + 8, columns lane % 4 * 2 and the next:
 // c[0], c[1] of the first row, c[2], c[3] of the second.
@@ -117,6 +117,6 @@ MMA float power_of_two(float x) {
 #endif
 }
 
-// Two neighbours of a row in global memory.
+// Two neighbors of a row in global memory.
 MMA void store_two(float *to, float a, float b) { *(float2 *)to = make_float2(a, b); }
 MMA void store_two(bf16 *to, float a, float b) { *(unsigned *)to = bf16_pair(a, b); }

@@ -1,6 +1,6 @@
 // The parts of a Muon step around the products of Polar Express (rows/muon.h), for K matrices [R,S] of one shape at once.
 // In order: muon_momentum, muon_start, the products (cuBLASLt, batched over K: A = X X^T or X^T X, P = b A + c A A,
-// X <- a X + P X or X P), muon_row_squares or muon_column_squares, muon_factors, muon_update. Settings lie in device memory,
+// X <- a X + P X or X P), muon_row_squares or muon_column_squares, muon_factors, muon_update. Settings are in device memory,
 // so that a recorded graph of launches need not change with them. X is float32, or bfloat16 with -DACT_BF16.
 #include "muon.h"
 

@@ -1,4 +1,4 @@
-// RMS norm of rows and its gradient (rows/norm.h). A team a row.
+// RMS norm of rows and its gradient (rows/norm.h). One team per row.
 #include "norm.h"
 
 // x [N,C] float32, y [N,C]; rstd [N]

@@ -1,4 +1,4 @@
-// Rotary position embedding and the norm of each head (rows/rotary.h). A team a head; row n of x is position n mod T.
+// Rotary position embedding and the norm of each head (rows/rotary.h). One team per head; row n of x is position n mod T.
 #include "rotary.h"
 
 // x, y [N,H*D]; cos, sin [T,D/2]; rstd [N,H]

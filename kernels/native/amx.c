@@ -30,7 +30,7 @@ typedef struct {
   uint8_t rows[16];
 } TileShapes;
 
-// All eight tiles at their full size. Every thread has shapes of its own, and other libraries may leave theirs, or none.
+// All eight tiles at their full size. Every thread has its own shapes, and other libraries may leave theirs, or none.
 static void shape_tiles(void) {
   static const TileShapes wanted = {.palette = 1,
                                     .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},

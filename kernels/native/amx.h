@@ -2,7 +2,7 @@
 #pragma once
 #include "gemm.h"
 
-// Clang before 16 has names of its own.
+// Clang before 16 uses different names.
 #if defined(__AVX512BF16__) && defined(__linux__) && \
     (defined(__AMX_BF16__) || defined(__AMXBF16__) || defined(TINYGPT_EMULATED_AMX))
 #define HAS_TILES 1

@@ -17,8 +17,8 @@ INLINE __m512i join(const void *a, __mmask16 of_a, const void *b, __mmask16 of_b
   return _mm512_or_si512(lanes(a, is_bf16, of_a), _mm512_slli_epi32(lanes(b, is_bf16, of_b), 16));
 }
 
-// Neighbours of one row: lane i holds a[2i] and a[2i+1], of n numbers, zeros beyond.
-INLINE __m512i neighbours(const void *cells, int is_bf16, long n) {
+// Neighbors of one row: lane i holds a[2i] and a[2i+1], of n numbers, zeros beyond.
+INLINE __m512i neighbors(const void *cells, int is_bf16, long n) {
   if (is_bf16) return _mm512_maskz_loadu_epi16(n >= 32 ? 0xffffffff : (1u << n) - 1, cells);
   const float *a = cells;
   __mmask16 first = n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
@@ -47,7 +47,7 @@ INLINE void pack_pairs_of(int is_bf16, int tb, long K, long N, const void *B, lo
     for (long side = 0; side < NR; side += 16) {
       __m512i rows[16];
       for (long c = 0; c < 16; c++)
-        rows[c] = side + c < cols ? neighbours(FROM(B, is_bf16, (j + side + c) * ldb + k), is_bf16, K - k)
+        rows[c] = side + c < cols ? neighbors(FROM(B, is_bf16, (j + side + c) * ldb + k), is_bf16, K - k)
                                   : _mm512_setzero_si512();
       transpose16(rows);
       for (long i = 0; i < pairs; i++) _mm512_storeu_si512(out + (k / 2 + i) * NR + side, rows[i]);
@@ -66,7 +66,7 @@ static inline void pack_pairs(int tb, long K, long N, Matrix B, long j, uint32_t
 INLINE void pair_rows_of(int is_bf16, const void *A, long lda, long m, long kc, uint32_t *out, long stride) {
   for (long r = 0; r < m; r++)
     for (long k = 0; k < kc; k += 32)
-      _mm512_storeu_si512(out + r * stride + k / 2, neighbours(FROM(A, is_bf16, r * lda + k), is_bf16, kc - k));
+      _mm512_storeu_si512(out + r * stride + k / 2, neighbors(FROM(A, is_bf16, r * lda + k), is_bf16, kc - k));
 }
 static inline void pair_rows(Matrix A, long m, long kc, uint32_t *out, long stride) {
   if (A.cells.is_bf16)

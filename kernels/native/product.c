@@ -83,7 +83,7 @@ long gemm_blocks(long M, long parts) {
 
 static int gemm_cut(long most_parts, int ta, int tb, long M, long N, long K, Matrix A, Matrix B, int add, Matrix C) {
   long columns = MAX(NR, PACK_LIMIT / MAX(K, 1) / NR * NR);
-  // The sizes alone decide: results must not depend on the threads.
+  // Depends only on the sizes: results must not depend on the threads.
   long parts = C.cells.is_bf16 ? 1 : MIN(MIN(most_parts, K / MIN_DEPTH), PARTS_LIMIT / MAX(M * N, 1));
   long depth = parts > 1 ? ((K + parts - 1) / parts + 1) / 2 * 2 : MAX(K, 1);
   for (long j = 0; j < N; j += columns) {

@@ -18,7 +18,7 @@ typedef struct {
 
 INLINE double larger(double a, double b) { return a > b || a != a ? a : b; }
 
-// n neighbours.
+// n neighbors.
 static double reduce_run(int op, const float *x, long n) {
   double lanes[LANES];
   for (long j = 0; j < LANES; j++) lanes[j] = op == TOP ? -INFINITY : 0;

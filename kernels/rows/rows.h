@@ -7,14 +7,14 @@
 //   EACH(i, n, ...)   does ... for i in steps of VL over [0, n), the steps shared among the team
 //   get(p, i)         VL numbers from p + i, within EACH;  put(p, i, v) writes them
 //   row_dot(a, b, n)  sum of a[i] b[i];  row_dot_double the same in double precision
-//   row_sum(v)        sum over the team's vectors, in an order that the sizes alone fix; all of the team get it
+//   row_sum(v)        sum over the team's vectors, in an order fixed by the sizes; the whole team gets it
 //   ONCE(...)         is done by one of the team
 //   PART(v, i, n, x)  within EACH: the lanes of v beyond n become x
 //   act               the type of activations, which products read: float, or on the GPU with -DACT_BF16 bfloat16. The
 //                     residual stream, its gradient and sums are always float
 //
 //   float_out         float32 numbers to be written, or read and written over: on the CPU an address. On the GPU they may be
-//                     added to others, and may have a copy in bfloat16 beside them, which is written too
+//                     added to others, and may have a bfloat16 copy, which is written too
 //
 // A put may be read by another of the team only after TEAM_SYNC().
 // On the GPU a source is compiled with -DTEAM and -DVL (1, 4 or 8); n and all strides must be multiples of VL.

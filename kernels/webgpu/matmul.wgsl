@@ -2,7 +2,7 @@
 // time; each of 256 invocations keeps 4 x 4 results in registers. `add_tile_products` is matmul_plain.wgsl's or, where quads of
 // invocations can exchange values, matmul_quads.wgsl's; both add in the same order.
 // op transposes where TRANSPOSE_A or TRANSPOSE_B is true.
-// `matmul` adds no E or, with ADD_TO_C, C itself; `matmul_add` adds a matrix of its own.
+// `matmul` adds no E or, with ADD_TO_C, C itself; `matmul_add` adds a separate matrix.
 // With splits > 1 the inner dimension is divided among workgroups, each of which writes a matrix of partial sums;
 // `sum_splits` adds them in order.
 

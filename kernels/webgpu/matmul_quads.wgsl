@@ -1,4 +1,4 @@
-// Adds the products of two tiles in workgroup memory to 4 x 4 sums (matmul.wgsl). Four neighbouring invocations work on the same
+// Adds the products of two tiles in workgroup memory to 4 x 4 sums (matmul.wgsl). Four neighboring invocations work on the same
 // rows: each reads one of four steps of the left tile and the others get it by a quad broadcast, which leaves a quarter of the
 // reads. Needs quads of consecutive invocations (webgpu/matmulVariant.ts checks that).
 

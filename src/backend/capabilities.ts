@@ -1,4 +1,4 @@
-// What a backend may offer besides kernels. Its driver declares it on start, and `capabilities()` returns what the
+// What a backend may offer besides kernels. Its driver declares it at start, and `capabilities()` returns what the
 // backend in use declared. Does not import tfjs: see memory.ts.
 
 import type { Recorder } from './recorder.js';

@@ -219,7 +219,7 @@ type KernelExports<Context> = {
   readonly [K in KernelName as Uncapitalize<K>]: FusedKernel<K, Context>;
 };
 
-/** The table of a backend's kernels; what its files export besides is left out. */
+/** The table of a backend's kernels; other exports of its files are left out. */
 export function fusedTable<Context>(kernels: KernelExports<Context>): Required<FusedTable<Context>>;
 export function fusedTable<Context>(kernels: Partial<KernelExports<Context>>): FusedTable<Context>;
 export function fusedTable(kernels: Readonly<Record<string, unknown>>): FusedTable<never> {

@@ -81,7 +81,7 @@ export function deviceMemory(): DeviceMemory {
 }
 
 /**
- * Adds memory that a backend takes besides that of tensors, or, when negative, takes it away: for backends whose
+ * Adds memory that a backend takes besides that of tensors, or, when negative, subtracts it: for backends whose
  * device counts every byte.
  * @param going whether it makes up for a tensor that tfjs takes off its count next, so that no peak comes of it
  */

@@ -17,7 +17,7 @@ export interface BackendInfo {
   gpu?: boolean;
   /** Versions that matter, e.g. `tfjs 4.22.0, libtensorflow 2.9.1`. */
   version: string;
-  /** Peak floating-point rate for MFU, operations a second; absent where not known. */
+  /** Peak floating-point rate for MFU, operations per second; absent where unknown. */
   peakFlops?: number;
   /** Memory that tensors may take, bytes; absent where not known. */
   memoryBytes?: number;

@@ -14,7 +14,7 @@ export class EnvironmentError extends Error {
 
 /**
  * The device can no longer be used by this process, only by a new one: after a kernel that failed, all that a driver returns is
- * that error. CLI exit code 75 (EX_TEMPFAIL), which asks whoever started the process to start it again.
+ * that error. CLI exit code 75 (EX_TEMPFAIL), which asks the parent process to start it again.
  */
 export class DeviceLostError extends Error {
   override readonly name: string = 'DeviceLostError';

@@ -110,7 +110,7 @@ function format(value: unknown, formatNonFinite: (value: number) => string, dept
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${inner(member)}`).join(',')}}`;
 }
 
-/** A value for a message, in at most 80 characters; never throws, whatever it is. */
+/** A value for a message, in at most 80 characters; never throws for any value. */
 export function show(value: unknown): string {
   let text: string;
   try {

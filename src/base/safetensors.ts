@@ -150,7 +150,7 @@ function parseEntry(name: string, entry: unknown): Entry {
   return { dtype, shape, offsets: [begin, end] } as Entry;
 }
 
-/** A value for a message; never throws, whatever it is. */
+/** A value for a message; never throws for any value. */
 function show(value: unknown): string {
   try {
     return `${JSON.stringify(value)}`.slice(0, 80);

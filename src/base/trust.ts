@@ -32,7 +32,7 @@ export function whyUntrusted(path: string): string | undefined {
     const { uid, gid, mode } = statSync(place);
     if (!owners.has(uid)) return `${place} belongs to user ${uid}, expected ${user} or root`;
     const own = depth <= (isFile ? 1 : 0);
-    // A group with the user's own number is theirs alone, by the convention of those systems that make such groups.
+    // A group with the user's own number is private by convention on systems that create such groups.
     const others = gid === user ? OTHERS_WRITE : OTHERS_WRITE | GROUP_WRITES;
     const open = own ? mode & others : mode & OTHERS_WRITE && !(mode & STICKY);
     if (open) return `${place} can be written by others (mode ${(mode & 0o7777).toString(8)})`;

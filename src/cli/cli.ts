@@ -11,7 +11,7 @@ import { type Command, helpOf, readOptions } from './options.js';
 type Entry = { describe: string; load: () => Promise<Command<never, never>> };
 const entry = (describe: string, load: () => Promise<unknown>): Entry => ({ describe, load }) as Entry;
 
-/** Loaded when asked for: a command starts without the libraries of the others. */
+/** Loaded on demand: a command starts without the libraries of the others. */
 const COMMANDS: Readonly<Record<string, Entry>> = {
   train: entry(
     'train a model and print a sample',

@@ -108,7 +108,7 @@ async function race(
   return study;
 }
 
-/** Values of one configuration on fresh training seeds, kept in a journal of their own. */
+/** Values of one configuration on fresh training seeds, kept in a separate journal. */
 async function again(
   tuning: TuneSetup,
   folder: string,

@@ -10,7 +10,7 @@ import { DeviceLostError, messageOf } from '../base/errors.js';
 import { readJournal } from '../tune/storage/index.js';
 import { abortOnInterrupt } from './terminal.js';
 
-/** In the environment of a process that goes on for another: when the first one began, milliseconds since the epoch. */
+/** In the environment of a process that continues for another: when the first one began, milliseconds since the epoch. */
 const BEGUN = 'TINYGPT_TUNE_BEGUN';
 
 /** Processes in a row that lose the GPU before one of them finishes a trial. */

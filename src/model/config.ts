@@ -10,7 +10,7 @@ import { asValid, type Valid } from '../base/valid.js';
 export interface ModelConfig {
   /** V, ids in the vocabulary. */
   vocabSize: number;
-  /** T, tokens a row. */
+  /** T, tokens per row. */
   seqLen: number;
   /** L. */
   depth: number;

@@ -126,7 +126,7 @@ export function applyLayer(
   return linear(hidden, weight('mlp.c_proj'), x);
 }
 
-/** The normalised token embedding, [N, C]: where the residual stream starts. */
+/** The normalized token embedding, [N, C]: where the residual stream starts. */
 export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
   rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids, { residual: true }), { residual: true });
 
@@ -144,7 +144,7 @@ const layerParameters = (gpt: Gpt, layer: number): tf.Variable[] =>
     .map(({ name }) => parameter(gpt, name));
 
 /**
- * The final normalised residual stream, from which logits are taken.
+ * The final normalized residual stream, from which logits are taken.
  * @param ids int32 [N], rows of `seq` tokens
  * @returns [N, C]
  */

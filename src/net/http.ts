@@ -60,7 +60,7 @@ let jitter: Random | undefined;
  * Repeats a step until it succeeds. Waits between attempts: 1, 2, 4 ... seconds, at most a minute, less up to a half at
  * random (so that many clients do not return at once), or what the server asked for if that is longer.
  * @param url for messages
- * @param progress bytes received so far; failures are counted anew when it grows
+ * @param progress bytes received so far; the count of failures restarts when it grows
  * @throws EnvironmentError after `options.attempts` failures; what `step` throws other than Retriable; the signal's reason
  */
 export async function retrying<T>(

@@ -43,7 +43,7 @@ export interface BudgetMeter {
 
 /** Steps whose median is the usual length of one. Of a machine that stays slow, more than half of them are slow soon. */
 const RECENT_STEPS = 9;
-/** A step is disturbed that took so many times the usual and a second more. */
+/** A step counts as disturbed if it took this many times the usual plus a second. */
 const DISTURBED = 3;
 
 /** A meter's counts, to resume it. */

@@ -91,7 +91,7 @@ function everyNth(ids: Int32Array, n: number, seq: number): Int32Array {
   return n === 1 ? ids : ids.filter((_, i) => Math.floor(i / seq) % n === 0);
 }
 
-/** Keeps the four leading bits, so that the count divides into equal passes whatever the batch size. */
+/** Keeps the four leading bits, so that the count divides into equal passes for any batch size. */
 function roundRows(rows: number): number {
   const unit = 2 ** Math.max(0, Math.floor(Math.log2(rows)) - 3);
   return Math.floor(rows / unit) * unit;

@@ -13,7 +13,7 @@ import { TRAIN_DEFAULTS, type TrainConfig } from './config.js';
  *   reference's, as such a card has a fraction of the reference's rate.
  * - totalBatchSize 2^15: small cards see few tokens in a trial, so steps matter more than batch; published searches on
  *   a 3060 moved from 2^19 to 2^14.
- * - deviceBatchSize 32: 2^14 tokens a pass. With the stock operations in float32 that takes 2.7 GB by `estimateMemory`,
+ * - deviceBatchSize 32: 2^14 tokens per pass. With the stock operations in float32 that takes 2.7 GB by `estimateMemory`,
  *   which leaves the `consumer` space room for four times as much.
  * - evalTokens null: sized by the tokens trained on, less than 10% of the time on any card.
  */

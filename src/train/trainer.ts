@@ -68,7 +68,7 @@ export interface TrainOptions {
   evalAtTokens?: number;
   /** Train although the run may not fit into memory (default false). */
   force?: boolean;
-  /** Device peak, operations a second, for MFU. */
+  /** Device peak, operations per second, for MFU. */
   peakFlops?: number | undefined;
   /** Continue from this checkpoint; the configuration must have the same sizes. */
   resume?: Checkpoint;

@@ -9,7 +9,7 @@ export type CompleteTrial<T extends Trial = Trial> = T & { state: 'complete'; va
 export const isBetter = (a: number, b: number, direction: Direction): boolean =>
   direction === 'minimize' ? a < b : a > b;
 
-/** 1 to minimise, -1 to maximise: times a value, it is a loss. */
+/** 1 to minimize, -1 to maximize: a value times this is a loss. */
 export const signOf = (direction: Direction): 1 | -1 => (direction === 'minimize' ? 1 : -1);
 
 /** For sorting values, best first; equal infinities are equal. */

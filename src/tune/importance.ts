@@ -103,7 +103,7 @@ function regimesOf(name: string, all: readonly Trial[]): Regime[] {
     });
 }
 
-/** Unnormalised importance of one parameter, summed over the distributions that it had. */
+/** Unnormalized importance of one parameter, summed over the distributions that it had. */
 function importance(regimes: readonly Regime[], all: readonly Trial[], top: ReadonlySet<Trial>): number {
   let total = 0;
   for (const { distribution, trials, pAll, valuesOf } of regimes) {

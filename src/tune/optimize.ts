@@ -1,5 +1,5 @@
 // The loop around ask and tell: runs an objective in this process until a limit is reached, and records how each
-// trial ended, whatever the objective throws.
+// trial ended, no matter what the objective throws.
 
 import { DeviceLostError, messageOf, UsageError } from '../base/errors.js';
 import { letEventsIn } from '../base/events.js';

@@ -28,7 +28,7 @@ type Ending =
   | { state: 'pruned' }
   | { state: 'fail'; reason?: string; message?: string };
 
-/** A trial that was asked for and not told yet. */
+/** A trial that was asked for and has not been told yet. */
 export type RunningTrial<P extends Params = Params> = {
   readonly number: number;
   readonly id: number;

@@ -1,5 +1,5 @@
 // Flips: large differences between correct backends that rounding alone causes. In two places the optimizer depends on
-// the sign of a number, whatever its size, so two correct backends differ where that number is next to zero:
+// the sign of a number, regardless of its size, so two correct backends differ where that number is close to zero:
 //
 // - Muon's cautious decay subtracts lr wd W only where the update and W agree in sign. Where the update is nearly zero its
 //   rounding decides, and W differs by lr wd |W| from then on. Updates carry relative errors of 1e-5 to 1e-4 (Polar

@@ -253,7 +253,7 @@ describe('bad input is one line and an exit code', () => {
     expect(existsSync(join(folder, 'bad', 'checkpoint'))).toBe(false);
   });
 
-  test('a misspelt setting in a --config file is named with the nearest known one', async () => {
+  test('a misspelled setting in a --config file is named with the nearest known one', async () => {
     const config = join(folder, 'config.json');
     writeFileSync(config, '{ // of last night\n  "dpeth": 3, }');
     expect(await run(...tiny('--steps', '2', '--config', config))).toBe(2);

@@ -1,4 +1,4 @@
-// Where tfjs-backend-cpu keeps tensors: each in an array of its own.
+// Where tfjs-backend-cpu keeps tensors: each in its own array.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Cells, Info, Store } from '../flat/store.js';

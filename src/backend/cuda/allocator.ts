@@ -1,7 +1,7 @@
 // Device memory, kept between steps: cuMemAlloc takes tens of microseconds and cuMemFree waits for the whole device,
 // so memory comes in segments, segments are cut into blocks, and free blocks are used again at once: all work is on one
 // stream, so what was enqueued before has read a block before what comes after can write it. The scheme (two kinds of
-// segments, best fit, split, merge with free neighbours) is that of PyTorch's c10/cuda/CUDACachingAllocator.cpp.
+// segments, best fit, split, merge with free neighbors) is that of PyTorch's c10/cuda/CUDACachingAllocator.cpp.
 //
 // Knows nothing of CUDA but two calls, so that it can be tested without one.
 
@@ -12,10 +12,10 @@ export const GRANULE = 512;
 /** Blocks up to this come from small segments of 2 MiB, so that a scalar never splits a large block. */
 const SMALL = 2 ** 20;
 const SMALL_SEGMENT = 2 * 2 ** 20;
-/** Blocks up to this come from segments of 20 MiB; larger ones have one of their own. */
+/** Blocks up to this size come from segments of 20 MiB; larger ones have their own segment. */
 const MEDIUM = 10 * 2 ** 20;
 const MEDIUM_SEGMENT = 20 * 2 ** 20;
-/** A segment of its own is a multiple of this, the driver's own page. */
+/** A segment for one block is a multiple of this, the driver's page size. */
 const PAGE = 2 * 2 ** 20;
 
 /** Where segments come from. */
@@ -23,22 +23,22 @@ export interface MemorySource {
   /** @returns the address; @throws OutOfMemoryError when there is no memory */
   take(bytes: number): number;
   give(address: number): void;
-  /** Done before segments are given back. */
+  /** Runs before segments are released. */
   settle?(): void;
   /** Bytes in all and free ones, for messages. */
   info(): { free: number; total: number };
 }
 
-/** A piece of memory handed out, until `free`. */
+/** A piece of allocated memory, until `free`. */
 export interface Block {
   readonly address: number;
-  /** At least what was asked for. */
+  /** At least the requested size. */
   readonly bytes: number;
 }
 
 /** Bytes. */
 export interface AllocatorStatistics {
-  /** In blocks handed out, and the most of it since `resetPeak`. */
+  /** In allocated blocks, and its peak since `resetPeak`. */
   current: number;
   peak: number;
   /** In segments held, and the most of it since `resetPeak`. */
@@ -84,7 +84,7 @@ interface Node extends Block {
   bytes: number;
   readonly segment: Segment;
   free: boolean;
-  /** Neighbours within the segment. */
+  /** Neighbors within the segment. */
   before: Node | undefined;
   after: Node | undefined;
 }

@@ -1,7 +1,7 @@
 // Tensors of the cuda backend: each has a block of device memory, or, for a few numbers that came from the host, just
 // those numbers until a kernel wants them in memory. In bf16 precision activations have only bfloat16 numbers, and others may
 // have a copy in bfloat16, for products to read. A kernel runs within `call`: what it makes is taken back when it
-// throws, and its scratch space is given back as soon as its work is enqueued, which is safe on one stream.
+// throws, and its scratch space is released as soon as its work is enqueued, which is safe on one stream.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
@@ -123,7 +123,7 @@ export class CudaBackend extends EnqueuingBackend {
   }
 
   /**
-   * Address for a copy in bfloat16 of a tensor that `make` has just made, to be written beside it; 0 in fp32.
+   * Address for a copy in bfloat16 of a tensor that `make` has just made, to be written together with it; 0 in fp32.
    * @throws OutOfMemoryError
    */
   makeCopy(x: Info): number {

@@ -1,6 +1,6 @@
 // Kernels from CUDA C++ source: compiled by NVRTC for the chip at hand and kept in the cache folder under a name that
-// changes with the sources, the options, the GPU and the compiler. Processes that start at the same time each write a file
-// of their own and rename it; a damaged entry is compiled again.
+// changes with the sources, the options, the GPU and the compiler. Processes that start at the same time each write
+// their own file and rename it; a damaged entry is recompiled.
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -73,7 +73,7 @@ export function createCompiler(
   const ahead = options.folder === undefined ? process.env.TINYGPT_CUDA_KERNELS : undefined;
   const { chip, folder = ahead || join(defaultCacheFolder(), 'cuda'), sources = KERNELS, onFirst } = options;
   const version = versionOf(api).join('.');
-  /** Images that were compiled ahead serve whatever NVRTC is here. */
+  /** Precompiled images work with any NVRTC version. */
   const compiler = ahead ? 'any' : version;
   const target = targetFor(supportedChips(api), chip, version);
   const flags = [
@@ -84,7 +84,7 @@ export function createCompiler(
   ];
   const headers = textsOf(sources, /\.(h|cuh)$/);
   const fresh = new Set<string>();
-  /** Images made ahead, by file, until they are asked for. */
+  /** Precompiled images, by file, until they are requested. */
   const prepared = new Map<string, Uint8Array>();
   let compilations = 0;
   removeLeftovers(folder);

@@ -1,5 +1,5 @@
-// What the backend enqueues on its one stream: kernels, products, copies. Work that was put off goes first, so that the order
-// stays the one in which tfjs asked.
+// What the backend enqueues on its one stream: kernels, matmuls, copies. Deferred work goes first, so that the order
+// stays that of tfjs's calls.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { piecesOf, pieceTeam } from './kernels/team.js';
@@ -10,7 +10,7 @@ import type { Session } from './session.js';
 
 /** The part of tfjs's backend object that knows of the stream and not of tensors. */
 export class EnqueuingBackend extends tf.KernelBackend {
-  /** Runs before other work is enqueued: for work that was put off. */
+  /** Runs before other work is enqueued: for deferred work. */
   #pending: (() => void) | undefined;
   /** Where kernels are written down instead of being launched. */
   #collected: KernelSpec[] | undefined;
@@ -96,7 +96,7 @@ export class EnqueuingBackend extends tf.KernelBackend {
     this.#pending = work;
   }
 
-  /** Enqueues what was put off. */
+  /** Enqueues deferred work. */
   settle(): void {
     const work = this.#pending;
     this.#pending = undefined;

@@ -89,7 +89,7 @@ export function candidates(
 
 /**
  * Libraries that `file` loads by their bare names while it runs, which the loader finds only where `file` has a RUNPATH of its
- * own: NVRTC's builtins, which NVRTC 13's wheel does not find beside itself.
+ * own: NVRTC's builtins, which NVRTC 13's wheel does not find next to itself.
  */
 export function companions({ path, major }: Candidate): string[] {
   if (!/^libnvrtc\./.test(basename(path)) || !path.includes('/')) return [];

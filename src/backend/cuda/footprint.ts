@@ -1,5 +1,5 @@
-// What a training step takes on the device besides tensors, for the estimate of a configuration's memory. Loads nothing,
-// as it is asked before anything runs.
+// What a training step takes on the device besides tensors, for the estimate of a configuration's memory. Loads
+// nothing, as it is called before anything runs.
 
 import type { ScratchBytes, StepSizes } from '../capabilities.js';
 import type { Precision } from '../types.js';

@@ -1,4 +1,4 @@
-// Kernel launches. Arguments are packed into one buffer by CUDA's rules (each aligned to its own size), which lies in
+// Kernel launches. Arguments are packed into one buffer by CUDA's rules (each aligned to its own size), which is in
 // memory that never moves, so that a launch allocates nothing: CU_LAUNCH_PARAM_BUFFER_POINTER, cuda.h.
 
 import { expect, UsageError } from '../../base/errors.js';

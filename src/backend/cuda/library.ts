@@ -123,7 +123,7 @@ export interface Loaded<Api> {
   rescue: Rescue;
 }
 
-/** What is tried before a failed call is an error. Whoever owns the device's memory sets it. */
+/** What is tried before a failed call is an error. Set by the owner of the device's memory. */
 export interface Rescue {
   /** Gives idle memory back to the device; returns its bytes. The call is then tried once more. */
   makeRoom?(): number;

@@ -1,4 +1,4 @@
-// Kernels by source and name, specialised by macros: compiled, loaded and looked up once.
+// Kernels by source and name, specialized by macros: compiled, loaded and looked up once.
 
 import { kernelsOf, type ParameterType } from '../prototypes.js';
 import type { Defines, KernelCompiler } from './compile.js';

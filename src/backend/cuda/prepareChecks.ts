@@ -1,5 +1,5 @@
-// Compiles the kernels that the self-test takes before it runs, all at once: it is gone through without anything being
-// enqueued to see which they are. One after the other, as the test would ask for them, they take seconds.
+// Compiles the self-test's kernels in parallel before it runs: a dry run that enqueues nothing collects them. One
+// after another, as the test would request them, they take seconds.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { SelfCheck } from '../types.js';

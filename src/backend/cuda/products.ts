@@ -1,5 +1,5 @@
-// Matrix products by cuBLASLt. Row-major matrices are handed over as the transposed column-major ones that lie in the
-// same memory: C = A B is computed as C^T = B^T A^T. What cuBLASLt's heuristics choose is kept by shape.
+// Matrix products by cuBLASLt. Row-major matrices are passed as the transposed column-major ones that occupy the same
+// memory: C = A B is computed as C^T = B^T A^T. What cuBLASLt's heuristics choose is kept by shape.
 //
 // Letters: op(a) [M,K], op(b) [K,N], c [M,N], each one of a batch of matrices a stride apart.
 
@@ -24,9 +24,9 @@ const WORKSPACE_BYTES = 32 * 2 ** 20;
 const RESULT_BYTES = 96;
 const ALGORITHM_BYTES = 64;
 const STATE_AT = 72;
-/** Algorithms asked for: the best that can run is taken. */
+/** Algorithms requested: the best one that can run is used. */
 const RESULTS = 8;
-/** What cuBLASLt assumes of addresses unless told otherwise. */
+/** The alignment of addresses that cuBLASLt assumes by default. */
 const FULL_ALIGNMENT = 256;
 
 export type OperandType = keyof typeof TYPE;

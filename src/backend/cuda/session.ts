@@ -38,7 +38,7 @@ export interface Session {
   readonly products: Products;
   /** Where the libraries were found. */
   readonly files: { libcuda: string; libnvrtc: string; libcublasLt: string };
-  /** Sets what is to be done before memory is given back to the device: work that was put off may yet read it. */
+  /** Sets what runs before memory is returned to the device: deferred work may still read it. */
   onTrim(settle: () => void): void;
   /** Device memory in all and free. */
   memoryInfo(): { free: number; total: number };

@@ -1,4 +1,4 @@
-// What the CUDA libraries return, as errors: the call, the code's name, and what to do about it.
+// Error codes of the CUDA libraries as errors: the call, the code's name, and the fix.
 
 import { DeviceLostError, EnvironmentError } from '../../base/errors.js';
 import { OutOfMemoryError } from '../outOfMemory.js';

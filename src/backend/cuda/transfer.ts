@@ -1,6 +1,6 @@
-// Copies between the host and the device. Both ways go through pinned memory, which alone the device reads and writes
-// while the host does something else: uploads through a ring of slots, reads into buffers that are kept for the next
-// time. All copies are enqueued on the one stream, so they see exactly the work that was enqueued before them.
+// Copies between the host and the device. Both directions go through pinned memory, the only kind that the device can
+// access while the host does something else: uploads through a ring of slots, reads into buffers that are reused. All
+// copies are enqueued on the one stream, so they see exactly the work that was enqueued before them.
 
 import koffi from '../koffi.js';
 import { type DriverApi, received } from './library.js';

@@ -64,7 +64,7 @@ export function copyStrided(
   }
 }
 
-/** Drops axes of length one and merges neighbours that one stride spans, in all of the tensors that have these strides. */
+/** Drops axes of length one and merges neighbors that one stride spans, in all of the tensors that have these strides. */
 export function simplify<T extends (readonly number[])[]>(
   shape: readonly number[],
   ...strides: T

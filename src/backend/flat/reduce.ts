@@ -1,4 +1,4 @@
-// Sum and Mean of float32 over neighbouring axes, accumulated in double precision: exact to a rounding where a
+// Sum and Mean of float32 over neighboring axes, accumulated in double precision: exact to a rounding where a
 // running float32 sum of a million terms loses three digits. Over leading axes several times as fast as on stock
 // wasm, which transposes first.
 //
@@ -38,7 +38,7 @@ function reduce(
   return out;
 }
 
-/** Sum of `count` neighbours; four accumulators hide the latency of an addition. */
+/** Sum of `count` neighbors; four accumulators hide the latency of an addition. */
 function sumRun(x: Cells, start: number, count: number): number {
   let a = 0;
   let b = 0;

@@ -54,7 +54,7 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Elements between neighbours along each axis, row-major. */
+/** Elements between neighbors along each axis, row-major. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;

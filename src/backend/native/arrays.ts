@@ -26,7 +26,7 @@ export class ArrayPool {
       this.#idleBytes -= 4 * size;
       return idle;
     }
-    // Sizes that came before and will not come again are given back to the garbage collector.
+    // Sizes that will not be used again are left to the garbage collector.
     if (this.#idleBytes > Math.max(MIN_IDLE_BYTES, this.#usedBytes)) {
       this.#idle.clear();
       this.#idleBytes = 0;

@@ -32,7 +32,7 @@ export interface Recording {
 }
 
 /**
- * What tfjs keeps of a float32 tensor whose elements are in an array of bfloat16. Whoever asks for the elements, as stock
+ * What tfjs keeps of a float32 tensor whose elements are in an array of bfloat16. Code that asks for the elements, as stock
  * kernels do, gets them widened, once and for all.
  */
 class Bf16Entry implements Entry {
@@ -207,7 +207,7 @@ export class NativeBackend extends MathBackendCPU {
     return this.#entry(x.dataId).refCount === 1 && this.pool.owns(this.floats(x));
   }
 
-  /** Moves a tensor's elements to an array of its own. */
+  /** Moves a tensor's elements to its own array. */
   moveOut(dataId: object): Float32Array {
     const entry = this.#entry(dataId);
     const values = entry.values as Float32Array;

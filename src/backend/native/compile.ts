@@ -108,7 +108,7 @@ export interface CompileOptions {
 }
 
 /**
- * Finds or makes the library. Several processes may do so at once: each writes a file of its own and renames it.
+ * Finds or makes the library. Several processes may do so at once: each writes its own file and renames it.
  * @throws EnvironmentError when there is no compiler or it fails
  */
 export async function compileKernels({

@@ -77,7 +77,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   if (current?.failure) tf.removeBackend('webgpu');
   const isNew = !tf.findBackendFactory('webgpu');
   if (isNew) {
-    // An adapter gives one device, so each device has an adapter of its own.
+    // An adapter gives one device, so each device needs its own adapter.
     const fresh = await findAdapter(loaded);
     const device = await fresh.requestDevice({
       requiredFeatures: FEATURES.filter((feature) => fresh.features.has(feature)),
@@ -99,7 +99,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
     stepScratch: webGpuScratch,
     reservedBytes: () => backend.pool.numBytesAllocated,
   });
-  // A driver in software would take seconds for it.
+  // A software driver would take seconds for it.
   if (isNew && !opened.adapter.info.isFallbackAdapter) await chooseMatmul(backend);
   return describe(opened, precision);
 }

@@ -78,7 +78,7 @@ function openInline(set: ShardSet, options: BatchOptions): BatchLoader {
 async function openShared(set: ShardSet, options: BatchOptions, prefetch: number): Promise<BatchLoader> {
   const { port1: port, port2 } = new MessageChannel();
   let position: Position | LoaderState = options.state ?? firstState();
-  /** Replies that nobody has asked for, and callers that wait for one: either is empty. */
+  /** Replies that nobody has requested yet, and callers that wait for one: at least one of the two is empty. */
   const replies: Reply[] = [];
   const waiting: ((reply: Reply) => void)[] = [];
   let end: Failure | undefined;

@@ -175,7 +175,7 @@ export function readShardHeader(path: string): ShardHeader {
 }
 
 /**
- * Opens a shard for reading by position. Memory: 12 bytes a document and one block of ids.
+ * Opens a shard for reading by position. Memory: 12 bytes per document and one block of ids.
  * @throws EnvironmentError when the file is absent, truncated, damaged or of another version
  */
 export function openShard(path: string): ShardReader {

@@ -1,11 +1,11 @@
-// The bundled corpus: as many megabytes of generated stories as asked for.
+// The bundled corpus: the requested number of megabytes of generated stories.
 // story.ts writes them from the text in data/stories; data/README.md shows one.
 
 import { expect } from '../../base/errors.js';
 import { sha256 } from '../../base/files.js';
 import type { DocumentSource, Split } from '../types.js';
 
-/** Megabytes (10^6 bytes) of training text when none are asked for. */
+/** Megabytes (10^6 bytes) of training text by default. */
 export const DEFAULT_MEGABYTES = 16;
 
 const MOST_MEGABYTES = 1e6;

@@ -19,7 +19,7 @@ export interface SourceSpec {
   valText?: string;
   /** Column of .parquet and field of .jsonl files that holds the text (default `text`). */
   column?: string;
-  /** Texts at hand. */
+  /** Texts in memory. */
   documents?: readonly string[];
   /** Texts for validation; else the last part of `documents`. */
   valDocuments?: readonly string[];
@@ -30,7 +30,7 @@ export interface SourceSpec {
 }
 
 /**
- * Opens a corpus. Downloads and most reading happen when its documents are asked for.
+ * Opens a corpus. Downloads and most reading happen when its documents are requested.
  * @param context.cacheFolder where downloads are kept, in `hub` below it
  * @throws UsageError for options that do not go together, and for an unknown data set
  */

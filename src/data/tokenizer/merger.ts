@@ -1,6 +1,6 @@
-// Finds the tokens that merging a chunk by rank ends in: of all neighbouring pairs that make a token, the one of
+// Finds the tokens that merging a chunk by rank ends in: of all neighboring pairs that make a token, the one of
 // lowest rank, leftmost among equals, is merged until none is left. The result is the only sequence of tokens in
-// which merging would join no two neighbours differently, so it is searched for directly: from left to right the
+// which merging would join no two neighbors differently, so it is searched for directly: from left to right the
 // longest token that is compatible with the one before, stepping back where none is. Every position is abandoned at
 // most once, so the work is linear in the length of the chunk. Source: the merging is byte_pair_merge in tiktoken's
 // lib.rs; the search, github/rust-gems crates/bpe, BacktrackEncoder and is_valid_token_pair.

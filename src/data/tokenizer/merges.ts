@@ -1,10 +1,10 @@
 // Learns BPE merges from distinct chunks and their counts: again and again the most frequent pair of
-// neighbouring ids becomes a new id. Chunks are counted by bpe.ts; the tokenizer is tokenizer.ts.
+// neighboring ids becomes a new id. Chunks are counted by bpe.ts; the tokenizer is tokenizer.ts.
 // Source: train_core_incremental in rustbpe's lib.rs. Its queue refreshes counts lazily, and counts of
 // queued pairs only fall, so what it pops is always the pair of highest count and, among equals, of the
 // smallest (left, right); overlapping repeats count, `aaa` has two pairs (a, a). The same is computed here on
 // flat arrays: a merge visits the positions of its pair, not the words that hold it, and sums the changes
-// per neighbour before it touches the table of pairs.
+// per neighbor before it touches the table of pairs.
 
 import { createPairQueue } from './pairQueue.js';
 
@@ -18,11 +18,11 @@ const IDS = 1 << 16;
 /** In place of an id: between words, and where a token has become part of the one before. */
 const NO_ID = 0xffff;
 
-/** Neighbours on one side of the merged pair. */
+/** Neighbors on one side of the merged pair. */
 interface Side {
   /** [IDS] how often each stands there, weighted by the count of the word */
   readonly weight: Float64Array;
-  /** [IDS] at how many positions, then where the list of positions goes on */
+  /** [IDS] at how many positions, then where the list of positions continues */
   readonly positions: Uint32Array;
   /** Ids with a weight, in order of appearance */
   readonly touched: number[];
@@ -51,7 +51,7 @@ export function createMergeLearner(
   counts: ArrayLike<number>,
 ): MergeLearner {
   // The words, each followed by NO_ID. A token stands at its first position; its length stands at its first and
-  // last, so that both neighbours are found in one step.
+  // last, so that both neighbors are found in one step.
   const size = pool.length + offsets.length;
   const ids = new Uint16Array(size).fill(NO_ID);
   let longest = 0;
@@ -69,7 +69,7 @@ export function createMergeLearner(
 
   const left = createSide();
   const right = createSide();
-  /** New pairs of the current merge: the neighbour, right ones marked by IDS, and the position of the pair. */
+  /** New pairs of the current merge: the neighbor, right ones marked by IDS, and the position of the pair. */
   let eventIds = new Uint32Array(1 << 10);
   let eventPositions = new Uint32Array(1 << 10);
   let events = 0;

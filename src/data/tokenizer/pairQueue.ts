@@ -1,4 +1,4 @@
-// The pairs of neighbouring ids with their counts: a hash table to change a count, and a heap that gives
+// The pairs of neighboring ids with their counts: a hash table to change a count, and a heap that gives
 // the pair of highest count, among equals the one of smallest (left, right). Knows nothing about words.
 
 const { imul } = Math;

@@ -1,6 +1,6 @@
 // Merging for vocabularies of which some tokens cannot be reached by merging lower ranks, as Llama 3's has them. There
 // merger.ts's search is not valid, so pairs are merged one by one as tiktoken does: a chunk that is a token as a whole is
-// that token; else of all neighbouring parts whose bytes together are a token, those of the lowest rank, leftmost among
+// that token; else of all neighboring parts whose bytes together are a token, those of the lowest rank, leftmost among
 // equals, are joined until there are none.
 // Source: encode_ordinary and byte_pair_merge in tiktoken's lib.rs; a heap makes it n log n.
 

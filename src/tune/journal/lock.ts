@@ -95,7 +95,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 /**
  * Runs `work` while holding the lock of `path`; waits for other holders without yielding to the event loop.
  * @param path absolute path of the log
- * @param work is told whether the lock is still held, to ask before it writes
+ * @param work gets a function that says whether the lock is still held, to call before it writes
  * @param staleAfterMs when to take over a lock whose holder is unknown and that has not changed
  * @throws EnvironmentError where the folder is not writable
  */

@@ -29,7 +29,7 @@ export interface Minimum {
 /** Sufficient decrease, Armijo. */
 const C1 = 1e-4;
 
-/** Minimises f from `start` (not changed). */
+/** Minimizes f from `start` (not changed). */
 export function minimize(f: Differentiable, start: Float64Array, options: MinimizeOptions = {}): Minimum {
   const { lower, upper, tolerance = 1e-5, improvement = 0, memory = 8 } = options;
   const { maxIterations = 100, maxEvaluations = 200 } = options;

@@ -5,7 +5,7 @@
 
 import { randomStream } from '../../base/random.js';
 
-/** Dimensions with directions of their own; further ones are filled with independent uniform numbers. */
+/** Dimensions with their own directions; further ones are filled with independent uniform numbers. */
 export const SOBOL_DIMENSIONS = 64;
 
 // From the second dimension on: primitive polynomial (with both end bits), then the initial m_1, m_2, ...

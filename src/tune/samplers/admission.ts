@@ -117,7 +117,7 @@ function valueNumber(distribution: SearchSpace[string], index: number, count: nu
 }
 
 /**
- * The centre of the ranges, with the default choices. Users choose ranges around what they expect, so that one trial
+ * The center of the ranges, with the default choices. Users choose ranges around what they expect, so that one trial
  * there is often the best of the first ones.
  * @returns null where it was tried, may not be proposed, or the defaults lie close to it
  */

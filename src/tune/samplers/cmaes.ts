@@ -31,7 +31,7 @@ export interface CmaesOptions {
   sigma?: number;
   /** Draws from which every second proposal is chosen by a model; 1 is plain CMA-ES. Default 60. */
   screen?: number;
-  /** Whether a first trial at the centre of the ranges may replace the defaults as the start. Default true. */
+  /** Whether a first trial at the center of the ranges may replace the defaults as the start. Default true. */
   probeCentre?: boolean;
   /** BIPOP restarts once a run has converged. Default true. */
   restarts?: boolean;
@@ -39,7 +39,7 @@ export interface CmaesOptions {
   warmStart?: readonly Trial[];
 }
 
-/** System attribute of the trial at the centre. */
+/** System attribute of the trial at the center. */
 const PROBE = 'cmaes:probe';
 
 /**
@@ -98,7 +98,7 @@ function isOf(trial: Trial, [run, generation]: readonly [number, number]): boole
   return of !== undefined && of[0] === run && of[1] === generation;
 }
 
-/** Whether to try the centre: nothing but startup trials is known. */
+/** Whether to try the center: nothing but startup trials is known. */
 function isUnprobed(study: StudyView, { numeric, warm }: Settings, evaluated: number): boolean {
   if (numeric.length === 0 || warm.length > 0 || evaluated >= 20) return false;
   return !study.trials.some(({ systemAttrs }) => PROBE in systemAttrs || GENERATION in systemAttrs);

@@ -34,7 +34,7 @@ import { filled, logBelief } from './prior.js';
 
 export interface GpOptions {
   /**
-   * Trials of the startup design: the default configuration, the centre of the ranges, scrambled Sobol points, of which
+   * Trials of the startup design: the default configuration, the center of the ranges, scrambled Sobol points, of which
    * every second one lies around the defaults as long as these are the best.
    * Default: 4 + D/2, at most 10.
    */
@@ -49,7 +49,7 @@ export interface GpOptions {
 /** With more finished trials than this, fewer points are searched, to keep an ask quick. */
 const THOROUGH_UNTIL = 120;
 
-/** The centre of the ranges is tried among the first trials, after the defaults and a few enqueued ones. */
+/** The center of the ranges is tried among the first trials, after the defaults and a few enqueued ones. */
 const CENTRE_UNTIL = 4;
 
 /**

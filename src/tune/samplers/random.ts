@@ -15,7 +15,7 @@ const HALF = 10;
 
 /**
  * Independent uniform draws; where the space has priors, ever fewer follow those. Trial `number` has a stream of its own:
- * its point depends on the seed and the space alone, whatever the other trials did and however many workers there are,
+ * its point depends only on the seed and the space, not on the other trials or the number of workers,
  * unless it cannot run or repeats one.
  */
 export function randomSampler(): Sampler {

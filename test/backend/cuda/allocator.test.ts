@@ -90,7 +90,7 @@ describe('the allocator', () => {
     expect(allocator.statistics().peak).toBe(0);
   });
 
-  test('neighbours that are free become one block again', () => {
+  test('neighbors that are free become one block again', () => {
     const source = device(64 * MIB);
     const allocator = createAllocator(source);
     const parts = [6, 6, 6].map((n) => allocator.allocate(n * MIB));

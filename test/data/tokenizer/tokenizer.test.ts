@@ -26,7 +26,7 @@ function randomText(random: Random): string {
   return text;
 }
 
-/** Merges by rank as defined: the lowest rank of all neighbours, leftmost, until none is known. */
+/** Merges by rank as defined: the lowest rank of all neighbors, leftmost, until none is known. */
 function mergePlainly(bytes: Uint8Array, ranks: Ranks): number[] {
   const known = new Map(ranks.map((token, rank) => [Buffer.from(token).toString('latin1'), rank]));
   const parts = Array.from(bytes, (byte) => String.fromCharCode(byte));

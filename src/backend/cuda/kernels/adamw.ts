@@ -1,5 +1,5 @@
-// AdamW steps in place (kernels/cuda/adamw.cu). Contract: src/optim/adamw.ts. Steps that follow one another are put off
-// and become one launch, since most tensors are too small to be worth one of their own.
+// AdamW steps in place (kernels/cuda/adamw.cu). Contract: src/optim/adamw.ts. Consecutive steps are deferred and
+// become one launch, since most tensors are too small to be worth a separate one.
 
 import { sizeOf } from '../../flat/store.js';
 import { adamwFactors } from '../../updates.js';
@@ -38,7 +38,7 @@ export const adamWStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) =
   return [];
 };
 
-/** Enqueues what was put off. */
+/** Enqueues deferred steps. */
 function flush(backend: CudaBackend): void {
   const steps = queues.get(backend)!.splice(0);
   const table = tableOf(steps);

@@ -1,5 +1,5 @@
-// Token embedding and the scatter of its gradient (kernels/cuda/embedding.cu). Contract: src/ops/embedding.ts. An id out
-// of range reads not-a-number, since a device cannot throw: the loss then tells.
+// Token embedding and the scatter of its gradient (kernels/cuda/embedding.cu). Contract: src/ops/embedding.ts. An id
+// out of range reads NaN, since a device cannot throw: the loss then shows it.
 
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';

@@ -1,7 +1,7 @@
 // Language-model head and cross-entropy (kernels/cuda/cross_entropy.cu and products). Contract: src/ops/lmHead.ts.
-// Logits are held for a chunk of rows at a time; their gradient takes their place. In bf16 the product of a step writes them
-// as bfloat16, and the gradient is an operand as it stands: 2 bytes a number instead of 4 and a rounding, and what the
-// original's autocast makes of them. Without a gradient they are float32, so that an evaluation's loss is exact.
+// Logits are held for a chunk of rows at a time; their gradient overwrites them. In bf16 the matmul of a step writes
+// them as bfloat16, and the gradient is used as an operand directly: 2 bytes per number instead of 4 and a rounding,
+// as in the original's autocast. Without a gradient they are float32, so that an evaluation's loss is exact.
 
 import { logitBytes, logitsRowsOnDevice } from '../footprint.js';
 import type { CudaKernel } from './kernel.js';

@@ -1,4 +1,4 @@
-// Sums, means, maxima and minima over neighbouring axes, and softmax (kernels/cuda/reduce.cu).
+// Sums, means, maxima and minima over neighboring axes, and softmax (kernels/cuda/reduce.cu).
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type Info, sizeOf } from '../../flat/store.js';
@@ -19,8 +19,8 @@ function reduction(
     const given = (attrs.axis ?? attrs.reductionIndices) as number | number[];
     const axes = tf.util.parseAxisParam(given, x.shape).sort((p, q) => p - q);
     const first = axes[0] ?? 0;
-    const neighbours = axes.every((axis, i) => axis === first + i);
-    if (x.dtype !== 'float32' || !neighbours || !fits(x.shape)) return undefined;
+    const neighbors = axes.every((axis, i) => axis === first + i);
+    if (x.dtype !== 'float32' || !neighbors || !fits(x.shape)) return undefined;
     const outer = sizeOf(x.shape.slice(0, first));
     const terms = sizeOf(axes.map((axis) => x.shape[axis]!));
     const inner = sizeOf(x.shape.slice(first + axes.length));

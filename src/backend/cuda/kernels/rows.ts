@@ -1,5 +1,5 @@
-// Fused kernels by rows: norm, rotary embedding, gated value embedding, squared ReLU, residual mix, sums of gradients (kernels/cuda/{norm,
-// rotary,value_embedding,elementwise}.cu). Contracts: src/ops.
+// Fused kernels by rows: norm, rotary embedding, gated value embedding, squared ReLU, residual mix, sums of gradients
+// (kernels/cuda/{norm, rotary,value_embedding,elementwise}.cu). Contracts: src/ops.
 
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
@@ -130,7 +130,7 @@ export const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({
   onRows(backend, ['value_embedding', 'gate_dx'], byToken, N, forX);
   const pieces = Math.ceil(N / GATE_PIECE);
   const parts = backend.scratch(4 * pieces * G * K);
-  // These two do not depend on the team: another set of macros would only be compiled anew.
+  // These two do not depend on the team: another set of macros would only cause a recompilation.
   const { defines } = byToken;
   const source = 'cuda/value_embedding.cu';
   const forW = [N, C, G, K, dz, backend.activation(x), parts];

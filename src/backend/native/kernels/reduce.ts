@@ -1,4 +1,4 @@
-// Sum, Mean and Max of float32 over neighbouring axes (kernels/native/reduce.c); any others are the stock kernels'.
+// Sum, Mean and Max of float32 over neighboring axes (kernels/native/reduce.c); any others are the stock kernels'.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../flat/store.js';

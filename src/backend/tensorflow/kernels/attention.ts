@@ -1,6 +1,6 @@
 // Causal attention with a sliding window. Letters: contract.ts. Queries are taken in blocks, each
 // with only the keys that its window reaches; the backward pass recomputes the probabilities from lse (Dao et al.
-// 2022, algorithm 4). Exponential and sums are operations of their own, three times as fast as TensorFlow's softmax.
+// 2022, algorithm 4). Exponential and sums are separate operations, three times as fast as TensorFlow's softmax.
 
 import type { KernelAttributes } from '../../contract.js';
 import type { Eager, Handle } from './eager.js';
@@ -11,7 +11,7 @@ type Shape = KernelAttributes<'CausalAttention'>;
 /** Queries a block: short ones skip more of the keys that no query sees; on a GPU calls would count. */
 const blockLength = (e: Eager): number => (e.backend.isUsingGpuDevice ? 256 : 128);
 
-/** The score of a key out of sight: its exponential is zero beside any other. */
+/** The score of a masked key: its exponential is zero relative to any other. */
 const UNSEEN = -1e30;
 
 /** Queries [from, to) and the keys that they reach, [first, to). */

@@ -7,7 +7,7 @@ import type { WebGpuKernel } from './kernel.js';
 const TILE = 64;
 /** Fewer workgroups than this leave a GPU idle: long inner dimensions are divided among more. */
 const ENOUGH_GROUPS = 128;
-/** The shortest inner dimension worth a workgroup of its own. */
+/** The shortest inner dimension worth a separate workgroup. */
 const SHORTEST_SPLIT = 256;
 
 type Operand = TensorInfo | GPUBuffer;
@@ -32,7 +32,7 @@ export interface Product {
   beta?: number;
 }
 
-/** Records a product. Its order of summation follows from the sizes alone. */
+/** Records a product. Its order of summation depends only on the sizes. */
 export function multiply(backend: WebGpuBackend, product: Product): void {
   const { m, n, k, a, b, c, transposeA = false, transposeB = false, count = 1 } = product;
   const { alpha = 1, e, beta = 1, aOffset = 0, bOffset = 0, cOffset = 0 } = product;

@@ -42,7 +42,7 @@ function standardize(state: Gaussian, stretch: Float64Array, u: Float64Array): F
 
 /**
  * Index of the candidate with the lowest predicted loss; 0 where no prediction is possible.
- * Failures count as the worst loss seen. Length scale and noise maximise the marginal likelihood over a small grid.
+ * Failures count as the worst loss seen. Length scale and noise maximize the marginal likelihood over a small grid.
  */
 export function mostPromising(
   candidates: readonly Point[],

@@ -58,7 +58,7 @@ export interface Search {
 }
 
 /**
- * The state before the first generation. The mean is the best of the known trials (defaults, the centre, enqueued
+ * The state before the first generation. The mean is the best of the known trials (defaults, the center, enqueued
  * ones), which also count for the first generation; of many, their promising region.
  */
 export function startSearch(settings: Settings, known: readonly Evaluated[]): Search {

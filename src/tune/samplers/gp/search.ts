@@ -110,7 +110,7 @@ function scatter(
   for (let i = 0; i < effort.wide * d; i++) points[i] = snap(axes[i % d]!, uniform[i]!);
   for (let c = 0; c < local; c++) {
     const anchor = anchors[c % anchors.length]!;
-    // A few coordinates at a time: in many dimensions moving all leaves the neighbourhood (Regis & Shoemaker 2013).
+    // A few coordinates at a time: in many dimensions moving all leaves the neighborhood (Regis & Shoemaker 2013).
     const chance = Math.max(Math.min(1, 4 / d), random.uniform() ** 2);
     const reach = 0.3 * 2 ** (-4 * random.uniform());
     const forced = random.int(d);

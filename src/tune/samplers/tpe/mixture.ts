@@ -20,7 +20,7 @@ import type { Belief } from '../prior.js';
 type Line =
   | {
       kind: 'numeric';
-      /** (N) centres, bandwidths, and what a log density starts from: -ln(b sqrt(2 pi) mass in [0, 1]). */
+      /** (N) centers, bandwidths, and what a log density starts from: -ln(b sqrt(2 pi) mass in [0, 1]). */
       mu: Float64Array;
       b: Float64Array;
       base: Float64Array;
@@ -82,7 +82,7 @@ function numericLine(values: Float64Array, narrowest: number, belief?: Belief | 
   return { kind: 'numeric', mu, b, base };
 }
 
-/** The larger gap to the neighbours on the axis; at the ends the gap to the only neighbour. */
+/** The larger gap to the neighbors on the axis; at the ends the gap to the only neighbor. */
 function bandwidths(values: Float64Array): Float64Array {
   const n = values.length;
   const order = Array.from(values.keys()).sort((i, j) => values[i]! - values[j]!);
