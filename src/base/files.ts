@@ -128,7 +128,7 @@ export function writeFileAtomic(path: string, contents: string | Uint8Array, { o
 
 /** Writes a file's contents through to the disk, so that a name given afterwards never stands for less. */
 export function syncFile(path: string): void {
-  const fd = openSync(path, 'r');
+  const fd = openSync(path, 'r+');
   try {
     fsyncSync(fd);
   } finally {

@@ -11,3 +11,6 @@ export const asValid = <T>(value: T): Valid<T> => value as Valid<T>;
 /** True for what JSON writes in braces. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** True for whole numbers from 1 on that a double holds exactly. */
+export const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;

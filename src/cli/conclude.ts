@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.js';
 import { formatStandardJson } from '../base/json.js';
+import { isObject } from '../base/valid.js';
 import { writeReport } from '../report/index.js';
 import { bestTrial } from '../tune/best.js';
-import { isObject } from '../tune/objects.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
 import { counted, printable, shellPath } from './terminal.js';
 

@@ -4,7 +4,7 @@
 // L layers, H query heads, G kv heads, C width, D head width, V vocabulary, T sequence.
 
 import { expect } from '../base/errors.js';
-import { asValid, type Valid } from '../base/valid.js';
+import { asValid, isCount, type Valid } from '../base/valid.js';
 
 /** Sizes and constants of the model. */
 export interface ModelConfig {
@@ -129,8 +129,6 @@ export function parameterShapes(config: ModelConfig): ParameterShape[] {
     if (hasValueEmbedding(config, i)) add('valueEmbedding', i, `value_embeds.${i}.weight`, V, kv);
   return shapes;
 }
-
-const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
 
 /** Sizes, and those constants that differ from MODEL_DEFAULTS. */
 export type ModelSizes = Omit<ModelConfig, keyof typeof MODEL_DEFAULTS> & Partial<ModelConfig>;

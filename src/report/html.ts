@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { EChartsOption } from 'echarts';
 import { show } from '../base/json.js';
+import { isObject } from '../base/valid.js';
 import { bestTrial } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
-import { isObject } from '../tune/objects.js';
 import type { Attributes } from '../tune/types.js';
 import { BEYOND_NOTE } from './axes.js';
 import {

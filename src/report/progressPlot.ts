@@ -4,9 +4,9 @@
 
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
+import { isObject } from '../base/valid.js';
 import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
-import { isObject } from '../tune/objects.js';
 import type { SearchSpace } from '../tune/types.js';
 import { drawnRange, isBeyond, markBeyond, onAxis, type Range, valueAxis } from './axes.js';
 import { changedParams, describeChange, shortNumber } from './labels.js';

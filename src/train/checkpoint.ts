@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
-  fsyncSync,
   openSync,
   readFileSync,
   readSync,
@@ -16,7 +15,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
-import { describeReadError, describeWriteError, discard, makeFolder, temporaryName } from '../base/files.js';
+import {
+  describeReadError,
+  describeWriteError,
+  discard,
+  makeFolder,
+  syncFile,
+  temporaryName,
+} from '../base/files.js';
 import { type NamedArray, readSafetensors, writeSafetensors } from '../base/safetensors.js';
 import { isObject } from '../base/valid.js';
 import { loadTokenizer, saveTokenizer } from '../data/index.js';
@@ -249,16 +255,6 @@ function sha256OfFile(path: string): string {
     throw describeReadError(path, error);
   }
   return hash.digest('hex');
-}
-
-/** Waits until a file is on disk, so that a power cut after the rename cannot leave it incomplete. */
-function syncFile(path: string): void {
-  const fd = openSync(path, 'r+');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Compares the files with SHA256SUMS; checkpoints of earlier versions have none. @throws EnvironmentError */

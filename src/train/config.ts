@@ -4,7 +4,7 @@
 
 import { expect } from '../base/errors.js';
 import { flagOf, suggestion } from '../base/names.js';
-import type { Valid } from '../base/valid.js';
+import { isCount, type Valid } from '../base/valid.js';
 import { MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
 import { OPTIMIZER_DEFAULTS, type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
 
@@ -76,8 +76,6 @@ export interface ResolvedConfig {
   /** Forward and backward passes a step. */
   accumulation: number;
 }
-
-const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
 
 /**
  * Derives the sizes that are null and checks that all fit together.

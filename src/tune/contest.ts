@@ -4,7 +4,7 @@
 
 import { bestTrial, compareValues, completeTrials, isBetter, signOf } from './best.js';
 import { isFinished } from './journal/records.js';
-import { median } from './math/order.js';
+import { mean, median } from './math/order.js';
 import { countsAsEvaluated } from './starting.js';
 import type { Direction, Params, Trial } from './types.js';
 
@@ -88,10 +88,10 @@ export function winnerOf(races: readonly Race[], direction: Direction, again: nu
 
 /** Mean and sample standard deviation. */
 export function spread(values: readonly number[]): Spread {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const average = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - average) ** 2, 0);
   const deviation = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null;
-  return { mean, deviation, values: [...values] };
+  return { mean: average, deviation, values: [...values] };
 }
 
 /** Two-sided 95% quantiles of Student's t for 1 to 30 degrees of freedom; 1.96 beyond. */

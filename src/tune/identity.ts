@@ -3,9 +3,10 @@
 
 import { UsageError } from '../base/errors.js';
 import { formatJson } from '../base/json.js';
+import { isObject } from '../base/valid.js';
 import { checkDistribution, describeDistribution, sameDistribution } from './distributions.js';
 import type { StudyLog } from './journal/replay.js';
-import { isObject, own } from './objects.js';
+import { own } from './objects.js';
 import type { Attributes, Direction, Params, SearchSpace } from './types.js';
 
 /** The part of a study's options that must agree when it is continued. */

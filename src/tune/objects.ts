@@ -11,8 +11,3 @@ export function setOwn<T>(object: Record<string, T>, name: string, value: T): vo
     Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
   else object[name] = value;
 }
-
-/** True for objects that are no arrays: what JSON writes in braces. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -9,6 +9,7 @@ import { messageOf, UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { suggestion } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
+import { isObject } from '../base/valid.js';
 import { checkConditions, withFixed } from './conditions.js';
 import {
   checkDistribution,
@@ -18,7 +19,7 @@ import {
   fromUnit,
   nearest,
 } from './distributions.js';
-import { isObject, own, setOwn } from './objects.js';
+import { own, setOwn } from './objects.js';
 import type { Attributes, Choice, Distribution, Params, SearchSpace } from './types.js';
 
 /** What is searched, where it starts, and which parameters are fixed. */

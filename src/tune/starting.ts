@@ -4,6 +4,7 @@
 import { UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { randomStream } from '../base/random.js';
+import { isObject } from '../base/valid.js';
 import { activeParams, isActive } from './conditions.js';
 import { contains, describeDistribution, sampleUniform } from './distributions.js';
 import {
@@ -15,7 +16,7 @@ import {
   trialAttrEntry,
 } from './journal/records.js';
 import { asWorker, mayBeAlive, type WorkerIdentity } from './journal/worker.js';
-import { isObject, own } from './objects.js';
+import { own } from './objects.js';
 import type { Check } from './studyTypes.js';
 import { type Outcome, outcomeEntries } from './trial.js';
 import type {

@@ -7,6 +7,7 @@
 
 import { EnvironmentError, UsageError } from '../base/errors.js';
 import { formatJson, show } from '../base/json.js';
+import { isObject } from '../base/valid.js';
 import { bestTrial } from './best.js';
 import { activeParams } from './conditions.js';
 import { contains, describeDistribution } from './distributions.js';
@@ -14,7 +15,7 @@ import { checkSameStudy, type Identity, recordedDefaults, recordedSpace, studyNa
 import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
 import { identify } from './journal/worker.js';
-import { isObject, own } from './objects.js';
+import { own } from './objects.js';
 import { optimize } from './optimize.js';
 import { nopPruner } from './pruners/nop.js';
 import { checkSpace, unknownParameter } from './space.js';

@@ -2,8 +2,9 @@
 // written. Optuna could not load what is refused here either; what it loads is accepted.
 
 import { parseJson, show } from '../../base/json.js';
+import { isObject } from '../../base/valid.js';
 import { float, int } from '../distributions.js';
-import { isObject, own } from '../objects.js';
+import { own } from '../objects.js';
 import type { Choice, Direction, Distribution, Trial, TrialState } from '../types.js';
 import { op, parseDate, states } from './records.js';
 

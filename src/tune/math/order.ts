@@ -1,4 +1,4 @@
-// Order statistics.
+// Order statistics, and the mean.
 
 /** The p-quantile by linear interpolation between order statistics (Hyndman & Fan's type 7); NaN when empty. */
 export function quantile(values: readonly number[], p: number): number {
@@ -20,3 +20,7 @@ function around(values: readonly number[], p: number): { low: number; high: numb
   const low = sorted[below] ?? Number.NaN;
   return { low, high: sorted[below + 1] ?? low, part: at - below };
 }
+
+/** The arithmetic mean; NaN of no values. */
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;

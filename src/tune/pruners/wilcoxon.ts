@@ -4,6 +4,7 @@
 
 import { UsageError } from '../../base/errors.js';
 import { bestTrial, signOf } from '../best.js';
+import { mean } from '../math/order.js';
 import type { Pruner } from '../types.js';
 
 export type WilcoxonOptions = {
@@ -42,10 +43,6 @@ export function wilcoxonPruner(options: WilcoxonOptions = {}): Pruner {
       return sign * mean(bestValues) < sign * mean(values);
     },
   };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /**
