@@ -1,7 +1,6 @@
-"""The peer of bench/roofline.ts: products y = x w^T in OpenBLAS (numpy) and oneDNN (torch), best of many runs.
+"""The peer of bench/roofline.ts: matmuls y = x w^T in OpenBLAS (numpy) and oneDNN (torch), best of many runs.
 
-Reads {"threads", "precision", "shapes": [[n, i, o], ...]} from stdin, writes one JSON line: the libraries and for each
-shape their GFLOP/s, null where one is absent.
+Reads {"threads", "precision", "shapes": [[n, i, o], ...]} from stdin, writes one JSON line: the libraries and for each shape their GFLOP/s, null where one is missing.
 """
 
 import json

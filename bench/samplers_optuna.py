@@ -1,4 +1,4 @@
-"""Optuna's samplers as a peer on stdin/stdout, one JSON object a line; bench/samplers.ts evaluates the objective.
+"""Optuna's samplers as a peer on stdin/stdout, one JSON object per line; bench/samplers.ts evaluates the objective.
 
   {"op": "start", "sampler": "gp", "seed": 3, "space": {...}, "first": {...}}  -> {"version": "5.0.0"}
   {"op": "ask"}                                                              -> {"params": {...}, "seconds": 0.2, "processor": 0.2}

@@ -3,7 +3,7 @@
     python bench/tokenizer_peer.py bench TEXT VOCAB            # the peers' side of bench/tokenizer.ts
     python bench/tokenizer_peer.py golden test/golden/tokenizer
     python bench/tokenizer_peer.py unicode src/data/splitPatternUnicode.ts
-    python bench/tokenizer_peer.py fuzz SEED COUNT             # texts and their chunks, one JSON a line
+    python bench/tokenizer_peer.py fuzz SEED COUNT             # texts and their chunks, one JSON per line
     python bench/tokenizer_peer.py huggingface FOLDER          # stdin {"texts"}, stdout {"ids"}
 
 Needs `pip install rustbpe tiktoken tokenizers`.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles tinygpt in the current folder and leaves in node_modules what it needs to run.
-# tfjs-node-gpu is left out: setup-tensorflow.sh puts a prepared one elsewhere.
+# Compiles tinygpt in the current folder and keeps in node_modules only what it needs to run. tfjs-node-gpu is
+# excluded: setup-tensorflow.sh installs a prepared one elsewhere.
 set -euo pipefail
 # shellcheck source=docker/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether what was built runs: the commands answer, TensorFlow loads. A GPU is not needed.
+# Checks that the build works: the commands respond, TensorFlow loads. No GPU is needed.
 set -euo pipefail
 # shellcheck source=docker/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts beside it. Source it; do not run it.
+# Shared by the scripts in this folder. Source it; do not run it.
 
 # A heading in the build's log.
 step() {

@@ -1,4 +1,4 @@
-// Compares two samplers by a contest: equal budgets and seeds, then each winner again.
+// Compares two samplers in a contest: equal budgets and seeds, then each winner is rerun on fresh seeds.
 // node build/examples/compareOptimizers.js [TRIALS] [SEEDS] [FOLDER]
 
 import { mkdirSync } from 'node:fs';

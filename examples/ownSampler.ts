@@ -1,4 +1,4 @@
-// Writes a sampler, random local search around the best trial, and uses it by ask and tell.
+// Writes a sampler, random local search around the best trial, and uses it through ask and tell.
 // node build/examples/ownSampler.js [TRIALS]
 
 import {

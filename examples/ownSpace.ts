@@ -1,4 +1,4 @@
-// Tunes tinygpt's trainer over a space of your own, keeps the study in a journal, and writes its report.
+// Tunes tinygpt's trainer over your own space, keeps the study in a journal, and writes its report.
 // Run it again to continue. node build/examples/ownSpace.js [TRIALS] [TOKENS] [FOLDER]
 
 import { mkdirSync } from 'node:fs';

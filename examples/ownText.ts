@@ -1,4 +1,4 @@
-// Trains on documents of your own: strings from anywhere, here the Markdown files of this project.
+// Trains on your own documents: strings from anywhere, here the Markdown files of this project.
 // node build/examples/ownText.js [STEPS] [FOLDER_OF_TEXTS]
 
 import { readdirSync, readFileSync } from 'node:fs';

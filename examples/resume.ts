@@ -1,4 +1,4 @@
-// Stops a training run in the middle, saves it, and continues to the same bits as a run without a stop.
+// Stops a training run in the middle, saves it, and continues; the result is bitwise identical to an uninterrupted run.
 // node build/examples/resume.js [STEPS] [FOLDER]
 
 import { loadCheckpoint, prepareDataset, presetConfig, saveCheckpoint, train, useBackend } from 'tinygpt';

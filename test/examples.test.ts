@@ -1,4 +1,4 @@
-// Every program in examples/ runs to its end at a tiny size, in a process of its own that exits by itself.
+// Every program in examples/ runs to completion at a tiny size, in a separate process that exits by itself.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// No circles among the modules of src: a file that needs another while that one is still loading gets nothing. Imports of
-// types alone may form circles, as they are gone when the program runs.
+// No import cycles among the modules of src: a file that needs another while that one is still loading gets nothing.
+// Type-only imports may form cycles, as they are erased before the program runs.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

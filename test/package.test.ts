@@ -1,4 +1,4 @@
-// The package as npm packs it, installed in a project of its own: what it holds, its types, and where it runs.
+// The package as npm packs it, installed in an empty project: its contents, its types, and where it runs.
 // Dependencies are linked from this checkout, and only those that package.json names, so no network is needed.
 
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-// What npm installs is pinned by hash, wherever it is downloaded from.
+// What npm installs is pinned by hash, independent of the download location.
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';

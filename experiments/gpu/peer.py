@@ -1,4 +1,4 @@
-"""PyTorch beside ours, on the same shapes and in the same run: the original's model and optimizer step (karpathy/autoresearch)
+"""PyTorch compared with ours, on the same shapes and in the same run: the original's model and optimizer step (karpathy/autoresearch)
 under torch.compile, with the best attention that this PyTorch has for the shapes: FlashAttention-3 where it is installed,
 FlexAttention, or scaled_dot_product_attention by cuDNN, flash or efficient kernels; the report says which.
 

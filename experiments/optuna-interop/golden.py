@@ -1,4 +1,4 @@
-"""Writes the golden logs that Optuna makes: golden.py FOLDER.
+"""Writes the golden logs with Optuna: golden.py FOLDER.
 
 optuna.log holds everything Optuna records (three studies, one deleted; all kinds of parameters, states and
 attributes; NaN and infinities), optuna.json what Optuna reads in it.

@@ -1,4 +1,4 @@
-"""Works on a study beside others: worker.py JOURNAL STUDY TRIALS; with `create` as a fourth argument, makes it."""
+"""Works on a study alongside others: worker.py JOURNAL STUDY TRIALS; with `create` as a fourth argument, creates it."""
 
 import sys
 

@@ -1,5 +1,5 @@
-// Every kernel that a backend registers takes and gives the shapes that the contract declares: the self-test's cases are
-// run, and each call of a fused kernel in them is compared with its declaration.
+// Every kernel that a backend registers accepts and returns the shapes that the contract declares: the self-test's
+// cases are run, and each call of a fused kernel is compared with its declaration.
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

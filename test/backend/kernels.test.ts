@@ -1,4 +1,4 @@
-// The replaced kernels give what tfjs's own JavaScript kernels give, over odd shapes, and leave nothing behind.
+// The replaced kernels give the results of tfjs's own JavaScript kernels, over odd shapes, and leak nothing.
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';

@@ -1,4 +1,4 @@
-// The loss of predictions that are nearly certain: never below 0, and right to its own size, not to that of the logits.
+// The loss of predictions that are nearly certain: never below 0, and accurate relative to the loss, not to the logits.
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

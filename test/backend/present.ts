@@ -1,5 +1,5 @@
-// Which backends this machine can run tests on. Tests that hold on every backend go through
-// `describeEachBackend`; a backend that is absent here shows up as a skipped block with its reason.
+// Which backends this machine can run tests on. Tests for every backend use `describeEachBackend`; a backend that is
+// absent here appears as a skipped block with its reason.
 
 import { beforeAll, describe, test } from '@jest/globals';
 import { findDriver } from '../../src/backend/drivers.js';

@@ -1,4 +1,4 @@
-// Signatures as they are read from C and CUDA sources.
+// Signatures parsed from C and CUDA sources.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// How commands open a corpus, and what they say about it.
+// How commands open a corpus, and what they print about it.
 
 import { readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

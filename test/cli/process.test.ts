@@ -1,4 +1,4 @@
-// The command line as a process of its own: signals, closed pipes, full disks, errors that nothing caught.
+// The command line as a separate process: signals, closed pipes, full disks, uncaught errors.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

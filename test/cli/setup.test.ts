@@ -1,4 +1,4 @@
-// The command line of `tinygpt setup`: what it refuses, and what it says where there is nothing to do.
+// The command line of `tinygpt setup`: what it refuses, and what it prints when there is nothing to do.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the CUDA tests on an interpreter of PTX that stands in for the driver, one test file a process:
+# Runs the CUDA tests on an interpreter of PTX that stands in for the driver, one process per test file:
 #   test/cuda/ptx.sh [TEST...]          e.g. backend/cuda/kernelsRows; default: all of them, then golden runs and random models
 # PTX_LIBRARIES is the folder with its libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12; without it everything is skipped.
 # Every test runs as it comes, and again with races and unset shared memory reported and threads in random order.

@@ -1,4 +1,4 @@
-// The bundled stories are correct English, consistent in themselves, and varied.
+// The bundled stories are correct English, self-consistent and varied.
 
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';

@@ -1,5 +1,5 @@
-// Damaged files of every kind that the data layer reads: whatever is wrong, the answer is a result or one of our own
-// errors on one line. Seeded, so a failure is found again. TINYGPT_FUZZ multiplies the number of mutations.
+// Damaged files of every kind that the data layer reads: whatever is wrong, the outcome is a result or a one-line
+// error of ours. Seeded, so that failures are reproducible. TINYGPT_FUZZ multiplies the number of mutations.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Damages files at random, for tests that readers answer damage with errors of their own.
+// Damages files at random, for tests that readers report damage with our own errors.
 
 import { EnvironmentError, TrainingError, UsageError } from '../../src/base/errors.js';
 import type { Random } from '../../src/base/random.js';

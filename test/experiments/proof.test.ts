@@ -1,5 +1,5 @@
-// The proof of the cuda backend (experiments/gpu) on the emulated device: a GPU that computes wrongly, or is lost on the way, does
-// not end it, and what it finds is on the disk part by part.
+// The proof of the cuda backend (experiments/gpu) on the emulated device: a GPU that computes wrongly, or is lost
+// midway, does not end it, and findings are written to disk part by part.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

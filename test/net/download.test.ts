@@ -1,4 +1,4 @@
-// Downloads against a local server that drops, delays, refuses and lies. Nothing here waits: `wait` only takes notes.
+// Downloads against a local server that drops, delays, refuses and lies. Nothing here waits: `wait` only records its calls.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

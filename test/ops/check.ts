@@ -1,4 +1,4 @@
-// Holds an operation against its float64 reference: values directly, gradients by central differences of the reference.
+// Compares an operation with its float64 reference: values directly, gradients by central differences of the reference.
 
 import { expect } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,4 +1,4 @@
-// Every operation of src/ops once more, in plain loops on float64 arrays: what the tests differentiate numerically.
+// Every operation of src/ops as plain loops on float64 arrays: what the tests differentiate numerically.
 // B batch, T sequence, N = B*T, C width, H query heads, G kv heads, D head width, V vocabulary.
 
 import type { AttentionShape } from '../../src/ops/index.js';

@@ -1,4 +1,4 @@
-// Made-up trials for the tests of reports and contests.
+// Synthetic trials for the tests of reports and contests.
 
 import type { SearchSpace, Trial, TrialState } from '../../src/tune/types.js';
 

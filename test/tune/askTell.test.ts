@@ -1,4 +1,4 @@
-// Samplers without a study, and studies typed by their space. What must not compile is marked so.
+// Samplers without a study, and studies typed by their space. Code that must not compile is marked.
 
 import { describe, expect, test } from '@jest/globals';
 import {

@@ -1,5 +1,5 @@
-// Damaged journals and space files: whatever they hold, reading, reporting and continuing them gives an answer or one of
-// our own errors.
+// Damaged journals and space files: whatever they contain, reading, reporting and continuing them gives a result or
+// one of our own errors.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,4 +1,4 @@
-// A small space, a sampler that draws from it, and an objective: what the study tests share.
+// A small space, a sampler that draws from it, and an objective: shared by the study tests.
 
 import { randomStream } from '../../src/base/random.js';
 import { categorical, float, int, sampleUniform } from '../../src/tune/distributions.js';

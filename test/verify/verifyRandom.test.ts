@@ -1,4 +1,4 @@
-// Random models are fixed by their seeds and varied; backends agree on them, and one that computes wrongly does not.
+// Random models are determined by their seeds and varied; backends agree on them, and one that computes wrongly does not.
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,4 +1,4 @@
-// The fused kernels' part of the self-test passes, and finds a kernel that is wrong.
+// The fused kernels' part of the self-test passes, and detects a wrong kernel.
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

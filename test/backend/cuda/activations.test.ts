@@ -1,4 +1,5 @@
-// What bf16 precision keeps as bfloat16: activations only so, variables as floats with a copy that the optimizers refresh.
+// What bf16 precision stores as bfloat16: activations only as bfloat16, variables as float32 with a copy that the
+// optimizers refresh.
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,4 +1,4 @@
-// The allocator over a pretended device: blocks never overlap, memory comes back, and running out leaves all as it was.
+// The allocator on a fake device: blocks never overlap, memory is returned, and running out changes nothing.
 
 import { describe, expect, test } from '@jest/globals';
 import {

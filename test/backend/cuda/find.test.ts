@@ -1,4 +1,4 @@
-// Where libraries are looked for, in a made-up file system.
+// Where libraries are searched, in a fake file system.
 
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

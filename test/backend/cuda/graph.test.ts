@@ -1,4 +1,4 @@
-// Training steps recorded as CUDA graphs: the same bits as without, one launch in the place of hundreds, nothing left behind.
+// Training steps recorded as CUDA graphs: the same bits as without, one launch instead of hundreds, nothing leaked.
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,4 +1,4 @@
-// NVRTC compiles every CUDA source for every chip, where it is at hand (nvrtc.ts). Nothing is run, so no GPU is needed.
+// NVRTC compiles every CUDA source for every chip, where it is available (nvrtc.ts). Nothing is run, so no GPU is needed.
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The machine code of kernels that are bound by memory: every store in their loops moves 8 or 16 bytes a thread. Read with
+// The machine code of kernels that are bound by memory: every store in their loops moves 8 or 16 bytes per thread. Read with
 // NVIDIA's disassembler ($TINYGPT_NVDISASM, else `nvdisasm` in the path; PyPI: nvidia-cuda-nvdisasm) from what NVRTC compiles.
 
 import { execFileSync } from 'node:child_process';

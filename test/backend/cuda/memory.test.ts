@@ -1,4 +1,4 @@
-// Memory: the estimate of a configuration against what the allocator handed out, and trials that run out of memory.
+// Memory: the estimate of a configuration against what was allocated, and trials that run out of memory.
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,5 +1,5 @@
-// NVRTC in a process of its own, as a run loads it: its builtins library is found and asynchronous calls have the stack that it
-// needs. On the stand-in, and on NVIDIA's own libraries where they are: $TINYGPT_NVRTC names files (as for
+// NVRTC in a separate process, as a run loads it: its builtins library is found and asynchronous calls have the stack
+// that it needs. On the stand-in, and on NVIDIA's own libraries where available: $TINYGPT_NVRTC names files (as for
 // kernelsCompile.test.ts), else those that the backend would find outside of the loader's path.
 
 import { execFile, execFileSync } from 'node:child_process';

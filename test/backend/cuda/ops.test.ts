@@ -1,4 +1,4 @@
-// tfjs's kernels on the device give what the cpu backend gives, over odd shapes, and leave nothing behind.
+// tfjs's kernels on the device give the cpu backend's results, over odd shapes, and leak nothing.
 
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

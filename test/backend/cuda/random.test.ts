@@ -1,4 +1,4 @@
-// A random model on the emulated device beside the native backend, or the stock compositions where there is none.
+// A random model on the emulated device compared with the native backend, or with the stock compositions where there is none.
 
 import { expect, test } from '@jest/globals';
 import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';

@@ -1,4 +1,4 @@
-// What the CUDA kernels' tests share: numbers, closeness, and plain loops in double precision to compare with.
+// Shared by the CUDA kernels' tests: random numbers, comparison, and plain loops in double precision as references.
 
 import { expect } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';

@@ -1,4 +1,4 @@
-// Training steps of small models, for tests of what a step enqueues and takes.
+// Training steps of small models, for tests of what a step enqueues and allocates.
 
 import type { BatchLoader } from '../../../src/data/types.js';
 import { createGpt, type Gpt } from '../../../src/model/gpt.js';

@@ -1,4 +1,4 @@
-// The pool of arrays: what the outside world holds never changes under its hands.
+// The pool of arrays: arrays and tensors that callers hold never change unexpectedly.
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

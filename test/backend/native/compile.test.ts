@@ -1,5 +1,5 @@
-// Compiling the kernels: found again, safe beside others, and with reasons when it cannot be; and the sanitizers'
-// verdict on the C code.
+// Compiling the kernels: cached, safe with concurrent processes, and with a reason when it fails; and the C code
+// under the sanitizers.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import {

@@ -1,6 +1,5 @@
 // The kernels for every instruction set that this machine can compile for and run: each compared with its definition in
-// double precision (kernels/native/test/values.c), and some watched by the sanitizers meanwhile. AMX runs over an
-// emulation, arm64 under qemu.
+// double precision (kernels/native/test/values.c), and some under the sanitizers. AMX runs on an emulation, arm64 under qemu.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Packed copies of parameters: whatever changes a parameter is seen by the next product.
+// Packed copies of parameters: the next matmul sees every change of a parameter.
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

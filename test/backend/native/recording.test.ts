@@ -1,4 +1,4 @@
-// A training step done again from its recording: the same numbers, and nothing of it shows.
+// A training step replayed from its recording: the same numbers and no visible difference.
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';

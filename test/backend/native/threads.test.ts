@@ -1,4 +1,4 @@
-// The number of threads that TINYGPT_THREADS asks for.
+// The number of threads that TINYGPT_THREADS requests.
 
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';

@@ -1,5 +1,5 @@
-// A program that trains in worker threads only, one for each precision named on its command line, all at once; prints what
-// they came to, and whether koffi is in memory after they have ended. Run by workerThreads.test.ts.
+// A program that trains in worker threads only, one for each precision named on its command line, all at once; prints
+// their results, and whether koffi is still loaded after they have ended. Run by workerThreads.test.ts.
 
 import { readFileSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';

@@ -1,4 +1,4 @@
-// Every way in which an installed tfjs-node can fail is named, with the command that fixes it.
+// Every way in which an installed tfjs-node can fail is reported, with the command that fixes it.
 
 import {
   chmodSync,

@@ -1,4 +1,4 @@
-// Packages that cannot be loaded, with real addons made wrong: what the backend's probe says of each.
+// Packages that cannot be loaded, with real addons that are broken on purpose: what the backend's probe reports for each.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';

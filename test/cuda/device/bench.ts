@@ -1,6 +1,7 @@
-// Runs one kernel of kernels/cuda without the project's runtime: arrays go up, the kernel runs, arrays come back. Every
-// launch is made twice and must give equal bits: on the emulated device with threads and blocks in other orders, on a GPU,
-// where there is one, as it comes. Under compute-sanitizer the tests of kernels are its test program.
+// Runs one kernel of kernels/cuda without the project's runtime: arrays go up, the kernel runs, arrays come back.
+// Every launch is made twice and must give the same bits: on the emulated device with threads and blocks in a
+// different order, on a GPU, where there is one, as is. Under compute-sanitizer the kernels' tests are its test
+// program.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Corpora of files: which files, what validates, when the fingerprint changes.
+// Corpora from files: which files are read, which documents are for validation, when the fingerprint changes.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';

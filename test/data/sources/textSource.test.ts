@@ -1,4 +1,4 @@
-// Documents of .txt files: marks, paragraphs, UTF-8 over borders of chunks.
+// Documents of .txt files: marks, paragraphs, UTF-8 across chunk boundaries.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -153,7 +153,7 @@ describe('UTF-16', () => {
 
   test('cut in the middle of a character is refused', async () => {
     await expect(documentsOf(little('\uFEFFab 🦊').subarray(0, -2))).rejects.toThrow(
-      /UTF-16 text in .*is the file cut/,
+      /UTF-16 text in .*is the file truncated/,
     );
     await expect(documentsOf(little('\uFEFFab').subarray(0, -1))).rejects.toThrow(UsageError);
   });

@@ -1,4 +1,4 @@
-// A text cut by src/data/tokenizer/splitPattern.ts, as the tests look at it.
+// A text split by src/data/tokenizer/splitPattern.ts, in a form that the tests can compare.
 
 import { chunkEnd } from '../../../src/data/tokenizer/splitPattern.js';
 

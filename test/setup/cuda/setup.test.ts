@@ -1,4 +1,4 @@
-// tinygpt setup cuda on a package index of this machine, with small wheels in it and the emulated device's driver.
+// tinygpt setup cuda with a local package index of small wheels and the emulated device's driver.
 
 import {
   existsSync,

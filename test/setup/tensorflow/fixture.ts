@@ -1,5 +1,5 @@
-// A package index on localhost with a small TensorFlow in it, and a small tfjs-node: setup runs on them as on the real
-// ones, the compiler included.
+// A package index on localhost with a small TensorFlow in it, and a small tfjs-node: setup runs on them as on the
+// real ones, including the compiler.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-// What samplers leave out: configurations that cannot run, and in finite spaces those that were tried.
+// What samplers never propose: configurations that cannot run, and in finite spaces those that were tried.
 
 import { describe, expect, test } from '@jest/globals';
 import { categorical, float, int } from '../../../src/tune/distributions.js';

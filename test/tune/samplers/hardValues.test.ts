@@ -1,4 +1,4 @@
-// Objectives whose values would blind a model: heavy tails, infinities, ties. Each sampler must still find the optimum.
+// Objectives whose values would mislead a model: heavy tails, infinities, ties. Each sampler must still find the optimum.
 
 import { describe, expect, test } from '@jest/globals';
 import { float, int, toUnit } from '../../../src/tune/distributions.js';

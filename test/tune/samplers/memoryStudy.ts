@@ -1,4 +1,4 @@
-// A study held in memory with several workers, and what every sampler must keep to.
+// A study in memory with several workers, and rules that every sampler must follow.
 
 import { describe, expect, test } from '@jest/globals';
 import { type Random, randomStream } from '../../../src/base/random.js';

@@ -1,4 +1,4 @@
-// A user's belief about good values speeds a search up where it is right and is outweighed where it is wrong.
+// A user's belief about good values speeds up a search where it is right and is outweighed where it is wrong.
 
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';

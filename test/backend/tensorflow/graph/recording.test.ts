@@ -1,4 +1,4 @@
-// A training step done again as a graph of TensorFlow's: the same numbers, and nothing of it shows.
+// A training step replayed as a TensorFlow graph: the same numbers and no visible difference.
 
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
