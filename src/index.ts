@@ -58,6 +58,7 @@ export { formatSummary, type Summary, summarize } from './train/summary.js';
 export {
   type EvalReport,
   type FinishedRun,
+  type FullRunOptions,
   type RunMeasurements,
   type StepReport,
   type TrainOptions,

@@ -11,6 +11,7 @@ export {
   toUnit,
 } from './distributions.js';
 export type { StudyLog } from './journal/replay.js';
+export type { HyperbandOptions } from './pruners/hyperband.js';
 export {
   finalValuesPruner,
   hyperbandPruner,
@@ -22,6 +23,10 @@ export {
   successiveHalvingPruner,
   wilcoxonPruner,
 } from './pruners/index.js';
+export type { MedianOptions } from './pruners/median.js';
+export type { PatientOptions } from './pruners/patient.js';
+export type { SuccessiveHalvingOptions } from './pruners/successiveHalving.js';
+export type { WilcoxonOptions } from './pruners/wilcoxon.js';
 export { type CmaesOptions, cmaesSampler } from './samplers/cmaes.js';
 export { type GpOptions, gpSampler } from './samplers/gp.js';
 export { samplerByName, samplerNames } from './samplers/index.js';
