@@ -54,15 +54,15 @@ export {
 } from './train/config.js';
 export { type Evaluation, evaluateBpb } from './train/evaluate.js';
 export { PRESET_NAMES, presetConfig } from './train/presets.js';
+export type {
+  EvalReport,
+  FinishedRun,
+  FullRunOptions,
+  RunMeasurements,
+  StepReport,
+  TrainOptions,
+  TrainResult,
+} from './train/runTypes.js';
 export { formatSummary, type Summary, summarize } from './train/summary.js';
-export {
-  type EvalReport,
-  type FinishedRun,
-  type FullRunOptions,
-  type RunMeasurements,
-  type StepReport,
-  type TrainOptions,
-  type TrainResult,
-  train,
-} from './train/trainer.js';
+export { train } from './train/trainer.js';
 export { FP32_TOLERANCES, type Verification, verifyGolden } from './verify/verify.js';

@@ -13,8 +13,9 @@ import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../train/checkp
 import { type ResolvedConfig, resolveConfig, withVocabSize } from '../train/config.js';
 import { checkMemory } from '../train/memoryCheck.js';
 import { openMetricsLog, rewindMetricsLog } from '../train/metrics.js';
+import type { StepReport, TrainResult } from '../train/runTypes.js';
 import { formatSummary, type Summary, summarize } from '../train/summary.js';
-import { type StepReport, type TrainResult, train } from '../train/trainer.js';
+import { train } from '../train/trainer.js';
 import { BACKEND_OPTIONS, backendChoice, defaultPreset, setThreadCount } from './backendOptions.js';
 import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
 import { command, flag, group, integer, number, prompt, text, type ValuesOf } from './options.js';

@@ -1,7 +1,7 @@
 // The summary of a run: the block that the reference prints, and the same numbers as one JSON object.
 
 import type { BackendInfo } from '../backend/types.js';
-import type { TrainResult } from './trainer.js';
+import type { TrainResult } from './runTypes.js';
 
 /** The keys of the reference's block, then further ones. */
 export type Summary = {

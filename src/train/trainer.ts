@@ -10,109 +10,18 @@ import { countParameters, flopsPerToken } from '../model/flops.js';
 import { createGpt, type Gpt } from '../model/gpt.js';
 import { weightsMismatch } from '../model/weights.js';
 import { createOptimizer, type Optimizer, stateMismatch } from '../optim/optimizer.js';
-import { type Budget, type BudgetMeter, meterBudget, validateBudget } from './budget.js';
+import { type BudgetMeter, meterBudget, validateBudget } from './budget.js';
 import type { Checkpoint } from './checkpoint.js';
 import { type ResolvedConfig, resolveConfig, type TrainConfig } from './config.js';
 import { defaultEvalTokens, evaluateBpb } from './evaluate.js';
 import { checkMemory } from './memoryCheck.js';
+import type { Ending, FinishedRun, FullRunOptions, TrainOptions, TrainResult } from './runTypes.js';
 import { trainStep } from './step.js';
 
 /** Loss above which a run is stopped as diverged (the reference's fast fail). */
 const EXPLODED = 100;
 /** Decay of the average loss shown while training. */
 const LOSS_EMA = 0.9;
-
-/** One finished step. */
-export interface StepReport {
-  /** From 0. */
-  step: number;
-  /** Fraction of the budget used after this step. */
-  progress: number;
-  /** Loss of this step, nats a token. */
-  loss: number;
-  /** Debiased moving average of the loss. */
-  smoothLoss: number;
-  lrMultiplier: number;
-  seconds: number;
-  tokensPerSecond: number;
-  /** Percent of the device's peak rate; null where that is unknown. */
-  mfuPercent: number | null;
-  peakMemoryBytes: number;
-  epoch: number;
-  tokens: number;
-  trainingSeconds: number;
-}
-
-/** An evaluation during training. */
-export interface EvalReport {
-  /** Index of the fraction in `evalAt`. */
-  index: number;
-  /** Fraction of the budget at which it was due. */
-  fraction: number;
-  valBpb: number;
-  step: number;
-}
-
-export interface TrainOptions {
-  data: Dataset;
-  budget: Budget;
-  seed?: number | string;
-  /** Ends the run after the current pass and discards an incomplete step; the result has `status: 'stopped'`. */
-  signal?: AbortSignal;
-  onStep?: (report: StepReport) => void;
-  /** Called at the fractions `evalAt`; return 'stop' to end the run with `status: 'pruned'`. */
-  // biome-ignore lint/suspicious/noConfusingVoidType: most callers return nothing
-  onEval?: (report: EvalReport) => 'stop' | void;
-  /** Ascending fractions of the budget in (0, 1) at which to evaluate on `evalAtTokens` tokens. */
-  evalAt?: readonly number[];
-  evalAtTokens?: number;
-  /** Train although the run may not fit into memory (default false). */
-  force?: boolean;
-  /** Device peak, operations per second, for MFU. */
-  peakFlops?: number | undefined;
-  /** Continue from this checkpoint; the configuration must have the same sizes. */
-  resume?: Checkpoint;
-  /** Return a checkpoint in the result (default false). */
-  checkpoint?: boolean;
-  /** Called every `steps` steps with a checkpoint. */
-  checkpointEvery?: { steps: number; save: (checkpoint: Checkpoint) => Promise<void> };
-  /** Called at the end, before the model is disposed, e.g. to sample; without `checkpoint: true` the checkpoint is null. */
-  useModel?: (gpt: Gpt, checkpoint: Checkpoint | null) => Promise<void>;
-}
-
-/** Measurements of a run, however it ended. */
-export interface RunMeasurements {
-  /** Loss of each step of this run. */
-  losses: number[];
-  numSteps: number;
-  tokens: number;
-  /** Seconds counted against the budget. */
-  trainingSeconds: number;
-  /** Seconds of steps in which the machine stood still (suspended, stopped), which are not counted. */
-  disturbedSeconds: number;
-  totalSeconds: number;
-  evalSeconds: number;
-  evalTokens: number;
-  tokensPerSecond: number;
-  mfuPercent: number | null;
-  peakMemoryBytes: number;
-  numParams: number;
-  depth: number;
-  checkpoint: Checkpoint | null;
-}
-
-/** How a run ended: with its budget used up, or early (by its signal or by `onEval`) without a final evaluation. */
-type Ending =
-  | { status: 'finished'; valBpb: number }
-  | { status: 'stopped'; valBpb: null }
-  | { status: 'pruned'; valBpb: null };
-/** Result of a run. */
-export type TrainResult = RunMeasurements & Ending;
-/** Result of a run that used its whole budget. */
-export type FinishedRun = Extract<TrainResult, { status: 'finished' }>;
-
-/** Options of a run that cannot end early. */
-export type FullRunOptions = Omit<TrainOptions, 'signal' | 'onEval'> & { signal?: never; onEval?: never };
 
 type Saving = { checkpoint: true };
 type Saved = { checkpoint: Checkpoint };
