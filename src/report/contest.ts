@@ -4,7 +4,8 @@ import type { EChartsOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { isBetter } from '../tune/best.js';
 import type { ContestTable, Race } from '../tune/contest.js';
-import { median } from '../tune/math/order.js';
+import { mean, median } from '../tune/math/order.js';
+import type { Direction } from '../tune/types.js';
 import { onAxis, type Range, valueAxis, widened } from './axes.js';
 import { COLORS } from './svg.js';
 import { alignColumns } from './table.js';
@@ -13,9 +14,9 @@ const fixed = (value: number | null | undefined): string =>
   value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(4);
 
 /** The table as text, with what may be read from it and what not. */
-export function contestText({ standings, defaults, reference }: ContestTable): string {
+export function contestText({ standings, defaults, reference, direction }: ContestTable): string {
   const head = ['sampler', 'median', 'best', '95% of the mean', 'better', 'runs', 'failed'];
-  if (reference !== null) head.push(`< ${reference}`);
+  if (reference !== null) head.push(`${direction === 'minimize' ? '<' : '>'} ${reference}`);
   const rows = standings.map((row) => [
     row.sampler,
     fixed(row.median),
@@ -40,8 +41,8 @@ export function contestText({ standings, defaults, reference }: ContestTable): s
       ['sampler', 'in the contest', 'again', 'difference'],
       ...standings.flatMap(({ sampler, winner }) => {
         if (!winner || winner.again.length === 0) return [];
-        const mean = winner.again.reduce((a, b) => a + b, 0) / winner.again.length;
-        return [[sampler, fixed(winner.value), fixed(mean), fixed(mean - winner.value)]];
+        const again = mean(winner.again);
+        return [[sampler, fixed(winner.value), fixed(again), fixed(again - winner.value)]];
       }),
     ]),
   ];
@@ -55,7 +56,10 @@ export function contestText({ standings, defaults, reference }: ContestTable): s
 export function contestOption(races: readonly Race[], table: ContestTable): EChartsOption {
   const samplers = table.standings.map((row) => row.sampler);
   const length = races.reduce((most, race) => Math.max(most, race.trials.length), 0);
-  const curves = races.map((race) => ({ sampler: race.sampler, curve: runningBest(race, length) }));
+  const curves = races.map((race) => ({
+    sampler: race.sampler,
+    curve: runningBest(race, table.direction, length),
+  }));
   const medians = samplers.map((sampler) => {
     const own = curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve);
     return Array.from({ length }, (_, i) =>
@@ -126,11 +130,11 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
 }
 
 /** Best value after each trial; null before the first complete one. */
-function runningBest({ trials }: Race, length: number): (number | null)[] {
+function runningBest({ trials }: Race, direction: Direction, length: number): (number | null)[] {
   let best: number | null = null;
   return Array.from({ length }, (_, i) => {
     const trial = trials[i];
-    if (trial?.state === 'complete' && (best === null || isBetter(trial.value!, best, 'minimize')))
+    if (trial?.state === 'complete' && (best === null || isBetter(trial.value!, best, direction)))
       best = trial.value;
     return best;
   });

@@ -34,7 +34,12 @@ export type Standing = {
 export type Spread = { mean: number; deviation: number | null; values: number[] };
 
 /** The outcome of a contest. */
-export type ContestTable = { standings: Standing[]; defaults: Spread; reference: number | null };
+export type ContestTable = {
+  standings: Standing[];
+  defaults: Spread;
+  reference: number | null;
+  direction: Direction;
+};
 
 /**
  * Works out the table, best median first.
@@ -71,7 +76,7 @@ export function contestTable(
   });
   const compare = compareValues(direction);
   standings.sort((a, b) => compare(a.median, b.median));
-  return { standings, defaults: baseline, reference: reference ?? null };
+  return { standings, defaults: baseline, reference: reference ?? null, direction };
 }
 
 /** The best trial of several races, the first of equal ones. */

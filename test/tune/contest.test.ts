@@ -69,6 +69,14 @@ test('infinite values are values: the best, its improvements and the medians of 
   expect(JSON.stringify(option)).not.toMatch(/null|NaN/);
 });
 
+test('a contest that maximizes plots its running maximum', () => {
+  const races = [race('gp', 1, [2, 3, 1])];
+  const table = contestTable(races, [2, 3], new Map(), { direction: 'maximize', reference: 2.5 });
+  const { series } = contestOption(races, table) as { series: { data?: unknown[] }[] };
+  expect(JSON.stringify(series[0]!.data)).toBe('[[0,2],[1,3],[2,3]]');
+  expect(contestText(table)).toContain('> 2.5');
+});
+
 test('improvements are complete trials better than all before', () => {
   expect(improvements(TRIALS, 'minimize').map(({ number }) => number)).toEqual([0, 3, 7]);
   expect(improvements(TRIALS, 'maximize').map(({ number }) => number)).toEqual([0, 1, 6]);

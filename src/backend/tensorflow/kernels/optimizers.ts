@@ -4,7 +4,7 @@
 // K matrices of R x S, r the smaller side.
 
 import type * as tf from '@tensorflow/tfjs-core';
-import { POLAR_EXPRESS_COEFFICIENTS } from '../../updates.js';
+import { adamwFactors, POLAR_EXPRESS_COEFFICIENTS } from '../../updates.js';
 import type { Eager, Handle } from './eager.js';
 import type { TensorflowKernel } from './kernel.js';
 
@@ -24,7 +24,7 @@ function applyAdam(e: Eager, variables: tf.TensorInfo[], numbers: number[], grad
 export const adamWStep: TensorflowKernel<'AdamWStep'> = ({ inputs, attrs, e }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const { lr, beta1, beta2, eps, weightDecay, step } = attrs;
-  if (weightDecay !== 0) e.replace(param, e.mul(e.input(param), 1 - lr * weightDecay));
+  if (weightDecay !== 0) e.replace(param, e.mul(e.input(param), adamwFactors(attrs).keep));
   // TensorFlow corrects v's bias outside of the root: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps'), which is
   // ours with eps' = eps sqrt(1 - b2^t).
   const [power1, power2] = [beta1 ** step, beta2 ** step];
