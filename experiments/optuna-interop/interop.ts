@@ -14,6 +14,7 @@ import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { counted } from '../../src/base/format.js';
 import { formatJson, parseJson } from '../../src/base/json.js';
 import { readJournal } from '../../src/tune/journal/storage.js';
 import { createStudy } from '../../src/tune/study.js';
@@ -51,7 +52,8 @@ function sameReading(path: string): string {
     writeFileSync(join(tmpdir(), 'theirs.json'), formatJson(theirs));
     throw new Error(`${path} reads differently; compare ours.json and theirs.json in ${tmpdir()}`);
   }
-  return `${theirs.length} studies, ${theirs.reduce((sum, study) => sum + study.trials.length, 0)} trials`;
+  const trials = theirs.reduce((sum, study) => sum + study.trials.length, 0);
+  return `${counted(theirs.length, 'study', 'studies')}, ${counted(trials, 'trial')}`;
 }
 
 /** Starts workers together and waits for them. */

@@ -9,7 +9,7 @@ export const BACKEND_OPTIONS = group('Backend:', {
   backend: choice(['auto', ...BACKEND_NAMES], `auto, ${BACKEND_NAMES.join(', ')}; see tinygpt doctor`, {
     default: 'auto',
   }),
-  precision: choice(['fp32', 'bf16'], 'fp32 or bf16, where the backend has it'),
+  precision: choice(['fp32', 'bf16'], 'fp32 or bf16, if the backend supports it'),
   device: text(
     'GPU to use: on cuda its index among the visible GPUs (default 0), on webgpu a part of its name',
   ),

@@ -39,7 +39,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     async () => (await import('./doctorCommand.js')).doctorCommand,
   ),
   setup: entry(
-    'install what a backend needs besides npm install',
+    'install what a backend needs beyond npm install',
     async () => (await import('./setupCommand.js')).setupCommand,
   ),
   cache: entry(

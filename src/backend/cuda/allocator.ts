@@ -137,7 +137,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
   const openSegment = (bytes: number, small: boolean): Node => {
     const held = current.segments.reduce((sum, segment) => sum + segment.bytes, 0);
     if (held + bytes > current.most)
-      throw new OutOfMemoryError(`An arena has ${mebibytes(current.most)} at most`);
+      throw new OutOfMemoryError(`An arena has at most ${mebibytes(current.most)}`);
     const segment = { address: source.take(bytes), bytes, small, pools: current.pools };
     if (current.pools !== pools) current.segments.push(segment);
     counts.taken++;
@@ -151,7 +151,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     const { free, total } = source.info();
     const limited = limit < Infinity ? `, limit ${mebibytes(limit)}` : '';
     return new OutOfMemoryError(
-      `Out of GPU memory: ${mebibytes(bytes)} asked for with ${mebibytes(counts.current)} in use and ` +
+      `Out of GPU memory: ${mebibytes(bytes)} requested with ${mebibytes(counts.current)} in use and ` +
         `${mebibytes(counts.reserved)} held${limited}; the device has ${mebibytes(free)} of ${mebibytes(total)} free`,
       { cause, shortage: { bytes, inUse: counts.current, free, total } },
     );

@@ -26,7 +26,9 @@ function open(): Promise<Session> {
 }
 
 function announce(target: string): void {
-  process.stderr.write(`Compiling the CUDA kernels for ${target}, once for this GPU; it takes seconds\n`);
+  process.stderr.write(
+    `Compiling the CUDA kernels for ${target}, once for this GPU; this takes a few seconds\n`,
+  );
 }
 
 let unrecorded = false;
@@ -124,13 +126,13 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
         reason: `no NVIDIA driver (${reason})`,
         remedy:
           'on a machine with an NVIDIA GPU install its driver (525 or later); in a container start it with the GPUs ' +
-          '(docker run --gpus all); where libcuda.so.1 is in another place, name its folder in TINYGPT_CUDA_LIBRARIES',
+          '(docker run --gpus all); if libcuda.so.1 is elsewhere, name its folder in TINYGPT_CUDA_LIBRARIES',
       };
     const newer = error.tooNew.length > 0 ? ', or install a newer driver' : '';
     return {
       broken: true,
       reason: `an NVIDIA driver was found, but ${reason}`,
-      remedy: `npx tinygpt setup cuda${newer} (where the libraries are in another place: name it in TINYGPT_CUDA_LIBRARIES)`,
+      remedy: `npx tinygpt setup cuda${newer} (if the libraries are elsewhere, name their folder in TINYGPT_CUDA_LIBRARIES)`,
     };
   }
   if (error instanceof UsageError) return { broken: true, reason, remedy: 'fix the setting' };

@@ -23,11 +23,14 @@ export class CudaError extends EnvironmentError {
 
 /** CUresult's names and what helps; cuda.h. */
 const DRIVER: Record<number, [string, string]> = {
-  1: ['CUDA_ERROR_INVALID_VALUE', 'a fault of this program; please report it'],
+  1: ['CUDA_ERROR_INVALID_VALUE', 'this is a bug in tinygpt; please report it'],
   2: ['CUDA_ERROR_OUT_OF_MEMORY', 'make batch or model smaller, or end other programs on this GPU'],
-  3: ['CUDA_ERROR_NOT_INITIALIZED', 'start the process again'],
+  3: ['CUDA_ERROR_NOT_INITIALIZED', 'restart the process'],
   4: ['CUDA_ERROR_DEINITIALIZED', 'the process is ending'],
-  34: ['CUDA_ERROR_STUB_LIBRARY', 'a stub of libcuda is in the path; put the folder of the driver before it'],
+  34: [
+    'CUDA_ERROR_STUB_LIBRARY',
+    'a stub of libcuda is on the library path; put the folder of the driver before it',
+  ],
   36: ['CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER', 'install a newer NVIDIA driver'], // since CUDA 13
   46: ['CUDA_ERROR_DEVICE_UNAVAILABLE', 'another process holds this GPU; choose another with --device'],
   100: [
@@ -36,7 +39,7 @@ const DRIVER: Record<number, [string, string]> = {
   ],
   101: ['CUDA_ERROR_INVALID_DEVICE', 'choose another GPU with --device; nvidia-smi lists them'],
   200: ['CUDA_ERROR_INVALID_IMAGE', 'the compiled kernel is damaged; empty the cuda folder of the cache'],
-  201: ['CUDA_ERROR_INVALID_CONTEXT', 'start the process again'],
+  201: ['CUDA_ERROR_INVALID_CONTEXT', 'restart the process'],
   209: [
     'CUDA_ERROR_NO_BINARY_FOR_GPU',
     'the kernel was compiled for another GPU; empty the cuda folder of the cache',
@@ -49,24 +52,24 @@ const DRIVER: Record<number, [string, string]> = {
   ],
   220: ['CUDA_ERROR_NVLINK_UNCORRECTABLE', 'the link between GPUs failed; see nvidia-smi nvlink -e'],
   222: ['CUDA_ERROR_UNSUPPORTED_PTX_VERSION', 'install a newer NVIDIA driver, or an NVRTC of its version'],
-  226: ['CUDA_ERROR_CONTAINED', 'the GPU met an error of its hardware or of the link; see nvidia-smi -q'],
+  226: ['CUDA_ERROR_CONTAINED', 'the GPU had a hardware or link error; see nvidia-smi -q'],
   304: ['CUDA_ERROR_OPERATING_SYSTEM', 'see the system log (dmesg)'],
-  400: ['CUDA_ERROR_INVALID_HANDLE', 'a fault of this program; please report it'],
-  500: ['CUDA_ERROR_NOT_FOUND', 'a fault of this program; please report it'],
-  600: ['CUDA_ERROR_NOT_READY', 'a fault of this program; please report it'],
-  700: ['CUDA_ERROR_ILLEGAL_ADDRESS', 'a kernel accessed memory that is not its own'],
+  400: ['CUDA_ERROR_INVALID_HANDLE', 'this is a bug in tinygpt; please report it'],
+  500: ['CUDA_ERROR_NOT_FOUND', 'this is a bug in tinygpt; please report it'],
+  600: ['CUDA_ERROR_NOT_READY', 'this is a bug in tinygpt; please report it'],
+  700: ['CUDA_ERROR_ILLEGAL_ADDRESS', 'a kernel accessed memory out of bounds'],
   701: ['CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES', 'this GPU has too few registers or too little shared memory'],
   702: ['CUDA_ERROR_LAUNCH_TIMEOUT', "the display's watchdog ended a kernel; use a GPU without a display"],
   709: ['CUDA_ERROR_CONTEXT_IS_DESTROYED', 'the GPU was reset'],
-  710: ['CUDA_ERROR_ASSERT', 'an assertion of a kernel failed'],
+  710: ['CUDA_ERROR_ASSERT', 'an assertion in a kernel failed'],
   714: ['CUDA_ERROR_HARDWARE_STACK_ERROR', 'the call stack of a kernel was corrupted'],
-  715: ['CUDA_ERROR_ILLEGAL_INSTRUCTION', 'a kernel met an illegal instruction'],
+  715: ['CUDA_ERROR_ILLEGAL_INSTRUCTION', 'a kernel executed an illegal instruction'],
   716: ['CUDA_ERROR_MISALIGNED_ADDRESS', 'a kernel accessed an address that is not aligned'],
   717: ['CUDA_ERROR_INVALID_ADDRESS_SPACE', 'a kernel accessed memory of the wrong kind'],
   718: ['CUDA_ERROR_INVALID_PC', 'a kernel jumped to an invalid address'],
   719: ['CUDA_ERROR_LAUNCH_FAILED', 'a kernel failed'],
   721: ['CUDA_ERROR_TENSOR_MEMORY_LEAK', 'a kernel ended without freeing tensor memory'],
-  801: ['CUDA_ERROR_NOT_SUPPORTED', 'this GPU or driver does not offer it'],
+  801: ['CUDA_ERROR_NOT_SUPPORTED', 'this GPU or driver does not support it'],
   802: ['CUDA_ERROR_SYSTEM_NOT_READY', 'the GPUs are still starting (nvidia-fabricmanager); try again'],
   803: [
     'CUDA_ERROR_SYSTEM_DRIVER_MISMATCH',
@@ -74,21 +77,21 @@ const DRIVER: Record<number, [string, string]> = {
   ],
   804: ['CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE', 'install the driver that this CUDA needs'],
   810: ['CUDA_ERROR_MPS_CLIENT_TERMINATED', "the MPS server ended this process's access to the GPU"],
-  911: ['CUDA_ERROR_EXTERNAL_DEVICE', 'a device outside of the GPU failed'],
+  911: ['CUDA_ERROR_EXTERNAL_DEVICE', 'a device outside the GPU failed'],
   999: ['CUDA_ERROR_UNKNOWN', 'see the system log (dmesg); restarting the machine often helps'],
 };
 
 /** nvrtcResult's names; nvrtc.h. */
 const NVRTC: Record<number, [string, string]> = {
-  1: ['NVRTC_ERROR_OUT_OF_MEMORY', 'free some memory of the machine'],
+  1: ['NVRTC_ERROR_OUT_OF_MEMORY', 'free some memory on this machine'],
   2: ['NVRTC_ERROR_PROGRAM_CREATION_FAILURE', 'reinstall NVRTC'],
-  3: ['NVRTC_ERROR_INVALID_INPUT', 'a fault of this program; please report it'],
-  4: ['NVRTC_ERROR_INVALID_PROGRAM', 'a fault of this program; please report it'],
+  3: ['NVRTC_ERROR_INVALID_INPUT', 'this is a bug in tinygpt; please report it'],
+  4: ['NVRTC_ERROR_INVALID_PROGRAM', 'this is a bug in tinygpt; please report it'],
   5: ['NVRTC_ERROR_INVALID_OPTION', 'install NVRTC of CUDA 12 or later'],
   6: ['NVRTC_ERROR_COMPILATION', 'the sources of the kernels do not compile'],
   7: [
     'NVRTC_ERROR_BUILTIN_OPERATION_FAILURE',
-    'libnvrtc-builtins is missing beside libnvrtc; reinstall NVRTC',
+    'libnvrtc-builtins is missing next to libnvrtc; reinstall NVRTC',
   ],
   11: ['NVRTC_ERROR_INTERNAL_ERROR', 'reinstall NVRTC, or try another version of it'],
 };
@@ -97,12 +100,12 @@ const NVRTC: Record<number, [string, string]> = {
 const CUBLAS: Record<number, [string, string]> = {
   1: ['CUBLAS_STATUS_NOT_INITIALIZED', 'cuBLASLt needs a newer driver, or a GPU that it supports'],
   3: ['CUBLAS_STATUS_ALLOC_FAILED', 'out of memory; make batch or model smaller'],
-  7: ['CUBLAS_STATUS_INVALID_VALUE', 'a fault of this program; please report it'],
+  7: ['CUBLAS_STATUS_INVALID_VALUE', 'this is a bug in tinygpt; please report it'],
   8: ['CUBLAS_STATUS_ARCH_MISMATCH', 'this cuBLASLt does not support this GPU; install a newer one'],
-  11: ['CUBLAS_STATUS_MAPPING_ERROR', 'start the process again'],
-  13: ['CUBLAS_STATUS_EXECUTION_FAILED', 'the kernel of the product failed; start the process again'],
+  11: ['CUBLAS_STATUS_MAPPING_ERROR', 'restart the process'],
+  13: ['CUBLAS_STATUS_EXECUTION_FAILED', 'the matmul kernel failed; restart the process'],
   14: ['CUBLAS_STATUS_INTERNAL_ERROR', 'reinstall cuBLAS, or try another version of it'],
-  15: ['CUBLAS_STATUS_NOT_SUPPORTED', 'this cuBLASLt has no kernel for such a product; install a newer one'],
+  15: ['CUBLAS_STATUS_NOT_SUPPORTED', 'this cuBLASLt has no kernel for such a matmul; install a newer one'],
 };
 
 const TABLES = { driver: DRIVER, nvrtc: NVRTC, cublas: CUBLAS };
@@ -115,7 +118,7 @@ export const NOT_READY_CODE = 600;
 /** Codes that say that memory ran out: the device's, page-locked memory, or, for NVRTC, the machine's. */
 const EXHAUSTED: Record<CodeSpace, number> = { driver: 2, nvrtc: 1, cublas: 3 };
 
-/** Whether a call failed for want of memory. */
+/** Whether a call failed for lack of memory. */
 export const isExhausted = (space: CodeSpace, code: number): boolean => EXHAUSTED[space] === code;
 
 /**

@@ -91,7 +91,7 @@ export async function planCudaSetup(options: CudaSetupOptions): Promise<CudaSetu
 async function driversCuda(): Promise<string> {
   const driver = await loadDriver().catch((error: unknown) => {
     throw new UsageError(
-      'Expected an NVIDIA driver, which says what CUDA it runs, got none; for another machine name it: --release 12 or 13',
+      'Expected an NVIDIA driver, which determines the CUDA version, got none; for another machine name the version: --release 12 or 13',
       { cause: error },
     );
   });

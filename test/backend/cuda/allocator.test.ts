@@ -146,7 +146,7 @@ describe('the allocator', () => {
       free: 24 * MIB,
       total: 64 * MIB,
     });
-    expect((error as Error).message).toMatch(/Out of GPU memory: 50\.0 MiB asked for with 40\.0 MiB in use/);
+    expect((error as Error).message).toMatch(/Out of GPU memory: 50\.0 MiB requested with 40\.0 MiB in use/);
     expect(allocator.statistics()).toEqual(before);
     allocator.free(kept);
     expect(allocator.allocate(50 * MIB).bytes).toBe(50 * MIB);

@@ -64,7 +64,7 @@ describeCuda('running out of memory', (device, backend) => {
     device().controls.fake_set_memory(8 * 2 ** 20);
     const blow = () => tf.tidy(() => tf.tile(x, [64, 64]));
     expect(blow).toThrow(OutOfMemoryError);
-    expect(blow).toThrow(/Out of GPU memory: 64\.0 MiB asked for/);
+    expect(blow).toThrow(/Out of GPU memory: 64\.0 MiB requested/);
     expect(tf.tidy(() => tf.sum(tf.add(x, x)).dataSync()[0])).toBe(8192);
     x.dispose();
     expect(deviceMemory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });

@@ -94,7 +94,7 @@ describeEmulated('opening the emulated device', (device) => {
   test.each([
     ['cuInit', 803, 'CUDA_ERROR_SYSTEM_DRIVER_MISMATCH', /restart the machine/],
     ['cuDevicePrimaryCtxRetain', 46, 'CUDA_ERROR_DEVICE_UNAVAILABLE', /choose another with --device/],
-    ['cuCtxSetCurrent', 201, 'CUDA_ERROR_INVALID_CONTEXT', /start the process again/],
+    ['cuCtxSetCurrent', 201, 'CUDA_ERROR_INVALID_CONTEXT', /restart the process/],
     ['cuStreamCreate', 2, 'CUDA_ERROR_OUT_OF_MEMORY', /end other programs on this GPU/],
     ['cublasLtCreate', 1, 'CUBLAS_STATUS_NOT_INITIALIZED', /newer driver/],
   ])('%s that fails is named by the probe, which works at the next try', async (call, code, name, remedy) => {
