@@ -26,6 +26,13 @@ fn capped(z: f32) -> f32 {
   return params.softcap * accurate_tanh(z / params.softcap);
 }
 
+// log(1 + x) for x >= 0, small x in particular: 2 atanh(x / (2 + x)) by its series.
+fn log_one_plus(x: f32) -> f32 {
+  let s = x / (2.0 + x);
+  let q = s * s;
+  return select(2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0)))), log(1.0 + x), x > 0.1);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn cross_entropy(
   @builtin(workgroup_id) group: vec3u,
@@ -54,16 +61,26 @@ fn cross_entropy(
     sum += exp(capped(logits[base + i]) - top);
   }
   let total = workgroup_sum(sum, lane);
-  if (lane == 0u) {
-    var value = 0.0;
-    if (!ignored) {
-      // Both terms are at least 0.
-      let inside = u32(target_id) < params.vocab;
-      let z = logits[base + select(0u, u32(target_id), inside)];
-      value = weight[0] * ((top - capped(z)) + log(max(total, 1.0)));
-      if (!inside || invalid) {
-        value = nan;
+  let inside = u32(target_id) < params.vocab;
+  let z_target = capped(logits[base + select(0u, u32(target_id), inside)]);
+  // Both terms are at least 0.
+  var value = (top - z_target) + log(max(total, 1.0));
+  // For a target that is nearly certain the sum above is all rounding error; the share of the other ids is exact.
+  if (workgroup_max(select(0.0, 1.0, inside && value < 0.01), lane) > 0.0) {
+    var others = 0.0;
+    for (var i = lane; i < params.vocab; i += WORKGROUP) {
+      if (i32(i) != target_id) {
+        others += exp(capped(logits[base + i]) - z_target);
       }
+    }
+    value = log_one_plus(workgroup_sum(others, lane));
+  }
+  if (lane == 0u) {
+    value *= weight[0];
+    if (ignored) {
+      value = 0.0;
+    } else if (!inside || invalid) {
+      value = nan;
     }
     losses[params.first + row] = value;
   }

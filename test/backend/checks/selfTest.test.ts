@@ -49,7 +49,7 @@ test.each([
   ['Exp', 'log-sum-exp'],
   ['Softmax', 'softmax'],
   ['Rsqrt', 'RMS norm'],
-  ['Relu', 'relu'],
+  ['Relu', 'squared ReLU'],
 ])('finds one wrong element of %s', async (kernel, failure) => {
   await useBackend('cpu');
   const before = tf.memory().numTensors;
