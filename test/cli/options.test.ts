@@ -130,7 +130,7 @@ describe('help', () => {
       expect(out).toMatch(/^Usage: tinygpt train \[options\]/);
       expect(out).toMatch(/^ +--matrix-lr +Muon.*\[number\]$/m);
       expect(out).toMatch(/^ +--value-embeds [\s\S]*?\[boolean\]$/m);
-      expect(out).toMatch(/^ +--seed .*\[default: 1\]$/m);
+      expect(out).toMatch(/^ +--seed .*\(default 1\)/m);
     },
   );
 
