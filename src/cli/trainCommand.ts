@@ -119,7 +119,7 @@ async function runTrain(args: Arguments): Promise<number> {
     const { model, config } = resolved;
     say(
       `Model ${record.preset}: ${(countParameters(model).total / 1e6).toFixed(2)} M parameters, ` +
-        `depth ${model.depth}, width ${model.width}, ${counted(model.heads, 'head')}, ${model.seqLen} tokens per row,  ` +
+        `depth ${model.depth}, width ${model.width}, ${counted(model.heads, 'head')}, ${model.seqLen} tokens per row, ` +
         `${thousands(config.totalBatchSize)} tokens per step; budget ${describeBudget(record.budget)}`,
     );
     const resume = resumed?.checkpoint ?? null;
