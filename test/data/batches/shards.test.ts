@@ -150,7 +150,7 @@ describe('a damaged shard is refused with one line', () => {
   test('not a shard at all, or absent', () => {
     writeFileSync(damaged(), 'Once upon a time '.repeat(100));
     expect(problem(() => readShardHeader(damaged()))).toMatch(
-      /^Expected a token shard, got .*, which does not start like one/,
+      /^Expected a token shard, got .*, which does not begin like one/,
     );
     expect(problem(() => openShard(join(folder, 'none')))).toMatch(/got no such file/);
   });
