@@ -3,6 +3,10 @@
 /** A text without control characters but line breaks and tabs: names from elsewhere must not steer a terminal. */
 export const printable = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '?');
 
+/** The number that a decimal text stands for (`1e-3`, `-.5`); NaN for any other text, hexadecimal and empty ones included. */
+export const parseDecimal = (text: string): number =>
+  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+
 /** 12,345 */
 export const thousands = (value: number): string => Math.round(value).toLocaleString('en-US');
 

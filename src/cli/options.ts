@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import yargs from 'yargs';
 import { expect, UsageError } from '../base/errors.js';
+import { parseDecimal } from '../base/format.js';
 import { kebab, suggestion } from '../base/names.js';
 
 /** A declared option or argument; T is what the command receives, undefined included where there is no default. */
@@ -118,7 +119,7 @@ function numeric(
     placeholder: kind,
     expected: `${kind === 'integer' ? 'an integer' : 'a number'}${bounds && ` ${bounds}`}`,
     read: (given) => {
-      const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(given) ? Number(given) : Number.NaN;
+      const value = parseDecimal(given);
       const ok = kind === 'integer' ? Number.isSafeInteger(value) : Number.isFinite(value);
       return ok && value >= (min ?? value) && value > (above ?? -Infinity) && value <= (max ?? value)
         ? value

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, UsageError } from '../base/errors.js';
+import { parseDecimal } from '../base/format.js';
 import { show } from '../base/json.js';
 import { suggestion } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
@@ -180,7 +181,7 @@ function resolveName(known: object, name: string): string {
 }
 
 function log2(name: string, value: Choice): number {
-  const exponent = Math.log2(Number(value));
+  const exponent = Math.log2(typeof value === 'string' ? parseDecimal(value) : Number(value));
   if (!Number.isInteger(exponent))
     throw new UsageError(`Expected ${name} to be a power of two, got ${show(value)}`);
   return exponent;
@@ -196,7 +197,7 @@ function readValue(name: string, distribution: Distribution, value: Choice): Cho
       );
     return found;
   }
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  const number = typeof value === 'string' ? parseDecimal(value) : value;
   const fits = distribution.kind === 'int' ? Number.isInteger(number) : Number.isFinite(number);
   if (!fits)
     throw new UsageError(

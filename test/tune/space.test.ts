@@ -91,6 +91,10 @@ describe('narrowing a space', () => {
     expect(Object.keys(setup.space)).toHaveLength(4);
   });
 
+  test.each(['0x10', '', ' 6', '1e999', 'NaN'])('a parameter is not fixed to %j', (depth) => {
+    expect(() => fixParams(setup, { depth })).toThrow(/Expected depth to be an integer/);
+  });
+
   test('a power of two may be fixed by its size or its exponent', () => {
     expect(fixParams(setup, { total_batch: '262144' }).fixed).toEqual({ log2_total_batch: 18 });
     expect(fixParams(setup, { log2_total_batch: 18 }).fixed).toEqual({ log2_total_batch: 18 });
