@@ -9,17 +9,16 @@ import { writeContest } from '../report/index.js';
 import { completeTrials } from '../tune/best.js';
 import { contestTable, type Race, winnerOf } from '../tune/contest.js';
 import { int } from '../tune/distributions.js';
-import { finalValuesPruner, prunerByName } from '../tune/pruners/index.js';
+import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Objective, Study } from '../tune/studyTypes.js';
-import { trainCheck } from '../tune/trainObjective.js';
 import type { Params } from '../tune/types.js';
-import { describeData } from './dataOptions.js';
+import type { Task } from './task.js';
 import { abortOnInterrupt, counted, openProgress, printable } from './terminal.js';
+import { trainTask } from './trainTask.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
-import { journalIn, runTrials, type Screen, shownObjective } from './tuneRun.js';
-import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
+import { journalIn, runTrials, type Screen } from './tuneRun.js';
 
 /** Fresh training seeds start here, away from the contest's own. */
 const FRESH_SEED = 1000;
@@ -40,31 +39,30 @@ export async function runContest(args: TuneArguments): Promise<number> {
   const screen = { progress, signal, say };
   const folder = contestFolder(args);
   try {
-    const tuning = await prepareTuning(args, progress, signal);
-    const first = join(folder, `${samplers[0]}-1`, 'journal.log');
-    const evalTokens = await fixEvalTokens(args, tuning, first, `${samplers[0]}-1`, progress);
-    tuning.objective.base = { ...tuning.objective.base, evalTokens };
-    say(describeData(tuning.data));
+    const first = { journal: join(folder, `${samplers[0]}-1`, 'journal.log'), name: `${samplers[0]}-1` };
+    const task = await trainTask(args, first, progress, signal);
+    for (const line of task.about) say(line);
     say(`Contest of ${samplers.join(', ')}, ${counted(args.seeds, 'seed')} each; in ${folder}`);
 
     const races: Race[] = [];
     for (let seed = 1; seed <= args.seeds; seed++)
       for (const sampler of samplers) {
         if (signal.aborted) break;
-        const study = await race(tuning, folder, sampler, seed, screen);
+        const study = await race(task, folder, sampler, seed, screen);
         races.push({ sampler, seed, trials: study.trials });
       }
-    const defaults = await again(tuning, folder, 'defaults', tuning.setup.defaults, args.repeats, screen);
+    const defaults = await again(task, folder, 'defaults', task.setup.defaults, args, screen);
     const winners = new Map<string, readonly number[]>();
     for (const sampler of samplers) {
       const own = races.filter((entry) => entry.sampler === sampler);
-      const winner = winnerOf(own, 'minimize', []);
+      const winner = winnerOf(own, task.direction, []);
       if (!winner) continue;
       // Named by its trial: after more trials the winner may be another.
       const name = `${sampler}-${winner.seed}-trial-${winner.number}`;
-      winners.set(sampler, await again(tuning, folder, name, winner.params, args.repeats, screen));
+      winners.set(sampler, await again(task, folder, name, winner.params, args, screen));
     }
-    const table = contestTable(races, defaults, winners, { reference: args.reference });
+    const { direction } = task;
+    const table = contestTable(races, defaults, winners, { direction, reference: args.reference });
     const { text, svg } = writeContest(folder, races, table);
     writeFileAtomic(join(folder, 'contest.json'), `${formatStandardJson(table)}\n`);
     say(printable(text));
@@ -79,62 +77,65 @@ export async function runContest(args: TuneArguments): Promise<number> {
 
 /** One sampler's study with one seed; training uses the same seed for every sampler. */
 async function race(
-  tuning: TuneSetup,
+  task: Task,
   folder: string,
   sampler: string,
   seed: number,
   screen: Screen,
 ): Promise<Study> {
   const name = `${sampler}-${seed}`;
-  const objective = { ...tuning.objective, seed };
-  const { space, defaults } = tuning.setup;
-  const { trials, seconds } = tuning.limits;
+  const { space, defaults } = task.setup;
+  const { trials, seconds } = task.limits;
   const pruning = sampler === 'random';
   const study = createStudy({
     name,
     space,
     defaults,
     sampler: samplerByName(sampler),
-    pruner: finalValuesPruner(prunerByName(pruning ? 'median' : 'nop')),
+    pruner: task.pruner(prunerByName(pruning ? 'median' : 'nop')),
     storage: journalIn(join(folder, name)),
     seed,
-    objective: objectiveIdentity({ ...tuning, objective }, objective.base.evalTokens!),
-    metricName: 'val_bpb',
-    check: trainCheck(objective),
+    direction: task.direction,
+    objective: task.identity(seed),
+    metricName: task.metricName,
+    ...(task.check && { check: task.check }),
   });
   screen.say(`\n${name}`);
-  const run = shownObjective(objective, name, pruning, screen);
+  const run = task.objective({ seed, label: name, pruning }, screen);
   await runTrials(study, run, screen, { trials, seconds, defaults });
   return study;
 }
 
 /** Values of one configuration on fresh training seeds, kept in a separate journal. */
 async function again(
-  tuning: TuneSetup,
+  task: Task,
   folder: string,
   name: string,
   params: Params,
-  repeats: number,
+  args: TuneArguments,
   screen: Screen,
 ): Promise<number[]> {
-  const { objective } = tuning;
+  const { repeats } = args;
   const study = createStudy({
     name,
     space: { train_seed: int(FRESH_SEED, FRESH_SEED + 9999) },
     sampler: samplerByName('random'),
     storage: journalIn(join(folder, 'again', name)),
     seed: 1,
-    objective: { ...objectiveIdentity(tuning, objective.base.evalTokens!), params },
-    metricName: 'val_bpb',
+    direction: task.direction,
+    objective: { ...task.identity(args.seed), params },
+    metricName: task.metricName,
     runDefaults: false,
   });
   const seeds = Array.from({ length: repeats }, (_, i) => ({ train_seed: FRESH_SEED + i }));
   study.enqueue(seeds, { skipIfExists: true });
   screen.say(`\n${name} on ${counted(repeats, 'fresh seed')}`);
-  const fixed = { ...objective.fixed, ...params };
   const run: Objective = (trial) => {
     const seed = Number(trial.params.train_seed);
-    return shownObjective({ ...objective, seed, fixed }, name, false, screen)({ ...trial, params: {} });
+    return task.objective(
+      { seed, label: name, pruning: false, fixed: params },
+      screen,
+    )({ ...trial, params: {} });
   };
   await runTrials(study as unknown as Study, run, screen, { trials: repeats, defaults: {} });
   return completeTrials(study.trials).map(({ value }) => value);

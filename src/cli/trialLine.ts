@@ -3,7 +3,7 @@
 import { failReason, secondsOf, shortNumber } from '../report/labels.js';
 import { bestTrial } from '../tune/best.js';
 import { own } from '../tune/objects.js';
-import type { Params, Trial } from '../tune/types.js';
+import type { Direction, Params, Trial } from '../tune/types.js';
 import { duration } from './terminal.js';
 
 /** `name=value` of the parameters that differ from the defaults. */
@@ -20,8 +20,13 @@ function statusOf(trial: Trial, best: number | null): string {
 }
 
 /** `  12  0.9876  best 0.9801  30s  complete   depth=6 matrixLr=0.051`. */
-export function trialLine(trial: Trial, trials: readonly Trial[], defaults: Params): string {
-  const best = bestTrial(trials, 'minimize')?.value ?? null;
+export function trialLine(
+  trial: Trial,
+  trials: readonly Trial[],
+  defaults: Params,
+  direction: Direction = 'minimize',
+): string {
+  const best = bestTrial(trials, direction)?.value ?? null;
   const bpb = (value: number | null) => (value === null ? '-' : value.toFixed(4)).padStart(7);
   return [
     String(trial.number).padStart(4),

@@ -2,22 +2,21 @@
 
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.js';
-import { finalValuesPruner, prunerByName } from '../tune/pruners/index.js';
+import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
-import { trainCheck } from '../tune/trainObjective.js';
 import type { Params } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
 import { contestFolder, runContest } from './contestCommand.js';
-import { describeData } from './dataOptions.js';
 import { openLog } from './log.js';
 import { command } from './options.js';
 import { orInNewProcess, secondsLeft } from './restart.js';
+import type { Task } from './task.js';
 import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
+import { trainTask } from './trainTask.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
-import { journalIn, runTrials, type Screen, shownObjective } from './tuneRun.js';
-import { fixEvalTokens, objectiveIdentity, prepareTuning, type TuneSetup } from './tuneSetup.js';
+import { journalIn, runTrials, type Screen } from './tuneRun.js';
 import { runWorkers, stopWithParent, workerIndex } from './workers.js';
 
 export const tuneCommand = command({ options: TUNE_OPTIONS, examples: TUNE_EXAMPLES, run: runTune });
@@ -47,11 +46,12 @@ async function runStudy(
   const screen = { progress, signal, say };
   try {
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
-    const tuning = await prepareTuning(args, progress, signal);
-    const study = await openStudy(args, tuning, place, screen);
+    const journal = journalIn(place.folder);
+    const task = await trainTask(args, { journal, name: place.name }, progress, signal);
+    const study = openStudy(args, task, place.name, journal);
     enqueue(study, enqueued, args.enqueue);
-    announce(args, tuning, study, place.folder, say);
-    const outcome = await search(args, tuning, study, place.folder, screen);
+    announce(args, task, study, place.folder, say);
+    const outcome = await search(args, task, study, place.folder, screen);
     progress.end();
     // A worker leaves the report to its parent.
     if (!isWorker) await concludeStudy(place.folder, study, { ...args, say });
@@ -62,27 +62,20 @@ async function runStudy(
   }
 }
 
-async function openStudy(
-  args: TuneArguments,
-  tuning: TuneSetup,
-  { name, folder }: { name: string; folder: string },
-  { progress }: Screen,
-): Promise<Study> {
-  const journal = journalIn(folder);
-  const evalTokens = await fixEvalTokens(args, tuning, journal, name, progress);
-  tuning.objective.base = { ...tuning.objective.base, evalTokens };
-  const { space, defaults } = tuning.setup;
+function openStudy(args: TuneArguments, task: Task, name: string, journal: string): Study {
+  const { space, defaults } = task.setup;
   return createStudy({
     name,
     space,
     defaults,
     sampler: samplerByName(args.sampler),
-    pruner: finalValuesPruner(prunerByName(prunerName(args))),
+    pruner: task.pruner(prunerByName(prunerName(args))),
     storage: journal,
     seed: args.seed,
-    objective: objectiveIdentity(tuning, evalTokens),
-    metricName: 'val_bpb',
-    check: trainCheck(tuning.objective),
+    direction: task.direction,
+    objective: task.identity(args.seed),
+    metricName: task.metricName,
+    ...(task.check && { check: task.check }),
   });
 }
 
@@ -101,38 +94,38 @@ const prunerName = (args: TuneArguments): string =>
 
 function announce(
   args: TuneArguments,
-  { backend, data, setup, limits, preset }: TuneSetup,
+  { about, setup, limits, metricName, perTrial }: Task,
   study: Study,
   folder: string,
   say: (line: string) => void,
 ): void {
-  const perTrial = Object.entries(limits.trial)[0]!;
   const total = [
     limits.trials === undefined ? '' : counted(limits.trials, 'trial'),
     limits.seconds === undefined ? '' : duration(limits.seconds),
   ];
-  say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
-  say(describeData(data));
+  for (const line of about) say(line);
   say(
-    `Searching ${counted(Object.keys(setup.space).length, 'parameter')} from preset ${preset} with ${args.sampler}: ` +
-      `${perTrial[1]} ${perTrial[0]} per trial, ${total.filter(Boolean).join(' within ')}; study in ${folder}`,
+    `Searching ${counted(Object.keys(setup.space).length, 'parameter')} with ${args.sampler}: ` +
+      `${[perTrial, total.filter(Boolean).join(' within ')].filter(Boolean).join(', ')}; study in ${folder}`,
   );
   const started = study.trials.filter((trial) => trial.state !== 'waiting').length;
   if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
   if (limits.isDemo)
     say('A short demo. To run overnight on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)');
-  say('   #  val_bpb         best    time  status         changed from the defaults');
+  say(`   #  ${metricName.slice(0, 12).padEnd(12)} best    time  status         changed from the defaults`);
 }
 
 async function search(
   args: TuneArguments,
-  { limits, objective, setup }: TuneSetup,
+  task: Task,
   study: Study,
   folder: string,
   screen: Screen,
 ): Promise<OptimizeResult> {
+  const { limits, setup } = task;
   const log = openLog(join(folder, 'tune.log'), screen.progress.note);
-  const run = shownObjective(objective, 'trial', prunerName(args) !== 'nop', screen);
+  const pruning = prunerName(args) !== 'nop';
+  const run = task.objective({ seed: args.seed, label: 'trial', pruning }, screen);
   const left = secondsLeft(limits.seconds);
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
   const { trials } = limits;

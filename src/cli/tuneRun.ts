@@ -64,7 +64,7 @@ export async function runTrials(
     catch: true,
     onTrial: (trial) => {
       progress.end();
-      say(fitted(trialLine(trial, study.trials, defaults)));
+      say(fitted(trialLine(trial, study.trials, defaults, study.direction)));
       const { number, state, params, userAttrs } = trial;
       const value = Number.isFinite(trial.value) ? trial.value : String(trial.value);
       log?.info({ number, state, ...(state === 'complete' && { value }), params, ...userAttrs }, 'trial');

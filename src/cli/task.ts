@@ -1,0 +1,41 @@
+// What a study of the command line searches: the trainer's hyperparameters (trainTask.ts), or those of any command
+// (commandTask.ts). Studies and contests need only what both offer.
+
+import type { TunableSpace } from '../tune/space.js';
+import type { Check, Objective } from '../tune/studyTypes.js';
+import type { Attributes, Direction, Params, Pruner } from '../tune/types.js';
+import type { Limits } from './tuneOptions.js';
+import type { Screen } from './tuneRun.js';
+
+/** Ready to run. */
+export interface Task {
+  setup: TunableSpace;
+  limits: Omit<Limits, 'trial'>;
+  direction: Direction;
+  metricName: string;
+  /** What decides the meaning of a value: a study that differs in any of it is refused. */
+  identity(seed: number): Attributes;
+  check?: Check | undefined;
+  /** Whether intermediate values can be had, for a pruner. */
+  reports: boolean;
+  /** A pruner for such intermediate values. */
+  pruner(inner: Pruner): Pruner;
+  /** Evaluates a trial's parameters. */
+  objective(run: TaskRun, screen: Screen): Objective;
+  /** What is used, a line each; printed at the start. */
+  about: readonly string[];
+  /** `30 seconds per trial`. */
+  perTrial: string;
+}
+
+/** How an objective runs. */
+export type TaskRun = {
+  /** Of the training. */
+  seed: number;
+  /** What the progress line begins with. */
+  label: string;
+  /** Whether to report intermediate values. */
+  pruning: boolean;
+  /** Parameters that the trials do not have. */
+  fixed?: Params;
+};

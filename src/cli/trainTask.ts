@@ -1,0 +1,45 @@
+// The trainer as what a study searches.
+
+import { finalValuesPruner } from '../tune/pruners/index.js';
+import { trainCheck } from '../tune/trainObjective.js';
+import { describeData } from './dataOptions.js';
+import type { Task } from './task.js';
+import type { ProgressLine } from './terminal.js';
+import type { TuneArguments } from './tuneOptions.js';
+import { shownObjective } from './tuneRun.js';
+import { fixEvalTokens, objectiveIdentity, prepareTuning } from './tuneSetup.js';
+
+/**
+ * Opens backend and data.
+ * @param place journal and name of the study, which may have recorded the evaluation's size
+ */
+export async function trainTask(
+  args: TuneArguments,
+  place: { journal: string; name: string },
+  progress: ProgressLine,
+  signal: AbortSignal,
+): Promise<Task> {
+  const tuning = await prepareTuning(args, progress, signal);
+  const evalTokens = await fixEvalTokens(args, tuning, place.journal, place.name, progress);
+  const { backend, data, preset, setup, limits } = tuning;
+  const objective = { ...tuning.objective, base: { ...tuning.objective.base, evalTokens } };
+  const [unit, amount] = Object.entries(limits.trial)[0]!;
+  return {
+    setup,
+    limits,
+    direction: 'minimize',
+    metricName: 'val_bpb',
+    identity: (seed) => objectiveIdentity({ ...tuning, objective: { ...objective, seed } }, evalTokens),
+    check: trainCheck(objective),
+    reports: true,
+    pruner: finalValuesPruner,
+    objective: ({ seed, label, pruning, fixed = {} }, screen) =>
+      shownObjective({ ...objective, seed, fixed: { ...setup.fixed, ...fixed } }, label, pruning, screen),
+    about: [
+      `Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`,
+      describeData(data),
+      `Trials start from preset ${preset}`,
+    ],
+    perTrial: `${amount} ${unit} per trial`,
+  };
+}
