@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { counted } from '../../src/base/format.js';
 import { formatJson, parseJson } from '../../src/base/json.js';
-import { readJournal } from '../../src/tune/journal/storage.js';
+import { readJournal } from '../../src/tune/storage/index.js';
 import { createStudy } from '../../src/tune/study.js';
 import { TrialPruned } from '../../src/tune/trial.js';
 import { describeStudies } from './describe.js';

@@ -2,6 +2,7 @@
 // (interop.ts), and the tests compare the writer's output with them byte for byte.
 
 import { categorical, float, int } from '../../src/tune/distributions.js';
+import { formatEntry } from '../../src/tune/journal/lines.js';
 import {
   claimEntry,
   createStudyEntry,
@@ -13,7 +14,6 @@ import {
   studyAttrEntry,
   trialAttrEntry,
 } from '../../src/tune/journal/records.js';
-import { formatEntry } from '../../src/tune/journal/storage.js';
 import { waitingEntry } from '../../src/tune/starting.js';
 
 export function ourGoldenLines(): string[] {

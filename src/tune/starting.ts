@@ -15,8 +15,8 @@ import {
   setParamEntry,
   trialAttrEntry,
 } from './journal/records.js';
-import { asWorker, mayBeAlive, type WorkerIdentity } from './journal/worker.js';
 import { own } from './objects.js';
+import { asWorker, mayBeAlive, type WorkerIdentity } from './storage/worker.js';
 import type { Check } from './studyTypes.js';
 import { type Outcome, outcomeEntries } from './trial.js';
 import type {

@@ -14,7 +14,6 @@ import { contains, describeDistribution } from './distributions.js';
 import { checkSameStudy, type Identity, recordedDefaults, recordedSpace, studyNamed } from './identity.js';
 import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
-import { identify } from './journal/worker.js';
 import { own } from './objects.js';
 import { optimize } from './optimize.js';
 import { nopPruner } from './pruners/nop.js';
@@ -32,6 +31,7 @@ import {
   waitingEntry,
 } from './starting.js';
 import { openStorage, readJournal, type Storage } from './storage/index.js';
+import { identify } from './storage/worker.js';
 import type { AskOptions, Study, StudyOptions } from './studyTypes.js';
 import { checkAttribute, openTrial, type RunningTrial } from './trial.js';
 import type { Attributes, Direction, Params, ParamsOf, SearchSpace, StudyView, Trial } from './types.js';
@@ -62,11 +62,11 @@ export function createStudy<S extends SearchSpace>(typed: StudyOptions<S>): Stud
   if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${show(maxInfeasible)}`);
   const identity = { space, defaults, direction, objective: options.objective };
 
-  const storage = openStorage(options.storage);
+  const storage = openStorage(options.storage, { create: true });
   storage.transact(() => {
     const existing = storage.log.study(name);
     if (!existing) return creation(storage.log.studyCount(), options, identity);
-    checkSameStudy(existing, identity, storage.path ?? 'memory');
+    checkSameStudy(existing, identity, storage.place);
     // What is missing is added: for a study that Python created, or whose creation was interrupted.
     const entries = creation(existing.id, options, identity).slice(1);
     return entries.filter((entry) => isMissing(existing, entry));
@@ -166,26 +166,23 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     reclaim();
     for (let attempt = 0; ; attempt++) {
       if (storage.log.study(log.name) !== log)
-        throw new EnvironmentError(`Study ${log.name} was deleted from ${storage.path} while in use`);
+        throw new EnvironmentError(`Study ${log.name} was deleted from ${storage.place} while in use`);
       if (evaluated() >= limit) return null;
       const number = log.trials.length;
       const ready = attempt < 3 && !firstWaiting() ? plan(starter, number) : null;
       if (ready?.exhausted && !mayRepeat) return null;
-      let started: number | null = null;
-      storage.transact(() => {
-        started = null;
+      let waiting: Trial | undefined;
+      const [created] = storage.transact(() => {
+        waiting = undefined;
         if (evaluated() >= limit) return [];
-        const waiting = firstWaiting();
-        if (waiting) {
-          started = waiting.number;
-          return claimEntries(starter, waiting, Date.now());
-        }
+        waiting = firstWaiting();
+        if (waiting) return claimEntries(starter, waiting, Date.now());
         const current = log.trials.length === number && ready;
         if (!current && attempt < 3) return []; // another process took the number, or the queue's last
-        started = log.trials.length;
-        return [startEntry(starter, current || plan(starter, started), Date.now())];
+        return [startEntry(starter, current || plan(starter, log.trials.length), Date.now())];
       });
-      if (started !== null) return log.trials[started] ?? null;
+      const started = waiting ?? created;
+      if (started) return started;
     }
   }
 
@@ -266,7 +263,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       const trial = log.trials[number];
       if (!trial || trial.state === 'waiting')
         throw new UsageError(`Expected the number of a trial that was asked for, got ${show(number)}`);
-      storage.transact(() => endEntries(log.id, trial, outcome, Date.now()));
+      storage.record(trial, endEntries(log.id, trial, outcome, Date.now()));
       return trial;
     },
     enqueue(given, { skipIfExists = false } = {}) {

@@ -63,7 +63,7 @@ export function openTrial(
   /** Appends unless another process has finished the trial (took it for dead, or Python told it). */
   function record(entries: Entry[]): void {
     if (isFinished(trial.state)) throw new UsageError(`Trial ${number} is already finished (${trial.state})`);
-    storage.transact(() => (isFinished(trial.state) ? [] : entries));
+    storage.record(trial, entries);
   }
 
   return {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { secondsLeft } from '../../src/cli/restart.js';
-import { readJournal } from '../../src/tune/journal/storage.js';
+import { readJournal } from '../../src/tune/storage/index.js';
 import { describeEmulated } from '../backend/cuda/present.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { processStatus } from '../../src/tune/journal/worker.js';
 import { readJournal } from '../../src/tune/storage/index.js';
+import { processStatus } from '../../src/tune/storage/worker.js';
 import type { Trial } from '../../src/tune/types.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));

@@ -26,12 +26,13 @@ import { EnvironmentError, UsageError } from '../../src/base/errors.js';
 import { formatJson, parseJson } from '../../src/base/json.js';
 import { randomStream } from '../../src/base/random.js';
 import { distributionFromJson } from '../../src/tune/journal/decode.js';
-import { longestLine } from '../../src/tune/journal/file.js';
-import { decodeHolder, encodeHolder, withLock } from '../../src/tune/journal/lock.js';
+import { longestLine } from '../../src/tune/journal/lines.js';
 import { formatDate, parseDate, studyAttrEntry } from '../../src/tune/journal/records.js';
 import { createReplay } from '../../src/tune/journal/replay.js';
-import { journalStorage, readJournal } from '../../src/tune/journal/storage.js';
-import { identify } from '../../src/tune/journal/worker.js';
+import { fileStorage } from '../../src/tune/storage/fileStorage.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { decodeHolder, encodeHolder, withLock } from '../../src/tune/storage/lock.js';
+import { identify } from '../../src/tune/storage/worker.js';
 import { scratchFolder } from './scratch.js';
 
 const fresh = scratchFolder();
@@ -340,7 +341,7 @@ describe('bad files', () => {
   test('a torn last line is ignored by readers and cut before the next record', () => {
     const path = journal([create, trial, '{"op_code":7,"worker_id":"w","trial_id":0,"st'], '');
     expect(readJournal(path)[0]!.trials).toHaveLength(1);
-    const storage = journalStorage(path);
+    const storage = fileStorage(path);
     storage.transact(() => [studyAttrEntry('user', 0, 'note', 'after')]);
     const lines = readFileSync(path, 'utf8').split('\n');
     expect(lines).toHaveLength(4);
@@ -352,12 +353,12 @@ describe('bad files', () => {
   test('a torn first line is cut; a file that is not a study log is never changed', () => {
     for (const torn of ['{"op_c', '{"op_code":0,"worker', '\0\0\0']) {
       const path = journal([torn], '');
-      journalStorage(path).transact(() => [{ ...create }]);
+      fileStorage(path).transact(() => [{ ...create }]);
       expect(readJournal(path)[0]!.name).toBe('s');
     }
     for (const foreign of ['precious notes', 'precious\nnotes\n', '\x7fELF\0\n', '{"a":1}\n', '[]']) {
       const path = journal([foreign], '');
-      expect(messageFrom(() => journalStorage(path).transact(() => [{ ...create }]))).toContain(
+      expect(messageFrom(() => fileStorage(path).transact(() => [{ ...create }]))).toContain(
         `${path}:1: expected a study log`,
       );
       expect(readFileSync(path, 'latin1')).toBe(foreign);
@@ -375,18 +376,16 @@ describe('bad files', () => {
     expect(messageFrom(() => readJournal('/dev/null'))).toMatch(/to be a study log, got a pipe or device/);
     const pipe = `${path}.pipe`; // opening one blocks until somebody writes to it
     if (spawnSync('mkfifo', [pipe]).status === 0)
-      for (const open of [() => readJournal(pipe), () => journalStorage(pipe, { create: true })])
+      for (const open of [() => readJournal(pipe), () => fileStorage(pipe, { create: true })])
         expect(messageFrom(open)).toMatch(/got a pipe or device/);
-    expect(messageFrom(() => journalStorage(`${path}/x/journal.log`, { create: true }))).toMatch(
+    expect(messageFrom(() => fileStorage(`${path}/x/journal.log`, { create: true }))).toMatch(
       /^Cannot write .*; choose a writable folder$/,
     );
     if (process.getuid?.() === 0) return; // root writes everywhere
     const folder = dirname(path);
     chmodSync(folder, 0o500);
     try {
-      expect(messageFrom(() => journalStorage(path).transact(() => [{ ...create }]))).toMatch(
-        /^Cannot write/,
-      );
+      expect(messageFrom(() => fileStorage(path).transact(() => [{ ...create }]))).toMatch(/^Cannot write/);
       expect(readJournal(path)).toHaveLength(1);
     } finally {
       chmodSync(folder, 0o700);
@@ -396,7 +395,7 @@ describe('bad files', () => {
   test('half a gigabyte of zeros at the end, as after a power cut, is a torn line', () => {
     const path = journal([create]);
     truncateSync(path, 2 ** 29); // sparse: takes no space
-    const storage = journalStorage(path);
+    const storage = fileStorage(path);
     storage.transact(() => [studyAttrEntry('user', 0, 'after', 1)]);
     expect(statSync(path).size).toBeLessThan(1000);
     expect(readJournal(path)[0]!.userAttrs).toEqual({ after: 1 });
@@ -409,9 +408,7 @@ describe('bad files', () => {
     expect(messageFrom(() => readJournal(path))).toMatch(/:2: the line is 5368\d+ bytes long/);
     const long = journal([create]);
     const entry = studyAttrEntry('user', 0, 'long', 'x'.repeat(longestLine / 3));
-    expect(() => journalStorage(long).transact(() => [entry])).toThrow(
-      /the record is 894\d+ characters long/,
-    );
+    expect(() => fileStorage(long).transact(() => [entry])).toThrow(/the record is 894\d+ characters long/);
     expect(readJournal(long)).toHaveLength(1);
   });
 
@@ -428,7 +425,7 @@ describe('bad files', () => {
       `{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"a":${deep(levels)}}}`;
     expect(readJournal(journal([create, line(800)]))).toHaveLength(1);
     expect(messageFrom(() => readJournal(journal([create, line(1e6)])))).toMatch(/:2: JSON nested deeper/);
-    const storage = journalStorage(journal([create]));
+    const storage = fileStorage(journal([create]));
     expect(() => storage.transact(() => [studyAttrEntry('user', 0, 'a', JSON.parse(deep(2000)))])).toThrow(
       UsageError,
     );
@@ -450,7 +447,7 @@ describe('bad files', () => {
 
   test('a log that is truncated or removed while in use is an error', () => {
     const path = journal([create, trial]);
-    const storage = journalStorage(path);
+    const storage = fileStorage(path);
     truncateSync(path, 10);
     expect(messageFrom(() => storage.refresh())).toMatch(/cut or replaced while in use/);
     rmSync(path);
@@ -462,9 +459,9 @@ describe('bad files', () => {
     const path = journal([create]);
     const before = readFileSync(path);
     const script = `
-      import { journalStorage } from ${JSON.stringify(new URL('build/src/tune/journal/storage.js', root).href)};
+      import { fileStorage } from ${JSON.stringify(new URL('build/src/tune/storage/fileStorage.js', root).href)};
       process.on('SIGXFSZ', () => {});
-      const storage = journalStorage(process.argv[1]);
+      const storage = fileStorage(process.argv[1]);
       const entry = { op_code: 2, study_id: 0, user_attr: { a: 'x'.repeat(3000) } };
       try { storage.transact(() => [entry]); } catch (error) { console.log(error.code ?? error.name); }`;
     // The shell's limit is in blocks of 1,024 bytes: the record's first part fits, the rest does not.
@@ -477,7 +474,7 @@ describe('bad files', () => {
     await once(child, 'close');
     expect(printed.trim()).toBe('EnvironmentError');
     expect(readFileSync(path)).toEqual(before);
-    journalStorage(path).transact(() => [studyAttrEntry('user', 0, 'later', 1)]);
+    fileStorage(path).transact(() => [studyAttrEntry('user', 0, 'later', 1)]);
     expect(readJournal(path)[0]!.userAttrs).toEqual({ later: 1 });
   });
 });
@@ -485,7 +482,7 @@ describe('bad files', () => {
 describe('reading', () => {
   test('is incremental: lines already read are not read again', () => {
     const path = journal([create, trial]);
-    const storage = journalStorage(path);
+    const storage = fileStorage(path);
     const fd = openSync(path, 'r+');
     writeSync(fd, 'spoiled', 0); // a second reading of line 1 would fail
     appendFileSync(path, `${formatJson({ worker_id: 'w', ...trial })}\n{"op_code":4`);
@@ -544,7 +541,7 @@ describe('lock', () => {
   test('of a dead process is taken over at once', async () => {
     const path = journal([create]);
     const script = `
-      import { withLock } from ${JSON.stringify(new URL('build/src/tune/journal/lock.js', root).href)};
+      import { withLock } from ${JSON.stringify(new URL('build/src/tune/storage/lock.js', root).href)};
       withLock(process.argv[1], () => process.kill(process.pid, 'SIGKILL'));`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], { stdio: 'ignore' });
     const [, signal] = await once(child, 'exit');
@@ -599,7 +596,7 @@ describe('lock', () => {
         symlinkSync(target, at);
       };
       syncBuiltinESMExports();
-      const { withLock } = await import(${JSON.stringify(new URL('build/src/tune/journal/lock.js', root).href)});
+      const { withLock } = await import(${JSON.stringify(new URL('build/src/tune/storage/lock.js', root).href)});
       console.log(withLock(path, () => attempts >= 3 ? 'waited' : 'did not wait'));`;
     const args = ['--input-type=module', '-e', script, path, live];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -612,7 +609,7 @@ describe('lock', () => {
 
   test('a holder that lost the lock, or finds lines of others, starts over and cuts nothing', () => {
     const path = journal([create]);
-    const storage = journalStorage(path);
+    const storage = fileStorage(path);
     let calls = 0;
     const line = (key: string) => `${formatJson({ worker_id: 'w', ...studyAttrEntry('user', 0, key, 1) })}\n`;
     storage.transact(() => {

@@ -3,10 +3,10 @@
 
 import { writeSync } from 'node:fs';
 import { studyAttrEntry } from '../../src/tune/journal/records.js';
-import { journalStorage } from '../../src/tune/journal/storage.js';
+import { fileStorage } from '../../src/tune/storage/fileStorage.js';
 
 const [path, name, limit] = process.argv.slice(2);
-const storage = journalStorage(path!);
+const storage = fileStorage(path!);
 
 for (let i = 0; i < (Number(limit) || Infinity); i++) {
   const key = `${name}/${i}`;

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { type Random, randomStream } from '../../src/base/random.js';
 import { createStudyEntry } from '../../src/tune/journal/records.js';
-import { journalStorage, readJournal } from '../../src/tune/journal/storage.js';
+import { fileStorage } from '../../src/tune/storage/fileStorage.js';
+import { readJournal } from '../../src/tune/storage/index.js';
 import { createStudy } from '../../src/tune/study.js';
 import { defaults, space, uniform, value } from './problem.js';
 import { scratchFolder } from './scratch.js';
@@ -37,7 +38,7 @@ async function runAndKill(program: string, args: string[], random: Random): Prom
 
 function newLog(): string {
   const path = fresh('journal.log');
-  journalStorage(path, { create: true }).transact(() => [createStudyEntry('study', 'minimize')]);
+  fileStorage(path, { create: true }).transact(() => [createStudyEntry('study', 'minimize')]);
   return path;
 }
 
@@ -54,7 +55,7 @@ test(
     };
     await Promise.all([slot(), slot(), slot(), slot()]);
 
-    const storage = journalStorage(path);
+    const storage = fileStorage(path);
     storage.transact(() => [createStudyEntry('later', 'minimize')]); // the log goes on, at once
     const [study, later] = readJournal(path);
     expect(acknowledged.length).toBeGreaterThan(400);

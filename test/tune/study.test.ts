@@ -5,8 +5,9 @@ import { TrainingError, UsageError } from '../../src/base/errors.js';
 import { type Random, randomStream } from '../../src/base/random.js';
 import { categorical, contains, float, int } from '../../src/tune/distributions.js';
 import { createTrialEntry, studyAttrEntry } from '../../src/tune/journal/records.js';
-import { journalStorage, readJournal } from '../../src/tune/journal/storage.js';
-import { identify } from '../../src/tune/journal/worker.js';
+import { fileStorage } from '../../src/tune/storage/fileStorage.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { identify } from '../../src/tune/storage/worker.js';
 import { createStudy, loadStudy } from '../../src/tune/study.js';
 import type { Study, StudyOptions } from '../../src/tune/studyTypes.js';
 import { type RunningTrial, TrialPruned } from '../../src/tune/trial.js';
@@ -162,7 +163,7 @@ describe('ask and tell', () => {
   test('asking a study that another program deleted is an error', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
-    journalStorage(path).transact(() => [{ op_code: 1, study_id: 0 }]);
+    fileStorage(path).transact(() => [{ op_code: 1, study_id: 0 }]);
     expect(() => study.ask()).toThrow(`Study study was deleted from ${path} while in use`);
   });
 
@@ -237,7 +238,7 @@ describe('the queue', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path, runDefaults: false }));
     const attrs = { fixed_params: { depth: 3, x: 2 } };
-    journalStorage(path).transact(() => [
+    fileStorage(path).transact(() => [
       createTrialEntry(0, {}, { state: 'waiting', params: {}, start: null, systemAttrs: attrs }),
     ]);
     expect(study.ask().number).toBe(1);
@@ -563,7 +564,7 @@ describe('studies on disk', () => {
     const lines = readFileSync(path, 'utf8').split('\n');
     for (let kept = 1; kept < lines.length; kept++) {
       const cut = fresh('journal.log');
-      journalStorage(cut, { create: true });
+      fileStorage(cut, { create: true });
       writeFileSync(cut, `${lines.slice(0, kept).join('\n')}\n{"op_co`);
       createStudy(options({ storage: cut, metricName: 'val_bpb', objective: { seconds: 3 } }));
       expect(describeStudies(readJournal(cut))).toEqual(whole);
@@ -684,7 +685,7 @@ describe('continuing a different study is refused, naming the difference', () =>
 
   test('by the distributions of its trials where the study recorded no space, as Python writes it', () => {
     const foreign = fresh('journal.log');
-    journalStorage(foreign, { create: true }).transact(() => [
+    fileStorage(foreign, { create: true }).transact(() => [
       { op_code: 0, study_name: 'study', directions: [1] },
       createTrialEntry(0, { x: float(0, 1) }, { state: 'running', params: { x: 0.5 }, start: 0 }),
     ]);
@@ -699,7 +700,7 @@ describe('continuing a different study is refused, naming the difference', () =>
 
   test('by its number of objectives', () => {
     const foreign = fresh('journal.log');
-    journalStorage(foreign, { create: true }).transact(() => [
+    fileStorage(foreign, { create: true }).transact(() => [
       { op_code: 0, study_name: 'study', directions: [1, 2] },
     ]);
     expect(() => createStudy(options({ storage: foreign }))).toThrow('it has 2 objectives, one is needed');
@@ -715,7 +716,7 @@ describe('trials of dead processes', () => {
       ...(worker && { 'tinygpt:worker': worker }),
       ...(fixed && { fixed_params: fixed }),
     };
-    journalStorage(path).transact(() => [
+    fileStorage(path).transact(() => [
       createTrialEntry(0, space, { state: 'running', params: defaults, start: 0, systemAttrs }),
     ]);
   }
@@ -741,7 +742,7 @@ describe('trials of dead processes', () => {
     expect(study.trials[1]).toMatchObject({ state: 'waiting', systemAttrs: { 'tinygpt:retry_of': 0 } });
     const retry = study.ask();
     expect(retry.params).toEqual(defaults);
-    journalStorage(path).transact(() => [
+    fileStorage(path).transact(() => [
       { op_code: 9, trial_id: retry.id, system_attr: { 'tinygpt:worker': dead } },
     ]);
     study.refresh();
@@ -778,7 +779,7 @@ describe('trials of dead processes', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
     const trial = study.ask();
-    journalStorage(path).transact(() => [
+    fileStorage(path).transact(() => [
       {
         op_code: 6,
         trial_id: 0,
@@ -856,7 +857,7 @@ describe('properties', () => {
   test('attributes written by another process are read', () => {
     const path = fresh('journal.log');
     const study = createStudy(options({ storage: path }));
-    journalStorage(path).transact(() => [studyAttrEntry('user', 0, 'by', 'another')]);
+    fileStorage(path).transact(() => [studyAttrEntry('user', 0, 'by', 'another')]);
     study.refresh();
     expect(study.userAttrs.by).toBe('another');
   });

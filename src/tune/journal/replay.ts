@@ -4,6 +4,7 @@
 import { formatJson } from '../../base/json.js';
 import { fromInternal } from '../distributions.js';
 import { setOwn } from '../objects.js';
+import type { Studies } from '../storage/types.js';
 import type { Attributes, Direction, Distribution, Trial } from '../types.js';
 import { decodeRecord, type Operations } from './decode.js';
 import { isFinished } from './records.js';
@@ -19,12 +20,11 @@ export type StudyLog = {
 };
 
 /** The state of a log after the records so far; live. */
-export type Replay = {
-  /** In order of creation, deleted ones left out. */
-  studies(): StudyLog[];
-  study(name: string): StudyLog | undefined;
-  /** How many studies were ever created: the next one's id. */
-  studyCount(): number;
+export type Replay = Studies & {
+  /** How many trials were ever created. */
+  trialCount(): number;
+  /** Trials created since there were `count`. */
+  trialsFrom(count: number): Trial[];
   /** @throws Error for a record that `decodeRecord` refuses */
   apply(record: unknown): void;
 };
@@ -113,6 +113,8 @@ export function createReplay(): Replay {
     studies: () => [...studies.values()],
     study: (name) => [...studies.values()].find((study) => study.name === name),
     studyCount: () => studyCount,
+    trialCount: () => trials.length,
+    trialsFrom: (count) => trials.slice(count).map(({ trial }) => trial),
     apply: (record) => decodeRecord(record, known)(operations),
   };
 }

@@ -1,25 +1,47 @@
 // What every storage of studies offers.
 
 import type { Entry } from '../journal/records.js';
-import type { Replay } from '../journal/replay.js';
+import type { StudyLog } from '../journal/replay.js';
+import type { Trial } from '../types.js';
+
+/** Studies and their trials as last read; live. */
+export type Studies = {
+  /** In order of creation, deleted ones left out. */
+  studies(): StudyLog[];
+  study(name: string): StudyLog | undefined;
+  /** The id that entries of the next created study carry. */
+  studyCount(): number;
+};
 
 /**
- * Keeps the records of studies and the state they replay to, and is the only writer of records. What the reader would
- * refuse is never written.
+ * Keeps studies, and is the only writer of records. What a reader would refuse is never written. All calls are
+ * synchronous: a storage on the network blocks for a round trip, as a file does for its fsync.
  */
 export interface Storage {
-  /** Absolute path of the journal; null in memory. */
+  /** How messages call it: the absolute path of a journal, a URL without its password, or `memory`. */
+  readonly place: string;
+  /** Absolute path of the journal; null where there is no file. */
   readonly path: string | null;
-  /** The studies and trials as last read; live. */
-  readonly log: Replay;
+  readonly log: Studies;
   /** Reads what other processes have written. Needs no lock and costs next to nothing when that is nothing. */
   refresh(): void;
   /**
-   * Takes the lock, reads what others have written, and appends the records that `build` makes of it, so that the
-   * decision and the record are one step for all processes. Durable when it returns. `build` is called again where
-   * another process took the lock away and wrote meanwhile.
+   * Reads what others have written, and appends the records that `build` makes of it, so that the decision and the
+   * record are one step for all processes. Durable when it returns. `build` is called again where another process
+   * wrote meanwhile.
+   * @returns the trials that the records created
    * @throws UsageError for a record that a reader would refuse; nothing is written then
    * @throws EnvironmentError where the record cannot be written
    */
-  transact(build: () => Entry[]): void;
+  transact(build: () => Entry[]): Trial[];
+  /**
+   * Appends records about a running trial; nothing where another process has finished it. A storage on the network
+   * that cannot be reached keeps them on this machine's disk until it is back.
+   * @throws as `transact`
+   */
+  record(trial: Trial, entries: Entry[]): void;
+  /** Resolves once the storage can be reached and all records are in it; at once for files and memory. */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** Ends the connection; a file has none. */
+  close(): void;
 }

@@ -18,13 +18,12 @@ import { dirname, resolve } from 'node:path';
 import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
 import { describeWriteError, makeFolder, removeLeftovers } from '../../base/files.js';
 import { parseJson } from '../../base/json.js';
+import { longestLine } from '../journal/lines.js';
 import { withLock } from './lock.js';
 
 const newline = 0x0a;
 const chunkBytes = 16 * 2 ** 20;
 const scanBytes = 2 ** 16;
-/** Bytes of the longest line that is read or written; a JavaScript string holds twice as much. */
-export const longestLine = 2 ** 28;
 
 /** A journal file, read up to some line. */
 export type JournalFile = {
