@@ -9,15 +9,23 @@ import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
 import type { SearchSpace, Trial } from './types.js';
 
 /**
+ * Starts one trial; a refused one is returned as it was recorded, null means that the limit is reached or nothing is left
+ * to try. Rejects where the signal aborts or the seconds pass while the sampler takes its time.
+ */
+export type StartTrial = (
+  limit: number,
+  signal?: AbortSignal,
+  seconds?: number,
+) => Promise<RunningTrial | Trial | null>;
+
+/**
  * Runs trials one after another.
- * @param next starts one trial; a refused one is returned as it was recorded, null means that the limit is reached or
- * nothing is left to try
  * @throws UsageError where no limit is given or none is usable, or nothing feasible is found; DeviceLostError of the objective,
  * whose trial has failed with it: only a new process can resume the study
  */
 export async function optimize<S extends SearchSpace>(
   study: Study<S>,
-  next: (limit: number, signal?: AbortSignal) => ReturnType<Study<S>['ask']> | Trial | null,
+  next: StartTrial,
   objective: Parameters<Study<S>['optimize']>[0],
   options: OptimizeOptions<S>,
 ): Promise<OptimizeResult> {
@@ -37,7 +45,13 @@ export async function optimize<S extends SearchSpace>(
     await letEventsIn();
     if (signal?.aborted) return end('signal');
     if (elapsed() >= seconds) return end('seconds');
-    const trial = next(trials, signal);
+    let trial: RunningTrial | Trial | null;
+    try {
+      trial = await next(trials, signal, seconds - elapsed());
+    } catch (error) {
+      if (!isStop(error, signal)) throw error;
+      continue;
+    }
     if (trial === null)
       return end(study.trials.filter(countsAsEvaluated).length < trials ? 'exhausted' : 'trials');
     if ('state' in trial) {
@@ -61,6 +75,11 @@ export async function optimize<S extends SearchSpace>(
     if (error !== undefined && !isCaught(error, options.catch) && !signal?.aborted) throw error;
   }
 }
+
+/** What a wait rejects with that was ended by a signal or by time. */
+const isStop = (error: unknown, signal: AbortSignal | undefined): boolean =>
+  (signal?.aborted && error === signal.reason) ||
+  ['AbortError', 'TimeoutError'].includes((error as Error | null | undefined)?.name ?? '');
 
 /** The `reason` of an error, where it has one that says something. */
 function reasonOf(error: unknown): string | undefined {

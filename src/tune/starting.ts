@@ -43,10 +43,17 @@ export type Plan = Proposal & { refused: ReturnType<Check> };
 
 /**
  * The sampler's proposal for trial `number`, checked.
+ * @param prepared what `askAsync` decided; null where that is nothing
  * @throws UsageError where the sampler leaves the space
  */
-export function plan({ view, sampler, check }: Starter, number: number): Plan {
-  const proposal = sampler.ask(view, number);
+export function plan(
+  { view, sampler, check }: Starter,
+  number: number,
+  prepared: Partial<Proposal> | null = null,
+): Plan {
+  const { params: decided, userAttrs } = prepared ?? {};
+  const asked = decided ? { ...prepared, params: decided } : sampler.ask(view, number);
+  const proposal = userAttrs ? { ...asked, userAttrs } : asked;
   const proposed = activeParams(view.space, isObject(proposal?.params) ? proposal.params : {});
   for (const [name, distribution] of Object.entries(view.space))
     if (isActive(view.space, name, proposed) && !contains(distribution, own(proposed, name)))
@@ -57,6 +64,27 @@ export function plan({ view, sampler, check }: Starter, number: number): Plan {
     Object.entries(proposed).filter(([name]) => Object.hasOwn(view.space, name)),
   );
   return { ...proposal, params, refused: check?.(params) ?? null };
+}
+
+/** The longest time that a timer of Node can wait, in milliseconds. */
+const LONGEST_WAIT = 2 ** 31 - 1;
+
+/**
+ * What a sampler that takes time decides about trial `number`; null where it leaves it to `ask`.
+ * @param seconds after which no proposal is needed any more; rejects then, and when the signal aborts
+ */
+export async function decideAhead(
+  { view, sampler }: Starter,
+  number: number,
+  signal: AbortSignal | undefined,
+  seconds: number,
+): Promise<Partial<Proposal> | null> {
+  // Timers may be a millisecond early.
+  const timeout = AbortSignal.timeout(Math.min(Math.ceil(1000 * seconds) + 1, LONGEST_WAIT));
+  const stop = signal ? AbortSignal.any([signal, timeout]) : timeout;
+  const decided = await sampler.askAsync?.(view, number, stop);
+  stop.throwIfAborted();
+  return decided ?? null;
 }
 
 /** Random points that are tried before a space is said to hold nothing that can run. */
@@ -87,7 +115,7 @@ export function refusalOfAll({ view, check }: Starter): ReturnType<Check> {
 /** The record that creates a planned trial: running, or failed where it was refused. */
 export function startEntry(starter: Starter, planned: Plan, now: number): Entry {
   const { studyId, view, sampler, worker } = starter;
-  const { params, refused } = planned;
+  const { params, refused, userAttrs: noted } = planned;
   const systemAttrs = { ...planned.systemAttrs, 'tinygpt:sampler': sampler.name };
   if (refused === null) {
     const attrs = { ...systemAttrs, 'tinygpt:worker': worker };
@@ -96,9 +124,11 @@ export function startEntry(starter: Starter, planned: Plan, now: number): Entry 
       params,
       start: now,
       systemAttrs: attrs,
+      ...(noted && { userAttrs: noted }),
     });
   }
-  const userAttrs = { fail_reason: 'infeasible', fail_message: `${refused.reason}: ${refused.detail}` };
+  const message = `${refused.reason}: ${refused.detail}`;
+  const userAttrs = { ...noted, fail_reason: 'infeasible', fail_message: message };
   const failed = { state: 'fail', params, start: now, end: now, systemAttrs, userAttrs } as const;
   return createTrialEntry(studyId, view.space, failed);
 }

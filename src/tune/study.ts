@@ -15,12 +15,13 @@ import { checkSameStudy, type Identity, recordedDefaults, recordedSpace, studyNa
 import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
 import { own } from './objects.js';
-import { optimize } from './optimize.js';
+import { optimize, type StartTrial } from './optimize.js';
 import { nopPruner } from './pruners/nop.js';
 import { checkSpace, unknownParameter } from './space.js';
 import {
   claimEntries,
   countsAsEvaluated,
+  decideAhead,
   endEntries,
   isLost,
   isRetry,
@@ -34,7 +35,16 @@ import { openStorage, readJournal, type Storage } from './storage/index.js';
 import { identify } from './storage/worker.js';
 import type { AskOptions, Study, StudyOptions } from './studyTypes.js';
 import { checkAttribute, openTrial, type RunningTrial } from './trial.js';
-import type { Attributes, Direction, Params, ParamsOf, SearchSpace, StudyView, Trial } from './types.js';
+import type {
+  Attributes,
+  Direction,
+  Params,
+  ParamsOf,
+  Proposal,
+  SearchSpace,
+  StudyView,
+  Trial,
+} from './types.js';
 
 /** User attributes of a study that say what it is. */
 const RESERVED = ['space', 'defaults', 'seed', 'sampler', 'pruner', 'objective'];
@@ -160,8 +170,29 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const evaluated = () => log.trials.filter(countsAsEvaluated).length;
   const firstWaiting = () => log.trials.find((trial) => trial.state === 'waiting');
 
+  /** What the sampler decides ahead of the next trial, where it takes time for that. */
+  async function prepare(
+    limit: number,
+    signal: AbortSignal | undefined,
+    seconds: number,
+  ): Promise<Partial<Proposal> | null> {
+    if (!sampler.askAsync) return null;
+    storage.refresh();
+    reclaim();
+    if (evaluated() >= limit || firstWaiting()) return null;
+    return decideAhead(starter, log.trials.length, signal, seconds);
+  }
+
+  /** What was prepared, without a configuration that another process has started meanwhile. */
+  function unlessTaken(prepared: Partial<Proposal> | null): Partial<Proposal> | null {
+    if (!prepared?.params) return prepared;
+    const { params, systemAttrs, ...rest } = prepared;
+    const key = keyOf(params);
+    return log.trials.some((trial) => keyOf(trial.params) === key) ? rest : prepared;
+  }
+
   /** Starts, or refuses, one trial; null where the limit is reached or, unless it may repeat one, nothing is left. */
-  function next(limit: number, mayRepeat: boolean): Trial | null {
+  function next(limit: number, mayRepeat: boolean, prepared: Partial<Proposal> | null): Trial | null {
     storage.refresh();
     reclaim();
     for (let attempt = 0; ; attempt++) {
@@ -169,7 +200,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         throw new EnvironmentError(`Study ${log.name} was deleted from ${storage.place} while in use`);
       if (evaluated() >= limit) return null;
       const number = log.trials.length;
-      const ready = attempt < 3 && !firstWaiting() ? plan(starter, number) : null;
+      const ready = attempt < 3 && !firstWaiting() ? plan(starter, number, unlessTaken(prepared)) : null;
       if (ready?.exhausted && !mayRepeat) return null;
       let waiting: Trial | undefined;
       const [created] = storage.transact(() => {
@@ -179,7 +210,9 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         if (waiting) return claimEntries(starter, waiting, Date.now());
         const current = log.trials.length === number && ready;
         if (!current && attempt < 3) return []; // another process took the number, or the queue's last
-        return [startEntry(starter, current || plan(starter, log.trials.length), Date.now())];
+        return [
+          startEntry(starter, current || plan(starter, log.trials.length, unlessTaken(prepared)), Date.now()),
+        ];
       });
       const started = waiting ?? created;
       if (started) return started;
@@ -188,8 +221,13 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
 
   let refusals = 0; // in a row
   /** One trial, running or as refused; null as `next`. */
-  function start(limit: number, signal?: AbortSignal, mayRepeat = false): RunningTrial | Trial | null {
-    const trial = next(limit, mayRepeat);
+  function start(
+    limit: number,
+    signal?: AbortSignal,
+    mayRepeat = false,
+    prepared: Partial<Proposal> | null = null,
+  ): RunningTrial | Trial | null {
+    const trial = next(limit, mayRepeat, prepared);
     if (trial === null) return null;
     if (trial.state === 'running') {
       refusals = 0;
@@ -215,6 +253,10 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       options.onInfeasible?.(trial);
     }
   }
+
+  /** As `start`, with what the sampler prepares. */
+  const startAsync: StartTrial = async (limit, signal, seconds = Infinity) =>
+    start(limit, signal, false, await prepare(limit, signal, seconds));
 
   /** A whole configuration to enqueue. @param where names the entry of a list */
   function wholeOf(params: unknown, where: string): Params {
@@ -257,6 +299,13 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     userAttrs: log.userAttrs,
     ask: (options) => askWithin(Infinity, options, true)!,
     askWithin: (trials, options) => askWithin(trials, options),
+    async askAsync(trials = Infinity, options = {}) {
+      for (;;) {
+        const trial = await startAsync(trials, options.signal);
+        if (trial === null || !('state' in trial)) return trial;
+        options.onInfeasible?.(trial);
+      }
+    },
     tell(given, outcome) {
       storage.refresh();
       const number = typeof given === 'number' ? given : given?.number;
@@ -280,7 +329,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         return list.filter(isNew).map((params) => waitingEntry(log.id, params));
       });
     },
-    optimize: (objective, options) => optimize(study, start, objective, options),
+    optimize: (objective, options) => optimize(study, startAsync, objective, options),
     best: () => bestTrial(log.trials, direction),
     refresh: () => storage.refresh(),
     reclaim,

@@ -68,6 +68,8 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
   ask(options?: AskOptions<S>): RunningTrial<ParamsOf<S>>;
   /** `ask`, or null once the study has this many evaluated trials, running ones included, or tried every configuration. */
   askWithin(trials: number, options?: AskOptions<S>): RunningTrial<ParamsOf<S>> | null;
+  /** `askWithin` for samplers that take time, such as a model's: waits for their proposal. Unlimited unless set. */
+  askAsync(trials?: number, options?: AskOptions<S>): Promise<RunningTrial<ParamsOf<S>> | null>;
   /**
    * Ends a trial; NaN and what is no number count as failed. Does nothing where another process has ended it.
    * @returns the trial as recorded

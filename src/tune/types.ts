@@ -96,6 +96,8 @@ export interface StudyView {
 export interface Proposal {
   params: Params;
   systemAttrs?: Attributes;
+  /** Stored with the trial for its readers. */
+  userAttrs?: Attributes;
   /** Set where every configuration of the space was tried; `params` is then one of them again. */
   exhausted?: boolean;
 }
@@ -113,6 +115,18 @@ export interface Sampler {
    * @returns a point inside `study.space`
    */
   ask(study: StudyView, number: number): Proposal;
+  /**
+   * A proposal that takes time, such as a model's answer. `optimize` and `Study.askAsync` wait for it; `Study.ask` cannot
+   * and takes that of `ask`.
+   * @param signal aborts when the study is stopped or its time is over; the promise may then reject
+   * @returns what it leaves out, `ask` decides; null leaves everything to it
+   */
+  askAsync?(study: StudyView, number: number, signal: AbortSignal): Promise<Partial<Proposal> | null>;
+  /**
+   * Whether the sampler can learn from a result at this point although it proposed others: within the reach of its
+   * distribution. Absent where it learns from any point.
+   */
+  reaches?(study: StudyView, params: Params): boolean;
 }
 
 /** Decides whether a running trial should stop early. */
