@@ -1,4 +1,5 @@
-// Our samplers compared with Optuna's on every benchmark problem, paired by seed: same objective, noise and trial 0.
+// Our samplers compared with Optuna's and SMAC on every benchmark problem, paired by seed: same objective, noise and
+// trial 0. `--problems real_training_15d` is the trainer itself (TINYGPT_THREADS=1 uses one core).
 //
 //   node build/bench/samplers.js --python python3 --seeds 30 --trials 120 [--problems a,b] [--samplers gp,optuna-gp]
 //                                [--out results.jsonl] [--json]
@@ -11,12 +12,12 @@ import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../src/base/errors.js';
 import type { Sampler } from '../src/tune/types.js';
-import { PROBLEMS } from './problems/index.js';
+import { PROBLEMS, TRAINING } from './problems/index.js';
 import { OptunaPeer, ours, type Run, race } from './problems/race.js';
 import { describeRuns, summarize } from './problems/table.js';
 
 const OURS = ['random', 'gp', 'cmaes', 'tpe'];
-const OPTUNA = ['optuna-random', 'optuna-cmaes', 'optuna-tpe', 'optuna-gp'];
+const PEERS = ['optuna-random', 'optuna-cmaes', 'optuna-tpe', 'optuna-gp', 'optuna-auto', 'smac'];
 
 async function loadSampler(name: string): Promise<Sampler> {
   const module: Record<string, () => Sampler> = await import(`../src/tune/samplers/${name}.js`);
@@ -38,15 +39,16 @@ function textOf(path: string): string {
 }
 
 async function main(): Promise<void> {
-  const names = PROBLEMS.map((problem) => problem.name);
+  const all = [...PROBLEMS, ...TRAINING];
+  const names = all.map((problem) => problem.name);
   const { values } = parseArgs({
     options: {
       python: { type: 'string', default: 'python3' },
       seeds: { type: 'string', default: '30' },
       from: { type: 'string', default: '0' },
       trials: { type: 'string', default: '120' },
-      problems: { type: 'string', default: names.join(',') },
-      samplers: { type: 'string', default: [...OURS, ...OPTUNA].join(',') },
+      problems: { type: 'string', default: PROBLEMS.map(({ name }) => name).join(',') },
+      samplers: { type: 'string', default: [...OURS, ...PEERS].join(',') },
       out: { type: 'string', default: 'runs/samplers.jsonl' },
       against: { type: 'string', default: 'optuna-gp' },
       json: { type: 'boolean', default: false },
@@ -55,8 +57,8 @@ async function main(): Promise<void> {
     },
   });
   const [seeds, from, trials] = [Number(values.seeds), Number(values.from), Number(values.trials)];
-  const problems = choose(values.problems, names, 'problems').map((n) => PROBLEMS[names.indexOf(n)]!);
-  const samplers = choose(values.samplers, [...OURS, ...OPTUNA], 'samplers');
+  const problems = choose(values.problems, names, 'problems').map((n) => all[names.indexOf(n)]!);
+  const samplers = choose(values.samplers, [...OURS, ...PEERS], 'samplers');
 
   const runs = new Map<string, Run>();
   const key = (run: { problem: string; sampler: string; seed: number }) =>
@@ -75,9 +77,9 @@ async function main(): Promise<void> {
     for (const problem of problems)
       for (const name of samplers) {
         if (runs.has(key({ problem: problem.name, sampler: name, seed }))) continue;
-        if (name.startsWith('optuna-')) peer ??= new OptunaPeer(values.python);
-        const contestant = name.startsWith('optuna-')
-          ? await peer!.start(name.slice('optuna-'.length), problem, seed)
+        if (PEERS.includes(name)) peer ??= new OptunaPeer(values.python);
+        const contestant = PEERS.includes(name)
+          ? await peer!.start(name.replace('optuna-', ''), problem, seed)
           : ours(await loadSampler(name), problem, seed);
         const run = await race(problem, name, seed, trials, contestant);
         runs.set(key(run), run);

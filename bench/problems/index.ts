@@ -1,11 +1,12 @@
-// All benchmark problems by name, the two of the published benchmark first.
+// All benchmark problems by name: functions, the two of the published benchmark first, and real training.
 
 import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
 import { network, styblinski, trid } from './heldOut.js';
 import { LANDSCAPES } from './landscapes.js';
 import { TAILS } from './tails.js';
+import { training } from './training.js';
 import { cliff, pretrain, pretrainFromDefaults, svm } from './tuning.js';
-import type { Problem } from './types.js';
+import type { Problem, TrainingProblem } from './types.js';
 import { hartmann, valley } from './yardstick.js';
 
 export const PROBLEMS: readonly Problem[] = [
@@ -26,3 +27,5 @@ export const PROBLEMS: readonly Problem[] = [
   ...LANDSCAPES,
   pretrainFromDefaults,
 ];
+
+export const TRAINING: readonly TrainingProblem[] = [training];

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Params, Sampler, StudyView, Trial } from '../../src/tune/types.js';
-import { mulberry32, noiseOf, type Problem, randomParams } from './types.js';
+import { mulberry32, noiseOf, type Problem, randomParams, type TrainingProblem } from './types.js';
 
 /** Something that proposes points and hears how they did (null: the trial failed). */
 export interface Contestant {
@@ -19,21 +19,29 @@ export interface Run {
   problem: string;
   sampler: string;
   seed: number;
-  /** Noise-free value of the incumbent (the best observed trial) after each trial; null before the first success. */
+  /**
+   * Noise-free value of the incumbent (the best observed trial) after each trial, of real training its observed one;
+   * null before the first success.
+   */
   curve: (number | null)[];
   fails: number;
   /** Mean seconds of an ask. */
   ask: number;
+  /** Of real training: the incumbents after half of the trials and after all, trained with fresh seeds, mean value. */
+  fresh?: [number | null, number | null];
 }
 
+/** Seeds that no contestant trained with. */
+const FRESH_SEEDS = [1001, 1002, 1003, 1004, 1005];
+
 /** Trial 0 of every sampler: the problem's defaults, or a random point so that nobody starts with knowledge. */
-export function firstPoint(problem: Problem, seed: number): Params {
+export function firstPoint(problem: Problem | TrainingProblem, seed: number): Params {
   return problem.defaults ?? randomParams(problem.space, mulberry32(seed * 7907 + 17));
 }
 
 /** Runs `trials` trials. */
 export async function race(
-  problem: Problem,
+  problem: Problem | TrainingProblem,
   sampler: string,
   seed: number,
   trials: number,
@@ -44,15 +52,20 @@ export async function race(
   let incumbent: number | null = null;
   let fails = 0;
   let seconds = 0;
+  let best: Params | null = null;
+  const fresh: (number | null)[] = [];
   for (let number = 0; number < trials; number++) {
     const asked = await contestant.ask();
     seconds += asked.seconds;
-    const exact = problem.evaluate(asked.params);
-    const value = exact === null ? null : exact + problem.noise * noiseOf(seed, number);
+    const real = 'train' in problem;
+    const exact = real ? await problem.train(asked.params, seed) : problem.evaluate(asked.params);
+    const value = exact === null || real ? exact : exact + problem.noise * noiseOf(seed, number);
     await contestant.tell(value);
     if (value === null) fails++;
-    else if (value < observed) [observed, incumbent] = [value, exact];
-    curve.push(incumbent === null ? null : Number(incumbent.toPrecision(7)));
+    else if (value < observed) [observed, incumbent, best] = [value, exact, asked.params];
+    curve.push(rounded(incumbent));
+    if (real && (number + 1 === Math.ceil(trials / 2) || number + 1 === trials))
+      fresh.push(best && rounded(await meanOf(problem, best)));
   }
   return {
     problem: problem.name,
@@ -61,11 +74,25 @@ export async function race(
     curve,
     fails,
     ask: Number((seconds / trials).toPrecision(3)),
+    ...(fresh.length === 2 && { fresh: fresh as Run['fresh'] & {} }),
   };
 }
 
+const rounded = (value: number | null) => (value === null ? null : Number(value.toPrecision(7)));
+
+/** Mean value over the fresh seeds; null where one fails. */
+async function meanOf(problem: TrainingProblem, params: Params): Promise<number | null> {
+  let sum = 0;
+  for (const seed of FRESH_SEEDS) {
+    const value = await problem.train(params, seed);
+    if (value === null) return null;
+    sum += value;
+  }
+  return sum / FRESH_SEEDS.length;
+}
+
 /** One of our samplers on a study held in memory. */
-export function ours(sampler: Sampler, problem: Problem, seed: number): Contestant {
+export function ours(sampler: Sampler, problem: Problem | TrainingProblem, seed: number): Contestant {
   const trials: Trial[] = [];
   const study: StudyView = {
     direction: 'minimize',
@@ -141,7 +168,7 @@ export class OptunaPeer {
   }
 
   /** Begins a study with one of Optuna's samplers (gp, tpe, cmaes, random), settings as shipped. */
-  async start(sampler: string, problem: Problem, seed: number): Promise<Contestant> {
+  async start(sampler: string, problem: Problem | TrainingProblem, seed: number): Promise<Contestant> {
     await this.request({
       op: 'start',
       sampler,

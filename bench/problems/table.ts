@@ -1,7 +1,8 @@
 // Medians, paired wins and trials-to-reach from the runs of the sampler benchmark, as data and as Markdown.
 
+import { signedRankP } from '../../src/tune/pruners/wilcoxon.js';
 import type { Run } from './race.js';
-import type { Problem } from './types.js';
+import type { Problem, TrainingProblem } from './types.js';
 
 /** One sampler on one problem. */
 export interface Row {
@@ -19,6 +20,8 @@ export interface Row {
   /** Of these, seeds where it ended lower / higher than the reference. */
   wins: number;
   losses: number;
+  /** Of these, by the values on fresh seeds of real training: medians, wins, losses and Wilcoxon's two-sided p. */
+  fresh: { median: number; reference: number; wins: number; losses: number; p: number } | null;
   /** First trial count at which the median curve reaches the reference's final median, over its trials. */
   reach: number | null;
   fails: number;
@@ -43,7 +46,7 @@ export function median(values: readonly number[]): number {
 /** @param against the sampler that wins and `reach` refer to */
 export function summarize(
   runs: readonly Run[],
-  problems: readonly Problem[],
+  problems: readonly (Problem | TrainingProblem)[],
   samplers: readonly string[],
   trials: number,
   against: string,
@@ -65,7 +68,7 @@ export function summarize(
         if (median(pairs.map(([run]) => at(run, t))) <= goal) reach = t / trials;
       rows.push({
         problem: problem.name,
-        heldOut: problem.heldOut,
+        heldOut: 'heldOut' in problem && problem.heldOut,
         sampler,
         seeds: all.length,
         half: median(all.map((run) => at(run, Math.ceil(trials / 2)))),
@@ -75,6 +78,7 @@ export function summarize(
         pairedReference: goal,
         wins: pairs.filter(([run, other]) => at(run, trials) < at(other, trials)).length,
         losses: pairs.filter(([run, other]) => at(run, trials) > at(other, trials)).length,
+        fresh: freshOf(pairs),
         reach,
         fails: median(all.map((run) => run.fails)),
         ask: median(all.map((run) => run.ask)),
@@ -82,6 +86,23 @@ export function summarize(
     }
   }
   return { trials, against, rows };
+}
+
+/** The comparison by fresh values; null where there are none. */
+function freshOf(pairs: readonly (readonly [Run, Run])[]): Row['fresh'] {
+  const both = pairs.flatMap(([run, other]) =>
+    run.fresh && other.fresh ? [[run.fresh[1] ?? Infinity, other.fresh[1] ?? Infinity] as const] : [],
+  );
+  if (both.length === 0) return null;
+  const differences = both.map(([a, b]) => (a === b ? 0 : a - b));
+  const tails = [differences, differences.map((x) => -x)].map(signedRankP);
+  return {
+    median: median(both.map(([a]) => a)),
+    reference: median(both.map(([, b]) => b)),
+    wins: differences.filter((x) => x < 0).length,
+    losses: differences.filter((x) => x > 0).length,
+    p: Math.min(1, 2 * Math.min(...tails)),
+  };
 }
 
 /** The summary as a Markdown table. */

@@ -19,6 +19,13 @@ export interface Problem {
   heldOut: boolean;
 }
 
+/** Real training, with its own noise; nobody knows the noise-free value. */
+export interface TrainingProblem extends Pick<Problem, 'name' | 'space'> {
+  defaults: Params;
+  /** The value of a trial that trains with this seed; null where it failed. */
+  train(params: Params, seed: number): Promise<number | null>;
+}
+
 /** The 32-bit generator mulberry32 as a stream in [0, 1). */
 export function mulberry32(seed: number): () => number {
   let a = seed >>> 0;
