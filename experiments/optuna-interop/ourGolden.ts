@@ -36,7 +36,7 @@ export function ourGoldenLines(): string[] {
       systemAttrs,
     });
   const end = (id: number, state: 'complete' | 'pruned' | 'fail', value: number | null, seconds: number) =>
-    finishEntry(id, state, value, { start: at(seconds - 50), end: at(seconds) });
+    finishEntry(id, state, value === null ? null : [value], { start: at(seconds - 50), end: at(seconds) });
 
   const entries: Entry[] = [
     createStudyEntry('night "é"', 'minimize'),

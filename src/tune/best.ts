@@ -1,5 +1,7 @@
-// The best trial, and comparison by direction: infinite values count, NaN does not.
+// The best trial, and comparison by direction: infinite values count, NaN does not. A trial that violates a constraint
+// is never the best.
 
+import { isFeasible } from './constraints.js';
 import type { Direction, Trial } from './types.js';
 
 /** A complete trial. */
@@ -20,7 +22,7 @@ export const compareValues = (direction: Direction) => (a: number, b: number) =>
 export const completeTrials = <T extends Trial>(trials: readonly T[]): CompleteTrial<T>[] =>
   trials.filter((trial): trial is CompleteTrial<T> => trial.state === 'complete' && trial.value !== null);
 
-/** The best complete trial, the first of equal ones; null where none is complete. */
+/** The best complete trial that satisfies its constraints, the first of equal ones; null where there is none. */
 export function bestTrial<T extends Trial>(
   trials: readonly T[],
   direction: Direction,
@@ -28,13 +30,13 @@ export function bestTrial<T extends Trial>(
   return improvements(trials, direction).at(-1) ?? null;
 }
 
-/** The complete trials that were better than all before them, in order; the last is the best. */
+/** The complete, feasible trials that were better than all before them, in order; the last is the best. */
 export function improvements<T extends Trial>(
   trials: readonly T[],
   direction: Direction,
 ): CompleteTrial<T>[] {
   const found: CompleteTrial<T>[] = [];
-  for (const trial of completeTrials(trials)) {
+  for (const trial of completeTrials(trials).filter(isFeasible)) {
     const best = found.at(-1);
     if (!best || isBetter(trial.value, best.value, direction)) found.push(trial);
   }

@@ -13,7 +13,11 @@ import type { Attributes, Direction, Params, SearchSpace } from './types.js';
 export type Identity = {
   space: SearchSpace;
   defaults: Params;
-  direction: Direction;
+  directions: readonly Direction[];
+  /** Names of the objectives, where there are two. */
+  metricNames?: readonly string[] | undefined;
+  /** As recorded: their texts. */
+  constraints: readonly string[];
   /** Whatever else decides what a value means: budgets, fixed settings, data. Plain data. */
   objective?: Attributes;
 };
@@ -57,22 +61,54 @@ export function recordedDefaults(log: StudyLog): Params | null {
  */
 export function checkSameStudy(log: StudyLog, asked: Identity, where: string): void {
   const difference =
-    log.directions.length !== 1
-      ? `it has ${log.directions.length} objectives, one is needed`
-      : (directionDifference(log, asked.direction) ??
-        spaceDifference(recordedSpace(log), asked.space) ??
-        valuesDifference('default', recordedDefaults(log), asked.defaults) ??
-        valuesDifference('objective', log.userAttrs.objective, asked.objective));
+    directionsDifference(log, asked) ??
+    spaceDifference(recordedSpace(log), asked.space) ??
+    valuesDifference('default', recordedDefaults(log), asked.defaults) ??
+    constraintsDifference(log, asked.constraints) ??
+    valuesDifference('objective', log.userAttrs.objective, asked.objective);
   if (difference !== null)
     throw new UsageError(
       `Study ${log.name} in ${where} is a different one: ${difference}; use another name or folder`,
     );
 }
 
-function directionDifference(log: StudyLog, direction: Direction): string | null {
-  return log.directions[0] === direction
+function directionsDifference(log: StudyLog, { directions, metricNames }: Identity): string | null {
+  const [there, here] = [log.directions, directions];
+  if (there.length !== here.length) {
+    const needed = here.length === 1 ? 'one is needed' : 'two are needed';
+    return `it has ${there.length} objective${there.length === 1 ? '' : 's'}, ${needed}`;
+  }
+  const names = recordedNames(log);
+  for (const [k, direction] of here.entries()) {
+    if (there[k] !== direction)
+      return here.length === 1
+        ? `its direction is ${there[k]}, this one's is ${direction}`
+        : `its directions are ${there.join(', ')}, this one's are ${here.join(', ')}`;
+    if (metricNames && names && names[k] !== metricNames[k])
+      return `its objectives are ${names.join(', ')}, this one's are ${metricNames.join(', ')}`;
+  }
+  return null;
+}
+
+/** The names of the objectives, where the study says them. */
+export function recordedNames({ systemAttrs, directions }: StudyLog): string[] | null {
+  const names = systemAttrs['study:metric_names'];
+  const isWhole = Array.isArray(names) && names.length === directions.length;
+  return isWhole && names.every((name) => typeof name === 'string') ? names : null;
+}
+
+/** The constraints as recorded; null in a study that Python created, whose trials carry what they violate. */
+export function recordedConstraints({ userAttrs }: StudyLog): string[] | null {
+  if (Array.isArray(userAttrs.constraints)) return userAttrs.constraints.map(String);
+  return 'space' in userAttrs ? [] : null;
+}
+
+function constraintsDifference(log: StudyLog, asked: readonly string[]): string | null {
+  const recorded = recordedConstraints(log);
+  const list = (constraints: readonly string[]) => constraints.join(', ') || 'none';
+  return recorded === null || list(recorded) === list(asked)
     ? null
-    : `its direction is ${log.directions[0]}, this one's is ${direction}`;
+    : `its constraints are ${list(recorded)}, this one's are ${list(asked)}`;
 }
 
 function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace): string | null {

@@ -11,6 +11,7 @@ export {
   toUnit,
 } from './distributions.js';
 export type { StudyLog } from './journal/replay.js';
+export { hypervolume, paretoFront } from './pareto.js';
 export type { HyperbandOptions } from './pruners/hyperband.js';
 export {
   finalValuesPruner,
@@ -48,6 +49,8 @@ export type {
   Objective,
   OptimizeOptions,
   OptimizeResult,
+  ParetoOptions,
+  ParetoStudy,
   Study,
   StudyOptions,
 } from './studyTypes.js';

@@ -18,7 +18,7 @@ import {
 import { own } from './objects.js';
 import { asWorker, mayBeAlive, type WorkerIdentity } from './storage/worker.js';
 import type { Check } from './studyTypes.js';
-import { type Outcome, outcomeEntries } from './trial.js';
+import { type Outcome, outcomeEntries, type Scoring } from './trial.js';
 import type {
   Attributes,
   Choice,
@@ -37,6 +37,7 @@ export type Starter = {
   sampler: Sampler;
   check: Check | undefined;
   worker: WorkerIdentity;
+  scoring: Scoring;
 };
 
 export type Plan = Proposal & { refused: ReturnType<Check> };
@@ -140,7 +141,7 @@ export function waitingEntry(studyId: number, params: Params, attrs: Attributes 
 }
 
 /** Records that start an enqueued trial (defaults where it is silent), or fail it where it cannot run. */
-export function claimEntries({ view, check, worker }: Starter, trial: Trial, now: number): Entry[] {
+export function claimEntries({ view, check, worker, scoring }: Starter, trial: Trial, now: number): Entry[] {
   const { space, defaults } = view;
   const fixed = trial.systemAttrs.fixed_params as Params | undefined;
   const given: Params = { ...defaults, ...(isObject(fixed) && fixed), ...trial.params };
@@ -158,7 +159,8 @@ export function claimEntries({ view, check, worker }: Starter, trial: Trial, now
     return [claimEntry(trial.id, now), ...paramEntries, mark];
   }
   const message = `${refused.reason}: ${refused.detail}`;
-  return [...paramEntries, ...outcomeEntries(trial, { state: 'fail', reason: 'infeasible', message }, now)];
+  const ending = { state: 'fail', reason: 'infeasible', message } as const;
+  return [...paramEntries, ...outcomeEntries(trial, ending, now, scoring)];
 }
 
 /**
@@ -174,8 +176,13 @@ export function isLost(trial: Trial, worker: WorkerIdentity, unknown: boolean): 
 }
 
 /** Records that end a trial as told; none where it is already finished. @throws UsageError as `outcomeEntries` */
-export function endEntries(studyId: number, trial: Trial, outcome: Outcome, now: number): Entry[] {
-  const entries = outcomeEntries(trial, outcome, now);
+export function endEntries(
+  { studyId, scoring }: Starter,
+  trial: Trial,
+  outcome: Outcome,
+  now: number,
+): Entry[] {
+  const entries = outcomeEntries(trial, outcome, now, scoring);
   const interrupted = (outcome as { reason?: string } | null)?.reason === 'interrupted';
   return entries.length > 0 && interrupted ? [...entries, ...requeueEntries(studyId, trial)] : entries;
 }

@@ -10,12 +10,23 @@ import { formatJson, show } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { bestTrial } from './best.js';
 import { activeParams } from './conditions.js';
+import { describeConstraint, parseConstraints } from './constraints.js';
+import { creationEntries, isMissing } from './creation.js';
 import { contains, describeDistribution } from './distributions.js';
-import { checkSameStudy, type Identity, recordedDefaults, recordedSpace, studyNamed } from './identity.js';
-import { createStudyEntry, type Entry, studyAttrEntry } from './journal/records.js';
+import {
+  checkSameStudy,
+  recordedConstraints,
+  recordedDefaults,
+  recordedNames,
+  recordedSpace,
+  studyNamed,
+} from './identity.js';
+import { studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
+import { type AnyOptions, directionsOf } from './objectives.js';
 import { own } from './objects.js';
 import { optimize, type StartTrial } from './optimize.js';
+import { paretoFront } from './pareto.js';
 import { nopPruner } from './pruners/nop.js';
 import { checkSpace, unknownParameter } from './space.js';
 import {
@@ -33,33 +44,34 @@ import {
 } from './starting.js';
 import { openStorage, readJournal, type Storage } from './storage/index.js';
 import { identify } from './storage/worker.js';
-import type { AskOptions, Study, StudyOptions } from './studyTypes.js';
-import { checkAttribute, openTrial, type RunningTrial } from './trial.js';
-import type {
-  Attributes,
-  Direction,
-  Params,
-  ParamsOf,
-  Proposal,
-  SearchSpace,
-  StudyView,
-  Trial,
-} from './types.js';
+import type { AskOptions, ParetoOptions, ParetoStudy, Study, StudyOptions } from './studyTypes.js';
+import { checkAttribute, openTrial, type RunningTrial, type Scoring } from './trial.js';
+import type { Direction, Params, ParamsOf, Proposal, SearchSpace, StudyView, Trial } from './types.js';
 
 /** User attributes of a study that say what it is. */
-const RESERVED = ['space', 'defaults', 'seed', 'sampler', 'pruner', 'objective'];
+const RESERVED = ['space', 'defaults', 'constraints', 'seed', 'sampler', 'pruner', 'objective'];
 
 /**
  * Creates a study, or continues the one of this name in the journal.
  * @example
  * const study = createStudy({ space: { x: float(-5, 5) }, sampler: randomSampler() });
  * await study.optimize(({ params }) => params.x ** 2, { trials: 20 });
- * @throws UsageError for a bad space, or a journal whose study has another space, direction or objective (named)
+ * @example two objectives
+ * const study = createStudy({ space: { x: float(-5, 5) }, sampler: gpSampler(), directions: ['minimize', 'minimize'] });
+ * await study.optimize(({ params }) => [params.x ** 2, (params.x - 2) ** 2], { trials: 20 });
+ * study.front();
+ * @throws UsageError for a bad space or constraint, a sampler that cannot search for what is asked, or a journal whose
+ * study has another space, direction, constraint or objective (named)
  * @throws EnvironmentError for a corrupt, foreign or unwritable journal
  */
-export function createStudy<S extends SearchSpace>(typed: StudyOptions<S>): Study<S> {
-  const options = typed as unknown as StudyOptions; // the types of parameters are the caller's
-  const { name = 'study', direction = 'minimize', maxInfeasible = 100 } = options;
+export function createStudy<S extends SearchSpace>(options: StudyOptions<S>): Study<S>;
+export function createStudy<S extends SearchSpace>(options: ParetoOptions<S>): ParetoStudy<S>;
+export function createStudy<S extends SearchSpace>(
+  typed: StudyOptions<S> | ParetoOptions<S>,
+): Study<S> | ParetoStudy<S> {
+  const options = typed as unknown as AnyOptions; // the types of parameters are the caller's
+  const { name = 'study', maxInfeasible = 100, metricNames } = options;
+  const directions = directionsOf(options);
   const { space, defaults } = checkSpace(options.space, options.defaults);
   if (typeof name !== 'string' || name === '')
     throw new UsageError(`Expected the name of a study to be a text, got ${show(name)}`);
@@ -67,24 +79,34 @@ export function createStudy<S extends SearchSpace>(typed: StudyOptions<S>): Stud
     throw new UsageError(`Expected seed to be a finite number or a string, got ${show(options.seed)}`);
   for (const [key, value] of Object.entries(options.userAttrs ?? {})) checkStudyAttribute(key, value);
   if (options.objective !== undefined) checkAttribute('objective', options.objective);
-  if (direction !== 'minimize' && direction !== 'maximize')
-    throw new UsageError(`Expected direction to be minimize or maximize, got ${show(direction)}`);
   if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${show(maxInfeasible)}`);
-  const identity = { space, defaults, direction, objective: options.objective };
+  const constraints = parseConstraints(options.constraints ?? []);
+  const texts = constraints.map(describeConstraint);
+  const identity = {
+    space,
+    defaults,
+    directions,
+    metricNames,
+    constraints: texts,
+    objective: options.objective,
+  };
 
   const storage = openStorage(options.storage, { create: true });
   storage.transact(() => {
     const existing = storage.log.study(name);
-    if (!existing) return creation(storage.log.studyCount(), options, identity);
+    if (!existing) return creationEntries(storage.log.studyCount(), options, identity);
     checkSameStudy(existing, identity, storage.place);
     // What is missing is added: for a study that Python created, or whose creation was interrupted.
-    const entries = creation(existing.id, options, identity).slice(1);
+    const entries = creationEntries(existing.id, options, identity).slice(1);
     return entries.filter((entry) => isMissing(existing, entry));
   });
   const log = storage.log.study(name)!;
   const seed = options.seed ?? log.userAttrs.seed;
   if (!isSeed(seed)) throw new UsageError(`Study ${name} recorded ${show(seed)} as its seed; give a seed`);
-  const settings = { ...options, space, defaults, direction, seed, maxInfeasible };
+  const objectives =
+    directions.length === 1 ? [options.metricName ?? 'value'] : (metricNames ?? ['values_0', 'values_1']);
+  const scoring = { objectives, constraints };
+  const settings = { ...options, space, defaults, directions, seed, maxInfeasible, scoring };
   return openStudy(storage, log, settings) as unknown as Study<S>;
 }
 
@@ -103,61 +125,62 @@ function checkStudyAttribute(key: string, value: unknown): void {
  */
 export function loadStudy<S extends SearchSpace>(
   options: Omit<StudyOptions<S>, 'space' | 'storage'> & { storage: string; space?: S },
-): Study<S> {
+): Study<S>;
+export function loadStudy<S extends SearchSpace>(
+  options: Omit<ParetoOptions<S>, 'space' | 'storage'> & { storage: string; space?: S },
+): ParetoStudy<S>;
+export function loadStudy<S extends SearchSpace>(
+  options: Omit<AnyOptions<S>, 'space' | 'storage'> & { storage: string; space?: S },
+): Study<S> | ParetoStudy<S> {
   const log = studyNamed(readJournal(options.storage), options.name, options.storage);
   const space = options.space ?? recordedSpace(log);
   if (space === null)
     throw new UsageError(`Study ${log.name} has no trial to infer its space from; pass the space`);
   const defaults = options.defaults ?? recordedDefaults(log) ?? {};
-  const direction = options.direction ?? log.directions[0];
-  const known = { name: log.name, space: space as S, defaults: defaults as Partial<ParamsOf<S>>, direction };
-  return createStudy({ ...options, ...known });
-}
-
-/** Records of a new study, its defaults enqueued as trial 0. */
-function creation(
-  id: number,
-  options: StudyOptions,
-  { space, defaults, direction, objective }: Identity,
-): Entry[] {
-  const { name = 'study', sampler, pruner = nopPruner(), seed = 0, metricName, runDefaults = true } = options;
-  const attributes: Attributes = {
-    space,
-    defaults,
-    seed,
-    sampler: sampler.name,
-    pruner: pruner.name,
-    ...(objective && { objective }),
-    ...options.userAttrs,
+  const names = recordedNames(log) ?? undefined;
+  const two = {
+    directions: options.directions ?? log.directions,
+    ...((options.metricNames ?? names) && { metricNames: options.metricNames ?? names }),
   };
-  const entries = [createStudyEntry(name, direction)];
-  if (metricName) entries.push(studyAttrEntry('system', id, 'study:metric_names', [metricName]));
-  for (const [key, value] of Object.entries(attributes)) entries.push(studyAttrEntry('user', id, key, value));
-  if (runDefaults) entries.push(waitingEntry(id, defaults));
-  return entries;
-}
-
-/** Whether a record of the creation says something that the study does not know yet. */
-function isMissing(log: StudyLog, entry: Entry): boolean {
-  const { user_attr: user, system_attr: system } = entry as { user_attr?: object; system_attr?: object };
-  if (user) return !Object.hasOwn(log.userAttrs, Object.keys(user)[0]!);
-  if (system) return !Object.hasOwn(log.systemAttrs, Object.keys(system)[0]!);
-  return log.trials.length === 0; // the defaults, as trial 0 or not at all
+  const one = {
+    direction: options.direction ?? log.directions[0],
+    metricName: options.metricName ?? names?.[0],
+  };
+  const known = {
+    name: log.name,
+    space: space as S,
+    defaults: defaults as Partial<ParamsOf<S>>,
+    constraints: options.constraints ?? recordedConstraints(log) ?? [],
+    ...(log.directions.length > 1 ? two : one),
+  };
+  return createStudy({ ...options, ...known } as StudyOptions<S>);
 }
 
 type Settings = Omit<StudyOptions, 'defaults'> & {
   defaults: Params;
-  direction: Direction;
+  directions: readonly Direction[];
+  scoring: Scoring;
   seed: number | string;
   maxInfeasible: number;
 };
 
 function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
-  const { space, defaults, direction, seed, sampler, pruner = nopPruner(), check } = settings;
+  const { space, defaults, directions, seed, sampler, pruner = nopPruner(), check, scoring } = settings;
+  const direction = directions[0]!;
   const canRun = check && ((params: Params) => check(params) === null);
-  const view: StudyView = { name: log.name, direction, space, defaults, seed, trials: log.trials, canRun };
+  const several = directions.length > 1 ? { directions } : {};
+  const view: StudyView = {
+    name: log.name,
+    direction,
+    ...several,
+    space,
+    defaults,
+    seed,
+    trials: log.trials,
+    canRun,
+  };
   const worker = identify();
-  const starter = { studyId: log.id, view, sampler, check, worker };
+  const starter = { studyId: log.id, view, sampler, check, worker, scoring };
 
   function reclaim(options: { unknown?: boolean } = {}): number[] {
     const unknown = options.unknown ?? false;
@@ -312,7 +335,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       const trial = log.trials[number];
       if (!trial || trial.state === 'waiting')
         throw new UsageError(`Expected the number of a trial that was asked for, got ${show(number)}`);
-      storage.record(trial, endEntries(log.id, trial, outcome, Date.now()));
+      storage.record(trial, endEntries(starter, trial, outcome, Date.now()));
       return trial;
     },
     enqueue(given, { skipIfExists = false } = {}) {
@@ -330,7 +353,12 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       });
     },
     optimize: (objective, options) => optimize(study, startAsync, objective, options),
-    best: () => bestTrial(log.trials, direction),
+    best() {
+      if (directions.length > 1)
+        throw new UsageError('Expected one objective for a best trial, got two; use front()');
+      return bestTrial(log.trials, direction);
+    },
+    front: () => paretoFront(log.trials, directions),
     refresh: () => storage.refresh(),
     reclaim,
     setUserAttr(key, value) {

@@ -1,6 +1,6 @@
 // Studies as their users see them: options, the study itself, objectives and the limits of a run.
 
-import type { ObjectiveValue, Outcome, RunningTrial } from './trial.js';
+import type { Ending, ObjectiveValue, Outcome, RunningTrial } from './trial.js';
 import type {
   Attributes,
   Direction,
@@ -27,6 +27,12 @@ export type StudyOptions<S extends SearchSpace = SearchSpace> = {
   /** Path of the journal, created or continued; in memory when left out. */
   storage?: string;
   direction?: Direction;
+  /**
+   * Limits on what trials measure, such as `num_params<30e6`: on user attributes that are numbers, and on the objective
+   * by its name. What violates one is complete, but never the best. A metric that a trial did not record violates its
+   * constraint.
+   */
+  constraints?: readonly string[];
   /** Fixes every proposal. A continued study keeps its own unless one is given. */
   seed?: number | string;
   /** What else decides the meaning of a value; a study with another objective is not continued. */
@@ -41,6 +47,19 @@ export type StudyOptions<S extends SearchSpace = SearchSpace> = {
   maxInfeasible?: number;
   /** Whether a new study begins with the defaults; true unless set. */
   runDefaults?: boolean;
+};
+
+/** One direction an objective. */
+export type TwoDirections = readonly [Direction, Direction];
+
+/** Options of a study of two objectives: its objective returns both values, and a front of trials takes the place of the best. */
+export type ParetoOptions<S extends SearchSpace = SearchSpace> = Omit<
+  StudyOptions<S>,
+  'direction' | 'metricName' | 'pruner'
+> & {
+  directions: TwoDirections;
+  /** Names of the values, for Optuna's dashboard, reports and constraints. */
+  metricNames?: readonly [string, string];
 };
 
 export type AskOptions<S extends SearchSpace = SearchSpace> = {
@@ -90,8 +109,13 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
    * @throws errors of the objective that are not a trial's own outcomes, unless `catch` is set
    */
   optimize(objective: Objective<ParamsOf<S>>, options: OptimizeOptions<S>): Promise<OptimizeResult>;
-  /** The best complete trial, or null. Infinite values are values. */
+  /**
+   * The best complete trial that satisfies the constraints, or null. Infinite values are values.
+   * @throws UsageError in a study of two objectives
+   */
   best(): (Trial<ParamsOf<S>> & { value: number }) | null;
+  /** The Pareto front: complete trials that satisfy the constraints and that no other dominates, by number. */
+  front(): Trial<ParamsOf<S>>[];
   /** Reads what other processes have written. */
   refresh(): void;
   /**
@@ -105,6 +129,24 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
    * @throws UsageError for null, what JSON cannot hold, or a name that the study itself uses (space, seed, ...)
    */
   setUserAttr(key: string, value: unknown): void;
+};
+
+/** The values of two objectives, in the order of the study's directions. */
+export type TwoValues = readonly [number, number];
+
+/** A study of two objectives. */
+export type ParetoStudy<S extends SearchSpace = SearchSpace> = Omit<
+  Study<S>,
+  'best' | 'tell' | 'optimize'
+> & {
+  readonly directions: TwoDirections;
+  /** As `Study.tell`; a trial without two numbers fails. */
+  tell(trial: { number: number } | number, outcome: TwoValues | Ending<TwoValues>): Trial<ParamsOf<S>>;
+  /** As `Study.optimize`. */
+  optimize(
+    objective: (trial: RunningTrial<ParamsOf<S>>) => TwoValues | Promise<TwoValues>,
+    options: OptimizeOptions<S>,
+  ): Promise<OptimizeResult>;
 };
 
 /**

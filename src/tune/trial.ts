@@ -2,7 +2,9 @@
 
 import { UsageError } from '../base/errors.js';
 import { formatJson, parseJson, show } from '../base/json.js';
+import { CONSTRAINTS, type Constraint, violations } from './constraints.js';
 import { type Entry, finishEntry, intermediateEntry, isFinished, trialAttrEntry } from './journal/records.js';
+import { own } from './objects.js';
 import { lastStep } from './pruners/steps.js';
 import type { Storage } from './storage/types.js';
 import type { Params, Pruner, StudyView, Trial } from './types.js';
@@ -15,7 +17,10 @@ export class TrialPruned extends Error {
   }
 }
 
-/** A value: a number, or an array or typed array of one, as `tensor.data()` gives. Infinite values count, NaN does not. */
+/**
+ * A value: a number, or an array or typed array of one, as `tensor.data()` gives; of two in a study of two objectives.
+ * Infinite values count, NaN does not.
+ */
 export type ObjectiveValue = number | ArrayLike<number>;
 
 /**
@@ -23,10 +28,17 @@ export type ObjectiveValue = number | ArrayLike<number>;
  * `killed`, `interrupted`, `exception` or the objective's own).
  */
 export type Outcome = ObjectiveValue | Ending;
-type Ending =
-  | { state: 'complete'; value: ObjectiveValue }
+export type Ending<V = ObjectiveValue> =
+  | { state: 'complete'; value: V }
   | { state: 'pruned' }
   | { state: 'fail'; reason?: string; message?: string };
+
+/** What a study makes of a trial's outcome. */
+export type Scoring = {
+  /** The names of the objectives, of which there are one or two. */
+  readonly objectives: readonly string[];
+  readonly constraints: readonly Constraint[];
+};
 
 /** A trial that was asked for and has not been told yet. */
 export type RunningTrial<P extends Params = Params> = {
@@ -39,7 +51,7 @@ export type RunningTrial<P extends Params = Params> = {
    * Records an intermediate value; the first report of a step counts.
    * @param step an integer >= 0, such as the percentage of the budget used
    * @param value may be NaN
-   * @throws UsageError for another step or value, or when the trial is finished
+   * @throws UsageError for another step or value, when the trial is finished, or in a study of two objectives
    */
   report(step: number, value: ObjectiveValue): void;
   /** Whether the study's pruner would stop the trial now; the objective then throws `TrialPruned`. */
@@ -72,10 +84,12 @@ export function openTrial(
     params: { ...trial.params },
     signal,
     report(step, given) {
+      if (study.directions)
+        throw new UsageError('Expected one objective for intermediate values, got two; leave reports out');
       if (!(Number.isSafeInteger(step) && step >= 0))
         throw new UsageError(`Expected step to be an integer >= 0, got ${show(step)}`);
-      const value = numberOf(given);
-      if (value === null) throw new UsageError(`Expected a number to report, got ${show(given)}`);
+      const value = numbersOf(given)?.[0];
+      if (value === undefined) throw new UsageError(`Expected a number to report, got ${show(given)}`);
       if (!trial.intermediate.has(step)) record([intermediateEntry(id, step, value)]);
     },
     shouldPrune() {
@@ -94,11 +108,11 @@ export function openTrial(
   };
 }
 
-/** The number that an objective returned, which may be NaN; null for anything else. */
-function numberOf(given: unknown): number | null {
+/** The numbers that an objective returned, which may be NaN; null for anything else. */
+function numbersOf(given: unknown, count = 1): number[] | null {
   const isList = Array.isArray(given) || ArrayBuffer.isView(given);
-  const list = isList ? (given as unknown as ArrayLike<unknown>) : [given];
-  return list.length === 1 && typeof list[0] === 'number' ? list[0] : null;
+  const list = isList ? Array.from(given as unknown as ArrayLike<unknown>) : [given];
+  return list.length === count && list.every((value) => typeof value === 'number') ? list : null;
 }
 
 /** @throws UsageError for null or what JSON cannot hold */
@@ -115,6 +129,18 @@ export function checkAttribute(key: string, value: unknown): void {
     throw new UsageError(`Expected a value for the attribute ${key}, got ${show(value)}; leave it out`);
 }
 
+/** The record of what a trial violates; none without constraints, or where a pruned trial did not record their metrics. */
+function constraintEntries(
+  trial: Trial,
+  { constraints }: Scoring,
+  values: Readonly<Record<string, number>>,
+): Entry[] {
+  const isKnown = ({ metric }: Constraint) => typeof own(trial.userAttrs, metric) === 'number';
+  if (constraints.length === 0 || (Object.keys(values).length === 0 && !constraints.every(isKnown)))
+    return [];
+  return [trialAttrEntry('system', trial.id, CONSTRAINTS, violations(constraints, trial, values))];
+}
+
 /** @throws UsageError for an object with another state, or a reason or message that is not a string */
 function checkEnding(outcome: Outcome): Ending {
   if (typeof outcome !== 'object' || outcome === null || !('state' in outcome))
@@ -129,23 +155,37 @@ function checkEnding(outcome: Outcome): Ending {
 }
 
 /**
- * Records that end a trial; none where it is already finished. NaN, and anything that is not a number, fail it.
+ * Records that end a trial; none where it is already finished. NaN, and anything that is not a number (or two numbers, of
+ * two objectives), fail it.
  * @throws UsageError for an object that is not an outcome
  */
-export function outcomeEntries(trial: Trial, outcome: Outcome, now: number): Entry[] {
+export function outcomeEntries(trial: Trial, outcome: Outcome, now: number, scoring: Scoring): Entry[] {
   let ending = checkEnding(outcome);
   if (isFinished(trial.state)) return [];
   const times = { start: trial.start, end: now };
   if (ending.state === 'complete') {
-    const value = numberOf(ending.value);
-    if (value !== null && !Number.isNaN(value)) return [finishEntry(trial.id, 'complete', value, times)];
-    const message = `Expected the objective to return a number, got ${show(ending.value)}`;
+    const { objectives } = scoring;
+    const values = numbersOf(ending.value, objectives.length);
+    if (values !== null && !values.some(Number.isNaN))
+      return [
+        ...constraintEntries(
+          trial,
+          scoring,
+          Object.fromEntries(objectives.map((name, k) => [name, values[k]!])),
+        ),
+        finishEntry(trial.id, 'complete', values, times),
+      ];
+    const wanted = objectives.length === 1 ? 'a number' : `two numbers (${objectives.join(', ')})`;
+    const message = `Expected the objective to return ${wanted}, got ${show(ending.value)}`;
     ending = { state: 'fail', reason: 'nan', message };
   }
   if (ending.state === 'pruned') {
     const step = lastStep(trial);
     const last = step === null ? Number.NaN : trial.intermediate.get(step)!;
-    return [finishEntry(trial.id, 'pruned', Number.isNaN(last) ? null : last, times)];
+    return [
+      ...constraintEntries(trial, scoring, {}),
+      finishEntry(trial.id, 'pruned', Number.isNaN(last) ? null : [last], times),
+    ];
   }
   const notes: [string, unknown][] = [
     ['fail_reason', ending.reason?.slice(0, 2000)],

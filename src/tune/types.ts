@@ -63,8 +63,13 @@ export interface Trial<P extends Params = Params> {
   /** Counts within the log file from 0. */
   readonly id: number;
   state: TrialState;
-  /** Objective value of a complete trial, which may be infinite; last intermediate value of a pruned one; else null. */
+  /**
+   * Objective value of a complete trial, which may be infinite; last intermediate value of a pruned one; else null. Of two
+   * objectives it is the first one's.
+   */
   value: number | null;
+  /** The values of a complete trial of two objectives; absent in other studies. */
+  values?: readonly number[];
   params: P;
   distributions: SearchSpace;
   /** Step -> value, as reported while running; may hold NaN and infinities. */
@@ -81,6 +86,8 @@ export interface StudyView {
   /** Absent where a view is made by hand; hyperband assigns trials to brackets by it. */
   readonly name?: string;
   readonly direction: Direction;
+  /** Of a study of two objectives; absent in others. `direction` is then the first. */
+  readonly directions?: readonly Direction[] | undefined;
   readonly space: SearchSpace;
   /** The default configuration, within the space. */
   readonly defaults: Params;
@@ -109,6 +116,8 @@ export interface Proposal {
  */
 export interface Sampler {
   readonly name: string;
+  /** Whether it can search for the Pareto front of two objectives; absent: one objective only. */
+  readonly paretoFronts?: boolean;
   /**
    * @param study the study with all its trials
    * @param number number of the trial to be started

@@ -9,10 +9,8 @@ import type { Choice, Direction, Distribution, Trial, TrialState } from '../type
 import { op, parseDate, states } from './records.js';
 
 /** A trial as a record creates it. */
-export type NewTrialFields = Pick<
-  Trial,
-  'state' | 'value' | 'userAttrs' | 'systemAttrs' | 'start' | 'end'
-> & {
+export type NewTrialFields = Pick<Trial, 'state' | 'userAttrs' | 'systemAttrs' | 'start' | 'end'> & {
+  values: readonly number[] | null;
   params: [name: string, internal: number, distribution: Distribution][];
   intermediate: [step: number, value: number][];
 };
@@ -24,7 +22,7 @@ export type Operations = {
   createTrial(studyId: number, trial: NewTrialFields): void;
   setParam(trialId: number, name: string, internal: number, distribution: Distribution): void;
   /** `date` is the start of a running trial, the end of a finished one. */
-  setState(trialId: number, state: TrialState, value: number | null, date: number | null): void;
+  setState(trialId: number, state: TrialState, values: readonly number[] | null, date: number | null): void;
   setIntermediate(trialId: number, step: number, value: number): void;
   setAttribute(
     of: 'study' | 'trial',
@@ -74,15 +72,15 @@ function stateOf(code: unknown): TrialState {
   return states[check<number>(code, 'state', isCode, '0 to 4')]!;
 }
 
-/** The first of several objective values. */
-function firstValue(values: unknown): number | null {
-  const list = check<unknown[] | null>(
+/** One value an objective; null without any. */
+function valuesOf(values: unknown): number[] | null {
+  const list = check<number[] | null>(
     values,
     'values',
     (value) => value === null || (Array.isArray(value) && value.every(isNumber)),
     'an array of numbers or null',
   );
-  return (list?.[0] as number | undefined) ?? null;
+  return list !== null && list.length > 0 ? list : null;
 }
 
 function attribute(record: Fields, of: 'study' | 'trial', kind: 'user' | 'system'): Effect {
@@ -109,7 +107,7 @@ function createTrial(record: Fields, known: KnownDistributions): Effect {
   const { value = null, values = null, state = 0 } = record;
   const trial: NewTrialFields = {
     state: stateOf(state ?? 0),
-    value: value === null ? firstValue(values) : number(value, 'value'),
+    values: value === null ? valuesOf(values) : [number(value, 'value')],
     params: Object.entries(object(record, 'params')).map(([name, internal]) => {
       const distribution = distributionOf(own(distributions, name), known);
       return [name, internalValue(distribution, internal, name), distribution];
@@ -129,10 +127,10 @@ function createTrial(record: Fields, known: KnownDistributions): Effect {
 function setState(record: Fields): Effect {
   const id = integer(record, 'trial_id');
   const state = stateOf(record.state);
-  const value = firstValue(record.values);
+  const values = valuesOf(record.values);
   const key = state === 'running' ? 'datetime_start' : 'datetime_complete';
   const at = state === 'waiting' ? null : date(record, key);
-  return (log) => log.setState(id, state, value, at);
+  return (log) => log.setState(id, state, values, at);
 }
 
 function createStudy(record: Fields): Effect {

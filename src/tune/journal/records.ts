@@ -58,8 +58,9 @@ export function distributionToJson(distribution: Distribution): string {
   return formatJson({ name, attributes: { step, low, high, log } });
 }
 
-export function createStudyEntry(name: string, direction: Direction): Entry {
-  return { op_code: op.createStudy, study_name: name, directions: [direction === 'minimize' ? 1 : 2] };
+export function createStudyEntry(name: string, ...directions: readonly Direction[]): Entry {
+  const codes = directions.map((direction) => (direction === 'minimize' ? 1 : 2));
+  return { op_code: op.createStudy, study_name: name, directions: codes };
 }
 
 export function studyAttrEntry(kind: 'user' | 'system', studyId: number, key: string, value: unknown): Entry {
@@ -132,14 +133,14 @@ export function claimEntry(trialId: number, start: number): Entry {
 export function finishEntry(
   trialId: number,
   state: 'complete' | 'pruned' | 'fail',
-  value: number | null,
+  values: readonly number[] | null,
   times: { start: number | null; end: number },
 ): Entry {
   return {
     op_code: op.setState,
     trial_id: trialId,
     state: states.indexOf(state),
-    values: value === null ? null : [value],
+    values,
     ...(times.start === null ? {} : { datetime_start: formatDate(times.start) }),
     datetime_complete: formatDate(times.end),
   };

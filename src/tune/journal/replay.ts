@@ -40,12 +40,12 @@ export function compatible(a: Distribution, b: Distribution): boolean {
 export function createReplay(): Replay {
   const studies = new Map<number, StudyLog>();
   const firstDistributions = new Map<number, Map<string, Distribution>>();
-  const trials: { trial: Trial; studyId: number }[] = [];
+  const trials: { trial: Trial; study: StudyLog }[] = [];
   const known = new Map<string, Distribution>();
   let studyCount = 0;
 
   /** The trial, or undefined where a record has no effect. */
-  function openTrial(id: number): { trial: Trial; studyId: number } | undefined {
+  function openTrial(id: number): { trial: Trial; study: StudyLog } | undefined {
     const entry = trials[id];
     return entry && !isFinished(entry.trial.state) ? entry : undefined;
   }
@@ -57,11 +57,19 @@ export function createReplay(): Replay {
     setOwn(trial.params, name, fromInternal(dist, internal));
   }
 
-  function setState(trial: Trial, state: Trial['state'], value: number | null): void {
-    // A complete trial without a usable value would poison every reader; Optuna never writes one.
-    const unusable = state === 'complete' && (value === null || Number.isNaN(value));
+  function setState(
+    trial: Trial,
+    state: Trial['state'],
+    values: readonly number[] | null,
+    { directions: { length: count } }: Pick<StudyLog, 'directions'>,
+  ): void {
+    // A complete trial without usable values would poison every reader; Optuna never writes one.
+    const used = count > 1 ? values : (values?.slice(0, 1) ?? null);
+    const unusable =
+      state === 'complete' && (used === null || used.length < count || used.some(Number.isNaN));
     trial.state = unusable ? 'fail' : state;
-    trial.value = unusable ? null : value;
+    trial.value = unusable ? null : (used?.[0] ?? null);
+    if (count > 1 && trial.state === 'complete') trial.values = used!;
   }
 
   const operations: Operations = {
@@ -72,7 +80,7 @@ export function createReplay(): Replay {
       firstDistributions.set(id, new Map());
     },
     deleteStudy: (id) => void studies.delete(id),
-    createTrial(studyId, { params, intermediate, state, value, ...fields }) {
+    createTrial(studyId, { params, intermediate, state, values, ...fields }) {
       const study = studies.get(studyId);
       if (!study) return;
       const empty = {
@@ -84,23 +92,24 @@ export function createReplay(): Replay {
       };
       const trial: Trial = { number: study.trials.length, id: trials.length, ...empty, ...fields };
       for (const [name, internal, dist] of params) setParam(trial, studyId, name, dist, internal);
-      setState(trial, state, value);
-      trials.push({ trial, studyId });
+      setState(trial, state, values, study);
+      trials.push({ trial, study });
       study.trials.push(trial);
     },
     setParam(trialId, name, internal, dist) {
       const open = openTrial(trialId);
       if (!open) return;
-      const first = firstDistributions.get(open.studyId)!.get(name);
+      const first = firstDistributions.get(open.study.id)!.get(name);
       if (first === undefined || compatible(first, dist))
-        setParam(open.trial, open.studyId, name, dist, internal);
+        setParam(open.trial, open.study.id, name, dist, internal);
     },
-    setState(trialId, state, value, date) {
-      const trial = openTrial(trialId)?.trial;
+    setState(trialId, state, values, date) {
+      const { trial, study } = openTrial(trialId) ?? {};
       if (!trial || (state === 'running' && trial.state === 'running')) return; // another worker's claim came first
       if (state === 'running') trial.start = date;
       else if (isFinished(state)) trial.end = date;
-      setState(trial, state, value ?? trial.value);
+      const before = trial.value === null ? null : [trial.value];
+      setState(trial, state, values ?? before, study!);
     },
     setIntermediate: (trialId, step, value) => void openTrial(trialId)?.trial.intermediate.set(step, value),
     setAttribute(of, kind, id, key, value) {

@@ -21,6 +21,7 @@ const HALF = 10;
 export function randomSampler(): Sampler {
   return {
     name: 'random',
+    paretoFronts: true,
     ask(study, number) {
       const random = randomStream(study.seed, `random/${number}`);
       const { space } = study;
