@@ -1,12 +1,13 @@
-// Many short real trials in one process: the number of tensors must not change and resident memory must stay flat.
-// `node build/experiments/manyTrials.js --trials 1000 --out experiments/results` writes many-trials.svg and .json.
+// Many short real trials in one process: the number of tensors and their buffers must not change, and resident and device
+// memory must stay flat. `node build/experiments/manyTrials.js --trials 1000 --out experiments/results` writes
+// many-trials.svg and .json.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scriptOptions } from '../bench/scriptOptions.js';
 import { BACKEND_NAMES, useBackend } from '../src/backend/index.js';
-import { deviceMemory } from '../src/backend/memory.js';
+import { type DeviceMemory, deviceMemory } from '../src/backend/memory.js';
 import { choice, integer, text } from '../src/cli/options.js';
 import { openSource, prepareDataset } from '../src/data/index.js';
 import { renderSvg } from '../src/report/svg.js';
@@ -50,8 +51,8 @@ const study = createStudy({
   storage: join(folder, 'journal.log'),
   check: trainCheck(options),
 });
-const tensorsBefore = deviceMemory().tensors;
-const samples: { trial: number; rssMb: number; heapMb: number; tensors: number }[] = [];
+const before = deviceMemory();
+const samples: { trial: number; rssMb: number; heapMb: number; memory: DeviceMemory }[] = [];
 const begin = performance.now();
 await study.optimize(trainObjective(options), {
   trials: args.trials,
@@ -61,26 +62,37 @@ await study.optimize(trainObjective(options), {
       trial: number,
       rssMb: rss / 2 ** 20,
       heapMb: heapUsed / 2 ** 20,
-      tensors: deviceMemory().tensors,
+      memory: deviceMemory(),
     });
     if (number % 100 === 0) process.stderr.write(`trial ${number}: ${(rss / 2 ** 20).toFixed(0)} MB\n`);
   },
 });
 const states = (state: string) => study.trials.filter((trial) => trial.state === state).length;
-const mean = (from: number, to: number) => {
-  const part = samples.slice(from, to).map((sample) => sample.rssMb);
-  return Math.round(part.reduce((a, b) => a + b, 0) / part.length);
+type Sample = (typeof samples)[number];
+/** The mean over each tenth of the trials. */
+const byTenth = (value: (sample: Sample) => number) => {
+  const length = Math.ceil(samples.length / 10);
+  return Array.from({ length: 10 }, (_, i) => {
+    const part = samples.slice(i * length, (i + 1) * length).map(value);
+    return Math.round(part.reduce((a, b) => a + b, 0) / part.length);
+  });
 };
-const tenth = Math.floor(samples.length / 10);
+/** The different counts between trials. */
+const seen = (key: 'tensors' | 'buffers' | 'bytes') => [...new Set(samples.map(({ memory }) => memory[key]))];
 const summary = {
   backend: backend.name,
   trials: samples.length,
   complete: states('complete'),
   failed: states('fail'),
   seconds: Math.round((performance.now() - begin) / 1000),
-  tensors_before: tensorsBefore,
-  tensors_seen: [...new Set(samples.map((sample) => sample.tensors))],
-  rss_mb_by_tenth: Array.from({ length: 10 }, (_, i) => mean(i * tenth, (i + 1) * tenth)),
+  tensors_before: before.tensors,
+  buffers_before: before.buffers,
+  bytes_before: before.bytes,
+  tensors_seen: seen('tensors'),
+  buffers_seen: seen('buffers'),
+  bytes_seen: seen('bytes'),
+  rss_mb_by_tenth: byTenth(({ rssMb }) => rssMb),
+  reserved_mb_by_tenth: byTenth(({ memory }) => (memory.reservedBytes ?? 0) / 2 ** 20),
 };
 writeFileSync(join(args.out, 'many-trials.json'), `${JSON.stringify(summary, null, 2)}\n`);
 const line = (name: string, key: 'rssMb' | 'heapMb', color: string) => ({

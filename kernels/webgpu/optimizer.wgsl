@@ -1,5 +1,6 @@
 // AdamW and Muon in place (src/optim/adamw.ts, src/optim/muon.ts). K matrices of shape [R, S] are stepped together; Polar
-// Express's products are matmul.wgsl's.
+// Express's products are matmul.wgsl's. As many tensors as a device can bind take part in one dispatch: lines between
+// `repeat TENSORS` and `end` are repeated, with their number in place of the number sign.
 
 struct AdamW {
   size: u32,
@@ -9,37 +10,51 @@ struct AdamW {
   beta2: f32,
   correction: f32, // 1 / (1 - beta2^t)
   eps: f32,
+  unused: u32,
 }
 
-@group(0) @binding(0) var<uniform> adam: AdamW;
-@group(0) @binding(1) var<storage, read> grad: array<f32>;
-@group(0) @binding(2) var<storage, read_write> param: array<f32>;
-@group(0) @binding(3) var<storage, read_write> exp_avg: array<f32>;
-@group(0) @binding(4) var<storage, read_write> exp_avg_sq: array<f32>;
+@group(0) @binding(0) var<uniform> adam: array<AdamW, TENSORS>;
+// repeat TENSORS
+@group(0) @binding(1 + 4 * #) var<storage, read> adam_grad#: array<f32>;
+@group(0) @binding(2 + 4 * #) var<storage, read_write> adam_param#: array<f32>;
+@group(0) @binding(3 + 4 * #) var<storage, read_write> exp_avg#: array<f32>;
+@group(0) @binding(4 + 4 * #) var<storage, read_write> exp_avg_sq#: array<f32>;
+// end
 
+// The workgroups of one tensor follow those of another.
 @compute @workgroup_size(WORKGROUP)
 fn adamw(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + lane;
-  if (i >= adam.size) {
-    return;
+  var part = group.y * groups.x + group.x;
+// repeat TENSORS
+  {
+    let own = adam[#];
+    let parts = (own.size + WORKGROUP - 1u) / WORKGROUP;
+    if (part < parts) {
+      let i = part * WORKGROUP + lane;
+      if (i < own.size) {
+        let g = adam_grad#[i];
+        let m = exp_avg#[i] + (1.0 - own.beta1) * (g - exp_avg#[i]);
+        let v = exp_avg_sq#[i] + (1.0 - own.beta2) * (g * g - exp_avg_sq#[i]);
+        adam_param#[i] = adam_param#[i] * own.decay - own.rate * m / (sqrt(v * own.correction) + own.eps);
+        exp_avg#[i] = m;
+        exp_avg_sq#[i] = v;
+      }
+      return;
+    }
+    part -= parts;
   }
-  let g = grad[i];
-  let m = exp_avg[i] + (1.0 - adam.beta1) * (g - exp_avg[i]);
-  let v = exp_avg_sq[i] + (1.0 - adam.beta2) * (g * g - exp_avg_sq[i]);
-  param[i] = param[i] * adam.decay - adam.rate * m / (sqrt(v * adam.correction) + adam.eps);
-  exp_avg[i] = m;
-  exp_avg_sq[i] = v;
+// end
 }
 
 struct Muon {
   count: u32, // K
   rows: u32, // R
   columns: u32, // S
-  matrix: u32, // which of the K, in kernels of one matrix
+  matrix: u32, // the first of the K in this dispatch; the others follow in z
   parts: u32, // workgroups per matrix of the norm
   lr: f32,
   momentum: f32,
@@ -48,17 +63,21 @@ struct Muon {
 }
 
 @group(0) @binding(0) var<uniform> muon: Muon;
-@group(0) @binding(2) var<storage, read_write> velocity: array<f32>; // [K, R, S]: momentum
-@group(0) @binding(3) var<storage, read_write> update: array<f32>; // [K, R, S]
+@group(0) @binding(1) var<storage, read_write> velocity: array<f32>; // [K, R, S]: momentum
+@group(0) @binding(2) var<storage, read_write> update: array<f32>; // [K, R, S]
 @group(0) @binding(1) var<storage, read> update_in: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partial_sums: array<f32>; // [K, parts]
 @group(0) @binding(1) var<storage, read> partial_in: array<f32>;
 @group(0) @binding(2) var<storage, read_write> scaled: array<f32>; // [K, R, S]
 @group(0) @binding(2) var<storage, read_write> moments: array<f32>; // [K, max(R, S)]: mean squares, then factors
 @group(0) @binding(1) var<storage, read_write> second: array<f32>; // [K, max(R, S)]: running mean squares
-@group(0) @binding(3) var<storage, read> factors: array<f32>;
+@group(0) @binding(2) var<storage, read> factors: array<f32>;
+// repeat TENSORS
+@group(0) @binding(3 + #) var<storage, read> grad#: array<f32>; // [R, S]
+@group(0) @binding(3 + #) var<storage, read_write> param#: array<f32>; // [R, S]
+// end
 
-// One matrix: m <- m + (1 - mu)(g - m); update = g + mu (m - g), Nesterov's.
+// m <- m + (1 - mu)(g - m); update = g + mu (m - g), Nesterov's.
 @compute @workgroup_size(WORKGROUP)
 fn muon_momentum(
   @builtin(workgroup_id) group: vec3u,
@@ -70,8 +89,13 @@ fn muon_momentum(
   if (i >= size) {
     return;
   }
-  let at = muon.matrix * size + i;
-  let g = grad[i];
+  var g = 0.0;
+// repeat TENSORS
+  if (group.z == #u) {
+    g = grad#[i];
+  }
+// end
+  let at = (muon.matrix + group.z) * size + i;
   let m = velocity[at] + (1.0 - muon.momentum) * (g - velocity[at]);
   velocity[at] = m;
   update[at] = g + muon.momentum * (m - g);
@@ -161,7 +185,12 @@ fn muon_factors(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   }
 }
 
-// One matrix: W <- W - lr (u + wd W where u and W agree in sign)
+// W <- W - lr (u + wd W where u and W agree in sign)
+fn muon_applied(w: f32, u: f32) -> f32 {
+  let decay = select(0.0, muon.weight_decay * w, u * w >= 0.0);
+  return w - muon.lr * (u + decay);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn muon_apply(
   @builtin(workgroup_id) group: vec3u,
@@ -174,8 +203,11 @@ fn muon_apply(
     return;
   }
   let along = select(i % muon.columns, i / muon.columns, muon.rows >= muon.columns);
-  let u = update_in[muon.matrix * size + i] * factors[muon.matrix * max(muon.rows, muon.columns) + along];
-  let w = param[i];
-  let decay = select(0.0, muon.weight_decay * w, u * w >= 0.0);
-  param[i] = w - muon.lr * (u + decay);
+  let matrix = muon.matrix + group.z;
+  let u = update_in[matrix * size + i] * factors[matrix * max(muon.rows, muon.columns) + along];
+// repeat TENSORS
+  if (group.z == #u) {
+    param#[i] = muon_applied(param#[i], u);
+  }
+// end
 }

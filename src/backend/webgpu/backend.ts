@@ -35,11 +35,17 @@ export interface WebGpuBackend extends StockBackend {
   failure: Error | undefined;
   readonly pool: BufferPool;
   readonly pipelines: Pipelines;
+  /** Storage buffers that one kernel can bind. */
+  readonly bindings: number;
   run(dispatch: Dispatch): void;
+  /** Calls `record` before the next command is recorded, so that kernels of one sort can share a dispatch. */
+  postpone(record: () => void): void;
   make(shape: number[], dtype?: tf.DataType): TensorInfo;
   alias(x: TensorInfo, shape?: number[]): TensorInfo;
   /** A variable's buffer to be written in place; others that share it keep its old elements. */
   writable(x: TensorInfo): TensorInfo;
+  /** Where a tensor's elements are, uploaded if need be. */
+  resident(x: TensorInfo): GPUBuffer;
   /** Whether only the caller holds a tensor's elements, which may then be overwritten. */
   reusable(x: TensorInfo): boolean;
   /** Scratch buffers of so many floats each, for as long as `use` records kernels. */
@@ -68,6 +74,8 @@ export function webGpuBackendClass({
     readonly pool: BufferPool;
     readonly #uniforms: UniformArena;
     readonly pipelines: Pipelines;
+    readonly bindings: number;
+    #postponed: (() => void)[] = [];
 
     constructor(device: GPUDevice, info: GPUAdapterInfo, limit: number) {
       super(device, info);
@@ -79,6 +87,7 @@ export function webGpuBackendClass({
       this.bufferManager = this.pool;
       this.#uniforms = new UniformArena(device);
       this.pipelines = new Pipelines(device);
+      this.bindings = device.limits.maxStorageBuffersPerShaderStage;
       device.addEventListener('uncapturederror', (event) => {
         event.preventDefault();
         fail(new EnvironmentError(`WebGPU: ${event.error.message.trim().split('\n').join(' ')}`));
@@ -90,9 +99,19 @@ export function webGpuBackendClass({
 
     // --- What kernels use ---
 
+    postpone(record: () => void): void {
+      this.#postponed.push(record);
+    }
+
+    override ensureCommandEncoderReady(): void {
+      for (const record of this.#postponed.splice(0)) record();
+      super.ensureCommandEncoderReady();
+    }
+
     run({ source, entry, constants = {}, bind, ints, floats = [], groups }: Dispatch): void {
       this.#check();
-      const buffers = bind.map((x) => ('dataId' in x ? this.#resident(x) : x));
+      this.ensureCommandEncoderReady();
+      const buffers = bind.map((x) => ('dataId' in x ? this.resident(x) : x));
       const { pipeline, layout } = this.pipelines.find(source, entry, constants);
       const bytes = new ArrayBuffer(4 * (ints.length + floats.length));
       new Uint32Array(bytes, 0, ints.length).set(ints);
@@ -106,7 +125,6 @@ export function webGpuBackendClass({
           ...buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
         ],
       });
-      this.ensureCommandEncoderReady();
       this.computePassEncoder ??= this.commandEncoder!.beginComputePass();
       this.computePassEncoder.setPipeline(pipeline);
       this.computePassEncoder.setBindGroup(0, bindGroup);
@@ -163,7 +181,7 @@ export function webGpuBackendClass({
     }
 
     copy(from: TensorInfo, to: TensorInfo): void {
-      const [source, target] = [this.#resident(from), this.#resident(to)];
+      const [source, target] = [this.resident(from), this.resident(to)];
       this.#encoder().copyBufferToBuffer(source, 0, target, 0, Math.min(source.size, target.size));
     }
 
@@ -177,7 +195,7 @@ export function webGpuBackendClass({
       return this.commandEncoder!;
     }
 
-    #resident({ dataId }: TensorInfo): GPUBuffer {
+    resident({ dataId }: TensorInfo): GPUBuffer {
       this.uploadToGPU(dataId);
       return this.tensorMap.get(dataId).resource!;
     }
@@ -190,6 +208,7 @@ export function webGpuBackendClass({
 
     override recordAndSubmit(...args: Parameters<StockBackend['recordAndSubmit']>): void {
       this.#check();
+      this.ensureCommandEncoderReady();
       super.recordAndSubmit(...args);
     }
 
@@ -213,6 +232,7 @@ export function webGpuBackendClass({
     }
 
     submitQueue(): void {
+      if (this.#postponed.length > 0) this.ensureCommandEncoderReady();
       if (!this.commandEncoder) return;
       this.endComputePassEncoder();
       this.#uniforms.upload();

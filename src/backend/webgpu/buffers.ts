@@ -49,7 +49,11 @@ export class BufferPool implements BufferSource {
 
   #create(size: number, usage: number, mappedAtCreation: boolean): GPUBuffer {
     const most = Math.min(this.device.limits.maxBufferSize, this.device.limits.maxStorageBufferBindingSize);
-    if (size > most) throw this.#exhausted(size, `one buffer may hold ${most} bytes on this device`);
+    if (size > most)
+      throw this.#exhausted(
+        size,
+        `one buffer may hold ${most} bytes on this device; set a smaller deviceBatchSize`,
+      );
     if (this.numBytesAllocated + size > this.limit) this.#trim(this.limit - size);
     if (this.numBytesAllocated + size > this.limit)
       throw this.#exhausted(size, `the limit is ${this.limit} bytes`);

@@ -104,9 +104,10 @@ async function start(precision: Precision): Promise<BackendInfo> {
   return describe(opened, precision);
 }
 
+/** The card; Dawn's description names the driver. */
 const nameOf = ({ info }: GPUAdapter): string =>
   [
-    info.description || info.device,
+    info.device.replace(/^-+|-+$/g, '') || info.description,
     info.vendor && `(${info.vendor}${info.architecture && ` ${info.architecture}`})`,
   ]
     .filter(Boolean)
@@ -137,7 +138,7 @@ async function probe(): Promise<BackendProbe> {
       available: true,
       info: describe(opened, 'fp32'),
       details: [
-        `adapter: ${nameOf(opened.adapter)}${software ? ', a software driver: used only when requested by name' : ''}`,
+        `driver: ${info.description || 'unknown'}${software ? ', in software: used only when requested by name' : ''}`,
         `largest buffer ${(limits.maxBufferSize / 2 ** 30).toFixed(1)} GiB, ` +
           `${limits.maxComputeInvocationsPerWorkgroup} invocations and ` +
           `${limits.maxComputeWorkgroupStorageSize / 1024} KiB per workgroup`,

@@ -48,13 +48,20 @@ export class Pipelines {
     this.#device = device;
   }
 
+  /** Lines between `// repeat NAME` and `// end` as often as the constant says, with their number for the number sign. */
+  #repeated(text: string, constants: Constants): string {
+    return text.replaceAll(/^\/\/ repeat (\w+)\n(.*?)^\/\/ end\n/gms, (_, name: string, lines: string) =>
+      Array.from({ length: Number(constants[name]) }, (_, i) => lines.replaceAll('#', `${i}`)).join(''),
+    );
+  }
+
   #code(source: string, constants: Constants): string {
     const product = source === 'matmul';
     const includes = product ? [this.quads ? 'matmul_quads' : 'matmul_plain'] : (INCLUDES[source] ?? []);
     return [
       product && this.quads ? 'enable subgroups;' : '',
       ...Object.entries(constants).map(declaration),
-      ...[...includes, source].map(textOf),
+      ...[...includes, source].map((name) => this.#repeated(textOf(name), constants)),
     ].join('\n');
   }
 

@@ -50,6 +50,30 @@ onWebGpu(`webgpu${probe.available ? '' : ` (${probe.reason})`}`, () => {
     tf.dispose([param, ...state, inputs.grad]);
   });
 
+  test('steps of several tensors share dispatches, and repeated steps of one do not', async () => {
+    const params = Array.from({ length: 7 }, (_, i) => tf.variable(tf.fill([70 * i + 1], i), false));
+    const states = params.map(({ shape }) => [0, 0].map(() => tf.variable(tf.zeros(shape), false)));
+    const grads = params.map(({ shape }) => tf.ones(shape));
+    const attrs = { beta1: 0, beta2: 0, eps: 0, weightDecay: 0, step: 1 };
+    const step = () =>
+      params.forEach((param, i) => {
+        const [expAvg, expAvgSq] = states[i] as [tf.Variable, tf.Variable];
+        const inputs = { param, expAvg, expAvgSq, grad: grads[i]! };
+        tf.engine().runKernel('AdamWStep', inputs, { ...attrs, lr: i });
+      });
+    step(); // uploads, which end a dispatch
+    backend().ensureCommandEncoderReady();
+    const before = backend().dispatchCountInPass;
+    step();
+    step();
+    backend().ensureCommandEncoderReady();
+    const each = Math.ceil(7 / Math.floor(backend().bindings / 4));
+    expect(backend().dispatchCountInPass - before).toBe(2 * each);
+    for (const [i, param] of params.entries())
+      expect([...(await param.data())]).toEqual(Array(70 * i + 1).fill(i - 3 * i));
+    tf.dispose([...params, ...states.flat(), ...grads]);
+  });
+
   test('an in-place step does not change tensors that share the buffer', async () => {
     const initial = tf.tensor1d([4, 5]);
     const param = tf.variable(initial, false);
