@@ -8,6 +8,9 @@ import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyT
 import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
 import type { SearchSpace, Trial } from './types.js';
 
+/** A run that ends waits so long for a lost server; what is still to be recorded is then left on disk. */
+const FLUSH_MS = 5000;
+
 /**
  * Starts one trial; a refused one is returned as it was recorded, null means that the limit is reached or nothing is left
  * to try. Rejects where the signal aborts or the seconds pass while the sampler takes its time.
@@ -43,8 +46,11 @@ export async function optimize<S extends SearchSpace>(
 
   while (true) {
     await letEventsIn();
-    if (signal?.aborted) return end('signal');
-    if (elapsed() >= seconds) return end('seconds');
+    if (!signal?.aborted && elapsed() < seconds) await study.ready(signal); // a server that is lost may come back
+    if (signal?.aborted || elapsed() >= seconds) {
+      await study.ready(AbortSignal.timeout(FLUSH_MS));
+      return end(signal?.aborted ? 'signal' : 'seconds');
+    }
     let trial: RunningTrial | Trial | null;
     try {
       trial = await next(trials, signal, seconds - elapsed());

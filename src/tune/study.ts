@@ -91,7 +91,7 @@ export function createStudy<S extends SearchSpace>(
     objective: options.objective,
   };
 
-  const storage = openStorage(options.storage, { create: true });
+  const storage = openStorage(options.storage, { create: true, onNote: options.onNote });
   storage.transact(() => {
     const existing = storage.log.study(name);
     if (!existing) return creationEntries(storage.log.studyCount(), options, identity);
@@ -191,6 +191,9 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   }
 
   const evaluated = () => log.trials.filter(countsAsEvaluated).length;
+  /** False where Optuna, behind a server without transactions, has claimed a waiting trial first. */
+  const isOurs = ({ state, systemAttrs }: Trial) =>
+    state !== 'running' || formatJson(systemAttrs['tinygpt:worker']) === formatJson(worker);
   const firstWaiting = () => log.trials.find((trial) => trial.state === 'waiting');
 
   /** What the sampler decides ahead of the next trial, where it takes time for that. */
@@ -238,7 +241,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         ];
       });
       const started = waiting ?? created;
-      if (started) return started;
+      if (started && isOurs(started)) return started;
     }
   }
 
@@ -360,6 +363,8 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     },
     front: () => paretoFront(log.trials, directions),
     refresh: () => storage.refresh(),
+    ready: (signal) => storage.ready(signal),
+    close: () => storage.close(),
     reclaim,
     setUserAttr(key, value) {
       checkStudyAttribute(key, value);

@@ -24,8 +24,13 @@ export type StudyOptions<S extends SearchSpace = SearchSpace> = {
   pruner?: Pruner;
   /** Distinguishes studies in one journal. */
   name?: string;
-  /** Path of the journal, created or continued; in memory when left out. */
+  /**
+   * Path of the journal, created or continued; in memory when left out. Or a server: `redis://` (Optuna's
+   * JournalRedisBackend) or `grpc://` (Optuna's gRPC storage proxy).
+   */
   storage?: string;
+  /** Called when the connection to a server is lost, and when it is back; a warning of the process unless set. */
+  onNote?: (line: string) => void;
   direction?: Direction;
   /**
    * Limits on what trials measure, such as `num_params<30e6`: on user attributes that are numbers, and on the objective
@@ -118,6 +123,10 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
   front(): Trial<ParamsOf<S>>[];
   /** Reads what other processes have written. */
   refresh(): void;
+  /** Resolves once the storage can be reached and has everything that was told; at once for a file. */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** Ends the connection to a server, once the study is no longer used. */
+  close(): void;
   /**
    * Fails running trials whose process is gone. Happens by itself before each trial for those known to be dead.
    * @param options.unknown also those of other machines, containers and Python, which cannot be seen from here

@@ -27,6 +27,7 @@ export type Replay = Studies & {
   trialsFrom(count: number): Trial[];
   /** @throws Error for a record that `decodeRecord` refuses */
   apply(record: unknown): void;
+  trial(id: number): Trial | undefined;
 };
 
 /** Same class, log flag and choices: what Optuna asks of two distributions under one name. */
@@ -34,6 +35,51 @@ export function compatible(a: Distribution, b: Distribution): boolean {
   if (a.kind === 'categorical' || b.kind === 'categorical')
     return a.kind === b.kind && formatJson(a) === formatJson(b);
   return a.kind === b.kind && a.log === b.log;
+}
+
+/**
+ * What records do to unfinished trials.
+ * @param openTrial the trial of an id and its study, or undefined where a record has no effect
+ * @param mayHold whether a study accepts a parameter
+ */
+export function trialOperations(
+  openTrial: (id: number) => { trial: Trial; study: StudyLog } | undefined,
+  mayHold: (study: StudyLog, name: string, distribution: Distribution) => boolean = () => true,
+): Pick<Operations, 'setParam' | 'setState' | 'setIntermediate'> {
+  return {
+    setParam(trialId, name, internal, dist) {
+      const open = openTrial(trialId);
+      if (open && mayHold(open.study, name, dist)) setParam(open.trial, name, dist, internal);
+    },
+    setState(trialId, state, values, date) {
+      const { trial, study } = openTrial(trialId) ?? {};
+      if (!trial || (state === 'running' && trial.state === 'running')) return; // another worker's claim came first
+      if (state === 'running') trial.start = date;
+      else if (isFinished(state)) trial.end = date;
+      const before = trial.value === null ? null : [trial.value];
+      setState(trial, state, values ?? before, study!);
+    },
+    setIntermediate: (trialId, step, value) => void openTrial(trialId)?.trial.intermediate.set(step, value),
+  };
+}
+
+function setParam(trial: Trial, name: string, dist: Distribution, internal: number): void {
+  setOwn(trial.distributions, name, dist);
+  setOwn(trial.params, name, fromInternal(dist, internal));
+}
+
+/** Sets state and values. A complete trial without usable values would poison every reader; Optuna never writes one. */
+export function setState(
+  trial: Trial,
+  state: Trial['state'],
+  values: readonly number[] | null,
+  { directions: { length: count } }: Pick<StudyLog, 'directions'>,
+): void {
+  const used = count > 1 ? values : (values?.slice(0, 1) ?? null);
+  const unusable = state === 'complete' && (used === null || used.length < count || used.some(Number.isNaN));
+  trial.state = unusable ? 'fail' : state;
+  trial.value = unusable ? null : (used?.[0] ?? null);
+  if (count > 1 && trial.state === 'complete') trial.values = used!;
 }
 
 /** An empty log. */
@@ -50,26 +96,12 @@ export function createReplay(): Replay {
     return entry && !isFinished(entry.trial.state) ? entry : undefined;
   }
 
-  function setParam(trial: Trial, studyId: number, name: string, dist: Distribution, internal: number): void {
-    const first = firstDistributions.get(studyId)!;
-    if (!first.has(name)) first.set(name, dist);
-    setOwn(trial.distributions, name, dist);
-    setOwn(trial.params, name, fromInternal(dist, internal));
-  }
-
-  function setState(
-    trial: Trial,
-    state: Trial['state'],
-    values: readonly number[] | null,
-    { directions: { length: count } }: Pick<StudyLog, 'directions'>,
-  ): void {
-    // A complete trial without usable values would poison every reader; Optuna never writes one.
-    const used = count > 1 ? values : (values?.slice(0, 1) ?? null);
-    const unusable =
-      state === 'complete' && (used === null || used.length < count || used.some(Number.isNaN));
-    trial.state = unusable ? 'fail' : state;
-    trial.value = unusable ? null : (used?.[0] ?? null);
-    if (count > 1 && trial.state === 'complete') trial.values = used!;
+  /** As Optuna: what a study's first trial of a name was given decides what the others may hold. */
+  function mayHold({ id }: StudyLog, name: string, dist: Distribution): boolean {
+    const firsts = firstDistributions.get(id)!;
+    const first = firsts.get(name);
+    if (first === undefined) firsts.set(name, dist);
+    return first === undefined || compatible(first, dist);
   }
 
   const operations: Operations = {
@@ -91,27 +123,15 @@ export function createReplay(): Replay {
         intermediate: new Map(intermediate),
       };
       const trial: Trial = { number: study.trials.length, id: trials.length, ...empty, ...fields };
-      for (const [name, internal, dist] of params) setParam(trial, studyId, name, dist, internal);
+      for (const [name, internal, dist] of params) {
+        mayHold(study, name, dist);
+        setParam(trial, name, dist, internal);
+      }
       setState(trial, state, values, study);
       trials.push({ trial, study });
       study.trials.push(trial);
     },
-    setParam(trialId, name, internal, dist) {
-      const open = openTrial(trialId);
-      if (!open) return;
-      const first = firstDistributions.get(open.study.id)!.get(name);
-      if (first === undefined || compatible(first, dist))
-        setParam(open.trial, open.study.id, name, dist, internal);
-    },
-    setState(trialId, state, values, date) {
-      const { trial, study } = openTrial(trialId) ?? {};
-      if (!trial || (state === 'running' && trial.state === 'running')) return; // another worker's claim came first
-      if (state === 'running') trial.start = date;
-      else if (isFinished(state)) trial.end = date;
-      const before = trial.value === null ? null : [trial.value];
-      setState(trial, state, values ?? before, study!);
-    },
-    setIntermediate: (trialId, step, value) => void openTrial(trialId)?.trial.intermediate.set(step, value),
+    ...trialOperations(openTrial, mayHold),
     setAttribute(of, kind, id, key, value) {
       const owner = of === 'study' ? studies.get(id) : openTrial(id)?.trial;
       if (owner) setOwn(owner[kind], key, value);
@@ -124,6 +144,7 @@ export function createReplay(): Replay {
     studyCount: () => studyCount,
     trialCount: () => trials.length,
     trialsFrom: (count) => trials.slice(count).map(({ trial }) => trial),
+    trial: (id) => trials[id]?.trial,
     apply: (record) => decodeRecord(record, known)(operations),
   };
 }

@@ -1,22 +1,56 @@
 // Where studies are kept. Every storage holds what Optuna's does, so that a study means the same in each.
 
+import { UsageError } from '../../base/errors.js';
+import { show } from '../../base/json.js';
 import type { StudyLog } from '../journal/replay.js';
 import { fileStorage } from './fileStorage.js';
+import { grpcRemote } from './grpcStorage.js';
 import { memoryStorage } from './memoryStorage.js';
+import { openConnection } from './network/connection.js';
+import { redisRemote } from './redisStorage.js';
+import { remoteStorage } from './remoteStorage.js';
 import type { Storage } from './types.js';
 
 export type { Storage } from './types.js';
 
+export type OpenOptions = {
+  /** Makes a journal where there is none. */
+  create?: boolean;
+  /** Called when a connection is lost, and when it is back; a warning of the process unless set. */
+  onNote?: ((line: string) => void) | undefined;
+};
+
+/** Whether a place is a server, not a file. */
+export const isRemote = (place: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(place);
+
 /**
  * Opens the storage that a study asks for.
- * @param place path of a journal; in memory when left out
- * @param options.create makes the journal where there is none
- * @throws UsageError for an absent journal that is not to be made
- * @throws EnvironmentError for a corrupt, foreign or unwritable journal
+ * @param place path of a journal; `redis://`, `rediss://` (Optuna's JournalRedisBackend, its prefix as `?prefix=P`) or
+ *   `grpc://HOST:PORT` (Optuna's gRPC storage proxy); in memory when left out
+ * @throws UsageError for an absent journal that is not to be made, or another kind of URL
+ * @throws EnvironmentError for a corrupt, foreign or unwritable journal, or a server that cannot be reached
  */
-export function openStorage(place: string | undefined, options: { create?: boolean } = {}): Storage {
-  return place === undefined ? memoryStorage() : fileStorage(place, options);
+export function openStorage(place: string | undefined, options: OpenOptions = {}): Storage {
+  if (place === undefined) return memoryStorage();
+  return isRemote(place) ? openRemote(place, options) : fileStorage(place, options);
 }
+
+function openRemote(url: string, { onNote = warn }: OpenOptions): Storage {
+  const kind = /^(redis|rediss|grpc):\/\/[^/?#]+/.exec(url)?.[1];
+  if (kind === undefined || !URL.canParse(url))
+    throw new UsageError(
+      `Expected a storage like redis://host:6379, rediss://host:6379 or grpc://host:13000, got ${show(withoutPassword(url))}`,
+    );
+  const place = withoutPassword(url);
+  const connection = openConnection(url);
+  const open = () => (kind === 'grpc' ? grpcRemote(connection) : redisRemote(connection, place));
+  return remoteStorage(connection, open, { place, onNote });
+}
+
+/** A URL as it may be shown. */
+const withoutPassword = (url: string): string => url.replace(/:\/\/[^/?#]*@/, '://');
+
+const warn = (line: string) => process.emitWarning(line, 'TinygptWarning');
 
 /**
  * Reads the studies of any storage, ours or one that Python wrote to, without taking a lock. A torn last line of a

@@ -37,9 +37,10 @@ export interface Storage {
   /**
    * Appends records about a running trial; nothing where another process has finished it. A storage on the network
    * that cannot be reached keeps them on this machine's disk until it is back.
+   * @param options.passing records that say nothing later (a heartbeat), dropped where it cannot be reached
    * @throws as `transact`
    */
-  record(trial: Trial, entries: Entry[]): void;
+  record(trial: Trial, entries: Entry[], options?: { passing?: boolean }): void;
   /** Resolves once the storage can be reached and all records are in it; at once for files and memory. */
   ready(signal?: AbortSignal): Promise<void>;
   /** Ends the connection; a file has none. */

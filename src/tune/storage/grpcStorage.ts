@@ -1,0 +1,316 @@
+// Studies behind Optuna's gRPC storage proxy, in whatever database it serves: a copy of the studies in use that follows
+// the server's, and the records of a transaction as calls, under the lock of grpcEndpoint.ts.
+//
+// What a journal would ignore, the server refuses, which comes to the same. It dates the ends of trials itself.
+
+import { randomUUID } from 'node:crypto';
+import { EnvironmentError, UsageError } from '../../base/errors.js';
+import { formatJson, parseJson } from '../../base/json.js';
+import { fromInternal } from '../distributions.js';
+import {
+  decodeRecord,
+  distributionFromJson,
+  type KnownDistributions,
+  type Operations,
+} from '../journal/decode.js';
+import { checkedLines } from '../journal/lines.js';
+import { type Entry, isFinished, op, parseDate, states } from '../journal/records.js';
+import { type StudyLog, setState, trialOperations } from '../journal/replay.js';
+import { setOwn } from '../objects.js';
+import type { Attributes, Direction, Trial } from '../types.js';
+import type { Connection } from './network/connection.js';
+import { ConnectionLost } from './network/endpoint.js';
+import type { RpcResult, StudyNews, WireStudy, WireTrial } from './network/grpcEndpoint.js';
+import type { Remote } from './remoteStorage.js';
+
+/** Name of the study that is the lock (network/grpcEndpoint.ts, which this thread does not load). */
+const LOCK = 'tinygpt-lock';
+/** The id of a study in the records that create it. */
+const NEW = -1;
+/** System attribute that tells whether a creation whose answer was lost has happened. */
+const TOKEN = 'tinygpt:creation';
+const lockWaitMs = 60_000;
+
+type Mirror = { log: StudyLog & { trials: Trial[] }; last: number };
+
+export function grpcRemote(connection: Connection): Remote {
+  const mirrors = new Map<number, Mirror>();
+  const byId = new Map<number, { trial: Trial; study: StudyLog }>();
+  const known: KnownDistributions = new Map();
+  let unfinished: Work | null = null;
+
+  const rpc = <T>(name: string, request: object) => connection.call('rpc', [name, request]) as RpcResult<T>;
+
+  /** The reply of a call, or null where the trial or study is finished or gone. @throws EnvironmentError */
+  function effect<T>(name: string, request: object): T | null {
+    const result = rpc<T>(name, request);
+    if (!result.refused) return result.reply;
+    if (result.refused === 'invalid') throw new EnvironmentError(`${name}: ${result.details}`);
+    return null;
+  }
+
+  function attributes(wire: Record<string, string>): Attributes {
+    const read: Attributes = {};
+    for (const [key, value] of Object.entries(wire)) setOwn(read, key, parseJson(value));
+    return read;
+  }
+
+  function distribution(text: string) {
+    let found = known.get(text);
+    if (!found) known.set(text, (found = distributionFromJson(text)));
+    return found;
+  }
+
+  function trialOf(wire: WireTrial, study: Pick<StudyLog, 'directions'>): Trial {
+    const trial: Trial = {
+      number: wire.number,
+      id: wire.trial_id,
+      state: 'running',
+      value: null,
+      params: {},
+      distributions: {},
+      intermediate: new Map(wire.intermediate_values.map(({ key, value }) => [key, value])),
+      userAttrs: attributes(wire.user_attributes),
+      systemAttrs: attributes(wire.system_attributes),
+      start: dateOf(wire.datetime_start),
+      end: dateOf(wire.datetime_complete),
+    };
+    for (const [name, text] of Object.entries(wire.distributions)) {
+      setOwn(trial.distributions, name, distribution(text));
+      setOwn(trial.params, name, fromInternal(distribution(text), wire.params[name]!));
+    }
+    setState(trial, states[wire.state]!, wire.values.length > 0 ? wire.values : null, study);
+    return trial;
+  }
+
+  function follow(mirror: Mirror, wire: WireTrial): void {
+    const { trials } = mirror.log;
+    if (wire.number > trials.length) return; // comes again with the one before it
+    const trial = trialOf(wire, mirror.log);
+    const before = trials[wire.number];
+    if (before) Object.assign(before, trial);
+    else {
+      trials.push(trial);
+      byId.set(trial.id, { trial, study: mirror.log });
+      mirror.last = Math.max(mirror.last, trial.id);
+    }
+  }
+
+  function pullStudy(mirror: Mirror): void {
+    const { log } = mirror;
+    const open = log.trials.filter(({ state }) => !isFinished(state)).map(({ id }) => id);
+    const news = connection.call('pull', [log.id, open, mirror.last]) as StudyNews | null;
+    if (!news) {
+      mirrors.delete(log.id);
+      return;
+    }
+    Object.assign(log.userAttrs, attributes(news.user_attributes));
+    Object.assign(log.systemAttrs, attributes(news.system_attributes));
+    for (const trial of news.trials.sort((a, b) => a.number - b.number)) follow(mirror, trial);
+  }
+
+  function openStudy({ study_id: id, study_name: name, directions }: WireStudy): Mirror {
+    let mirror = mirrors.get(id);
+    if (mirror) return mirror;
+    const names = directions.map((code): Direction => (code === 1 ? 'maximize' : 'minimize'));
+    const log = { id, name, directions: names, userAttrs: {}, systemAttrs: {}, trials: [] };
+    mirror = { log, last: -1 };
+    mirrors.set(id, mirror);
+    pullStudy(mirror);
+    return mirror;
+  }
+
+  function allStudies(): WireStudy[] {
+    const { studies } = effect<{ studies: WireStudy[] }>('GetAllStudies', {})!;
+    return studies.filter(({ study_name }) => study_name !== LOCK);
+  }
+
+  function study(name: string): StudyLog | undefined {
+    for (const { log } of mirrors.values()) if (log.name === name) return log;
+    if (rpc('GetStudyIdFromName', { study_name: name }).refused) return undefined;
+    const found = allStudies().find(({ study_name }) => study_name === name);
+    return found && openStudy(found).log;
+  }
+
+  function pull(): void {
+    for (const mirror of [...mirrors.values()]) pullStudy(mirror);
+  }
+
+  /** A transaction on its way; `created`: ids of trials. */
+  type Work = {
+    build: () => Entry[];
+    entries: Entry[];
+    next: number;
+    study: number;
+    created: number[];
+    token: string;
+  };
+
+  /** Makes the calls of one record. @returns false where what follows about this trial has no effect */
+  function perform(work: Work, entry: Entry): boolean {
+    const own = (id: unknown) => (id === NEW ? work.study : (id as number));
+    const [[key, value] = ['', null]] = Object.entries(
+      (entry.user_attr ?? entry.system_attr ?? {}) as Record<string, unknown>,
+    );
+    const trial_id = entry.trial_id as number;
+    switch (entry.op_code) {
+      case op.createStudy: {
+        const { study_name, directions } = entry as unknown as { study_name: string; directions: number[] };
+        const codes = directions.map((code) => (code === 2 ? 1 : 0));
+        effect('CreateNewStudy', { study_name, directions: codes }); // one that exists now was created by Python
+        work.study = study(study_name)!.id;
+        return true;
+      }
+      case op.studyUserAttr:
+      case op.studySystemAttr: {
+        const name = entry.op_code === op.studyUserAttr ? 'SetStudyUserAttribute' : 'SetStudySystemAttribute';
+        effect(name, { study_id: own(entry.study_id), key, value: formatJson(value) });
+        return true;
+      }
+      case op.createTrial: {
+        const study_id = own(entry.study_id);
+        const there = mirrors
+          .get(study_id)
+          ?.log.trials.find(({ systemAttrs }) => systemAttrs[TOKEN] === `${work.token}-${work.next}`);
+        const template_trial = wireOf(entry, `${work.token}-${work.next}`);
+        const created = there
+          ? { trial_id: there.id }
+          : effect<{ trial_id: number }>('CreateNewTrial', { study_id, template_trial });
+        if (created) work.created.push(created.trial_id);
+        return true;
+      }
+      case op.setParam: {
+        const { param_name, param_value_internal, distribution } = entry;
+        effect('SetTrialParameter', { trial_id, param_name, param_value_internal, distribution });
+        return true;
+      }
+      case op.setState: {
+        const { state, values } = entry as unknown as { state: number; values: number[] | null };
+        const reply = effect<{ trial_updated: boolean }>('SetTrialStateValues', {
+          trial_id,
+          state,
+          values: values ?? [],
+        });
+        return reply?.trial_updated ?? false;
+      }
+      case op.intermediate: {
+        const { step, intermediate_value } = entry;
+        return effect('SetTrialIntermediateValue', { trial_id, step, intermediate_value }) !== null;
+      }
+      default: {
+        const name = entry.op_code === op.trialUserAttr ? 'SetTrialUserAttribute' : 'SetTrialSystemAttribute';
+        return effect(name, { trial_id, key, value: formatJson(value) }) !== null;
+      }
+    }
+  }
+
+  function performAll(work: Work): void {
+    const closed = new Set<unknown>();
+    for (; work.next < work.entries.length; work.next++) {
+      const entry = work.entries[work.next]!;
+      if (entry.trial_id !== undefined && closed.has(entry.trial_id)) continue;
+      if (!perform(work, entry)) closed.add(entry.trial_id);
+    }
+  }
+
+  function workOf(build: () => Entry[]): Work {
+    const entries = build();
+    checkedLines(entries, 'tinygpt'); // before anything of it is written
+    return { build, entries, next: 0, study: NEW, created: [], token: randomUUID() };
+  }
+
+  function transact(build: () => Entry[]): Trial[] {
+    connection.call('lock', [], lockWaitMs);
+    try {
+      pull();
+      const work = unfinished?.build === build ? unfinished : workOf(build);
+      unfinished = work;
+      performAll(work);
+      unfinished = null;
+      if (work.entries.length > 0) pull();
+      return work.created.flatMap((id) => byId.get(id)?.trial ?? []);
+    } finally {
+      unlock();
+    }
+  }
+
+  function unlock(): void {
+    try {
+      connection.call('unlock');
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error; // the next lock gives it back, or others take it
+    }
+  }
+
+  function openTrial(id: number): { trial: Trial; study: StudyLog } | undefined {
+    const entry = byId.get(id);
+    return entry && !isFinished(entry.trial.state) ? entry : undefined;
+  }
+  const onTrials = {
+    ...trialOperations(openTrial),
+    setAttribute(of, kind, id, key, value) {
+      const open = of === 'trial' && openTrial(id);
+      if (open) setOwn(open.trial[kind], key, value);
+    },
+  } as Partial<Operations> as Operations;
+
+  function apply(entries: Entry[]): void {
+    const lines = checkedLines(
+      entries.filter(({ op_code }) => op_code > op.createTrial),
+      'tinygpt',
+    );
+    for (const { record } of lines) decodeRecord(record, known)(onTrials);
+  }
+
+  return {
+    log: { study, studies: () => allStudies().map((wire) => openStudy(wire).log), studyCount: () => NEW },
+    pull,
+    transact,
+    record(_id, entries) {
+      const work = workOf(() => entries);
+      performAll(work);
+      apply(entries);
+    },
+    trial(id) {
+      const here = byId.get(id);
+      if (here) return here.trial;
+      const found = rpc<{ trial: WireTrial }>('GetTrial', { trial_id: id });
+      return found.refused ? undefined : trialOf(found.reply.trial, { directions: ['minimize'] });
+    },
+    studyOf(trial) {
+      for (const { log } of mirrors.values()) if (log.trials[trial.number] === trial) return log.id;
+      throw new UsageError(`Trial ${trial.number} is of no open study`);
+    },
+    apply,
+  };
+}
+
+/** Local time, as the server writes it; null for none. */
+const dateOf = (text: string): number | null => (text === '' ? null : parseDate(text.replace(' ', 'T')));
+
+/** The server's form of a record's date. */
+function wireDate(text: unknown): string {
+  if (typeof text !== 'string') return '';
+  const local = new Date(parseDate(text));
+  const shifted = new Date(local.getTime() - local.getTimezoneOffset() * 60_000);
+  return shifted.toISOString().replace('T', ' ').replace('Z', '000');
+}
+
+function wireOf(entry: Entry, token: string): WireTrial {
+  const texts = (values: unknown) =>
+    Object.fromEntries(Object.entries(values as Attributes).map(([key, value]) => [key, formatJson(value)]));
+  const intermediate = Object.entries(entry.intermediate_values as Record<string, number>);
+  return {
+    trial_id: 0,
+    number: 0,
+    state: entry.state as number,
+    values: (entry.values as number[] | null) ?? [],
+    datetime_start: wireDate(entry.datetime_start),
+    datetime_complete: wireDate(entry.datetime_complete),
+    params: entry.params as Record<string, number>,
+    distributions: entry.distributions as Record<string, string>,
+    user_attributes: texts(entry.user_attrs),
+    system_attributes: texts({ ...(entry.system_attrs as Attributes), [TOKEN]: token }),
+    intermediate_values: intermediate.map(([step, value]) => ({ key: Number(step), value })),
+  };
+}

@@ -1,0 +1,94 @@
+// The log of Optuna's JournalRedisBackend: `PREFIX:log_number` is the number of the last record (-1 at first),
+// `PREFIX:log:N` the text of record N. Optuna numbers and writes a record in one script; so do we, but only where
+// nothing was written since the caller read, which makes a lock unnecessary.
+
+import { createClient, ErrorReply } from '@redis/client';
+import { messageOf } from '../../../base/errors.js';
+import { answerMs, ConnectionLost, type Endpoint, inTime } from './endpoint.js';
+
+/** What the script answers: whether the lines were written, the last number, and the records since `from`. */
+export type Exchange = { appended: boolean; top: number; lines: (string | null)[] };
+
+/** Records that one call returns at most; the server does nothing else meanwhile. */
+const most = 1000;
+
+/** ARGV: prefix, the first number that the caller has not read, the lines to write. */
+const script = `
+local log_number = ARGV[1] .. ':log_number'
+local from = tonumber(ARGV[2])
+local top = tonumber(redis.call('get', log_number) or '-1')
+local function key(i) return string.format('%s:log:%d', ARGV[1], i) end
+if top + 1 == from then
+  for i = 3, #ARGV do
+    top = top + 1
+    redis.call('set', key(top), ARGV[i])
+  end
+  if #ARGV > 2 then redis.call('set', log_number, string.format('%d', top)) end
+  return { 1, top }
+end
+local out = { 0, top }
+for i = from, math.min(top, from + ${most} - 1) do out[#out + 1] = redis.call('get', key(i)) end
+return out`;
+
+/** @param url as Optuna's, with \`?prefix=P\` for its \`prefix\` */
+export function redisEndpoint(url: string): Endpoint {
+  const address = new URL(url);
+  const prefix = address.searchParams.get('prefix') ?? '';
+  address.search = '';
+  let client: ReturnType<typeof open> | undefined;
+
+  function open() {
+    const made = createClient({
+      url: address.href,
+      disableOfflineQueue: true,
+      socket: { reconnectStrategy: false, connectTimeout: answerMs }, // the thread reconnects
+    });
+    made.on('error', () => {}); // each call has its own
+    return made;
+  }
+
+  function close(): void {
+    try {
+      client?.destroy();
+    } catch {
+      // never connected
+    }
+    client = undefined;
+  }
+
+  return {
+    async connect() {
+      close();
+      client = open();
+      try {
+        await inTime(client.connect(), 'a connection');
+      } catch (error) {
+        throw error instanceof ErrorReply && !/^(LOADING|MASTERDOWN|BUSY)/.test(error.message)
+          ? error // a wrong password
+          : new ConnectionLost(messageOf(error));
+      }
+    },
+    async call(_method, args) {
+      const [from, lines] = args as [number, string[]];
+      if (!client) throw new ConnectionLost('not connected');
+      try {
+        const text = [prefix, String(from), ...lines];
+        const reply = (await inTime(client.eval(script, { arguments: text }), 'a command')) as [
+          number,
+          number,
+        ];
+        const [appended, top, ...read] = reply as [number, number, ...(string | null)[]];
+        return { appended: appended === 1, top, lines: read } satisfies Exchange;
+      } catch (error) {
+        // READONLY, LOADING, OOM and the like come from a server that is there; a broken socket does not.
+        if (
+          error instanceof ErrorReply &&
+          !/^(LOADING|MASTERDOWN|BUSY|READONLY|UNBLOCKED)/.test(error.message)
+        )
+          throw error;
+        throw new ConnectionLost(messageOf(error));
+      }
+    },
+    close,
+  };
+}

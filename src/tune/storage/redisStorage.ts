@@ -1,0 +1,112 @@
+// Studies in Redis, in the layout of Optuna's JournalRedisBackend. No lock: records are appended only where nothing was
+// written since this process read, else it reads and decides again.
+
+import { randomUUID } from 'node:crypto';
+import { EnvironmentError, messageOf } from '../../base/errors.js';
+import { parseJson } from '../../base/json.js';
+import { checkedLines } from '../journal/lines.js';
+import { type Entry, isFinished } from '../journal/records.js';
+import { createReplay } from '../journal/replay.js';
+import type { Trial } from '../types.js';
+import type { Connection } from './network/connection.js';
+import type { Exchange } from './network/redisEndpoint.js';
+import type { Remote } from './remoteStorage.js';
+
+/** A number whose record is not there yet: a writer in Optuna's cluster mode is between two commands. */
+const gapPauseMs = 20;
+const longestGapMs = 10_000;
+
+/** @param place for messages */
+export function redisRemote(connection: Connection, place: string): Remote {
+  const log = createReplay();
+  const workerId = `tinygpt-${randomUUID()}`;
+  let next = 0; // the first number that has not been read
+  let inDoubt: { build: () => Entry[]; lines: string[]; at: number; before: number } | null = null;
+
+  /** Appends lines where there is nothing new; reads what is new otherwise. */
+  function exchange(lines: string[]): Exchange & { count: number } {
+    const reply = connection.call('exchange', [next, lines]) as Exchange;
+    if (reply.top + 1 < next)
+      throw new EnvironmentError(
+        `${place} has ${reply.top + 1} records, ${next} were read: the server lost some, or was emptied; it must keep what it acknowledges (appendonly yes)`,
+      );
+    const gap = reply.lines.indexOf(null);
+    const read = gap < 0 ? reply.lines : reply.lines.slice(0, gap);
+    for (const line of read) {
+      try {
+        log.apply(parseJson(line!));
+      } catch (error) {
+        throw new EnvironmentError(`${place}: record ${next}: ${messageOf(error)} in ${line!.slice(0, 80)}`);
+      }
+      next++;
+    }
+    return { ...reply, count: read.length };
+  }
+
+  /** @returns the number of records read */
+  function pull(): number {
+    let total = 0;
+    for (let gapSince = 0; ; ) {
+      const { appended, count } = exchange([]);
+      total += count;
+      if (appended) return total;
+      if (count > 0) gapSince = 0;
+      else {
+        gapSince ||= Date.now();
+        if (Date.now() - gapSince > longestGapMs)
+          throw new EnvironmentError(
+            `${place}: record ${next} is numbered but absent; its writer died between the two`,
+          );
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, gapPauseMs);
+      }
+    }
+  }
+
+  function transact(build: () => Entry[]): Trial[] {
+    const doubt = inDoubt?.build === build ? inDoubt : null;
+    inDoubt = null;
+    if (doubt) {
+      // Written before the connection was lost, or not at all: its lines would come first, and are like no others.
+      const first = connection.call('exchange', [doubt.at, []]) as Exchange;
+      pull();
+      if (doubt.lines.every((line, i) => first.lines[i] === line))
+        return log.trialsFrom(doubt.before).slice(0, creations(doubt.lines));
+    }
+    for (;;) {
+      const checked = checkedLines(build(), workerId);
+      const lines = checked.map(({ line }) => line);
+      if (lines.length === 0) {
+        if (pull() === 0) return [];
+        continue;
+      }
+      const before = log.trialCount();
+      inDoubt = { build, lines, at: next, before };
+      const { appended } = exchange(lines);
+      inDoubt = null;
+      if (!appended) continue;
+      for (const { record } of checked) log.apply(record);
+      next += lines.length;
+      return log.trialsFrom(before);
+    }
+  }
+
+  pull();
+  return {
+    log,
+    pull,
+    transact,
+    record: (id, entries) => void transact(() => (isOpen(log.trial(id)) ? entries : [])),
+    trial: (id) => log.trial(id),
+    studyOf: (trial) => log.studies().find((study) => study.trials[trial.number] === trial)!.id,
+    apply(entries) {
+      for (const { record } of checkedLines(
+        entries.filter(({ op_code }) => op_code > 4),
+        workerId,
+      ))
+        log.apply(record);
+    },
+  };
+}
+
+const isOpen = (trial: Trial | undefined) => trial !== undefined && !isFinished(trial.state);
+const creations = (lines: string[]) => lines.filter((line) => line.startsWith('{"op_code":4,')).length;

@@ -1,0 +1,100 @@
+// Records that a storage on the network could not take, on this machine's disk until it can: a file per process, JSON
+// lines, the first of which says for which storage and by which process.
+
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../../base/errors.js';
+import {
+  defaultCacheFolder,
+  describeWriteError,
+  makeFolder,
+  sha256,
+  temporaryName,
+  writeWhole,
+} from '../../base/files.js';
+import { formatJson, parseJson } from '../../base/json.js';
+import type { Entry } from '../journal/records.js';
+import { asWorker, identify, mayBeAlive } from './worker.js';
+
+/** Records about one trial, by the ids of the storage. */
+export type Batch = { study: number; trial: number; entries: Entry[] };
+
+export type Spool = {
+  /** Where the records are; null while there are none. */
+  readonly path: string | null;
+  /** Durable when it returns. @throws EnvironmentError where the disk does not take it */
+  add(batch: Batch): void;
+  /** Takes over what processes that are gone have left for this storage on this machine. */
+  adopt(): Batch[];
+  /** Everything is recorded. */
+  clear(): void;
+};
+
+/** @param place of the storage */
+export function openSpool(place: string, folder = join(defaultCacheFolder(), 'spool')): Spool {
+  const prefix = `${sha256(place).slice(0, 16)}-`;
+  let path: string | null = null;
+  const adopted: string[] = [];
+
+  function write(text: string): void {
+    try {
+      if (path === null) {
+        makeFolder(folder);
+        path = join(folder, `${prefix}${temporaryName('').slice(1)}.jsonl`);
+        text = `${formatJson({ place, owner: identify() })}\n${text}`;
+      }
+      const fd = openSync(path, 'a', 0o600);
+      try {
+        writeWhole(fd, Buffer.from(text));
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw describeWriteError(path ?? folder, error);
+    }
+  }
+
+  function list(): string[] {
+    try {
+      return readdirSync(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.jsonl'));
+    } catch {
+      return []; // none was ever needed
+    }
+  }
+
+  /** The batches of a file whose process is gone; null where another process has it. */
+  function take(name: string): Batch[] | null {
+    try {
+      const from = join(folder, name);
+      const [head, ...lines] = readFileSync(from, 'utf8').split('\n');
+      const owner = asWorker((parseJson(head!) as { owner?: unknown }).owner);
+      if (owner === null || mayBeAlive(owner)) return null;
+      const mine = join(folder, `${prefix}${temporaryName('').slice(1)}.adopted`);
+      renameSync(from, mine); // one process gets it
+      adopted.push(mine);
+      lines.pop(); // a torn line, or nothing after the last newline
+      return lines.map((line) => parseJson(line) as Batch);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) return null;
+      throw error;
+    }
+  }
+
+  return {
+    get path() {
+      return path;
+    },
+    add: (batch) => write(`${formatJson(batch)}\n`),
+    adopt() {
+      const batches = list().flatMap((name) => take(name) ?? []);
+      for (const batch of batches) write(`${formatJson(batch)}\n`); // under this process's name before they go
+      for (const file of adopted.splice(0)) unlinkSync(file);
+      return batches;
+    },
+    clear() {
+      if (path !== null) unlinkSync(path);
+      path = null;
+    },
+  };
+}

@@ -1,0 +1,170 @@
+// Storages on the network when the connection is lost: training goes on, nothing measured is lost, nothing is recorded
+// twice. The cable between this process and the server is a TCP proxy that the tests cut.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { finishEntry, trialAttrEntry } from '../../src/tune/journal/records.js';
+import { openStorage } from '../../src/tune/storage/index.js';
+import { openConnection } from '../../src/tune/storage/network/connection.js';
+import { createStudy } from '../../src/tune/study.js';
+import { defaults, space, uniform, value } from './problem.js';
+import { scratchFolder } from './scratch.js';
+import { freePort, hasOptuna, hasRedis, type Server, startCable, startProxy, startRedis } from './servers.js';
+
+const fresh = scratchFolder();
+process.env.TINYGPT_CACHE = fresh('cache');
+const spool = `${process.env.TINYGPT_CACHE}/spool`;
+const spooled = () => (existsSync(spool) ? readdirSync(spool) : []);
+
+const kinds = [
+  { kind: 'redis', available: hasRedis, launch: startRedis },
+  { kind: 'grpc', available: hasOptuna, launch: () => startProxy() },
+];
+
+test('a server that is not there is an error that names it, without its password', async () => {
+  const port = await freePort();
+  const connection = openConnection(`redis://:secret@127.0.0.1:${port}`);
+  expect(() => connection.call('connected', [], 300)).toThrow(/ECONNREFUSED/);
+  connection.close();
+  expect(() => openStorage('mysql://root:secret@host/db')).toThrow(
+    'Expected a storage like redis://host:6379, rediss://host:6379 or grpc://host:13000, got "mysql://host/db"',
+  );
+});
+
+for (const { kind, available, launch } of kinds)
+  (available ? describe : describe.skip)(`connection: ${kind}`, () => {
+    let server: Server;
+    let cable: Awaited<ReturnType<typeof startCable>>;
+    let direct = '';
+    let url = '';
+    beforeAll(async () => {
+      server = await launch();
+      cable = await startCable(server.port);
+      direct = `${kind}://127.0.0.1:${server.port}`;
+      url = `${kind}://127.0.0.1:${cable.port}`;
+    });
+
+    const open = (name: string, storage: string, notes: string[] = []) =>
+      createStudy({ name, storage, space, defaults, sampler: uniform, onNote: (line) => notes.push(line) });
+
+    test('a trial goes on without the server, and its result is recorded when it is back', async () => {
+      const notes: string[] = [];
+      const study = open('cut', url, notes);
+      const other = open('cut', direct);
+      const run = study.optimize(
+        async (trial) => {
+          trial.report(1, 10);
+          if (trial.number === 1) {
+            await cable.cut();
+            trial.report(2, 20);
+            trial.setUserAttr('note', 'kept');
+            setTimeout(() => void cable.mend(), 500);
+          }
+          return value(trial.params);
+        },
+        { trials: 4 },
+      );
+      await run;
+      other.refresh();
+      expect(other.trials.map(({ state }) => state)).toEqual(Array(4).fill('complete'));
+      expect(other.trials[1]).toMatchObject({
+        value: study.trials[1]!.value,
+        userAttrs: { note: 'kept' },
+        intermediate: new Map([
+          [1, 10],
+          [2, 20],
+        ]),
+      });
+      expect(notes[0]).toMatch(/^Connection to .* lost \(.*\); trying again until it is back$/);
+      expect(notes[1]).toMatch(/^The trial goes on; its records are kept in .*spool.* meanwhile$/);
+      expect(notes.at(-1)).toMatch(/^\d records that were kept in .* are now in /);
+      expect(spooled()).toEqual([]);
+    });
+
+    test('a result that comes after others gave the trial up becomes a new trial', async () => {
+      const study = open('late', url);
+      const other = open('late', direct);
+      const trial = study.ask();
+      trial.report(1, 10);
+      await cable.cut();
+      trial.report(2, 20);
+      const told = study.tell(trial, 7);
+      expect(told).toMatchObject({ state: 'complete', value: 7 });
+      other.refresh();
+      const storage = openStorage(direct);
+      const lost = storage.log.study('late')!.trials[0]!;
+      storage.record(lost, [
+        trialAttrEntry('user', lost.id, 'fail_reason', 'killed'),
+        finishEntry(lost.id, 'fail', null, { start: null, end: Date.now() }),
+      ]);
+      storage.close();
+      await cable.mend();
+      await study.ready();
+      expect(study.trials.map(({ state, value: at }) => [state, at])).toEqual([
+        ['fail', null],
+        ['complete', 7],
+      ]);
+      other.refresh();
+      expect(other.trials[1]).toMatchObject({
+        params: study.trials[0]!.params,
+        intermediate: new Map([
+          [1, 10],
+          [2, 20],
+        ]),
+        systemAttrs: { 'tinygpt:recovered_from': 0 },
+      });
+      expect(other.trials[1]!.userAttrs.fail_reason).toBeUndefined();
+      expect(spooled()).toEqual([]);
+    });
+
+    test('what a process left behind is sent by the next one on this machine', async () => {
+      const study = open('left', url);
+      const trial = study.ask();
+      await cable.cut();
+      study.tell(trial, 3);
+      expect(spooled()).toHaveLength(1);
+      await cable.mend();
+      await study.ready();
+      expect(spooled()).toEqual([]);
+      expect(open('left', direct).trials.map(({ value: at }) => at)).toEqual([3]);
+    });
+  });
+
+(hasRedis ? test : test.skip)(
+  'a Redis that is killed and started again in the middle of a study loses nothing',
+  async () => {
+    const server = await startRedis();
+    const study = createStudy({
+      name: 'restart',
+      storage: `redis://127.0.0.1:${server.port}`,
+      space,
+      defaults,
+      sampler: uniform,
+      onNote: () => {},
+    });
+    await study.optimize(
+      async (trial) => {
+        trial.report(1, trial.number);
+        if (trial.number % 3 === 1) {
+          await server.stop();
+          trial.report(2, trial.number);
+          void server.start();
+        }
+        return value(trial.params);
+      },
+      { trials: 9 },
+    );
+    const again = createStudy({
+      name: 'restart',
+      storage: `redis://127.0.0.1:${server.port}`,
+      space,
+      defaults,
+      sampler: uniform,
+    });
+    expect(again.trials.map(({ state, value: at }) => [state, at])).toEqual(
+      study.trials.map(({ state, value: at }) => [state, at]),
+    );
+    expect(again.trials).toHaveLength(9);
+    expect(again.trials[4]!.intermediate.get(2)).toBe(4);
+  },
+);
