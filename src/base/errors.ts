@@ -40,6 +40,21 @@ export class TrainingError extends Error {
   }
 }
 
+/** A trial's own outcome: it fails for `reason`, and the study goes on. */
+export class TrialFailedError extends Error {
+  override readonly name: string = 'TrialFailedError';
+  readonly exitCode = 1;
+  /**
+   * @param reason of a command: `exit_code`, `signal`, `out_of_memory`, `timeout`, `metric_missing`, `nan`
+   */
+  constructor(
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /**
  * Throws UsageError unless `condition`; the message is built lazily.
  * @throws UsageError

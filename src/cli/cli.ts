@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     'write the report of a study',
     async () => (await import('./reportCommand.js')).reportCommand,
   ),
+  space: entry(
+    "propose a search space for a script's constants",
+    async () => (await import('./spaceCommand.js')).spaceCommand,
+  ),
   prepare: entry(
     'train the tokenizer and cache the tokens',
     async () => (await import('./prepareCommand.js')).prepareCommand,

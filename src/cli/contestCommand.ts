@@ -14,9 +14,9 @@ import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Objective, Study } from '../tune/studyTypes.js';
 import type { Params } from '../tune/types.js';
+import { openTask } from './openTask.js';
 import type { Task } from './task.js';
 import { abortOnInterrupt, counted, openProgress, printable } from './terminal.js';
-import { trainTask } from './trainTask.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
 
@@ -40,7 +40,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
   const folder = contestFolder(args);
   try {
     const first = { journal: join(folder, `${samplers[0]}-1`, 'journal.log'), name: `${samplers[0]}-1` };
-    const task = await trainTask(args, first, progress, signal);
+    const task = await openTask(args, first, progress, signal);
     for (const line of task.about) say(line);
     say(`Contest of ${samplers.join(', ')}, ${counted(args.seeds, 'seed')} each; in ${folder}`);
 
@@ -86,7 +86,7 @@ async function race(
   const name = `${sampler}-${seed}`;
   const { space, defaults } = task.setup;
   const { trials, seconds } = task.limits;
-  const pruning = sampler === 'random';
+  const pruning = sampler === 'random' && task.reports;
   const study = createStudy({
     name,
     space,
@@ -101,7 +101,7 @@ async function race(
     ...(task.check && { check: task.check }),
   });
   screen.say(`\n${name}`);
-  const run = task.objective({ seed, label: name, pruning }, screen);
+  const run = task.objective({ seed, label: name, pruning, folder: join(folder, name) }, screen);
   await runTrials(study, run, screen, { trials, seconds, defaults });
   return study;
 }
@@ -133,7 +133,7 @@ async function again(
   const run: Objective = (trial) => {
     const seed = Number(trial.params.train_seed);
     return task.objective(
-      { seed, label: name, pruning: false, fixed: params },
+      { seed, label: name, pruning: false, fixed: params, folder: join(folder, 'again', name) },
       screen,
     )({ ...trial, params: {} });
   };

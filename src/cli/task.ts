@@ -38,4 +38,6 @@ export type TaskRun = {
   pruning: boolean;
   /** Parameters that the trials do not have. */
   fixed?: Params;
+  /** Of the study, for what trials leave on disk. */
+  folder: string;
 };

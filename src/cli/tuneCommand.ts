@@ -1,7 +1,7 @@
 // tinygpt tune: searches hyperparameters by training, each trial under the same budget, and reports.
 
 import { join } from 'node:path';
-import { UsageError } from '../base/errors.js';
+import { expect, UsageError } from '../base/errors.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
@@ -10,11 +10,11 @@ import type { Params } from '../tune/types.js';
 import { concludeStudy } from './conclude.js';
 import { contestFolder, runContest } from './contestCommand.js';
 import { openLog } from './log.js';
+import { openTask } from './openTask.js';
 import { command } from './options.js';
 import { orInNewProcess, secondsLeft } from './restart.js';
 import type { Task } from './task.js';
 import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
-import { trainTask } from './trainTask.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
 import { runWorkers, stopWithParent, workerIndex } from './workers.js';
@@ -47,7 +47,7 @@ async function runStudy(
   try {
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
     const journal = journalIn(place.folder);
-    const task = await trainTask(args, { journal, name: place.name }, progress, signal);
+    const task = await openTask(args, { journal, name: place.name }, progress, signal);
     const study = openStudy(args, task, place.name, journal);
     enqueue(study, enqueued, args.enqueue);
     announce(args, task, study, place.folder, say);
@@ -69,7 +69,7 @@ function openStudy(args: TuneArguments, task: Task, name: string, journal: strin
     space,
     defaults,
     sampler: samplerByName(args.sampler),
-    pruner: task.pruner(prunerByName(prunerName(args))),
+    pruner: task.pruner(prunerByName(prunerName(args, task))),
     storage: journal,
     seed: args.seed,
     direction: task.direction,
@@ -89,8 +89,13 @@ function enqueue(study: Study, configurations: Params[], file: string | undefine
 }
 
 /** Pruning pays for random search; the others learn from whole trials (experiments/). */
-const prunerName = (args: TuneArguments): string =>
-  args.pruner ?? (args.sampler === 'random' ? 'median' : 'nop');
+const prunerName = (args: TuneArguments, task: Task): string => {
+  expect(
+    task.reports || (args.pruner ?? 'nop') === 'nop',
+    () => `Expected --intermediate with --pruner ${args.pruner}: a command's values on the way`,
+  );
+  return args.pruner ?? (args.sampler === 'random' && task.reports ? 'median' : 'nop');
+};
 
 function announce(
   args: TuneArguments,
@@ -124,8 +129,8 @@ async function search(
 ): Promise<OptimizeResult> {
   const { limits, setup } = task;
   const log = openLog(join(folder, 'tune.log'), screen.progress.note);
-  const pruning = prunerName(args) !== 'nop';
-  const run = task.objective({ seed: args.seed, label: 'trial', pruning }, screen);
+  const pruning = prunerName(args, task) !== 'nop';
+  const run = task.objective({ seed: args.seed, label: 'trial', pruning, folder }, screen);
   const left = secondsLeft(limits.seconds);
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
   const { trials } = limits;

@@ -33,6 +33,22 @@ export const TUNE_OPTIONS = {
     preset: choice(PRESET_NAMES, "base configuration (default: the space's)"),
     config: text('JSON file of settings that override the preset', { placeholder: 'file' }),
   }),
+  ...group('Any command (instead of the trainer):', {
+    command: text('command of a trial, e.g. "python train.py --lr {lr}"', { placeholder: 'command' }),
+    metric: text('its value: a key of the last JSON line, a label, or a regular expression', {
+      placeholder: 'name or regex',
+    }),
+    direction: choice(
+      ['minimize', 'maximize'],
+      'whether a lower or a higher value is better (default: minimize)',
+    ),
+    patch: text('script whose constants are replaced in a private copy', { placeholder: 'file' }),
+    env: many('environment variable of the command; can be repeated', 'NAME={param}'),
+    timeLimit: number('seconds after which a trial is ended', { above: 0 }),
+    intermediate: text('regular expression for steps and values on the way, for a pruner', {
+      placeholder: 'regex',
+    }),
+  }),
   ...group('Budget:', {
     trials: integer('total number of trials, including those of earlier runs', { min: 1 }),
     hours: number('time limit of this run in hours', { above: 0 }),
@@ -61,6 +77,7 @@ export const TUNE_OPTIONS = {
 export const TUNE_EXAMPLES = [
   ['tinygpt-tune', 'a demo: under two minutes on any machine'],
   ['tinygpt-tune --hours 8 --trial-seconds 300', 'overnight on a GPU'],
+  ['tinygpt-tune --command "python train.py" --patch train.py --metric val_bpb --trials 50', 'any program'],
   ['tinygpt-tune --contest random,gp,cmaes,tpe --trials 60', 'the published comparison'],
 ] as const;
 
@@ -83,7 +100,7 @@ export async function spaceFromArguments(
   const isFile = /[./\\]/.test(choice);
   const spacePreset = trainSpace(isFile ? defaultSpace(backend) : choice).preset;
   const { preset, config: base } = configFromArguments(args, spacePreset);
-  let setup = isFile
+  const setup = isFile
     ? await loadSpaceFile(choice, (names) => configValues(names, base))
     : trainSpace(choice, base).setup;
   const values = configValues(Object.keys(setup.space), base);
@@ -93,9 +110,13 @@ export async function spaceFromArguments(
         `The configuration's ${name} ${values[name]} lies outside ${describeDistribution(distribution)}; ` +
           `the default is ${setup.defaults[name]}`,
       );
-  if (args.fix.length > 0) setup = fixParams(setup, parseAssignments(args.fix));
-  if (args.only) setup = onlyParams(setup, splitNames(args.only));
-  return { setup, preset, base };
+  return { setup: narrowed(setup, args), preset, base };
+}
+
+/** A space with --fix and --only applied. */
+export function narrowed(setup: TunableSpace, args: Pick<TuneArguments, 'fix' | 'only'>): TunableSpace {
+  const fixed = args.fix.length > 0 ? fixParams(setup, parseAssignments(args.fix)) : setup;
+  return args.only ? onlyParams(fixed, splitNames(args.only)) : fixed;
 }
 
 function defaultSpace(backend: BackendInfo): string {
@@ -115,10 +136,18 @@ export type Limits = {
 /** A demonstration's length. */
 const DEMO = { seconds: 90, trialSeconds: 6 };
 
+/** The limit of a run in seconds. @throws UsageError for two of them */
+export function wallSeconds(args: Pick<TuneArguments, 'hours' | 'minutes'>): number | undefined {
+  expect(
+    args.hours === undefined || args.minutes === undefined,
+    () => 'Expected one of --hours and --minutes, got both',
+  );
+  if (args.hours !== undefined) return args.hours * 3600;
+  return args.minutes === undefined ? undefined : args.minutes * 60;
+}
+
 /** Limits from the options. @throws UsageError for contradictions */
 export function limitsFromArguments(args: TuneArguments, gpu: boolean): Limits {
-  const wall = (['hours', 'minutes'] as const).filter((name) => args[name] !== undefined);
-  expect(wall.length <= 1, () => 'Expected one of --hours and --minutes, got both');
   const per = (['trialSeconds', 'trialTokens', 'trialSteps'] as const).filter(
     (name) => args[name] !== undefined,
   );
@@ -126,9 +155,8 @@ export function limitsFromArguments(args: TuneArguments, gpu: boolean): Limits {
     per.length <= 1,
     () => 'Expected one of --trial-seconds, --trial-tokens and --trial-steps, got more',
   );
-  const isDemo = wall.length === 0 && args.trials === undefined;
-  const given =
-    args.hours !== undefined ? args.hours * 3600 : args.minutes !== undefined ? args.minutes * 60 : undefined;
+  const given = wallSeconds(args);
+  const isDemo = given === undefined && args.trials === undefined;
   const seconds = isDemo ? DEMO.seconds : given;
   const trial: Budget =
     args.trialTokens !== undefined
@@ -173,7 +201,8 @@ export const splitNames = (text: string): string[] =>
  * @throws UsageError for a name that would lead out of the folder of studies
  */
 export function studyPlace(args: TuneArguments, usual = ''): { name: string; folder: string } {
-  const space = args.space === undefined ? [] : [basename(args.space, extname(args.space))];
+  const file = args.space ?? args.patch;
+  const space = file === undefined ? [] : [basename(file, extname(file))];
   const inFolder = args.out === undefined ? '' : basename(resolve(args.out));
   const name = args.name ?? (inFolder || usual || [...space, args.sampler].join('-'));
   if (args.out !== undefined) return { name, folder: args.out };

@@ -33,6 +33,8 @@ export { type GpOptions, gpSampler } from './samplers/gp.js';
 export { samplerByName, samplerNames } from './samplers/index.js';
 export { randomSampler } from './samplers/random.js';
 export { type TpeOptions, tpeSampler } from './samplers/tpe.js';
+export { type CommandOptions, commandObjective } from './script/commandObjective.js';
+export { type Proposed, proposeSpace } from './script/propose.js';
 export {
   checkSpace,
   expandExponents,

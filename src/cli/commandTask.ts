@@ -1,0 +1,138 @@
+// Any command as what a study searches, see tune/script.
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from '../base/errors.js';
+import { readTextFile } from '../base/textFile.js';
+import { splitCommand } from '../tune/script/commandLine.js';
+import { type CommandOptions, commandObjective, takesSeed } from '../tune/script/commandObjective.js';
+import { languageOf } from '../tune/script/lexer.js';
+import { proposeSpace, scriptValues } from '../tune/script/propose.js';
+import { checkSpace, loadSpaceFile, parseAssignments, type TunableSpace } from '../tune/space.js';
+import type { Task } from './task.js';
+import { narrowed, type TuneArguments, wallSeconds } from './tuneOptions.js';
+import { workerIndex } from './workers.js';
+
+const TRAINER_ONLY = ['trialSeconds', 'trialTokens', 'trialSteps', 'evalTokens', 'preset', 'config'] as const;
+
+/**
+ * Reads the space: --space FILE, else the one proposed for --patch FILE.
+ * @throws UsageError for options that do not fit together, and parameters that do not reach the command
+ */
+export async function commandTask(args: TuneArguments): Promise<Task> {
+  const { command, metric, patch, timeLimit, intermediate } = args;
+  expect(
+    command !== undefined,
+    () => 'Expected --command with --metric, --patch, --env or --time-limit, got none',
+  );
+  expect(
+    metric !== undefined,
+    () => 'Expected --metric with --command: the name of the value that it prints',
+  );
+  for (const name of TRAINER_ONLY)
+    expect(
+      args[name] === undefined,
+      () =>
+        `Expected no --${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} with --command, which has its own settings; see --time-limit`,
+    );
+  const env = parseAssignments(args.env.map((each) => (each.includes('=') ? each : `${each}={${each}}`)));
+  const setup = narrowed(await commandSpace(args), args);
+  const options: Omit<CommandOptions, 'folder'> = {
+    command,
+    metric,
+    parameters: [...Object.keys(setup.space), ...Object.keys(setup.fixed)],
+    patch,
+    env,
+    timeLimit,
+    intermediate,
+    gpu: gpuOfWorker(),
+  };
+  const check = { ...options, folder: 'studies' };
+  commandObjective(check);
+  const words = splitCommand(command);
+  const seconds = wallSeconds(args);
+  expect(
+    seconds !== undefined || args.trials !== undefined,
+    () => 'Expected --trials, --minutes or --hours with --command, got none',
+  );
+  return {
+    setup,
+    limits: { trials: args.trials, seconds, isDemo: false },
+    direction: args.direction ?? 'minimize',
+    metricName: /^[\w./-]+$/.test(metric) ? metric : 'value',
+    identity: (seed) => ({
+      task: 'command',
+      command,
+      metric,
+      seed,
+      ...(args.env.length > 0 && { env }),
+      ...(timeLimit !== undefined && { time_limit: timeLimit }),
+      ...(patch !== undefined && { patch, patch_hash: hashOf(patch) }),
+      ...(Object.keys(setup.fixed).length > 0 && { fixed: setup.fixed }),
+    }),
+    reports: intermediate !== undefined,
+    pruner: (inner) => inner,
+    objective: ({ seed, label, fixed = {}, folder }, { progress }) => {
+      const all = { ...setup.fixed, ...fixed };
+      let current = 0;
+      const run = commandObjective({
+        ...options,
+        parameters: Object.keys({ ...setup.space, ...all }),
+        seed,
+        fixed: all,
+        folder: join(folder, 'trials'),
+        onLine: (line) => progress.update(() => `${label} ${current} ${line}`),
+      });
+      return (trial) => {
+        current = trial.number;
+        return run(trial);
+      };
+    },
+    about: [
+      `Command: ${command}${patch === undefined ? '' : `, with constants of ${patch} replaced in a private copy`}`,
+      takesSeed(check)
+        ? `Value: ${metric}`
+        : `Value: ${metric}; the command takes no {seed}, so repeated runs differ by its own noise only`,
+    ],
+    perTrial:
+      timeLimit === undefined ? `${words[0]} sets the length of a trial` : `at most ${timeLimit} s per trial`,
+  };
+}
+
+async function commandSpace(args: TuneArguments): Promise<TunableSpace> {
+  if (args.space !== undefined) return loadSpaceFile(args.space, wantedFrom(args.patch));
+  expect(
+    args.patch !== undefined,
+    () => 'Expected --space FILE with --command; `tinygpt space SCRIPT` proposes one',
+  );
+  const { space, defaults } = proposeSpace(readTextFile(args.patch, '--patch'), languageOf(args.patch));
+  expect(
+    Object.keys(space).length > 0,
+    () => `Expected constants to search at the top of ${args.patch}, found none; give a space with --space`,
+  );
+  return checkSpace(space, defaults);
+}
+
+/** Defaults that a space leaves out are the script's own values. */
+function wantedFrom(patch: string | undefined) {
+  if (patch === undefined) return () => ({});
+  return () => scriptValues(readTextFile(patch, '--patch'), languageOf(patch));
+}
+
+const hashOf = (path: string): string =>
+  createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);
+
+/** The GPU of this worker among those there are, one after the other; unset for a single process. */
+function gpuOfWorker(): string | undefined {
+  const index = workerIndex();
+  if (index === null) return undefined;
+  const visible = process.env.CUDA_VISIBLE_DEVICES?.split(',').filter(Boolean) ?? listedGpus();
+  return visible.length > 0 ? visible[(index - 1) % visible.length] : undefined;
+}
+
+function listedGpus(): string[] {
+  const { stdout } = spawnSync('nvidia-smi', ['-L'], { encoding: 'utf8', timeout: 10_000 });
+  return (stdout ?? '').split('\n').flatMap((line) => /^GPU (\d+):/.exec(line)?.[1] ?? []);
+}

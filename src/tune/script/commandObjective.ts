@@ -1,0 +1,262 @@
+// Any command as an objective: a trial's parameters reach it by placeholders, environment variables, or constants replaced
+// in a private copy of its script; its value is read from what it prints. How it fails is recorded: its exit code, a
+// signal, memory, time, a metric that is missing or NaN.
+
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { expect, TrialFailedError, UsageError } from '../../base/errors.js';
+import { makeFolder } from '../../base/files.js';
+import { readTextFile } from '../../base/textFile.js';
+import { expandExponents } from '../space.js';
+import type { Objective } from '../studyTypes.js';
+import { type RunningTrial, TrialPruned } from '../trial.js';
+import type { Choice, Params } from '../types.js';
+import { checkPlaceholders, fillIn, placeholdersIn, splitCommand } from './commandLine.js';
+import { constantsIn, patchConstants } from './constants.js';
+import { type Language, languageOf } from './lexer.js';
+import { metricReader, stepReader } from './metric.js';
+import { lineSplitter, openBoundedLog } from './output.js';
+import { copyProject, intoCopy, type Project, pathWithin, readProject } from './privateCopy.js';
+import { type ProcessEnd, runProcess } from './processes.js';
+
+export type CommandOptions = {
+  /** A command line, which is split without a shell, or its words. Placeholders: `{name}`, `{seed}`, `{trial}`, `{params}`. */
+  command: string | readonly string[];
+  /** A regular expression, or the name of a value in the last JSON line or in a line `name: value`. */
+  metric: string | RegExp;
+  /** Names of the space's parameters; each must reach the command. */
+  parameters: readonly string[];
+  /** A script whose constants are replaced, for parameters without a placeholder: Python, TypeScript, JavaScript, JSON. */
+  patch?: string | undefined;
+  /** Environment variables, with placeholders. */
+  env?: Readonly<Record<string, string>> | undefined;
+  /** Seconds after which a trial is ended and fails. */
+  timeLimit?: number | undefined;
+  /** A regular expression for intermediate values: groups `step` and `value`. */
+  intermediate?: string | RegExp | undefined;
+  /** For `{seed}`, the variable TINYGPT_SEED and a constant SEED of the script. */
+  seed?: number | undefined;
+  /** Logs and private copies of trials: `N.log` and `N/`. */
+  folder: string;
+  /** CUDA_VISIBLE_DEVICES. */
+  gpu?: string | undefined;
+  /** Parameters that trials do not have. */
+  fixed?: Params | undefined;
+  /** Where the command runs; the current folder unless set. */
+  cwd?: string | undefined;
+  onLine?: ((line: string) => void) | undefined;
+};
+
+/** Names of a script's seed that is not searched. */
+const SEEDS = ['SEED', 'seed', 'RANDOM_SEED'];
+const OUT_OF_MEMORY =
+  /out of memory|OutOfMemory|MemoryError|bad_alloc|RESOURCE_EXHAUSTED|Cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED/i;
+/** Lines before the end in which the reason of a failure is looked for. */
+const LAST_LINES = 100;
+
+type Script = { path: string; text: string; language: Language; project: Project; seed: string | null };
+
+/**
+ * An objective that runs a command.
+ * @throws UsageError for a parameter that reaches the command in no way, an unknown placeholder, a constant that the
+ *   script does not define once
+ */
+export function commandObjective(options: CommandOptions): Objective {
+  const { command, metric, fixed = {}, seed = 1, env = {} } = options;
+  const words = typeof command === 'string' ? splitCommand(command) : [...command];
+  expect(words.length > 0, () => 'Expected a command to run, got an empty one');
+  const cwd = resolve(options.cwd ?? '.');
+  const script = options.patch === undefined ? null : openScript(options.patch, cwd, options.folder);
+  const names = [...new Set([...options.parameters, ...Object.keys(fixed)])];
+  const templates = [...words, ...Object.values(env)];
+  const patched = patchedNames(names, templates, script, options.patch);
+  metricReader(metric);
+
+  return async (trial) => {
+    const params: Params = { ...fixed, ...trial.params };
+    const values = valuesOf(params, { seed, trial: trial.number });
+    makeFolder(options.folder);
+    let folder = cwd;
+    let tidy = () => {};
+    let run = words.map((word) => fillIn(word, values));
+    if (script) {
+      folder = resolve(options.folder, String(trial.number));
+      const constants = Object.fromEntries(
+        patched.filter((name) => Object.hasOwn(values, name)).map((name) => [name, values[name]!]),
+      );
+      if (script.seed !== null) constants[script.seed] = seed;
+      const text = patchConstants(script.text, script.language, constants, options.patch!);
+      tidy = copyProject(script.project, folder, { path: script.path, text });
+      run = run.map((word) => intoCopy(word, script.project.root, folder));
+    }
+    const log = join(options.folder, `${trial.number}.log`);
+    trial.setUserAttr('log', log);
+    const environment = {
+      ...process.env,
+      TINYGPT_SEED: `${seed}`,
+      TINYGPT_TRIAL: `${trial.number}`,
+      ...(options.gpu !== undefined && { CUDA_VISIBLE_DEVICES: options.gpu }),
+      ...Object.fromEntries(Object.entries(env).map(([name, text]) => [name, fillIn(text, values)])),
+    };
+    try {
+      return await evaluate(trial, run, { ...options, cwd: folder, env: environment, log });
+    } finally {
+      tidy();
+    }
+  };
+}
+
+/** Whether the command is told the seed; else repeated runs only show its own noise. */
+export function takesSeed(
+  options: Pick<CommandOptions, 'command' | 'patch' | 'env' | 'cwd' | 'folder' | 'parameters'>,
+): boolean {
+  const words = typeof options.command === 'string' ? splitCommand(options.command) : options.command;
+  if (placeholdersIn([...words, ...Object.values(options.env ?? {})]).has('seed')) return true;
+  if (options.patch === undefined) return false;
+  const text = readTextFile(options.patch, '--patch');
+  return seedConstant(text, languageOf(options.patch)) !== null;
+}
+
+function openScript(patch: string, cwd: string, folder: string): Script {
+  const text = readTextFile(patch, '--patch');
+  const bytes = readFileSync(patch);
+  // The decoder drops a byte order mark.
+  const whole = bytes[0] === 0xef && bytes[1] === 0xbb ? `\uFEFF${text}` : text;
+  const language = languageOf(patch);
+  const within = pathWithin(cwd, patch);
+  const root = within === null ? dirname(resolve(patch)) : cwd;
+  const path = within ?? pathWithin(root, patch)!;
+  return {
+    path,
+    text: whole,
+    language,
+    project: readProject(root, folder),
+    seed: seedConstant(text, language),
+  };
+}
+
+function seedConstant(text: string, language: Language): string | null {
+  const seed = constantsIn(text, language).find(
+    ({ name, literal }) => SEEDS.includes(name) && literal.kind === 'number' && literal.integer,
+  );
+  return seed?.name ?? null;
+}
+
+/** A parameter, also without its prefix: log2_X as X. */
+const namesOf = (parameter: string): string[] => [parameter, parameter.replace(/^log2_/, '')];
+
+/** The values that placeholders may name. */
+function valuesOf(params: Params, more: { seed: number; trial: number }): Record<string, Choice> {
+  const expanded = expandExponents(params);
+  return { ...more, params: JSON.stringify(expanded), ...params, ...expanded };
+}
+
+/** The parameters that are constants of the script. @throws UsageError for one that reaches the command in no way */
+function patchedNames(
+  parameters: readonly string[],
+  templates: readonly string[],
+  script: Script | null,
+  file: string | undefined,
+): string[] {
+  checkPlaceholders(templates, [...new Set([...parameters.flatMap(namesOf), 'seed', 'trial', 'params'])]);
+  const placed = placeholdersIn(templates);
+  const rest = parameters.filter(
+    (name) => !placed.has('params') && !namesOf(name).some((one) => placed.has(one)),
+  );
+  const constants = rest.map((name) => namesOf(name)[1]!);
+  if (script) {
+    // Refuses what the script does not define, before a trial runs.
+    const zeros = Object.fromEntries(constants.map((name) => [name, 0]));
+    patchConstants(script.text, script.language, zeros, file!);
+    if (script.seed !== null && parameters.includes(script.seed)) script.seed = null;
+  } else if (rest.length > 0)
+    throw new UsageError(
+      `Parameter ${rest[0]} does not reach the command; write {${rest[0]}} in it, set an environment variable with --env ${rest[0]}={${rest[0]}}, or name the script that defines it with --patch`,
+    );
+  return constants;
+}
+
+async function evaluate(
+  trial: RunningTrial,
+  words: readonly string[],
+  options: CommandOptions & { cwd: string; env: NodeJS.ProcessEnv; log: string },
+): Promise<number> {
+  const read = metricReader(options.metric);
+  const readStep = options.intermediate === undefined ? null : stepReader(options.intermediate);
+  const pruned = new AbortController();
+  const last: string[] = [];
+  let value: number | string | null = null;
+  let failure: unknown = null;
+  const readLine = (line: string) => {
+    value = read(line) ?? value;
+    if (line.trim() !== '') last.push(line.trim().slice(-500));
+    if (last.length > LAST_LINES) last.shift();
+    options.onLine?.(line);
+    const step = pruned.signal.aborted ? null : readStep?.(line);
+    if (!step) return;
+    trial.report(step.step, step.value);
+    if (trial.shouldPrune()) pruned.abort();
+  };
+  const onLine = (line: string) => {
+    try {
+      readLine(line);
+    } catch (error) {
+      // Thrown on below: here it would reach nobody but the stream.
+      failure ??= error;
+      pruned.abort();
+    }
+  };
+  const log = openBoundedLog(options.log);
+  const lines = { stdout: lineSplitter(onLine), stderr: lineSplitter(onLine) };
+  const kills = memoryKills();
+  let end: ProcessEnd;
+  try {
+    end = await runProcess(words, {
+      cwd: options.cwd,
+      env: options.env,
+      timeLimit: options.timeLimit,
+      signal: AbortSignal.any([trial.signal, pruned.signal]),
+      onOutput: (chunk, from) => {
+        log.write(chunk);
+        lines[from].write(chunk);
+      },
+    });
+  } finally {
+    log.close();
+  }
+  for (const splitter of Object.values(lines)) splitter.end();
+  if (failure !== null) throw failure;
+  if (trial.signal.aborted) throw new TrialFailedError('interrupted', 'The study was stopped');
+  if (pruned.signal.aborted) throw new TrialPruned();
+  const said = last.length > 0 ? `; it last printed: ${last.at(-1)}` : '; it printed nothing';
+  const memory = last.findLast((line) => OUT_OF_MEMORY.test(line));
+  if (end.stopped === 'timeout')
+    throw new TrialFailedError('timeout', `Ended after the time limit of ${options.timeLimit} s${said}`);
+  const isKilled = end.signal === 'SIGKILL' || end.code === 137;
+  if (isKilled && memoryKills() > kills)
+    throw new TrialFailedError('out_of_memory', `Killed by the kernel for want of memory${said}`);
+  if (end.signal !== null) {
+    if (memory) throw new TrialFailedError('out_of_memory', memory);
+    throw new TrialFailedError('signal', `Ended by ${end.signal}${said}`);
+  }
+  if (end.code !== 0) {
+    if (memory) throw new TrialFailedError('out_of_memory', memory);
+    throw new TrialFailedError('exit_code', `Exit code ${end.code}${said}`);
+  }
+  if (typeof value === 'number' && !Number.isNaN(value)) return value;
+  if (value !== null && typeof value === 'number')
+    throw new TrialFailedError('nan', `The metric is NaN${said}`);
+  if (value === null && memory) throw new TrialFailedError('out_of_memory', memory);
+  const what =
+    value === null ? `No line has the metric ${options.metric}` : `The metric is no number but ${value}`;
+  throw new TrialFailedError('metric_missing', `${what}${said}`);
+}
+
+/** Processes of this container that the kernel has killed for want of memory; 0 where it does not tell. */
+function memoryKills(): number {
+  try {
+    return Number(/^oom_kill (\d+)/m.exec(readFileSync('/sys/fs/cgroup/memory.events', 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,101 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { err, out, run } from './capture.js';
+
+let folder: string;
+let script: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-script-'));
+  script = join(folder, 'train.mjs');
+  writeFileSync(
+    script,
+    'const LR = 0.1; // rate\nconst DEPTH = 4;\nconst SEED = 1;\nconsole.log("val_bpb:", Math.log10(LR) ** 2 + DEPTH / 10 + SEED / 1e4);\n',
+  );
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tune = (name: string, ...more: string[]) =>
+  run('tune', '--command', `"${process.execPath}" train.mjs`, '--out', join(folder, name), ...more);
+
+describe('tinygpt space', () => {
+  test('proposes a space as a file that tune reads', async () => {
+    const file = join(folder, 'space.json');
+    expect(await run('space', script, '--out', file)).toBe(0);
+    expect(out).toContain('2 parameters in');
+    expect(readFileSync(file, 'utf8')).toContain(
+      '"LR": { "kind": "float", "low": 0.01, "high": 1, "log": true }, // rate',
+    );
+    expect(
+      await tune(
+        'own',
+        '--patch',
+        script,
+        '--space',
+        file,
+        '--metric',
+        'val_bpb',
+        '--trials',
+        '2',
+        '--only',
+        'LR',
+      ),
+    ).toBe(0);
+    expect(out).toMatch(/^ +0 +1\.4001 /m);
+  });
+
+  test('says what it left out where nothing remains', async () => {
+    const file = join(folder, 'empty.py');
+    writeFileSync(file, 'SEED = 1\n');
+    expect(await run('space', file)).toBe(2);
+    expect(err).toContain('found none (left out: SEED, a seed is no hyperparameter)');
+  });
+});
+
+describe('tune --command', () => {
+  test('searches the constants of a script, and resumes', async () => {
+    const args = ['--patch', script, '--metric', 'val_bpb', '--sampler', 'random'];
+    expect(await tune('study', ...args, '--trials', '2')).toBe(0);
+    expect(await tune('study', ...args, '--trials', '4')).toBe(0);
+    const [study] = readJournal(join(folder, 'study', 'journal.log'));
+    expect(study!.trials.map(({ state }) => state)).toEqual(Array(4).fill('complete'));
+    for (const { params, value } of study!.trials)
+      expect(value).toBeCloseTo(
+        Math.log10(params.LR as number) ** 2 + (params.DEPTH as number) / 10 + 1e-4,
+        12,
+      );
+  });
+
+  test('refuses to continue a study after the script has changed', async () => {
+    const args = ['--patch', script, '--metric', 'val_bpb', '--trials', '1'];
+    expect(await tune('changed', ...args)).toBe(0);
+    writeFileSync(script, `${readFileSync(script, 'utf8')}// changed\n`);
+    expect(await tune('changed', ...args)).toBe(2);
+    expect(err).toMatch(/is a different one: its objective patch_hash is/);
+  });
+
+  test.each([
+    [['--metric', 'loss'], 'Expected --space FILE with --command'],
+    [['--patch', 'train.mjs'], 'Expected --metric with --command'],
+    [['--metric', 'loss', '--patch', 'nowhere.py'], 'there is no such file'],
+    [
+      ['--metric', 'loss', '--patch', '$', '--trial-seconds', '3'],
+      'Expected no --trial-seconds with --command',
+    ],
+    [['--metric', 'loss', '--patch', '$'], 'Expected --trials, --minutes or --hours'],
+    [['--metric', 'loss', '--patch', '$', '--trials', '1', '--pruner', 'median'], 'Expected --intermediate'],
+  ])('refuses %j', async (options, message) => {
+    const words = options.map((word) => (word === '$' ? script : word));
+    expect(await tune('refused', ...words)).toBe(2);
+    expect(err).toContain(message);
+  });
+
+  test('--metric without a command is refused', async () => {
+    expect(await run('tune', '--metric', 'loss')).toBe(2);
+    expect(err).toContain('Expected --command with');
+  });
+});

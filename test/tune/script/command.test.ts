@@ -1,0 +1,328 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { float, int } from '../../../src/tune/distributions.js';
+import { medianPruner } from '../../../src/tune/pruners/index.js';
+import { randomSampler } from '../../../src/tune/samplers/random.js';
+import { fillIn, splitCommand } from '../../../src/tune/script/commandLine.js';
+import { type CommandOptions, commandObjective } from '../../../src/tune/script/commandObjective.js';
+import { metricReader, stepReader } from '../../../src/tune/script/metric.js';
+import { lineSplitter, openBoundedLog } from '../../../src/tune/script/output.js';
+import { createStudy } from '../../../src/tune/study.js';
+import type { SearchSpace, Trial } from '../../../src/tune/types.js';
+
+const node = process.execPath;
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-command-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs trials of a JavaScript program; the default configuration first. */
+async function runScript(
+  code: string,
+  more: Partial<CommandOptions> & { trials?: number; signal?: AbortSignal; space?: SearchSpace } = {},
+): Promise<readonly Trial[]> {
+  const at = mkdtempSync(join(folder, 'run-'));
+  const { trials = 1, signal, space = { x: float(0, 1) }, ...options } = more;
+  const study = createStudy({ space, sampler: randomSampler(), pruner: medianPruner({ startupTrials: 1 }) });
+  const objective = commandObjective({
+    command: [node, '-e', code, '{x}'],
+    metric: 'loss',
+    parameters: Object.keys(space),
+    folder: join(at, 'trials'),
+    cwd: at,
+    ...options,
+  });
+  await study.optimize(objective, { trials, catch: true, ...(signal && { signal }) });
+  return study.trials;
+}
+
+/** Zombies, which a container without an init process keeps, do not run. */
+const isRunning = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+};
+
+describe('a command line', () => {
+  test.each([
+    ['python train.py  --lr {lr}', ['python', 'train.py', '--lr', '{lr}']],
+    [`a "b c" 'd "e' f\\ g "" "x\\"y"`, ['a', 'b c', 'd "e', 'f g', '', 'x"y']],
+    [`sh -c 'a | b > "$1"' _ {x}`, ['sh', '-c', 'a | b > "$1"', '_', '{x}']],
+  ])("%j is split by a shell's quoting", (command, words) => {
+    expect(splitCommand(command)).toEqual(words);
+  });
+
+  test.each([
+    'a | b',
+    'a; b',
+    'a && b',
+    'a > f',
+    'a $HOME',
+    'a `b`',
+    '~/a',
+    'a "b',
+    "a 'b",
+    '',
+    '  ',
+    'LR=1 python',
+  ])('%j is refused', (command) => {
+    expect(() => splitCommand(command)).toThrow(/^Expected/);
+  });
+
+  test('placeholders are filled in after splitting, each within its word', () => {
+    const values = { lr: 0.1, s: "'; rm -rf / #\n$(x)", 'B[0]': 2, n: null };
+    expect(
+      splitCommand('p --lr={lr} {s} {{lr}} {"a":{lr}} {B[0]}{n}').map((word) => fillIn(word, values)),
+    ).toEqual(['p', '--lr=0.1', values.s, '{lr}', '{a:0.1}', '2']);
+  });
+
+  test('a parameter that does not reach the command, and an unknown placeholder, are refused', () => {
+    const base = { metric: 'loss', parameters: ['lr', 'log2_size'], folder };
+    expect(() => commandObjective({ ...base, command: 'p {lr}' })).toThrow(
+      'Parameter log2_size does not reach',
+    );
+    expect(() => commandObjective({ ...base, command: 'p {lr} {size} {sise}' })).toThrow(
+      'Unknown placeholder {sise}',
+    );
+    for (const command of ['p {lr} {size}', 'p {lr} {log2_size}', 'p {params}'])
+      commandObjective({ ...base, command });
+    commandObjective({ ...base, command: 'p', env: { LR: '{lr}', SIZE: '{size}' } });
+  });
+});
+
+describe('a metric', () => {
+  test.each([
+    ['loss', '{"loss": 0.5}', 0.5],
+    ['loss', '  {"loss": null}', Number.NaN],
+    ['loss', '{"loss": NaN, "a": Infinity}', Number.NaN],
+    ['eval.loss', '{"eval": {"loss": 2}}', 2],
+    ['val_bpb', 'val_bpb:          0.997900', 0.9979],
+    ['val_bpb', 'best_val_bpb: 1', null],
+    ['loss', 'loss = -inf', -Infinity],
+    ['loss', 'loss: low', 'low'],
+    ['loss=([\\d.]+)', 'step 3 loss=0.25 done', 0.25],
+    ['(?P<value>\\S+) bpb', 'is nan bpb', Number.NaN],
+    ['bpb: [\\d.e-]+', 'step 9 bpb: 1.5e-3', 1.5e-3],
+    ['bpb \\w+', 'bpb bad', 'bpb bad'],
+  ])('%j reads %j as %d', (metric, line, value) => {
+    expect(metricReader(metric)(line)).toBe(value);
+  });
+
+  test('an invalid expression is refused, naming the option', () => {
+    expect(() => metricReader('(')).toThrow(
+      /^Expected --metric to be a name or a regular expression, got \(/,
+    );
+  });
+
+  test('intermediate values have the steps that all trials share', () => {
+    const read = stepReader('step (\\d+).*loss ([\\d.]+)');
+    expect(['step 7 loss 2', 'step 120 loss 1', 'step 123 loss 1', 'eval'].map(read)).toEqual([
+      { step: 7, value: 2 },
+      { step: 120, value: 1 },
+      null,
+      null,
+    ]);
+    const count = stepReader('(?<value>[\\d.]+) nats');
+    expect(['1 nats', '2 nats'].map(count)).toEqual([
+      { step: 0, value: 1 },
+      { step: 1, value: 2 },
+    ]);
+  });
+});
+
+describe('output', () => {
+  test('is split into lines at \\n, \\r\\n and \\r, across chunks, without colors', () => {
+    const lines: string[] = [];
+    const splitter = lineSplitter((line) => lines.push(line));
+    for (const chunk of [
+      'a\r',
+      '\nb\rc',
+      '\x1b[32md\x1b[0m\n',
+      Buffer.from([0xc3]),
+      Buffer.from([0xa9, 0xff, 10]),
+    ])
+      splitter.write(Buffer.from(chunk));
+    splitter.write(Buffer.from('end'));
+    splitter.end();
+    expect(lines).toEqual(['a', 'b', 'cd', 'é\ufffd', 'end']);
+  });
+
+  test('a log keeps its beginning and its end', () => {
+    const path = join(folder, 'big.log');
+    const log = openBoundedLog(path);
+    log.write(Buffer.from('begin'));
+    for (let i = 0; i < 40; i++) log.write(Buffer.alloc(2 ** 20, 'x'));
+    log.write(Buffer.from('end'));
+    log.close();
+    const text = readFileSync(path, 'latin1');
+    expect(text.startsWith('begin')).toBe(true);
+    expect(text.endsWith('end')).toBe(true);
+    expect(text.length).toBeLessThan(10 * 2 ** 20);
+    expect(text).toMatch(/\[\d+ bytes are left out here\]/);
+  });
+});
+
+describe('a trial of a command', () => {
+  test('gets parameters, seed and environment, and returns the last metric', async () => {
+    const code = `console.log('{"loss": 9}'); console.log(JSON.stringify({ loss: Number(process.argv[1]), env: process.env.X, seed: process.env.TINYGPT_SEED, gpu: process.env.CUDA_VISIBLE_DEVICES }))`;
+    const trials = await runScript(code, { env: { X: '<{x}>' }, seed: 1001, gpu: '3' });
+    expect(trials[0]).toMatchObject({ state: 'complete', value: 0.5 });
+    expect(readFileSync(trials[0]!.userAttrs.log as string, 'utf8')).toContain(
+      '"env":"<0.5>","seed":"1001","gpu":"3"',
+    );
+  });
+
+  test.each([
+    ['process.exit(3)', 'exit_code', /^Exit code 3; it printed nothing/],
+    [
+      "console.error('Traceback'); console.error('ValueError: x'); process.exit(1)",
+      'exit_code',
+      /ValueError: x$/,
+    ],
+    [
+      "console.error('torch.OutOfMemoryError: CUDA out of memory. Tried'); process.exit(1)",
+      'out_of_memory',
+      /^torch/,
+    ],
+    ["process.kill(process.pid, 'SIGSEGV')", 'signal', /^Ended by SIGSEGV/],
+    ['console.log(\'{"loss": NaN}\')', 'nan', /NaN/],
+    ["console.log('hello')", 'metric_missing', /^No line has the metric loss; it last printed: hello/],
+    ["console.log('loss: low')", 'metric_missing', /no number but low/],
+    ["console.log('loss: 1'); process.exit(1)", 'exit_code', /^Exit code 1/],
+    ['setTimeout(() => {}, 1e6)', 'timeout', /time limit of 0.5 s/],
+  ])('%j fails as %s', async (code, reason, message) => {
+    const [trial] = await runScript(code, { timeLimit: reason === 'timeout' ? 0.5 : 60 });
+    expect(trial!.state).toBe('fail');
+    expect(trial!.userAttrs.fail_reason).toBe(reason);
+    expect(trial!.userAttrs.fail_message).toMatch(message);
+  });
+
+  test('of a program that does not exist fails with an error', async () => {
+    const [trial] = await runScript('', { command: ['/nowhere/program', '{x}'] });
+    expect(trial!.userAttrs).toMatchObject({ fail_reason: 'exception' });
+    expect(trial!.userAttrs.fail_message).toContain('/nowhere/program');
+  });
+
+  test('ends children that ignore SIGTERM or leave the process group', async () => {
+    const child = `process.on('SIGTERM', () => {}); setTimeout(() => {}, 1e6)`;
+    const code = `const { spawn } = require('child_process');
+      for (const detached of [false, true]) {
+        const child = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached, stdio: 'inherit' }); console.log('pid', child.pid);
+        child.unref();
+      }
+      setTimeout(() => { console.log('loss: 1'); process.exit(0) }, 1500);`;
+    const [trial] = await runScript(code);
+    expect(trial).toMatchObject({ state: 'complete', value: 1 });
+    const log = readFileSync(trial!.userAttrs.log as string, 'utf8');
+    const pids = [...log.matchAll(/^pid (\d+)$/gm)].map(([, pid]) => Number(pid));
+    expect(pids.length).toBeGreaterThan(0);
+    expect(pids.filter(isRunning)).toEqual([]);
+  });
+
+  test('is ended, and recorded as interrupted, when the study is stopped', async () => {
+    const controller = new AbortController();
+    const code = "console.log('ready'); setTimeout(() => {}, 1e6)";
+    const onLine = () => controller.abort();
+    const [trial] = await runScript(code, { signal: controller.signal, onLine });
+    expect(trial!.userAttrs.fail_reason).toBe('interrupted');
+  });
+
+  test('is pruned by what it prints on the way', async () => {
+    const code =
+      "const x = Number(process.argv[1]); for (let i = 0; i < 5; i++) console.log('step', i, 'loss', x + 1 / (i + 1)); if (x < 0.7) console.log('loss: ' + x); else setTimeout(() => {}, 1e6)";
+    const space = { x: float(0, 1) };
+    const trials = await runScript(code, { trials: 8, intermediate: 'step (\\d+) loss (\\S+)', space });
+    expect(trials[0]!.intermediate.size).toBe(5);
+    expect(trials.filter(({ params }) => (params.x as number) >= 0.7).map(({ state }) => state)).toContain(
+      'pruned',
+    );
+  });
+
+  test('prints as much as it likes, binary or without a line end', async () => {
+    const code =
+      'process.stdout.write(Buffer.alloc(3e7, 0xfe)); process.stdout.write(\'\\n{"loss": 2}\\n\'); process.stderr.write(Buffer.from([0, 1, 255, 27]))';
+    const [trial] = await runScript(code);
+    expect(trial).toMatchObject({ state: 'complete', value: 2 });
+  });
+});
+
+describe('a patched script', () => {
+  const project = () => {
+    const at = mkdtempSync(join(folder, 'project-'));
+    writeFileSync(
+      join(at, 'config.mjs'),
+      'export const LR = 0.1; // rate\nexport const SIZE = 2 ** 4;\nexport const SEED = 42;\n',
+    );
+    mkdirSync(join(at, 'lib'));
+    writeFileSync(join(at, 'lib', 'model.mjs'), "export * from '../config.mjs';\n");
+    writeFileSync(
+      join(at, 'train.mjs'),
+      `import { writeFileSync, readFileSync } from 'node:fs';
+       import { LR, SIZE, SEED } from './lib/model.mjs';
+       writeFileSync('run.log', 'mine'); writeFileSync('out/model.bin', 'x');
+       console.log(readFileSync('data/big/0.txt', 'utf8'));
+       console.log(JSON.stringify({ loss: LR + SIZE, SEED }));`,
+    );
+    writeFileSync(join(at, 'run.log'), 'theirs');
+    mkdirSync(join(at, 'out'));
+    mkdirSync(join(at, 'data', 'big'), { recursive: true });
+    for (let i = 0; i < 300; i++) writeFileSync(join(at, 'data', 'big', `${i}.txt`), 'data');
+    mkdirSync(join(at, 'node_modules', 'x'), { recursive: true });
+    mkdirSync(join(at, '__pycache__'));
+    symlinkSync(join(at, 'data'), join(at, 'link'));
+    return at;
+  };
+
+  test('runs in a private copy with its constants replaced, and leaves the project as it was', async () => {
+    const cwd = project();
+    const space = { LR: float(0.01, 1, { log: true }), log2_SIZE: int(2, 6) };
+    const folders = { cwd, folder: join(cwd, 'studies', 'a', 'trials'), patch: join(cwd, 'config.mjs') };
+    const before = readdirSync(cwd).sort();
+    for (const command of [
+      [node, 'train.mjs'],
+      [node, join(cwd, 'train.mjs')],
+    ]) {
+      const trials = await runScript('', { ...folders, command, space, trials: 2, seed: 1001 });
+      for (const { number, params, value, userAttrs } of trials) {
+        expect([value, userAttrs.fail_message]).toEqual([
+          (params.LR as number) + 2 ** (params.log2_SIZE as number),
+          undefined,
+        ]);
+        expect(readFileSync(userAttrs.log as string, 'utf8')).toContain('"SEED":1001');
+        const copy = join(folders.folder, `${number}`);
+        expect(readFileSync(join(copy, 'config.mjs'), 'utf8')).toContain(`const LR = ${params.LR}; // rate`);
+        expect(readdirSync(copy).sort()).toEqual(['config.mjs', 'out', 'run.log']);
+        rmSync(copy, { recursive: true });
+      }
+    }
+    expect(readFileSync(join(cwd, 'run.log'), 'utf8')).toBe('theirs');
+    expect(existsSync(join(cwd, 'out', 'model.bin'))).toBe(false);
+    expect(readdirSync(cwd).sort()).toEqual([...before, 'studies'].sort());
+    expect(readFileSync(join(cwd, 'config.mjs'), 'utf8')).toContain('LR = 0.1;');
+  });
+
+  test('a constant that it does not define is refused before a trial runs', () => {
+    const cwd = project();
+    const options = { command: [node, 'train.mjs'], metric: 'loss', cwd, folder: join(cwd, 'studies') };
+    expect(() =>
+      commandObjective({ ...options, parameters: ['RATE'], patch: join(cwd, 'config.mjs') }),
+    ).toThrow(/to define RATE at module level/);
+  });
+});
