@@ -4,6 +4,7 @@ export default {
   roots: ['<rootDir>/build/test'],
   testMatch: ['**/*.test.js'],
   testEnvironment: '<rootDir>/test/environment.cjs',
+  globalSetup: '<rootDir>/web/build.js', // the page of reports, as its sources are now
   transform: {},
   testTimeout: 240_000,
   maxWorkers: 2,

@@ -75,7 +75,7 @@ export function messageOf(error: unknown): string {
 
 /** True for system errors (`ENOSPC`, `EACCES`, ...) with the given code. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
-  const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
+  const code = (error as { code?: string } | null | undefined)?.code;
   return code !== undefined && codes.includes(code);
 }
 

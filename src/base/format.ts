@@ -32,3 +32,9 @@ export function duration(seconds: number): string {
   if (s < 3600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`;
   return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
 }
+
+/** A text as a POSIX shell reads it back: quoted where it holds more than plain characters. */
+export function shellQuoted(text: string): string {
+  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
+  return /^[\w./:@%+=,' -]+$/.test(text) ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,7 +1,6 @@
 // JSON as Python's json module reads and writes it: NaN, Infinity and -Infinity are bare tokens. Optuna's journal holds
 // them for diverged trials and pandas writes them to .jsonl, where JSON.parse fails and JSON.stringify writes null.
 
-import { randomUUID } from 'node:crypto';
 import { messageOf } from './errors.js';
 
 const NON_FINITE = /-?Infinity|NaN/g;
@@ -20,7 +19,7 @@ export function parseJson(text: string): unknown {
   } catch (error) {
     if (text.search(NON_FINITE) < 0) throw error;
     // The tokens become strings that no text can hold by chance, and numbers again while these are parsed.
-    const mark = randomUUID();
+    const mark = crypto.randomUUID();
     const quoted = outsideStrings(text, (part) => part.replace(NON_FINITE, (token) => `"${mark}${token}"`));
     try {
       return JSON.parse(quoted, (key, value: unknown) => {

@@ -1,8 +1,8 @@
 // What commands print while they work: one line that redraws on a terminal, plain lines elsewhere.
 
-import { printable } from '../base/format.js';
+import { printable, shellQuoted } from '../base/format.js';
 
-export { byteSize, counted, duration, printable, thousands } from '../base/format.js';
+export { byteSize, counted, duration, printable, shellQuoted, thousands } from '../base/format.js';
 
 const REDRAW_MS = 100;
 const PLAIN_MS = 5000;
@@ -58,12 +58,6 @@ export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout
 export function bar(fraction: number, width = 20): string {
   const filled = Math.round(Math.min(Math.max(fraction, 0), 1) * width);
   return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
-}
-
-/** A text as a POSIX shell reads it back: quoted where it holds more than plain characters. */
-export function shellQuoted(text: string): string {
-  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
-  return /^[\w./:@%+=,' -]+$/.test(text) ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A path for a printed command, which must not look like an option. */

@@ -2,7 +2,7 @@
 
 import { isNumeric } from '../tune/distributions.js';
 import type { Direction, Distribution } from '../tune/types.js';
-import { COLORS } from './svg.js';
+import type { Theme } from './theme.js';
 
 /** The range of a value axis, with a margin. */
 export type Range = readonly [low: number, high: number];
@@ -25,6 +25,38 @@ export function drawnRange(
     ? widened([least, Math.min(most, quantile(0.75) + reach), ...include])
     : widened([Math.max(least, quantile(0.25) - reach), most, ...include]);
 }
+
+/**
+ * The range in which a study improved: from its best value to the one it began with, or to where the better quarter of the
+ * trials ends, whichever is worse; a first value that is far worse than most does not count. Values that never improved give
+ * `drawnRange`.
+ * @param values in order
+ * @param include values that must be in it
+ */
+export function improvementRange(
+  values: readonly number[],
+  include: readonly number[],
+  direction: Direction,
+): Range {
+  const finite = values.filter(Number.isFinite);
+  const sign = direction === 'minimize' ? 1 : -1;
+  const losses = Float64Array.from(finite, (value) => sign * value).sort();
+  const usual = drawnRange(values, include, direction);
+  if (losses.length < 2 || losses[0] === sign * finite[0]!) return usual;
+  const quantile = (q: number) => losses[Math.floor(q * (losses.length - 1))]!;
+  const reach = quantile(0.75) + 1.5 * (quantile(0.75) - quantile(0.25));
+  const first = sign * finite[0]!;
+  const worst = losses.length < FEW ? first : Math.max(quantile(0.25), Math.min(first, reach));
+  const ends = [losses[0]!, worst, ...include.map((value) => sign * value)];
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const span = Math.max(high - low, SHORTEST);
+  // More room beyond the best, where the labels stand.
+  const range = [sign * (low - 0.16 * span), sign * (high + 0.08 * span)];
+  return sign === 1 ? [range[0]!, range[1]!] : [range[1]!, range[0]!];
+}
+
+/** So few values have no quartiles to speak of. */
+const FEW = 8;
 
 /** The shortest axis: ECharts rounds ticks to 20 decimals and fails on axes that are shorter. */
 const SHORTEST = 1e-17;
@@ -54,14 +86,32 @@ export const BEYOND_NOTE =
   'Values beyond the axis, infinite ones included, are drawn as triangles at its edge.';
 
 /** A numeric axis with its name along it. */
-export const valueAxis = (name: string, [min, max]: readonly [number?, number?] = [], nameGap = 30) => ({
+export const valueAxis = (
+  theme: Theme,
+  name: string,
+  [min, max]: readonly [number?, number?] = [],
+  nameGap = 30,
+) => ({
   type: 'value' as const,
   name,
   nameLocation: 'middle' as const,
   nameGap,
-  ...(min !== undefined && { min, max, axisLabel: { showMinLabel: false, showMaxLabel: false } }),
-  axisLine: { show: true, onZero: false },
-  splitLine: { lineStyle: { color: COLORS.grid } },
+  ...(min !== undefined && { min, max }),
+  ...axisLook(theme),
+  axisLabel: {
+    color: theme.muted,
+    hideOverlap: true,
+    ...(min !== undefined && { showMinLabel: false, showMaxLabel: false }),
+  },
+});
+
+/** Lines and names of any axis. */
+export const axisLook = (theme: Theme) => ({
+  nameTextStyle: { color: theme.muted },
+  axisLine: { show: true, onZero: false, lineStyle: { color: theme.trial } },
+  axisTick: { lineStyle: { color: theme.trial } },
+  axisLabel: { color: theme.muted, hideOverlap: true },
+  splitLine: { lineStyle: { color: theme.grid } },
 });
 
 /** An axis with the values of a parameter. */

@@ -1,43 +1,65 @@
-// The charts of report.html except the progress plot: importances, slices, parallel coordinates, learning curves and
-// the timeline. Each is a plain ECharts option (JSON), drawn in the reader's browser.
+// The charts of the page except the progress plot: importances, slices, parallel coordinates, learning curves and the
+// timeline. Each is a plain ECharts option, drawn in the reader's browser. The last dimension of a point, or its `trial`, is
+// the number of its trial.
 
-import type { EChartsOption } from 'echarts';
-import { bestTrial, compareValues, completeTrials } from '../tune/best.js';
-import { lastStep } from '../tune/pruners/steps.js';
-import type { SearchSpace, Trial } from '../tune/types.js';
-import { axisValue, BEYOND_NOTE, drawnRange, markBeyond, onAxis, parameterAxis, valueAxis } from './axes.js';
-import { describeParam, failReason, secondsOf, shortNumber } from './labels.js';
+import type { CustomSeriesOption, EChartsOption } from 'echarts';
+import { isObject } from '../base/valid.js';
+import { bestTrial, type CompleteTrial, compareValues, completeTrials } from '../tune/best.js';
+import { isNumeric } from '../tune/distributions.js';
+import type { Trial } from '../tune/types.js';
+import {
+  axisLook,
+  axisValue,
+  drawnRange,
+  markBeyond,
+  onAxis,
+  parameterAxis,
+  type Range,
+  valueAxis,
+} from './axes.js';
+import { secondsOf } from './labels.js';
 import { metricName, type ReportedStudy, usedSpace } from './study.js';
-import { COLORS } from './svg.js';
+import type { Theme } from './theme.js';
 
-/** A chart with its heading and height in pixels. */
-export type Panel = { id: string; title: string; note: string; height: number; option: EChartsOption };
+/** A chart with its height in pixels. */
+export type Drawing = { height: number; option: EChartsOption };
+/** What a chart is drawn for: its width in pixels and its colours. */
+export type Frame = { width: number; theme: Theme };
 
-/** Best to worst. */
-const VALUE_COLORS = ['#0b5d2f', '#1a9850', '#91cf60', '#d9ef8b', '#fee08b', '#fc8d59', '#d0d3da'];
-const SLICE_COLUMNS = 4;
-const MOST_CURVES = 200;
+/** Trials in slices and parallel coordinates: more would be one blot, and slow. */
+export const MOST_SLICED = 2000;
+const MOST_LINES = 600;
+const MOST_CURVES = 150;
+const MOST_BARS = 4000;
 
-/** Importances as bars; none where none is known. */
-export function importancePanel(weights: Readonly<Record<string, number>>): Panel | null {
+/** Importances as bars; null where none is known. */
+export function importanceChart(
+  weights: Readonly<Record<string, number>>,
+  { theme, width }: Frame,
+): Drawing | null {
   const entries = Object.entries(weights).sort(([, a], [, b]) => a - b);
   if (entries.length === 0) return null;
+  const room = Math.min(width * 0.45, 12 + 6.6 * Math.max(...entries.map(([name]) => name.length)));
   return {
-    id: 'importances',
-    title: 'Parameter importances',
-    note: 'PED-ANOVA: how far the best tenth of the trials differs from all, for each parameter where it does so more than random tenths.',
-    height: 60 + 24 * entries.length,
+    height: 34 + 24 * entries.length,
     option: {
-      grid: { left: 190, right: 60, top: 10, bottom: 30 },
-      tooltip: {},
-      xAxis: valueAxis(''),
-      yAxis: { type: 'category', data: entries.map(([name]) => name) },
+      grid: { left: room, right: 52, top: 4, bottom: 26 },
+      xAxis: valueAxis(theme, ''),
+      yAxis: {
+        type: 'category',
+        data: entries.map(([name]) => name),
+        ...axisLook(theme),
+        axisTick: { show: false },
+        axisLabel: { color: theme.text, width: room - 10, overflow: 'truncate', interval: 0 },
+        splitLine: { show: false },
+      },
       series: [
         {
           type: 'bar',
-          barMaxWidth: 16,
-          itemStyle: { color: COLORS.reference },
-          label: { show: true, position: 'right', formatter: '{c}' },
+          silent: true,
+          barMaxWidth: 14,
+          itemStyle: { color: theme.reference, borderRadius: [0, 2, 2, 0] },
+          label: { show: true, position: 'right', formatter: '{c}', color: theme.muted },
           data: entries.map(([, weight]) => Number(weight.toFixed(3))),
         },
       ],
@@ -45,62 +67,91 @@ export function importancePanel(weights: Readonly<Record<string, number>>): Pane
   };
 }
 
-/** Value against each parameter, a small plot each. */
-export function slicePanel(study: ReportedStudy): Panel | null {
+const rangeOf = ({ trials, direction }: ReportedStudy): Range =>
+  drawnRange(
+    completeTrials(trials).map(({ value }) => value),
+    [],
+    direction,
+  );
+
+/** At most so many trials: the best ones, and others evenly over the study. */
+function someTrials(study: ReportedStudy, most: number): CompleteTrial[] {
   const complete = completeTrials(study.trials);
+  if (complete.length <= most) return complete;
+  const compare = compareValues(study.direction);
+  const best = new Set([...complete].sort((a, b) => compare(a.value, b.value)).slice(0, most / 4));
+  const every = complete.length / (most - best.size);
+  return complete.filter(
+    (trial, i) => best.has(trial) || Math.floor(i / every) !== Math.floor((i - 1) / every),
+  );
+}
+
+/** Value against each parameter, a small plot each. */
+export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawing | null {
+  const shown = someTrials(study, MOST_SLICED);
   const space = usedSpace(study);
   const names = Object.keys(space);
-  if (complete.length < 2 || names.length === 0) return null;
+  if (shown.length < 2 || names.length === 0) return null;
   const range = rangeOf(study);
-  const rows = Math.ceil(names.length / SLICE_COLUMNS);
-  const columns = Math.min(SLICE_COLUMNS, names.length);
-  const place = (i: number) => {
-    const [row, column] = [Math.floor(i / columns), i % columns];
-    const [width, height] = [100 / columns, 100 / rows];
-    return {
-      left: `${column * width + 3.5}%`,
-      top: `${row * height + 2}%`,
-      width: `${width - 5}%`,
-      height: `${height - (rows > 3 ? 11 : 9)}%`,
-    };
-  };
+  const columns = Math.min(names.length, Math.max(2, Math.floor(width / 215)));
+  const rows = Math.ceil(names.length / columns);
+  const cell = { width: (width - 46) / columns, height: 178 };
+  const column = (i: number) => i % columns;
   return {
-    id: 'slices',
-    title: 'Slices',
-    note: `${metricName(study)} against each parameter; later trials are darker. ${BEYOND_NOTE}`,
-    height: 190 * rows + 20,
+    height: cell.height * rows + 6,
     option: {
-      tooltip: { trigger: 'item' },
       visualMap: {
         show: false,
         dimension: 2,
-        min: complete[0]!.number,
-        max: complete.at(-1)!.number,
-        inRange: { color: ['#c9d6e8', '#4a6fa5', '#14315c'] },
+        min: shown[0]!.number,
+        max: Math.max(shown.at(-1)!.number, shown[0]!.number + 1),
+        inRange: { color: [...theme.ages] },
       },
-      grid: names.map((_, i) => place(i)),
+      grid: names.map((_, i) => ({
+        left: 46 + column(i) * cell.width + 6,
+        top: Math.floor(i / columns) * cell.height + 10,
+        width: cell.width - 18,
+        height: cell.height - 58,
+      })),
       xAxis: names.map((name, i) => ({
-        ...valueAxis(name, [], 22),
+        ...axisLook(theme),
         ...parameterAxis(space[name]!),
         gridIndex: i,
-        nameTextStyle: { fontSize: 11 },
-        axisLabel: { fontSize: 10, hideOverlap: true },
+        name: fitted(name, cell.width - 20),
+        nameLocation: 'middle' as const,
+        nameGap: 22,
+        nameTextStyle: { fontSize: 11, color: theme.text },
+        splitNumber: 3,
+        axisLabel: {
+          fontSize: 10,
+          hideOverlap: true,
+          color: theme.muted,
+          formatter: tick,
+          ...(isNumeric(space[name]!)
+            ? ({ alignMinLabel: 'left', alignMaxLabel: 'right' } as const)
+            : { interval: 0 }),
+        },
         splitLine: { show: false },
       })),
       yAxis: names.map((_, i) => ({
-        ...valueAxis('', range),
+        ...valueAxis(theme, '', range),
         gridIndex: i,
-        axisLabel: { show: i % columns === 0, showMinLabel: false, showMaxLabel: false, fontSize: 10 },
+        axisLabel: {
+          show: column(i) === 0,
+          showMinLabel: false,
+          showMaxLabel: false,
+          fontSize: 10,
+          color: theme.muted,
+        },
       })),
       series: names.map((name, i) => ({
         type: 'scatter' as const,
         xAxisIndex: i,
         yAxisIndex: i,
-        symbolSize: 6,
-        data: complete
+        symbolSize: shown.length > 500 ? 3 : 5,
+        data: shown
           .filter((trial) => Object.hasOwn(trial.params, name))
           .map((trial) => ({
-            name: `trial ${trial.number}`,
             value: [axisValue(trial.params[name]), onAxis(trial.value, range), trial.number] as never,
             ...markBeyond(trial.value, range),
           })),
@@ -109,181 +160,227 @@ export function slicePanel(study: ReportedStudy): Panel | null {
   };
 }
 
-const rangeOf = ({ trials, direction }: ReportedStudy) =>
-  drawnRange(
-    completeTrials(trials).map(({ value }) => value),
-    [],
-    direction,
-  );
+/** A text cut to a width in pixels. */
+const fitted = (text: string, pixels: number): string => {
+  const letters = Math.max(4, Math.floor(pixels / 6.2));
+  return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
+};
 
-/** All parameters of each trial as one line. */
-export function parallelPanel(study: ReportedStudy): Panel | null {
-  const complete = completeTrials(study.trials);
+/** A short tick: powers for small and large values. */
+const tick = (value: number | string): string => {
+  const number = Number(value);
+  if (typeof value === 'string' && !Number.isFinite(number)) return value;
+  if (number !== 0 && (Math.abs(number) < 1e-3 || Math.abs(number) >= 1e5))
+    return number.toExponential(0).replace('e+', 'e');
+  return String(Number(number.toPrecision(4)));
+};
+
+/** All parameters of each trial as one line, the best on top. */
+export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Drawing | null {
+  const shown = someTrials(study, MOST_LINES);
   const space = usedSpace(study);
   const names = Object.keys(space).filter((name) =>
-    complete.every((trial) => Object.hasOwn(trial.params, name)),
+    shown.every((trial) => Object.hasOwn(trial.params, name)),
   );
-  if (complete.length < 2 || names.length < 2) return null;
+  if (shown.length < 2 || names.length < 2) return null;
   const range = rangeOf(study);
   const [low, high] = range;
   const compare = compareValues(study.direction);
+  const minimize = study.direction === 'minimize';
+  const line = { lineStyle: { color: theme.trial } };
+  const axis = (dim: number, name: string) => ({
+    dim,
+    name: fitted(name, 130),
+    nameTextStyle: {
+      color: theme.text,
+      fontSize: 11,
+      align: 'left' as const,
+      padding: [0, 0, 0, -6] as never,
+    },
+    axisLine: line,
+    axisTick: line,
+    axisLabel: { color: theme.muted, fontSize: 10, formatter: tick, showMinLabel: true, showMaxLabel: true },
+  });
   return {
-    id: 'parallel',
-    title: 'Parallel coordinates',
-    note: 'One line per trial, the best ones green; values beyond the axis end at its edge. Drag along an axis to filter; click it to undo.',
-    height: 420,
+    height: 380,
     option: {
       visualMap: {
         show: false,
         dimension: names.length,
         min: low,
         max: high,
-        inRange: { color: study.direction === 'minimize' ? VALUE_COLORS : [...VALUE_COLORS].reverse() },
+        inRange: { color: minimize ? [...theme.ramp] : [...theme.ramp].reverse() },
       },
       parallel: {
-        left: 60,
-        right: 80,
-        top: 70,
-        bottom: 30,
-        parallelAxisDefault: { nameRotate: 25, nameTruncate: { maxWidth: 180 } } as never,
+        left: 34,
+        right: 74,
+        top: width < 900 ? 84 : 74,
+        bottom: 16,
+        parallelAxisDefault: {
+          nameRotate: 28,
+          nameTruncate: { maxWidth: 150 },
+          areaSelectStyle: { width: 16, color: theme.reference },
+        } as never,
       },
       parallelAxis: [
-        ...names.map((name, dim) => ({ dim, name, ...parameterAxis(space[name]!) })),
+        ...names.map((name, dim) => ({ ...axis(dim, name), ...parameterAxis(space[name]!) })),
         {
-          dim: names.length,
-          name: metricName(study),
+          ...axis(names.length, metricName(study)),
           type: 'value' as const,
-          min: Number(low.toPrecision(4)),
-          max: Number(high.toPrecision(4)),
+          min: Number(low.toPrecision(5)),
+          max: Number(high.toPrecision(5)),
+          inverse: minimize, // the best on top
+          nameLocation: minimize ? 'start' : 'end',
         },
       ],
       series: [
         {
           type: 'parallel',
-          smooth: true,
-          lineStyle: { width: 1.4, opacity: 0.6 },
-          // The best are drawn last, on top.
-          data: [...complete]
+          smooth: 0.25,
+          lineStyle: { width: 1.3, opacity: shown.length > 200 ? 0.4 : 0.65 },
+          emphasis: { lineStyle: { width: 3, opacity: 1 } },
+          data: [...shown]
             .sort((a, b) => compare(b.value, a.value))
-            .map((trial) => [
-              ...names.map((name) => axisValue(trial.params[name])),
-              onAxis(trial.value, range),
-            ]) as never,
+            .map((trial) => ({
+              value: [...names.map((name) => axisValue(trial.params[name])), onAxis(trial.value, range)],
+              trial: trial.number,
+            })) as never,
         },
       ],
     },
   };
 }
 
+/** A trial's learning curve: (x, value) in order. */
+export type Curve = { trial: Trial; points: readonly (readonly [number, number])[] };
+
 /** Intermediate values over the course of each trial. */
-export function curvesPanel(study: ReportedStudy): Panel | null {
-  const reported = study.trials.filter((trial) => trial.intermediate.size > 0);
-  if (reported.length === 0) return null;
+export const intermediateCurves = (trials: readonly Trial[]): Curve[] =>
+  trials
+    .filter(({ intermediate }) => intermediate.size > 0)
+    .map((trial) => ({ trial, points: [...trial.intermediate].sort(([a], [b]) => a - b) }));
+
+/** Curves on top of each other: the last trials' and the best one's. */
+export function curvesChart(
+  curves: readonly Curve[],
+  names: { x: string; y: string },
+  study: ReportedStudy,
+  { theme, width }: Frame,
+): Drawing | null {
+  if (curves.length === 0) return null;
   const best = bestTrial(study.trials, study.direction);
-  const kept = reported.slice(-MOST_CURVES);
+  const kept = curves.filter(({ trial }, i) => trial === best || i >= curves.length - MOST_CURVES);
   const range = drawnRange(
-    kept.flatMap((trial) => [...trial.intermediate.values()]),
+    kept.flatMap(({ points }) => points.map(([, value]) => value)),
     [],
     study.direction,
   );
   const color = (trial: Trial) =>
     trial === best
-      ? COLORS.best
-      : ({ pruned: COLORS.pruned, fail: COLORS.fail }[trial.state as string] ?? COLORS.trial);
+      ? theme.best
+      : ({ pruned: theme.pruned, fail: theme.fail, running: theme.reference }[trial.state as string] ??
+        theme.trial);
+  const dash = ({ state }: Trial) =>
+    state === 'pruned' || state === 'fail' ? ('dashed' as const) : ('solid' as const);
   return {
-    id: 'curves',
-    title: 'Learning curves',
-    note: `Intermediate values${reported.length > MOST_CURVES ? ` of the last ${MOST_CURVES} trials` : ''}; pruned trials are amber, the best is green. ${BEYOND_NOTE}`,
-    height: 360,
+    height: 300,
     option: {
-      grid: { left: 70, right: 30, top: 20, bottom: 50 },
-      tooltip: { trigger: 'item' },
-      xAxis: valueAxis('step'),
-      yAxis: valueAxis('', range),
-      series: kept.map((trial) => ({
-        name: `trial ${trial.number}`,
+      grid: { left: 54, right: 14, top: 10, bottom: 42 },
+      xAxis: valueAxis(theme, names.x, [], 26),
+      yAxis: { ...valueAxis(theme, names.y, range, 40) },
+      series: kept.map(({ trial, points }) => ({
+        id: `trial ${trial.number}`,
         type: 'line' as const,
+        showSymbol: points.length === 1,
+        triggerLineEvent: true,
         symbolSize: 4,
-        z: trial === best ? 5 : 2,
-        lineStyle: { width: trial === best ? 3 : 1.2, color: color(trial), opacity: 0.8 },
+        z: trial === best ? 5 : trial.state === 'running' ? 4 : 2,
+        lineStyle: {
+          width: trial === best || trial.state === 'running' ? 2.4 : 1.1,
+          color: color(trial),
+          type: dash(trial),
+          opacity: trial === best || trial.state === 'running' ? 1 : width < 560 ? 0.45 : 0.6,
+        },
         itemStyle: { color: color(trial) },
-        data: [...trial.intermediate]
+        data: points
           .filter(([, value]) => !Number.isNaN(value))
-          .sort(([a], [b]) => a - b)
           .map(([step, value]) => ({ value: [step, onAxis(value, range)], ...markBeyond(value, range) })),
       })),
     },
   };
 }
 
-/** When each trial ran. */
-export function timelinePanel(study: ReportedStudy): Panel | null {
-  const ran = study.trials.filter((trial) => secondsOf(trial) !== null);
-  if (ran.length < 2) return null;
-  const begin = ran.reduce((first, trial) => Math.min(first, trial.start!), Infinity);
-  const groups: [string, string, (trial: Trial) => boolean][] = [
-    ['complete', COLORS.best, (trial) => trial.state === 'complete'],
-    ['pruned', COLORS.pruned, (trial) => trial.state === 'pruned'],
-    ['failed', COLORS.fail, (trial) => trial.state === 'fail'],
-  ];
-  const minutes = (time: number) => Number(((time - begin) / 60_000).toFixed(4));
-  return {
-    id: 'timeline',
-    title: 'Timeline',
-    note: 'When each trial ran, in minutes from the first; trials of several workers overlap in time.',
-    height: Math.min(520, 120 + 8 * ran.length),
-    option: {
-      grid: { left: 60, right: 30, top: 40, bottom: 50 },
-      legend: { top: 5, right: 30 },
-      tooltip: { trigger: 'item' },
-      xAxis: valueAxis('minutes'),
-      yAxis: { ...valueAxis('trial', [-1, study.trials.length]), inverse: true },
-      series: groups.map(([name, color, is]) => ({
-        name,
-        type: 'line' as const,
-        itemStyle: { color },
-        lineStyle: { color, width: 4, cap: 'round' as const },
-        symbolSize: 5,
-        connectNulls: false,
-        data: ran
-          .filter(is)
-          .flatMap((trial) => [
-            { name: `trial ${trial.number}`, value: [minutes(trial.start!), trial.number] },
-            { name: `trial ${trial.number}`, value: [minutes(trial.end!), trial.number] },
-            [null, null] as never,
-          ]),
-      })),
-    },
-  };
+/** What runs a trial: `4711 on host`; null where the study does not say. */
+export function workerOf({ systemAttrs }: Trial): string | null {
+  const worker = systemAttrs['tinygpt:worker'];
+  if (typeof worker === 'string') return worker; // as the page has it
+  if (!isObject(worker)) return null;
+  const { pid, host } = worker;
+  return typeof pid === 'number' && typeof host === 'string' ? `${pid} on ${host}`.slice(0, 100) : null;
 }
 
-/** Rows of the trial table: number, state, value, seconds, then the parameters. */
-export function tableRows(study: ReportedStudy): { head: string[]; rows: (string | number)[][] } {
-  const space: SearchSpace = usedSpace(study);
-  const names = Object.keys(space);
-  const head = [
-    'trial',
-    'state',
-    metricName(study),
-    'seconds',
-    ...names.map((name) => describeParam(name, 0)[0]),
-  ];
-  const rows = study.trials.map((trial) => [
-    trial.number,
-    trial.state === 'fail'
-      ? failReason(trial)
-      : trial.state === 'pruned'
-        ? `pruned at ${lastStep(trial) ?? '-'}`
-        : trial.state,
-    // A pruned trial has only its last intermediate value, which is no result to compare with.
-    trial.state === 'complete' ? Number(trial.value!.toFixed(6)) : '',
-    Number((secondsOf(trial) ?? 0).toFixed(1)),
-    ...names.map((name) =>
-      Object.hasOwn(trial.params, name) ? describeParam(name, trial.params[name])[1] : '',
-    ),
-  ]);
+/** When each trial ran, a row for each worker; where workers are unknown, as many rows as ran at once. */
+export function timelineChart(study: ReportedStudy, now: number, { theme }: Frame): Drawing | null {
+  const ran = study.trials.filter((trial) => secondsOf(trial, now) !== null).slice(-MOST_BARS);
+  if (ran.length < 2) return null;
+  const begin = ran.reduce((first, trial) => Math.min(first, trial.start!), Infinity);
+  const end = ran.reduce((last, trial) => Math.max(last, trial.end ?? now), begin);
+  const [unit, size] =
+    end - begin > 7_200_000
+      ? ['hours', 3_600_000]
+      : end - begin > 120_000
+        ? ['minutes', 60_000]
+        : ['seconds', 1000];
+  const rows: string[] = [];
+  const busyUntil: number[] = [];
+  const rowOf = (trial: Trial): number => {
+    const worker = workerOf(trial);
+    const known = worker === null ? -1 : rows.indexOf(worker);
+    if (known >= 0) return known;
+    const free = worker === null ? busyUntil.findIndex((until) => until <= trial.start!) : -1;
+    const row = free >= 0 ? free : rows.length;
+    rows[row] = worker ?? `${row + 1}`;
+    busyUntil[row] = trial.end ?? now;
+    return row;
+  };
+  const colors: Record<string, string> = {
+    complete: theme.best,
+    pruned: theme.pruned,
+    fail: theme.fail,
+    running: theme.reference,
+  };
+  const data = [...ran]
+    .sort((a, b) => a.start! - b.start!)
+    .map((trial) => ({
+      value: [(trial.start! - begin) / size, rowOf(trial), ((trial.end ?? now) - begin) / size, trial.number],
+      itemStyle: { color: colors[trial.state] ?? theme.trial },
+      trial: trial.number,
+    }));
+  const renderItem: CustomSeriesOption['renderItem'] = (_, api) => {
+    const [x, y] = api.coord([api.value(0), api.value(1)]) as [number, number];
+    const [until] = api.coord([api.value(2), api.value(1)]) as [number, number];
+    const height = Math.min(14, (api.size!([0, 1]) as number[])[1]! * 0.7);
+    return {
+      type: 'rect',
+      shape: { x, y: y - height / 2, width: Math.max(1, until - x - (until - x > 4 ? 1 : 0)), height, r: 1 },
+      style: { fill: api.visual('color') as string },
+    };
+  };
+  const named = rows.some((name) => !/^\d+$/.test(name));
   return {
-    head,
-    rows: rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell : shortNumber(cell)))),
+    height: 58 + 20 * rows.length,
+    option: {
+      grid: { left: named ? 118 : 30, right: 14, top: 6, bottom: 42 },
+      xAxis: valueAxis(theme, `${unit} from the first trial`, [0, (end - begin) / size], 26),
+      yAxis: {
+        type: 'category',
+        data: rows,
+        inverse: true,
+        ...axisLook(theme),
+        axisTick: { show: false },
+        axisLabel: { color: theme.muted, width: 108, overflow: 'truncate', interval: 0, fontSize: 11 },
+      },
+      series: [{ type: 'custom', renderItem, encode: { x: [0, 2], y: 1 }, data, clip: true }],
+    },
   };
 }

@@ -7,8 +7,8 @@ import type { ContestTable, Race } from '../tune/contest.js';
 import { mean, median } from '../tune/math/order.js';
 import type { Direction } from '../tune/types.js';
 import { onAxis, type Range, valueAxis, widened } from './axes.js';
-import { COLORS } from './svg.js';
 import { alignColumns } from './table.js';
+import { LIGHT } from './theme.js';
 
 const fixed = (value: number | null | undefined): string =>
   value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(4);
@@ -84,10 +84,10 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
     },
     legend: { top: 36, itemGap: 26, data: samplers },
     grid: { left: 78, right: 40, top: 72, bottom: 56 },
-    xAxis: { ...valueAxis('Trial'), max: length - 1 },
-    yAxis: valueAxis('val_bpb (lower is better)', range, 56),
+    xAxis: { ...valueAxis(LIGHT, 'Trial'), max: length - 1 },
+    yAxis: valueAxis(LIGHT, 'val_bpb (lower is better)', range, 56),
     series: samplers.flatMap((sampler, i) => {
-      const color = COLORS.series[i % COLORS.series.length]!;
+      const color = LIGHT.series[i % LIGHT.series.length]!;
       const points = (curve: readonly (number | null)[]) =>
         curve.flatMap((value, x) =>
           value === null || Number.isNaN(value) ? [] : [[x, onAxis(value, range)]],

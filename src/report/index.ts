@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../base/files.js';
 import type { ContestTable, Race } from '../tune/contest.js';
 import { knownImportances } from '../tune/importance.js';
 import { contestOption, contestText } from './contest.js';
-import { reportHtml } from './html.js';
+import { type ReportOptions, reportHtml } from './html.js';
 import { progressOption } from './progressPlot.js';
 import type { ReportedStudy } from './study.js';
 import { renderSvg } from './svg.js';
@@ -24,12 +24,13 @@ const HEIGHT = 640;
 /**
  * Writes progress.svg and report.html of a study.
  * @param options.reference a value to draw as a line
+ * @param options.losses training loss of trials, for their learning curves
  * @throws EnvironmentError when the folder cannot be written
  */
 export async function writeReport(
   folder: string,
   study: ReportedStudy,
-  options: { reference?: number | undefined } = {},
+  options: ReportOptions = {},
 ): Promise<{ text: string; svg: string; html: string }> {
   const svg = join(folder, 'progress.svg');
   const html = join(folder, 'report.html');

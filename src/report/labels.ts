@@ -42,9 +42,14 @@ export function failReason({ userAttrs: { fail_reason: reason } }: Trial): strin
   return typeof reason === 'string' ? reason : 'failed';
 }
 
-/** Seconds that a trial took; null while it runs or was never started. */
-export const secondsOf = (trial: Trial): number | null =>
-  trial.start !== null && trial.end !== null ? (trial.end - trial.start) / 1000 : null;
+/**
+ * Seconds that a trial took; null where it was never started.
+ * @param now milliseconds, until which a running trial ran; null for it unless given
+ */
+export function secondsOf({ start, end, state }: Trial, now?: number): number | null {
+  const until = end ?? (state === 'running' ? now : undefined);
+  return start !== null && until !== undefined ? Math.max(0, until - start) / 1000 : null;
+}
 
 /** Text safe within HTML and attributes. */
 export function escapeHtml(text: string): string {

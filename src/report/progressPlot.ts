@@ -1,184 +1,335 @@
-// The plot of a study's progress, in the style of karpathy/autoresearch's progress.png: dots for trials, a step line
-// for the running best with its improvements labeled, failures marked below, a reference line. Values beyond the
-// axis, infinite ones included, are drawn as triangles at its edge.
+// The plot of a study's progress, in the style of karpathy/autoresearch's progress.png: dots for trials, a step line for
+// the running best with its improvements labeled, a reference line, the noise of the default configuration. The axis
+// follows the region in which the study improved; values beyond it, infinite ones included, are triangles at its edge.
+// Pruned and failed trials have no value and get a lane of their own below.
 
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { isObject } from '../base/valid.js';
 import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
-import type { SearchSpace } from '../tune/types.js';
-import { drawnRange, isBeyond, markBeyond, onAxis, type Range, valueAxis } from './axes.js';
+import type { SearchSpace, Trial } from '../tune/types.js';
+import { axisLook, improvementRange, isBeyond, onAxis, type Range, valueAxis, widened } from './axes.js';
 import { changedParams, describeChange, shortNumber } from './labels.js';
-import { metricName, type ReportedStudy, usedSpace } from './study.js';
-import { COLORS } from './svg.js';
+import { type Box, placeLabels } from './placement.js';
+import { defaultNoise, metricName, type ReportedStudy, usedSpace } from './study.js';
+import { LIGHT, type Theme } from './theme.js';
 
-/** Labelled improvements are at least this far apart, as a part of the range, unless it is the best. */
-const LABEL_GAP = 0.035;
 const LABEL_CHANGES = 2;
+const LABEL_FONT = 11;
+/** Width of a letter of a label at most. */
+const LETTER = 6.1;
+const LANE = 16;
 
 export type ProgressOptions = {
   /** A value to draw as a line. */
   reference?: number | undefined;
-  /** Whether the chart has a title; true unless set. */
+  /** Whether the chart has a title, a legend and its counts; true unless set. */
   title?: boolean;
   /** Importances that are known, which labels go by; worked out unless given. */
   weights?: Readonly<Record<string, number>>;
+  /** Width and height in pixels, which labels are placed by; 1280 x 640 unless set. */
+  size?: readonly [width: number, height: number];
+  theme?: Theme;
 };
+
+/** Counts of the study and the axis that the plot has. */
+export function progressView(study: ReportedStudy, reference?: number) {
+  const { direction, trials } = study;
+  const complete = completeTrials(trials);
+  const improvements = improvementsOf(trials, direction);
+  const noise = defaultNoise(study);
+  const band = noise === null ? [] : [noise.mean - noise.deviation, noise.mean + noise.deviation];
+  const include = reference === undefined ? band : [...band, reference];
+  const finite = improvements.some(({ value }) => Number.isFinite(value));
+  const values = complete.map(({ value }) => value);
+  const range = finite
+    ? improvementRange(values, include, direction)
+    : widened(include.length ? include : [0, 1]);
+  const inState = (state: Trial['state']) => trials.filter((trial) => trial.state === state);
+  return {
+    complete,
+    improvements,
+    noise,
+    range,
+    pruned: inState('pruned'),
+    failed: inState('fail'),
+    beyond: complete.filter(({ value }) => isBeyond(value, range)),
+  };
+}
+
+/** `3 of 120 trials lie above`: what the axis leaves out; empty where that is nothing. */
+export function beyondNote({ beyond, complete, range }: ReturnType<typeof progressView>): string {
+  const above = beyond.filter(({ value }) => value > range[1]).length;
+  const part = (count: number, where: string) => (count > 0 ? [`${count} ${where}`] : []);
+  const parts = [...part(above, 'above'), ...part(beyond.length - above, 'below')].join(' and ');
+  return parts && `${parts} the axis, of ${counted(complete.length, 'trial')}`;
+}
 
 /** The chart of a study, an option of ECharts. */
 export function progressOption(study: ReportedStudy, options: ProgressOptions = {}): EChartsOption {
   const { direction, trials } = study;
-  const { reference, weights = knownImportances(trials, direction) } = options;
-  const metric = metricName(study);
-  const complete = completeTrials(trials);
-  const improvements = improvementsOf(trials, direction);
-  const pruned = trials.filter((trial) => trial.state === 'pruned');
-  const failed = trials.filter((trial) => trial.state === 'fail');
+  const { reference, weights = knownImportances(trials, direction), theme = LIGHT } = options;
+  const titled = options.title !== false;
+  const view = progressView(study, reference);
+  const { complete, improvements, noise, range, pruned, failed, beyond } = view;
   const lastNumber = trials.at(-1)?.number ?? 0;
-  const range = drawnRange(
-    complete.map((trial) => trial.value),
-    reference === undefined ? [] : [reference],
-    direction,
+  const xRange: Range = [-Math.max(1, lastNumber * 0.015), Math.max(4, lastNumber * 1.015 + 1)];
+
+  const [width, height] = options.size ?? [1280, 640];
+  const lanes = [
+    { name: 'failed', color: theme.fail, trials: failed, symbol: 'path://M0,0L10,10M10,0L0,10' },
+    { name: 'pruned', color: theme.pruned, trials: pruned, symbol: 'emptyDiamond' },
+  ].filter((lane) => lane.trials.length > 0);
+  const left = width < 560 ? 58 : 78;
+  const right = width < 560 ? 14 : 36;
+  const top = titled ? 84 : 12;
+  const bottom = 50;
+  const laneHeight = lanes.length * LANE;
+  const gap = lanes.length > 0 ? 8 : 0;
+  const grid: Box = {
+    left,
+    right: width - right,
+    top,
+    bottom: Math.max(top + 40, height - bottom - laneHeight - gap),
+  };
+
+  const pixel = ([x, y]: readonly [number, number]): [number, number] => [
+    grid.left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * (grid.right - grid.left),
+    grid.bottom - ((y - range[0]) / (range[1] - range[0])) * (grid.bottom - grid.top),
+  ];
+  const atPixel = ([x, y]: readonly [number, number]): [number, number] => [
+    xRange[0] + ((x - grid.left) / (grid.right - grid.left)) * (xRange[1] - xRange[0]),
+    range[0] + ((grid.bottom - y) / (grid.bottom - grid.top)) * (range[1] - range[0]),
+  ];
+  const points = improvements.map(({ number, value }): [number, number] => [number, onAxis(value, range)]);
+  const best = points.at(-1);
+  const labels = labelsOf(study, improvements, weights, width < 560 ? 26 : 44);
+  const places = placeLabels(
+    points.map(pixel),
+    labels.map((text) => [text.length * LETTER, LABEL_FONT + 3]),
+    grid,
+    direction === 'minimize' ? 1 : -1,
   );
-  const [low, high] = range;
-  const outside = complete.filter(({ value }) => isBeyond(value, range)).length;
+  const note = beyondNote(view);
   const counts = [
     counted(trials.length, 'trial'),
     counted(Math.max(0, improvements.length - 1), 'improvement'),
     ...(failed.length > 0 ? [`${failed.length} failed`] : []),
     ...(pruned.length > 0 ? [`${pruned.length} pruned`] : []),
-    ...(outside > 0 ? [`${outside} beyond the axis`] : []),
   ];
+
+  const lines = [
+    ...(reference === undefined
+      ? []
+      : [{ yAxis: reference, name: `reference ${shortNumber(reference, 6)}` }]),
+    ...(noise === null ? [] : [{ yAxis: noise.mean, name: `defaults, ${noise.runs} runs` }]),
+  ].map(({ yAxis, name }) => ({
+    yAxis,
+    label: {
+      formatter: name,
+      position: 'insideEndTop' as const,
+      color: theme.reference,
+      fontSize: LABEL_FONT,
+    },
+  }));
   const series: SeriesOption[] = [
     {
       name: 'trial',
       type: 'scatter',
-      symbolSize: 6,
-      itemStyle: { color: COLORS.trial, opacity: 0.75 },
-      data: complete.map(({ number, value }) => ({
-        value: [number, onAxis(value, range)],
-        ...markBeyond(value, range),
-      })),
-      ...(reference !== undefined && {
+      large: true,
+      symbolSize: complete.length > 3000 ? 3 : width < 560 ? 5 : 6,
+      itemStyle: { color: theme.trial, opacity: complete.length > 3000 ? 0.45 : 0.8 },
+      data: complete
+        .filter(({ value }) => !isBeyond(value, range))
+        .map(({ number, value }) => [number, value, number]),
+      ...(lines.length > 0 && {
         markLine: {
           silent: true,
           symbol: 'none',
-          lineStyle: { color: COLORS.reference, type: 'dashed', width: 1.5 },
-          label: { formatter: `reference ${reference}`, position: 'insideEndTop', color: COLORS.reference },
-          data: [{ yAxis: reference }],
+          lineStyle: { color: theme.reference, type: 'dashed', width: 1.3 },
+          data: lines,
         },
       }),
+      ...(noise !== null && {
+        markArea: {
+          silent: true,
+          itemStyle: { color: theme.reference, opacity: 0.1 },
+          data: [[{ yAxis: noise.mean - noise.deviation }, { yAxis: noise.mean + noise.deviation }]],
+        },
+      }),
+    },
+    {
+      name: 'beyond the axis',
+      type: 'scatter',
+      symbol: 'triangle',
+      symbolSize: 6,
+      itemStyle: { color: theme.trial, opacity: beyond.length > 500 ? 0.35 : 0.9 },
+      data: beyond.map(({ number, value }) => ({
+        value: [number, onAxis(value, range), number],
+        symbolRotate: value < range[0] ? 180 : 0,
+      })),
     },
     {
       name: 'running best',
       type: 'line',
       step: 'end',
       symbol: 'none',
-      lineStyle: { color: COLORS.best, width: 2.5, opacity: 0.75 },
-      itemStyle: { color: COLORS.best },
-      data: runningBest(improvements, lastNumber, range),
+      lineStyle: { color: theme.best, width: 2.2, opacity: 0.8 },
+      itemStyle: { color: theme.best },
+      data: best ? [...points, [lastNumber, best[1]]] : [],
       silent: true,
     },
     {
       name: 'improvement',
       type: 'scatter',
-      symbolSize: 11,
+      symbolSize: width < 560 ? 8 : 10,
       z: 5,
-      itemStyle: { color: COLORS.best, borderColor: '#0b5d2f', borderWidth: 1 },
-      label: { show: true, position: 'right', rotate: 28, offset: [2, -7], fontSize: 11, color: '#14693a' },
-      data: labelled(study, improvements, range, weights),
+      itemStyle: { color: theme.best, borderColor: theme.surface, borderWidth: 1.5 },
+      // From dots to labels that had to move away.
+      markLine: {
+        silent: true,
+        symbol: 'none',
+        label: { show: false },
+        lineStyle: { color: theme.best, width: 1, opacity: 0.45, type: 'solid' },
+        data: points.flatMap((point, i) => {
+          const place = places[i];
+          if (!place || Math.abs(place.dy) < 16) return [];
+          const [x, y] = pixel(point);
+          const end: [number, number] = [x + (place.side === 'left' ? -6 : 6), y + place.dy];
+          return [[{ coord: point }, { coord: atPixel(end) }] as never];
+        }),
+      },
+      data: improvements.map(({ number, value }, i) => {
+        const place = places[i];
+        return {
+          value: [...points[i]!, number],
+          ...(isBeyond(value, range) && { symbol: 'triangle', symbolRotate: value < range[0] ? 180 : 0 }),
+          label: place
+            ? {
+                show: true,
+                formatter: labels[i]!.replace(/[{}]/g, ''),
+                position: place.side,
+                offset: [0, place.dy],
+                distance: 7,
+                color: theme.best,
+                fontSize: LABEL_FONT,
+                ...(i === improvements.length - 1 && { fontWeight: 'bold' as const }),
+              }
+            : { show: false },
+        };
+      }),
     },
-    {
-      name: 'failed',
-      type: 'scatter',
-      symbol: 'path://M0,0L10,10M10,0L0,10',
-      symbolSize: 8,
-      itemStyle: { color: 'transparent', borderColor: COLORS.fail, borderWidth: 1.6 },
-      data: failed.map(({ number }) => [number, low + 0.02 * (high - low)]),
-    },
+    ...lanes.map(
+      ({ name, color, symbol, trials: inLane }, i): SeriesOption => ({
+        name,
+        type: 'scatter',
+        symbol,
+        symbolSize: inLane.length > 1000 ? 4 : 7,
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        itemStyle: {
+          color: symbol.startsWith('path') ? 'transparent' : color,
+          borderColor: color,
+          borderWidth: 1.5,
+        },
+        data: inLane.map(({ number }) => [number, i, number]),
+      }),
+    ),
   ];
+  const xAxis = { ...valueAxis(theme, 'Trial', xRange), minInterval: 1 };
+  const own = { left: grid.left, right, top: grid.top, height: grid.bottom - grid.top };
+  const below = { left: grid.left, right, top: grid.bottom + gap, height: laneHeight };
   return {
-    ...(options.title !== false && {
-      title: {
-        text: `${study.name}: ${counts.join(', ')}`,
+    ...(titled && {
+      title: [
+        {
+          text: `${study.name}: ${counts.join(', ')}`,
+          left: 'center',
+          top: 8,
+          textStyle: {
+            fontSize: 17,
+            fontWeight: 600,
+            color: theme.text,
+            width: width - 60,
+            overflow: 'truncate',
+          },
+        },
+        {
+          text: note && `▲ ${note}`,
+          right,
+          top: 58,
+          textStyle: { fontSize: LABEL_FONT + 1, fontWeight: 400, color: theme.muted },
+        },
+      ],
+      legend: {
+        itemGap: 24,
         left: 'center',
-        top: 8,
-        textStyle: { fontSize: 17, fontWeight: 600, color: COLORS.text },
+        top: 36,
+        textStyle: { color: theme.text },
+        data: ['trial', 'improvement', 'running best', ...lanes.map(({ name }) => name)],
       },
     }),
-    grid: { left: 78, right: 40, top: options.title === false ? 30 : 56, bottom: 56 },
-    legend: {
-      itemGap: 26,
-      data: ['trial', 'improvement', 'running best', ...(failed.length > 0 ? ['failed'] : [])],
-      right: 44,
-      top: options.title === false ? 0 : 40,
-    },
-    tooltip: { trigger: 'item' },
-    xAxis: valueAxis('Trial', [-Math.max(1, lastNumber * 0.02), Math.max(4, lastNumber * 1.04 + 1)]),
-    yAxis: valueAxis(`${metric} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`, range, 56),
+    grid: lanes.length > 0 ? [own, below] : own,
+    xAxis:
+      lanes.length > 0
+        ? [
+            { ...xAxis, name: '', axisLabel: { show: false }, axisTick: { show: false } },
+            { ...xAxis, gridIndex: 1, axisLine: { show: false } },
+          ]
+        : xAxis,
+    yAxis: [
+      valueAxis(
+        theme,
+        `${metricName(study)} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`,
+        range,
+        left - 16,
+      ),
+      ...(lanes.length > 0
+        ? [
+            {
+              type: 'category' as const,
+              gridIndex: 1,
+              data: lanes.map(({ name }) => name),
+              ...axisLook(theme),
+              axisLine: { show: false },
+              axisTick: { show: false },
+              splitLine: { show: false },
+              axisLabel: { color: theme.muted, interval: 0 },
+            },
+          ]
+        : []),
+    ],
     series,
   };
 }
 
-function runningBest(
+/**
+ * What each improvement is labelled with: the largest changes among the parameters whose influence is known, or the one
+ * change there was; its value where neither says what made it better.
+ */
+function labelsOf(
+  { userAttrs: { defaults }, trials }: ReportedStudy,
   improvements: readonly CompleteTrial[],
-  lastNumber: number,
-  range: Range,
-): [number, number][] {
-  const points = improvements.map(({ number, value }): [number, number] => [number, onAxis(value, range)]);
-  const best = points.at(-1);
-  return best ? [...points, [lastNumber, best[1]]] : [];
-}
-
-function labelled(
-  study: ReportedStudy,
-  improvements: readonly CompleteTrial[],
-  range: Range,
   weights: Readonly<Record<string, number>>,
-) {
-  const lastNumber = study.trials.at(-1)?.number ?? 0;
-  const space = usedSpace(study);
-  const gap = LABEL_GAP * (range[1] - range[0]);
-  let shown: { number: number; value: number } | null = null;
+  longest: number,
+): string[] {
+  const space: SearchSpace = usedSpace({ trials });
   return improvements.map((trial, i) => {
-    const { number } = trial;
-    const value = onAxis(trial.value, range);
-    const far =
-      !shown ||
-      Math.abs(value - shown.value) > gap ||
-      number - shown.number > LABEL_GAP * Math.max(20, lastNumber);
-    const show = far || i === improvements.length - 1;
-    if (show) shown = { number, value };
-    const formatter = labelOf(study.userAttrs.defaults, space, improvements[i - 1], trial, weights);
-    return {
-      value: [number, value],
-      name: `trial ${number}`,
-      label: { show, formatter },
-      ...markBeyond(trial.value, range),
-    };
+    const previous = improvements[i - 1];
+    if (!previous)
+      return isObject(defaults) && changedParams(defaults, trial.params, space).length === 0
+        ? 'defaults'
+        : shortNumber(trial.value, 5);
+    const changed = changedParams(previous.params, trial.params, space);
+    const known = changed.length === 1 ? changed : changed.filter((name) => Object.hasOwn(weights, name));
+    const label = known
+      .slice(0, LABEL_CHANGES)
+      .map((name) => describeChange(name, previous.params, trial.params))
+      .join(', ');
+    return shortened(label || shortNumber(trial.value, 5), longest);
   });
 }
 
-/**
- * What an improvement is labelled with: the largest changes among the parameters whose influence is known, or the one
- * change there was; its value where neither says what made it better.
- */
-function labelOf(
-  defaults: unknown,
-  space: SearchSpace,
-  previous: CompleteTrial | undefined,
-  trial: CompleteTrial,
-  weights: Readonly<Record<string, number>>,
-): string {
-  if (!previous)
-    return isObject(defaults) && changedParams(defaults, trial.params, space).length === 0
-      ? 'defaults'
-      : shortNumber(trial.value, 5);
-  const changed = changedParams(previous.params, trial.params, space);
-  const known = changed.length === 1 ? changed : changed.filter((name) => Object.hasOwn(weights, name));
-  const label = known
-    .slice(0, LABEL_CHANGES)
-    .map((name) => describeChange(name, previous.params, trial.params));
-  return label.join(', ') || shortNumber(trial.value, 5);
-}
+const shortened = (text: string, longest: number): string =>
+  text.length > longest ? `${text.slice(0, longest - 1)}…` : text;

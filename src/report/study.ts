@@ -1,5 +1,9 @@
 // The study as the report sees it.
 
+import { isObject } from '../base/valid.js';
+import { completeTrials } from '../tune/best.js';
+import { mean } from '../tune/math/order.js';
+import { setOwn } from '../tune/objects.js';
 import type { Attributes, Direction, SearchSpace, Trial } from '../tune/types.js';
 
 /** Any journal's study: ours, or one that Optuna wrote. */
@@ -22,8 +26,28 @@ export function metricName(study: ReportedStudy): string {
 }
 
 /** Every parameter that a trial used, with its distribution as last used. */
-export function usedSpace(study: ReportedStudy): SearchSpace {
-  let space: SearchSpace = {};
-  for (const trial of study.trials) space = { ...space, ...trial.distributions };
+export function usedSpace(study: Pick<ReportedStudy, 'trials'>): SearchSpace {
+  const space: SearchSpace = {};
+  for (const { distributions } of study.trials)
+    for (const name of Object.keys(distributions)) setOwn(space, name, distributions[name]!);
   return space;
+}
+
+/** Mean and standard deviation of a configuration that ran more than once. */
+export type Noise = { mean: number; deviation: number; runs: number };
+
+/** How far values of the default configuration scatter; null where it has not run at least twice. */
+export function defaultNoise({ trials, userAttrs: { defaults } }: ReportedStudy): Noise | null {
+  if (!isObject(defaults)) return null;
+  const names = Object.keys(defaults);
+  const values = completeTrials(trials)
+    .filter(({ value, params }) => {
+      const isDefault = names.every((name) => params[name] === undefined || params[name] === defaults[name]);
+      return isDefault && Number.isFinite(value);
+    })
+    .map(({ value }) => value);
+  if (values.length < 2) return null;
+  const middle = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return { mean: middle, deviation: Math.sqrt(squares / (values.length - 1)), runs: values.length };
 }

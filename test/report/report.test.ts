@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { drawnRange } from '../../src/report/axes.js';
-import { tableRows } from '../../src/report/charts.js';
+import { curvesChart, intermediateCurves, parallelChart, sliceChart } from '../../src/report/charts.js';
 import {
   progressOption,
   type ReportedStudy,
@@ -12,7 +13,9 @@ import {
   writeReport,
 } from '../../src/report/index.js';
 import { changedParams, describeChange, describeParam, escapeHtml } from '../../src/report/labels.js';
+import { type PageStudy, trialOf } from '../../src/report/pageData.js';
 import { alignColumns } from '../../src/report/table.js';
+import { LIGHT } from '../../src/report/theme.js';
 import { knownImportances } from '../../src/tune/importance.js';
 import { LEARNABLE, makeTrial, SPACE, TRIALS } from './trials.js';
 
@@ -23,6 +26,18 @@ const study = (more: Partial<ReportedStudy> = {}): ReportedStudy => ({
   userAttrs: { sampler: 'gp', objective: { eval_tokens: 4, preset: 'cpu' } },
   ...more,
 });
+
+/** The study inside a page. */
+function studyIn(page: string): PageStudy {
+  const [, json] = /<script id="study" type="application\/json">([\s\S]*?)<\/script>/.exec(page)!;
+  return JSON.parse(json!);
+}
+/** The page without its own script and style. */
+const around = (page: string) =>
+  page.replace(/<script>[\s\S]*?<\/script>/g, '').replace(/<style>[\s\S]*?<\/style>/g, '');
+type Series = { name: string; data: { value: number[]; symbolRotate: number }[] & number[][] };
+const seriesOf = (option: object, name: string): Series =>
+  (option as { series: Series[] }).series.find((series) => series.name === name)!;
 
 let folder: string;
 beforeEach(() => {
@@ -37,37 +52,58 @@ describe('the report', () => {
     const { svg, html, text } = await writeReport(folder, study(), { reference: 1.15 });
     const plot = readFileSync(svg, 'utf8');
     expect(plot).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
-    expect(plot).toContain('10 trials, 2 improvements, 1 failed, 1 pruned, 1 beyond the axis');
+    expect(plot).toContain('10 trials, 2 improvements, 1 failed, 1 pruned');
+    expect(plot).toContain('2 above the axis, of 7 trials');
     expect(plot).toContain('reference 1.15');
     expect(plot).not.toMatch(/font-family="[^"]*"[^ >/]/); // a quote inside an attribute breaks the file
     const page = readFileSync(html, 'utf8');
     expect(page).toContain('tiny &lt;study&gt;');
-    const own = page.replace(/<script>[\s\S]*?<\/script>/g, ''); // without the charting library
-    expect(own).not.toMatch(/<(script|link|img)[^>]*(src|href)=/);
-    for (const id of ['history', 'slices', 'parallel', 'curves', 'timeline'])
-      expect(page).toContain(`id="${id}"`);
+    expect(around(page)).not.toMatch(/<(script|link|img)[^>]*(src|href)=/);
     expect(text).toContain('best val_bpb: 1.050000 in trial 7 (trial 0: 1.200000, 12.50% better)');
   });
 
-  test('embeds its charts as JSON', () => {
-    const json = /<script id="charts" type="application\/json">([\s\S]*?)<\/script>/.exec(
-      reportHtml(study()),
-    );
-    const charts = JSON.parse(json![1]!);
-    const best = charts.history.series[1].data;
-    expect(best).toEqual([
+  test('the script and style of the page are the ones that its content security policy names', () => {
+    const page = reportHtml(study());
+    const [, policy] = /Content-Security-Policy" content="([^"]*)"/.exec(page)!;
+    const hashOf = (tag: string) => {
+      const [, text] = new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(page)!;
+      return createHash('sha256').update(text!).digest('base64');
+    };
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain(`script-src 'sha256-${hashOf('script')}';`);
+    expect(policy).toContain(`style-src 'sha256-${hashOf('style')}';`);
+  });
+
+  test('embeds its trials as JSON that reads back the same', () => {
+    const { head, rows } = studyIn(reportHtml(study()));
+    expect(rows).toHaveLength(10);
+    TRIALS.forEach((trial, number) => {
+      const { state, value, params, distributions, intermediate, userAttrs, start, end } = trial;
+      expect(trialOf(rows[number]!, number, head.space)).toMatchObject({
+        number,
+        ...{ state, value, params, distributions, intermediate, userAttrs, start, end },
+      });
+    });
+  });
+
+  test('the plot follows the improvements, and draws values far beyond as triangles at its edge', () => {
+    const option = progressOption(study());
+    expect(seriesOf(option, 'running best').data).toEqual([
       [0, 1.2],
       [3, 1.1],
       [7, 1.05],
       [9, 1.05],
     ]);
-    const [low, high] = [charts.history.yAxis.min, charts.history.yAxis.max];
-    const outlier = charts.history.series[0].data.find(
-      ({ value: [number] }: { value: number[] }) => number === 6,
-    );
-    expect(outlier).toMatchObject({ value: [6, high], symbol: 'triangle', symbolRotate: 0 }); // 9.9, far worse
-    expect(low).toBeLessThan(1.05);
-    expect(charts.history.series[3].data.map(([number]: [number]) => number)).toEqual([2]);
+    const { min, max } = (option as { yAxis: { min: number; max: number }[] }).yAxis[0]!;
+    expect(min).toBeLessThan(1.05);
+    expect(max).toBeGreaterThan(1.2);
+    expect(max).toBeLessThan(1.3);
+    expect(seriesOf(option, 'beyond the axis').data).toEqual([
+      { value: [1, max, 1], symbolRotate: 0 },
+      { value: [6, max, 6], symbolRotate: 0 }, // 9.9, far worse
+    ]);
+    expect(seriesOf(option, 'failed').data).toEqual([[2, 0, 2]]);
+    expect(seriesOf(option, 'pruned').data).toEqual([[4, 1, 4]]);
   });
 
   test('says when no trial has finished', async () => {
@@ -75,22 +111,22 @@ describe('the report', () => {
       const { text, html } = await writeReport(folder, study({ trials }));
       expect(text).toContain('0 complete');
       expect(text).not.toContain('best');
-      expect(readFileSync(html, 'utf8')).toContain('id="history"');
+      expect(studyIn(readFileSync(html, 'utf8')).rows).toHaveLength(trials.length);
     }
   });
 
   test('shows importances and labels only for parameters whose influence is known', () => {
     const few = study({ trials: LEARNABLE.slice(0, 10), userAttrs: {} });
     expect(summaryText(few)).not.toMatch(/importance|\d%$/m);
-    expect(reportHtml(few)).not.toContain('id="importances"');
-    expect(JSON.stringify(progressOption(few))).not.toMatch(/batch|window|lr/);
+    expect(studyIn(reportHtml(few)).head.weights).toEqual({});
+    expect(JSON.stringify(seriesOf(progressOption(few), 'improvement'))).not.toMatch(/batch|window|lr/);
 
     const many = study({ trials: LEARNABLE, userAttrs: {} });
     expect(Object.keys(knownImportances(LEARNABLE, 'minimize'))).toEqual(['lr']);
     expect(summaryText(many)).toMatch(/^lr +0\.01 +\d+%$/m);
     expect(summaryText(many)).toMatch(/^batch +\d+$/m);
-    expect(reportHtml(many)).toContain('id="importances"');
-    const labels = JSON.stringify(progressOption(many));
+    expect(Object.keys(studyIn(reportHtml(many)).head.weights)).toEqual(['lr']);
+    const labels = JSON.stringify(seriesOf(progressOption(many), 'improvement'));
     expect(labels).toMatch(/lr [\d.e-]+→/);
     expect(labels).not.toMatch(/batch|window/);
   });
@@ -115,25 +151,31 @@ describe('the report', () => {
     expect(text).toContain('12 trials: 9 complete');
     expect(text).toContain('best val_bpb: -Infinity in trial 10\n');
     expect(text).toMatch(/^trial +val_bpb\n +10 +-Infinity\n +7 +1\.05/m);
-    expect(readFileSync(svg, 'utf8')).toContain('3 improvements, 1 failed, 1 pruned, 3 beyond the axis');
-    const page = readFileSync(html, 'utf8');
-    expect(page).toMatch(/<tr class="best"><td>10<\/td><td>complete<\/td><td>-Infinity<\/td>/);
-    expect(page).toContain(
-      'Values beyond the axis, infinite ones included, are drawn as triangles at its edge.',
-    );
-    const charts = JSON.parse(
-      /<script id="charts" type="application\/json">([\s\S]*?)<\/script>/.exec(page)![1]!,
-    );
-    const [low, high] = [charts.history.yAxis.min, charts.history.yAxis.max];
-    expect(charts.history.series[1].data.at(-1)).toEqual([11, low]);
-    expect(charts.history.series[0].data.slice(-2)).toMatchObject([
-      { value: [10, low], symbol: 'triangle', symbolRotate: 180 },
-      { value: [11, high], symbol: 'triangle', symbolRotate: 0 },
+    expect(readFileSync(svg, 'utf8')).toContain('3 above and 1 below the axis, of 9 trials');
+    const { head, rows } = studyIn(readFileSync(html, 'utf8'));
+    const [lowest, highest] = rows.slice(-2).map((row) => trialOf(row, 0, head.space));
+    expect([lowest!.value, highest!.value]).toEqual([-Infinity, Infinity]);
+    expect([...lowest!.intermediate.values()]).toEqual([Infinity, -Infinity]);
+    const option = progressOption(study({ trials }));
+    const { min, max } = (option as { yAxis: { min: number; max: number }[] }).yAxis[0]!;
+    expect(seriesOf(option, 'running best').data.at(-1)).toEqual([11, min]);
+    expect(seriesOf(option, 'beyond the axis').data.slice(-2)).toEqual([
+      { value: [10, min, 10], symbolRotate: 180 },
+      { value: [11, max, 11], symbolRotate: 0 },
     ]);
-    const drawn = { ...charts, timeline: null }; // whose gaps are null
-    expect(JSON.stringify({ ...drawn, timeline: undefined })).not.toContain('null');
-    expect(charts.parallel.series[0].data).toHaveLength(9);
-    expect(charts.curves.series[1].data).toHaveLength(2);
+    const frame = { width: 800, theme: LIGHT };
+    const curves = curvesChart(
+      intermediateCurves(trials),
+      { x: 'step', y: 'value' },
+      study({ trials }),
+      frame,
+    )!;
+    for (const chart of [
+      sliceChart(study({ trials }), frame)!,
+      parallelChart(study({ trials }), frame)!,
+      curves,
+    ])
+      expect(JSON.stringify(chart.option)).not.toContain('null');
   });
 
   test('handles a study whose values are all infinite', async () => {
@@ -152,12 +194,6 @@ describe('the report', () => {
     expect(text).toContain(`in trial 0`);
   });
 
-  test('shows the step of pruned trials instead of a value', () => {
-    const { head, rows } = tableRows(study());
-    expect(head.slice(0, 3)).toEqual(['trial', 'state', 'val_bpb']);
-    expect(rows[4]!.slice(0, 3)).toEqual([4, 'pruned at 10', '']);
-  });
-
   test('escapes hostile names and attributes', async () => {
     const hostile = JSON.parse(
       '{"sampler": {"toString": 1}, "seed": {}, "objective": {"preset": {"toString": 1}}}',
@@ -172,11 +208,11 @@ describe('the report', () => {
       makeTrial(1, 'complete', 2, { params: {} }),
       makeTrial(2, 'fail', null, { userAttrs: { fail_reason: { toString: 1 } } }),
     ];
-    const page = reportHtml(study({ trials, userAttrs: hostile }));
-    const own = page.replace(/<script>[\s\S]*?<\/script>/g, '');
-    expect(own).toContain('<th>constructor</th>');
-    expect(own).toContain('<th>__proto__</th>');
-    expect(own).not.toContain('<script>');
+    const page = reportHtml(study({ name: '</script><script>', trials, userAttrs: hostile }));
+    expect(around(page).match(/<script/g)).toHaveLength(1); // the study's data
+    const { head, rows } = studyIn(page);
+    expect(Object.keys(head.space)).toEqual(expect.arrayContaining(['__proto__', 'constructor']));
+    expect(trialOf(rows[0]!, 0, head.space).params).toEqual(trials[0]!.params);
     expect(summaryText(study({ trials }))).toContain('1 failed (1 failed)');
   });
 

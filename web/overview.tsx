@@ -1,0 +1,349 @@
+// The head of the page: the best value, how far the study is, how fast it runs, its running trials, the best configuration.
+
+import { useState } from 'preact/hooks';
+import { byteSize, counted, duration, thousands } from '../src/base/format.js';
+import { secondsOf } from '../src/report/labels.js';
+import type { LiveState, RunningState } from '../src/report/messages.js';
+import type { Point } from '../src/report/pageData.js';
+import { Tabs } from './chart.js';
+import { copyAs, FORMS, type Form } from './copy.js';
+import { changesText, defaultsOf, differenceText, valueText } from './format.js';
+import type { Found } from './page.js';
+import { type ShownStudy, store } from './store.js';
+
+export function Overview(props: Found & { onPick: (trial: number) => void }) {
+  const { study, best, onPick } = props;
+  const { live, connection } = store;
+  const isLive = connection !== 'saved' && live !== null;
+  return (
+    <>
+      <div class="figures">
+        <Best {...props} />
+        <Counts study={study} />
+        {isLive ? <Budget study={study} live={live} /> : <Spent study={study} />}
+        {isLive && <Speed live={live} />}
+        {isLive && <Machine live={live} />}
+      </div>
+      {isLive && live.running.length > 0 && (
+        <section class="runs" aria-label="Running trials">
+          {live.running.slice(0, 8).map((running) => (
+            <Running running={running} study={study} onPick={onPick} />
+          ))}
+        </section>
+      )}
+      {best && <BestConfiguration study={study} best={best} />}
+    </>
+  );
+}
+
+function Best({ study, best, onPick }: Found & { onPick: (trial: number) => void }) {
+  const first = study.trials[0];
+  const gain =
+    best && first?.state === 'complete' && first !== best
+      ? differenceText(best.value, first.value!, study)
+      : '';
+  return (
+    <div class="figure best">
+      <h2>Best {study.metric}</h2>
+      <b>{best ? valueText(best.value) : '–'}</b>
+      <p>
+        {best ? (
+          <>
+            <button type="button" class="link" onClick={() => onPick(best.number)}>
+              trial {best.number}
+            </button>
+            {gain && ` · ${gain} than trial 0`}
+          </>
+        ) : (
+          'no trial has finished'
+        )}
+      </p>
+    </div>
+  );
+}
+
+const STATES = ['complete', 'pruned', 'fail', 'running', 'waiting'] as const;
+const STATE_NAMES = {
+  complete: 'complete',
+  pruned: 'pruned',
+  fail: 'failed',
+  running: 'running',
+  waiting: 'waiting',
+};
+
+function Counts({ study }: { study: ShownStudy }) {
+  const counts = STATES.map((state) => ({
+    state,
+    count: study.trials.filter((trial) => trial.state === state).length,
+  })).filter(({ count }) => count > 0);
+  return (
+    <div class="figure">
+      <h2>Trials</h2>
+      <b>{thousands(study.trials.length)}</b>
+      <div class="split" aria-hidden="true">
+        {counts.map(({ state, count }) => (
+          <i class={state} style={{ flexGrow: count }} />
+        ))}
+      </div>
+      <p>{counts.map(({ state, count }) => `${thousands(count)} ${STATE_NAMES[state]}`).join(' · ')}</p>
+    </div>
+  );
+}
+
+/** How much of the limits is used, and the time that is left. */
+function Budget({ study, live }: { study: ShownStudy; live: LiveState }) {
+  const { limits, evaluated, time, running, stopping } = live;
+  const isRunning = running.some(({ lost }) => !lost);
+  const spent = limits ? (time - limits.started) / 1000 : 0;
+  const shares = [
+    limits?.trials ? evaluated / limits.trials : 0,
+    limits?.seconds && isRunning ? spent / limits.seconds : 0,
+  ];
+  const share = Math.min(1, Math.max(...shares));
+  const left = secondsLeft(study, live, spent);
+  const texts = [
+    limits?.trials ? `${thousands(evaluated)} of ${counted(limits.trials, 'trial')}` : '',
+    limits?.seconds && isRunning
+      ? `${duration(Math.min(spent, limits.seconds))} of ${duration(limits.seconds)}`
+      : '',
+  ].filter(Boolean);
+  return (
+    <div class="figure">
+      <h2>{stopping ? 'Stopping after the running trial' : isRunning ? 'Time left' : 'State'}</h2>
+      <b>{!isRunning ? (running.length > 0 ? 'lost' : 'idle') : left === null ? '–' : duration(left)}</b>
+      {limits && (
+        <div
+          class="meter"
+          role="progressbar"
+          aria-label="Budget used"
+          aria-valuenow={Math.round(100 * share)}
+          aria-valuemin={0}
+          aria-valuemax={100}
+        >
+          <i style={{ width: `${100 * share}%` }} />
+        </div>
+      )}
+      <p>{texts.join(' · ') || (isRunning ? 'no limit recorded' : 'nothing runs on it now')}</p>
+    </div>
+  );
+}
+
+/** Seconds until the limits are reached, by the mean length of the last trials; null where that is not known. */
+function secondsLeft(
+  study: ShownStudy,
+  { limits, evaluated, running }: LiveState,
+  spent: number,
+): number | null {
+  if (!limits) return null;
+  const lengths = study.trials
+    .flatMap((trial) => (trial.state === 'running' ? [] : (secondsOf(trial) ?? [])))
+    .slice(-20);
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const workers = Math.max(1, running.length);
+  const byTrials =
+    limits.trials && lengths.length > 0
+      ? ((limits.trials - evaluated + running.length / 2) * mean) / workers
+      : Infinity;
+  const byTime = limits.seconds ? limits.seconds - spent : Infinity;
+  const left = Math.min(byTrials, byTime);
+  return Number.isFinite(left) ? Math.max(0, left) : null;
+}
+
+/** How long a finished study took. */
+function Spent({ study }: { study: ShownStudy }) {
+  const times = study.trials.flatMap((trial) =>
+    trial.start === null ? [] : [trial.start, trial.end ?? trial.start],
+  );
+  const range = times.reduce(
+    ([low, high], time) => [Math.min(low, time), Math.max(high, time)],
+    [Infinity, -Infinity],
+  );
+  const seconds = times.length > 0 ? (range[1]! - range[0]!) / 1000 : 0;
+  const started =
+    times.length > 0
+      ? new Date(range[0]!).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+      : '–';
+  return (
+    <div class="figure">
+      <h2>Took</h2>
+      <b>{duration(seconds)}</b>
+      <p>from {started}</p>
+    </div>
+  );
+}
+
+function Speed({ live }: { live: LiveState }) {
+  const speed = store.history.at(-1)?.speed ?? null;
+  const mfu = live.running.find(({ mfuPercent }) => mfuPercent !== null)?.mfuPercent;
+  const memory = live.running.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
+  if (speed === null) return null;
+  return (
+    <div class="figure">
+      <h2>Tokens per second</h2>
+      <b>{thousands(speed)}</b>
+      <Sparkline
+        values={store.history.map((entry) => entry.speed)}
+        label="Tokens per second in the last minutes"
+      />
+      <p>
+        {[memory > 0 && `${byteSize(memory)} peak`, mfu != null && `mfu ${mfu.toFixed(1)}%`]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+    </div>
+  );
+}
+
+function Machine({ live: { machine } }: { live: LiveState }) {
+  const gpu = machine.gpus[0];
+  const percent = (share: number | null) => (share === null ? '–' : `${Math.round(100 * share)}%`);
+  return (
+    <div class="figure">
+      <h2>{gpu ? 'GPU' : 'CPU'}</h2>
+      <b>{percent(gpu ? gpu.use : machine.cpu)}</b>
+      <Sparkline
+        values={store.history.map((entry) => (gpu ? entry.gpu : entry.cpu))}
+        most={1}
+        label={`${gpu ? 'GPU' : 'CPU'} use in the last minutes`}
+      />
+      <p>
+        {gpu
+          ? `${byteSize(gpu.memoryUsed)} of ${byteSize(gpu.memoryTotal)}${gpu.watts === null ? '' : ` · ${Math.round(gpu.watts)} W`} · CPU ${percent(machine.cpu)}`
+          : `${machine.cores} cores · ${byteSize(machine.memoryUsed)} of ${byteSize(machine.memoryTotal)}`}
+      </p>
+    </div>
+  );
+}
+
+/** A small line of the last values. */
+export function Sparkline(props: { values: readonly (number | null)[]; label: string; most?: number }) {
+  const { values, label } = props;
+  const known = values.filter((value) => value !== null);
+  if (known.length < 2) return <div class="spark" />;
+  const most = props.most ?? Math.max(...known) * 1.05;
+  const path = values
+    .map((value, i) =>
+      value === null
+        ? null
+        : `${((100 * i) / (values.length - 1)).toFixed(1)},${(22 - 20 * (value / (most || 1))).toFixed(1)}`,
+    )
+    .filter((point) => point !== null)
+    .join(' ');
+  return (
+    <svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label={label}>
+      <polyline points={path} />
+    </svg>
+  );
+}
+
+function Running({
+  running,
+  study,
+  onPick,
+}: {
+  running: RunningState;
+  study: ShownStudy;
+  onPick: (n: number) => void;
+}) {
+  const {
+    trial: number,
+    progress,
+    loss,
+    step,
+    tokensPerSecond,
+    memoryBytes,
+    secondsLeft: left,
+    lost,
+    curve,
+  } = running;
+  const trial = study.trials[number];
+  const defaults = defaultsOf(study);
+  const changes = trial && defaults ? changesText(study, defaults, trial.params, 3) : [];
+  const facts = [
+    step !== null && `step ${thousands(step)}`,
+    loss !== null && `loss ${loss.toFixed(4)}`,
+    tokensPerSecond !== null && `${thousands(tokensPerSecond)} tok/s`,
+    memoryBytes !== null && memoryBytes > 0 && byteSize(memoryBytes),
+    left !== null && `${duration(left)} left`,
+  ].filter(Boolean);
+  return (
+    <article class={lost ? 'run lost' : 'run'}>
+      <h3>
+        <button type="button" class="link" onClick={() => onPick(number)}>
+          Trial {number}
+        </button>
+        <span>
+          {lost ? 'its process is gone' : progress === null ? 'running' : `${(100 * progress).toFixed(0)}%`}
+        </span>
+      </h3>
+      <Loss curve={curve} />
+      <div class="meter" aria-hidden="true">
+        <i style={{ width: `${100 * (progress ?? 0)}%` }} />
+      </div>
+      <p>{facts.join(' · ')}</p>
+      {changes.length > 0 && <p class="changes">{changes.join(', ')}</p>}
+    </article>
+  );
+}
+
+/** The training loss so far, over the whole budget. */
+function Loss({ curve }: { curve: readonly Point[] }) {
+  const points = curve.filter((point): point is [number, number] => point[1] !== null);
+  if (points.length < 2) return <div class="loss" />;
+  const values = points.map(([, value]) => value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const path = points
+    .map(
+      ([x, value]) => `${(100 * x).toFixed(2)},${(37 - 34 * ((value - low) / (high - low || 1))).toFixed(2)}`,
+    )
+    .join(' ');
+  return (
+    <svg
+      class="loss"
+      viewBox="0 0 100 40"
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={`Training loss from ${values[0]!.toFixed(3)} to ${values.at(-1)!.toFixed(3)}`}
+    >
+      <polyline points={path} />
+    </svg>
+  );
+}
+
+function BestConfiguration({ study, best }: { study: ShownStudy; best: NonNullable<Found['best']> }) {
+  const [form, setForm] = useState<Form>('Command line');
+  const text = copyAs(form, study, best, study.head.bestConfig);
+  return (
+    <details class="configuration">
+      <summary>Best configuration</summary>
+      <div class="tools">
+        <Tabs label="Form" names={FORMS} chosen={form} onChoose={setForm} />
+        <CopyButton text={text} />
+      </div>
+      <pre>{text}</pre>
+    </details>
+  );
+}
+
+/** Copies a text; in a file from disk the older way, as the newer one needs a server. */
+export function CopyButton({ text }: { text: string }) {
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    if (navigator.clipboard && isSecureContext) await navigator.clipboard.writeText(text);
+    else {
+      const area = document.createElement('textarea');
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand('copy');
+      area.remove();
+    }
+    setDone(true);
+    setTimeout(() => setDone(false), 1500);
+  };
+  return (
+    <button type="button" class="plain" onClick={() => void copy()}>
+      {done ? 'Copied' : 'Copy'}
+    </button>
+  );
+}

@@ -1,0 +1,169 @@
+// The page: a study's overview, its charts and its trials, in a report file or live from the dashboard.
+
+import './style.css';
+import { render } from 'preact';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { isObject } from '../src/base/valid.js';
+import { bestTrial, improvements } from '../src/tune/best.js';
+import { ActionsMenu } from './actions.js';
+import { isDark, redrawAll } from './chart.js';
+import { Compare } from './compare.js';
+import { attributeText } from './format.js';
+import { Overview } from './overview.js';
+import { Curves, Importances, Parallel, Progress, Slices, Timeline } from './plots.js';
+import { begin, open, type ShownStudy, store, subscribe } from './store.js';
+import { TrialDialog } from './trialDialog.js';
+import { Failures, Trials } from './trials.js';
+
+function App() {
+  const [, tick] = useState(0);
+  const [picked, pick] = useState<number | null>(null);
+  useEffect(() => subscribe(() => tick((n) => n + 1)), []);
+  const { study, connection, version } = store;
+  const found = useMemo(
+    () =>
+      study && {
+        study,
+        best: bestTrial(study.trials, study.direction),
+        steps: improvements(study.trials, study.direction),
+      },
+    [study, version],
+  );
+  useEffect(() => {
+    if (study) document.title = `${study.name}: tinygpt study`;
+  }, [study?.name]);
+  const error = store.list.find(({ key }) => key === study?.key)?.error;
+  return (
+    <>
+      <TopBar study={study} />
+      {connection === 'lost' && (
+        <p class="banner" role="status">
+          The dashboard does not answer; what is shown may be old. Trying again…
+        </p>
+      )}
+      {error && (
+        <p class="banner" role="alert">
+          {error}
+        </p>
+      )}
+      <main>
+        {found ? (
+          <>
+            <Overview {...found} onPick={pick} />
+            <Progress {...found} onPick={pick} />
+            <div class="columns">
+              <Curves {...found} onPick={pick} />
+              <Importances {...found} />
+              <Slices {...found} onPick={pick} />
+              <Parallel {...found} onPick={pick} />
+              <Timeline {...found} onPick={pick} />
+              <Failures {...found} onPick={pick} />
+              <Compare {...found} onPick={pick} />
+              <Trials {...found} onPick={pick} />
+            </div>
+            <About study={found.study} />
+            {picked !== null && found.study.trials[picked] && (
+              <TrialDialog
+                {...found}
+                trial={found.study.trials[picked]!}
+                onClose={() => pick(null)}
+                onPick={pick}
+              />
+            )}
+          </>
+        ) : (
+          <p class="waiting" role="status">
+            {connection === 'live' ? 'No study yet. It appears here as soon as one begins.' : 'Connecting…'}
+          </p>
+        )}
+      </main>
+    </>
+  );
+}
+
+/** What every section gets. */
+export type Found = {
+  study: ShownStudy;
+  best: ReturnType<typeof bestTrial<ShownStudy['trials'][number]>>;
+  /** Trials that were better than all before them. */
+  steps: ReturnType<typeof improvements<ShownStudy['trials'][number]>>;
+};
+
+const STATUS = { saved: 'saved report', connecting: 'connecting', live: 'live', lost: 'reconnecting' };
+
+function TopBar({ study }: { study: ShownStudy | null }) {
+  const { list, connection } = store;
+  return (
+    <div class="bar">
+      <span class="brand" aria-hidden="true">
+        tinygpt
+      </span>
+      {list.length > 1 ? (
+        <select
+          class="choice"
+          aria-label="Study"
+          value={study?.key}
+          onChange={(event) => open(event.currentTarget.value)}
+        >
+          {list.map(({ key, name, where, trials, running, error }) => (
+            <option value={key}>
+              {name} · {error ? 'unreadable' : `${trials} trials${running > 0 ? ', running' : ''}`} · {where}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <h1>{study?.name ?? ''}</h1>
+      )}
+      <span class="space" />
+      <span class={`status ${connection}`} role="status">
+        <i aria-hidden="true" />
+        {STATUS[connection]}
+      </span>
+      {study && connection !== 'saved' && <ActionsMenu study={study} />}
+      <button
+        type="button"
+        class="plain scheme"
+        aria-label="Switch between light and dark"
+        title="Light or dark"
+        onClick={() => {
+          document.documentElement.dataset.scheme = isDark() ? 'light' : 'dark';
+          redrawAll();
+        }}
+      >
+        <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+          <circle cx="8" cy="8" r="6.2" fill="none" stroke="currentColor" stroke-width="1.4" />
+          <path d="M8 1.8a6.2 6.2 0 0 1 0 12.4z" fill="currentColor" />
+        </svg>
+      </button>
+    </div>
+  );
+}
+
+/** What the study says about itself. */
+function About({ study }: { study: ShownStudy }) {
+  const { objective, sampler, pruner, seed } = study.userAttrs;
+  const { base, fixed, task, ...rest } = isObject(objective) ? objective : ({} as Record<string, unknown>);
+  const entries = Object.entries({ sampler, pruner, seed, ...rest, fixed }).filter(([, value]) => {
+    const isEmpty = isObject(value) && Object.keys(value).length === 0;
+    return value !== undefined && value !== null && !isEmpty;
+  });
+  return (
+    <footer>
+      <dl>
+        {entries.map(([name, value]) => (
+          <div>
+            <dt>{name.replaceAll('_', ' ')}</dt>
+            <dd>{attributeText(value)}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>direction</dt>
+          <dd>{study.head.directions.join(', ')}</dd>
+        </div>
+      </dl>
+    </footer>
+  );
+}
+
+begin();
+render(<App />, document.getElementById('page')!);

@@ -1,0 +1,148 @@
+// The page's data: from the dashboard's server, live, or from the report file itself. One study is shown at a time; trials
+// are replaced as they change, and `version` counts the changes.
+
+import type { LiveState, Message, StudyEntry } from '../src/report/messages.js';
+import { type PageStudy, type PageTrial, type StudyHead, trialOf } from '../src/report/pageData.js';
+import { metricName, type ReportedStudy } from '../src/report/study.js';
+import type { Direction } from '../src/tune/types.js';
+
+/** A study as the charts take it. */
+export type ShownStudy = Omit<ReportedStudy, 'trials'> & {
+  key: string;
+  head: StudyHead;
+  trials: PageTrial[];
+  metric: string;
+};
+
+export type Connection = 'saved' | 'connecting' | 'live' | 'lost';
+
+/** What is shown now. */
+export const store = {
+  connection: 'connecting' as Connection,
+  list: [] as readonly StudyEntry[],
+  study: null as ShownStudy | null,
+  live: null as LiveState | null,
+  /** Tokens per second and shares of CPU and GPU in the last minutes. */
+  history: [] as { time: number; speed: number | null; cpu: number | null; gpu: number | null }[],
+  version: 0,
+};
+
+const listeners = new Set<() => void>();
+let scheduled = false;
+
+/** Calls `listener` after changes, at most once a frame. @returns what ends that */
+export function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function changed(): void {
+  if (scheduled) return;
+  scheduled = true;
+  // A hidden tab draws no frames, but shall not lag behind when it is shown.
+  const run = () => {
+    scheduled = false;
+    for (const listener of listeners) listener();
+  };
+  document.hidden ? setTimeout(run, 500) : requestAnimationFrame(run);
+}
+
+/** A study from its head and rows. */
+export function shownStudy(key: string, { head, rows }: PageStudy): ShownStudy {
+  const direction: Direction = head.directions[0] ?? 'minimize';
+  const trials = rows.map((row, number) => trialOf(row, number, head.space));
+  const study = { key, head, direction, trials, ...namesOf(head) };
+  return { ...study, metric: metricName(study) };
+}
+
+const namesOf = ({ name, userAttrs, systemAttrs }: StudyHead) => ({ name, userAttrs, systemAttrs });
+
+const HISTORY = 150;
+
+function receive(message: Message): void {
+  const { study } = store;
+  if (message.kind === 'list') store.list = message.studies;
+  else if (message.kind === 'study') {
+    store.study = shownStudy(message.key, message);
+    store.version++;
+  } else if (message.kind === 'live') {
+    store.live = message.live;
+    const { running, machine, time } = message.live;
+    const speeds = running.flatMap(({ tokensPerSecond }) => tokensPerSecond ?? []);
+    const speed = speeds.length > 0 ? speeds.reduce((a, b) => a + b) : null;
+    store.history.push({ time, speed, cpu: machine.cpu, gpu: machine.gpus[0]?.use ?? null });
+    if (store.history.length > HISTORY) store.history.shift();
+  } else if (study && study.key === message.key) {
+    const head = message.head ?? study.head;
+    const trials = [...study.trials];
+    for (const [number, row] of message.rows) trials[number] = trialOf(row, number, head.space);
+    store.study = { ...study, head, ...namesOf(head), trials };
+    store.version++;
+  }
+  changed();
+}
+
+let events: EventSource | null = null;
+
+/** Shows a study, live; reconnects by itself and begins again with all its trials then. */
+export function open(key: string): void {
+  events?.close();
+  store.history = [];
+  store.live = null;
+  events = new EventSource(`api/events?study=${encodeURIComponent(key)}`);
+  events.onopen = () => {
+    store.connection = 'live';
+    changed();
+  };
+  events.onerror = () => {
+    store.connection = 'lost';
+    changed();
+    // A server that answers with an error closes the stream for good: try again later.
+    if (events?.readyState === EventSource.CLOSED) setTimeout(() => open(store.study?.key ?? key), 2000);
+  };
+  events.onmessage = ({ data }) => receive(JSON.parse(data) as Message);
+}
+
+/** Begins with the report's own data, or with the server's. */
+export function begin(): void {
+  const own = document.getElementById('study')?.textContent;
+  if (own) {
+    store.connection = 'saved';
+    store.study = shownStudy('', JSON.parse(own) as PageStudy);
+    return;
+  }
+  open(decodeURIComponent(/[#&]study=([^&]*)/.exec(location.hash)?.[1] ?? ''));
+}
+
+const TOKEN = 'tinygpt-token';
+
+/** The token of actions: from the link that the terminal printed, kept while the tab is open. */
+export function token(): string {
+  const given = /[#&]token=([^&]*)/.exec(location.hash)?.[1];
+  if (given) {
+    sessionStorage.setItem(TOKEN, given);
+    history.replaceState(null, '', location.pathname);
+  }
+  return sessionStorage.getItem(TOKEN) ?? '';
+}
+
+export const setToken = (text: string): void => sessionStorage.setItem(TOKEN, text.trim());
+
+/** Asks the server to act. @returns what it did; throws an Error with its reason */
+export async function act(action: 'enqueue' | 'stop' | 'resume', body: unknown = {}): Promise<string> {
+  const response = await fetch(`api/studies/${encodeURIComponent(store.study!.key)}/${action}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token()}` },
+    body: JSON.stringify(body),
+  });
+  const { message } = (await response.json()) as { message: string };
+  if (!response.ok) throw new Error(message);
+  return message;
+}
+
+/** Another study as it is now, to compare with. */
+export async function fetchStudy(key: string): Promise<ShownStudy> {
+  const response = await fetch(`api/studies/${encodeURIComponent(key)}`);
+  if (!response.ok) throw new Error('This study cannot be read');
+  return shownStudy(key, (await response.json()) as PageStudy);
+}
