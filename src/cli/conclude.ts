@@ -54,6 +54,7 @@ export async function concludeStudy(
     complete: count('complete'),
     pruned: count('pruned'),
     failed: count('fail'),
+    ...(isObject(study.userAttrs.llm_usage) && { llm: study.userAttrs.llm_usage }),
   };
   process.stdout.write(`${formatStandardJson(outcome)}\n`);
 }

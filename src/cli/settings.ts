@@ -9,7 +9,8 @@ import { DERIVED, overrideConfig, resolveConfig, TRAIN_DEFAULTS, type TrainConfi
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
 import { flag, group, integer, number, type Option, text } from './options.js';
 
-const DESCRIPTIONS: Record<keyof TrainConfig, string> = {
+/** What each setting means. */
+export const DESCRIPTIONS: Readonly<Record<keyof TrainConfig, string>> = {
   depth: 'number of layers',
   width: 'residual width (default: depth x aspect ratio)',
   aspectRatio: 'width per layer, rounded up to whole heads',

@@ -26,6 +26,10 @@ export interface Task {
   about: readonly string[];
   /** `30 seconds per trial`. */
   perTrial: string;
+  /** What parameters mean, by name; shown to a model. */
+  meanings?: Readonly<Record<string, string>>;
+  /** Parameters that a model may advise to add to the space, with what they mean. */
+  addable?: Readonly<Record<string, string>>;
 }
 
 /** How an objective runs. */

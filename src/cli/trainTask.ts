@@ -1,8 +1,14 @@
 // The trainer as what a study searches.
 
+import { TRAIN_DEFAULTS } from '../train/config.js';
+import { own } from '../tune/objects.js';
 import { finalValuesPruner } from '../tune/pruners/index.js';
+import type { TunableSpace } from '../tune/space.js';
 import { trainCheck } from '../tune/trainObjective.js';
+import { settingOf } from '../tune/trainSpaces.js';
+import type { Attributes } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
+import { DESCRIPTIONS } from './settings.js';
 import type { Task } from './task.js';
 import type { ProgressLine } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
@@ -41,5 +47,20 @@ export async function trainTask(
       `Trials start from preset ${preset}`,
     ],
     perTrial: `${amount} ${unit} per trial`,
+    meanings: DESCRIPTIONS,
+    addable: addable(setup),
   };
+}
+
+/** Settings that decide what a value means, or how it is measured. */
+const UNSEARCHABLE = new Set(['vocabSize', 'evalTokens', 'untimedSteps']);
+
+/** Numeric settings that the space neither searches nor fixes. */
+function addable({ space, fixed }: TunableSpace): Record<string, string> {
+  const known = new Set([...Object.keys(space), ...Object.keys(fixed)].map(settingOf));
+  const isFree = ([name]: [string, string]) =>
+    !known.has(name) &&
+    !UNSEARCHABLE.has(name) &&
+    typeof own(TRAIN_DEFAULTS as object as Attributes, name) === 'number';
+  return Object.fromEntries(Object.entries(DESCRIPTIONS).filter(isFree));
 }

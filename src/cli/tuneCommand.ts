@@ -2,13 +2,15 @@
 
 import { join } from 'node:path';
 import { expect, UsageError } from '../base/errors.js';
+import type { Caller } from '../tune/llm/index.js';
 import { prunerByName } from '../tune/pruners/index.js';
-import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
-import type { Params } from '../tune/types.js';
+import type { Params, Sampler } from '../tune/types.js';
+import { advise } from './advise.js';
 import { concludeStudy } from './conclude.js';
 import { contestFolder, runContest } from './contestCommand.js';
+import { describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
 import { openTask } from './openTask.js';
 import { command } from './options.js';
@@ -27,7 +29,7 @@ async function runTune(args: TuneArguments): Promise<number> {
   if (args.contest !== undefined)
     return orInNewProcess(contestFolder(args), isWorker, () => runContest(args));
   const place = studyPlace(args);
-  if (args.workers !== 1 && !isWorker) return runWorkers(args, place);
+  if (args.workers !== 1 && !isWorker && !args.advise) return runWorkers(args, place);
   return orInNewProcess(place.folder, isWorker, () => runStudy(args, place, isWorker));
 }
 
@@ -48,10 +50,20 @@ async function runStudy(
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
     const journal = journalIn(place.folder);
     const task = await openTask(args, { journal, name: place.name }, progress, signal);
-    const study = openStudy(args, task, place.name, journal);
+    if (args.advise) return await advise(args, task, place.folder, screen);
+    const opened = openSampler(
+      args.sampler,
+      args,
+      task,
+      place.folder,
+      progress.note,
+      timer(task.limits.seconds),
+    );
+    const study = openStudy(args, task, place.name, journal, opened.sampler);
     enqueue(study, enqueued, args.enqueue);
     announce(args, task, study, place.folder, say);
-    const outcome = await search(args, task, study, place.folder, screen);
+    if (opened.caller) say(describeModel(args, opened.caller));
+    const outcome = await search(args, task, study, place.folder, screen, opened.caller);
     progress.end();
     // A worker leaves the report to its parent.
     if (!isWorker) await concludeStudy(place.folder, study, { ...args, say });
@@ -62,13 +74,13 @@ async function runStudy(
   }
 }
 
-function openStudy(args: TuneArguments, task: Task, name: string, journal: string): Study {
+function openStudy(args: TuneArguments, task: Task, name: string, journal: string, sampler: Sampler): Study {
   const { space, defaults } = task.setup;
   return createStudy({
     name,
     space,
     defaults,
-    sampler: samplerByName(args.sampler),
+    sampler,
     pruner: task.pruner(prunerByName(prunerName(args, task))),
     storage: journal,
     seed: args.seed,
@@ -126,6 +138,7 @@ async function search(
   study: Study,
   folder: string,
   screen: Screen,
+  caller: Caller | undefined,
 ): Promise<OptimizeResult> {
   const { limits, setup } = task;
   const log = openLog(join(folder, 'tune.log'), screen.progress.note);
@@ -135,7 +148,18 @@ async function search(
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
   const { trials } = limits;
   log.info({ study: study.name, sampler: args.sampler, limits: { ...limits, seconds } }, 'start');
-  const outcome = await runTrials(study, run, screen, { trials, seconds, defaults: setup.defaults, log });
+  const { defaults } = setup;
+  const onTrial = () => recordCalls(study, folder, caller);
+  onTrial();
+  const outcome = await runTrials(study, run, screen, { trials, seconds, defaults, log, onTrial });
+  onTrial(); // the last call may have led to no trial
   log.info(outcome, 'end');
   return outcome;
+}
+
+/** Seconds left of a limit that begins now. */
+function timer(limit: number | undefined): () => number | undefined {
+  const seconds = secondsLeft(limit);
+  const begun = performance.now();
+  return () => (seconds === undefined ? undefined : seconds - (performance.now() - begun) / 1000);
 }

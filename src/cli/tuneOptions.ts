@@ -16,6 +16,7 @@ import { configValues, SPACE_NAMES, trainSpace } from '../tune/trainSpaces.js';
 import type { Params } from '../tune/types.js';
 import { BACKEND_OPTIONS } from './backendOptions.js';
 import { DATA_OPTIONS } from './dataOptions.js';
+import { LLM_OPTIONS, LLM_SAMPLERS } from './llmOptions.js';
 import { choice, flag, group, integer, many, number, text, type ValuesOf } from './options.js';
 import { configFromArguments } from './settings.js';
 
@@ -25,7 +26,13 @@ export const TUNE_OPTIONS = {
   ...BACKEND_OPTIONS,
   ...group('Search:', {
     space: text(`${SPACE_NAMES.join(', ')}, or a JSON or TypeScript file`, { placeholder: 'name or file' }),
-    sampler: choice(samplerNames, samplerNames.join(', '), { default: 'gp' }),
+    sampler: choice(
+      [...samplerNames, ...LLM_SAMPLERS],
+      `${samplerNames.join(', ')}; with a model: ${LLM_SAMPLERS.join(', ')}`,
+      {
+        default: 'gp',
+      },
+    ),
     pruner: choice(prunerNames, `${prunerNames.join(', ')} (default: median for random, else nop)`),
     fix: many('fix a parameter; can be repeated', 'name=value'),
     only: text('search only these', { placeholder: 'name,name' }),
@@ -70,6 +77,7 @@ export const TUNE_OPTIONS = {
     seeds: integer('seeds per sampler', { default: 3, min: 1 }),
     repeats: integer('fresh seeds for the defaults and the winners', { default: 3, min: 1 }),
   }),
+  ...LLM_OPTIONS,
   ...group('Report:', { reference: number('a val_bpb to compare with, e.g. from another run') }),
   json: flag('print the outcome as one JSON object', { default: false }),
 };
@@ -78,6 +86,7 @@ export const TUNE_EXAMPLES = [
   ['tinygpt-tune', 'a demo: under two minutes on any machine'],
   ['tinygpt-tune --hours 8 --trial-seconds 300', 'overnight on a GPU'],
   ['tinygpt-tune --command "python train.py" --patch train.py --metric val_bpb --trials 50', 'any program'],
+  ['tinygpt-tune --sampler hybrid --llm-command "claude -p"', 'a coding agent and CMA-ES'],
   ['tinygpt-tune --contest random,gp,cmaes,tpe --trials 60', 'the published comparison'],
 ] as const;
 

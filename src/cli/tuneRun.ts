@@ -53,9 +53,16 @@ export async function runTrials(
   study: Study,
   objective: Objective,
   { progress, signal, say }: Screen,
-  options: { trials: number | undefined; seconds?: number | undefined; defaults: Params; log?: Logger },
+  options: {
+    trials: number | undefined;
+    seconds?: number | undefined;
+    defaults: Params;
+    log?: Logger;
+    /** Called after each trial's line. */
+    onTrial?: () => void;
+  },
 ): Promise<OptimizeResult> {
-  const { trials, seconds, defaults, log } = options;
+  const { trials, seconds, defaults, log, onTrial } = options;
   let errors = 0;
   return await study.optimize(objective, {
     signal,
@@ -68,6 +75,7 @@ export async function runTrials(
       const { number, state, params, userAttrs } = trial;
       const value = Number.isFinite(trial.value) ? trial.value : String(trial.value);
       log?.info({ number, state, ...(state === 'complete' && { value }), params, ...userAttrs }, 'trial');
+      onTrial?.();
       errors = userAttrs.fail_reason === 'exception' ? errors + 1 : 0;
       if (errors === ERRORS_IN_A_ROW)
         throw new EnvironmentError(

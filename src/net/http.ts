@@ -19,6 +19,8 @@ export type HttpOptions = {
   onRetry?: ((reason: string) => void) | undefined;
   /** What the user can do about a status, or about a network that fails (undefined); ends every error message. */
   remedy?: ((status: number | undefined, hasToken: boolean) => string) | undefined;
+  /** What is done with the URL, for messages (default download). */
+  action?: string | undefined;
   /** How to wait (tests do not). */
   wait?: ((milliseconds: number, signal?: AbortSignal) => Promise<void>) | undefined;
 };
@@ -52,7 +54,8 @@ const MOST_WAIT = 10 * 60e3;
 const MOST_BACKOFF = 60e3;
 /** A longer text is no listing. */
 const MOST_TEXT_BYTES = 1 << 27;
-const BUSY = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** Statuses that another attempt may not have. */
+export const BUSY = new Set([408, 425, 429, 500, 502, 503, 504]);
 const defaultRemedy = () => 'check the address and the network, and try again later';
 let jitter: Random | undefined;
 
@@ -85,7 +88,7 @@ export async function retrying<T>(
       }
       if (failures >= attempts)
         throw new EnvironmentError(
-          `Cannot download ${withoutCredentials(url)}: ${error.message} (${counted(attempts, 'attempt')}); ` +
+          `Cannot ${options.action ?? 'download'} ${withoutCredentials(url)}: ${error.message} (${counted(attempts, 'attempt')}); ` +
             remedyOf(options)(undefined, options.token !== undefined),
           { cause: error },
         );
@@ -276,7 +279,7 @@ function refusal(
 }
 
 /** The `retry-after` header, seconds or a date, in milliseconds. */
-function retryAfter(headers: Headers): number {
+export function retryAfter(headers: Headers): number {
   const value = headers.get('retry-after');
   if (value === null) return 0;
   const seconds = Number(value);
@@ -285,7 +288,7 @@ function retryAfter(headers: Headers): number {
 }
 
 /** fetch hides the reason in `cause`, and does not look at proxy variables unless Node is told to. */
-function networkMessage(error: unknown): string {
+export function networkMessage(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   const { HTTPS_PROXY, https_proxy, NODE_USE_ENV_PROXY } = process.env;
   const proxy =

@@ -6,6 +6,7 @@ import { knownImportances } from '../tune/importance.js';
 import { own } from '../tune/objects.js';
 import type { Direction, Trial } from '../tune/types.js';
 import { describeParam, failReason } from './labels.js';
+import { llmLines } from './llm.js';
 import { metricName, type ReportedStudy } from './study.js';
 
 const BEST_ROWS = 5;
@@ -48,6 +49,7 @@ export function summaryText(
   const lines = [
     '---',
     `${counted(trials.length, 'trial')}: ${complete.length} complete, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
+    ...llmLines(study),
   ];
   const best = complete[0];
   if (!best) return lines.join('\n');

@@ -178,6 +178,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     seed,
     trials: log.trials,
     canRun,
+    refusal: check,
   };
   const worker = identify();
   const starter = { studyId: log.id, view, sampler, check, worker, scoring };

@@ -97,6 +97,8 @@ export interface StudyView {
   readonly seed: number | string;
   /** Whether a configuration can run, where the study checks that before it starts a trial. */
   readonly canRun?: ((params: Params) => boolean) | undefined;
+  /** Why a configuration cannot run, or null, where the study checks that. */
+  readonly refusal?: ((params: Params) => { reason: string; detail: string } | null) | undefined;
 }
 
 /** A proposal; `systemAttrs` are stored with the trial so that the sampler finds its own later. */

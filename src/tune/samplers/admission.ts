@@ -25,7 +25,7 @@ export function configurations(space: SearchSpace): number {
 }
 
 /** Equal for equal configurations; Python's grid values differ from ours by rounding. */
-const keyOf = (space: SearchSpace, params: Params): string =>
+export const keyOf = (space: SearchSpace, params: Params): string =>
   JSON.stringify(
     Object.entries(space).map(([name, d]) => {
       const value = params[name];

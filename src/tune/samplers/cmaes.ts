@@ -17,12 +17,12 @@ import { UsageError } from '../../base/errors.js';
 import { activeParams } from '../conditions.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, admitted, centreOf } from './admission.js';
-import { type Axis, axesOf, decode, encodeAll } from './axes.js';
+import { type Axis, axesOf, decode, encode, encodeAll } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
 import { proposer } from './cmaes/propose.js';
 import { evaluatedPoint, GENERATION, INACTIVE, replayer } from './cmaes/replay.js';
 import type { Point } from './cmaes/screen.js';
-import type { Settings } from './cmaes/search.js';
+import { isWithinReach, type Settings } from './cmaes/search.js';
 
 export interface CmaesOptions {
   /** Population of the first run. Default 4 + floor(3 ln n) for n parameters. */
@@ -88,6 +88,17 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
       );
       const inactive = absent.length > 0 && { [INACTIVE]: Object.fromEntries(absent) };
       return { ...proposal, systemAttrs: { [GENERATION]: generation, ...inactive } };
+    },
+    reaches(study, params) {
+      const settings = settingsOf(study);
+      const x = encode([...settings.numeric, ...settings.categorical], params);
+      if (x === null) return false;
+      const { search } = replay(study, settings);
+      const { mean } = search.gaussian;
+      return isWithinReach(
+        search,
+        mean.map((m, i) => (Number.isNaN(x[i]!) ? m : x[i]!)),
+      );
     },
   };
 }

@@ -162,11 +162,21 @@ function rank({ pending, best, gaussian }: Search): Evaluated[] {
  * generation and rounded ones must not distort the distribution (Hansen 2011: c_y = sqrt n + 2n/(n+2)).
  */
 function boundedStep(state: Gaussian, stretch: Float64Array, u: Float64Array): Float64Array {
+  const { y, length, most } = stepTo(state, stretch, u);
+  return length > most ? y.map((x) => (x * most) / length) : y;
+}
+
+function stepTo(state: Gaussian, stretch: Float64Array, u: Float64Array) {
   const n = u.length;
   const y = u.map((x, i) => (x - state.mean[i]!) / (state.sigma * stretch[i]!));
-  const most = Math.sqrt(n) + (2 * n) / (n + 2);
-  const length = norm(whiten(state, y));
-  return length > most ? y.map((x) => (x * most) / length) : y;
+  return { y, length: norm(whiten(state, y)), most: Math.sqrt(n) + (2 * n) / (n + 2) };
+}
+
+/** Whether the point is no farther from the mean than a long draw. */
+export function isWithinReach({ gaussian, stretch }: Search, u: Float64Array): boolean {
+  if (u.length === 0) return true;
+  const { length, most } = stepTo(gaussian, stretch, u);
+  return length <= most;
 }
 
 function summary(ranked: readonly Evaluated[]): Generation {

@@ -1,0 +1,211 @@
+// Options that name a language model for a search, what it may cost, and what is made of them: the samplers llm and hybrid,
+// and the caller that --advise asks.
+
+import { join } from 'node:path';
+import { expect } from '../base/errors.js';
+import { printable } from '../base/format.js';
+import {
+  anthropicProvider,
+  type Caller,
+  commandProvider,
+  llmSampler,
+  openaiProvider,
+  openCaller,
+  openCallLog,
+  openRecording,
+  type PromptContext,
+  type Provider,
+  redactor,
+  standInProvider,
+  usageOf,
+} from '../tune/llm/index.js';
+import { samplerByName } from '../tune/samplers/index.js';
+import type { Study } from '../tune/studyTypes.js';
+import type { Sampler } from '../tune/types.js';
+import { choice, flag, group, integer, number, text, type ValuesOf } from './options.js';
+import type { Task } from './task.js';
+
+/** Samplers that need a model. */
+export const LLM_SAMPLERS = ['hybrid', 'llm'] as const;
+
+export const LLM_OPTIONS = group('Language model (--sampler llm or hybrid, --advise):', {
+  llm: choice(
+    ['openai', 'anthropic', 'command', 'stand-in'],
+    'provider: openai (any compatible endpoint), anthropic, command, or stand-in (scripted, no model)',
+  ),
+  llmModel: text('name of the model', { placeholder: 'name' }),
+  llmUrl: text("base URL of the endpoint (default: the provider's)", { placeholder: 'url' }),
+  llmKeyEnv: text('environment variable that holds the key (default: OPENAI_API_KEY, ANTHROPIC_API_KEY)', {
+    placeholder: 'name',
+  }),
+  llmCommand: text('command that reads a prompt and prints an answer, e.g. "claude -p"', {
+    placeholder: 'command',
+  }),
+  llmBase: choice(
+    ['cmaes', 'gp'],
+    'classic sampler beside or behind the model (default: cmaes for hybrid, gp for llm)',
+  ),
+  llmShare: number('most of the trials that the model proposes in a hybrid', {
+    default: 0.3,
+    above: 0,
+    max: 1,
+  }),
+  llmTimeout: number('seconds to wait for an answer', { default: 180, above: 0, max: 86_400 }),
+  llmMaxTokens: integer('most tokens of an answer, reasoning included', { default: 8192, min: 64 }),
+  llmReplay: text("call no model; replay the answers of a study's llm-calls.jsonl", { placeholder: 'file' }),
+  advise: flag('ask the model once for space, priors and first configurations; writes a file and ends', {
+    default: false,
+  }),
+  priceIn: number('dollars per million tokens of prompts', { min: 0 }),
+  priceOut: number('dollars per million tokens of answers', { min: 0 }),
+  callCost: number('most dollars that one call of a command costs', { min: 0 }),
+  maxCost: number('dollars that all calls of the study may cost', { min: 0 }),
+});
+
+export type LlmArguments = ValuesOf<typeof LLM_OPTIONS>;
+
+/** Calls of a study, in its folder. */
+export const callLogIn = (folder: string): string => join(folder, 'llm-calls.jsonl');
+
+/**
+ * Opens what the options name.
+ * @param onNote told of trouble
+ * @throws UsageError for options that are missing or contradict each other
+ */
+export function openLlm(
+  args: LlmArguments,
+  folder: string,
+  onNote: (line: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Caller {
+  const provider = args.llmReplay === undefined ? providerOf(args, env) : null;
+  const { priceIn, priceOut, callCost, maxCost, llmReplay } = args;
+  expect(
+    (priceIn === undefined) === (priceOut === undefined),
+    () => 'Expected --price-in and --price-out together, got one of them',
+  );
+  const prices =
+    priceIn !== undefined && priceOut !== undefined ? { input: priceIn, output: priceOut } : undefined;
+  if (maxCost !== undefined && provider !== null && provider.kind !== 'stand-in')
+    expect(provider.kind === 'command' ? callCost !== undefined : prices !== undefined, () =>
+      provider.kind === 'command'
+        ? 'Expected --call-cost with --max-cost, the most that one call of the command costs; got none'
+        : 'Expected --price-in and --price-out with --max-cost, dollars per million tokens; got none',
+    );
+  return openCaller({
+    provider,
+    log: openCallLog(callLogIn(folder)),
+    prices,
+    maxCost,
+    callCost: provider?.kind === 'command' ? callCost : undefined,
+    replay: llmReplay === undefined ? undefined : openRecording(llmReplay),
+    redact: redactor(env, keyOf(args, env)),
+    onNote,
+  });
+}
+
+/** The variable that holds the key. OpenAI's own key is for OpenAI's own endpoint only. */
+function keyVariable({ llm, llmKeyEnv, llmUrl }: LlmArguments): string | undefined {
+  if (llmKeyEnv !== undefined) return llmKeyEnv;
+  if (llm === 'anthropic') return llmUrl === undefined ? 'ANTHROPIC_API_KEY' : undefined;
+  return llmUrl === undefined ? 'OPENAI_API_KEY' : undefined;
+}
+
+function keyOf(args: LlmArguments, env: NodeJS.ProcessEnv): string | undefined {
+  const name = keyVariable(args);
+  return (name !== undefined && env[name]) || undefined;
+}
+
+function providerOf(args: LlmArguments, env: NodeJS.ProcessEnv): Provider {
+  const { llmCommand, llmModel, llmUrl, llmKeyEnv, llmTimeout: timeout, llmMaxTokens: maxTokens } = args;
+  const kind =
+    args.llm ?? (llmCommand !== undefined ? 'command' : llmUrl !== undefined ? 'openai' : undefined);
+  expect(
+    kind !== undefined,
+    () =>
+      'Expected a model: --llm-command "COMMAND", --llm-url URL --llm-model NAME, or --llm openai or anthropic with --llm-model; got none',
+  );
+  if (kind === 'stand-in') return standInProvider();
+  if (kind === 'command') {
+    expect(llmCommand !== undefined, () => 'Expected --llm-command with --llm command, got none');
+    return commandProvider(llmCommand!, timeout);
+  }
+  expect(llmCommand === undefined, () => `Expected --llm-command alone, got it with --llm ${kind}`);
+  expect(llmModel !== undefined, () => `Expected --llm-model with --llm ${kind}, got none`);
+  // A key given by mistake instead of a name must not be repeated.
+  expect(
+    llmKeyEnv === undefined || /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(llmKeyEnv),
+    () => 'Expected --llm-key-env to be the name of an environment variable, got something else',
+  );
+  const key = keyOf(args, env);
+  expect(key !== undefined || (llmUrl !== undefined && llmKeyEnv === undefined), () =>
+    llmKeyEnv === undefined
+      ? `Expected a key in the environment variable ${keyVariable(args)}, which is not set`
+      : 'Expected a key in the environment variable of --llm-key-env, which is not set',
+  );
+  const open = kind === 'openai' ? openaiProvider : anthropicProvider;
+  return open({ url: llmUrl, model: llmModel!, key, maxTokens, timeout });
+}
+
+/** What a prompt says beyond the study. @param secondsLeft until no more trial is started */
+export function promptContext(task: Task, secondsLeft?: () => number | undefined): PromptContext {
+  const { about, metricName, perTrial, limits, meanings = {} } = task;
+  return { task: about, metricName, perTrial, meanings, trials: limits.trials, secondsLeft };
+}
+
+/** The sampler of a study; a caller where a model takes part. */
+export type OpenSampler = { sampler: Sampler; caller?: Caller };
+
+/**
+ * The sampler of this name: a classic one, or with the model that the options name.
+ * @param folder of the study, where calls are recorded
+ * @param secondsLeft until no more trial is started, where that is limited
+ */
+export function openSampler(
+  name: string,
+  args: LlmArguments,
+  task: Task,
+  folder: string,
+  onNote: (line: string) => void,
+  secondsLeft?: () => number | undefined,
+): OpenSampler {
+  if (name !== 'llm' && name !== 'hybrid') return { sampler: samplerByName(name) };
+  const share = name === 'llm' ? 1 : args.llmShare;
+  expect(
+    name === 'llm' || share < 1,
+    () => 'Expected --llm-share below 1 with --sampler hybrid, got 1; use llm',
+  );
+  const base = samplerByName(args.llmBase ?? (name === 'llm' ? 'gp' : 'cmaes'));
+  const caller = openLlm(args, folder, onNote);
+  const context = promptContext(task, secondsLeft);
+  return { sampler: llmSampler({ caller, context, base, share }), caller };
+}
+
+/**
+ * Stores with a study what answers, and what all calls so far have used, those for advice included.
+ * @param folder of the study
+ */
+export function recordCalls(
+  study: Pick<Study, 'setUserAttr' | 'userAttrs'>,
+  folder: string,
+  caller: Caller | undefined,
+): void {
+  const usage = caller ? caller.log.usage() : usageOf(callLogIn(folder));
+  if (usage === null) return;
+  const store = (key: string, value: unknown) => {
+    if (JSON.stringify(study.userAttrs[key]) !== JSON.stringify(value)) study.setUserAttr(key, value);
+  };
+  if (caller) store('llm', caller.about);
+  store('llm_usage', usage);
+}
+
+/** What answers, in a line. */
+export function describeModel(args: LlmArguments, { about }: Caller): string {
+  const { provider, model, caution } = about as Record<string, string | undefined>;
+  const cap = args.maxCost === undefined ? '' : `, at most $${args.maxCost}`;
+  return printable(
+    caution
+      ? `Caution: ${caution}`
+      : `Model: ${provider === 'replay' ? `answers of ${args.llmReplay}` : `${provider} ${model}`}${cap}`,
+  );
+}

@@ -1,0 +1,100 @@
+// One POST request of a JSON document that carries a secret: it goes to the host of the URL and nowhere else.
+// Retries are `retrying`'s (http.ts).
+
+import { EnvironmentError } from '../base/errors.js';
+import { isObject } from '../base/valid.js';
+import { BUSY, networkMessage, Retriable, retryAfter, withoutCredentials } from './http.js';
+
+export type PostOptions = {
+  headers: Record<string, string>;
+  signal: AbortSignal;
+  /** Milliseconds until the whole answer must be there. */
+  timeout: number;
+};
+
+/** Anthropic's status of an overloaded server, besides the usual ones. */
+const OVERLOADED = 529;
+/** Servers that ask for a longer wait are not waited for. */
+const MOST_WAIT = 60e3;
+const MOST_BYTES = 8 << 20;
+
+/** A status that is no success. */
+export class RefusedError extends EnvironmentError {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Sends a JSON document; returns the answer's.
+ * @throws Retriable for a busy server (its cause is a RefusedError) or a connection that was cut
+ * @throws RefusedError for another status, with what the server said
+ * @throws EnvironmentError for a redirect, a time-out, or an answer that is no JSON; the signal's reason
+ */
+export async function postJson(url: string, document: unknown, options: PostOptions): Promise<unknown> {
+  const { headers, signal, timeout } = options;
+  const shown = withoutCredentials(url);
+  const late = AbortSignal.timeout(timeout);
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'manual', // the key is for this host only
+      signal: AbortSignal.any([signal, late]),
+      headers: { 'content-type': 'application/json', 'user-agent': 'tinygpt', ...headers },
+      body: JSON.stringify(document),
+    });
+    const { status } = response;
+    const text = await readText(response, shown);
+    if (status >= 200 && status < 300) return parse(text, shown);
+    const refused = new RefusedError(`${shown} answered ${status}${saidIn(text)}`, status);
+    if (!BUSY.has(status) && status !== OVERLOADED) throw refused;
+    const wait = retryAfter(response.headers);
+    if (wait > MOST_WAIT)
+      throw new RefusedError(`${refused.message}, and asks to wait ${Math.round(wait / 1000)} s`, status);
+    throw new Retriable(`the server answered ${status}${saidIn(text)}`, wait, { cause: refused });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof Retriable || error instanceof EnvironmentError) throw error;
+    if (late.aborted)
+      throw new EnvironmentError(`No answer from ${shown} within ${timeout / 1000} s; allow more time`, {
+        cause: error,
+      });
+    throw new Retriable(networkMessage(error), 0, { cause: error });
+  }
+}
+
+async function readText(response: Response, shown: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES)
+      throw new EnvironmentError(`Expected at most ${MOST_BYTES} bytes from ${shown}, got more`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(text: string, shown: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new EnvironmentError(`Expected JSON from ${shown}, got ${JSON.stringify(text.slice(0, 80))}`);
+  }
+}
+
+/** `: what the server says of it`, where its body is `{"error": {"message": ...}}` or `{"error": ...}`. */
+function saidIn(text: string): string {
+  let said: unknown;
+  try {
+    const document: unknown = JSON.parse(text);
+    const error = isObject(document) ? document.error : undefined;
+    said = isObject(error) ? error.message : error;
+  } catch {
+    said = undefined;
+  }
+  return typeof said === 'string' ? `: ${said.slice(0, 300)}` : '';
+}

@@ -1,0 +1,248 @@
+// tinygpt tune with a model: a scripted command, a scripted endpoint, the stand-in; advice.
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { openLlm } from '../../src/cli/llmOptions.js';
+import { readOptions } from '../../src/cli/options.js';
+import { TUNE_OPTIONS } from '../../src/cli/tuneOptions.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { says, scriptedServer } from '../tune/llm/scripted.js';
+import { err, out, run } from './capture.js';
+
+let folder: string;
+const at = (...names: string[]) => join(folder, ...names);
+const KEY = 'sk-live-0123456789abcdef';
+
+/** A study of a tiny model on a tiny text: two steps a trial. */
+const tune = (name: string, ...more: string[]) => [
+  ...['tune', '--backend', 'wasm', '--text', at('stories.txt'), '--cache-folder', at('cache')],
+  ...[
+    '--config',
+    at('tiny.json'),
+    '--space',
+    at('space.json'),
+    '--trial-steps',
+    '2',
+    '--out',
+    at(name),
+    ...more,
+  ],
+];
+const studyIn = (name: string) => readJournal(at(name, 'journal.log'))[0]!;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-llm-'));
+  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+  writeFileSync(at('stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+  const tiny = {
+    vocabSize: 256,
+    depth: 1,
+    width: 32,
+    headDim: 16,
+    seqLen: 16,
+    deviceBatchSize: 2,
+    totalBatchSize: 32,
+  };
+  writeFileSync(at('tiny.json'), JSON.stringify({ ...tiny, evalTokens: 32 }));
+  const space = {
+    matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true },
+    depth: { kind: 'int', low: 1, high: 2 },
+  };
+  writeFileSync(at('space.json'), JSON.stringify({ space, defaults: { depth: 1 } }));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const variables = ['TEST_LLM_KEY', 'OPENAI_API_KEY'];
+afterEach(() => {
+  for (const name of variables) delete process.env[name];
+});
+
+describe('tune with a model', () => {
+  test('a command as sampler: its answers run, its calls are in the study, the log and the report', async () => {
+    const answer = 'echo \'{"params": {"matrixLr": 0.0123, "depth": 2}}\'';
+    expect(await run(...tune('command', '--trials', '3', '--sampler', 'llm', '--llm-command', answer))).toBe(
+      0,
+    );
+    const study = studyIn('command');
+    expect(study.trials[1]!.params).toEqual({ matrixLr: 0.0123, depth: 2 });
+    // The second time it repeats itself, and the classic sampler's proposal runs.
+    expect(study.trials[2]!.userAttrs.llm_outcome).toMatch(/^fallback: Trial 1 has this configuration/);
+    expect(study.userAttrs.llm_usage).toMatchObject({ calls: 3, answered: 3, unknown_cost: 3 });
+    expect(out).toContain('Model: command echo');
+    expect(out).toMatch(
+      /3 calls, tokens unknown for 3 answers, cost unknown for 3 calls, .*; 1 proposal run, 1 fallback/,
+    );
+    expect(readFileSync(at('command', 'report.html'), 'utf8')).toContain('cost unknown for 3 calls');
+    expect(readFileSync(at('command', 'llm-calls.jsonl'), 'utf8').split('\n')).toHaveLength(7);
+  });
+
+  test('an endpoint in a hybrid: costs by the given prices, and the key is written nowhere', async () => {
+    process.env.TEST_LLM_KEY = KEY;
+    const server = await scriptedServer(
+      says(`{"params": {"matrixLr": 0.02, "depth": 2}, "reason": "key ${KEY}"}`),
+    );
+    const endpoint = [
+      '--llm-url',
+      `${server.url}/v1`,
+      '--llm-model',
+      'tiny',
+      '--llm-key-env',
+      'TEST_LLM_KEY',
+    ];
+    const prices = ['--price-in', '1', '--price-out', '10', '--max-cost', '1'];
+    const code = await run(
+      ...tune('hybrid', '--trials', '4', '--sampler', 'hybrid', ...endpoint, ...prices, '--json'),
+    );
+    await server.close();
+    expect(code).toBe(0);
+    expect(server.requests[0]!.headers.authorization).toBe(`Bearer ${KEY}`);
+    const study = studyIn('hybrid');
+    expect(study.trials.filter(({ userAttrs }) => 'llm_calls' in userAttrs)).toHaveLength(1);
+    expect(study.userAttrs.llm).toMatchObject({
+      provider: 'openai',
+      model: 'tiny',
+      price_in: 1,
+      max_cost: 1,
+    });
+    expect(JSON.parse(out).llm).toMatchObject({ calls: 1, input_tokens: 1000, cost_usd: 0.002 });
+    for (const name of readdirSync(at('hybrid')).filter((file) => statSync(at('hybrid', file)).isFile()))
+      expect(readFileSync(at('hybrid', name), 'utf8')).not.toContain(KEY);
+    expect(out + err).not.toContain(KEY);
+
+    // Offline, from the log of its calls.
+    const again = tune(
+      'replayed',
+      '--trials',
+      '4',
+      '--sampler',
+      'hybrid',
+      '--llm-replay',
+      at('hybrid', 'llm-calls.jsonl'),
+    );
+    expect(await run(...again)).toBe(0);
+    expect(studyIn('replayed').trials.map(({ params }) => params)).toEqual(
+      study.trials.map(({ params }) => params),
+    );
+    expect(studyIn('replayed').userAttrs.llm_usage).toMatchObject({ calls: 0, replayed: 1, cost_usd: 0 });
+  });
+
+  test('the stand-in is labelled wherever its study is shown', async () => {
+    expect(await run(...tune('standin', '--trials', '3', '--sampler', 'llm', '--llm', 'stand-in'))).toBe(0);
+    expect(out.match(/Caution: answers come from a scripted stand-in, not from a model/g)).toHaveLength(2);
+    expect(readFileSync(at('standin', 'report.html'), 'utf8')).toContain('not from a model');
+    expect(studyIn('standin').userAttrs.llm).toMatchObject({ provider: 'stand-in' });
+  });
+
+  test.each([
+    ['no model', [], 'Expected a model: --llm-command'],
+    ['a model without a name', ['--llm-url', 'http://localhost:1'], 'Expected --llm-model with --llm openai'],
+    [
+      'a hosted model without a key',
+      ['--llm', 'openai', '--llm-model', 'm'],
+      'variable OPENAI_API_KEY, which is not set',
+    ],
+    [
+      'a cap without prices',
+      ['--llm-url', 'http://localhost:1', '--llm-model', 'm', '--max-cost', '1'],
+      '--price-in and --price-out with --max-cost',
+    ],
+    [
+      'a cap on a command of unknown cost',
+      ['--llm-command', 'cat', '--max-cost', '1'],
+      'Expected --call-cost with --max-cost',
+    ],
+    ['one price', ['--llm-command', 'cat', '--price-in', '1'], '--price-in and --price-out together'],
+    ['a replay of nothing', ['--llm-replay', '/nonexistent'], 'Cannot read --llm-replay'],
+    [
+      'a key for a name',
+      ['--llm', 'openai', '--llm-model', 'm', '--llm-key-env', KEY],
+      'to be the name of an environment variable',
+    ],
+    [
+      'two providers',
+      ['--llm', 'openai', '--llm-model', 'm', '--llm-command', 'cat'],
+      'Expected --llm-command alone',
+    ],
+  ])('is refused before anything runs: %s', async (_, more, message) => {
+    expect(await run(...tune('refused', '--trials', '2', '--sampler', 'llm', ...more))).toBe(2);
+    expect(err).toContain(message);
+    expect(err).not.toContain(KEY);
+  });
+
+  test("OpenAI's own key is not sent to another endpoint", async () => {
+    process.env.OPENAI_API_KEY = KEY;
+    const server = await scriptedServer(says('hi'));
+    const argv = ['--llm-url', server.url, '--llm-model', 'm'];
+    const caller = openLlm(readOptions(argv, TUNE_OPTIONS)!, at('keys'), () => undefined);
+    const signal = new AbortController().signal;
+    await caller.ask({ purpose: 'propose', trial: 0, about: '' }, [{ role: 'user', content: 'x' }], signal);
+    await server.close();
+    expect(server.requests[0]!.headers.authorization).toBeUndefined();
+  });
+});
+
+describe('--advise', () => {
+  const script = (name: string, ...answers: object[]) => {
+    const path = at(`${name}.cjs`);
+    const text = `const fs = require('fs'); const n = ${JSON.stringify(at(`${name}.count`))};
+const i = fs.existsSync(n) ? +fs.readFileSync(n, 'utf8') : 0; fs.writeFileSync(n, String(i + 1));
+console.log(${JSON.stringify(answers.map((answer) => JSON.stringify(answer)))}[i]);`;
+    writeFileSync(path, text);
+    return ['--advise', '--llm-command', `node ${path}`];
+  };
+  const space = {
+    matrixLr: { kind: 'float', low: 0.005, high: 0.1, log: true, prior: { center: 0.02, width: 0.2 } },
+    warmdownRatio: { kind: 'float', low: 0.1, high: 0.9 },
+  };
+  const reasons = { matrixLr: 'narrow\u2028}, "space": {' };
+  const good = {
+    space,
+    defaults: { matrixLr: 0.03 },
+    first: [{ matrixLr: 0.05, warmdownRatio: 0.7 }],
+    reasons,
+  };
+
+  test('writes what it would change as a file that the same command accepts', async () => {
+    const bad = { ...good, space: { ...space, vocabSize: { kind: 'int', low: 1, high: 9 } } };
+    expect(
+      await run(...tune('advised', '--trials', '3', '--fix', 'depth=2', ...script('advised', bad, good))),
+    ).toBe(0);
+    expect(out).toContain('~ matrixLr: float 0.001 .. 0.2 log, default 0.04');
+    expect(out).toContain(
+      '-> float 0.005 .. 0.1 log, default 0.03, prior 0.02 +- 0.2 (narrow }, "space": {)',
+    );
+    expect(out).toContain('+ warmdownRatio: float 0.1 .. 0.9, default');
+    expect(out).toContain('+ first: {"matrixLr":0.05,"warmdownRatio":0.7}');
+    expect(existsSync(at('advised', 'journal.log'))).toBe(false);
+
+    const accepted = tune(
+      'advised',
+      '--trials',
+      '3',
+      '--enqueue',
+      at('advised', 'first.json'),
+      '--sampler',
+      'random',
+    );
+    accepted[accepted.indexOf(at('space.json'))] = at('advised', 'advice.json');
+    expect(await run(...accepted)).toBe(0);
+    const study = studyIn('advised');
+    expect(study.trials[0]!.params).toMatchObject({ matrixLr: 0.03, depth: 2 });
+    expect(study.trials[1]!.params).toMatchObject({ matrixLr: 0.05, warmdownRatio: 0.7, depth: 2 });
+    expect(study.userAttrs.llm_usage).toMatchObject({ calls: 2 });
+  });
+
+  test.each([
+    ['a range that is none', { ...good, space: { matrixLr: { kind: 'float', low: 1, high: 0 } } }],
+    ['an unknown parameter', { ...good, space: { ...space, nonsense: { kind: 'int', low: 1, high: 9 } } }],
+    ['a first configuration outside', { ...good, first: [{ matrixLr: 5 }] }],
+    ['defaults outside', { ...good, defaults: { matrixLr: 5 } }],
+    ['no space', { params: {} }],
+  ])('gives up after one correction of %s, and writes nothing', async (name, answer) => {
+    const id = `bad-${name.replaceAll(' ', '-')}`;
+    expect(await run(...tune(id, '--trials', '3', ...script(id, answer, answer)))).toBe(1);
+    expect(err).toContain('No usable advice');
+    expect(readdirSync(at(id)).filter((file) => file.endsWith('.json'))).toEqual([]);
+  });
+});
