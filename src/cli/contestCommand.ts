@@ -14,6 +14,7 @@ import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Objective, Study } from '../tune/studyTypes.js';
 import type { Params } from '../tune/types.js';
+import { checkSampler, contestantName, openSampler, recordCalls } from './llmOptions.js';
 import { openTask } from './openTask.js';
 import type { Task } from './task.js';
 import { abortOnInterrupt, counted, openProgress, printable } from './terminal.js';
@@ -28,9 +29,9 @@ export const contestFolder = (args: TuneArguments): string => studyPlace(args, '
 
 /** Runs the command; resolves to the exit code. */
 export async function runContest(args: TuneArguments): Promise<number> {
-  const samplers = splitNames(args.contest ?? '');
+  const samplers = splitNames(args.contest ?? '').map((name) => contestantName(name, args));
   expect(samplers.length > 0, () => `Expected --contest to name samplers, got "${args.contest}"`);
-  for (const name of samplers) samplerByName(name);
+  for (const name of samplers) checkSampler(name, args, contestFolder(args));
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = abortOnInterrupt(() =>
@@ -48,7 +49,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
     for (let seed = 1; seed <= args.seeds; seed++)
       for (const sampler of samplers) {
         if (signal.aborted) break;
-        const study = await race(task, folder, sampler, seed, screen);
+        const study = await race(task, args, folder, sampler, seed, screen);
         races.push({ sampler, seed, trials: study.trials });
       }
     const defaults = await again(task, folder, 'defaults', task.setup.defaults, args, screen);
@@ -78,6 +79,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
 /** One sampler's study with one seed; training uses the same seed for every sampler. */
 async function race(
   task: Task,
+  args: TuneArguments,
   folder: string,
   sampler: string,
   seed: number,
@@ -87,11 +89,13 @@ async function race(
   const { space, defaults } = task.setup;
   const { trials, seconds } = task.limits;
   const pruning = sampler === 'random' && task.reports;
+  const place = join(folder, name);
+  const opened = openSampler(sampler, args, task, place, screen.progress.note);
   const study = createStudy({
     name,
     space,
     defaults,
-    sampler: samplerByName(sampler),
+    sampler: opened.sampler,
     pruner: task.pruner(prunerByName(pruning ? 'median' : 'nop')),
     storage: journalIn(join(folder, name)),
     seed,
@@ -102,7 +106,9 @@ async function race(
   });
   screen.say(`\n${name}`);
   const run = task.objective({ seed, label: name, pruning, folder: join(folder, name) }, screen);
-  await runTrials(study, run, screen, { trials, seconds, defaults });
+  const onTrial = () => recordCalls(study, place, opened.caller);
+  await runTrials(study, run, screen, { trials, seconds, defaults, onTrial });
+  onTrial();
   return study;
 }
 

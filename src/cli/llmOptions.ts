@@ -153,6 +153,22 @@ export function promptContext(task: Task, secondsLeft?: () => number | undefined
   return { task: about, metricName, perTrial, meanings, trials: limits.trials, secondsLeft };
 }
 
+/** Ends the name of a contestant whose answers no model gave. */
+const STAND_IN = /-stand-in$/;
+
+/** What a contest calls a sampler: one on the scripted stand-in is named so in every table and plot. */
+export const contestantName = (name: string, { llm }: LlmArguments): string =>
+  isModels(name) && llm === 'stand-in' ? `${name}-stand-in` : name;
+
+const isModels = (name: string): boolean =>
+  LLM_SAMPLERS.some((known) => known === name.replace(STAND_IN, ''));
+
+/** @throws UsageError for an unknown sampler, or one that needs a model which the options do not name */
+export function checkSampler(name: string, args: LlmArguments, folder: string): void {
+  if (isModels(name)) openLlm(args, folder, () => undefined);
+  else samplerByName(name);
+}
+
 /** The sampler of a study; a caller where a model takes part. */
 export type OpenSampler = { sampler: Sampler; caller?: Caller };
 
@@ -169,13 +185,14 @@ export function openSampler(
   onNote: (line: string) => void,
   secondsLeft?: () => number | undefined,
 ): OpenSampler {
-  if (name !== 'llm' && name !== 'hybrid') return { sampler: samplerByName(name) };
-  const share = name === 'llm' ? 1 : args.llmShare;
+  const kind = name.replace(STAND_IN, '');
+  if (kind !== 'llm' && kind !== 'hybrid') return { sampler: samplerByName(name) };
+  const share = kind === 'llm' ? 1 : args.llmShare;
   expect(
-    name === 'llm' || share < 1,
+    kind === 'llm' || share < 1,
     () => 'Expected --llm-share below 1 with --sampler hybrid, got 1; use llm',
   );
-  const base = samplerByName(args.llmBase ?? (name === 'llm' ? 'gp' : 'cmaes'));
+  const base = samplerByName(args.llmBase ?? (kind === 'llm' ? 'gp' : 'cmaes'));
   const caller = openLlm(args, folder, onNote);
   const context = promptContext(task, secondsLeft);
   return { sampler: llmSampler({ caller, context, base, share }), caller };

@@ -73,7 +73,7 @@ export const TUNE_OPTIONS = {
     seed: integer('random seed of the sampler and the training', { default: 1, min: 0 }),
   }),
   ...group('Contest:', {
-    contest: text('compare samplers, e.g. random,gp,cmaes,tpe', { placeholder: 'name,name' }),
+    contest: text('compare samplers, e.g. random,gp,cmaes,tpe,hybrid', { placeholder: 'name,name' }),
     seeds: integer('seeds per sampler', { default: 3, min: 1 }),
     repeats: integer('fresh seeds for the defaults and the winners', { default: 3, min: 1 }),
   }),

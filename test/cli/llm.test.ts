@@ -73,7 +73,7 @@ describe('tune with a model', () => {
     expect(out).toMatch(
       /3 calls, tokens unknown for 3 answers, cost unknown for 3 calls, .*; 1 proposal run, 1 fallback/,
     );
-    expect(readFileSync(at('command', 'report.html'), 'utf8')).toContain('cost unknown for 3 calls');
+    expect(readFileSync(at('command', 'report.html'), 'utf8')).toContain('"unknown_cost":3');
     expect(readFileSync(at('command', 'llm-calls.jsonl'), 'utf8').split('\n')).toHaveLength(7);
   });
 
@@ -132,6 +132,32 @@ describe('tune with a model', () => {
     expect(out.match(/Caution: answers come from a scripted stand-in, not from a model/g)).toHaveLength(2);
     expect(readFileSync(at('standin', 'report.html'), 'utf8')).toContain('not from a model');
     expect(studyIn('standin').userAttrs.llm).toMatchObject({ provider: 'stand-in' });
+  });
+
+  test('a contest takes llm and hybrid, and names those on the stand-in so', async () => {
+    const contest = [
+      '--contest',
+      'random,hybrid',
+      '--llm',
+      'stand-in',
+      '--seeds',
+      '1',
+      '--repeats',
+      '1',
+      '--trials',
+      '4',
+    ];
+    expect(await run(...tune('contest', ...contest))).toBe(0);
+    expect(out).toMatch(/^hybrid-stand-in +/m);
+    expect(out).not.toMatch(/^hybrid /m);
+    const { standings } = JSON.parse(readFileSync(at('contest', 'contest.json'), 'utf8'));
+    expect(standings.map(({ sampler }: { sampler: string }) => sampler).sort()).toEqual([
+      'hybrid-stand-in',
+      'random',
+    ]);
+    expect(studyIn(join('contest', 'hybrid-stand-in-1')).userAttrs.llm_usage).toMatchObject({ calls: 1 });
+    expect(await run(...tune('contest', '--contest', 'random,llm', '--trials', '2'))).toBe(2);
+    expect(err).toContain('Expected a model');
   });
 
   test.each([
