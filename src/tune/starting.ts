@@ -15,8 +15,10 @@ import {
   setParamEntry,
   trialAttrEntry,
 } from './journal/records.js';
+import { type BeatingWorker, WORKER } from './liveness.js';
 import { own } from './objects.js';
-import { asWorker, mayBeAlive, type WorkerIdentity } from './storage/worker.js';
+import { SUPERSEDED } from './storage/recovered.js';
+import { asWorker } from './storage/worker.js';
 import type { Check } from './studyTypes.js';
 import { type Outcome, outcomeEntries, type Scoring } from './trial.js';
 import type {
@@ -36,7 +38,7 @@ export type Starter = {
   view: StudyView;
   sampler: Sampler;
   check: Check | undefined;
-  worker: WorkerIdentity;
+  worker: BeatingWorker;
   scoring: Scoring;
 };
 
@@ -119,7 +121,7 @@ export function startEntry(starter: Starter, planned: Plan, now: number): Entry 
   const { params, refused, userAttrs: noted } = planned;
   const systemAttrs = { ...planned.systemAttrs, 'tinygpt:sampler': sampler.name };
   if (refused === null) {
-    const attrs = { ...systemAttrs, 'tinygpt:worker': worker };
+    const attrs = { ...systemAttrs, [WORKER]: worker };
     return createTrialEntry(studyId, view.space, {
       state: 'running',
       params,
@@ -155,24 +157,12 @@ export function claimEntries({ view, check, worker, scoring }: Starter, trial: T
     .filter(([name, dist]) => !Object.hasOwn(trial.params, name) && contains(dist, params[name]))
     .map(([name, dist]) => setParamEntry(trial.id, name, params[name]!, dist));
   if (refused === null) {
-    const mark = trialAttrEntry('system', trial.id, 'tinygpt:worker', worker);
+    const mark = trialAttrEntry('system', trial.id, WORKER, worker);
     return [claimEntry(trial.id, now), ...paramEntries, mark];
   }
   const message = `${refused.reason}: ${refused.detail}`;
   const ending = { state: 'fail', reason: 'infeasible', message } as const;
   return [...paramEntries, ...outcomeEntries(trial, ending, now, scoring)];
-}
-
-/**
- * Whether a running trial's process is known to be gone.
- * @param unknown whether to count trials whose process cannot be seen from here (another machine, Python) too
- */
-export function isLost(trial: Trial, worker: WorkerIdentity, unknown: boolean): boolean {
-  if (trial.state !== 'running') return false;
-  const owner = asWorker(trial.systemAttrs['tinygpt:worker']);
-  if (owner !== null && !mayBeAlive(owner)) return true;
-  const visible = owner !== null && owner.host === worker.host && owner.namespace === worker.namespace;
-  return unknown && !visible;
 }
 
 /** Records that end a trial as told; none where it is already finished. @throws UsageError as `outcomeEntries` */
@@ -184,36 +174,54 @@ export function endEntries(
 ): Entry[] {
   const entries = outcomeEntries(trial, outcome, now, scoring);
   const interrupted = (outcome as { reason?: string } | null)?.reason === 'interrupted';
-  return entries.length > 0 && interrupted ? [...entries, ...requeueEntries(studyId, trial)] : entries;
+  const isQueued = isObject(trial.systemAttrs.fixed_params);
+  const again = entries.length > 0 && interrupted && isQueued;
+  return again ? [...entries, ...retryEntries(studyId, trial, 1)] : entries;
 }
 
-/** Records that fail a lost trial. */
-export function lossEntries(studyId: number, trial: Trial): Entry[] {
-  const owner = asWorker(trial.systemAttrs['tinygpt:worker']);
+/**
+ * Records that fail a lost trial and enqueue it again.
+ * @param retries how often a configuration is tried again
+ */
+export function lossEntries(studyId: number, trial: Trial, retries: number): Entry[] {
+  const owner = asWorker(trial.systemAttrs[WORKER]);
   const message = owner ? `Process ${owner.pid} on ${owner.host} ended` : 'Reclaimed on request';
   return [
     trialAttrEntry('user', trial.id, 'fail_reason', 'killed'),
     trialAttrEntry('user', trial.id, 'fail_message', message),
     finishEntry(trial.id, 'fail', null, { start: trial.start, end: Date.now() }),
-    ...requeueEntries(studyId, trial),
+    ...retryEntries(studyId, trial, retries),
   ];
 }
 
+/** System attributes that belong to one attempt. */
+const ofAttempt = /^(tinygpt:(worker|heartbeat|creation|retry_of)|completed_rung_\d+|constraints)$/;
+
 /**
- * An enqueued configuration (the defaults above all) that was interrupted or killed is enqueued again; once, since a
- * configuration may be what kills its process.
+ * Enqueues a trial that was cut short again, as Optuna's `RetryHeartbeatStaleTrialCallback` does: `failed_trial` is the
+ * number of the first attempt, `retry_history` those of all. Not without end, since a configuration may be what kills
+ * its process.
  */
-function requeueEntries(studyId: number, trial: Trial): Entry[] {
-  const params = trial.systemAttrs.fixed_params;
-  if (!isObject(params) || isRetry(trial)) return [];
-  return [waitingEntry(studyId, params as Params, { 'tinygpt:retry_of': trial.number })];
+function retryEntries(studyId: number, trial: Trial, retries: number): Entry[] {
+  const { fixed_params: fixed, retry_history, ...attrs } = trial.systemAttrs;
+  const history = Array.isArray(retry_history) ? retry_history : isRetry(trial) ? [null] : [];
+  if (history.length >= retries) return [];
+  const kept = Object.fromEntries(Object.entries(attrs).filter(([key]) => !ofAttempt.test(key)));
+  return [
+    waitingEntry(
+      studyId,
+      { ...(isObject(fixed) && (fixed as Params)), ...trial.params },
+      { failed_trial: trial.number, ...kept, retry_history: [...history, trial.number] },
+    ),
+  ];
 }
 
-/** Whether this is the second attempt at an enqueued configuration. */
-export const isRetry = (trial: Trial): boolean => Object.hasOwn(trial.systemAttrs, 'tinygpt:retry_of');
+/** Whether this is another attempt at a configuration. */
+export const isRetry = ({ systemAttrs }: Trial): boolean =>
+  Object.hasOwn(systemAttrs, 'retry_history') || Object.hasOwn(systemAttrs, 'tinygpt:retry_of');
 
 /** Failures that say nothing about how good the configuration is and do not count as evaluated. */
-const notEvaluated = new Set<unknown>(['infeasible', 'killed', 'interrupted']);
+const notEvaluated = new Set<unknown>(['infeasible', 'killed', 'interrupted', SUPERSEDED]);
 
 /** Whether a trial counts against a limit on trials: evaluated, or about to be. */
 export function countsAsEvaluated(trial: Trial): boolean {

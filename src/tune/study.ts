@@ -21,8 +21,9 @@ import {
   recordedSpace,
   studyNamed,
 } from './identity.js';
-import { studyAttrEntry } from './journal/records.js';
+import { type Entry, op, states, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
+import { createLiveness, WORKER } from './liveness.js';
 import { type AnyOptions, directionsOf } from './objectives.js';
 import { own } from './objects.js';
 import { optimize, type StartTrial } from './optimize.js';
@@ -34,7 +35,6 @@ import {
   countsAsEvaluated,
   decideAhead,
   endEntries,
-  isLost,
   isRetry,
   lossEntries,
   plan,
@@ -43,9 +43,17 @@ import {
   waitingEntry,
 } from './starting.js';
 import { openStorage, readJournal, type Storage } from './storage/index.js';
+import { recoveredEntries } from './storage/recovered.js';
 import { identify } from './storage/worker.js';
 import type { AskOptions, ParetoOptions, ParetoStudy, Study, StudyOptions } from './studyTypes.js';
-import { checkAttribute, openTrial, type RunningTrial, type Scoring } from './trial.js';
+import {
+  checkAttribute,
+  isGivenUp,
+  type Outcome,
+  openTrial,
+  type RunningTrial,
+  type Scoring,
+} from './trial.js';
 import type { Direction, Params, ParamsOf, Proposal, SearchSpace, StudyView, Trial } from './types.js';
 
 /** User attributes of a study that say what it is. */
@@ -79,6 +87,8 @@ export function createStudy<S extends SearchSpace>(
     throw new UsageError(`Expected seed to be a finite number or a string, got ${show(options.seed)}`);
   for (const [key, value] of Object.entries(options.userAttrs ?? {})) checkStudyAttribute(key, value);
   if (options.objective !== undefined) checkAttribute('objective', options.objective);
+  if (!((options.graceSeconds ?? 1) > 0))
+    throw new UsageError(`Expected graceSeconds > 0, got ${show(options.graceSeconds)}`);
   if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${show(maxInfeasible)}`);
   const constraints = parseConstraints(options.constraints ?? []);
   const texts = constraints.map(describeConstraint);
@@ -180,21 +190,28 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     canRun,
     refusal: check,
   };
-  const worker = identify();
+  const { graceSeconds = 120, retries = 1 } = settings;
+  const liveness = createLiveness(storage, identify(), graceSeconds);
+  const { worker } = liveness;
   const starter = { studyId: log.id, view, sampler, check, worker, scoring };
 
   function reclaim(options: { unknown?: boolean } = {}): number[] {
     const unknown = options.unknown ?? false;
-    const lost = () => log.trials.filter((trial) => isLost(trial, worker, unknown));
-    const numbers = lost().map((trial) => trial.number);
-    if (numbers.length > 0) storage.transact(() => lost().flatMap((trial) => lossEntries(log.id, trial)));
+    const lost = () => log.trials.filter((trial) => liveness.isLost(trial, unknown));
+    let numbers = lost().map((trial) => trial.number);
+    if (numbers.length > 0)
+      storage.transact(() => {
+        const trials = lost(); // unless another process has failed them meanwhile
+        numbers = trials.map((trial) => trial.number);
+        return trials.flatMap((trial) => lossEntries(log.id, trial, retries));
+      });
     return numbers;
   }
 
   const evaluated = () => log.trials.filter(countsAsEvaluated).length;
   /** False where Optuna, behind a server without transactions, has claimed a waiting trial first. */
   const isOurs = ({ state, systemAttrs }: Trial) =>
-    state !== 'running' || formatJson(systemAttrs['tinygpt:worker']) === formatJson(worker);
+    state !== 'running' || formatJson(systemAttrs[WORKER]) === formatJson(worker);
   const firstWaiting = () => log.trials.find((trial) => trial.state === 'waiting');
 
   /** What the sampler decides ahead of the next trial, where it takes time for that. */
@@ -246,6 +263,24 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     }
   }
 
+  /** What trials that were asked for here recorded after others had given them up. */
+  const late = new Map<number, Entry[]>();
+
+  /** The trial that has the result of one that was given up while it ran; that one where it has none. */
+  function recover(trial: Trial, outcome: Outcome): Trial {
+    const { fail_reason: _, ...userAttrs } = trial.userAttrs;
+    const running: Trial = { ...trial, state: 'running', userAttrs };
+    const entries = endEntries(starter, running, outcome, Date.now());
+    const end = entries.find(
+      ({ op_code, state }) => op_code === op.setState && states[state as number] !== 'fail',
+    );
+    if (!end) return trial;
+    const all = [...(late.get(trial.number) ?? []), ...entries];
+    const [created] = storage.transact(() => recoveredEntries(log, trial, all, end));
+    late.delete(trial.number);
+    return created ?? trial;
+  }
+
   let refusals = 0; // in a row
   /** One trial, running or as refused; null as `next`. */
   function start(
@@ -258,7 +293,10 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     if (trial === null) return null;
     if (trial.state === 'running') {
       refusals = 0;
-      return openTrial(storage, view, pruner, trial, signal ?? new AbortController().signal);
+      liveness.keep(trial);
+      const kept: Entry[] = [];
+      late.set(trial.number, kept);
+      return openTrial(storage, view, pruner, trial, signal ?? new AbortController().signal, kept);
     }
     const nothingRan = !log.trials.some(countsAsEvaluated);
     const refused = ++refusals === 1 && nothingRan ? refusalOfAll(starter) : null;
@@ -340,7 +378,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       if (!trial || trial.state === 'waiting')
         throw new UsageError(`Expected the number of a trial that was asked for, got ${show(number)}`);
       storage.record(trial, endEntries(starter, trial, outcome, Date.now()));
-      return trial;
+      return isGivenUp(trial) && late.has(number) ? recover(trial, outcome) : trial;
     },
     enqueue(given, { skipIfExists = false } = {}) {
       const list = Array.isArray(given)

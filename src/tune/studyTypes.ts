@@ -48,6 +48,10 @@ export type StudyOptions<S extends SearchSpace = SearchSpace> = {
   metricName?: string;
   /** Asked before a trial runs; what it refuses is recorded as failed (`infeasible`) and never run. */
   check?: Check<ParamsOf<NoInfer<S>>>;
+  /** A running trial of another machine without a sign of life for so long has lost its worker. Default 120. */
+  graceSeconds?: number;
+  /** How often a trial that lost its worker is enqueued again. Default 1. */
+  retries?: number;
   /** Proposals in a row that `check` may refuse before `ask` gives up. */
   maxInfeasible?: number;
   /** Whether a new study begins with the defaults; true unless set. */
@@ -128,7 +132,8 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
   /** Ends the connection to a server, once the study is no longer used. */
   close(): void;
   /**
-   * Fails running trials whose process is gone. Happens by itself before each trial for those known to be dead.
+   * Fails running trials whose process is gone, and enqueues them again. Happens by itself before each trial for those
+   * known to be dead or without a sign of life for the grace period.
    * @param options.unknown also those of other machines, containers and Python, which cannot be seen from here
    * @returns the numbers of those trials
    */

@@ -63,17 +63,27 @@ export type RunningTrial<P extends Params = Params> = {
   setUserAttr(key: string, value: unknown): void;
 };
 
+/** Whether another process has failed a trial because it took its worker for dead. */
+export const isGivenUp = ({ state, userAttrs }: Trial): boolean =>
+  state === 'fail' && userAttrs.fail_reason === 'killed';
+
+/** @param late what the trial records after it was given up */
 export function openTrial(
   storage: Storage,
   study: StudyView,
   pruner: Pruner,
   trial: Trial,
   signal: AbortSignal,
+  late: Entry[],
 ): RunningTrial {
   const { number, id } = trial;
 
-  /** Appends unless another process has finished the trial (took it for dead, or Python told it). */
+  /** Appends, or keeps in `late` where another process took this one for dead. @throws UsageError where one told the trial */
   function record(entries: Entry[]): void {
+    if (isGivenUp(trial)) {
+      late.push(...entries);
+      return;
+    }
     if (isFinished(trial.state)) throw new UsageError(`Trial ${number} is already finished (${trial.state})`);
     storage.record(trial, entries);
   }

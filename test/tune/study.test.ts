@@ -734,12 +734,15 @@ describe('trials of dead processes', () => {
     expect(study.trials[0]!.userAttrs.fail_message).toMatch(/^Process 4194303 on .* ended$/);
   });
 
-  test('are enqueued again once if they came from the queue', async () => {
+  test('are enqueued again once', async () => {
     const path = fresh('journal.log');
     leftBehind(path, dead, defaults);
     const study = createStudy(options({ storage: path }));
     expect(study.reclaim()).toEqual([0]);
-    expect(study.trials[1]).toMatchObject({ state: 'waiting', systemAttrs: { 'tinygpt:retry_of': 0 } });
+    expect(study.trials[1]).toMatchObject({
+      state: 'waiting',
+      systemAttrs: { failed_trial: 0, retry_history: [0] },
+    });
     const retry = study.ask();
     expect(retry.params).toEqual(defaults);
     fileStorage(path).transact(() => [

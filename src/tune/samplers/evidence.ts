@@ -24,7 +24,9 @@ export interface Evidence {
 
 /** Whether a trial was cut short, which says nothing about its configuration. */
 export function isSilent({ state, userAttrs }: Pick<Trial, 'state' | 'userAttrs'>): boolean {
-  return state === 'fail' && ['interrupted', 'killed'].includes(userAttrs.fail_reason as string);
+  return (
+    state === 'fail' && ['interrupted', 'killed', 'superseded'].includes(userAttrs.fail_reason as string)
+  );
 }
 
 /**

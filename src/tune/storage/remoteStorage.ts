@@ -3,11 +3,11 @@
 // training goes on and nothing that was measured is lost. Redis and gRPC differ in the `Remote` that they give.
 
 import { EnvironmentError } from '../../base/errors.js';
-import { toInternal } from '../distributions.js';
-import { distributionToJson, type Entry, formatDate, isFinished, op, states } from '../journal/records.js';
+import { type Entry, isFinished, op, states } from '../journal/records.js';
 import type { Trial } from '../types.js';
 import type { Connection } from './network/connection.js';
 import { ConnectionLost } from './network/endpoint.js';
+import { recoveredEntries } from './recovered.js';
 import { type Batch, openSpool } from './spool.js';
 import type { Storage, Studies } from './types.js';
 
@@ -39,9 +39,6 @@ export type RemoteOptions = {
 
 /** Seconds that the first connection may take: servers and workers start together. */
 const firstPatience = 15;
-
-/** System attribute of a result that came too late: the trial that was failed in the meantime. */
-export const RECOVERED = 'tinygpt:recovered_from';
 
 /** @throws EnvironmentError where the server cannot be reached */
 export function remoteStorage(
@@ -117,12 +114,8 @@ export function remoteStorage(
     if (!isFinished(trial.state)) remote.record(id, entries);
     else if (end && states[end.state as number] !== 'fail' && !isSame(trial, end)) {
       const all = batches.filter((batch) => batch.trial === id).flatMap((batch) => batch.entries);
-      const again = remote.log.studies().find((log) => log.id === study)?.trials ?? [];
-      remote.transact(() =>
-        again.some(({ systemAttrs }) => systemAttrs[RECOVERED] === trial.number)
-          ? []
-          : [recovered(study, trial, all, end)],
-      );
+      const log = remote.log.studies().find((each) => each.id === study);
+      remote.transact(() => (log ? recoveredEntries(log, trial, all, end) : []));
       onNote(
         `Trial ${trial.number} had been given up as ${trial.userAttrs.fail_reason ?? trial.state}; its result is recorded as a new trial`,
       );
@@ -212,35 +205,4 @@ function reopen(trial: Trial | undefined): void {
 function isSame(trial: Trial, end: Entry): boolean {
   const value = (end.values as number[] | null)?.[0] ?? null;
   return trial.state === states[end.state as number] && Object.is(trial.value, value);
-}
-
-/** A new trial with the result of one that was given up. */
-function recovered(study: number, trial: Trial, entries: Entry[], end: Entry): Entry {
-  const attrs = (kind: 'user_attr' | 'system_attr') =>
-    Object.assign({}, ...entries.flatMap((entry) => (entry[kind] ? [entry[kind]] : []))) as object;
-  const { fail_reason, fail_message, cost_seconds, ...userAttrs } = trial.userAttrs;
-  const names = Object.keys(trial.params);
-  const internal = (name: string) => toInternal(trial.distributions[name]!, trial.params[name]!);
-  const reports = entries.filter(({ op_code }) => op_code === op.intermediate);
-  return {
-    op_code: op.createTrial,
-    study_id: study,
-    datetime_start: trial.start === null ? null : formatDate(trial.start),
-    datetime_complete: end.datetime_complete,
-    state: end.state,
-    value: null,
-    values: end.values,
-    distributions: Object.fromEntries(
-      names.map((name) => [name, distributionToJson(trial.distributions[name]!)]),
-    ),
-    params: Object.fromEntries(names.map((name) => [name, internal(name)])),
-    user_attrs: { ...userAttrs, ...attrs('user_attr') },
-    system_attrs: { ...trial.systemAttrs, ...attrs('system_attr'), [RECOVERED]: trial.number },
-    intermediate_values: Object.fromEntries([
-      ...trial.intermediate,
-      ...reports.map(
-        ({ step, intermediate_value }) => [step as number, intermediate_value as number] as const,
-      ),
-    ]),
-  };
 }
