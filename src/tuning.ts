@@ -13,6 +13,15 @@ export {
 } from './report/index.js';
 export { bestTrial, completeTrials, improvements } from './tune/best.js';
 export {
+  type Candidate,
+  type Confirmation,
+  type ConfirmOptions,
+  confirm,
+  confirmationOf,
+  isImprovement,
+  type SeededObjective,
+} from './tune/confirm.js';
+export {
   type ContestTable,
   contestTable,
   meanInterval,

@@ -3,6 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from '../base/errors.js';
+import { confirmationOf } from '../tune/confirm.js';
 import { studyNamed } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
@@ -21,13 +22,18 @@ export const reportCommand = command({ options: OPTIONS, positionals: STUDY, run
 /** Runs the command; resolves to the exit code. */
 async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise<number> {
   const journal = journalOf(args.study);
-  const study = studyNamed(readJournal(journal), args.name, journal);
+  const studies = readJournal(journal);
+  const study = studyNamed(studies, args.name, journal);
   const { directions } = study;
   expect(directions.length === 1, () => `Expected a study with one objective, got ${directions.length}`);
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   await concludeStudy(
     args.out ?? dirname(journal),
-    { ...study, direction: directions[0]! },
+    {
+      ...study,
+      direction: directions[0]!,
+      confirmation: confirmationOf({ ...study, direction: directions[0]! }, studies),
+    },
     { ...args, say },
   );
   return 0;

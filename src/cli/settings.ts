@@ -120,5 +120,6 @@ export function configFromArguments(
 function readSettings(path: string): Record<string, unknown> {
   const settings = readJsonFile(path, '--config');
   expect(isObject(settings), () => `Expected --config ${path} to hold a JSON object of settings`);
-  return settings;
+  const { _study, ...rest } = settings; // what a study's best.json says about itself
+  return rest;
 }

@@ -2,13 +2,16 @@
 
 import { join } from 'node:path';
 import { expect, UsageError } from '../base/errors.js';
+import { type Confirmation, confirmationOf } from '../tune/confirm.js';
 import type { Caller } from '../tune/llm/index.js';
 import { prunerByName } from '../tune/pruners/index.js';
+import { readJournal } from '../tune/storage/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
 import type { Params, Sampler } from '../tune/types.js';
 import { advise } from './advise.js';
 import { concludeStudy } from './conclude.js';
+import { confirmStudy, mustConfirm } from './confirmStudy.js';
 import { contestFolder, runContest } from './contestCommand.js';
 import { describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
@@ -64,9 +67,10 @@ async function runStudy(
     announce(args, task, study, place.folder, say);
     if (opened.caller) say(describeModel(args, opened.caller));
     const outcome = await search(args, task, study, place.folder, screen, opened.caller);
+    const confirmation = outcome.confirmation ?? confirmationOf(study, readJournal(journal));
     progress.end();
     // A worker leaves the report to its parent.
-    if (!isWorker) await concludeStudy(place.folder, study, { ...args, say });
+    if (!isWorker) await concludeStudy(place.folder, { ...study, confirmation }, { ...args, say });
     return outcome.stopped === 'signal' ? 130 : 0;
   } finally {
     progress.end();
@@ -139,7 +143,7 @@ async function search(
   folder: string,
   screen: Screen,
   caller: Caller | undefined,
-): Promise<OptimizeResult> {
+): Promise<OptimizeResult & { confirmation: Confirmation | null }> {
   const { limits, setup } = task;
   const log = openLog(join(folder, 'tune.log'), screen.progress.note);
   const pruning = prunerName(args, task) !== 'nop';
@@ -150,11 +154,15 @@ async function search(
   log.info({ study: study.name, sampler: args.sampler, limits: { ...limits, seconds } }, 'start');
   const { defaults } = setup;
   const onTrial = () => recordCalls(study, folder, caller);
+  const begun = performance.now();
+  const elapsed = () => (performance.now() - begun) / 1000;
+  const until = () => seconds !== undefined && mustConfirm(args, study, seconds, elapsed());
   onTrial();
-  const outcome = await runTrials(study, run, screen, { trials, seconds, defaults, log, onTrial });
+  const outcome = await runTrials(study, run, screen, { trials, seconds, until, defaults, log, onTrial });
   onTrial(); // the last call may have led to no trial
   log.info(outcome, 'end');
-  return outcome;
+  const rest = seconds === undefined ? undefined : seconds - elapsed();
+  return { ...outcome, confirmation: await confirmStudy(args, task, study, folder, rest, screen) };
 }
 
 /** Seconds left of a limit that begins now. */

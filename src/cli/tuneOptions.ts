@@ -71,11 +71,17 @@ export const TUNE_OPTIONS = {
     out: text('folder of the study (default studies/<name>)', { placeholder: 'folder' }),
     name: text('name of the study (default: --space and --sampler)', { placeholder: 'name' }),
     seed: integer('random seed of the sampler and the training', { default: 1, min: 0 }),
+    confirm: integer(
+      'run the best K trials and the defaults again on fresh seeds (default: 3 from 20 trials on)',
+      {
+        min: 0,
+      },
+    ),
+    repeats: integer('fresh seeds for the defaults and the winners', { default: 3, min: 1 }),
   }),
   ...group('Contest:', {
     contest: text('compare samplers, e.g. random,gp,cmaes,tpe,hybrid', { placeholder: 'name,name' }),
     seeds: integer('seeds per sampler', { default: 3, min: 1 }),
-    repeats: integer('fresh seeds for the defaults and the winners', { default: 3, min: 1 }),
   }),
   ...LLM_OPTIONS,
   ...group('Report:', { reference: number('a val_bpb to compare with, e.g. from another run') }),

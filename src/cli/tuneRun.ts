@@ -56,18 +56,20 @@ export async function runTrials(
   options: {
     trials: number | undefined;
     seconds?: number | undefined;
+    until?: () => boolean;
     defaults: Params;
     log?: Logger;
     /** Called after each trial's line. */
     onTrial?: () => void;
   },
 ): Promise<OptimizeResult> {
-  const { trials, seconds, defaults, log, onTrial } = options;
+  const { trials, seconds, until, defaults, log, onTrial } = options;
   let errors = 0;
   return await study.optimize(objective, {
     signal,
     trials,
     seconds,
+    ...(until && { until }),
     catch: true,
     onTrial: (trial) => {
       progress.end();

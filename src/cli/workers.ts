@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { confirmationOf } from '../tune/confirm.js';
 import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { runRestarting } from './restart.js';
@@ -87,11 +88,12 @@ export async function runWorkers(
     );
     const failed = codes.filter((code) => code !== 0 && code !== 130);
     const journal = join(place.folder, 'journal.log');
-    const study = existsSync(journal)
-      ? readJournal(journal).find(({ name }) => name === place.name)
-      : undefined;
+    const studies = existsSync(journal) ? readJournal(journal) : [];
+    const study = studies.find(({ name }) => name === place.name);
     if (!study || failed.length === codes.length) return failed[0] ?? 130;
-    await concludeStudy(place.folder, { ...study, direction: study.directions[0]! }, { ...args, say });
+    const concluded = { ...study, direction: study.directions[0]! };
+    const confirmation = confirmationOf(concluded, studies);
+    await concludeStudy(place.folder, { ...concluded, confirmation }, { ...args, say });
     return signal.aborted ? 130 : 0;
   } finally {
     release();

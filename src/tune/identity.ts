@@ -28,7 +28,11 @@ export type Identity = {
  * @throws UsageError naming those there are
  */
 export function studyNamed(studies: readonly StudyLog[], name: string | undefined, where: string): StudyLog {
-  const found = name === undefined ? studies : studies.filter((study) => study.name === name);
+  // Confirmation runs are part of the study that they confirm.
+  const found =
+    name === undefined
+      ? studies.filter(({ userAttrs }) => userAttrs.confirms === undefined)
+      : studies.filter((study) => study.name === name);
   if (found.length === 1) return found[0]!;
   if (studies.length === 0) throw new UsageError(`No study in ${where}; give another journal`);
   const names = studies.map((study) => study.name).join(', ');

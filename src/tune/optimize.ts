@@ -51,6 +51,7 @@ export async function optimize<S extends SearchSpace>(
       await study.ready(AbortSignal.timeout(FLUSH_MS));
       return end(signal?.aborted ? 'signal' : 'seconds');
     }
+    if (options.until?.()) return end('until');
     let trial: RunningTrial | Trial | null;
     try {
       trial = await next(trials, signal, seconds - elapsed());

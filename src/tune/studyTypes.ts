@@ -182,6 +182,8 @@ export type OptimizeOptions<S extends SearchSpace = SearchSpace> = {
   seconds?: number;
   /** Stops: the running trial sees it on its own `signal`. */
   signal?: AbortSignal;
+  /** Asked before each trial; true ends the call. */
+  until?: () => boolean;
   /** Called after each trial that ended here, those refused by the study's check included. */
   onTrial?: (trial: Study<S>['trials'][number], study: Study<S>) => void;
   /**
@@ -199,5 +201,5 @@ export type OptimizeResult = {
   infeasible: number;
   seconds: number;
   /** `exhausted`: every configuration of a finite space was tried. */
-  stopped: 'trials' | 'seconds' | 'signal' | 'exhausted';
+  stopped: 'trials' | 'seconds' | 'signal' | 'until' | 'exhausted';
 };

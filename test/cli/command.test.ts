@@ -70,6 +70,21 @@ describe('tune --command', () => {
       );
   });
 
+  test('confirms its best trials on fresh seeds, and best.json says which won', async () => {
+    const args = ['--patch', script, '--metric', 'val_bpb', '--sampler', 'random', '--trials', '4'];
+    expect(await tune('confirmed', ...args, '--confirm', '1', '--repeats', '2', '--json')).toBe(0);
+    const outcome = JSON.parse(out);
+    const best = JSON.parse(readFileSync(join(folder, 'confirmed', 'best.json'), 'utf8'));
+    expect(best._study).toMatchObject({ trial: outcome.confirmed_trial, confirmed: { seeds: [1000, 1001] } });
+    // The script adds its seed times 1e-4: 1 in the search, 1000 and 1001 now.
+    expect(outcome.confirmed_mean - best._study.value).toBeCloseTo(0.09995, 8);
+    expect(await run('report', join(folder, 'confirmed'))).toBe(0);
+    expect(out).toContain('confirmation on 2 fresh seeds:');
+    expect(readFileSync(join(folder, 'confirmed', 'best.json'), 'utf8')).toBe(
+      `${JSON.stringify(best, null, 2)}\n`,
+    );
+  });
+
   test('refuses to continue a study after the script has changed', async () => {
     const args = ['--patch', script, '--metric', 'val_bpb', '--trials', '1'];
     expect(await tune('changed', ...args)).toBe(0);

@@ -1,0 +1,255 @@
+// Confirmation: the best trials of a study and its default configuration run again on fresh seeds, the same ones for each,
+// and the winner is chosen by the means. The best of many noisy values looks too good, and a better value on another seed is
+// no improvement. The runs are a study of their own beside the confirmed one, so that they resume, and workers share them.
+
+import { createHash } from 'node:crypto';
+import { formatJson } from '../base/json.js';
+import { isObject } from '../base/valid.js';
+import { compareValues, completeTrials, signOf } from './best.js';
+import { isFeasible } from './constraints.js';
+import { meanInterval, spread } from './contest.js';
+import { int } from './distributions.js';
+import { mean } from './math/order.js';
+import { createStudy } from './study.js';
+import type { Objective, OptimizeOptions, Study } from './studyTypes.js';
+import type { ObjectiveValue, RunningTrial } from './trial.js';
+import type { Attributes, Direction, Params, Sampler, Trial } from './types.js';
+
+/** Fresh seeds begin here, away from those of studies and contests. */
+export const FRESH_SEED = 1000;
+/** A run that was interrupted or killed so often is given up. */
+const MOST_ATTEMPTS = 3;
+/** Stands for the default configuration where a run names its trial. */
+const DEFAULTS = -1;
+
+/** A configuration that is run again. */
+export type Candidate = {
+  /** Number of its trial; null for the default configuration. */
+  trial: number | null;
+  params: Params;
+  /** Its value in the search; null where it has none. */
+  searched: number | null;
+  /** By seed, as far as they have run; value null where a run failed. */
+  runs: { seed: number; value: number | null }[];
+  /** Of the values on fresh seeds; null before there is one, or after one has failed. */
+  mean: number | null;
+  /** 95% interval of the mean, from three values on. */
+  interval: [number, number] | null;
+  /** Mean improvement over the defaults, seed by seed, with its 95% interval: positive is better. */
+  gain: { mean: number; interval: [number, number] | null } | null;
+};
+
+export type Confirmation = {
+  repeats: number;
+  direction: Direction;
+  /** The default configuration first, then the trials from the best on. */
+  candidates: Candidate[];
+  /** The best mean among those with all runs; null before one has them. */
+  winner: Candidate | null;
+  /** Whether nothing is left to run. */
+  complete: boolean;
+};
+
+export type ConfirmOptions = {
+  /** How many of the best trials; 3 unless set. */
+  top?: number;
+  /** Fresh seeds for each; 3 unless set. */
+  repeats?: number;
+  /** Where the study is; its journal, or memory, unless set. */
+  storage?: string | undefined;
+} & Pick<OptimizeOptions, 'seconds' | 'signal' | 'onTrial' | 'catch'>;
+
+/** As an objective, with the seed that the run must use; `params` are those of the candidate. */
+export type SeededObjective = (trial: RunningTrial, seed: number) => ObjectiveValue | Promise<ObjectiveValue>;
+
+/** A study as confirmation sees it: one that is open, or read from a journal. */
+export type ConfirmedStudy = {
+  readonly name: string;
+  readonly direction: Direction;
+  readonly trials: readonly Trial[];
+  readonly userAttrs: Attributes;
+};
+
+/** The name of the study that holds a study's confirmation runs. */
+export const confirmationName = (study: string): string => `${study}:confirmation`;
+
+/** Whether a study holds the confirmation runs of another. */
+export const isConfirmation = ({ userAttrs }: { userAttrs: Attributes }): boolean =>
+  typeof userAttrs.confirms === 'string';
+
+/**
+ * Runs the best trials and the defaults again on fresh seeds. The same call resumes; runs that are there are not repeated.
+ * @example
+ * await study.optimize(({ params }) => train(params, 1), { trials: 60 });
+ * const { winner } = await confirm(study, ({ params }, seed) => train(params, seed));
+ * @throws as `optimize`
+ */
+export async function confirm(
+  study: Study,
+  objective: SeededObjective,
+  options: ConfirmOptions = {},
+): Promise<Confirmation> {
+  const { top = 3, repeats = 3, storage = study.path ?? undefined, ...limits } = options;
+  const candidates = candidatesOf(study, study.defaults, top);
+  const runs = createStudy({
+    name: confirmationName(study.name),
+    space: { trial: int(DEFAULTS, 1e9), seed: int(FRESH_SEED, FRESH_SEED + 9999) },
+    sampler: nothingElse,
+    ...(storage !== undefined && { storage }),
+    direction: study.direction,
+    objective: { confirms: study.name, ...objectiveOf(study) },
+    userAttrs: { confirms: study.name },
+    runDefaults: false,
+  });
+  enqueueMissing(runs as unknown as Study, candidates, repeats);
+  const evaluate: Objective = (trial) => {
+    const { trial: number, seed } = trial.params as { trial: number; seed: number };
+    const params = number === DEFAULTS ? study.defaults : study.trials[number]!.params;
+    return objective({ ...trial, params: { ...params }, shouldPrune: () => false }, seed);
+  };
+  await (runs as unknown as Study).optimize(evaluate, { trials: Number.MAX_SAFE_INTEGER, ...limits });
+  return summarize(study, candidates, runs.trials, repeats);
+}
+
+/** Proposes nothing: only what is enqueued runs. */
+const nothingElse: Sampler = {
+  name: 'confirmation',
+  ask: () => ({ params: { trial: DEFAULTS, seed: FRESH_SEED }, exhausted: true }),
+};
+
+/** What a study says decides the meaning of its values. */
+const objectiveOf = ({ userAttrs }: Pick<ConfirmedStudy, 'userAttrs'>): Attributes =>
+  isObject(userAttrs.objective)
+    ? { of: createHash('sha256').update(formatJson(userAttrs.objective)).digest('hex').slice(0, 16) }
+    : {};
+
+type Known = Pick<Candidate, 'trial' | 'params' | 'searched'>;
+
+/** The defaults and the best complete, feasible trials, each configuration once. */
+function candidatesOf(study: ConfirmedStudy, defaults: Params, top: number): Known[] {
+  const compare = compareValues(study.direction);
+  const keyOf = (params: Params) => formatJson(Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const first = study.trials.find(
+    (trial) => trial.state === 'complete' && keyOf(trial.params) === keyOf(defaults),
+  );
+  const found: Known[] = [{ trial: null, params: defaults, searched: first?.value ?? null }];
+  const seen = new Set([keyOf(defaults)]);
+  const sorted = completeTrials(study.trials)
+    .filter(isFeasible)
+    .sort((a, b) => compare(a.value, b.value) || a.number - b.number);
+  for (const { number, params, value } of sorted) {
+    if (found.length > top) break;
+    if (seen.has(keyOf(params))) continue;
+    seen.add(keyOf(params));
+    found.push({ trial: number, params, searched: value });
+  }
+  return found;
+}
+
+const isRunOf = (run: Trial, candidate: Known, seed: number): boolean => {
+  const params = (run.state === 'waiting' ? run.systemAttrs.fixed_params : run.params) as Params;
+  return params?.trial === (candidate.trial ?? DEFAULTS) && params.seed === seed;
+};
+
+/** Enqueues, seed by seed, the runs that the study does not have, or has only as interrupted or killed ones. */
+function enqueueMissing(runs: Study, candidates: readonly Known[], repeats: number): void {
+  const wanted = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i).flatMap((seed) =>
+    candidates.map((candidate) => ({
+      candidate,
+      seed,
+      params: { trial: candidate.trial ?? DEFAULTS, seed },
+    })),
+  );
+  runs.enqueue(
+    wanted.map(({ params }) => params),
+    { skipIfExists: true },
+  );
+  for (const { candidate, seed, params } of wanted) {
+    const attempts = runs.trials.filter((run) => isRunOf(run, candidate, seed));
+    if (attempts.every(isLostRun) && attempts.length < MOST_ATTEMPTS) runs.enqueue(params);
+  }
+}
+
+const isLostRun = ({ state, userAttrs }: Trial): boolean =>
+  state === 'fail' && (userAttrs.fail_reason === 'interrupted' || userAttrs.fail_reason === 'killed');
+
+/**
+ * The confirmation that a journal holds of a study, without running anything.
+ * @param studies of the same storage
+ * @returns null where none was begun
+ */
+export function confirmationOf(
+  study: ConfirmedStudy,
+  studies: readonly { name: string; trials: readonly Trial[]; userAttrs: Attributes }[],
+): Confirmation | null {
+  const runs = studies.find((other) => other.userAttrs.confirms === study.name && isConfirmation(other));
+  if (!runs) return null;
+  const numbers = new Set<number>();
+  const seeds = new Set<number>();
+  for (const run of runs.trials) {
+    const { trial, seed } = (run.state === 'waiting' ? run.systemAttrs.fixed_params : run.params) as {
+      trial: number;
+      seed: number;
+    };
+    numbers.add(trial);
+    seeds.add(seed);
+  }
+  const defaults = isObject(study.userAttrs.defaults) ? (study.userAttrs.defaults as Params) : {};
+  const top = [...numbers].filter((number) => number !== DEFAULTS).length;
+  // Those of an earlier, shorter search may no longer be among the best.
+  const candidates = candidatesOf(study, defaults, top).filter(
+    ({ trial }) => trial === null || numbers.has(trial),
+  );
+  return summarize(study, candidates, runs.trials, seeds.size);
+}
+
+function summarize(
+  study: ConfirmedStudy,
+  known: readonly Known[],
+  runs: readonly Trial[],
+  repeats: number,
+): Confirmation {
+  const { direction } = study;
+  const compare = compareValues(direction);
+  const seeds = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i);
+  const valuesOf = (candidate: Known) =>
+    seeds.flatMap((seed) => {
+      const ended = runs.filter((run) => isRunOf(run, candidate, seed) && !isLostRun(run));
+      const run =
+        ended.find(({ state }) => state === 'complete') ?? ended.find(({ state }) => state === 'fail');
+      return run ? [{ seed, value: run.state === 'complete' ? run.value : null }] : [];
+    });
+  const baseline = new Map(valuesOf(known[0]!).map(({ seed, value }) => [seed, value]));
+  const candidates = known.map((candidate): Candidate => {
+    const own = valuesOf(candidate);
+    const values = own.flatMap(({ value }) => value ?? []);
+    const gains = own.flatMap(({ seed, value }) => {
+      const base = baseline.get(seed);
+      return value === null || base === null || base === undefined
+        ? []
+        : [signOf(direction) * (base - value)];
+    });
+    const isWhole = own.length > 0 && values.length === own.length;
+    return {
+      ...candidate,
+      runs: own,
+      mean: isWhole ? mean(values) : null,
+      interval: isWhole ? meanInterval(values) : null,
+      gain:
+        candidate.trial === null || gains.length === 0 || !isWhole
+          ? null
+          : { mean: mean(gains), interval: meanInterval(gains) },
+    };
+  });
+  const whole = candidates.filter(({ mean, runs }) => mean !== null && runs.length === repeats);
+  const [winner = null] = whole.sort((a, b) => compare(a.mean!, b.mean!));
+  const complete = candidates.every(({ runs }) => runs.length === repeats);
+  return { repeats, direction, candidates, winner, complete };
+}
+
+/** Whether the winner is better than the defaults by more than chance: its interval of the gain lies above zero. */
+export const isImprovement = ({ winner }: Confirmation): boolean => (winner?.gain?.interval?.[0] ?? 0) > 0;
+
+/** Standard deviation of the defaults over fresh seeds; null for fewer than two values. */
+export const noiseOf = ({ candidates }: Confirmation): number | null =>
+  spread(candidates[0]!.runs.flatMap(({ value }) => value ?? [])).deviation;
