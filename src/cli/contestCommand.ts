@@ -20,6 +20,7 @@ import type { Task } from './task.js';
 import { abortOnInterrupt, counted, openProgress, printable } from './terminal.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
+import { warmStartOf } from './warmStart.js';
 
 /** Fresh training seeds start here, away from the contest's own. */
 const FRESH_SEED = 1000;
@@ -91,13 +92,15 @@ async function race(
   const pruning = sampler === 'random' && task.reports;
   const place = join(folder, name);
   const opened = openSampler(sampler, args, task, place, screen.progress.note);
+  const journal = journalIn(place);
   const study = createStudy({
     name,
     space,
     defaults,
     sampler: opened.sampler,
     pruner: task.pruner(prunerByName(pruning ? 'median' : 'nop')),
-    storage: journalIn(join(folder, name)),
+    storage: journal,
+    warmStart: warmStartOf(args, task, journal),
     seed,
     direction: task.direction,
     objective: task.identity(seed),

@@ -39,7 +39,8 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   return 0;
 }
 
-function journalOf(path: string): string {
+/** The journal in a folder, or the path itself. @throws UsageError where nothing is there */
+export function journalOf(path: string): string {
   expect(existsSync(path), () => `No study at ${path}; give the folder of a study, or a journal file`);
   return statSync(path).isDirectory() ? join(path, 'journal.log') : path;
 }

@@ -3,7 +3,7 @@
 
 import type { TunableSpace } from '../tune/space.js';
 import type { Check, Objective } from '../tune/studyTypes.js';
-import type { Attributes, Direction, Params, Pruner } from '../tune/types.js';
+import type { Attributes, Direction, Params, Pruner, Trial } from '../tune/types.js';
 import type { Limits } from './tuneOptions.js';
 import type { Screen } from './tuneRun.js';
 
@@ -16,6 +16,8 @@ export interface Task {
   /** What decides the meaning of a value: a study that differs in any of it is refused. */
   identity(seed: number): Attributes;
   check?: Check | undefined;
+  /** Values of the space's parameters that a trial of another study had without searching them; absent: unknown. */
+  configured?(trial: Trial): Params;
   /** Whether intermediate values can be had, for a pruner. */
   reports: boolean;
   /** A pruner for such intermediate values. */

@@ -1,12 +1,13 @@
 // The trainer as what a study searches.
 
-import { TRAIN_DEFAULTS } from '../train/config.js';
+import { isObject } from '../base/valid.js';
+import { TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { own } from '../tune/objects.js';
 import { finalValuesPruner } from '../tune/pruners/index.js';
 import type { TunableSpace } from '../tune/space.js';
 import { trainCheck } from '../tune/trainObjective.js';
-import { settingOf } from '../tune/trainSpaces.js';
-import type { Attributes } from '../tune/types.js';
+import { configValues, settingOf } from '../tune/trainSpaces.js';
+import type { Attributes, Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
 import { DESCRIPTIONS } from './settings.js';
 import type { Task } from './task.js';
@@ -37,6 +38,10 @@ export async function trainTask(
     metricName: 'val_bpb',
     identity: (seed) => objectiveIdentity({ ...tuning, objective: { ...objective, seed } }, evalTokens),
     check: trainCheck(objective),
+    configured: ({ userAttrs: { config } }) =>
+      isObject(config)
+        ? (configValues(Object.keys(setup.space), config as unknown as TrainConfig) as Params)
+        : {},
     reports: true,
     pruner: finalValuesPruner,
     objective: ({ seed, label, pruning, fixed = {} }, screen) =>

@@ -22,6 +22,7 @@ import type { Task } from './task.js';
 import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
+import { describeWarmStart, warmStartOf } from './warmStart.js';
 import { runWorkers, stopWithParent, workerIndex } from './workers.js';
 
 export const tuneCommand = command({ options: TUNE_OPTIONS, examples: TUNE_EXAMPLES, run: runTune });
@@ -91,6 +92,7 @@ function openStudy(args: TuneArguments, task: Task, name: string, journal: strin
     direction: task.direction,
     objective: task.identity(args.seed),
     metricName: task.metricName,
+    warmStart: warmStartOf(args, task, journal),
     ...(task.check && { check: task.check }),
   });
 }
@@ -124,7 +126,7 @@ function announce(
     limits.trials === undefined ? '' : counted(limits.trials, 'trial'),
     limits.seconds === undefined ? '' : duration(limits.seconds),
   ];
-  for (const line of about) say(line);
+  for (const line of [...about, ...describeWarmStart(study)]) say(line);
   say(
     `Searching ${counted(Object.keys(setup.space).length, 'parameter')} with ${args.sampler}: ` +
       `${[perTrial, total.filter(Boolean).join(' within ')].filter(Boolean).join(', ')}; study in ${folder}`,

@@ -36,6 +36,7 @@ export const TUNE_OPTIONS = {
     pruner: choice(prunerNames, `${prunerNames.join(', ')} (default: median for random, else nop)`),
     fix: many('fix a parameter; can be repeated', 'name=value'),
     only: text('search only these', { placeholder: 'name,name' }),
+    warmStart: many('start from the results of another study; can be repeated', 'study'),
     enqueue: text('JSON file of configurations to try first', { placeholder: 'file' }),
     preset: choice(PRESET_NAMES, "base configuration (default: the space's)"),
     config: text('JSON file of settings that override the preset', { placeholder: 'file' }),

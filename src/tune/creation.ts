@@ -7,6 +7,7 @@ import type { AnyOptions } from './objectives.js';
 import { nopPruner } from './pruners/nop.js';
 import { waitingEntry } from './starting.js';
 import type { Attributes } from './types.js';
+import { checkWarmStart, WARM_START } from './warmStart.js';
 
 /** Records of a new study, its defaults enqueued as trial 0. */
 export function creationEntries(
@@ -27,6 +28,9 @@ export function creationEntries(
   };
   const names = metricNames ?? (metricName && [metricName]);
   const entries = [createStudyEntry(name, ...directions)];
+  const { warmStart = [] } = options;
+  const known = checkWarmStart(warmStart);
+  if (known.length > 0) entries.push(studyAttrEntry('system', id, WARM_START, known));
   if (names) entries.push(studyAttrEntry('system', id, 'study:metric_names', names));
   for (const [key, value] of Object.entries(attributes)) entries.push(studyAttrEntry('user', id, key, value));
   if (runDefaults) entries.push(waitingEntry(id, defaults));

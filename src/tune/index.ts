@@ -73,3 +73,4 @@ export type {
   TrialState,
   When,
 } from './types.js';
+export { type KnownStudy, knownStudies } from './warmStart.js';

@@ -27,6 +27,8 @@ export function directionsOf(options: AnyOptions): Direction[] {
   }
   if (!Array.isArray(directions) || directions.length !== 2 || !directions.every(known))
     throw new UsageError(`Expected directions to be two of minimize and maximize, got ${show(directions)}`);
+  if (options.warmStart !== undefined)
+    throw new UsageError('Expected one objective with warmStart, got two; leave warmStart out');
   if (direction !== undefined)
     throw new UsageError('Expected direction or directions, got both; give directions for two objectives');
   const isNames = Array.isArray(metricNames) && metricNames.length === 2 && metricNames[0] !== metricNames[1];

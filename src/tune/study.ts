@@ -55,6 +55,7 @@ import {
   type Scoring,
 } from './trial.js';
 import type { Direction, Params, ParamsOf, Proposal, SearchSpace, StudyView, Trial } from './types.js';
+import { asTrials, recordedWarmStart } from './warmStart.js';
 
 /** User attributes of a study that say what it is. */
 const RESERVED = ['space', 'defaults', 'constraints', 'seed', 'sampler', 'pruner', 'objective'];
@@ -179,6 +180,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const direction = directions[0]!;
   const canRun = check && ((params: Params) => check(params) === null);
   const several = directions.length > 1 ? { directions } : {};
+  const known = asTrials(recordedWarmStart(log));
   const view: StudyView = {
     name: log.name,
     direction,
@@ -189,6 +191,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     trials: log.trials,
     canRun,
     refusal: check,
+    ...(known.length > 0 && { warmStart: known }),
   };
   const { graceSeconds = 120, retries = 1 } = settings;
   const liveness = createLiveness(storage, identify(), graceSeconds);

@@ -12,6 +12,7 @@ import type {
   StudyView,
   Trial,
 } from './types.js';
+import type { KnownStudy } from './warmStart.js';
 
 /** Why a configuration cannot run, or null where it can. */
 export type Check<P extends Params = Params> = (params: P) => { reason: string; detail: string } | null;
@@ -54,6 +55,11 @@ export type StudyOptions<S extends SearchSpace = SearchSpace> = {
   retries?: number;
   /** Proposals in a row that `check` may refuse before `ask` gives up. */
   maxInfeasible?: number;
+  /**
+   * Results of other studies that samplers start from, see `knownStudies`. Recorded with the study when first given, and
+   * kept when it is continued.
+   */
+  warmStart?: readonly KnownStudy[];
   /** Whether a new study begins with the defaults; true unless set. */
   runDefaults?: boolean;
 };
@@ -64,7 +70,7 @@ export type TwoDirections = readonly [Direction, Direction];
 /** Options of a study of two objectives: its objective returns both values, and a front of trials takes the place of the best. */
 export type ParetoOptions<S extends SearchSpace = SearchSpace> = Omit<
   StudyOptions<S>,
-  'direction' | 'metricName' | 'pruner'
+  'direction' | 'metricName' | 'pruner' | 'warmStart'
 > & {
   directions: TwoDirections;
   /** Names of the values, for Optuna's dashboard, reports and constraints. */

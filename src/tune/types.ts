@@ -99,6 +99,8 @@ export interface StudyView {
   readonly canRun?: ((params: Params) => boolean) | undefined;
   /** Why a configuration cannot run, or null, where the study checks that. */
   readonly refusal?: ((params: Params) => { reason: string; detail: string } | null) | undefined;
+  /** Trials of other studies with the same direction, as prior knowledge; a list for each. */
+  readonly warmStart?: readonly (readonly Trial[])[] | undefined;
 }
 
 /** A proposal; `systemAttrs` are stored with the trial so that the sampler finds its own later. */

@@ -20,9 +20,11 @@ import { admissionOf, admitted, centreOf } from './admission.js';
 import { type Axis, axesOf, decode, encode, encodeAll } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
 import { proposer } from './cmaes/propose.js';
-import { evaluatedPoint, GENERATION, INACTIVE, replayer } from './cmaes/replay.js';
+import { evaluatedPoint, GENERATION, INACTIVE, PROBE, replayer } from './cmaes/replay.js';
 import type { Point } from './cmaes/screen.js';
 import { isWithinReach, type Settings } from './cmaes/search.js';
+import { regionOf } from './cmaes/warmStart.js';
+import { sourcesOf } from './sources.js';
 
 export interface CmaesOptions {
   /** Population of the first run. Default 4 + floor(3 ln n) for n parameters. */
@@ -35,12 +37,13 @@ export interface CmaesOptions {
   probeCentre?: boolean;
   /** BIPOP restarts once a run has converged. Default true. */
   restarts?: boolean;
-  /** Trials of another study of the same parameters and direction; their best tenth is where the search starts. */
+  /**
+   * Trials of another study with the same direction, beside those of the study's own `warmStart`: the search starts at
+   * the mean and covariance of their best tenth if a trial at that mean beats the defaults and the center. Parameters
+   * that they lack take the defaults.
+   */
   warmStart?: readonly Trial[];
 }
-
-/** System attribute of the trial at the center. */
-const PROBE = 'cmaes:probe';
 
 /**
  * The CMA-ES sampler. One instance may serve several studies; it only caches what follows from the trials. It also
@@ -63,9 +66,16 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
       const { search, evaluated } = replay(study, settings);
       const admits = admissionOf(study);
 
-      const centre = probeCentre && isUnprobed(study, settings, evaluated.length);
-      const params = centre ? centreOf(study, axes, admits) : null;
-      if (params) return { params, systemAttrs: { [PROBE]: true } };
+      const isProbed = (probe: unknown) => study.trials.some((trial) => trial.systemAttrs[PROBE] === probe);
+      if (mayProbe(study, settings)) {
+        const wanted = probeCentre && evaluated.length < 20 && !isProbed(true);
+        const centre = wanted ? centreOf(study, axes, admits) : null;
+        if (centre) return { params: centre, systemAttrs: { [PROBE]: true } };
+        for (const [k, region] of settings.regions.entries()) {
+          const params = paramsOf(region.center);
+          if (!isProbed(k) && (admits?.(params) ?? true)) return { params, systemAttrs: { [PROBE]: k } };
+        }
+      }
       const generation = [search.run, search.gaussian.generation] as const;
       const slot = study.trials.filter((trial) => isOf(trial, generation)).length;
       const draw = proposer(
@@ -109,10 +119,9 @@ function isOf(trial: Trial, [run, generation]: readonly [number, number]): boole
   return of !== undefined && of[0] === run && of[1] === generation;
 }
 
-/** Whether to try the center: nothing but startup trials is known. */
-function isUnprobed(study: StudyView, { numeric, warm }: Settings, evaluated: number): boolean {
-  if (numeric.length === 0 || warm.length > 0 || evaluated >= 20) return false;
-  return !study.trials.some(({ systemAttrs }) => PROBE in systemAttrs || GENERATION in systemAttrs);
+/** Whether where to start is still open: nothing was drawn yet. */
+function mayProbe({ trials }: StudyView, { numeric }: Settings): boolean {
+  return numeric.length > 0 && !trials.some(({ systemAttrs }) => GENERATION in systemAttrs);
 }
 
 function check({ populationSize, sigma, screen }: CmaesOptions): void {
@@ -126,26 +135,30 @@ function check({ populationSize, sigma, screen }: CmaesOptions): void {
 
 /** Settings of a study, made once per space. */
 function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
-  const cache = new WeakMap<SearchSpace, Settings>();
+  const cache = new WeakMap<SearchSpace, { settings: Settings; warmStart: StudyView['warmStart'] }>();
   return (study) => {
-    const known = cache.get(study.space);
-    if (known && known.seed === study.seed) return known;
+    const cached = cache.get(study.space);
+    if (cached && cached.settings.seed === study.seed && cached.warmStart === study.warmStart)
+      return cached.settings;
     const axes = axesOf(study.space);
     const numeric = axes.filter((axis) => axis.kind !== 'categorical');
     const categorical = axes.filter((axis) => axis.kind === 'categorical');
     const base = { numeric, categorical, defaults: defaultPoint(study, axes, numeric.length) };
-    const warm = (options.warmStart ?? []).flatMap(
-      (trial) => evaluatedPoint(study, base, trial, options.warmStart!) ?? [],
-    );
+    const sigma0 = options.sigma ?? 1 / 6;
     const settings: Settings = {
       ...base,
       seed: study.seed,
       lambda: options.populationSize ?? defaultPopulation(axes.length),
-      sigma0: options.sigma ?? 1 / 6,
+      sigma0,
       restarts: options.restarts ?? true,
-      warm: warm.filter((t) => t.loss !== null),
+      regions: sourcesOf(study, options.warmStart).flatMap((trials) => {
+        const points = trials
+          .flatMap((trial) => evaluatedPoint(study, base, trial, trials) ?? [])
+          .filter((t): t is typeof t & { loss: number } => t.loss !== null);
+        return points.length > 0 ? [regionOf(categorical, points, sigma0)] : [];
+      }),
     };
-    cache.set(study.space, settings);
+    cache.set(study.space, { settings, warmStart: study.warmStart });
     return settings;
   };
 }

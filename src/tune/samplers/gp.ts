@@ -15,7 +15,7 @@ import { activeParams } from '../conditions.js';
 import { own } from '../objects.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
-import { axesOf, decode, settle } from './axes.js';
+import { type Axis, axesOf, decode, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { fitChain } from './gp/chain.js';
@@ -31,6 +31,7 @@ import type { Posterior } from './gp/posterior.js';
 import { type Candidate, search } from './gp/search.js';
 import { priorMean, residual } from './gp/transfer.js';
 import { filled, logBelief } from './prior.js';
+import { bestOfSources, sourcesOf } from './sources.js';
 
 export interface GpOptions {
   /**
@@ -40,8 +41,9 @@ export interface GpOptions {
    */
   startupTrials?: number;
   /**
-   * Trials of another study with the same direction, such as one with less data or a smaller budget: a prior mean for
-   * this one, which loses its influence if it misleads. Parameters that they lack take the defaults. No startup then.
+   * Trials of another study with the same direction, such as one with less data or a smaller budget, beside those of the
+   * study's own `warmStart`: a prior mean, which loses its influence if it misleads. Parameters that they lack take the
+   * defaults. The startup then takes four trials.
    */
   warmStart?: readonly Trial[];
 }
@@ -51,6 +53,9 @@ const THOROUGH_UNTIL = 120;
 
 /** The center of the ranges is tried among the first trials, after the defaults and a few enqueued ones. */
 const CENTRE_UNTIL = 4;
+
+/** Trials of the startup of a study that starts from others: the defaults, the best ones of those, the center. */
+const WARM_STARTUP = 4;
 
 /**
  * If the largest expected improvement is below this (ln of a multiple of the noise's standard deviation), the model
@@ -66,7 +71,7 @@ const EXHAUSTED = -8;
 export function gpSampler(options: GpOptions = {}): Sampler {
   const objectiveFits = fitChain();
   const feasibilityFits = fitChain();
-  const sourceOf = cachedSource();
+  const knownBy = cachedSources(options.warmStart);
   return {
     name: 'gp',
     ask(study, number) {
@@ -76,16 +81,19 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const admits = admissionOf(study);
       const fresh = (around = false) => startupPoint(study, axes, admits, 'gp/startup', number, around);
       const finished = finishedTrials(study);
-      const source = options.warmStart ? sourceOf(study, axes, options.warmStart) : null;
-      const startup = options.startupTrials ?? (source ? 4 : Math.min(10, 4 + Math.ceil(d / 2)));
+      const { sources, best } = knownBy(study, axes);
+      const startup =
+        options.startupTrials ?? (sources.length > 0 ? WARM_STARTUP : Math.min(10, 4 + Math.ceil(d / 2)));
       if (d === 0 || finished.length < startup) {
+        const known = number < WARM_STARTUP - 1 ? best[number - 1] : undefined;
+        if (known && (admits?.(known) ?? true) && !isTried(study, known)) return { params: known };
         const centre = number <= CENTRE_UNTIL ? centreOf(study, axes, admits) : null;
         return centre ? { params: centre } : fresh(isBest(study, study.defaults));
       }
 
       const evidence = gather(study, axes, finished);
       const values = objectiveData(axes, evidence);
-      const mean = values && source && priorMean(source, values);
+      const mean = values && sources.length > 0 ? priorMean(sources, values) : null;
       const labels = feasibilityData(axes, evidence);
       // Every trial is of another space: nothing to learn from yet.
       if (values === null && labels === null) return fresh();
@@ -97,7 +105,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
           evidence,
           values,
           objectiveFits.at(study, axes, finished, (trials) =>
-            fitted(objectiveData(axes, gather(study, axes, trials)), source),
+            fitted(objectiveData(axes, gather(study, axes, trials)), sources),
           ),
           randomStream(study.seed, `gp/pasts/${number}`),
           mean,
@@ -141,17 +149,34 @@ export function gpSampler(options: GpOptions = {}): Sampler {
 }
 
 /** What hyperparameters are fitted to: the values, or what a prior mean leaves of them. */
-function fitted(data: Data | null, source: Posterior | null): Data | null {
-  return data && source ? residual(data, priorMean(source, data)) : data;
+function fitted(data: Data | null, sources: readonly Posterior[]): Data | null {
+  return data && sources.length > 0 ? residual(data, priorMean(sources, data)) : data;
 }
 
-/** `sourceModel`, made once a space. */
-function cachedSource(): typeof sourceModel {
-  const known = new WeakMap<SearchSpace, Posterior | null>();
-  return (study, axes, trials) => {
-    if (!known.has(study.space)) known.set(study.space, sourceModel(study, axes, trials));
-    return known.get(study.space)!;
+/** What other studies say, worked out once a study. */
+type Known = { sources: readonly Posterior[]; best: readonly Params[] };
+
+function cachedSources(given: readonly Trial[] | undefined) {
+  const cache = new WeakMap<SearchSpace, Known & { warmStart: StudyView['warmStart'] }>();
+  return (study: StudyView, axes: readonly Axis[]): Known => {
+    const { space, warmStart } = study;
+    let known = cache.get(space);
+    if (!known || known.warmStart !== warmStart) {
+      const lists = sourcesOf(study, given);
+      const models = lists.map((trials) => sourceModel(study, axes, trials));
+      const useful = lists.filter((_, k) => models[k] !== null);
+      const sources = models.filter((model) => model !== null);
+      known = { warmStart, sources, best: bestOfSources(study, axes, useful) };
+      cache.set(space, known);
+    }
+    return known;
   };
+}
+
+/** Whether the study has a trial with this configuration. */
+function isTried(study: StudyView, params: Params): boolean {
+  const names = Object.keys(params);
+  return study.trials.some((trial) => names.every((name) => own(trial.params, name) === own(params, name)));
 }
 
 /** Whether no complete trial is better than those with this configuration, of which there is one. */

@@ -124,7 +124,7 @@ describe('the prior mean', () => {
       [-1, 0],
     ] as const) {
       const values = data((m) => factor * m);
-      const left = residual(values, priorMean(model, values)).y;
+      const left = residual(values, priorMean([model], values)).y;
       const spread = (y: Float64Array) => Math.max(...y) - Math.min(...y);
       // The factor is drawn towards 1 by two trials' worth.
       const share = 1 - spread(left) / spread(values.y);
@@ -134,7 +134,7 @@ describe('the prior mean', () => {
 
   test('adds its gradient', () => {
     const values = data((m) => m);
-    const mean = priorMean(model, values);
+    const mean = priorMean([model], values);
     const posterior = withMean(condition(residual(values, mean), priorMode(5)), mean);
     const at = Float64Array.of(0.3, 0.6, 0.2, 0.7, 0.4);
     const single = new Float64Array(1);

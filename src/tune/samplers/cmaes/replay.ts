@@ -12,6 +12,8 @@ import { advance, type Search, type Settings, startSearch } from './search.js';
 export const GENERATION = 'cmaes:generation';
 /** System attribute: coordinates that were drawn for parameters which the configuration does not have, by name. */
 export const INACTIVE = 'cmaes:inactive';
+/** System attribute of a trial that only decides where to start: true at the center, or the index of another study. */
+export const PROBE = 'cmaes:probe';
 
 export interface Replay {
   search: Search;
@@ -87,5 +89,7 @@ export function evaluatedPoint(
   const u = x.slice(0, numeric.length).map((v) => Math.min(1, Math.max(0, v)));
   const choices = [...x.slice(numeric.length)];
   const complete = before.filter((t) => lossOf(study, t) !== null);
-  return { u, choices, loss: estimate(study, trial, complete)?.value ?? null };
+  const probe = trial.systemAttrs[PROBE];
+  const region = typeof probe === 'number' && { region: probe };
+  return { u, choices, loss: estimate(study, trial, complete)?.value ?? null, ...region };
 }

@@ -21,6 +21,8 @@ export interface Point {
 /** A finished trial; loss null where it failed. */
 export interface Evaluated extends Point {
   readonly loss: number | null;
+  /** Index of the other study in whose promising region it is the center. */
+  readonly region?: number;
 }
 
 /** The model is fitted to this many trials, those nearest to the mean, */

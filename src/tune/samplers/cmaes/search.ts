@@ -13,7 +13,7 @@ import { type Gaussian, initialGaussian, norm, updateGaussian, whiten } from './
 import { correctMargin } from './margin.js';
 import type { Evaluated, Point } from './screen.js';
 import { type Generation, stopReason } from './stops.js';
-import { promisingRegion } from './warmStart.js';
+import { frequencies, promisingRegion, type Region } from './warmStart.js';
 
 /** What does not change during a study. */
 export interface Settings {
@@ -26,8 +26,8 @@ export interface Settings {
   /** Step size at the start, in units of the range. */
   sigma0: number;
   restarts: boolean;
-  /** Trials of another study to start from. */
-  warm: readonly Evaluated[];
+  /** Promising regions of other studies, one of which may be the start. */
+  regions: readonly Region[];
 }
 
 /** With this many trials known before the first proposal, mean and covariance come from them instead of a best point. */
@@ -59,15 +59,15 @@ export interface Search {
 
 /**
  * The state before the first generation. The mean is the best of the known trials (defaults, the center, enqueued
- * ones), which also count for the first generation; of many, their promising region.
+ * ones), which also count for the first generation; of many, their promising region. A trial at the center of another
+ * study's region brings that along.
  */
 export function startSearch(settings: Settings, known: readonly Evaluated[]): Search {
-  const { lambda, sigma0, defaults, warm } = settings;
+  const { lambda, sigma0, defaults, regions } = settings;
   const successes = known.filter((t): t is Evaluated & { loss: number } => t.loss !== null);
-  const sorted = successes.sort((a, b) => a.loss - b.loss);
-  const source = (warm.length > 0 ? warm : sorted).filter(
-    (t): t is Evaluated & { loss: number } => t.loss !== null,
-  );
+  // Of equal ones, regions come first.
+  const isRegion = (t: Evaluated) => (t.region === undefined ? 1 : 0);
+  const sorted = successes.sort((a, b) => a.loss - b.loss || isRegion(a) - isRegion(b));
   const shared = {
     run: 0,
     history: [],
@@ -77,9 +77,17 @@ export function startSearch(settings: Settings, known: readonly Evaluated[]): Se
     spent: { large: 0, small: 0 },
   } as const;
   const n = settings.numeric.length;
-  if (n > 0 && source.length >= (warm.length > 0 ? 1 : WARM_FROM)) {
-    const { mean, sigma, covariance } = promisingRegion(source);
-    const top = source.sort((a, b) => a.loss - b.loss).slice(0, Math.max(1, Math.floor(source.length / 10)));
+  const region = regions[sorted[0]?.region ?? -1];
+  if (region)
+    return {
+      ...shared,
+      ...freshRun(settings, region.mean, sigma0, lambda, region.covariance),
+      categories: initialCategories(region.choices),
+      pending: sorted.slice(0, lambda >> 1),
+    };
+  if (n > 0 && sorted.length >= WARM_FROM) {
+    const { mean, sigma, covariance } = promisingRegion(sorted);
+    const top = sorted.slice(0, Math.max(1, Math.floor(sorted.length / 10)));
     return {
       ...shared,
       ...freshRun(settings, mean, sigma, lambda, covariance),
@@ -239,14 +247,4 @@ function trusting(categorical: readonly Axis[], point: Point): Float64Array[] {
       (k) => (1 - trust) / axis.values.length + (k === trusted ? trust : 0),
     );
   });
-}
-
-/** Relative frequencies of the choices among the points, with add-one smoothing. */
-function frequencies(categorical: readonly Axis[], points: readonly Point[]): Float64Array[] {
-  return categorical.map(({ values }, i) =>
-    Float64Array.from(
-      values,
-      (k) => (1 + points.filter((p) => p.choices[i] === k).length) / (values.length + points.length),
-    ),
-  );
 }

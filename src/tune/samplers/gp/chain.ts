@@ -27,6 +27,7 @@ export function fitChain(): FitChain {
   let key: string[] = [];
   let links: { length: number; hyper: Float64Array }[] = [];
   let origin = '';
+  let known: StudyView['warmStart'];
   return {
     at(study, axes, finished, data) {
       const source = JSON.stringify([study.direction, axes]);
@@ -34,8 +35,9 @@ export function fitChain(): FitChain {
         JSON.stringify([t.number, t.state, t.value, t.params, [...t.intermediate]]),
       );
       let same = 0;
-      if (source === origin) while (same < key.length && key[same] === next[same]) same++;
-      [origin, key] = [source, next];
+      if (source === origin && known === study.warmStart)
+        while (same < key.length && key[same] === next[same]) same++;
+      [origin, key, known] = [source, next, study.warmStart];
       links = links.filter((link) => link.length <= same);
       const from = (links.at(-1)?.length ?? 0) + 1;
       const due = Array.from(finished.keys(), (i) => i + 1).filter((n) => n >= from && fitDue(n));

@@ -109,14 +109,13 @@ export function modelObjective(
 const MOST_OF_SOURCE = 200;
 const LEAST_OF_SOURCE = 5;
 
-/** A model of another study's trials; parameters that they lack take this study's defaults. Null of too few. */
+/** A model of another study's trials, see sources.ts; null of too few. */
 export function sourceModel(
   study: StudyView,
   axes: readonly Axis[],
   trials: readonly Trial[],
 ): Posterior | null {
-  const whole = trials.map((trial) => ({ ...trial, params: { ...study.defaults, ...trial.params } }));
-  const data = objectiveData(axes, gather({ ...study, trials: [] }, axes, whole));
+  const data = objectiveData(axes, gather({ ...study, trials: [] }, axes, trials));
   if (data === null || data.n < LEAST_OF_SOURCE) return null;
   const shown = representative(data, MOST_OF_SOURCE);
   return condition(shown, fitHyper(shown, null).hyper);

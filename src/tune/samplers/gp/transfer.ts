@@ -1,13 +1,11 @@
-// Trials of another study as prior knowledge: a Gaussian process fitted to them alone predicts the values here up to
-// a factor, and the difference is modeled from this study's trials. The factor is estimated from the trials so far,
-// starting at 1 and never negative, so that a misleading study loses its influence. A two-task form of Golovin et
-// al., Google Vizier, KDD 2017 (section 3.3, residuals between studies).
+// Trials of other studies as prior knowledge: a Gaussian process fitted to the trials of each alone predicts the values
+// here up to a factor, and the difference is modeled from this study's trials. Factors are estimated from the trials so
+// far and never negative, so that a misleading study loses its influence. After Golovin et al., Google Vizier, KDD 2017
+// (section 3.3, residuals between studies).
 
+import { factorsOf } from '../sources.js';
 import type { Data } from './likelihood.js';
 import type { Posterior } from './posterior.js';
-
-/** The factor 1 counts as much as this many trials with predictions of unit variance. */
-const CONFIDENCE = 2;
 
 /** A prior mean over the coordinates. */
 export interface PriorMean {
@@ -19,36 +17,41 @@ export interface PriorMean {
   addGradient(times: number, gradient: Float64Array): void;
 }
 
-/** The source's predictions, times the factor that suits the data. */
-export function priorMean(source: Posterior, data: Data): PriorMean {
+/** The predictions of the sources, times the factors that suit the data. */
+export function priorMean(sources: readonly Posterior[], data: Data): PriorMean {
   const single = new Float64Array(1);
-  const predict = (points: Float64Array, count: number) => {
+  const predict = (source: Posterior, points: Float64Array, count: number) => {
     const means = new Float64Array(count);
     source.predict(points, count, means, new Float64Array(count));
     return means;
   };
-  const m = predict(data.x, data.n);
-  const center = m.reduce((sum, v) => sum + v, 0) / data.n;
-  let covariance = CONFIDENCE;
-  let variance = CONFIDENCE;
-  for (let i = 0; i < data.n; i++) {
-    covariance += data.y[i]! * (m[i]! - center);
-    variance += (m[i]! - center) ** 2;
-  }
-  const factor = Math.max(0, covariance / variance);
-  const shift = (value: number) => factor * (value - center);
+  const predicted = sources.map((source) => predict(source, data.x, data.n));
+  const factors = factorsOf(data.y, predicted);
+  const centers = predicted.map((m) => m.reduce((sum, v) => sum + v, 0) / data.n);
   const ofMean = new Float64Array(data.d);
   const ofVariance = new Float64Array(data.d);
   return {
-    at: (points, count) => predict(points, count).map(shift),
+    at(points, count) {
+      const total = new Float64Array(count);
+      for (const [k, source] of sources.entries())
+        for (const [i, m] of predict(source, points, count).entries())
+          total[i]! += factors[k]! * (m - centers[k]!);
+      return total;
+    },
     one(x) {
-      source.predictOne(x, single);
-      return shift(single[0]!);
+      let total = 0;
+      for (const [k, source] of sources.entries()) {
+        source.predictOne(x, single);
+        total += factors[k]! * (single[0]! - centers[k]!);
+      }
+      return total;
     },
     addGradient(times, gradient) {
       single[0] = 1;
-      source.gradients(single, ofMean, ofVariance);
-      for (let j = 0; j < data.d; j++) gradient[j]! += times * factor * ofMean[j]!;
+      for (const [k, source] of sources.entries()) {
+        source.gradients(single, ofMean, ofVariance);
+        for (let j = 0; j < data.d; j++) gradient[j]! += times * factors[k]! * ofMean[j]!;
+      }
     },
   };
 }

@@ -1,0 +1,32 @@
+// The studies that --warm-start names: folders of ours, or journals of ours or Optuna's.
+
+import { resolve } from 'node:path';
+import { expect } from '../base/errors.js';
+import type { StudyView } from '../tune/types.js';
+import { type KnownStudy, knownStudies } from '../tune/warmStart.js';
+import { journalOf } from './reportCommand.js';
+import type { Task } from './task.js';
+import { counted } from './terminal.js';
+import type { TuneArguments } from './tuneOptions.js';
+
+/**
+ * Results of other studies for `createStudy`.
+ * @param journal of the new study, which cannot start from itself
+ * @throws UsageError as `knownStudies`
+ */
+export function warmStartOf(args: TuneArguments, task: Task, journal: string): KnownStudy[] {
+  const { setup, direction, configured } = task;
+  return args.warmStart.flatMap((place) => {
+    const from = journalOf(place);
+    expect(
+      resolve(from) !== resolve(journal),
+      () => `Expected --warm-start to name another study, got ${place}, which continues by itself`,
+    );
+    const complete = configured && { complete: configured };
+    return knownStudies(from, { space: setup.space, direction, ...complete });
+  });
+}
+
+/** A line for each study that this one started from. */
+export const describeWarmStart = ({ warmStart = [] }: Pick<StudyView, 'warmStart'>): string[] =>
+  warmStart.map((trials) => `Starting from ${counted(trials.length, 'result')} of another study`);
