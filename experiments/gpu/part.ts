@@ -47,8 +47,9 @@ const { out, tiny } = options;
 const end = performance.now() + 1000 * options.seconds;
 const secondsLeft = () => (end - performance.now()) / 1000;
 
-/** The backend in a precision, not tested. */
-async function start(precision: Precision): Promise<Session> {
+/** The backend in a precision, not tested. @param graphs whether steps are recorded as CUDA graphs */
+async function start(precision: Precision, graphs = true): Promise<Session> {
+  process.env.TINYGPT_CUDA_GRAPH = graphs ? '1' : '0';
   await driver.start(precision);
   return (await currentSession())!;
 }
@@ -131,26 +132,39 @@ async function speed(): Promise<void> {
       };
     });
     await attempt(out, name, `${title} ${precision} by kernel`, async () => {
-      const session = await start(precision);
+      const session = await start(precision, false);
       return profileStep(session, resolveConfig(config), fixedBatches);
     });
   }
 }
 
-/** The small model once more, its passes recorded as CUDA graphs. */
+/** The small model with its steps recorded as CUDA graphs, and without. */
 async function graph(): Promise<void> {
-  process.env.TINYGPT_CUDA_GRAPH = '1';
   const precision = (await precisions()).at(-1)!;
-  await attempt(out, name, `small ${precision} as a CUDA graph`, async () => {
-    await start(precision);
-    const resolved = resolveConfig(speedConfigs(tiny).small!);
-    const measured = await measureTraining(resolved, { seconds: tiny ? 0 : 5, warmup: 3, force: true });
-    return {
-      tokens_per_second: measured.tokensPerSecond,
-      step_ms: 1000 * measured.stepSeconds,
-      loss: measured.loss,
-    };
-  });
+  const resolved = resolveConfig(speedConfigs(tiny).small!);
+  for (const graphs of [true, false])
+    await attempt(
+      out,
+      name,
+      `small ${precision} ${graphs ? 'as a CUDA graph' : 'launch by launch'}`,
+      async () => {
+        const { launcher } = await start(precision, graphs);
+        const launches = launcher.count();
+        let steps = 0;
+        const onStep = () => {
+          steps++;
+        };
+        const seconds = tiny ? 0 : 4;
+        const measured = await measureTraining(resolved, { seconds, warmup: 5, force: true, onStep });
+        return {
+          tokens_per_second: measured.tokensPerSecond,
+          step_ms: 1000 * measured.stepSeconds,
+          loss: measured.loss,
+          steps,
+          kernels_launched: launcher.count() - launches,
+        };
+      },
+    );
 }
 
 async function peer(): Promise<void> {

@@ -1,13 +1,15 @@
 // What a backend may offer besides kernels. Its driver declares it at start, and `capabilities()` returns what the
 // backend in use declared. Does not import tfjs: see memory.ts.
 
-import type { Recorder } from './recorder.js';
+import type { Recorder, StepRecorder } from './recorder.js';
 import type { BackendName } from './types.js';
 
 /** Each is absent where the backend does not have it. */
 export interface Capabilities {
   /** Records the work of a function and replays it. */
   readonly recorder?: Recorder;
+  /** Records whole training steps and replays them. */
+  readonly stepRecorder?: StepRecorder;
   /** Activations that only products read are kept as bfloat16, in half of float32's bytes. */
   readonly bf16Activations?: boolean;
   /** Kernels add the `sum` of their contract in the same pass. */

@@ -2,6 +2,7 @@
 // costs next to no TypeScript. A capability (capabilities.ts); `repeatedGrads` of src/ops uses it.
 
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Update } from './updates.js';
 
 /** Work that was recorded. */
 export interface Recorded {
@@ -30,4 +31,34 @@ export interface Recorder {
     fixed: readonly tf.Tensor[],
     run: () => tf.Tensor[],
   ): { outputs: tf.Tensor[]; recorded?: Recorded };
+}
+
+/** A training step as a backend that records whole steps takes it apart. It depends on nothing but its arguments and `variables`. */
+export interface StepWork {
+  /** Parameters and state of the optimizer: what the step changes in place. */
+  variables: readonly tf.Variable[];
+  /** Losses of all passes, and their gradients' mean by the parameter's name. */
+  passes(inputs: readonly tf.Tensor1D[]): { losses: tf.Tensor[]; grads: Record<string, tf.Tensor> };
+  /** The optimizer's updates. */
+  update(grads: Record<string, tf.Tensor>, updates: readonly Update[]): void;
+}
+
+/** A training step that was recorded. */
+export interface RecordedStep {
+  /** Whether it can be replayed: all that it uses is where it was. */
+  holds(): boolean;
+  /** Takes a step, with other inputs and constants; resolves to the losses as soon as they are there. */
+  replay(inputs: readonly Int32Array[], updates: readonly Update[]): Promise<number[]>;
+}
+
+/** A backend that records whole training steps. */
+export interface StepRecorder {
+  /** Steps that take more memory besides their variables had better not be recorded. */
+  readonly mostBytes: number;
+  /** Takes a step, and records it if its replay gives the same bits: losses, parameters, and the optimizer's state. */
+  record(
+    work: StepWork,
+    inputs: readonly Int32Array[],
+    updates: readonly Update[],
+  ): { losses: number[]; recorded?: RecordedStep };
 }

@@ -14,6 +14,11 @@ export const POLAR_EXPRESS_COEFFICIENTS: readonly (readonly [a: number, b: numbe
   [2.3465413258596377, -1.7097828382687081, 0.42323551169305323],
 ];
 
+/** The constants of one update by a kernel. */
+export type Update = {
+  [K in 'AdamWStep' | 'MuonStep']: { kernel: K; attrs: Omit<KernelAttributes<K>, 'count'> };
+}['AdamWStep' | 'MuonStep'];
+
 /** The factors of an AdamW step: p <- keep p - rate m / (sqrt(correction v) + eps), with m and v after their updates. */
 export function adamwFactors(step: Omit<KernelAttributes<'AdamWStep'>, 'eps'>): {
   keep: number;

@@ -16,3 +16,15 @@ export function accumulate(sum: tf.Tensor, x: tf.Tensor, factor = 1): tf.Tensor 
   tf.dispose([sum, x]);
   return total;
 }
+
+/** Adds a pass's gradients to sums by name, which they begin; `factor` as above. Consumes `grads`. */
+export function accumulateGrads(
+  sums: Record<string, tf.Tensor>,
+  grads: Readonly<Record<string, tf.Tensor>>,
+  factor: number,
+): void {
+  for (const [name, grad] of Object.entries(grads)) {
+    const sum = sums[name];
+    sums[name] = sum ? accumulate(sum, grad, factor) : grad;
+  }
+}

@@ -1,7 +1,7 @@
 // Differentiable operations of the GPT on tf.Tensor, and gradients with a small memory peak: `tinygpt/ops`.
 
 export { hasKernel, runFused } from '../backend/fused.js';
-export { accumulate } from './accumulate.js';
+export { accumulate, accumulateGrads } from './accumulate.js';
 export { type AttentionShape, attentionFootprint, causalAttention } from './attention.js';
 export { differentiable, type Forward } from './differentiable.js';
 export { add, reluSquared, residualMix } from './elementwise.js';

@@ -1,6 +1,7 @@
 // The optimizer of a whole model: steps every parameter group by the schedule, and names its state for checkpoints.
 
 import * as tf from '@tensorflow/tfjs-core';
+import type { Update } from '../backend/updates.js';
 import { expect } from '../base/errors.js';
 import type { Valid } from '../base/valid.js';
 import { type ModelConfig, parameterShapes } from '../model/config.js';
@@ -26,6 +27,10 @@ export interface Optimizer extends Disposable {
    * @throws UsageError when a gradient is missing
    */
   step(grads: Readonly<Record<string, tf.Tensor>>, progress: number): ScheduledStep;
+  /** The two halves of `step`, for steps that are recorded: counts a step and returns its constants, */
+  advance(progress: number): { schedule: ScheduledStep; updates: Update[] };
+  /** and updates every parameter in place. */
+  update(grads: Readonly<Record<string, tf.Tensor>>, updates: readonly Update[]): void;
   /** State tensors by stable name, for checkpoints. */
   state(): Map<string, tf.Variable>;
   /**
@@ -87,52 +92,63 @@ export function createOptimizer(gpt: Gpt, settings: Valid<OptimizerSettings>): O
   let steps = 0;
   const dispose = () => tf.dispose([...variables.values()]);
 
+  const advance = (progress: number) => {
+    const schedule: ScheduledStep = {
+      lrMultiplier: lrMultiplier(progress, settings),
+      muonMomentum: muonMomentum(steps, {
+        start: settings.muonMomentumStart,
+        end: settings.muonMomentum,
+        warmupSteps: settings.muonMomentumWarmup,
+      }),
+      muonWeightDecay: muonWeightDecay(progress, settings.weightDecay),
+    };
+    steps++;
+    const updates = groups.flatMap((group): Update[] => {
+      const lr = group.initialLr * schedule.lrMultiplier;
+      if (group.kind === 'adamw') {
+        const { beta1, beta2, eps, weightDecay } = group;
+        const attrs = { lr, beta1, beta2, eps, weightDecay, step: steps };
+        return group.params.map(() => ({ kernel: 'AdamWStep', attrs }));
+      }
+      const attrs = {
+        lr: lr * muonLrScale(...group.shape),
+        momentum: schedule.muonMomentum,
+        beta2: settings.muonBeta2,
+        weightDecay: schedule.muonWeightDecay,
+        nsSteps: settings.nsSteps,
+      };
+      return [{ kernel: 'MuonStep', attrs }];
+    });
+    return { schedule, updates };
+  };
+  const update: Optimizer['update'] = (grads, updates) => {
+    const left = updates.values();
+    for (const { group, adamw, muon } of states) {
+      const params = group.params.map((name) => parameter(gpt, name));
+      const own = group.params.map((name) => grads[name]!);
+      if (muon) muonStep(params, own, muon, constants(left.next().value, 'MuonStep'));
+      else
+        params.forEach((param, i) => {
+          adamwStep(param, own[i]!, adamw[i]!, constants(left.next().value, 'AdamWStep'));
+        });
+    }
+  };
+
   return {
     groups,
     get steps() {
       return steps;
     },
     step(grads, progress) {
-      const schedule: ScheduledStep = {
-        lrMultiplier: lrMultiplier(progress, settings),
-        muonMomentum: muonMomentum(steps, {
-          start: settings.muonMomentumStart,
-          end: settings.muonMomentum,
-          warmupSteps: settings.muonMomentumWarmup,
-        }),
-        muonWeightDecay: muonWeightDecay(progress, settings.weightDecay),
-      };
-      for (const { group } of states)
-        for (const name of group.params)
+      for (const { params } of groups)
+        for (const name of params)
           expect(grads[name] !== undefined, () => `Expected a gradient of ${name}, got none`);
-      for (const { group, adamw, muon } of states) {
-        const lr = group.initialLr * schedule.lrMultiplier;
-        if (group.kind === 'adamw') {
-          const { beta1, beta2, eps, weightDecay } = group;
-          group.params.forEach((name, i) => {
-            const options = { lr, beta1, beta2, eps, weightDecay, step: steps + 1 };
-            adamwStep(parameter(gpt, name), grads[name]!, adamw[i]!, options);
-          });
-        } else {
-          const options = {
-            lr: lr * muonLrScale(...group.shape),
-            momentum: schedule.muonMomentum,
-            beta2: settings.muonBeta2,
-            weightDecay: schedule.muonWeightDecay,
-            nsSteps: settings.nsSteps,
-          };
-          const params = group.params.map((name) => parameter(gpt, name));
-          muonStep(
-            params,
-            group.params.map((name) => grads[name]!),
-            muon!,
-            options,
-          );
-        }
-      }
-      steps++;
+      const { schedule, updates } = advance(progress);
+      update(grads, updates);
       return schedule;
     },
+    advance,
+    update,
     state: () => new Map(variables),
     restore(values, stepsTaken) {
       const problem = stateMismatch(gpt.config, settings, values);
@@ -144,4 +160,10 @@ export function createOptimizer(gpt: Gpt, settings: Valid<OptimizerSettings>): O
     dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+/** The constants of an update that must be of a kind. */
+function constants<K extends Update['kernel']>(update: Update | undefined, kernel: K) {
+  if (update?.kernel !== kernel) throw new Error(`Expected constants of ${kernel}, got ${update?.kernel}`);
+  return update.attrs as Extract<Update, { kernel: K }>['attrs'];
 }

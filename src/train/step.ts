@@ -4,14 +4,22 @@ import * as tf from '@tensorflow/tfjs-core';
 import { letEventsIn } from '../base/events.js';
 import type { Batch, BatchLoader } from '../data/types.js';
 import { type Gpt, gptLoss, type PassShape } from '../model/gpt.js';
-import { accumulate, repeatedGrads } from '../ops/index.js';
+import { accumulateGrads, repeatedGrads } from '../ops/index.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
+import { wholeStep } from './wholeStep.js';
 
 /** Result of a step. */
 export type StepOutcome = ScheduledStep & {
   /** Mean loss over all micro-batches, nats a token. */
   loss: number;
   epoch: number;
+};
+
+/** What a step needs besides model, optimizer and data. */
+export type StepOptions = PassShape & {
+  accumulation: number;
+  progress: () => number;
+  signal?: AbortSignal | undefined;
 };
 
 /**
@@ -25,18 +33,24 @@ export async function trainStep(
   gpt: Gpt,
   optimizer: Optimizer,
   loader: BatchLoader,
-  {
-    batch,
-    seq,
-    recompute = false,
-    accumulation,
-    progress,
-    signal,
-  }: PassShape & {
-    accumulation: number;
-    progress: () => number;
-    signal?: AbortSignal | undefined;
-  },
+  options: StepOptions,
+): Promise<StepOutcome | null> {
+  const whole = wholeStep(gpt, optimizer, options);
+  if (whole?.ready()) return whole.take(loader, options);
+  whole?.begin();
+  try {
+    return await stepByPasses(gpt, optimizer, loader, options);
+  } finally {
+    whole?.end();
+  }
+}
+
+/** The step, its work enqueued kernel by kernel. */
+async function stepByPasses(
+  gpt: Gpt,
+  optimizer: Optimizer,
+  loader: BatchLoader,
+  { batch, seq, recompute = false, accumulation, progress, signal }: StepOptions,
 ): Promise<StepOutcome | null> {
   const sums: Record<string, tf.Tensor> = {};
   // Losses being read from the device. Each is awaited only after the work that follows it has been enqueued, so that a
@@ -52,10 +66,7 @@ export async function trainStep(
       reading.catch(() => undefined); // shows when it is awaited, or another error has come first
       losses.push(reading);
       const last = micro === accumulation - 1;
-      for (const [name, grad] of Object.entries(grads)) {
-        const sum = sums[name];
-        sums[name] = sum ? accumulate(sum, grad, last ? 1 / accumulation : 1) : grad;
-      }
+      accumulateGrads(sums, grads, last ? 1 / accumulation : 1);
       if (micro > 0) loss += (await losses[micro - 1]!) / accumulation;
       epoch = packedIn;
       await letEventsIn();

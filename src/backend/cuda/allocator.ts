@@ -73,12 +73,20 @@ export interface Allocator {
 
 /** Segments set apart; see `Allocator`. */
 export interface Arena {
-  /** In its segments. */
-  bytes(): number;
+  /** The most that its blocks took at once. */
+  peakBytes(): number;
   release(): void;
 }
 
-type Pools = Record<'small' | 'large', ReturnType<typeof freeList>>;
+interface Pools {
+  small: ReturnType<typeof freeList>;
+  large: ReturnType<typeof freeList>;
+  /** Bytes of blocks in use, and their peak. */
+  used: number;
+  peak: number;
+}
+
+const emptyPools = (): Pools => ({ small: freeList(), large: freeList(), used: 0, peak: 0 });
 
 interface Node extends Block {
   bytes: number;
@@ -99,7 +107,7 @@ interface Segment {
 
 /** An allocator over a device's memory. */
 export function createAllocator(source: MemorySource, limit = Infinity): Allocator {
-  const pools: Pools = { small: freeList(), large: freeList() };
+  const pools = emptyPools();
   /** Where allocations come from at this moment, and the segments of the arena that this is. */
   let current: { pools: Pools; segments: Segment[]; most: number } = { pools, segments: [], most: Infinity };
   const counts: AllocatorStatistics = {
@@ -160,7 +168,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
   const trim = (): number => {
     source.settle?.();
     let bytes = 0;
-    for (const pool of Object.values(pools))
+    for (const pool of [pools.small, pools.large])
       for (const node of pool.all()) {
         if (node.bytes < node.segment.bytes) continue;
         pool.remove(node);
@@ -186,6 +194,8 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
       counts.blocks++;
       counts.current += node.bytes;
       counts.peak = Math.max(counts.peak, counts.current);
+      current.pools.used += node.bytes;
+      current.pools.peak = Math.max(current.pools.peak, current.pools.used);
       return node;
     },
     free(block) {
@@ -195,6 +205,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
       node.free = true;
       counts.blocks--;
       counts.current -= node.bytes;
+      node.segment.pools.used -= node.bytes;
       const { before, after } = node;
       if (after?.free) {
         pool.remove(after);
@@ -218,13 +229,13 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
       }
     },
     createArena(most) {
-      const own: Pools = { small: freeList(), large: freeList() };
+      const own = emptyPools();
       const segments: Segment[] = [];
       const arena = {
         pools: own,
         segments,
         most,
-        bytes: () => segments.reduce((sum, { bytes }) => sum + bytes, 0),
+        peakBytes: () => own.peak,
         release() {
           for (const kind of ['small', 'large'] as const)
             for (const node of own[kind].all()) {
@@ -232,6 +243,7 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
               pools[kind].add(node);
             }
           for (const segment of segments) segment.pools = pools;
+          pools.used += own.used;
         },
       };
       return arena;

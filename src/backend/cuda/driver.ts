@@ -9,6 +9,7 @@ import type { CudaBackend } from './backend.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
 import { cudaScratch } from './footprint.js';
 import { MissingLibrary } from './library.js';
+import type { createStepRecorder } from './recording.js';
 import { memoryLimit, openSession, type Session } from './session.js';
 import { cudaErrorOf } from './status.js';
 
@@ -31,6 +32,7 @@ function announce(target: string): void {
   );
 }
 
+let recorder: ReturnType<typeof createStepRecorder> | undefined;
 let unrecorded = false;
 
 function noteUnrecorded(reason: string): void {
@@ -56,16 +58,16 @@ async function start(precision: Precision): Promise<BackendInfo> {
   await tf.ready();
   const backend = tf.backend() as unknown as CudaBackend;
   backend.precision = precision;
-  const { canRecord, recordGraph, releaseStale } = await import('./recording.js');
+  const { canRecord, createStepRecorder } = await import('./recording.js');
+  const records = process.env.TINYGPT_CUDA_GRAPH !== '0' && canRecord(session.driver);
+  recorder ??= createStepRecorder(backend, noteUnrecorded);
+  const { releaseAll } = recorder;
   session.onTrim(() => {
     backend.settle();
-    releaseStale(backend);
+    releaseAll();
   });
-  const recordsGraphs = process.env.TINYGPT_CUDA_GRAPH === '1' && canRecord(session.driver);
   declareCapabilities('cuda', {
-    ...(recordsGraphs && {
-      recorder: { record: (inputs, _, run) => recordGraph(backend, inputs, run, noteUnrecorded) },
-    }),
+    ...(records && { stepRecorder: recorder }),
     addsSums: true,
     bf16Activations: precision === 'bf16',
     stepScratch: (sizes) => cudaScratch(sizes, precision),

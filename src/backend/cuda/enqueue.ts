@@ -8,6 +8,13 @@ import type { KernelSpec } from './modules.js';
 import type { ProductCall } from './products.js';
 import type { Session } from './session.js';
 
+/** What becomes of uploads in work that is recorded (recording.ts). */
+export interface RecordedUploads {
+  upload(bytes: Uint8Array, address: number): void;
+  /** See `TensorBackend.tables`. */
+  tables(table: DataView, settings: readonly number[]): [table: number, settings: number];
+}
+
 /** The part of tfjs's backend object that knows of the stream and not of tensors. */
 export class EnqueuingBackend extends tf.KernelBackend {
   /** Runs before other work is enqueued: for deferred work. */
@@ -84,12 +91,12 @@ export class EnqueuingBackend extends tf.KernelBackend {
     if (this.#collected) return;
     const { buffer, byteOffset, byteLength } = values;
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-    if (this.uploadRecorded) this.uploadRecorded(bytes, address);
+    if (this.recorded) this.recorded.upload(bytes, address);
     else this.session.transfer.upload(bytes, address);
   }
 
-  /** Takes the place of uploads while work is recorded (recording.ts). */
-  protected uploadRecorded: ((bytes: Uint8Array, address: number) => void) | undefined;
+  /** Takes the place of uploads while work is recorded. */
+  protected recorded: RecordedUploads | undefined;
 
   /** Puts work off until other work is enqueued, or anything is read. */
   postpone(work: () => void): void {

@@ -12,7 +12,7 @@ type Checked = (...args: Argument[]) => void;
 /** A function whose result is left to the caller. */
 type Raw = (...args: Argument[]) => number;
 /** One that may also run on another thread, as koffi's functions may; the callback gets its result. */
-type Aside = Raw & {
+export type Aside = Raw & {
   async(...args: [...Argument[], (error: Error | null, result: number) => void]): void;
 };
 
@@ -29,7 +29,6 @@ const DRIVER = {
   cuDeviceTotalMem_v2: 'void *, int',
   cuDevicePrimaryCtxRetain: 'void *, int',
   cuDevicePrimaryCtxRelease_v2: 'int',
-  cuCtxSetCurrent: 'uintptr_t',
   cuMemGetInfo_v2: 'void *, void *',
   cuMemAlloc_v2: 'void *, size_t',
   cuMemFree_v2: 'uint64_t',
@@ -44,7 +43,6 @@ const DRIVER = {
   cuStreamDestroy_v2: 'uintptr_t',
   cuEventCreate: 'void *, unsigned int',
   cuEventRecord: 'uintptr_t, uintptr_t',
-  cuEventSynchronize: 'uintptr_t',
   cuEventDestroy_v2: 'uintptr_t',
   cuModuleLoadData: 'void *, void *',
   cuModuleGetFunction: 'void *, uintptr_t, str',
@@ -55,6 +53,7 @@ const DRIVER = {
 /** Functions under their later names, and under those that drivers have had before. Absent where a driver has neither. */
 const DRIVER_EITHER = {
   cuEventElapsedTime: [['cuEventElapsedTime_v2', 'cuEventElapsedTime'], 'void *, uintptr_t, uintptr_t'],
+  cuEventRecordWithFlags: [['cuEventRecordWithFlags'], 'uintptr_t, uintptr_t, unsigned int'],
   cuStreamBeginCapture: [['cuStreamBeginCapture_v2'], 'uintptr_t, int'],
   cuStreamEndCapture: [['cuStreamEndCapture'], 'uintptr_t, void *'],
   cuGraphInstantiate: [['cuGraphInstantiateWithFlags'], 'void *, uintptr_t, uint64_t'],
@@ -62,6 +61,9 @@ const DRIVER_EITHER = {
   cuGraphExecDestroy: [['cuGraphExecDestroy'], 'uintptr_t'],
   cuGraphDestroy: [['cuGraphDestroy'], 'uintptr_t'],
 } as const;
+
+/** Called on other threads too. */
+const DRIVER_ASIDE = { cuCtxSetCurrent: 'uintptr_t', cuEventSynchronize: 'uintptr_t' } as const;
 
 /** Called so often, or with results other than failure, that their callers look at the code themselves. */
 const DRIVER_RAW = {
@@ -110,6 +112,7 @@ const CUBLAS_VERSION = { cublasLtGetVersion: '' } as const;
 type Functions<T, F> = { readonly [K in keyof T]: F };
 export type DriverApi = Functions<typeof DRIVER, Checked> &
   Functions<typeof DRIVER_RAW, Raw> &
+  Functions<typeof DRIVER_ASIDE, Aside> &
   Partial<Functions<typeof DRIVER_EITHER, Checked>>;
 export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Aside>;
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
@@ -139,6 +142,7 @@ export const loadDriver = (env = process.env): Promise<Loaded<DriverApi>> =>
   load('libcuda', env, Infinity, (handle, rescue) => ({
     ...bind(handle, 'driver', DRIVER, rescue),
     ...launching(bindRaw(handle, DRIVER_RAW, 'int'), rescue),
+    ...(bindRaw(handle, DRIVER_ASIDE, 'int') as Functions<typeof DRIVER_ASIDE, Aside>),
     ...bindEither(handle, 'driver', DRIVER_EITHER, rescue),
   }));
 

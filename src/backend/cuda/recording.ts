@@ -1,22 +1,33 @@
-// Work recorded as a CUDA graph and replayed by one launch: the same kernels, products and copies on the same addresses, without
-// the host's time for each of them. Contract: ../recorder.ts.
+// Training steps recorded as CUDA graphs and replayed by one launch: the same kernels, products and copies on the same addresses,
+// without the host's time for each of them. Contract: ../recorder.ts.
 //
-// Memory that the work allocates is an arena of the recording, inputs and outputs included. What it finds (weights, their
-// copies in bfloat16, tables) must be where it was, or the recording is given up. A recording is used only if its first replay
-// gives the bits that the work itself gave. Work that takes more memory than MOST_BYTES is not recorded: its launches are few
-// beside what they do, and its memory had better serve others in between.
+// Memory that a step allocates is an arena of the recording. What changes from step to step comes in one copy before the
+// launch: ids, the settings of the optimizer's updates, and the number of the replay, which is copied back behind the losses.
+// What the step finds (weights, their copies in bfloat16, tables) must be where it was, or the recording is given up. A
+// recording is used only if its first replay gives the bits that the step itself gave.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { DeviceLostError } from '../../base/errors.js';
 import { noteScratch } from '../memory.js';
-import type { Recorded } from '../recorder.js';
-import type { Arena, Block } from './allocator.js';
-import { type CudaBackend, NotRepeatable } from './backend.js';
+import { OutOfMemoryError } from '../outOfMemory.js';
+import type { RecordedStep, StepRecorder, StepWork } from '../recorder.js';
+import type { Update } from '../updates.js';
+import type { Block } from './allocator.js';
+import type { CudaBackend } from './backend.js';
+import { adamwSettings } from './kernels/adamw.js';
+import { muonSettings } from './kernels/muon.js';
 import { type DriverApi, received } from './library.js';
+import type { Pinned } from './transfer.js';
+import { NotRepeatable } from './watch.js';
 
+/** The launches of a step that takes more are few beside what they do, and its memory had better serve others in between. */
 const MOST_BYTES = 2 ** 30;
 /** CU_STREAM_CAPTURE_MODE_RELAXED: memory may be allocated meanwhile. */
 const RELAXED = 2;
+/** CU_EVENT_RECORD_EXTERNAL: each run of the graph records the event. */
+const EXTERNAL = 1;
+/** Alignment of the ids of a pass, bytes. */
+const ALIGNMENT = 256;
 
 /** Whether a driver has what recording needs. */
 export const canRecord = (driver: DriverApi): boolean =>
@@ -24,128 +35,247 @@ export const canRecord = (driver: DriverApi): boolean =>
     (name) => driver[name] !== undefined,
   );
 
-interface Recording extends Recorded {
-  holds(): boolean;
+interface Recording extends RecordedStep {
+  /** Takes a step and waits. */
+  replaySync(inputs: readonly Int32Array[], updates: readonly Update[]): number[];
+  /** Frees its memory. Never throws. */
+  release(): void;
 }
 
-const recordings = new WeakMap<CudaBackend, Set<Recording>>();
-
-/** Gives up the recordings of a backend that can no longer be replayed, as their weights are gone. */
-export function releaseStale(backend: CudaBackend): void {
-  for (const recording of recordings.get(backend) ?? []) if (!recording.holds()) recording.release();
-}
-
-/** The backend's recorder: see `Recorder`. */
-export function recordGraph(
+/** The backend's recorder; `releaseAll` frees what its recordings hold. */
+export function createStepRecorder(
   backend: CudaBackend,
-  inputs: readonly tf.Tensor[],
-  run: () => tf.Tensor[],
   note: (reason: string) => void,
-): { outputs: tf.Tensor[]; recorded?: Recorded } {
-  releaseStale(backend);
-  // Compiles, uploads and rounds what is found, and is what the recording must equal.
-  const outputs = run();
-  try {
-    const { recording, first } = capture(backend, inputs, run);
-    const equal = first.every((tensor, i) => sameBits(tensor, outputs[i]!));
-    tf.dispose(first);
-    if (equal) return { outputs, recorded: recording };
-    recording.release();
-    throw new NotRepeatable('its replay gave other results');
-  } catch (error) {
-    if (error instanceof DeviceLostError) {
-      tf.dispose(outputs);
-      throw error;
+): StepRecorder & { releaseAll(): void } {
+  const recordings = new Set<Recording>();
+  let busy = false;
+
+  const check = (
+    work: StepWork,
+    inputs: readonly Int32Array[],
+    updates: readonly Update[],
+  ): { losses: number[]; recorded?: RecordedStep } => {
+    const contents = () => {
+      try {
+        return contentsOf(backend, work.variables);
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError)) throw error;
+        note(error.message); // page-locked memory, which the step itself does without
+        return undefined;
+      }
+    };
+    const before = contents();
+    // What the recording must equal.
+    const losses = takeStep(work, inputs, updates);
+    const after = before && contents();
+    if (!before || !after) return { losses };
+    let recording: Recording | undefined;
+    try {
+      if (!before.every(({ address }, i) => address === after[i]?.address))
+        throw new NotRepeatable('its variables have moved');
+      restore(backend, before);
+      recording = capture(backend, work, inputs, updates, () => recordings.delete(recording!));
+      const replayed = recording.replaySync(inputs, updates);
+      const state = contentsOf(backend, work.variables);
+      if (!sameBits(replayed, losses) || !after.every(({ bytes }, i) => bytes.equals(state[i]!.bytes)))
+        throw new NotRepeatable('its replay gave other results');
+      recordings.add(recording);
+      return { losses, recorded: recording };
+    } catch (error) {
+      recording?.release();
+      if (error instanceof DeviceLostError) throw error;
+      restore(backend, after);
+      note((error as Error).message);
+      return { losses };
     }
-    note((error as Error).message);
-    return { outputs };
-  }
+  };
+
+  return {
+    mostBytes: MOST_BYTES,
+    record(work, inputs, updates) {
+      busy = true;
+      try {
+        return check(work, inputs, updates);
+      } finally {
+        busy = false;
+      }
+    },
+    releaseAll() {
+      // A stream that records cannot be waited for.
+      if (!busy) for (const recording of recordings) recording.release();
+    },
+  };
 }
 
-const sameBits = (a: tf.Tensor, b: tf.Tensor): boolean =>
-  tf.util.arraysEqual(a.shape, b.shape) && Buffer.from(bytesOf(a)).equals(Buffer.from(bytesOf(b)));
+/** The step as it is without a recording. */
+function takeStep(work: StepWork, inputs: readonly Int32Array[], updates: readonly Update[]): number[] {
+  return tf.tidy(() => {
+    const { losses, grads } = work.passes(inputs.map((values) => tf.tensor1d(values, 'int32')));
+    work.update(grads, updates);
+    return losses.map((loss) => loss.dataSync()[0]!);
+  });
+}
 
-const bytesOf = (tensor: tf.Tensor): ArrayBuffer => (tensor.dataSync() as Float32Array).buffer as ArrayBuffer;
+interface Contents {
+  address: number;
+  bytes: Buffer;
+}
 
-/** Records the work, and replays it once. @throws NotRepeatable, OutOfMemoryError, CudaError */
+/** What the memory of variables holds, copies in bfloat16 included. */
+function contentsOf(backend: CudaBackend, variables: readonly tf.Variable[]): Contents[] {
+  backend.settle();
+  const { transfer } = backend.session;
+  return variables
+    .flatMap((variable) => backend.placesOf(variable))
+    .map(({ address, bytes }) => ({ address, bytes: Buffer.from(transfer.readSync(address, bytes)) }));
+}
+
+function restore(backend: CudaBackend, contents: readonly Contents[]): void {
+  for (const { address, bytes } of contents) backend.upload(bytes, address);
+}
+
+const sameBits = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+
+/** The floats that an optimizer's kernels read, in the order of the updates. */
+const settingsOf = (updates: readonly Update[]): number[] =>
+  updates.flatMap((update) =>
+    update.kernel === 'AdamWStep' ? adamwSettings(update.attrs) : muonSettings(update.attrs),
+  );
+
+/** What comes to the device before a replay: its number, settings, ids, each from its byte on. */
+function layoutOf(inputs: readonly Int32Array[], settings: number) {
+  let bytes = 4 + 4 * settings;
+  const ids = inputs.map(({ byteLength }) => {
+    const at = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    bytes = at + byteLength;
+    return at;
+  });
+  return { settings: 4, ids, bytes };
+}
+
+/** Records a step, which does not take place. @throws NotRepeatable, OutOfMemoryError, CudaError */
 function capture(
   backend: CudaBackend,
-  inputs: readonly tf.Tensor[],
-  run: () => tf.Tensor[],
-): { recording: Recording; first: tf.Tensor[] } {
-  const { session } = backend;
-  const { allocator, driver, stream } = session;
+  work: StepWork,
+  inputs: readonly Int32Array[],
+  updates: readonly Update[],
+  onRelease: () => void,
+): Recording {
+  const { allocator, driver, stream, transfer } = backend.session;
   const arena = allocator.createArena(MOST_BYTES);
-  const pinned: number[] = [];
-  const upload = (bytes: Uint8Array, address: number) => {
-    const place = received((at) => driver.cuMemAllocHost_v2(at, bytes.length));
-    pinned.push(place);
-    session.transfer.fill(place, bytes);
-    driver.cuMemcpyHtoDAsync_v2(address, place, bytes.length, stream);
+  // What the step does not write must not lie where it works.
+  const fixed = allocator.createArena(MOST_BYTES);
+  const blocks: Block[] = [];
+  const pinned: Pinned[] = [];
+  const tables: { address: number; bytes: Uint8Array }[] = [];
+  let [executable, event] = [0, 0];
+  const hold = (bytes: number) => {
+    const block = allocator.within(fixed, () => allocator.allocate(bytes));
+    blocks.push(block);
+    return block.address;
   };
-  const dropAll = () => {
-    if (pinned.length > 0) session.transfer.synchronize();
-    for (const place of pinned) driver.cuMemFreeHost(place);
-    arena.release();
+  const pin = (bytes: number) => {
+    const memory = transfer.pin(bytes);
+    pinned.push(memory);
+    return memory;
   };
-  let executable = 0;
+  const free = () => {
+    if (executable) driver.cuGraphExecDestroy!(executable);
+    transfer.synchronize();
+    if (event) driver.cuEventDestroy_v2(event);
+    for (const each of pinned) transfer.unpin(each);
+    for (const block of blocks) allocator.free(block);
+    for (const each of [arena, fixed]) each.release();
+  };
   try {
-    const places = allocator.within(arena, () => inputs.map((input) => backend.rehouse(input)));
-    const { result, holds } = capturing(
-      driver,
-      stream,
-      () => {
-        const watched = backend.watch(inputs, upload, () =>
-          allocator.within(arena, () => {
-            const made = run();
-            backend.settle();
-            return made;
-          }),
-        );
-        return { result: watched.result, holds: watched.holds };
+    const settings = settingsOf(updates);
+    const layout = layoutOf(inputs, settings.length);
+    const inbox = hold(layout.bytes);
+    const outbox = pin(4 + 4 * inputs.length);
+    if (driver.cuEventRecordWithFlags) event = transfer.createEvent();
+    let given = 0;
+    const uploads = {
+      upload(bytes: Uint8Array, address: number) {
+        const source = pin(bytes.length);
+        new Uint8Array(source.memory).set(bytes);
+        driver.cuMemcpyHtoDAsync_v2(address, source.address, bytes.length, stream);
       },
+      tables(table: DataView, values: readonly number[]): [number, number] {
+        const address = hold(table.byteLength);
+        tables.push({ address, bytes: new Uint8Array(table.buffer, table.byteOffset, table.byteLength) });
+        const at = inbox + layout.settings + 4 * given;
+        if (!values.every((value, i) => value === settings[given + i]))
+          throw new NotRepeatable("its updates have other settings than the optimizer's kernels");
+        given += values.length;
+        return [address, at];
+      },
+    };
+    let count = 0;
+    const step = () => {
+      const ids = inputs.map(({ length, byteLength }, i) => {
+        const block = { address: inbox + layout.ids[i]!, bytes: byteLength };
+        const info = backend.lend(block, [length], 'int32');
+        return tf.engine().makeTensorFromTensorInfo(info, backend as unknown as tf.KernelBackend);
+      });
+      const { losses, grads } = work.passes(ids as tf.Tensor1D[]);
+      // The losses go before the optimizer's work, the replay's number behind them.
+      for (const loss of losses) {
+        count++;
+        driver.cuMemcpyDtoHAsync_v2(outbox.address + 4 * count, backend.address(loss), 4, stream);
+      }
+      driver.cuMemcpyDtoHAsync_v2(outbox.address, inbox, 4, stream);
+      if (event) driver.cuEventRecordWithFlags!(event, stream, EXTERNAL);
+      work.update(grads, updates);
+      backend.settle();
+    };
+    backend.settle();
+    const { holds } = capturing(
+      backend,
+      () =>
+        backend.watched(work.variables, uploads, () => allocator.within(arena, () => tf.tidy(() => step()))),
       (graph) => {
         executable = received((at) => driver.cuGraphInstantiate!(at, graph, 0));
       },
     );
-    const blocks = result.map((tensor) => backend.borrow(tensor));
-    if (!blocks.every((block) => block !== undefined)) {
-      tf.dispose(result);
-      throw new NotRepeatable('its results are not tensors of their own');
-    }
-    driver.cuGraphLaunch!(executable, stream);
-    const recording = recordingOf(backend, {
+    if (given !== settings.length) throw new NotRepeatable('the optimizer has other updates');
+    for (const { address, bytes } of tables) transfer.upload(bytes, address);
+    return recordingOf(backend, work.variables, {
+      layout,
+      inbox,
+      outbox: outbox.memory.slice.bind(outbox.memory, 0, 4 + 4 * count),
       executable,
-      arena,
-      places,
+      event,
       holds,
-      dropAll,
-      blocks,
-      first: result,
+      scratch: arena.peakBytes() + fixed.peakBytes(),
+      free,
+      onRelease,
     });
-    return { recording, first: result };
   } catch (error) {
-    for (const input of inputs) backend.unattach(input);
-    if (executable !== 0) driver.cuGraphExecDestroy!(executable);
-    dropAll();
+    free();
     throw error;
   }
 }
 
 /** Runs `work` while the stream records; `use` gets the graph, which is gone afterwards. */
-function capturing<T>(driver: DriverApi, stream: number, work: () => T, use: (graph: number) => void): T {
+function capturing<T>(backend: CudaBackend, work: () => T, use: (graph: number) => void): T {
+  const { driver, stream } = backend.session;
   driver.cuStreamBeginCapture!(stream, RELAXED);
   let graph = 0;
+  const end = () => {
+    graph = received((place) => driver.cuStreamEndCapture!(stream, place));
+  };
   try {
     const result = work();
-    graph = received((place) => driver.cuStreamEndCapture!(stream, place));
+    end();
     use(graph);
     return result;
   } catch (error) {
-    if (graph === 0)
+    // Deferred work must not take place later, and the failed call may have ended the capture.
+    for (const undo of graph === 0 ? [() => backend.settle(), end] : [])
       try {
-        graph = received((place) => driver.cuStreamEndCapture!(stream, place));
-      } catch {} // the failed call has ended it
+        undo();
+      } catch {}
     throw error;
   } finally {
     if (graph !== 0) driver.cuGraphDestroy!(graph);
@@ -153,62 +283,83 @@ function capturing<T>(driver: DriverApi, stream: number, work: () => T, use: (gr
 }
 
 interface Captured {
+  layout: ReturnType<typeof layoutOf>;
+  /** Address of what comes before a replay. */
+  inbox: number;
+  /** A copy of what came back: the replay's number and losses. */
+  outbox(): ArrayBuffer;
   executable: number;
-  arena: Arena;
-  /** Addresses of the inputs. */
-  places: number[];
+  /** Recorded behind the losses; 0 where the driver cannot. */
+  event: number;
   holds: () => boolean;
-  dropAll: () => void;
-  blocks: Block[];
-  first: tf.Tensor[];
+  /** Bytes that it holds. */
+  scratch: number;
+  free: () => void;
+  onRelease: () => void;
 }
 
-function recordingOf(backend: CudaBackend, captured: Captured): Recording {
-  const { executable, arena, places, holds, dropAll, blocks, first } = captured;
-  const { driver, stream } = backend.session;
-  const shapes = first.map(({ shape }) => shape);
-  const scratch = arena.bytes() - first.reduce((sum, { size }) => sum + 4 * size, 0);
-  const sizes: number[] = [];
-  let latest = first.map(({ dataId }) => dataId);
-  let released = false;
+function recordingOf(
+  backend: CudaBackend,
+  variables: readonly tf.Variable[],
+  { layout, inbox, outbox, executable, event, holds, scratch, free, onRelease }: Captured,
+): Recording {
+  const { driver, stream, transfer } = backend.session;
+  const message = new Uint8Array(layout.bytes);
+  const stamp = new Uint32Array(message.buffer, 0, 1);
+  const settings = new Float32Array(message.buffer, layout.settings, (layout.ids[0]! >> 2) - 1);
+  let [released, waiting] = [false, false];
   noteScratch(scratch);
-  const all = recordings.get(backend) ?? new Set();
-  recordings.set(backend, all);
+
+  const launch = (inputs: readonly Int32Array[], updates: readonly Update[]) => {
+    stamp[0]!++;
+    settings.set(settingsOf(updates));
+    inputs.forEach(({ buffer, byteOffset, byteLength }, i) => {
+      message.set(new Uint8Array(buffer, byteOffset, byteLength), layout.ids[i]);
+    });
+    backend.settle();
+    transfer.upload(message, inbox);
+    driver.cuGraphLaunch!(executable, stream);
+  };
+  const isThere = () => new Uint32Array(outbox())[0] === stamp[0];
+  const losses = (): number[] => {
+    if (!isThere()) throw new Error(`Expected the losses of replay ${stamp[0]}, got others`);
+    return [...new Float32Array(outbox(), 4)];
+  };
   const recording: Recording = {
     holds: () => !released && holds(),
-    replay(values) {
-      if (!recording.holds() || values.some(({ length }, i) => (sizes[i] ??= length) !== length)) {
-        recording.release();
-        return Promise.resolve(undefined);
+    async replay(inputs, updates) {
+      launch(inputs, updates);
+      waiting = true;
+      try {
+        // Until the graph gets there, the event may still tell of the replay before.
+        if (event) await transfer.reached(event);
+        if (!isThere()) await transfer.finished();
+        return losses();
+      } finally {
+        waiting = false;
+        if (released) quietly(free);
       }
-      backend.settle();
-      // Results of the last replay that are still in use move away.
-      latest.forEach((dataId, i) => {
-        if (backend.isLent(dataId, blocks[i]!))
-          backend.rehouse({ dataId, shape: shapes[i]!, dtype: 'float32' });
-      });
-      for (const [i, place] of places.entries()) backend.upload(values[i]!, place);
-      driver.cuGraphLaunch!(executable, stream);
-      const infos = blocks.map((block, i) => backend.lend(block, shapes[i]!));
-      latest = infos.map(({ dataId }) => dataId);
-      const engine = tf.engine();
-      return Promise.resolve(
-        infos.map((info) => engine.makeTensorFromTensorInfo(info, backend as unknown as tf.KernelBackend)),
-      );
+    },
+    replaySync(inputs, updates) {
+      launch(inputs, updates);
+      transfer.synchronize();
+      return losses();
     },
     release() {
       if (released) return;
       released = true;
-      all.delete(recording);
       noteScratch(-scratch);
-      latest.forEach((dataId, i) => {
-        if (backend.isLent(dataId, blocks[i]!)) backend.give(dataId);
-        else backend.session.allocator.free(blocks[i]!);
-      });
-      driver.cuGraphExecDestroy!(executable);
-      dropAll();
+      onRelease();
+      if (!waiting) quietly(free);
     },
   };
-  all.add(recording);
+  for (const variable of variables) backend.whenGone(variable, recording.release);
   return recording;
+}
+
+/** After a device was lost the driver refuses everything. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {}
 }

@@ -18,6 +18,7 @@ import {
 } from './library.js';
 import { createModules, type FindKernel } from './modules.js';
 import { createProducts, type Products } from './products.js';
+import { failure } from './status.js';
 import { createTransfer, type Transfer } from './transfer.js';
 
 const STREAM_NON_BLOCKING = 1;
@@ -71,8 +72,9 @@ export async function openSession(
     } catch {}
   };
   try {
-    driver.cuCtxSetCurrent(context);
-    return { ...equip({ libcuda, nvrtc, cublas }, device, env, onCompile), close };
+    const code = driver.cuCtxSetCurrent(context);
+    if (code !== 0) throw failure('driver', 'cuCtxSetCurrent', code);
+    return { ...equip({ libcuda, nvrtc, cublas }, device, context, env, onCompile), close };
   } catch (error) {
     close();
     throw error;
@@ -87,6 +89,7 @@ function equip(
     cublas,
   }: { libcuda: Loaded<DriverApi>; nvrtc: Loaded<NvrtcApi>; cublas: Loaded<CublasApi> },
   device: DeviceProperties,
+  context: number,
   env: NodeJS.ProcessEnv,
   onCompile?: (target: string) => void,
 ): Omit<Session, 'close'> {
@@ -107,7 +110,7 @@ function equip(
     },
     memoryLimit(env),
   );
-  const transfer = createTransfer(driver, stream);
+  const transfer = createTransfer(driver, stream, context);
   libcuda.rescue.makeRoom = cublas.rescue.makeRoom = () => allocator.trim() + transfer.trim();
   cublas.rescue.deviceError = () => {
     try {

@@ -2,8 +2,9 @@
 // access while the host does something else: uploads through a ring of slots, reads into buffers that are reused. All
 // copies are enqueued on the one stream, so they see exactly the work that was enqueued before them.
 
+import { letEventsIn } from '../../base/events.js';
 import koffi from '../koffi.js';
-import { type DriverApi, received } from './library.js';
+import { type Aside, type DriverApi, received } from './library.js';
 import { failure, NOT_READY_CODE } from './status.js';
 
 /** A batch of 128 rows of 2048 ids is 1 MiB. */
@@ -13,11 +14,14 @@ const SLOTS = 4;
 const IDLE_BYTES = 64 * 2 ** 20;
 const SMALLEST_READ = 4096;
 
-/** How long a read asks again in every turn of the event loop, and then by timer, milliseconds. */
+/** How long the end of work is asked for in every turn of the event loop, milliseconds; then a thread of its own waits for it. */
 const EAGER_MS = 2;
-const PAUSE_MS = 1;
-
-const EVENT_WITHOUT_TIMING = 2;
+/** CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING: a thread that waits sleeps. */
+const EVENT_FLAGS = 3;
+/** CUDA_ERROR_INVALID_CONTEXT: the thread has none yet. */
+const NO_CONTEXT = 201;
+/** How often threads that have none are given it. */
+const MOST_TRIES = 50;
 
 /** Moves bytes on one stream. */
 export interface Transfer {
@@ -29,23 +33,29 @@ export interface Transfer {
   readSync(address: number, bytes: number): ArrayBuffer;
   /** Resolves when all that was enqueued so far is done. */
   finished(): Promise<void>;
+  /** An event to wait for, its creator's to destroy. */
+  createEvent(): number;
+  /** Resolves when the latest recording of an event is done, without blocking the event loop. */
+  reached(event: number): Promise<void>;
   /** The same, waiting. */
   synchronize(): void;
   /** Gives idle page-locked memory back; returns its bytes. */
   trim(): number;
-  /** Writes into page-locked memory of the caller's. */
-  fill(address: number, bytes: Uint8Array): void;
+  /** Page-locked memory, the caller's until `unpin`. */
+  pin(bytes: number): Pinned;
+  unpin(pinned: Pinned): void;
   /** Bytes moved so far, and waits of the host for the device: uploads that found no free slot, reads that blocked. */
   statistics(): { uploaded: number; read: number; waits: number };
 }
 
-interface Pinned {
+/** Page-locked memory of the host. */
+export interface Pinned {
   address: number;
   memory: ArrayBuffer;
 }
 
-/** See `Transfer`. The context must be current. */
-export function createTransfer(api: DriverApi, stream: number): Transfer {
+/** See `Transfer`. The context must be current; its handle is for other threads. */
+export function createTransfer(api: DriverApi, stream: number, context: number): Transfer {
   const events: number[] = [];
   const idle: Pinned[] = [];
   let idleBytes = 0;
@@ -55,18 +65,40 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
     const address = received((place) => api.cuMemAllocHost_v2(place, bytes));
     return { address, memory: koffi.view(BigInt(address), bytes) };
   };
-  const newEvent = () => received((place) => api.cuEventCreate(place, EVENT_WITHOUT_TIMING));
+  const newEvent = () => received((place) => api.cuEventCreate(place, EVENT_FLAGS));
   const isDone = (event: number): boolean => {
     const code = api.cuEventQuery(event);
     if (code !== 0 && code !== NOT_READY_CODE) throw failure('driver', 'cuEventQuery', code);
     return code === 0;
   };
 
+  const aside = (call: Aside, value: number) =>
+    new Promise<number>((resolve, reject) => {
+      call.async(value, (error, code) => (error ? reject(error) : resolve(code)));
+    });
+  /** Waits on another thread. */
+  const waitAside = async (event: number): Promise<void> => {
+    for (let tries = 0; ; tries++) {
+      const code = await aside(api.cuEventSynchronize, event);
+      if (code === 0) return;
+      if (code !== NO_CONTEXT || tries === MOST_TRIES) throw failure('driver', 'cuEventSynchronize', code);
+      // It stays a thread's from now on. libuv's threads may take turns: one more of them each time.
+      const calls = Array.from({ length: tries + 1 }, () => aside(api.cuCtxSetCurrent, context));
+      await Promise.all(calls);
+    }
+  };
+  /** Work is done in the order in which it was enqueued, so one wait at a time is enough. */
+  let queue = Promise.resolve();
   const wait = async (event: number): Promise<void> => {
     const begin = performance.now();
     while (!isDone(event)) {
-      const eager = performance.now() - begin < EAGER_MS;
-      await new Promise<void>((resolve) => (eager ? setImmediate(resolve) : setTimeout(resolve, PAUSE_MS)));
+      if (performance.now() - begin < EAGER_MS) await letEventsIn();
+      else {
+        queue = queue.then(() => (isDone(event) ? undefined : waitAside(event)));
+        const turn = queue;
+        queue = turn.catch(() => undefined);
+        await turn;
+      }
     }
   };
 
@@ -141,7 +173,8 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
     const next = (slots[slot] ??= newSlot());
     if (next.busy && !isDone(next.event)) {
       counts.waits++;
-      api.cuEventSynchronize(next.event);
+      const code = api.cuEventSynchronize(next.event);
+      if (code !== 0) throw failure('driver', 'cuEventSynchronize', code);
     }
     next.busy = false;
   };
@@ -184,8 +217,11 @@ export function createTransfer(api: DriverApi, stream: number): Transfer {
       counts.waits++;
       api.cuStreamSynchronize(stream);
     },
+    createEvent: newEvent,
+    reached: wait,
     trim: () => shrinkTo(0),
-    fill: (address, bytes) => new Uint8Array(koffi.view(BigInt(address), bytes.length)).set(bytes),
+    pin,
+    unpin: ({ address }) => api.cuMemFreeHost(address),
     statistics: () => ({ ...counts }),
   };
 }

@@ -240,7 +240,7 @@ describeEmulated('a cached image', (device) => {
   });
 });
 
-describeEmulated('copies', () => {
+describeEmulated('copies', (device) => {
   test('uploads of any size arrive, even through a smaller ring', async () => {
     const { allocator, transfer } = await openSession();
     const random = randomStream(1, 'copies');
@@ -278,5 +278,26 @@ describeEmulated('copies', () => {
     expect(new Uint32Array(two).every((v) => v === 2)).toBe(true);
     expect(turns).toBeGreaterThan(0);
     expect(transfer.statistics().waits).toBe(0);
+  });
+
+  test('a long wait is left to other threads, each of which is given the context', async () => {
+    const { allocator, transfer, driver, stream } = await openSession();
+    const { address } = allocator.allocate(2 ** 20);
+    device().controls.fake_reset();
+    // libuv's threads take turns.
+    for (let wait = 0; wait < 6; wait++) {
+      for (let i = 0; i < 3000; i++) driver.cuMemsetD32Async(address, i, 2 ** 18, stream);
+      await transfer.finished();
+    }
+    const log = device().controls.fake_log();
+    expect(log).toMatch(/^cuEventSynchronize aside$/m);
+    expect(log).not.toMatch(/^cuEventSynchronize $/m);
+    expect(transfer.statistics().waits).toBe(0);
+    device().controls.fake_fail('cuEventSynchronize', 1, 719);
+    for (let i = 0; i < 3000; i++) driver.cuMemsetD32Async(address, i, 2 ** 18, stream);
+    await expect(transfer.finished()).rejects.toThrow(
+      /^cuEventSynchronize failed with CUDA_ERROR_LAUNCH_FAILED/,
+    );
+    transfer.synchronize();
   });
 });

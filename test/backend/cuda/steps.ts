@@ -45,7 +45,8 @@ export function startTraining(config: TrainConfig): Training {
   };
   const gpt = createGpt(model, { seed: 1 });
   const optimizer = createOptimizer(gpt, resolved.optimizer);
-  const shape = { batch, seq, recompute, accumulation, progress: () => 0 };
+  const progress = () => Math.min(1, optimizer.steps / 8);
+  const shape = { batch, seq, recompute, accumulation, progress };
   return {
     gpt,
     optimizer,

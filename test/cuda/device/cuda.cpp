@@ -9,7 +9,7 @@
 // FAKE_DEVICE is "name;major;minor;multiprocessors;shared bytes of a block;bytes of memory".
 //
 // Tests steer it by FAKE_LOSE in the environment (below) and by the functions at the end: fake_log, fake_reset, fake_fail, fake_set_memory, fake_set_device,
-// fake_set_order, fake_set_eager, fake_set_tight, fake_errors, fake_allocated.
+// fake_set_order, fake_set_eager, fake_set_tight, fake_set_late_events, fake_errors, fake_allocated.
 #include "blocks.h"
 #include <algorithm>
 #include <chrono>
@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <pthread.h>
 #include <unistd.h>
 
 #define API extern "C" __attribute__((visibility("default")))
@@ -37,7 +38,8 @@ enum {
 namespace {
 
 typedef std::function<CUresult()> Operation;
-typedef std::vector<Operation> Graph;
+struct Event;
+struct Graph { std::vector<Operation> operations; std::vector<Event *> events; };
 struct Stream { std::deque<Operation> queue; Graph *capture = nullptr; };
 struct Event { Stream *stream; uint64_t recorded, done; double time; };
 struct Library { void *handle; std::string path; };
@@ -54,7 +56,9 @@ std::map<std::string, Failure> failures;
 std::map<char *, Allocation> allocations;
 std::map<char *, size_t> pinned;
 Stream null_stream;
-bool initialized, eager, tight, current_context;
+bool initialized, eager, tight, late_events;
+thread_local bool current_context;
+pthread_t main_thread;
 CUresult sticky;
 const bool dry = getenv("FAKE_DRY");
 struct Device {
@@ -131,7 +135,7 @@ CUresult flush_until(Event *event, uint64_t recording) {
 }
 CUresult enqueue(Stream *stream, Operation operation) {
   if (dry) return SUCCESS;
-  if (stream->capture) return stream->capture->push_back(std::move(operation)), SUCCESS;
+  if (stream->capture) return stream->capture->operations.push_back(std::move(operation)), SUCCESS;
   stream->queue.push_back(std::move(operation));
   return eager ? flush(stream) : SUCCESS;
 }
@@ -199,6 +203,7 @@ API CUresult cuInit(unsigned flags) {
   BEGIN("cuInit", "%u", flags)
   if (device.devices == 0) return NO_DEVICE;
   initialized = true;
+  main_thread = pthread_self();
   return SUCCESS;
 }
 API CUresult cuDriverGetVersion(int *version) {
@@ -391,8 +396,11 @@ API CUresult cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long 
   return SUCCESS;
 }
 API CUresult cuGraphLaunch(void *graph, void *stream) {
-  BEGIN("cuGraphLaunch", "%zu", ((Graph *)graph)->size())
-  for (const Operation &operation : *(Graph *)graph) enqueue(stream_of(stream), operation);
+  BEGIN("cuGraphLaunch", "%zu", ((Graph *)graph)->operations.size())
+  // Whether a wait that comes before the graph's record of the event waits for it is not documented: both are tried.
+  if (!late_events)
+    for (Event *event : ((Graph *)graph)->events) event->stream = stream_of(stream), event->recorded++;
+  for (const Operation &operation : ((Graph *)graph)->operations) enqueue(stream_of(stream), operation);
   return SUCCESS;
 }
 API CUresult cuGraphExecDestroy(void *graph) {
@@ -447,6 +455,21 @@ API CUresult cuEventRecord(void *handle, void *stream) {
   if (dry) event->done = recording, event->time = now();
   return enqueue(event->stream, [=] { event->done = recording; event->time = now(); return SUCCESS; });
 }
+API CUresult cuEventRecordWithFlags(void *handle, void *stream, unsigned flags) {
+  if (flags == 0) return cuEventRecord(handle, stream);
+  BEGIN("cuEventRecordWithFlags", "%u", flags)
+  // External: only in work that is captured, which records the event each time it runs.
+  Graph *graph = stream_of(stream)->capture;
+  if (!graph || flags != 1) return INVALID_VALUE;
+  Event *event = (Event *)handle;
+  graph->events.push_back(event);
+  return enqueue(stream_of(stream), [=] {
+    if (late_events) event->recorded++;
+    event->done = event->recorded;
+    event->time = now();
+    return SUCCESS;
+  });
+}
 API CUresult cuEventQuery(void *handle) {
   BEGIN("cuEventQuery", "")
   Event *event = (Event *)handle;
@@ -456,7 +479,8 @@ API CUresult cuEventQuery(void *handle) {
   return code ? code : NOT_READY;
 }
 API CUresult cuEventSynchronize(void *handle) {
-  BEGIN("cuEventSynchronize", "")
+  BEGIN("cuEventSynchronize", "%s", pthread_equal(pthread_self(), main_thread) ? "" : "aside")
+  if (!current_context) return INVALID_CONTEXT;
   return flush_until((Event *)handle, ((Event *)handle)->recorded);
 }
 API CUresult cuEventElapsedTime(float *ms, void *from, void *to) {
@@ -643,5 +667,7 @@ API void fake_set_order(double seed) { blocks::seed = (uint64_t)seed; }
 API void fake_set_eager(int on) { eager = on; }
 // True: allocations end at unmapped memory, so that reads beyond them show; they start at multiples of 16 only.
 API void fake_set_tight(int on) { tight = on; }
+// True: a graph's record of an event does not show before the graph gets there.
+API void fake_set_late_events(int on) { late_events = on; }
 // Bytes of device memory in use.
 API double fake_allocated() { return (double)in_use; }

@@ -1,6 +1,7 @@
 // Muon steps in place: K matrices [R,S] of one shape at once (kernels/cuda/muon.cu; the products of Polar Express by
 // cuBLASLt, batched). Contract: src/optim/muon.ts. In bf16 the iterates are bfloat16, as the reference's are.
 
+import type { KernelAttributes } from '../../contract.js';
 import { POLAR_EXPRESS_COEFFICIENTS } from '../../updates.js';
 import type { CudaBackend } from '../backend.js';
 import type { Defines } from '../compile.js';
@@ -17,9 +18,17 @@ const MATRIX_BYTES = 24;
 /** Rows of 32 columns at a time, each column summed by this many threads. */
 const COLUMN_THREADS = 256;
 
+/** The kernels' settings: lr, momentum, beta2, lr weightDecay. */
+export const muonSettings = ({
+  lr,
+  momentum,
+  beta2,
+  weightDecay,
+}: Omit<KernelAttributes<'MuonStep'>, 'count'>): number[] => [lr, momentum, beta2, lr * weightDecay];
+
 export const muonStep: CudaKernel<'MuonStep'> = ({ inputs, attrs, backend }) => {
   const { momentum, secondMoment } = inputs;
-  const { count: K, lr, momentum: mu, beta2, weightDecay, nsSteps } = attrs;
+  const { count: K, nsSteps } = attrs;
   const [R, S] = inputs.param0!.shape as [number, number];
   const n = R * S;
   const bf16 = operandType(backend) === 'bf16';
@@ -32,21 +41,15 @@ export const muonStep: CudaKernel<'MuonStep'> = ({ inputs, attrs, backend }) => 
       values,
     );
 
-  const settingsAt = MATRIX_BYTES * K;
-  const table = new DataView(new ArrayBuffer(settingsAt + 16));
+  const table = new DataView(new ArrayBuffer(MATRIX_BYTES * K));
   for (let i = 0; i < K; i++) {
     const { address, copy } = backend.updatable(inputs[`param${i}`]!);
     [address, backend.address(inputs[`grad${i}`]!), copy].forEach((value, j) => {
       table.setBigUint64(MATRIX_BYTES * i + 8 * j, BigInt(value), true);
     });
   }
-  [lr, mu, beta2, lr * weightDecay].forEach((value, j) => {
-    table.setFloat32(settingsAt + 4 * j, value, true);
-  });
-  const matrices = backend.scratch(table.byteLength);
-  const settings = matrices + settingsAt;
+  const [matrices, settings] = backend.tables(table, muonSettings(attrs));
   const [m, second] = [backend.writable(momentum), backend.writable(secondMoment)];
-  backend.upload(table, matrices);
 
   const pieces = piecesOf(n);
   const piece = pieceTeam(n);
