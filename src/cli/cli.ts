@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     "propose a search space for a script's constants",
     async () => (await import('./spaceCommand.js')).spaceCommand,
   ),
+  import: entry(
+    "turn an agent's log of experiments into a study",
+    async () => (await import('./importCommand.js')).importCommand,
+  ),
   prepare: entry(
     'train the tokenizer and cache the tokens',
     async () => (await import('./prepareCommand.js')).prepareCommand,
