@@ -29,6 +29,7 @@ function App() {
       },
     [study, version],
   );
+  const several = (study?.trials.filter(({ state }) => state === 'complete').length ?? 0) > 1;
   useEffect(() => {
     if (study) document.title = `${study.name}: tinygpt study`;
   }, [study?.name]);
@@ -54,8 +55,8 @@ function App() {
             <div class="columns">
               <Curves {...found} onPick={pick} />
               <Importances {...found} />
-              <Slices {...found} onPick={pick} />
-              <Parallel {...found} onPick={pick} />
+              {several && <Slices {...found} onPick={pick} />}
+              {several && <Parallel {...found} onPick={pick} />}
               <Timeline {...found} onPick={pick} />
               <Failures {...found} onPick={pick} />
               <Compare {...found} onPick={pick} />
@@ -153,7 +154,7 @@ function About({ study }: { study: ShownStudy }) {
         {entries.map(([name, value]) => (
           <div>
             <dt>{name.replaceAll('_', ' ')}</dt>
-            <dd>{attributeText(value)}</dd>
+            <dd>{shortened(attributeText(value))}</dd>
           </div>
         ))}
         <div>
@@ -164,6 +165,9 @@ function About({ study }: { study: ShownStudy }) {
     </footer>
   );
 }
+
+/** Hashes and the like. */
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 24)}…` : text);
 
 begin();
 render(<App />, document.getElementById('page')!);

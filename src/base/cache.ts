@@ -14,6 +14,7 @@ export const CACHE_KINDS = {
   'cuda-libraries': 'CUDA libraries that tinygpt setup downloaded',
   tensorflow: 'TensorFlow that tinygpt setup installed',
   'self-test': 'results of the self-test',
+  commands: 'command lines that the dashboard can resume studies by',
 } as const;
 export type CacheKind = keyof typeof CACHE_KINDS;
 

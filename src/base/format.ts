@@ -38,3 +38,9 @@ export function shellQuoted(text: string): string {
   if (/^[\w./:@%+=,-]+$/.test(text)) return text;
   return /^[\w./:@%+=,' -]+$/.test(text) ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+/** `[#####.....]` for a fraction of 0 to 1. */
+export function bar(fraction: number, width = 20): string {
+  const filled = Math.round(Math.min(Math.max(fraction, 0), 1) * width);
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
+}

@@ -34,6 +34,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     "turn an agent's log of experiments into a study",
     async () => (await import('./importCommand.js')).importCommand,
   ),
+  dashboard: entry(
+    'serve a live page of studies and runs',
+    async () => (await import('./dashboardCommand.js')).dashboardCommand,
+  ),
+  study: entry(
+    'watch a study in the terminal, or export it',
+    async () => (await import('./studyCommand.js')).studyCommand,
+  ),
   prepare: entry(
     'train the tokenizer and cache the tokens',
     async () => (await import('./prepareCommand.js')).prepareCommand,
@@ -53,10 +61,6 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   cache: entry(
     'list or clean the cache folder',
     async () => (await import('./cacheCommand.js')).cacheCommand,
-  ),
-  mcp: entry(
-    'serve studies to a coding agent (Model Context Protocol on stdin and stdout)',
-    async () => (await import('./mcpCommand.js')).mcpCommand,
   ),
   verify: entry(
     'replay golden files, or compare two backends on random models',

@@ -6,6 +6,7 @@ import { formatStandardJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { confirmationText } from '../report/confirmation.js';
 import { writeReport } from '../report/index.js';
+import { readLosses } from '../report/steps.js';
 import { bestTrial } from '../tune/best.js';
 import type { Confirmation } from '../tune/confirm.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
@@ -33,7 +34,10 @@ export async function concludeStudy(
   const { say } = options;
   const { trials, direction } = study;
   const best = bestTrial(trials, direction);
-  const paths = await writeReport(folder, study, { reference: options.reference });
+  const paths = await writeReport(folder, study, {
+    reference: options.reference,
+    losses: readLosses(folder),
+  });
   if (options.json !== true) say(printable(paths.text));
   if (options.json !== true && study.confirmation) say(confirmationText(study.confirmation));
   const chosen = chosenTrial(study);

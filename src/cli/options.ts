@@ -142,6 +142,20 @@ export function flag(describe: string, more = {}): Option<boolean | undefined> {
   };
 }
 
+/**
+ * A flag that may take a value: `--dashboard`, `--dashboard 8080`, `--no-dashboard`.
+ * @param usual its value where none is given
+ */
+export const optional = <T>(
+  describe: string,
+  more: { usual: T; expected: string; read: (text: string) => T | undefined },
+): Option<T | null | undefined> => ({
+  describe,
+  placeholder: '',
+  expected: more.expected,
+  read: (given) => (given === 'true' ? more.usual : given === 'false' ? null : more.read(given)),
+});
+
 /** An option that may be given several times. */
 export const many = (describe: string, placeholder = 'text'): Option<string[]> => ({
   ...text(describe, { default: '', placeholder }),

@@ -2,6 +2,7 @@
 
 import { hasCode } from '../base/errors.js';
 import { reportError, runCli } from './cli.js';
+import { commandLine } from './commandLine.js';
 
 /** Runs a command line and sets the exit code of the process. */
 export async function runMain(argv: readonly string[]): Promise<void> {
@@ -11,6 +12,7 @@ export async function runMain(argv: readonly string[]): Promise<void> {
       if (!hasCode(error, 'EPIPE', 'EIO')) fail(error); // EIO: the terminal has closed
     });
   process.on('uncaughtException', fail);
+  commandLine.words = argv;
   process.exitCode = await runCli(argv);
 }
 

@@ -1,6 +1,7 @@
 // What a study of the command line searches: the trainer's hyperparameters (trainTask.ts), or those of any command
 // (commandTask.ts). Studies and contests need only what both offer.
 
+import type { TrialEvents } from '../report/trialEvents.js';
 import type { TunableSpace } from '../tune/space.js';
 import type { Check, Objective } from '../tune/studyTypes.js';
 import type { Attributes, Direction, Params, Pruner, Trial } from '../tune/types.js';
@@ -46,4 +47,6 @@ export type TaskRun = {
   fixed?: Params;
   /** Of the study, for what trials leave on disk. */
   folder: string;
+  /** Receives steps for TensorBoard, where that is asked for. */
+  events?: TrialEvents | null;
 };

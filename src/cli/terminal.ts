@@ -2,7 +2,7 @@
 
 import { printable, shellQuoted } from '../base/format.js';
 
-export { byteSize, counted, duration, printable, shellQuoted, thousands } from '../base/format.js';
+export { bar, byteSize, counted, duration, printable, shellQuoted, thousands } from '../base/format.js';
 
 const REDRAW_MS = 100;
 const PLAIN_MS = 5000;
@@ -52,12 +52,6 @@ export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout
   const columns = stream.isTTY ? stream.columns || 120 : Number.POSITIVE_INFINITY;
   const shown = printable(line);
   return shown.length < columns ? shown : `${shown.slice(0, columns - 2)}…`;
-}
-
-/** `[#####.....]` for a fraction of 0 to 1. */
-export function bar(fraction: number, width = 20): string {
-  const filled = Math.round(Math.min(Math.max(fraction, 0), 1) * width);
-  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
 }
 
 /** A path for a printed command, which must not look like an option. */

@@ -8,6 +8,8 @@ import { discard, removeLeftovers, writeFileAtomic } from '../base/files.js';
 import { kebab } from '../base/names.js';
 import type { Dataset } from '../data/index.js';
 import { countParameters, flopsPerToken } from '../model/flops.js';
+import { createEventFile } from '../report/tensorboard.js';
+import { stepScalars } from '../report/trialEvents.js';
 import { type Budget, isUsedUp, validateBudget } from '../train/budget.js';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
 import { type ResolvedConfig, resolveConfig, withVocabSize } from '../train/config.js';
@@ -17,6 +19,7 @@ import type { StepReport, TrainResult } from '../train/runTypes.js';
 import { formatSummary, type Summary, summarize } from '../train/summary.js';
 import { train } from '../train/trainer.js';
 import { BACKEND_OPTIONS, backendChoice, defaultPreset, setThreadCount } from './backendOptions.js';
+import { DASHBOARD_OPTION, withDashboard } from './dashboardOption.js';
 import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
 import { command, flag, group, integer, number, prompt, text, type ValuesOf } from './options.js';
 import {
@@ -29,6 +32,7 @@ import {
 } from './run.js';
 import { sampleText } from './sampleCommand.js';
 import { configFromArguments, givenSettings, SETTING_OPTIONS } from './settings.js';
+import { TENSORBOARD_OPTION, tensorboardFolder } from './tensorboardOption.js';
 import {
   abortOnInterrupt,
   bar,
@@ -61,6 +65,8 @@ const OPTIONS = {
   prompt: prompt('start of the sample printed at the end'),
   sampleTokens: integer('length of the sample; 0 prints none', { default: 300, min: 0 }),
   force: flag('train even if it may not fit into memory', { default: false }),
+  ...DASHBOARD_OPTION,
+  ...TENSORBOARD_OPTION,
   json: flag('print the summary as one JSON object', { default: false }),
 };
 
@@ -71,13 +77,16 @@ export const trainCommand = command({
     ['tinygpt train --text stories.txt --seconds 300', 'five minutes on your own text'],
     ['tinygpt train --resume runs/20261123-152101', 'resume a stopped run'],
   ],
-  run: runTrain,
+  run: (args) => {
+    const folder = args.resume ?? args.out ?? newRunFolder();
+    return withDashboard(args.dashboard, folder, () => runTrain(args, folder));
+  },
 });
 
 type Arguments = ValuesOf<typeof OPTIONS>;
 
 /** Runs the command; resolves to the exit code. */
-async function runTrain(args: Arguments): Promise<number> {
+async function runTrain(args: Arguments, folder: string): Promise<number> {
   const begin = performance.now();
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
@@ -102,7 +111,6 @@ async function runTrain(args: Arguments): Promise<number> {
     });
     if (signal.aborted) return 130;
     const record = resumed?.record ?? newRecord(args, backend);
-    const folder = args.resume ?? args.out ?? newRunFolder();
     const configured = resolveConfig(record.config);
     if (!args.force) await checkMemory(configured, { checkpoint: true });
     say(`Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`);
@@ -247,6 +255,8 @@ async function runTraining(
   const fresh = !existsSync(folder);
   if (resume) await rewindMetricsLog(files.metrics, resume.run.meter.steps);
   const metrics = openMetricsLog(files.metrics);
+  const eventFolder = tensorboardFolder(args.tensorboard, folder);
+  const events = eventFolder === null ? null : createEventFile(eventFolder);
   writeRunRecord(folder, record);
   let begun = resume !== null;
   const save = (checkpoint: Checkpoint) => saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
@@ -266,6 +276,7 @@ async function runTraining(
       onStep: (report) => {
         begun = true;
         metrics.write({ kind: 'step', ...report });
+        events?.scalars(report.step, stepScalars(report));
         progress.update(() => stepLine(report));
       },
       useModel: async (gpt, checkpoint) => {
@@ -277,7 +288,10 @@ async function runTraining(
       },
     });
     const { status, valBpb, evalTokens } = result;
-    if (status === 'finished') metrics.write({ kind: 'final', valBpb, evalTokens });
+    if (status === 'finished') {
+      metrics.write({ kind: 'final', valBpb, evalTokens });
+      events?.scalars(result.numSteps, { val_bpb: valBpb });
+    }
     return { result, sample };
   } catch (error) {
     // A run that failed before its first step leaves no files.
@@ -285,6 +299,7 @@ async function runTraining(
     throw error;
   } finally {
     metrics.close();
+    events?.close();
   }
 }
 

@@ -44,8 +44,10 @@ export async function trainTask(
         : {},
     reports: true,
     pruner: finalValuesPruner,
-    objective: ({ seed, label, pruning, fixed = {} }, screen) =>
-      shownObjective({ ...objective, seed, fixed: { ...setup.fixed, ...fixed } }, label, pruning, screen),
+    objective: ({ seed, label, pruning, fixed = {}, folder, events = null }, screen) => {
+      const options = { ...objective, seed, fixed: { ...setup.fixed, ...fixed } };
+      return shownObjective(options, label, pruning, screen, { folder, events });
+    },
     about: [
       `Backend ${backend.name} ${backend.precision} on ${backend.device} (${backend.version})`,
       describeData(data),

@@ -2,23 +2,29 @@
 
 import { join } from 'node:path';
 import { expect, UsageError } from '../base/errors.js';
+import { stepsLog } from '../report/steps.js';
+import { trialEvents } from '../report/trialEvents.js';
 import { type Confirmation, confirmationOf } from '../tune/confirm.js';
 import type { Caller } from '../tune/llm/index.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { readJournal } from '../tune/storage/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
-import type { Params, Sampler } from '../tune/types.js';
+import type { Params, Sampler, Trial } from '../tune/types.js';
 import { advise } from './advise.js';
+import { commandLine } from './commandLine.js';
 import { concludeStudy } from './conclude.js';
 import { confirmStudy, mustConfirm } from './confirmStudy.js';
 import { contestFolder, runContest } from './contestCommand.js';
+import { withDashboard } from './dashboardOption.js';
 import { describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
 import { openTask } from './openTask.js';
 import { command } from './options.js';
 import { orInNewProcess, secondsLeft } from './restart.js';
+import { rememberCommand } from './resumption.js';
 import type { Task } from './task.js';
+import { tensorboardFolder } from './tensorboardOption.js';
 import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
 import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
@@ -31,10 +37,16 @@ export const tuneCommand = command({ options: TUNE_OPTIONS, examples: TUNE_EXAMP
 async function runTune(args: TuneArguments): Promise<number> {
   const isWorker = workerIndex() !== null;
   if (args.contest !== undefined)
-    return orInNewProcess(contestFolder(args), isWorker, () => runContest(args));
+    return withDashboard(args.dashboard, contestFolder(args), () =>
+      orInNewProcess(contestFolder(args), isWorker, () => runContest(args)),
+    );
   const place = studyPlace(args);
-  if (args.workers !== 1 && !isWorker && !args.advise) return runWorkers(args, place);
-  return orInNewProcess(place.folder, isWorker, () => runStudy(args, place, isWorker));
+  if (!isWorker && commandLine.words) rememberCommand(join(place.folder, 'journal.log'), commandLine.words);
+  return withDashboard(args.dashboard, place.folder, () =>
+    args.workers !== 1 && !isWorker && !args.advise
+      ? runWorkers(args, place)
+      : orInNewProcess(place.folder, isWorker, () => runStudy(args, place, isWorker)),
+  );
 }
 
 async function runStudy(
@@ -149,16 +161,22 @@ async function search(
   const { limits, setup } = task;
   const log = openLog(join(folder, 'tune.log'), screen.progress.note);
   const pruning = prunerName(args, task) !== 'nop';
-  const run = task.objective({ seed: args.seed, label: 'trial', pruning, folder }, screen);
+  const eventFolder = tensorboardFolder(args.tensorboard, folder);
+  const events = eventFolder === null ? null : trialEvents(eventFolder, screen.progress.note);
+  const run = task.objective({ seed: args.seed, label: 'trial', pruning, folder, events }, screen);
   const left = secondsLeft(limits.seconds);
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
   const { trials } = limits;
+  stepsLog(folder, screen.progress.note).run({ trials: trials ?? null, seconds: seconds ?? null });
   log.info({ study: study.name, sampler: args.sampler, limits: { ...limits, seconds } }, 'start');
   const { defaults } = setup;
-  const onTrial = () => recordCalls(study, folder, caller);
   const begun = performance.now();
   const elapsed = () => (performance.now() - begun) / 1000;
   const until = () => seconds !== undefined && mustConfirm(args, study, seconds, elapsed());
+  const onTrial = (trial?: Trial) => {
+    recordCalls(study, folder, caller);
+    if (trial) events?.end(trial, task.metricName);
+  };
   onTrial();
   const outcome = await runTrials(study, run, screen, { trials, seconds, until, defaults, log, onTrial });
   onTrial(); // the last call may have led to no trial

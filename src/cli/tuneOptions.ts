@@ -15,10 +15,12 @@ import { fixParams, loadSpaceFile, onlyParams, parseAssignments, type TunableSpa
 import { configValues, SPACE_NAMES, trainSpace } from '../tune/trainSpaces.js';
 import type { Params } from '../tune/types.js';
 import { BACKEND_OPTIONS } from './backendOptions.js';
+import { DASHBOARD_OPTION } from './dashboardOption.js';
 import { DATA_OPTIONS } from './dataOptions.js';
 import { LLM_OPTIONS, LLM_SAMPLERS } from './llmOptions.js';
 import { choice, flag, group, integer, many, number, text, type ValuesOf } from './options.js';
 import { configFromArguments } from './settings.js';
+import { TENSORBOARD_OPTION } from './tensorboardOption.js';
 
 /** Options of the command. */
 export const TUNE_OPTIONS = {
@@ -85,6 +87,7 @@ export const TUNE_OPTIONS = {
     seeds: integer('seeds per sampler', { default: 3, min: 1 }),
   }),
   ...LLM_OPTIONS,
+  ...group('While it runs:', { ...DASHBOARD_OPTION, ...TENSORBOARD_OPTION }),
   ...group('Report:', { reference: number('a val_bpb to compare with, e.g. from another run') }),
   json: flag('print the outcome as one JSON object', { default: false }),
 };

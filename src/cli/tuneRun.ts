@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { EnvironmentError } from '../base/errors.js';
 import { makeFolder } from '../base/files.js';
+import { stepsLog } from '../report/steps.js';
+import type { TrialEvents } from '../report/trialEvents.js';
 import type { Objective, OptimizeResult, Study } from '../tune/studyTypes.js';
 import { REPORT_PERCENTS, type TrainObjectiveOptions, trainObjective } from '../tune/trainObjective.js';
-import type { Params } from '../tune/types.js';
+import type { Params, Trial } from '../tune/types.js';
 import { fitted, type ProgressLine } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { trialLine } from './trialLine.js';
@@ -23,22 +25,29 @@ export type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: 
  * The trainer as an objective that shows its steps.
  * @param label what the progress line begins with
  * @param pruning whether to evaluate on the way, for a pruner
+ * @param folder of the study, where steps are recorded
  */
 export function shownObjective(
   options: TrainObjectiveOptions,
   label: string,
   pruning: boolean,
   { progress }: Screen,
+  { folder, events }: { folder: string; events: TrialEvents | null },
 ): Objective {
-  let current = 0;
+  let current: { number: number; params: Params } = { number: 0, params: {} };
+  const steps = stepsLog(folder, progress.note);
   const run = trainObjective({
     ...options,
     reportAt: pruning ? REPORT_PERCENTS : [],
     reportTokens: Math.ceil((options.base.evalTokens ?? 0) * REPORT_SHARE),
-    onStep: (report) => progress.update(() => `${label} ${current} ${stepLine(report)}`),
+    onStep: (report) => {
+      progress.update(() => `${label} ${current.number} ${stepLine(report)}`);
+      steps.step(current.number, report);
+      events?.step(current.number, current.params, report);
+    },
   });
   return (trial) => {
-    current = trial.number;
+    current = trial;
     return run(trial);
   };
 }
@@ -60,7 +69,7 @@ export async function runTrials(
     defaults: Params;
     log?: Logger;
     /** Called after each trial's line. */
-    onTrial?: () => void;
+    onTrial?: (trial: Trial) => void;
   },
 ): Promise<OptimizeResult> {
   const { trials, seconds, until, defaults, log, onTrial } = options;
@@ -77,7 +86,7 @@ export async function runTrials(
       const { number, state, params, userAttrs } = trial;
       const value = Number.isFinite(trial.value) ? trial.value : String(trial.value);
       log?.info({ number, state, ...(state === 'complete' && { value }), params, ...userAttrs }, 'trial');
-      onTrial?.();
+      onTrial?.(trial);
       errors = userAttrs.fail_reason === 'exception' ? errors + 1 : 0;
       if (errors === ERRORS_IN_A_ROW)
         throw new EnvironmentError(

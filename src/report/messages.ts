@@ -54,7 +54,7 @@ export type LiveState = {
   running: readonly RunningState[];
   machine: MachineState;
   /** The limits of the run that works on the study, where it recorded them. */
-  limits: { trials: number | null; seconds: number | null; started: number; workers: number } | null;
+  limits: { trials: number | null; seconds: number | null; started: number } | null;
   /** Trials that count against the limit. */
   evaluated: number;
   /** Asked to stop after the running trials. */

@@ -5,6 +5,7 @@
 import { formatStandardJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { bestTrial } from '../tune/best.js';
+import { CONSTRAINTS, storedViolations } from '../tune/constraints.js';
 import { fromInternal, toInternal } from '../tune/distributions.js';
 import { states } from '../tune/journal/records.js';
 import { own, setOwn } from '../tune/objects.js';
@@ -44,6 +45,10 @@ type TrialMore = {
   loss?: readonly Point[];
   attrs?: Attributes;
   worker?: string;
+  /** Of a study of two objectives. */
+  values?: readonly number[];
+  /** How far each constraint is violated. */
+  violations?: readonly number[];
   /** An enqueued configuration that waits. */
   fixed?: Attributes;
 };
@@ -76,13 +81,14 @@ export function headOf(
   study: Omit<ReportedStudy, 'direction'> & { directions: readonly Direction[] },
   weights: Readonly<Record<string, number>>,
   reference: number | null = null,
+  space: SearchSpace = usedSpace(study),
 ): StudyHead {
   const { name, directions, trials, userAttrs, systemAttrs = {} } = study;
   const config = bestTrial(trials, directions[0] ?? 'minimize')?.userAttrs.config;
   return {
     name,
     directions,
-    space: usedSpace(study),
+    space,
     userAttrs: shortAttributes(userAttrs, LONGEST_STUDY_ATTRIBUTE, ['space']),
     systemAttrs: shortAttributes(systemAttrs, LONGEST_STUDY_ATTRIBUTE),
     weights,
@@ -120,6 +126,7 @@ export function rowOf(
   );
   const attrs = shortAttributes(userAttrs, LONGEST_ATTRIBUTE, ['config']);
   const worker = workerOf(trial);
+  const violations = storedViolations(trial);
   const { fixed_params: fixed } = systemAttrs;
   const curve =
     points < 3
@@ -133,6 +140,8 @@ export function rowOf(
     ...(points >= 3 && loss.length > 0 && { loss: thinned(loss, points) }),
     ...(Object.keys(attrs).length > 0 && { attrs }),
     ...(worker !== null && { worker }),
+    ...(trial.values && { values: trial.values }),
+    ...(violations.length > 0 && { violations }),
     ...(state === 'waiting' && isObject(fixed) && { fixed: shortAttributes(fixed, LONGEST_ATTRIBUTE) }),
   };
   return [
@@ -162,7 +171,11 @@ export function trialOf(row: TrialRow, number: number, space: SearchSpace): Page
     distributions: {},
     intermediate: new Map((more.curve ?? []).map(([x, y]) => [x, y ?? Number.NaN])),
     userAttrs: more.attrs ?? {},
-    systemAttrs: more.worker === undefined ? {} : { 'tinygpt:worker': more.worker },
+    systemAttrs: {
+      ...(more.worker !== undefined && { 'tinygpt:worker': more.worker }),
+      ...(more.violations && { [CONSTRAINTS]: more.violations }),
+    },
+    ...(more.values && { values: more.values }),
     loss: more.loss ?? [],
     fixed: more.fixed ?? null,
   };

@@ -23,6 +23,7 @@ export type StartTrial = (
 
 /**
  * Runs trials one after another.
+ * @param stopRequest the request to stop that stands; one that stood at the beginning is not for this run
  * @throws UsageError where no limit is given or none is usable, or nothing feasible is found; DeviceLostError of the objective,
  * whose trial has failed with it: only a new process can resume the study
  */
@@ -31,6 +32,7 @@ export async function optimize<S extends SearchSpace>(
   next: StartTrial,
   objective: Parameters<Study<S>['optimize']>[0],
   options: OptimizeOptions<S>,
+  stopRequest: () => string | null,
 ): Promise<OptimizeResult> {
   const { trials = Infinity, seconds = Infinity, signal, onTrial } = options;
   if (options.trials === undefined && options.seconds === undefined && !signal)
@@ -43,6 +45,7 @@ export async function optimize<S extends SearchSpace>(
   const result = { trials: 0, infeasible: 0 };
   const end = (stopped: OptimizeResult['stopped']) => ({ ...result, seconds: elapsed(), stopped });
   let warned = false;
+  const earlier = stopRequest();
 
   while (true) {
     await letEventsIn();
@@ -52,6 +55,8 @@ export async function optimize<S extends SearchSpace>(
       return end(signal?.aborted ? 'signal' : 'seconds');
     }
     if (options.until?.()) return end('until');
+    const request = stopRequest();
+    if (request !== null && request !== earlier) return end('asked');
     let trial: RunningTrial | Trial | null;
     try {
       trial = await next(trials, signal, seconds - elapsed());

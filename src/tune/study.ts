@@ -42,6 +42,7 @@ import {
   startEntry,
   waitingEntry,
 } from './starting.js';
+import { stopEntry, stopRequest } from './stopping.js';
 import { openStorage, readJournal, type Storage } from './storage/index.js';
 import { recoveredEntries } from './storage/recovered.js';
 import { identify } from './storage/worker.js';
@@ -397,7 +398,12 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         return list.filter(isNew).map((params) => waitingEntry(log.id, params));
       });
     },
-    optimize: (objective, options) => optimize(study, startAsync, objective, options),
+    optimize: (objective, options) =>
+      optimize(study, startAsync, objective, options, () => {
+        storage.refresh();
+        return stopRequest(log);
+      }),
+    stop: (asked = true) => void storage.transact(() => [stopEntry(log.id, asked)]),
     best() {
       if (directions.length > 1)
         throw new UsageError('Expected one objective for a best trial, got two; use front()');

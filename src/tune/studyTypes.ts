@@ -125,6 +125,11 @@ export type Study<S extends SearchSpace = SearchSpace> = Omit<StudyView, 'space'
    */
   optimize(objective: Objective<ParamsOf<S>>, options: OptimizeOptions<S>): Promise<OptimizeResult>;
   /**
+   * Asks every process that works on the study to stop after its running trial; runs that begin later are not concerned.
+   * @param asked false withdraws the request, for runs that have not seen it yet
+   */
+  stop(asked?: boolean): void;
+  /**
    * The best complete trial that satisfies the constraints, or null. Infinite values are values.
    * @throws UsageError in a study of two objectives
    */
@@ -206,6 +211,6 @@ export type OptimizeResult = {
   /** Proposals that the check refused in this call. */
   infeasible: number;
   seconds: number;
-  /** `exhausted`: every configuration of a finite space was tried. */
-  stopped: 'trials' | 'seconds' | 'signal' | 'until' | 'exhausted';
+  /** `exhausted`: every configuration of a finite space was tried; `asked`: by `Study.stop`. */
+  stopped: 'trials' | 'seconds' | 'signal' | 'until' | 'exhausted' | 'asked';
 };

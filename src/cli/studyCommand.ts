@@ -1,0 +1,135 @@
+// tinygpt study: what can be done with a study from a terminal or a script besides running it.
+
+import { join } from 'node:path';
+import { expect } from '../base/errors.js';
+import { writeFileAtomic } from '../base/files.js';
+import { type Found, openLibrary } from '../dashboard/library.js';
+import { studyCsv, studyJsonl } from '../report/export.js';
+import type { ReportedStudy } from '../report/study.js';
+import { exportEvents } from '../report/trialEvents.js';
+import { watchLines } from '../report/watchText.js';
+import { choice, command, required, text, type ValuesOf } from './options.js';
+import { abortOnInterrupt, counted, fitted } from './terminal.js';
+
+const FORMATS = ['csv', 'jsonl', 'tensorboard'] as const;
+const ACTIONS = {
+  watch: { describe: 'show a study while it runs', run: watch },
+  export: { describe: 'write its trials for other tools', run: exportStudy },
+};
+const actionNames = Object.keys(ACTIONS) as (keyof typeof ACTIONS)[];
+
+const WORDS = {
+  action: required(actionNames.map((name) => `${name}: ${ACTIONS[name].describe}`).join('; '), actionNames),
+  study: text('folder of a study, a journal or the URL of a storage (default: the studies here)', {
+    default: 'studies',
+  }),
+};
+const OPTIONS = {
+  name: text('which study, if there are several (default: the one that changed last)', {
+    placeholder: 'name',
+  }),
+  format: choice(FORMATS, `what export writes: ${FORMATS.join(', ')}`, { default: 'csv' }),
+  out: text('file that export writes, or folder for tensorboard (default: standard output)', {
+    placeholder: 'path',
+  }),
+};
+type Arguments = ValuesOf<typeof WORDS & typeof OPTIONS>;
+
+export const studyCommand = command({
+  options: OPTIONS,
+  positionals: WORDS,
+  examples: [
+    ['tinygpt study watch studies/gp', 'the study in this terminal, live'],
+    ['tinygpt study export studies/gp > trials.csv', 'its trials for a spreadsheet'],
+    ['tinygpt study export studies/gp --format tensorboard --out events', 'event files for TensorBoard'],
+  ],
+  run: (args) => ACTIONS[args.action as keyof typeof ACTIONS].run(args),
+});
+
+const WATCH_MS = 1000;
+
+/** Redraws on a terminal; elsewhere prints a line for each trial that ends. Ends with Ctrl-C. */
+async function watch(args: Arguments): Promise<number> {
+  const library = openLibrary([args.study]);
+  const { signal, release } = abortOnInterrupt(() => {});
+  const { stdout } = process;
+  let printed = 0;
+  try {
+    while (!signal.aborted) {
+      const study = chosen(library.studies, args);
+      study.refresh();
+      if (stdout.isTTY) {
+        const size = { rows: (stdout.rows || 24) - 1, columns: stdout.columns || 80 };
+        const lines = watchLines(reported(study), study.steps, {
+          ...size,
+          now: Date.now(),
+          isLost: study.isLost,
+        });
+        stdout.write(`\x1b[H\x1b[J${lines.join('\n')}\n`);
+      } else {
+        const ended = study.log.trials.filter(({ state }) => state !== 'running' && state !== 'waiting');
+        const lines = watchLines({ ...reported(study), trials: ended }, study.steps, {
+          ...{ rows: Number.POSITIVE_INFINITY, columns: Number.POSITIVE_INFINITY, now: Date.now() },
+          isLost: study.isLost,
+        });
+        for (const line of lines.slice(lines.length - ended.length + printed))
+          stdout.write(`${fitted(line)}\n`);
+        printed = ended.length;
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, WATCH_MS);
+        signal.addEventListener(
+          'abort',
+          () => {
+            clearTimeout(timer);
+            resolve();
+          },
+          { once: true },
+        );
+      });
+      library.rescan();
+    }
+    return 0;
+  } finally {
+    library.close();
+    release();
+  }
+}
+
+async function exportStudy(args: Arguments): Promise<number> {
+  const library = openLibrary([args.study]);
+  try {
+    const study = chosen(library.studies, args);
+    if (args.format === 'tensorboard') {
+      const folder =
+        args.out ?? join(study.where.endsWith('.log') ? join(study.where, '..') : '.', 'tensorboard');
+      const count = exportEvents(folder, reported(study), study.steps.losses);
+      process.stderr.write(
+        `${counted(count, 'trial')} in ${folder}; show them with: tensorboard --logdir ${folder}\n`,
+      );
+      return 0;
+    }
+    const content = args.format === 'csv' ? studyCsv(reported(study)) : studyJsonl(reported(study));
+    if (args.out === undefined) process.stdout.write(content);
+    else writeFileAtomic(args.out, content);
+    return 0;
+  } finally {
+    library.close();
+  }
+}
+
+const reported = ({ log }: Found): ReportedStudy => ({ ...log, direction: log.directions[0] ?? 'minimize' });
+
+/** The study of the name that was given, else the one that changed last. */
+function chosen(studies: readonly Found[], { name, study }: Arguments): Found {
+  const found = name === undefined ? studies : studies.filter(({ log }) => log.name === name);
+  const names = [...new Set(studies.map(({ log }) => log.name))].join(', ');
+  expect(
+    found.length > 0,
+    () =>
+      `Expected a study in ${study}, got ${name === undefined ? 'none' : `the name ${name}, and there is ${names || 'none'}`}`,
+  );
+  const last = ({ log: { trials } }: Found) =>
+    trials.slice(-50).reduce((latest, { start, end }) => Math.max(latest, end ?? start ?? 0), 0);
+  return [...found].sort((a, b) => last(b) - last(a))[0]!;
+}

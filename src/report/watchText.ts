@@ -1,0 +1,127 @@
+// A study while it runs, as lines for a terminal: counts, the budget, running trials with their steps, the last trials.
+
+import { bar, byteSize, counted, duration, printable, thousands } from '../base/format.js';
+import { bestTrial, improvements } from '../tune/best.js';
+import { countsAsEvaluated } from '../tune/starting.js';
+import { stopRequest } from '../tune/stopping.js';
+import type { Trial } from '../tune/types.js';
+import { describeParam, failReason, secondsOf, shortNumber } from './labels.js';
+import type { Steps } from './steps.js';
+import { metricName, type ReportedStudy } from './study.js';
+
+const BLOCKS = ' ▁▂▃▄▅▆▇█';
+
+/** A curve in one line of blocks, at most `width` of them. */
+export function sparkline(values: readonly number[], width: number): string {
+  const every = Math.max(1, Math.ceil(values.length / width));
+  const shown = values.filter((value, i) => i % every === 0 && Number.isFinite(value));
+  const [low, high] = [Math.min(...shown), Math.max(...shown)];
+  return shown.map((value) => BLOCKS[1 + Math.round((7 * (value - low)) / (high - low || 1))]).join('');
+}
+
+/** `now` in milliseconds since the epoch. */
+export type WatchOptions = {
+  rows: number;
+  columns: number;
+  now: number;
+  /** Whether the process of a running trial is gone. */
+  isLost(trial: Trial): boolean;
+};
+
+/**
+ * The view of a study in at most `rows` lines of `columns` characters, without control characters.
+ */
+export function watchLines(
+  study: ReportedStudy,
+  steps: Steps,
+  { rows, columns, now, isLost }: WatchOptions,
+): string[] {
+  const { trials, direction } = study;
+  const metric = metricName(study);
+  const best = bestTrial(trials, direction);
+  const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;
+  const states = [
+    `${count('complete')} complete`,
+    ...(['pruned', 'fail', 'running', 'waiting'] as const).flatMap((state) => {
+      const number = count(state);
+      return number > 0 ? [`${number} ${state === 'fail' ? 'failed' : state}`] : [];
+    }),
+  ];
+  const lines = [
+    `${study.name}: ${counted(trials.length, 'trial')} (${states.join(', ')})`,
+    best
+      ? `best ${metric} ${shortNumber(best.value, 7)} in trial ${best.number}, ${counted(improvements(trials, direction).length - 1, 'improvement')}`
+      : 'no trial has finished',
+    ...budgetLine(study, steps, now),
+    '',
+  ];
+  for (const trial of trials.filter(({ state }) => state === 'running').slice(0, 8))
+    lines.push(...runningLines(trial, steps, columns, isLost(trial)));
+  if (lines.at(-1) !== '') lines.push('');
+  const ended = trials.filter(({ state }) => state !== 'running' && state !== 'waiting');
+  const room = Math.max(0, rows - lines.length - 1);
+  const last = room > 0 ? ended.slice(-room) : [];
+  if (last.length > 0)
+    lines.push(`   #  ${metric.slice(0, 12).padStart(12)}    time  state           parameters`);
+  for (const trial of last) lines.push(endedLine(trial, trial === best));
+  return lines.slice(0, rows).map((line) => {
+    const shown = printable(line).replace(/[\n\t]/g, ' ');
+    return shown.length > columns ? `${shown.slice(0, columns - 1)}…` : shown;
+  });
+}
+
+function budgetLine(study: ReportedStudy, { limits }: Steps, now: number): string[] {
+  if (!limits) return [];
+  const evaluated = study.trials.filter(countsAsEvaluated).length;
+  const spent = Math.max(0, (now - limits.started) / 1000);
+  const isRunning = study.trials.some(({ state }) => state === 'running');
+  const shares = [
+    limits.trials ? evaluated / limits.trials : 0,
+    limits.seconds && isRunning ? spent / limits.seconds : 0,
+  ];
+  const texts = [
+    limits.trials ? `${thousands(evaluated)} of ${counted(limits.trials, 'trial')}` : '',
+    limits.seconds && isRunning
+      ? `${duration(Math.min(spent, limits.seconds))} of ${duration(limits.seconds)}`
+      : '',
+  ].filter(Boolean);
+  const stopping = isRunning && stopRequest({ systemAttrs: study.systemAttrs ?? {} }) !== null;
+  return [
+    `${bar(Math.max(...shares), 30)} ${texts.join(', ')}${stopping ? '; stops after the running trial' : ''}`,
+  ];
+}
+
+function runningLines(trial: Trial, steps: Steps, columns: number, lost: boolean): string[] {
+  const last = steps.last.get(trial.number);
+  const head = `trial ${trial.number}`;
+  if (lost) return [`${head}  its process is gone`];
+  if (!last)
+    return [
+      `${head}  running${trial.start === null ? '' : ` since ${new Date(trial.start).toISOString().slice(11, 19)} UTC`}`,
+    ];
+  const facts = [
+    `${head} ${bar(last.progress, 20)} ${(100 * last.progress).toFixed(0).padStart(3)}%`,
+    `loss ${last.loss.toFixed(4)}`,
+    ...(last.tokensPerSecond === null ? [] : [`${thousands(last.tokensPerSecond)} tok/s`]),
+    ...(last.memoryBytes === null ? [] : [byteSize(last.memoryBytes)]),
+    ...(last.secondsLeft === null ? [] : [`${duration(last.secondsLeft)} left`]),
+  ];
+  const curve = (steps.losses.get(trial.number) ?? []).map(([, loss]) => loss);
+  return [
+    facts.join(' | '),
+    ...(curve.length > 3 ? [`  ${sparkline(curve, Math.min(60, columns - 4))}`] : []),
+  ];
+}
+
+function endedLine(trial: Trial, isBest: boolean): string {
+  const { number, state, value, params } = trial;
+  const outcome = state === 'fail' ? failReason(trial) : isBest ? 'best' : state;
+  const changed = Object.entries(params).map(([name, each]) => describeParam(name, each).join('='));
+  return [
+    String(number).padStart(4),
+    (state === 'complete' && value !== null ? value.toFixed(6) : '-').padStart(12),
+    duration(secondsOf(trial) ?? 0).padStart(6),
+    outcome.slice(0, 14).padEnd(14),
+    changed.join(' '),
+  ].join('  ');
+}
