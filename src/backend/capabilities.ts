@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly addsSums?: boolean;
   /** Memory besides tensors that a training step takes. */
   stepScratch?(sizes: StepSizes): ScratchBytes;
+  /** Identifies what has been chosen by measuring in this process, on which the bits of results depend; undefined: nothing. */
+  choices?(): string | undefined;
   /** Bytes that the backend holds from the system, free ones included. */
   reservedBytes?(): number;
 }

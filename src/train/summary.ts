@@ -1,5 +1,6 @@
 // The summary of a run: the block that the reference prints, and the same numbers as one JSON object.
 
+import { capabilities } from '../backend/capabilities.js';
 import type { BackendInfo } from '../backend/types.js';
 import type { TrainResult } from './runTypes.js';
 
@@ -18,6 +19,8 @@ export type Summary = {
   backend: string;
   precision: string;
   seed: number | string;
+  /** Identifies the stored choices of matmul algorithms, where a backend makes them: runs with other ones may differ in bits. */
+  matmul_choices?: string;
 };
 
 /** @param totalSeconds from the start of the program, preparation included */
@@ -27,6 +30,7 @@ export function summarize(
   seed: number | string,
   totalSeconds: number,
 ): Summary {
+  const choices = capabilities().choices?.();
   return {
     val_bpb: result.valBpb,
     training_seconds: result.trainingSeconds,
@@ -41,6 +45,7 @@ export function summarize(
     backend: backend.name,
     precision: backend.precision,
     seed,
+    ...(choices !== undefined && { matmul_choices: choices }),
   };
 }
 

@@ -70,6 +70,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
     ...(records && { stepRecorder: recorder }),
     addsSums: true,
     bf16Activations: precision === 'bf16',
+    choices: () => session.products.choices(),
     stepScratch: (sizes) => cudaScratch(sizes, precision),
     reservedBytes: () => backend.reservedBytes(),
   });

@@ -1,11 +1,16 @@
 // Matrix products by cuBLASLt. Row-major matrices are passed as the transposed column-major ones that occupy the same
-// memory: C = A B is computed as C^T = B^T A^T. What cuBLASLt's heuristics choose is kept by shape.
+// memory: C = A B is computed as C^T = B^T A^T. Of the algorithms that cuBLASLt's heuristics offer for a shape the fastest is
+// used, which is measured once and stored (choices.ts).
 //
 // Letters: op(a) [M,K], op(b) [K,N], c [M,N], each one of a batch of matrices a stride apart.
 
-import type { Allocator } from './allocator.js';
+import { sha256 } from '../../base/files.js';
+import { OutOfMemoryError } from '../outOfMemory.js';
+import type { Allocator, Block } from './allocator.js';
+import type { Choices } from './choices.js';
 import { type CublasApi, received } from './library.js';
 import { cudaErrorOf, failure } from './status.js';
+import { fastest, type Stopwatch } from './timing.js';
 
 /** cublasLt.h, cublas_api.h and library_types.h. */
 const COMPUTE_32F = 68;
@@ -24,7 +29,7 @@ const WORKSPACE_BYTES = 32 * 2 ** 20;
 const RESULT_BYTES = 96;
 const ALGORITHM_BYTES = 64;
 const STATE_AT = 72;
-/** Algorithms requested: the best one that can run is used. */
+/** Algorithms requested. */
 const RESULTS = 8;
 /** The alignment of addresses that cuBLASLt assumes by default. */
 const FULL_ALIGNMENT = 256;
@@ -61,21 +66,34 @@ export interface ProductCall {
 export interface Products {
   /** Enqueues a product. @throws CudaError, OutOfMemoryError */
   multiply(call: ProductCall): void;
-  /** Whether cuBLASLt has a kernel for it. */
-  isSupported(call: ProductCall): boolean;
   /** Version, e.g. 12.4.5. */
   readonly version: string;
   /** Shapes that heuristics were asked about, and products. */
   statistics(): { plans: number; products: number };
+  /** Start of a hash of the stored choices in use, on which the bits of results depend; undefined while there are none. */
+  choices(): string | undefined;
+}
+
+/** How algorithms are chosen; without it the heuristics' first one is used. */
+export interface Selection {
+  choices: Choices;
+  stopwatch: Stopwatch;
+}
+
+interface Algorithm {
+  bytes: Uint8Array;
+  workspaceBytes: number;
 }
 
 interface Plan {
+  key: string;
   description: number;
   a: number;
   b: number;
   c: number;
-  algorithm: Uint8Array;
-  workspaceBytes: number;
+  /** Those that can run, the heuristics' best first. */
+  offered: Algorithm[];
+  chosen?: Algorithm;
 }
 
 /** cuBLASLt's version as its parts: 120405 or 130401 -> 12.4.5. */
@@ -83,7 +101,12 @@ export const versionText = (version: number): string =>
   [Math.floor(version / 10_000), Math.floor(version / 100) % 100, version % 100].join('.');
 
 /** See `Products`. The context must be current. */
-export function createProducts(api: CublasApi, allocator: Allocator, stream: number): Products {
+export function createProducts(
+  api: CublasApi,
+  allocator: Allocator,
+  stream: number,
+  selection?: Selection,
+): Products {
   const handle = received((place) => api.cublasLtCreate(place));
   const plans = new Map<string, Plan | null>();
   const scalars = { alpha: new Float32Array(1), beta: new Float32Array(1) };
@@ -101,10 +124,68 @@ export function createProducts(api: CublasApi, allocator: Allocator, stream: num
     const key = `${operands} ${result} ${m} ${n} ${k} ${transposeA} ${transposeB} ${batch} ${strides} ${beta === 0} ${alignment}`;
     let plan = plans.get(key);
     if (plan === undefined) {
-      plan = makePlan(api, handle, call, alignment as [number, number, number]);
+      plan = makePlan(api, handle, key, call, alignment as [number, number, number]);
       plans.set(key, plan);
     }
     return plan;
+  };
+
+  const used = new Map<string, string>();
+
+  const run = (plan: Plan, call: ProductCall, { bytes, workspaceBytes }: Algorithm, c = call.c) => {
+    const workspace = workspaceBytes > 0 ? allocator.allocate(workspaceBytes) : undefined;
+    scalars.alpha[0] = call.alpha ?? 1;
+    scalars.beta[0] = call.beta ?? 0;
+    try {
+      api.cublasLtMatmul(
+        handle,
+        plan.description,
+        scalars.alpha,
+        call.b,
+        plan.b,
+        call.a,
+        plan.a,
+        scalars.beta,
+        call.added ?? call.c,
+        plan.c,
+        c,
+        plan.c,
+        bytes,
+        workspace?.address ?? 0,
+        workspaceBytes,
+        stream,
+      );
+    } finally {
+      if (workspace) allocator.free(workspace);
+    }
+  };
+
+  /** The stored algorithm for a product, or the fastest, which is stored. */
+  const choose = (plan: Plan, call: ProductCall): Algorithm => {
+    const { key, offered } = plan;
+    const [first] = offered as [Algorithm];
+    if (!selection || offered.length === 1) return first;
+    const { choices, stopwatch } = selection;
+    const names = offered.map(({ bytes }) => Buffer.from(bytes).toString('hex'));
+    let choice = choices.find(key, names);
+    if (!choice) {
+      // A result that is added to itself must not be added more than once.
+      const inPlace = (call.beta ?? 0) !== 0 && (call.added ?? call.c) === call.c;
+      let scratch: Block | undefined;
+      try {
+        if (inPlace) scratch = allocator.allocate(resultBytes(call));
+        const runs = offered.map((algorithm) => () => run(plan, call, algorithm, scratch?.address ?? call.c));
+        const { chosen, milliseconds } = fastest(runs, stopwatch);
+        choice = choices.keep(key, names, { algorithm: names[chosen]!, milliseconds });
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError)) throw error;
+        choice = choices.keep(key, names, { algorithm: names[0]!, milliseconds: [] });
+      } finally {
+        if (scratch) allocator.free(scratch);
+      }
+    }
+    used.set(key, choice.algorithm);
+    return offered[names.indexOf(choice.algorithm)] ?? first;
   };
 
   return {
@@ -112,39 +193,23 @@ export function createProducts(api: CublasApi, allocator: Allocator, stream: num
       if (call.m === 0 || call.n === 0 || call.batch === 0) return;
       const plan = planOf(call);
       if (!plan) throw failure('cublas', `cublasLtMatmulAlgoGetHeuristic ${shapeOf(call)}`, NOT_SUPPORTED);
-      const { description, a, b, c, algorithm, workspaceBytes } = plan;
-      const workspace = workspaceBytes > 0 ? allocator.allocate(workspaceBytes) : undefined;
-      scalars.alpha[0] = call.alpha ?? 1;
-      scalars.beta[0] = call.beta ?? 0;
-      try {
-        api.cublasLtMatmul(
-          handle,
-          description,
-          scalars.alpha,
-          call.b,
-          b,
-          call.a,
-          a,
-          scalars.beta,
-          call.added ?? call.c,
-          c,
-          call.c,
-          c,
-          algorithm,
-          workspace?.address ?? 0,
-          workspaceBytes,
-          stream,
-        );
-      } finally {
-        if (workspace) allocator.free(workspace);
-      }
+      plan.chosen ??= choose(plan, call);
+      run(plan, call, plan.chosen);
       products++;
     },
-    isSupported: (call) => planOf(call) !== null,
     version: versionText(api.cublasLtGetVersion()),
     statistics: () => ({ plans: plans.size, products }),
+    choices: () => {
+      if (used.size === 0) return undefined;
+      const sorted = [...used].sort(([a], [b]) => (a < b ? -1 : 1));
+      return sha256(JSON.stringify(sorted)).slice(0, 8);
+    },
   };
 }
+
+/** Bytes from the first to the last element of a result. */
+const resultBytes = ({ m, n, batch = 1, cStride = 0, result = 'fp32' }: ProductCall): number =>
+  BYTES[result] * ((batch - 1) * cStride + m * n);
 
 const shapeOf = ({ m, n, k, batch = 1, operands, transposeA, transposeB }: ProductCall): string =>
   `of ${batch} x [${m},${k}]${transposeA ? '^T' : ''} [${k},${n}]${transposeB ? '^T' : ''} in ${operands}`;
@@ -161,6 +226,7 @@ function alignmentOf(address: number, stride: number | undefined, type: OperandT
 function makePlan(
   api: CublasApi,
   handle: number,
+  key: string,
   call: ProductCall,
   alignment: [number, number, number],
 ): Plan | null {
@@ -215,12 +281,13 @@ function makePlan(
       api.cublasLtMatmulPreferenceDestroy(preference);
     }
     const view = new DataView(results.buffer);
+    const offered: Algorithm[] = [];
     for (let at = 0; at < found[0]! * RESULT_BYTES; at += RESULT_BYTES) {
       if (view.getInt32(at + STATE_AT, true) !== 0) continue;
-      const algorithm = results.slice(at, at + ALGORITHM_BYTES);
-      const workspaceBytes = Number(view.getBigUint64(at + ALGORITHM_BYTES, true));
-      return { description, a, b, c, algorithm, workspaceBytes };
+      const bytes = results.slice(at, at + ALGORITHM_BYTES);
+      offered.push({ bytes, workspaceBytes: Number(view.getBigUint64(at + ALGORITHM_BYTES, true)) });
     }
+    if (offered.length > 0) return { key, description, a, b, c, offered };
     for (const undo of made) undo();
     return null;
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { EnvironmentError, expect } from '../../base/errors.js';
 import { type Allocator, createAllocator } from './allocator.js';
+import { createChoices } from './choices.js';
 import { createCompiler, type KernelCompiler } from './compile.js';
 import { chosenDevice, type DeviceProperties, driverVersion, openDevice } from './device.js';
 import { createLauncher, type Launcher } from './launch.js';
@@ -17,8 +18,9 @@ import {
   received,
 } from './library.js';
 import { createModules, type FindKernel } from './modules.js';
-import { createProducts, type Products } from './products.js';
+import { createProducts, type Products, type Selection } from './products.js';
 import { failure } from './status.js';
+import { createStopwatch } from './timing.js';
 import { createTransfer, type Transfer } from './transfer.js';
 
 const STREAM_NON_BLOCKING = 1;
@@ -130,13 +132,33 @@ function equip(
     launcher: createLauncher(driver, stream),
     compiler,
     kernel: createModules(driver, compiler),
-    products: createProducts(cublas.api, allocator, stream),
+    products: createProducts(
+      cublas.api,
+      allocator,
+      stream,
+      selectionFor(device, cublas.api, driver, stream, env),
+    ),
     files: { libcuda: libcuda.file.path, libnvrtc: nvrtc.file.path, libcublasLt: cublas.file.path },
     onTrim: (work) => {
       settle = work;
     },
     memoryInfo,
   };
+}
+
+/** How algorithms of products are chosen: by time, unless TINYGPT_CUDA_MATMULS=heuristic. */
+function selectionFor(
+  { name, chip, multiprocessors }: DeviceProperties,
+  cublas: CublasApi,
+  driver: DriverApi,
+  stream: number,
+  env: NodeJS.ProcessEnv,
+): Selection | undefined {
+  const stopwatch = createStopwatch(driver, stream);
+  if (!stopwatch || env.TINYGPT_CUDA_MATMULS === 'heuristic') return undefined;
+  const device = `${name}, sm_${chip}, ${multiprocessors} multiprocessors`;
+  const library = `cuBLASLt ${cublas.cublasLtGetVersion()}`;
+  return { choices: createChoices({ device, library }), stopwatch };
 }
 
 /** Both, or an error that names all that is missing. */

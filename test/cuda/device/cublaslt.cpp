@@ -21,6 +21,9 @@ enum { EPILOGUE_DEFAULT = 1, EPILOGUE_RELU = 2, EPILOGUE_BIAS = 4, EPILOGUE_RELU
 extern "C" int fake_enqueue(void *stream, const std::function<int()> *operation);
 extern "C" bool fake_is_device_memory(const void *p, size_t bytes);
 extern "C" int fake_begin(const char *name, const char *arguments);
+// Absent from other stand-ins for libcuda.
+extern "C" __attribute__((weak)) int fake_algorithms();
+extern "C" __attribute__((weak)) void fake_pass(double ms);
 
 namespace {
 struct Desc { int compute, scale, pointer_mode = 0, ta = 0, tb = 0, tc = 0, epilogue = EPILOGUE_DEFAULT; const void *bias = nullptr; int bias_type = -1; };
@@ -162,11 +165,11 @@ API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(void *, void *desc, void *a, v
   if (int code = fake_begin("cublasLtMatmulAlgoGetHeuristic", "")) return code;
   if (int code = fits(*(Desc *)desc, *(Layout *)a, *(Layout *)b, *(Layout *)c, *(Layout *)d, K)) return code;
   if (requested < 1) return INVALID_VALUE;
-  // The first result cannot run, as its state says.
-  *count = std::min(requested, 2);
+  // The first result cannot run, as its state says; then 1, 3, 4 ...
+  *count = std::min(requested, 1 + (fake_algorithms ? fake_algorithms() : 1));
   for (int i = 0; i < *count; i++) {
     memset(&results[i], 0, sizeof *results);
-    results[i].algo[0] = i == 0 ? 2 : 1;
+    results[i].algo[0] = i == 0 ? 2 : i == 1 ? 1 : i + 1;
     results[i].state = i == 0 ? NOT_SUPPORTED : SUCCESS;
     results[i].workspace = ((Preference *)preference)->workspace < 1024 ? 0 : 1024;
     results[i].waves = 1;
@@ -181,10 +184,11 @@ API cublasStatus_t cublasLtMatmul(void *, void *desc, const void *alpha, const v
   char text[120];
   uint64_t K;
   int failed = fits(op, la, lb, lc, ld, K);
-  snprintf(text, sizeof text, "%llu %llu %llu batch %d type %d", (unsigned long long)ld.rows, (unsigned long long)ld.cols, (unsigned long long)K, ld.batch, la.type);
+  snprintf(text, sizeof text, "%llu %llu %llu batch %d type %d algorithm %d", (unsigned long long)ld.rows, (unsigned long long)ld.cols, (unsigned long long)K, ld.batch, la.type, algo ? (int)algo[0] : 0);
   if (int code = fake_begin("cublasLtMatmul", text)) return code;
   if (failed) return failed;
-  if (algo && algo[0] != 1) return INVALID_VALUE;
+  // 4 is offered, and fails.
+  if (algo && (algo[0] == 2 || algo[0] == 4)) return NOT_SUPPORTED;
   float x = 1, y = 0;
   if (op.pointer_mode == 0) memcpy(&x, alpha, 4), memcpy(&y, beta, 4);
   const float *alpha_at = op.pointer_mode == 0 ? nullptr : (const float *)alpha, *beta_at = op.pointer_mode == 0 ? nullptr : (const float *)beta;
@@ -193,15 +197,20 @@ API cublasStatus_t cublasLtMatmul(void *, void *desc, const void *alpha, const v
   if (workspace_bytes) given = given && fake_is_device_memory(workspace, workspace_bytes) && (uintptr_t)workspace % 16 == 0;
   for (auto [p, type] : {std::pair{A, la.type}, {B, lb.type}, {(const void *)D, ld.type}}) given = given && (uintptr_t)p % width(type) == 0;
   if (!given) return INVALID_VALUE;
+  uint64_t algorithm = algo ? algo[0] : 1;
   std::function<int()> run = [=] {
+    // By the device's clock: 1 takes long, 3 is the fastest and sums backwards.
+    if (fake_pass) fake_pass(algorithm == 1 ? 3000 : algorithm == 3 ? 1000 : 2000);
     float factor = alpha_at ? *alpha_at : x, add = beta_at ? *beta_at : y;
     if (workspace_bytes) memset(workspace, 0x5a, workspace_bytes);
     for (int64_t i = 0; i < ld.batch; i++)
       for (uint64_t m = 0; m < ld.rows; m++)
         for (uint64_t n = 0; n < ld.cols; n++) {
           float sum = 0;
-          for (uint64_t k = 0; k < K; k++)
+          for (uint64_t i0 = 0; i0 < K; i0++) {
+            uint64_t k = algorithm == 3 ? K - 1 - i0 : i0;
             sum += load(A, op.ta ? place(la, k, m, i) : place(la, m, k, i), la.type) * load(B, op.tb ? place(lb, n, k, i) : place(lb, k, n, i), lb.type);
+          }
           float out = factor * sum;
           if (add != 0) out += add * load(C, place(lc, m, n, i), lc.type);
           if (op.epilogue & EPILOGUE_BIAS) out += load(op.bias, (int64_t)m, op.bias_type < 0 ? ld.type : op.bias_type);

@@ -9,7 +9,8 @@
 // FAKE_DEVICE is "name;major;minor;multiprocessors;shared bytes of a block;bytes of memory".
 //
 // Tests steer it by FAKE_LOSE in the environment (below) and by the functions at the end: fake_log, fake_reset, fake_fail, fake_set_memory, fake_set_device,
-// fake_set_order, fake_set_eager, fake_set_tight, fake_set_late_events, fake_errors, fake_allocated.
+// fake_set_order, fake_set_eager, fake_set_tight, fake_set_late_events, fake_set_algorithms,
+// fake_errors, fake_allocated.
 #include "blocks.h"
 #include <algorithm>
 #include <chrono>
@@ -73,7 +74,11 @@ struct Device {
 } device;
 size_t in_use;
 
-double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+// Milliseconds that cuBLASLt's stand-in says it took, and how many algorithms it offers.
+double passed;
+int algorithms = 1;
+
+double now() { return passed + std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) {
@@ -182,6 +187,8 @@ void check_all(const char *when) {
 }  // namespace
 
 // For the stand-in for cuBLASLt.
+API int fake_algorithms() { return algorithms; }
+API void fake_pass(double ms) { passed += ms; }
 API CUresult fake_enqueue(void *stream, const Operation *operation) {
   std::lock_guard<std::recursive_mutex> lock(mutex);
   return enqueue(stream_of(stream), *operation);
@@ -667,6 +674,8 @@ API void fake_set_order(double seed) { blocks::seed = (uint64_t)seed; }
 API void fake_set_eager(int on) { eager = on; }
 // True: allocations end at unmapped memory, so that reads beyond them show; they start at multiples of 16 only.
 API void fake_set_tight(int on) { tight = on; }
+// Algorithms that cuBLASLt offers for a product; 1 unless set.
+API void fake_set_algorithms(int n) { algorithms = n; }
 // True: a graph's record of an event does not show before the graph gets there.
 API void fake_set_late_events(int on) { late_events = on; }
 // Bytes of device memory in use.

@@ -97,6 +97,7 @@ export interface Controls {
   fake_set_eager(on: number): void;
   fake_set_tight(on: number): void;
   fake_set_late_events(on: number): void;
+  fake_set_algorithms(n: number): void;
   fake_allocated(): number;
 }
 
@@ -111,6 +112,7 @@ const CONTROLS: Record<keyof Controls, [string, string[]]> = {
   fake_set_eager: ['void', ['int']],
   fake_set_tight: ['void', ['int']],
   fake_set_late_events: ['void', ['int']],
+  fake_set_algorithms: ['void', ['int']],
   fake_allocated: ['double', []],
 };
 
