@@ -11,6 +11,23 @@ export {
   toUnit,
 } from './distributions.js';
 export type { StudyLog } from './journal/replay.js';
+export {
+  anthropicProvider,
+  type Caller,
+  type CallerOptions,
+  commandProvider,
+  type LlmSamplerOptions,
+  llmSampler,
+  type Message,
+  openaiProvider,
+  openCaller,
+  openCallLog,
+  openRecording,
+  type PromptContext,
+  type Provider,
+  type Reply,
+  standInProvider,
+} from './llm/index.js';
 export { hypervolume, paretoFront } from './pareto.js';
 export type { HyperbandOptions } from './pruners/hyperband.js';
 export {

@@ -50,7 +50,10 @@ const SHORTEST_SECRET = 8;
  * Replaces the values of secret environment variables: endpoints and commands may repeat a key in what they say.
  * @param more values to replace besides
  */
-export function redactor(env: NodeJS.ProcessEnv, ...more: (string | undefined)[]): (text: string) => string {
+export function redactor(
+  env: Readonly<Record<string, string | undefined>>,
+  ...more: (string | undefined)[]
+): (text: string) => string {
   const named = Object.entries(env).flatMap(([name, value]) => (SECRET.test(name) ? [value] : []));
   const values = [...named, ...more].filter(
     (value): value is string => value !== undefined && value.length >= SHORTEST_SECRET,
