@@ -5,9 +5,10 @@ import { expect } from '../base/errors.js';
 import { flagOf } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
 import { isObject } from '../base/valid.js';
+import { ACTIVATIONS } from '../model/config.js';
 import { DERIVED, overrideConfig, resolveConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
-import { flag, group, integer, number, type Option, text } from './options.js';
+import { choice, flag, group, integer, number, type Option, text } from './options.js';
 
 /** What each setting means. */
 export const DESCRIPTIONS: Readonly<Record<keyof TrainConfig, string>> = {
@@ -24,6 +25,12 @@ export const DESCRIPTIONS: Readonly<Record<keyof TrainConfig, string>> = {
   ropeBase: 'base of the rotary embeddings',
   softcap: 'soft cap on the logits',
   valueEmbeds: 'value embeddings on alternating layers; --no-value-embeds leaves them out',
+  valueEmbedStride: 'value embeddings on every so many layers, the last included; 1: on all',
+  bigramRows: 'rows of the hashed bigram embedding, a power of two; 0: none',
+  trigramRows: 'rows of the hashed trigram embedding, a power of two; 0: none',
+  activation: 'activation of the MLP',
+  qkNorm: 'norm of queries and keys; --no-qk-norm leaves it out',
+  tiedHead: 'lm_head shares the token embedding',
   initScale: 'scale of the initial weight matrices',
   x0Init: 'initial x0 lambdas',
   residInit: 'initial resid lambdas',
@@ -57,6 +64,7 @@ export const DESCRIPTIONS: Readonly<Record<keyof TrainConfig, string>> = {
 
 /** Settings that count something. */
 const INTEGERS: ReadonlySet<string> = new Set<keyof TrainConfig>([
+  ...(['valueEmbedStride', 'bigramRows', 'trigramRows'] as const),
   ...(['depth', 'width', 'headDim', 'heads', 'kvHeads', 'vocabSize', 'seqLen', 'deviceBatchSize'] as const),
   ...(['totalBatchSize', 'evalTokens', 'untimedSteps', 'muonMomentumWarmup', 'nsSteps'] as const),
 ]);
@@ -76,6 +84,7 @@ export const SETTING_OPTIONS = {
     Object.fromEntries(
       Object.entries(DESCRIPTIONS).map(([name, describe]) => {
         const value = TRAIN_DEFAULTS[name as keyof TrainConfig];
+        if (name === 'activation') return [name, choice(ACTIVATIONS, describe)];
         if (typeof value === 'string') return [name, text(describe)];
         if (typeof value === 'boolean') return [name, flag(describe)];
         return [name, INTEGERS.has(name) ? integer(describe) : number(describe)];

@@ -5,6 +5,11 @@
 
 import { expect } from '../base/errors.js';
 import { asValid, isCount, type Valid } from '../base/valid.js';
+import { ngramTables } from './ngrams.js';
+
+/** Functions of the MLP: squared ReLU (the reference), GELU, or SwiGLU with two matrices of two thirds of the width. */
+export const ACTIVATIONS = ['reluSquared', 'gelu', 'swiglu'] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 
 /** Sizes and constants of the model. */
 export interface ModelConfig {
@@ -28,8 +33,18 @@ export interface ModelConfig {
   ropeBase: number;
   /** Logits are softcap * tanh(logits / softcap). */
   softcap: number;
-  /** Value embeddings on alternating layers, the last included. */
+  /** Value embeddings on every `valueEmbedStride`-th layer, the last included. */
   valueEmbeds: boolean;
+  /** 2 in the reference; 1: on every layer. */
+  valueEmbedStride: number;
+  /** Rows of the hashed embeddings of each token with the one before it, and with the two before it; 0: none. */
+  bigramRows: number;
+  trigramRows: number;
+  activation: Activation;
+  /** Whether queries and keys are normalized per head. */
+  qkNorm: boolean;
+  /** The head's matrix is the token embedding, divided by the width. */
+  tiedHead: boolean;
   /** Factor on the initial range of the block matrices and value embeddings. */
   initScale: number;
   /** Initial value of every x0_lambda. */
@@ -45,6 +60,12 @@ export const MODEL_DEFAULTS = {
   ropeBase: 10_000,
   softcap: 15,
   valueEmbeds: true,
+  valueEmbedStride: 2,
+  bigramRows: 0,
+  trigramRows: 0,
+  activation: 'reluSquared',
+  qkNorm: true,
+  tiedHead: false,
   initScale: 1,
   x0Init: 0.1,
   residInit: 1,
@@ -59,9 +80,13 @@ export const headDim = (config: ModelConfig): number => config.width / config.he
 /** Width of keys and of values, G * D. */
 export const kvDim = (config: ModelConfig): number => config.kvHeads * headDim(config);
 
-/** Whether layer `layer` has a value embedding: alternating, the last layer always. */
+/** Whether layer `layer` has a value embedding: every `valueEmbedStride`-th, the last layer always. */
 export const hasValueEmbedding = (config: ModelConfig, layer: number): boolean =>
-  config.valueEmbeds && layer % 2 === (config.depth - 1) % 2;
+  config.valueEmbeds && (config.depth - 1 - layer) % config.valueEmbedStride === 0;
+
+/** Width of the MLP: 4 C, or for SwiGLU about 8/3 C, so that three matrices have as many weights as two. */
+export const mlpWidth = ({ activation, width }: ModelConfig): number =>
+  activation === 'swiglu' ? 8 * Math.round(width / 3) : 4 * width;
 
 /** The window of each layer: query i sees keys j with i - window <= j <= i. Tokens, [L]. */
 export function windowSizes(config: ModelConfig): number[] {
@@ -79,6 +104,7 @@ export function windowSizes(config: ModelConfig): number[] {
  */
 export type ParameterRole =
   | 'embedding'
+  | 'ngramEmbedding'
   | 'valueEmbedding'
   | 'head'
   | 'matrix'
@@ -107,12 +133,14 @@ export const isBlockMatrix = (role: ParameterRole): boolean =>
 export function parameterShapes(config: ModelConfig): ParameterShape[] {
   const { depth: L, width: C, vocabSize: V } = config;
   const kv = kvDim(config);
+  const hidden = mlpWidth(config);
   const shapes: ParameterShape[] = [];
   const add = (role: ParameterRole, layer: number | null, name: string, ...shape: number[]) =>
     shapes.push({ name, shape, size: shape.reduce((a, b) => a * b, 1), role, layer });
   add('residScalar', null, 'resid_lambdas', L);
   add('x0Scalar', null, 'x0_lambdas', L);
   add('embedding', null, 'transformer.wte.weight', V, C);
+  for (const { name, rows } of ngramTables(config)) add('ngramEmbedding', null, name, rows, C);
   for (let i = 0; i < L; i++) {
     const block = `transformer.h.${i}`;
     add('matrix', i, `${block}.attn.c_q.weight`, C, C);
@@ -121,10 +149,11 @@ export function parameterShapes(config: ModelConfig): ParameterShape[] {
     add('projection', i, `${block}.attn.c_proj.weight`, C, C);
     if (hasValueEmbedding(config, i))
       add('gate', i, `${block}.attn.ve_gate.weight`, config.kvHeads, GATE_CHANNELS);
-    add('matrix', i, `${block}.mlp.c_fc.weight`, 4 * C, C);
-    add('projection', i, `${block}.mlp.c_proj.weight`, C, 4 * C);
+    if (config.activation === 'swiglu') add('matrix', i, `${block}.mlp.c_gate.weight`, hidden, C);
+    add('matrix', i, `${block}.mlp.c_fc.weight`, hidden, C);
+    add('projection', i, `${block}.mlp.c_proj.weight`, C, hidden);
   }
-  add('head', null, 'lm_head.weight', V, C);
+  if (!config.tiedHead) add('head', null, 'lm_head.weight', V, C);
   for (let i = 0; i < L; i++)
     if (hasValueEmbedding(config, i)) add('valueEmbedding', i, `value_embeds.${i}.weight`, V, kv);
   return shapes;
@@ -170,6 +199,22 @@ export function modelConfig(sizes: ModelSizes): Valid<ModelConfig> {
     fraction > 0 && fraction <= 1,
     () => `Expected the short window fraction in (0, 1], got ${fraction}; set --short-window-fraction`,
   );
+  const { activation, valueEmbedStride } = config;
+  expect(
+    ACTIVATIONS.includes(activation),
+    () => `Expected activation to be one of ${ACTIVATIONS.join(', ')}, got "${activation}"`,
+  );
+  expect(
+    isCount(valueEmbedStride),
+    () => `Expected valueEmbedStride to be an integer >= 1, got ${valueEmbedStride}`,
+  );
+  for (const name of ['bigramRows', 'trigramRows'] as const) {
+    const rows = config[name];
+    expect(
+      rows === 0 || (isCount(rows) && rows <= 2 ** 24 && Number.isInteger(Math.log2(rows))),
+      () => `Expected ${name} to be 0 or a power of two up to 2^24, got ${rows}`,
+    );
+  }
   const { ropeBase, softcap, initScale, x0Init, residInit } = config;
   for (const [name, value] of Object.entries({ ropeBase, softcap, initScale }))
     expect(value > 0 && Number.isFinite(value), () => `Expected ${name} to be > 0, got ${value}`);

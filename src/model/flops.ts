@@ -16,6 +16,7 @@ export type ParameterCounts = {
 
 const COUNTED_AS: Record<ParameterRole, keyof ParameterCounts> = {
   embedding: 'embedding',
+  ngramEmbedding: 'embedding',
   valueEmbedding: 'valueEmbedding',
   head: 'head',
   matrix: 'matrices',
@@ -39,7 +40,8 @@ export function countParameters(config: ModelConfig): ParameterCounts {
  * FLOPs of one trained token, forward and backward: 6 a matrix weight, 12 H D window for attention.
  */
 export function flopsPerToken(config: ModelConfig): number {
-  const { matrices, head } = countParameters(config);
+  const { matrices } = countParameters(config);
+  const head = config.vocabSize * config.width; // a tied head multiplies, too
   let attention = 0;
   for (const window of windowSizes(config)) attention += 12 * config.width * Math.min(window, config.seqLen);
   return 6 * (matrices + head) + attention;

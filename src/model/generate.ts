@@ -11,7 +11,8 @@ import { createStreamDecoder } from '../data/index.js';
 import type { Tokenizer } from '../data/types.js';
 import { causalAttention, lmHeadLogits, rmsNorm } from '../ops/index.js';
 import { headDim } from './config.js';
-import { applyLayer, embedTokens, type Gpt, type Heads, parameter } from './gpt.js';
+import { applyLayer, embedTokens, type Gpt, type Heads, headOperands } from './gpt.js';
+import { modelInputs, ngramTables } from './ngrams.js';
 import { rotaryTables } from './rotary.js';
 import { type SamplingOptions, sampleId, validateSampling } from './sampling.js';
 
@@ -108,6 +109,9 @@ export function createDecoder(gpt: Gpt): Decoder {
   const D = headDim(gpt.config);
   let caches: LayerCache[] = [];
   let position = 0;
+  /** As many of the last ids as n-grams of the next one contain. */
+  let context: number[] = [];
+  const contextLength = Math.max(0, ...ngramTables(gpt.config).map(({ order }) => order - 1));
   const dispose = () => {
     tf.dispose(caches);
     caches = [];
@@ -121,8 +125,11 @@ export function createDecoder(gpt: Gpt): Decoder {
       cos: tf.tensor2d(tables.cos, [count, D / 2]),
       sin: tf.tensor2d(tables.sin, [count, D / 2]),
     };
-    const tokens = tf.tensor1d(Int32Array.from(ids), 'int32');
-    const x0 = embedTokens(gpt, tokens);
+    const known = Int32Array.from([...context, ...ids]);
+    const [tokens, ...ngrams] = modelInputs(gpt.config, known, known.length).map((rows) =>
+      tf.tensor1d(rows.subarray(context.length), 'int32'),
+    ) as [tf.Tensor1D, ...tf.Tensor1D[]];
+    const x0 = embedTokens(gpt, [tokens, ...ngrams]);
     let x = x0;
     for (let layer = 0; layer < depth; layer++)
       x = applyLayer(gpt, layer, x, x0, tokens, rotary, (heads) => {
@@ -131,8 +138,7 @@ export function createDecoder(gpt: Gpt): Decoder {
         return output;
       });
     const last = rmsNorm(tf.slice(x, [count - 1, 0], [1, -1]));
-    const head = parameter(gpt, 'lm_head.weight') as tf.Tensor as tf.Tensor2D;
-    return tf.reshape(lmHeadLogits(last, head, softcap), [vocabSize]);
+    return tf.reshape(lmHeadLogits(...headOperands(gpt, last), softcap), [vocabSize]);
   };
 
   return {
@@ -148,6 +154,7 @@ export function createDecoder(gpt: Gpt): Decoder {
       tf.dispose(caches);
       caches = grown;
       position += ids.length;
+      context = [...context, ...ids].slice(-contextLength || Infinity);
       try {
         return new Float32Array(await result.data());
       } finally {

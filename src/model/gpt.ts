@@ -9,9 +9,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
 import type { Valid } from '../base/valid.js';
 import {
+  add,
   causalAttention,
   embedding,
   gatedValueEmbedding,
+  gelu,
   linear,
   lmHeadCrossEntropy,
   lmHeadLogits,
@@ -19,10 +21,14 @@ import {
   reluSquared,
   residualMix,
   rmsNorm,
+  rotary,
   rotaryQkNorm,
+  scale,
+  swiglu,
 } from '../ops/index.js';
 import { hasValueEmbedding, headDim, type ModelConfig, parameterShapes, windowSizes } from './config.js';
 import { initialWeights } from './init.js';
+import { ngramTables } from './ngrams.js';
 import { rotaryTables } from './rotary.js';
 import { type NamedArrays, weightsMismatch } from './weights.js';
 
@@ -96,7 +102,7 @@ export type Heads = { q: tf.Tensor2D; k: tf.Tensor2D; v: tf.Tensor2D };
  * @param x [N, C] residual stream
  * @param x0 [N, C] its first value
  * @param ids int32 [N]
- * @param rotary cos and sin of the rows' positions, [N / batch, D/2]
+ * @param tables cos and sin of the rows' positions, [N / batch, D/2]
  * @param attend q [N, H*D], k and v [N, G*D] -> [N, H*D]
  */
 export function applyLayer(
@@ -105,7 +111,7 @@ export function applyLayer(
   x: tf.Tensor2D,
   x0: tf.Tensor2D,
   ids: tf.Tensor1D,
-  rotary: Gpt['rotary'],
+  tables: Gpt['rotary'],
   attend: (heads: Heads) => tf.Tensor2D,
 ): tf.Tensor2D {
   const { heads, kvHeads } = gpt.config;
@@ -113,8 +119,9 @@ export function applyLayer(
   x = residualMix(x, x0, vector(gpt, 'resid_lambdas'), vector(gpt, 'x0_lambdas'), layer);
 
   const h = rmsNorm(x);
-  const q = rotaryQkNorm(linear(h, weight('attn.c_q')), rotary.cos, rotary.sin, { heads });
-  const k = rotaryQkNorm(linear(h, weight('attn.c_k')), rotary.cos, rotary.sin, { heads: kvHeads });
+  const rotate = gpt.config.qkNorm ? rotaryQkNorm : rotary;
+  const q = rotate(linear(h, weight('attn.c_q')), tables.cos, tables.sin, { heads });
+  const k = rotate(linear(h, weight('attn.c_k')), tables.cos, tables.sin, { heads: kvHeads });
   let v = linear(h, weight('attn.c_v'));
   if (hasValueEmbedding(gpt.config, layer)) {
     const ve = embedding(matrix(gpt, `value_embeds.${layer}.weight`), ids);
@@ -122,13 +129,53 @@ export function applyLayer(
   }
   x = linear(attend({ q, k, v }), weight('attn.c_proj'), x);
 
-  const hidden = reluSquared(linear(rmsNorm(x), weight('mlp.c_fc')));
-  return linear(hidden, weight('mlp.c_proj'), x);
+  const normed = rmsNorm(x);
+  const up = linear(normed, weight('mlp.c_fc'));
+  return linear(activate(up), weight('mlp.c_proj'), x);
+
+  function activate(up: tf.Tensor2D): tf.Tensor2D {
+    switch (gpt.config.activation) {
+      case 'reluSquared':
+        return reluSquared(up);
+      case 'gelu':
+        return gelu(up);
+      case 'swiglu':
+        return swiglu(linear(normed, weight('mlp.c_gate')), up);
+    }
+  }
 }
 
-/** The normalized token embedding, [N, C]: where the residual stream starts. */
-export const embedTokens = (gpt: Gpt, ids: tf.Tensor1D): tf.Tensor2D =>
-  rmsNorm(embedding(matrix(gpt, 'transformer.wte.weight'), ids, { residual: true }), { residual: true });
+/** int32 [N]: ids, and where the model has n-gram tables their rows, as `modelInputs` lists them. */
+export type TokenIds = tf.Tensor1D | readonly [ids: tf.Tensor1D, ...ngrams: tf.Tensor1D[]];
+
+const idsOf = (tokens: TokenIds): tf.Tensor1D => (tokens instanceof tf.Tensor ? tokens : tokens[0]);
+
+/**
+ * The normalized token embedding, [N, C]: where the residual stream starts.
+ * @throws UsageError without the rows of the model's n-gram tables
+ */
+export function embedTokens(gpt: Gpt, tokens: TokenIds): tf.Tensor2D {
+  const [ids, ...ngrams] = tokens instanceof tf.Tensor ? [tokens] : tokens;
+  const tables = ngramTables(gpt.config);
+  expect(
+    ngrams.length === tables.length,
+    () => `Expected rows of ${tables.length} n-gram tables, got ${ngrams.length}; list them with modelInputs`,
+  );
+  const rows = (name: string, ids: tf.Tensor1D) => embedding(matrix(gpt, name), ids, { residual: true });
+  const sum = tables.reduce(
+    (sum, { name }, i) => add(sum, rows(name, ngrams[i]!)),
+    rows('transformer.wte.weight', ids),
+  );
+  return rmsNorm(sum, { residual: true });
+}
+
+/** What the logits are products of: the normalized residual stream [N, C], scaled for a tied head, and the matrix [V, C]. */
+export function headOperands(gpt: Gpt, x: tf.Tensor2D): [x: tf.Tensor2D, weight: tf.Tensor2D] {
+  const { tiedHead, width } = gpt.config;
+  return tiedHead
+    ? [scale(x, 1 / width), matrix(gpt, 'transformer.wte.weight')]
+    : [x, matrix(gpt, 'lm_head.weight')];
+}
 
 /** Rows of a pass, and whether the backward pass recomputes each layer's activations instead of keeping them. */
 export interface PassShape {
@@ -145,12 +192,13 @@ const layerParameters = (gpt: Gpt, layer: number): tf.Variable[] =>
 
 /**
  * The final normalized residual stream, from which logits are taken.
- * @param ids int32 [N], rows of `seq` tokens
+ * @param tokens rows of `seq` tokens
  * @returns [N, C]
  */
-function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, shape: PassShape): tf.Tensor2D {
+function hiddenStates(gpt: Gpt, tokens: TokenIds, shape: PassShape): tf.Tensor2D {
   const { batch, seq, recompute = false } = shape;
   const { heads, kvHeads, depth } = gpt.config;
+  const ids = idsOf(tokens);
   expect(
     ids.size === batch * seq && seq <= gpt.config.seqLen,
     () =>
@@ -159,13 +207,13 @@ function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, shape: PassShape): tf.Tensor2D
   const whole = seq === gpt.config.seqLen;
   const half = gpt.rotary.cos.shape[1];
   const rowsOf = (table: tf.Tensor2D) => (whole ? table : tf.slice(table, [0, 0], [seq, half]));
-  const x0 = embedTokens(gpt, ids);
+  const x0 = embedTokens(gpt, tokens);
   let x = x0;
   for (let layer = 0; layer < depth; layer++) {
     const window = gpt.windows[layer]!;
     const apply = (x: tf.Tensor2D, x0: tf.Tensor2D) => {
-      const rotary = { cos: rowsOf(gpt.rotary.cos), sin: rowsOf(gpt.rotary.sin) };
-      return applyLayer(gpt, layer, x, x0, ids, rotary, ({ q, k, v }) =>
+      const tables = { cos: rowsOf(gpt.rotary.cos), sin: rowsOf(gpt.rotary.sin) };
+      return applyLayer(gpt, layer, x, x0, ids, tables, ({ q, k, v }) =>
         causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),
       );
     };
@@ -177,26 +225,27 @@ function hiddenStates(gpt: Gpt, ids: tf.Tensor1D, shape: PassShape): tf.Tensor2D
 
 /**
  * Cross-entropy in nats of the next token; targets of -1 are ignored.
- * @param ids int32 [N]; @param targets int32 [N]
+ * @param tokens [N]; @param targets int32 [N]
  * @returns scalar (`mean`, over the targets that count) or [N] (`none`, 0 where ignored)
  */
 export function gptLoss(
   gpt: Gpt,
-  ids: tf.Tensor1D,
+  tokens: TokenIds,
   targets: tf.Tensor1D,
   shape: PassShape,
   reduction: 'mean' | 'none' = 'mean',
 ): tf.Tensor {
-  const x = hiddenStates(gpt, ids, shape);
-  return lmHeadCrossEntropy(x, matrix(gpt, 'lm_head.weight'), targets, {
-    softcap: gpt.config.softcap,
-    reduction,
-  });
+  const [x, weight] = headOperands(gpt, hiddenStates(gpt, tokens, shape));
+  return lmHeadCrossEntropy(x, weight, targets, { softcap: gpt.config.softcap, reduction });
 }
 
-/** Soft-capped logits, [N, V]. @param ids int32 [N] */
-export function gptLogits(gpt: Gpt, ids: tf.Tensor1D, shape: { batch: number; seq: number }): tf.Tensor2D {
+/** The mean loss of [...modelInputs, targets], each int32 [N]. */
+export const passLoss = (gpt: Gpt, inputs: readonly tf.Tensor1D[], shape: PassShape): tf.Scalar =>
+  gptLoss(gpt, inputs.slice(0, -1) as unknown as TokenIds, inputs.at(-1)!, shape) as tf.Scalar;
+
+/** Soft-capped logits, [N, V]. @param tokens [N] */
+export function gptLogits(gpt: Gpt, tokens: TokenIds, shape: { batch: number; seq: number }): tf.Tensor2D {
   return tf.tidy(() =>
-    lmHeadLogits(hiddenStates(gpt, ids, shape), matrix(gpt, 'lm_head.weight'), gpt.config.softcap),
+    lmHeadLogits(...headOperands(gpt, hiddenStates(gpt, tokens, shape)), gpt.config.softcap),
   );
 }

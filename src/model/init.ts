@@ -10,7 +10,7 @@ const LM_HEAD_STD = 0.001;
 
 /**
  * Draws every parameter: embeddings N(0, 1), lm_head N(0, 0.001), input matrices and value embeddings uniform
- * within +-initScale * sqrt(3 / C), output projections and gates zero.
+ * within +-initScale * sqrt(3 / C), output projections, gates and n-gram embeddings zero.
  */
 export function initialWeights(config: ModelConfig, seed: number | string): Map<string, NamedArray> {
   return new Map(
@@ -39,6 +39,7 @@ function draw({ name, size, role }: ParameterShape, config: ModelConfig, seed: n
       return values.map(() => bound * (2 * random.uniform() - 1));
     case 'projection':
     case 'gate':
+    case 'ngramEmbedding':
       return values;
   }
 }

@@ -79,7 +79,10 @@ export function estimateMemory(
   const outside = KEPT_OUTSIDE - (bf16Activations ? HALVED.outside : 0);
   let kept = N * outside * C + V * C; // the head's gradient is made in the forward pass
   const windows = windowSizes(config);
-  const width = KEPT.width - (hasKernel('ReluSquared') ? 4 : 0) - (bf16Activations ? HALVED.width : 0);
+  const width =
+    KEPT.width -
+    (config.activation === 'reluSquared' && hasKernel('ReluSquared') ? 4 : 0) -
+    (bf16Activations ? HALVED.width : 0);
   const kvWidth = KEPT.kv - (bf16Activations ? HALVED.kv : 0);
   let scores = 0;
   /** The most that a layer keeps, beside its input. */

@@ -1,4 +1,4 @@
-// Elementwise operations: sum of two tensors, squared ReLU, and the per-layer mix of the residual stream with the
+// Elementwise operations: sum of two tensors, multiple of one, squared ReLU, and the per-layer mix of the residual stream with the
 // first embedding (karpathy/autoresearch, train.py: MLP.forward and GPT.forward).
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -19,6 +19,15 @@ export function add<T extends tf.Tensor>(a: T, b: T): T {
     value: tf.add(a, b) as T,
     saved: [],
     backward: (dy) => [tf.clone(dy), tf.clone(dy)],
+  }));
+}
+
+/** x times a number. */
+export function scale<T extends tf.Tensor>(x: T, factor: number): T {
+  return differentiable([x], () => ({
+    value: tf.mul(x, factor) as T,
+    saved: [],
+    backward: (dy) => [tf.mul(dy, factor)],
   }));
 }
 

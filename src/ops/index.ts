@@ -2,9 +2,10 @@
 
 export { hasKernel, runFused } from '../backend/fused.js';
 export { accumulate, accumulateGrads } from './accumulate.js';
+export { gelu, swiglu } from './activations.js';
 export { type AttentionShape, attentionFootprint, causalAttention } from './attention.js';
 export { differentiable, type Forward } from './differentiable.js';
-export { add, reluSquared, residualMix } from './elementwise.js';
+export { add, reluSquared, residualMix, scale } from './elementwise.js';
 export { embedding } from './embedding.js';
 export {
   type LeanGrads,
@@ -23,5 +24,5 @@ export {
 } from './lmHead.js';
 export { RMS_EPSILON, rmsNorm } from './norm.js';
 export { repeatedGrads } from './repeatedGrads.js';
-export { rotaryQkNorm } from './rotary.js';
+export { rotary, rotaryQkNorm } from './rotary.js';
 export { gatedValueEmbedding } from './valueEmbedding.js';

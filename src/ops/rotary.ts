@@ -19,17 +19,9 @@ export function rotaryQkNorm(
   sin: tf.Tensor2D,
   { heads }: { heads: number },
 ): tf.Tensor2D {
-  const [seq, half] = cos.shape;
+  checkShapes(x, cos, sin, heads);
+  const half = cos.shape[1];
   const [rows, width] = x.shape;
-  expect(
-    x.rank === 2 &&
-      rows % seq === 0 &&
-      width === heads * half * 2 &&
-      tf.util.arraysEqual(cos.shape, sin.shape),
-    () =>
-      `Expected x [B*T,H*D] with cos and sin [T,D/2], got [${x.shape}], [${cos.shape}], [${sin.shape}] ` +
-      `and ${heads} heads`,
-  );
   return differentiable([x], () => {
     if (hasKernel('RotaryQkNorm')) {
       const [y, rstd] = runFused('RotaryQkNorm', { x, cos, sin }, { heads, epsilon: RMS_EPSILON });
@@ -54,6 +46,39 @@ export function rotaryQkNorm(
       },
     };
   });
+}
+
+/**
+ * The same rotation without the norm. x [N,H*D], cos and sin [T,D/2].
+ * @throws UsageError when the shapes do not fit together
+ */
+export function rotary(
+  x: tf.Tensor2D,
+  cos: tf.Tensor2D,
+  sin: tf.Tensor2D,
+  { heads }: { heads: number },
+): tf.Tensor2D {
+  checkShapes(x, cos, sin, heads);
+  const turn = (x: tf.Tensor, sin: tf.Tensor2D) => tf.reshape(rotate(x, cos, sin, heads), x.shape);
+  return differentiable([x], () => ({
+    value: turn(x, sin) as tf.Tensor2D,
+    saved: [cos, sin],
+    backward: (dy, [, sin]) => [turn(dy, tf.neg(sin as tf.Tensor2D))],
+  }));
+}
+
+function checkShapes(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads: number): void {
+  const [seq, half] = cos.shape;
+  const [rows, width] = x.shape;
+  expect(
+    x.rank === 2 &&
+      rows % seq === 0 &&
+      width === heads * half * 2 &&
+      tf.util.arraysEqual(cos.shape, sin.shape),
+    () =>
+      `Expected x [B*T,H*D] with cos and sin [T,D/2], got [${x.shape}], [${cos.shape}], [${sin.shape}] ` +
+      `and ${heads} heads`,
+  );
 }
 
 /** x with all its heads rotated: x * [cos cos] + swapped(x) * [sin -sin], `swapped` exchanging each head's halves. */

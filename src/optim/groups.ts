@@ -80,7 +80,7 @@ export type ParameterGroup = AdamWGroup | MuonGroup;
 const TUNED_WIDTH = 768;
 
 /**
- * The groups in the reference's order: lm_head, wte, value embeddings, resid and x0 lambdas by AdamW, then
+ * The groups in the reference's order: lm_head, wte, n-gram embeddings (ours), value embeddings, resid and x0 lambdas by AdamW, then
  * the block matrices by Muon, one group a shape, shapes ascending.
  */
 export function parameterGroups(config: ModelConfig, settings: OptimizerSettings): ParameterGroup[] {
@@ -104,6 +104,7 @@ export function parameterGroups(config: ModelConfig, settings: OptimizerSettings
   const groups: ParameterGroup[] = [
     adamw('head', settings.unembeddingLr * scale, settings.unembeddingWeightDecay),
     adamw('embedding', embeddingLr * scale, settings.embeddingWeightDecay),
+    adamw('ngramEmbedding', embeddingLr * scale, settings.embeddingWeightDecay),
     adamw('valueEmbedding', embeddingLr * scale, settings.valueEmbeddingWeightDecay),
     adamw('residScalar', scalarLr * 0.01, scalarWeightDecay),
     adamw('x0Scalar', scalarLr, scalarWeightDecay, settings.x0Beta1),

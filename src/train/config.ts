@@ -5,7 +5,7 @@
 import { expect } from '../base/errors.js';
 import { flagOf, suggestion } from '../base/names.js';
 import { isCount, type Valid } from '../base/valid.js';
-import { MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
+import { type Activation, MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
 import { OPTIMIZER_DEFAULTS, type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
 
 /** Settings of a training run. Optimizer constants are inherited, the rest are sizes. */
@@ -30,6 +30,12 @@ export interface TrainConfig extends OptimizerSettings {
   ropeBase: number;
   softcap: number;
   valueEmbeds: boolean;
+  valueEmbedStride: number;
+  bigramRows: number;
+  trigramRows: number;
+  activation: Activation;
+  qkNorm: boolean;
+  tiedHead: boolean;
   initScale: number;
   x0Init: number;
   residInit: number;
@@ -119,14 +125,7 @@ export function resolveConfig(
     heads,
     kvHeads,
     width,
-    windowPattern: config.windowPattern,
-    shortWindowFraction: config.shortWindowFraction,
-    ropeBase: config.ropeBase,
-    softcap: config.softcap,
-    valueEmbeds: config.valueEmbeds,
-    initScale: config.initScale,
-    x0Init: config.x0Init,
-    residInit: config.residInit,
+    ...pick(config, Object.keys(MODEL_DEFAULTS) as (keyof typeof MODEL_DEFAULTS)[]),
   });
 
   const stepRows = totalBatchSize / seqLen;

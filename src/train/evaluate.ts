@@ -48,7 +48,7 @@ export async function evaluateBpb(
       options.signal?.throwIfAborted();
       const loaded = await loader.next();
       const [inputs, targets] = [everyNth(loaded.inputs, stride, seq), everyNth(loaded.targets, stride, seq)];
-      const losses = withIds({ inputs, targets }, (ids, next) =>
+      const losses = withIds(gpt, { inputs, targets }, seq, (ids, next) =>
         tf.tidy(() => gptLoss(gpt, ids, next, { batch, seq }, 'none')),
       );
       try {

@@ -3,7 +3,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { letEventsIn } from '../base/events.js';
 import type { Batch, BatchLoader } from '../data/types.js';
-import { type Gpt, gptLoss, type PassShape } from '../model/gpt.js';
+import { type Gpt, type PassShape, passLoss, type TokenIds } from '../model/gpt.js';
+import { modelInputs } from '../model/ngrams.js';
 import { accumulateGrads, repeatedGrads } from '../ops/index.js';
 import type { Optimizer, ScheduledStep } from '../optim/optimizer.js';
 import { wholeStep } from './wholeStep.js';
@@ -61,7 +62,10 @@ async function stepByPasses(
   try {
     for (let micro = 0; micro < accumulation; micro++) {
       const { inputs, targets, epoch: packedIn } = await loader.next();
-      const { value, grads } = await gradsOf(gpt, { batch, seq, recompute })([inputs, targets]);
+      const { value, grads } = await gradsOf(gpt, { batch, seq, recompute })([
+        ...modelInputs(gpt.config, inputs, seq),
+        targets,
+      ]);
       const reading = readLoss(value);
       reading.catch(() => undefined); // shows when it is awaited, or another error has come first
       losses.push(reading);
@@ -98,23 +102,23 @@ function gradsOf(gpt: Gpt, shape: PassShape): Grads {
   const { batch, seq, recompute } = shape;
   const known = gradients.get(gpt);
   if (known?.batch === batch && known.seq === seq && known.recompute === recompute) return known.grads;
-  const loss = (ids: tf.Tensor1D, targets: tf.Tensor1D) => gptLoss(gpt, ids, targets, shape) as tf.Scalar;
-  const grads = repeatedGrads(loss, gpt.params);
+  const grads = repeatedGrads((...inputs: tf.Tensor1D[]) => passLoss(gpt, inputs, shape), gpt.params);
   gradients.set(gpt, { ...shape, grads });
   return grads;
 }
 
-/** Calls `use` with a batch on the device. */
+/** Calls `use` with a batch of rows of `seq` tokens on the device. */
 export function withIds<R>(
-  batch: Pick<Batch, 'inputs' | 'targets'>,
-  use: (ids: tf.Tensor1D, targets: tf.Tensor1D) => R,
+  { config }: Gpt,
+  { inputs, targets }: Pick<Batch, 'inputs' | 'targets'>,
+  seq: number,
+  use: (tokens: TokenIds, targets: tf.Tensor1D) => R,
 ): R {
-  const ids = tf.tensor1d(batch.inputs, 'int32');
-  const targets = tf.tensor1d(batch.targets, 'int32');
+  const tensors = [targets, ...modelInputs(config, inputs, seq)].map((ids) => tf.tensor1d(ids, 'int32'));
   try {
-    return use(ids, targets);
+    const [next, ...tokens] = tensors as [tf.Tensor1D, tf.Tensor1D, ...tf.Tensor1D[]];
+    return use(tokens, next);
   } finally {
-    ids.dispose();
-    targets.dispose();
+    tf.dispose(tensors);
   }
 }

@@ -8,7 +8,8 @@ import { deviceMemory, type PeakWatch, trackPeak } from '../backend/memory.js';
 import type { RecordedStep, StepRecorder, StepWork } from '../backend/recorder.js';
 import { letEventsIn } from '../base/events.js';
 import type { BatchLoader } from '../data/types.js';
-import { type Gpt, gptLoss } from '../model/gpt.js';
+import { type Gpt, passLoss } from '../model/gpt.js';
+import { modelInputs } from '../model/ngrams.js';
 import { accumulateGrads, leanGrads } from '../ops/index.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { StepOptions, StepOutcome } from './step.js';
@@ -39,12 +40,17 @@ export function wholeStep(gpt: Gpt, optimizer: Optimizer, options: StepOptions):
   const shape = `${batch} ${seq} ${recompute} ${accumulation}`;
   const existing = known.get(optimizer);
   if (existing?.shape === shape) return existing.step;
-  const step = createWholeStep(stepRecorder, workOf(gpt, optimizer, options), optimizer);
+  const step = createWholeStep(stepRecorder, workOf(gpt, optimizer, options), gpt, optimizer);
   known.set(optimizer, { shape, step });
   return step;
 }
 
-function createWholeStep(recorder: StepRecorder, work: StepWork, optimizer: Optimizer): WholeStep {
+function createWholeStep(
+  recorder: StepRecorder,
+  work: StepWork,
+  { config }: Gpt,
+  optimizer: Optimizer,
+): WholeStep {
   let steps = 0;
   let recordings = 0;
   let recorded: RecordedStep | undefined;
@@ -75,12 +81,13 @@ function createWholeStep(recorder: StepRecorder, work: StepWork, optimizer: Opti
       watch = undefined;
       steps++;
     },
-    async take(loader, { accumulation, progress, signal }) {
+    async take(loader, { seq, accumulation, progress, signal }) {
       const inputs: Int32Array[] = [];
       let epoch = 1;
       for (let micro = 0; micro < accumulation; micro++) {
         const batch = await loader.next();
-        inputs.push(batch.inputs.slice(), batch.targets.slice());
+        const own = [...modelInputs(config, batch.inputs, seq), batch.targets];
+        inputs.push(...own.map((ids) => ids.slice()));
         epoch = batch.epoch;
         await letEventsIn();
         if (signal?.aborted && micro < accumulation - 1) return null;
@@ -100,9 +107,10 @@ function workOf(gpt: Gpt, optimizer: Optimizer, options: StepOptions): StepWork 
     passes(inputs) {
       const losses: tf.Tensor[] = [];
       const sums: Record<string, tf.Tensor> = {};
+      const each = inputs.length / accumulation;
       for (let micro = 0; micro < accumulation; micro++) {
-        const [ids, targets] = inputs.slice(2 * micro) as [tf.Tensor1D, tf.Tensor1D];
-        const { value, grads } = leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, gpt.params);
+        const own = inputs.slice(micro * each, (micro + 1) * each);
+        const { value, grads } = leanGrads(() => passLoss(gpt, own, shape), gpt.params);
         losses.push(value);
         accumulateGrads(sums, grads, micro === accumulation - 1 ? 1 / accumulation : 1);
       }

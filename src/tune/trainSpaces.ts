@@ -2,6 +2,7 @@
 // passSize stands for deviceBatchSize, see `settingsOf`.
 
 import { expect } from '../base/errors.js';
+import { ACTIVATIONS } from '../model/config.js';
 import { TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { presetConfig } from '../train/presets.js';
 import { categorical, float, int } from './distributions.js';
@@ -73,11 +74,28 @@ const CPU: SearchSpace = {
   muonMomentum: float(0.85, 0.98),
 };
 
+/** Parts of the model that the reference does not have, for the spaces whose names end in -structure. */
+const STRUCTURE: SearchSpace = {
+  activation: categorical([...ACTIVATIONS]),
+  qkNorm: categorical([true, false]),
+  tiedHead: categorical([false, true]),
+  valueEmbeds: categorical([true, false]),
+  valueEmbedStride: categorical([2, 1], { when: { valueEmbeds: true } }),
+  bigramRows: categorical([0, 2 ** 12, 2 ** 14, 2 ** 16]),
+  trigramRows: categorical([0, 2 ** 14, 2 ** 16]),
+  nsSteps: int(3, 5),
+};
+
+const withStructure = (name: string, space: SearchSpace, preset: string) => ({
+  [name]: { space, preset },
+  [`${name}-structure`]: { space: { ...space, ...STRUCTURE }, preset },
+});
+
 /** Space -> the preset that its trials start from. */
 const SPACES: Record<string, { space: SearchSpace; preset: string }> = {
-  reference: { space: REFERENCE, preset: 'autoresearch' },
-  consumer: { space: CONSUMER, preset: 'tinystories' },
-  cpu: { space: CPU, preset: 'cpu' },
+  ...withStructure('reference', REFERENCE, 'autoresearch'),
+  ...withStructure('consumer', CONSUMER, 'tinystories'),
+  ...withStructure('cpu', CPU, 'cpu'),
 };
 
 export const SPACE_NAMES = Object.keys(SPACES);

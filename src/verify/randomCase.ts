@@ -9,8 +9,10 @@ import type { NamedArray } from '../base/safetensors.js';
 import type { Valid } from '../base/valid.js';
 import type { Batch } from '../data/types.js';
 import {
+  ACTIVATIONS,
   GATE_CHANNELS,
   headDim,
+  MODEL_DEFAULTS,
   type ModelConfig,
   modelConfig,
   type ParameterRole,
@@ -64,13 +66,32 @@ export function drawCase(seed: number, size: CaseSize): RandomCase {
     () => `Expected a seed that is an integer >= 0, got ${seed}; set --seed`,
   );
   const random = randomStream(seed, `verify.${size}`);
+  const switches = drawSwitches(randomStream(seed, `verify.${size}.switches`));
   for (;;) {
-    const drawn = { seed, size, ...drawSizes(random, LIMITS[size]) };
+    const drawn = { seed, size, ...drawSizes(random, LIMITS[size], switches) };
     if (workOf(drawn) <= LIMITS[size].flops) return drawn;
   }
 }
 
-function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 'size'> {
+/** In a third of the cases, some of the model's parts that are not the reference's. */
+function drawSwitches(random: Random): Partial<ModelConfig> {
+  if (random.uniform() > 1 / 3) return {};
+  const chance = () => random.uniform() < 0.5;
+  return {
+    activation: ACTIVATIONS[random.int(ACTIVATIONS.length)]!,
+    qkNorm: chance(),
+    tiedHead: chance(),
+    valueEmbedStride: chance() ? 1 : 2,
+    bigramRows: chance() ? 2 ** random.int(10) : 0,
+    trigramRows: chance() ? 2 ** random.int(10) : 0,
+  };
+}
+
+function drawSizes(
+  random: Random,
+  limits: Limits,
+  switches: Partial<ModelConfig>,
+): Omit<RandomCase, 'seed' | 'size'> {
   const between = (low: number, high: number) => low + random.int(high - low + 1);
   const chance = (probability: number) => random.uniform() < probability;
   const uniform = (low: number, high: number) => low + (high - low) * random.uniform();
@@ -97,6 +118,7 @@ function drawSizes(random: Random, limits: Limits): Omit<RandomCase, 'seed' | 's
     // Above 30 the loss needs the maximum of the logits.
     softcap: Math.round(uniform(5, 40)),
     valueEmbeds: chance(0.75),
+    ...switches,
   });
   return {
     model,
@@ -153,6 +175,7 @@ function spread(role: ParameterRole, columns: number): number {
     case 'x0Scalar':
       return 0.3;
     case 'embedding':
+    case 'ngramEmbedding':
     case 'valueEmbedding':
       return 1;
     case 'head':
@@ -172,6 +195,13 @@ export function drawBatch({ seed, model, batch, seq, ignored }: RandomCase): Bat
   return { inputs, targets, epoch: 1 };
 }
 
+/** The parts of a model that differ from the reference's, each followed by a comma. */
+const switchesOf = (model: ModelConfig): string =>
+  (['activation', 'qkNorm', 'tiedHead', 'valueEmbedStride', 'bigramRows', 'trigramRows'] as const)
+    .filter((name) => model[name] !== MODEL_DEFAULTS[name])
+    .map((name) => `${name} ${model[name]}, `)
+    .join('');
+
 /** Describes the case on one line. */
 export function describeCase(drawn: RandomCase): string {
   const { model, batch, seq, seed, size, ignored, optimizer } = drawn;
@@ -180,6 +210,6 @@ export function describeCase(drawn: RandomCase): string {
     `seed ${seed} ${size}: ${batch} x ${seq} tokens${seqLen > seq ? ` of ${seqLen}` : ''}, ` +
     `${depth} layers of width ${width}, ${heads} heads of ${headDim(model)} (${kvHeads} kv), ${vocabSize} ids, ` +
     `windows ${windowPattern} ${model.shortWindowFraction.toFixed(2)}, ${valueEmbeds ? '' : 'no '}value embeddings, ` +
-    `softcap ${model.softcap}, ${Math.round(100 * ignored)}% ignored, ${optimizer.nsSteps} Muon iterations`
+    `${switchesOf(model)}softcap ${model.softcap}, ${Math.round(100 * ignored)}% ignored, ${optimizer.nsSteps} Muon iterations`
   );
 }

@@ -149,7 +149,7 @@ export async function verifyGolden(
         compare('logits', 'logits', logits, want('logits'));
         compare('loss_per_token', 'loss_per_token', losses, want('loss_per_token'));
       }
-      const { value, grads } = withIds(batch, (ids, targets) =>
+      const { value, grads } = withIds(gpt, batch, shape.seq, (ids, targets) =>
         leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, gpt.params),
       );
       const recorded = meta.steps[s]!;
@@ -209,7 +209,7 @@ export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): 
 }
 
 async function forward(gpt: Gpt, batch: Batch, shape: { batch: number; seq: number }) {
-  const [logits, losses] = withIds(batch, (ids, targets) => [
+  const [logits, losses] = withIds(gpt, batch, shape.seq, (ids, targets) => [
     gptLogits(gpt, ids, shape) as tf.Tensor,
     tf.tidy(() => gptLoss(gpt, ids, targets, shape, 'none')),
   ]);

@@ -157,10 +157,12 @@ async function compute(
   try {
     await stage('loss');
     const losses = await taken(
-      withIds(batch, (ids, targets) => tf.tidy(() => gptLoss(gpt, ids, targets, shape, 'none'))),
+      withIds(gpt, batch, shape.seq, (ids, targets) =>
+        tf.tidy(() => gptLoss(gpt, ids, targets, shape, 'none')),
+      ),
     );
     await stage('gradients');
-    const { value, grads: made } = withIds(batch, (ids, targets) =>
+    const { value, grads: made } = withIds(gpt, batch, shape.seq, (ids, targets) =>
       leanGrads(() => gptLoss(gpt, ids, targets, shape) as tf.Scalar, gpt.params),
     );
     const loss = await taken(value);

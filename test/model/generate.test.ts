@@ -4,15 +4,17 @@ import { randomStream } from '../../src/base/random.js';
 import { createDecoder, generate } from '../../src/model/generate.js';
 import { createGpt, type Gpt, gptLogits } from '../../src/model/gpt.js';
 import { initialWeights } from '../../src/model/init.js';
+import { modelInputs } from '../../src/model/ngrams.js';
 import { sampleId } from '../../src/model/sampling.js';
-import { resolveConfig } from '../../src/train/config.js';
+import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
 import { relativeError } from '../../src/verify/verify.js';
 import { describeEachBackend } from '../backend/present.js';
+import { tidyAsync } from '../ops/check.js';
 import { TINY } from '../tinyConfig.js';
 
 /** A model whose every weight is at work (fresh ones have zero projections). */
-function livelyGpt(): Gpt {
-  const { model } = resolveConfig(TINY, 260);
+function livelyGpt(settings: Partial<TrainConfig> = {}): Gpt {
+  const { model } = resolveConfig({ ...TINY, ...settings }, 260);
   const weights = initialWeights(model, 5);
   for (const [name, { values }] of weights) {
     const random = randomStream(5, `lively.${name}`);
@@ -44,6 +46,20 @@ describeEachBackend('generation', () => {
     decoder.dispose();
     expect(tf.memory().numTensors).toBe(before);
     gpt.dispose();
+  });
+
+  test('cached logits equal those of the whole text with n-grams, a tied head and without QK norm', async () => {
+    using gpt = livelyGpt({ bigramRows: 64, trigramRows: 32, tiedHead: true, qkNorm: false });
+    const ids = Int32Array.from({ length: 12 }, (_, i) => (i * 91) % 260);
+    const whole = await tidyAsync(async () => {
+      const tensors = modelInputs(gpt.config, ids, 12).map((rows) => tf.tensor1d(rows, 'int32'));
+      return gptLogits(gpt, tensors as [tf.Tensor1D, ...tf.Tensor1D[]], { batch: 1, seq: 12 }).data();
+    });
+    using decoder = createDecoder(gpt);
+    for (let t = 0; t < 12; t++) {
+      const cached = await decoder.logits([ids[t]!]);
+      expect(relativeError(cached, whole.slice(t * 260, (t + 1) * 260))).toBeLessThan(1e-5);
+    }
   });
 
   test('generates beyond the trained length, repeats with the same seed, and frees all tensors', async () => {

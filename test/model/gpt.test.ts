@@ -33,7 +33,7 @@ describeEachBackend('the model', () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 3 });
     const ids = Int32Array.from({ length: 32 }, (_, i) => (i * 37) % 260);
-    const loss = withIds({ inputs: ids, targets: ids }, (x, y) =>
+    const loss = withIds(gpt, { inputs: ids, targets: ids }, 16, (x, y) =>
       tf.tidy(() => gptLoss(gpt, x, y, { batch: 2, seq: 16 })),
     );
     // lm_head starts with a spread of 0.001, so logits are within a few thousandths of zero.

@@ -69,10 +69,10 @@ export function differences(f: (inputs: Vec[]) => Vec, inputs: Vec[], dy: ArrayL
 }
 
 /** tf.tidy for a test that waits for values, since not every backend can read them synchronously. */
-export async function tidyAsync(f: () => Promise<void>): Promise<void> {
+export async function tidyAsync<T>(f: () => Promise<T>): Promise<T> {
   tf.engine().startScope();
   try {
-    await f();
+    return await f();
   } finally {
     tf.engine().endScope();
   }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { add, reluSquared, residualMix } from '../../src/ops/index.js';
+import { add, gelu, reluSquared, residualMix, scale, swiglu } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
 import { checkOperation, random } from './check.js';
 import * as reference from './reference.js';
@@ -16,6 +16,25 @@ describeEachBackend('elementwise operations', () => {
         op: ([a, b]) => add(a!, b!),
         reference: ([a, b]) => reference.add(a!, b!),
         inputs: [random('a', [rows, width]), random('b', [rows, width])],
+      });
+    });
+
+    test(`a multiple, GELU and SwiGLU, ${rows} x ${width}`, async () => {
+      const [x, y] = [random('x', [rows, width], 2), random('y', [rows, width])];
+      await checkOperation('scale', {
+        op: ([x]) => scale(x!, -0.75),
+        reference: ([x]) => reference.scale(x!, -0.75),
+        inputs: [x],
+      });
+      await checkOperation('gelu', {
+        op: ([x]) => gelu(x!),
+        reference: ([x]) => reference.gelu(x!),
+        inputs: [x],
+      });
+      await checkOperation('swiglu', {
+        op: ([x, y]) => swiglu(x!, y!),
+        reference: ([x, y]) => reference.swiglu(x!, y!),
+        inputs: [x, y],
       });
     });
 
@@ -54,6 +73,7 @@ describeEachBackend('elementwise operations', () => {
   test('shapes must agree', () => {
     tf.tidy(() => {
       expect(() => add(tf.zeros([2, 3]), tf.zeros([3]))).toThrow('got [2,3] and [3]');
+      expect(() => swiglu(tf.zeros([2, 3]), tf.zeros([3, 2]))).toThrow('got [2,3] and [3,2]');
       const x = tf.zeros([2, 3]) as tf.Tensor2D;
       expect(() => residualMix(x, x, tf.zeros([2]), tf.zeros([2]), 2)).toThrow('layer 2');
     });

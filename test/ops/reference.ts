@@ -20,6 +20,14 @@ export const add = (a: Vec, b: Vec): Vec => make(a.length, (i) => a[i]! + b[i]!)
 
 export const reluSquared = (x: Vec): Vec => x.map((value) => Math.max(value, 0) ** 2);
 
+export const scale = (x: Vec, factor: number): Vec => x.map((value) => factor * value);
+
+export const gelu = (x: Vec): Vec =>
+  x.map((v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))));
+
+export const swiglu = (gate: Vec, up: Vec): Vec =>
+  make(gate.length, (i) => (gate[i]! / (1 + Math.exp(-gate[i]!))) * up[i]!);
+
 export const residualMix = (x: Vec, x0: Vec, resid: Vec, first: Vec, layer: number): Vec =>
   make(x.length, (i) => resid[layer]! * x[i]! + first[layer]! * x0[i]!);
 
@@ -43,7 +51,7 @@ export function linear(x: Vec, w: Vec, inputs: number): Vec {
 }
 
 /** x [N,H*D], cos and sin [T,D/2]. */
-export function rotaryQkNorm(x: Vec, cos: Vec, sin: Vec, seq: number, heads: number): Vec {
+export function rotary(x: Vec, cos: Vec, sin: Vec, seq: number, heads: number): Vec {
   const half = cos.length / seq;
   const y = x.slice();
   for (let pair = 0; pair < x.length / (2 * half); pair++) {
@@ -55,8 +63,11 @@ export function rotaryQkNorm(x: Vec, cos: Vec, sin: Vec, seq: number, heads: num
       y[first + half] = -x[first]! * s + x[first + half]! * c;
     }
   }
-  return rmsNorm(y, 2 * half);
+  return y;
 }
+
+export const rotaryQkNorm = (...args: Parameters<typeof rotary>): Vec =>
+  rmsNorm(rotary(...args), (2 * args[1].length) / args[3]);
 
 /** v, ve [N,G*D], x [N,C], gate [G,K]. */
 export function gatedValueEmbedding(v: Vec, ve: Vec, x: Vec, gate: Vec, rows: number, kvHeads: number): Vec {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { rotaryQkNorm } from '../../src/ops/index.js';
+import { rotary, rotaryQkNorm } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
 import { checkOperation, expectClose, random, tidyAsync } from './check.js';
 import * as reference from './reference.js';
@@ -25,19 +25,23 @@ describeEachBackend('rotaryQkNorm', () => {
   ] as const) {
     test(`value and gradient of ${batch} x ${seq} tokens, ${heads} heads of ${2 * half}`, async () => {
       const { cos, sin } = tables(seq, half);
-      await checkOperation('rotaryQkNorm', {
-        op: ([x]) =>
-          tf.tidy(() =>
-            rotaryQkNorm(
-              x as tf.Tensor2D,
-              tf.tensor2d(Float32Array.from(cos), [seq, half]),
-              tf.tensor2d(Float32Array.from(sin), [seq, half]),
-              { heads },
+      for (const [op, expected] of [
+        [rotaryQkNorm, reference.rotaryQkNorm],
+        [rotary, reference.rotary],
+      ] as const)
+        await checkOperation(op.name, {
+          op: ([x]) =>
+            tf.tidy(() =>
+              op(
+                x as tf.Tensor2D,
+                tf.tensor2d(Float32Array.from(cos), [seq, half]),
+                tf.tensor2d(Float32Array.from(sin), [seq, half]),
+                { heads },
+              ),
             ),
-          ),
-        reference: ([x]) => reference.rotaryQkNorm(x!, cos, sin, seq, heads),
-        inputs: [random('x', [batch * seq, heads * 2 * half])],
-      });
+          reference: ([x]) => expected(x!, cos, sin, seq, heads),
+          inputs: [random('x', [batch * seq, heads * 2 * half])],
+        });
     });
   }
 

@@ -185,7 +185,7 @@ describe('evaluation', () => {
     const { valBpb, tokens, bytes } = await evaluateBpb(gpt, data, { tokens: 64, batch: 2 });
     const loader = await data.loader('val', { batchSize: 4, seqLen: 16 });
     const batch = await loader.next();
-    const losses = await withIds(batch, (ids, targets) =>
+    const losses = await withIds(gpt, batch, 16, (ids, targets) =>
       tf.tidy(() => gptLoss(gpt, ids, targets, { batch: 4, seq: 16 }, 'none')),
     ).data();
     let nats = 0;
@@ -233,7 +233,7 @@ describe('evaluation', () => {
     for (const row of [0, 4]) {
       const part = (ids: Int32Array) => ids.slice(16 * row, 16 * (row + 1));
       const batch = { inputs: part(inputs), targets: part(targets) };
-      const losses = withIds(batch, (ids, next) =>
+      const losses = withIds(gpt, batch, 16, (ids, next) =>
         tf.tidy(() => gptLoss(gpt, ids, next, { batch: 1, seq: 16 }, 'none')),
       );
       rows.push((await losses.data()).map((loss, i) => (batch.targets[i]! < 256 ? loss : 0)) as Float32Array);

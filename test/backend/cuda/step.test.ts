@@ -103,7 +103,7 @@ for (const precision of ['fp32', 'bf16'] as const)
         const [batch, seq] = [2, 32];
         const inputs = Int32Array.from({ length: batch * seq }, (_, i) => (i * 31) % 260);
         const targets = inputs.map((id, i) => (i % 7 === 0 ? -1 : id));
-        const [losses, logits] = withIds({ inputs, targets }, (ids, next) => [
+        const [losses, logits] = withIds(gpt, { inputs, targets }, seq, (ids, next) => [
           tf.tidy(() => gptLoss(gpt, ids, next, { batch, seq }, 'none')),
           gptLogits(gpt, ids, { batch, seq }) as tf.Tensor,
         ]);
