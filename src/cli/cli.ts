@@ -62,6 +62,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     'list or clean the cache folder',
     async () => (await import('./cacheCommand.js')).cacheCommand,
   ),
+  mcp: entry(
+    'serve studies to a coding agent (Model Context Protocol on stdin and stdout)',
+    async () => (await import('./mcpCommand.js')).mcpCommand,
+  ),
   verify: entry(
     'replay golden files, or compare two backends on random models',
     async () => (await import('./verifyCommand.js')).verifyCommand,

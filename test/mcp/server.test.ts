@@ -1,0 +1,386 @@
+// The MCP server, driven by the official client.
+
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { Client, InMemoryTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { openServer, type ServerOptions } from '../../src/mcp/server.js';
+import type { ServerTask } from '../../src/mcp/studies.js';
+import { float, int } from '../../src/tune/distributions.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { scratchFolder } from '../tune/scratch.js';
+
+const scratch = scratchFolder();
+const folderFor = () => scratch('studies');
+const agentSpace = { x: { kind: 'float', low: -5, high: 5 }, n: { kind: 'int', low: 1, high: 8 } };
+
+/** A task of two parameters, which counts what it evaluates. */
+function taskOf(
+  evaluate: (x: number, signal: AbortSignal) => number | Promise<number>,
+): () => Promise<ServerTask> {
+  return async () => ({
+    setup: { space: { x: float(-5, 5), depth: int(1, 4) }, defaults: { x: 1, depth: 2 }, fixed: {} },
+    direction: 'minimize',
+    metricName: 'loss',
+    identity: () => ({ task: 'a test' }),
+    check: ({ depth }) => (depth === 4 ? { reason: 'memory', detail: 'too deep' } : null),
+    objective: () => (trial) => evaluate(Number(trial.params.x), trial.signal),
+    about: ['a parabola'],
+  });
+}
+
+let closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing) await close();
+  closing = [];
+});
+
+async function connect(more: Partial<ServerOptions> = {}) {
+  const { create, settled } = openServer({
+    folder: folderFor(),
+    version: '1',
+    maxTrials: 50,
+    maxMinutes: 10,
+    task: taskOf((x) => x * x),
+    signal: new AbortController().signal,
+    ...more,
+  });
+  const [ours, theirs] = InMemoryTransport.createLinkedPair();
+  await create().connect(theirs as never);
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(ours);
+  closing.push(() => client.close());
+  return { client, settled, ...caller(client) };
+}
+
+type Result = Record<string, unknown> & { best?: unknown };
+function caller(client: Client) {
+  const raw = async (name: string, args: object, options = {}) => {
+    const result = await client.callTool({ name, arguments: args as Record<string, unknown> }, options);
+    const [content] = result.content as { text: string }[];
+    return { isError: result.isError === true, text: content!.text };
+  };
+  const call = async (name: string, args: object = {}, options = {}): Promise<Result> => {
+    const { isError, text } = await raw(name, args, options);
+    if (isError) throw new Error(text);
+    return JSON.parse(text);
+  };
+  return { call, raw };
+}
+
+test('the tools are listed with their schemas', async () => {
+  const { client } = await connect();
+  const { tools } = await client.listTools();
+  const names = ['best', 'create_study', 'importance', 'report_result', 'run_trials', 'status', 'suggest'];
+  expect(tools.map(({ name }) => name).sort()).toEqual(names);
+  for (const { description, inputSchema } of tools) {
+    expect(description!.length).toBeGreaterThan(20);
+    expect(inputSchema.type).toBe('object');
+  }
+});
+
+describe('a study that the agent evaluates', () => {
+  test('goes from suggestions to the best, failures included, and its journal is a study like any other', async () => {
+    const folder = folderFor();
+    const { call } = await connect({ folder });
+    const created = await call('create_study', {
+      name: 'mine',
+      space: agentSpace,
+      defaults: { x: 3 },
+      sampler: 'random',
+      metric: 'ms',
+    });
+    expect(created).toMatchObject({
+      evaluated_by: 'agent',
+      defaults: { x: 3 },
+      next: 'suggest, measure, report_result',
+    });
+    const tried: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      const { suggestions } = (await call('suggest', { study: 'mine' })) as {
+        suggestions: { trial: number; params: { x: number } }[];
+      };
+      const { trial, params } = suggestions[0]!;
+      tried.push(params.x);
+      if (i === 2)
+        await call('report_result', { study: 'mine', trial, failed: 'out_of_memory', message: 'CUDA' });
+      else await call('report_result', { study: 'mine', trial, value: params.x ** 2 });
+    }
+    expect(tried[0]).toBe(3);
+    const values = tried.filter((_, i) => i !== 2).map((x) => x * x);
+    const { best } = (await call('best', { study: 'mine', count: 3 })) as { best: { value: number }[] };
+    expect(best.map(({ value }) => value)).toEqual(values.sort((a, b) => a - b).slice(0, 3));
+    expect(await call('status', { study: 'mine' })).toMatchObject({
+      complete: 5,
+      failed: 1,
+      open: [],
+      last_failures: [{ trial: 2, reason: 'out_of_memory', message: 'CUDA' }],
+    });
+    expect(await call('importance', { study: 'mine' })).toMatchObject({ known: {}, complete: 5 });
+    expect(await call('status')).toMatchObject({ studies: ['mine'], max_trials_per_study: 50 });
+    const [study] = readJournal(join(folder, 'mine', 'journal.log'));
+    expect(study!.systemAttrs['study:metric_names']).toEqual(['ms']);
+    expect(study!.trials[2]!.userAttrs.fail_reason).toBe('out_of_memory');
+  });
+
+  test('continues in another server', async () => {
+    const folder = folderFor();
+    const first = await connect({ folder });
+    await first.call('create_study', { name: 'mine', space: agentSpace });
+    await first.call('suggest', { study: 'mine' });
+    await first.call('report_result', { study: 'mine', trial: 0, value: 4 });
+    const second = await connect({ folder });
+    expect(await second.call('suggest', { study: 'mine', count: 3 })).toMatchObject({
+      suggestions: [{}, {}, {}],
+    });
+    expect(await second.call('best', { study: 'mine' })).toMatchObject({ best: [{ trial: 0, value: 4 }] });
+  });
+
+  test('has bounded trials and open suggestions', async () => {
+    const { call } = await connect({ maxTrials: 3 });
+    await call('create_study', { name: 'mine', space: agentSpace, sampler: 'random' });
+    expect(await call('suggest', { study: 'mine', count: 5 })).toMatchObject({
+      suggestions: [{}, {}, {}],
+      ended: 'the limit of 3 trials is reached',
+    });
+    const wide = await connect();
+    await wide.call('create_study', { name: 'mine', space: agentSpace, sampler: 'random' });
+    for (let i = 0; i < 2; i++) await wide.call('suggest', { study: 'mine', count: 16 });
+    expect((await wide.raw('suggest', { study: 'mine' })).text).toContain('at most 32 open suggestions');
+  });
+
+  test.each([
+    ['a value and a failure', { trial: 0, value: 1, failed: 'oom' }, 'got both or none'],
+    ['neither', { trial: 0 }, 'got both or none'],
+    ['an unknown trial', { trial: 7, value: 1 }, 'Expected the number of a trial that was asked for'],
+    ['a value that is none', { trial: 0, value: 'good' }, 'nvalid'],
+  ])('refuses to be told %s', async (_, told, message) => {
+    const { call, raw } = await connect();
+    await call('create_study', { name: 'mine', space: agentSpace });
+    await call('suggest', { study: 'mine' });
+    const { isError, text } = await raw('report_result', { study: 'mine', ...told });
+    expect([isError, text]).toEqual([true, expect.stringContaining(message)]);
+  });
+
+  test('a trial is told once', async () => {
+    const { call, raw } = await connect();
+    await call('create_study', { name: 'mine', space: agentSpace });
+    await call('suggest', { study: 'mine' });
+    await call('report_result', { study: 'mine', trial: 0, value: 1 });
+    expect((await raw('report_result', { study: 'mine', trial: 0, value: 0 })).text).toContain(
+      'Trial 0 has ended already (1)',
+    );
+  });
+});
+
+describe('a study that the server evaluates', () => {
+  test('runs trials with progress, within the number asked for and what the server allows', async () => {
+    const { call, raw } = await connect({ maxTrials: 8 });
+    expect(await call('create_study', { name: 'run' })).toMatchObject({
+      evaluated_by: 'server',
+      task: ['a parabola'],
+      direction: 'minimize',
+    });
+    const seen: { progress: number; total?: number; message?: string }[] = [];
+    const onprogress = (progress: (typeof seen)[number]) => seen.push(progress);
+    expect(await call('run_trials', { study: 'run', trials: 5 }, { onprogress })).toMatchObject({
+      ran: 5,
+      stopped: 'trials',
+      complete: 5,
+    });
+    expect(seen.map(({ progress, total }) => `${progress}/${total}`)).toEqual([
+      '1/5',
+      '2/5',
+      '3/5',
+      '4/5',
+      '5/5',
+    ]);
+    expect(seen[0]!.message).toBe('trial 0: 1');
+    expect(await call('run_trials', { study: 'run', trials: 5 })).toMatchObject({ ran: 3 });
+    expect((await raw('run_trials', { study: 'run' })).text).toContain('has its 8 trials');
+    expect(await call('status', { study: 'run' })).toMatchObject({ trials: 8 });
+  });
+
+  test('cancelling a call ends the running trial and keeps the finished ones', async () => {
+    const controller = new AbortController();
+    let calls = 0;
+    const task = taskOf((x, signal) => {
+      if (++calls < 3) return x * x;
+      controller.abort();
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    });
+    const { call, client, settled } = await connect({ task });
+    await call('create_study', { name: 'run', sampler: 'random' });
+    const cancelled = client.callTool(
+      { name: 'run_trials', arguments: { study: 'run', trials: 10 } },
+      { signal: controller.signal },
+    );
+    await expect(cancelled).rejects.toThrow();
+    await settled();
+    expect(await call('status', { study: 'run' })).toMatchObject({ complete: 2, running: null });
+  });
+
+  test('one run at a time; others can be read meanwhile', async () => {
+    let finish = () => {};
+    const done = new Promise<void>((resolve) => (finish = resolve));
+    const task = taskOf(async (x) => {
+      await done;
+      return x;
+    });
+    const { call, raw } = await connect({ task });
+    await call('create_study', { name: 'run', sampler: 'random' });
+    const first = call('run_trials', { study: 'run', trials: 1 });
+    expect(await call('status')).toMatchObject({ running: 'run' });
+    expect((await raw('run_trials', { study: 'run' })).text).toContain('Trials of run are running');
+    finish();
+    expect(await first).toMatchObject({ ran: 1 });
+  });
+
+  test('the minutes of the server end its trials', async () => {
+    const { call, raw } = await connect({ maxMinutes: 1e-9 });
+    await call('create_study', { name: 'run', sampler: 'random' });
+    expect(await call('run_trials', { study: 'run', trials: 50 })).toMatchObject({ stopped: 'seconds' });
+    expect((await raw('run_trials', { study: 'run' })).text).toContain('minutes of trials are used up');
+  });
+
+  test('its results are measured, not told', async () => {
+    const { call, raw } = await connect();
+    await call('create_study', { name: 'run' });
+    for (const [tool, args] of [
+      ['suggest', {}],
+      ['report_result', { trial: 0, value: -1 }],
+    ] as const)
+      expect((await raw(tool, { study: 'run', ...args })).text).toContain(
+        'The server evaluates run; use run_trials',
+      );
+    await call('create_study', { name: 'mine', space: agentSpace });
+    expect((await raw('run_trials', { study: 'mine' })).text).toContain('The agent evaluates mine');
+  });
+
+  test('a space selects parameters of the task, with other ranges', async () => {
+    const { call, raw } = await connect();
+    const space = { x: { kind: 'float', low: 0, high: 2 } };
+    expect(await call('create_study', { name: 'part', space, evaluated_by: 'server' })).toMatchObject({
+      space: { x: 'float 0 .. 2' },
+      defaults: { x: 1 },
+    });
+    const unknown = await raw('create_study', {
+      name: 'other',
+      space: { y: space.x },
+      evaluated_by: 'server',
+    });
+    expect(unknown.text).toContain('Unknown parameter "y" of the task');
+  });
+});
+
+describe('what comes from outside', () => {
+  test.each(['..', '../x', '/etc', 'a/b', 'a\\b', '.hidden', 'a b', 'x\u0000', '-x', 'a\n'])(
+    'no study is named %j',
+    async (name) => {
+      const folder = folderFor();
+      const { raw } = await connect({ folder });
+      for (const [tool, args] of [
+        ['create_study', { name, space: agentSpace }],
+        ['status', { study: name }],
+        ['best', { study: name }],
+      ] as const)
+        expect(await raw(tool, args)).toEqual({
+          isError: true,
+          text: expect.stringContaining('Expected the name of a study'),
+        });
+      expect(existsSync(folder)).toBe(false);
+    },
+  );
+
+  test('a link in the folder is not followed', async () => {
+    const folder = folderFor();
+    const elsewhere = scratch('elsewhere');
+    mkdirSync(folder, { recursive: true });
+    mkdirSync(elsewhere, { recursive: true });
+    symlinkSync(elsewhere, join(folder, 'link'));
+    mkdirSync(join(folder, 'file'));
+    writeFileSync(join(elsewhere, 'secret'), 'secret');
+    symlinkSync(join(elsewhere, 'secret'), join(folder, 'file', 'journal.log'));
+    const { raw } = await connect({ folder });
+    for (const name of ['link', 'file'])
+      expect((await raw('create_study', { name, space: agentSpace })).text).toContain(
+        'got a link to another place',
+      );
+    expect(readdirSync(elsewhere)).toEqual(['secret']);
+  });
+
+  test.each([
+    ['a range that is none', { x: { kind: 'float', low: 5, high: 1 } }, 'Parameter x'],
+    ['a path', '/etc/passwd', 'nvalid'],
+    ['no parameter', {}, 'at least one parameter'],
+    [
+      'too many',
+      Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`p${i}`, { kind: 'int', low: 1, high: 2 }])),
+      'at most 200 parameters',
+    ],
+  ])('a space that is %s is refused, and no study made', async (_, space, message) => {
+    const folder = folderFor();
+    const { raw } = await connect({ folder });
+    expect(await raw('create_study', { name: 'mine', space })).toEqual({
+      isError: true,
+      text: expect.stringContaining(message),
+    });
+    expect(existsSync(join(folder, 'mine'))).toBe(false);
+  });
+
+  test('another space under the same name is refused with the difference', async () => {
+    const { call, raw } = await connect();
+    await call('create_study', { name: 'mine', space: agentSpace });
+    const other = { ...agentSpace, x: { kind: 'float', low: 0, high: 5 } };
+    expect((await raw('create_study', { name: 'mine', space: other })).text).toContain(
+      'it searches x in float -5 .. 5',
+    );
+    expect((await raw('suggest', { study: 'min' })).text).toContain('No study min; did you mean mine?');
+  });
+});
+
+test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the client', async () => {
+  const main = join(dirname(fileURLToPath(import.meta.url)), '../../src/cli/main.js');
+  const folder = folderFor();
+  mkdirSync(dirname(folder), { recursive: true });
+  const script = join(dirname(folder), 'train.cjs');
+  writeFileSync(script, 'const LR = 0.5;\nconsole.log("noise");\nconsole.log("loss: " + (LR - 0.1) ** 2);\n');
+  const space = join(dirname(folder), 'space.json');
+  writeFileSync(
+    space,
+    JSON.stringify({
+      space: { LR: { kind: 'float', low: 0.01, high: 1, log: true } },
+      defaults: { LR: 0.5 },
+    }),
+  );
+  const args = [
+    main,
+    'mcp',
+    '--out',
+    folder,
+    '--command',
+    `${process.execPath} ${script}`,
+    '--patch',
+    script,
+    '--metric',
+    'loss',
+    '--space',
+    space,
+  ];
+  const transport = new StdioClientTransport({ command: process.execPath, args, stderr: 'pipe' });
+  const errors: Error[] = [];
+  transport.onerror = (error) => errors.push(error);
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(transport);
+  const { pid } = transport;
+  const { call } = caller(client);
+  await call('create_study', { name: 'script', sampler: 'random' });
+  const { best } = (await call('run_trials', { study: 'script', trials: 3 })) as { best: { value: number } };
+  expect(best.value).toBeLessThanOrEqual(0.16);
+  expect(existsSync(join(folder, 'script', 'report.html'))).toBe(true);
+  await client.close();
+  expect(errors).toEqual([]);
+  expect(() => process.kill(pid!, 0)).toThrow('ESRCH');
+});
