@@ -4,7 +4,11 @@
 import { UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { bestTrial } from './best.js';
+import { CONSTRAINTS } from './constraints.js';
+import { directionsOf } from './objectives.js';
+import { paretoFront } from './pareto.js';
 import { checkSpace } from './space.js';
+import type { TwoDirections, TwoValues } from './studyTypes.js';
 import type { Direction, Params, ParamsOf, Sampler, SearchSpace, StudyView, Trial } from './types.js';
 
 export type AskTellOptions<S extends SearchSpace> = {
@@ -12,6 +16,8 @@ export type AskTellOptions<S extends SearchSpace> = {
   /** Where samplers start; the middle of the range for parameters left out. */
   defaults?: Partial<ParamsOf<NoInfer<S>>>;
   direction?: Direction;
+  /** Two directions: every proposal is then told two values. */
+  directions?: TwoDirections;
   /** Fixes every proposal; 0 unless set. */
   seed?: number | string;
 };
@@ -23,12 +29,19 @@ export type AskTell<S extends SearchSpace> = {
   /** The next proposal. Several may be open at once. */
   ask(): { readonly number: number; readonly params: ParamsOf<S> };
   /**
-   * Gives a proposal its value; NaN says that it failed, for no value.
-   * @throws UsageError for a number that was not asked for or has its value already
+   * Gives a proposal its value, or two where two directions were asked for; NaN says that it failed, for no value.
+   * @param violations by how much it violates each constraint, at most 0 where one is satisfied
+   * @throws UsageError for a number that was not asked for or has its value already, or another number of values
    */
-  tell(proposal: { readonly number: number } | number, value: number): void;
-  /** The best proposal, or null. */
+  tell(
+    proposal: { readonly number: number } | number,
+    value: number | TwoValues,
+    violations?: readonly number[],
+  ): void;
+  /** The best proposal that satisfies the constraints, or null. */
   best(): (Trial<ParamsOf<S>> & { value: number }) | null;
+  /** The Pareto front of two objectives. */
+  front(): Trial<ParamsOf<S>>[];
 };
 
 /**
@@ -43,10 +56,13 @@ export type AskTell<S extends SearchSpace> = {
  * @throws UsageError for a bad space
  */
 export function askTell<S extends SearchSpace>(sampler: Sampler, options: AskTellOptions<S>): AskTell<S> {
-  const { direction = 'minimize', seed = 0 } = options;
+  const { seed = 0 } = options;
+  const directions = directionsOf({ ...options, sampler } as never);
+  const direction = directions[0]!;
   const { space, defaults } = checkSpace(options.space, options.defaults);
   const trials: Trial[] = [];
-  const view: StudyView = { space, defaults, direction, seed, trials };
+  const several = directions.length > 1 && { directions };
+  const view: StudyView = { space, defaults, direction, ...several, seed, trials };
   let finished = 0;
   const search: AskTell<SearchSpace> = {
     trials,
@@ -59,20 +75,28 @@ export function askTell<S extends SearchSpace>(sampler: Sampler, options: AskTel
       trials.push({ ...trial, state: 'running' });
       return { number, params: params as Params };
     },
-    tell(proposal, value) {
+    tell(proposal, given, violations) {
       const number = typeof proposal === 'number' ? proposal : proposal.number;
       const trial = trials[number];
       if (trial?.state !== 'running')
         throw new UsageError(`Expected the number of a proposal without a value, got ${show(number)}`);
-      const failed = typeof value !== 'number' || Number.isNaN(value);
+      const values: readonly number[] = typeof given === 'object' ? given : [given];
+      if (values.length !== directions.length)
+        throw new UsageError(
+          `Expected ${directions.length === 1 ? 'a value' : 'two values'}, got ${show(given)}`,
+        );
+      const failed = values.some((value) => typeof value !== 'number' || Number.isNaN(value));
+      if (violations) Object.assign(trial.systemAttrs, { [CONSTRAINTS]: violations });
       // Samplers go by the order in which trials ended.
       Object.assign(trial, {
         state: failed ? 'fail' : 'complete',
-        value: failed ? null : value,
+        value: failed ? null : values[0],
+        ...(several && !failed && { values }),
         end: finished++,
       });
     },
     best: () => bestTrial(trials, direction),
+    front: () => paretoFront(trials, directions),
   };
   return search as unknown as AskTell<S>;
 }

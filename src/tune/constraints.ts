@@ -18,6 +18,12 @@ export type Constraint = {
 /** System attribute of a trial: the violation of each constraint. Optuna from 5 on may write one attribute for each. */
 export const CONSTRAINTS = 'constraints';
 
+/**
+ * System attribute of a trial that did not record the metric of a constraint: it counts as infeasible, and for samplers as
+ * failed, since by how much it violates the constraint is unknown.
+ */
+export const UNMEASURED = 'tinygpt:unmeasured';
+
 /** Violations are written within these bounds: JSON without infinities is what dashboards read. */
 const LARGEST = 1e6;
 /** The violation of a limit that excludes the value itself. */
@@ -76,10 +82,17 @@ export function violations(
   trial: Pick<Trial, 'userAttrs'>,
   values: Readonly<Record<string, number>>,
 ): number[] {
-  return constraints.map((constraint) => {
-    const value = own(trial.userAttrs, constraint.metric) ?? own(values, constraint.metric);
-    return violation(constraint, typeof value === 'number' ? value : undefined);
-  });
+  return constraints.map((constraint) => violation(constraint, measured(constraint, trial, values)));
+}
+
+/** The value of a constraint's metric; undefined where the trial did not record a number. */
+export function measured(
+  { metric }: Constraint,
+  { userAttrs }: Pick<Trial, 'userAttrs'>,
+  values: Readonly<Record<string, number>>,
+): number | undefined {
+  const value = own(userAttrs, metric) ?? own(values, metric);
+  return typeof value === 'number' && !Number.isNaN(value) ? value : undefined;
 }
 
 /** The violations that a trial has stored, by us or by any version of Optuna; none where it has no constraints. */

@@ -48,6 +48,7 @@ export type { WilcoxonOptions } from './pruners/wilcoxon.js';
 export { type CmaesOptions, cmaesSampler } from './samplers/cmaes.js';
 export { type GpOptions, gpSampler } from './samplers/gp.js';
 export { samplerByName, samplerNames } from './samplers/index.js';
+export { type Nsga2Options, nsga2Sampler } from './samplers/nsga2.js';
 export { randomSampler } from './samplers/random.js';
 export { type TpeOptions, tpeSampler } from './samplers/tpe.js';
 export { type CommandOptions, commandObjective } from './script/commandObjective.js';

@@ -2,9 +2,8 @@
 
 import { UsageError } from '../base/errors.js';
 import { formatJson, parseJson, show } from '../base/json.js';
-import { CONSTRAINTS, type Constraint, violations } from './constraints.js';
+import { CONSTRAINTS, type Constraint, measured, UNMEASURED, violations } from './constraints.js';
 import { type Entry, finishEntry, intermediateEntry, isFinished, trialAttrEntry } from './journal/records.js';
-import { own } from './objects.js';
 import { lastStep } from './pruners/steps.js';
 import type { Storage } from './storage/types.js';
 import type { Params, Pruner, StudyView, Trial } from './types.js';
@@ -139,16 +138,27 @@ export function checkAttribute(key: string, value: unknown): void {
     throw new UsageError(`Expected a value for the attribute ${key}, got ${show(value)}; leave it out`);
 }
 
-/** The record of what a trial violates; none without constraints, or where a pruned trial did not record their metrics. */
+/** Records of what a trial violates; none without constraints, or where a pruned trial did not record their metrics. */
 function constraintEntries(
   trial: Trial,
   { constraints }: Scoring,
-  values: Readonly<Record<string, number>>,
+  values: Readonly<Record<string, number>> | null,
 ): Entry[] {
-  const isKnown = ({ metric }: Constraint) => typeof own(trial.userAttrs, metric) === 'number';
-  if (constraints.length === 0 || (Object.keys(values).length === 0 && !constraints.every(isKnown)))
-    return [];
-  return [trialAttrEntry('system', trial.id, CONSTRAINTS, violations(constraints, trial, values))];
+  if (constraints.length === 0) return [];
+  const unmeasured = constraints.filter((c) => measured(c, trial, values ?? {}) === undefined);
+  if (values === null && unmeasured.length > 0) return [];
+  const note = (key: string, value: unknown) => trialAttrEntry('system', trial.id, key, value);
+  return [
+    note(CONSTRAINTS, violations(constraints, trial, values ?? {})),
+    ...(unmeasured.length > 0
+      ? [
+          note(
+            UNMEASURED,
+            unmeasured.map(({ metric }) => metric),
+          ),
+        ]
+      : []),
+  ];
 }
 
 /** @throws UsageError for an object with another state, or a reason or message that is not a string */
@@ -193,7 +203,7 @@ export function outcomeEntries(trial: Trial, outcome: Outcome, now: number, scor
     const step = lastStep(trial);
     const last = step === null ? Number.NaN : trial.intermediate.get(step)!;
     return [
-      ...constraintEntries(trial, scoring, {}),
+      ...constraintEntries(trial, scoring, null),
       finishEntry(trial.id, 'pruned', Number.isNaN(last) ? null : [last], times),
     ];
   }

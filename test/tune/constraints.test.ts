@@ -142,6 +142,8 @@ describe('a study with constraints', () => {
       [1, 0],
     ]);
     expect(study.trials.every((trial) => trial.state === 'complete')).toBe(true);
+    const unmeasured = study.trials.map((trial) => 'tinygpt:unmeasured' in trial.systemAttrs);
+    expect(unmeasured).toEqual([false, false, false, true, true, false, true]);
     expect(study.best()).toMatchObject({ number: 1, value: 6 });
     expect(study.front().map((trial) => trial.number)).toEqual([1]);
     expect(readJournal(storage)[0]!.userAttrs.constraints).toEqual(['size<30000000', 'loss>=1']);

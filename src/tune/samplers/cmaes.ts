@@ -21,7 +21,7 @@ import { type Axis, axesOf, decode, encode, encodeAll } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
 import { proposer } from './cmaes/propose.js';
 import { evaluatedPoint, GENERATION, INACTIVE, PROBE, replayer } from './cmaes/replay.js';
-import type { Point } from './cmaes/screen.js';
+import { feasibleLoss, type Point } from './cmaes/screen.js';
 import { isWithinReach, type Settings } from './cmaes/search.js';
 import { regionOf } from './cmaes/warmStart.js';
 import { sourcesOf } from './sources.js';
@@ -154,7 +154,7 @@ function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
       regions: sourcesOf(study, options.warmStart).flatMap((trials) => {
         const points = trials
           .flatMap((trial) => evaluatedPoint(study, base, trial, trials) ?? [])
-          .filter((t): t is typeof t & { loss: number } => t.loss !== null);
+          .filter((t): t is typeof t & { loss: number } => feasibleLoss(t) !== null);
         return points.length > 0 ? [regionOf(categorical, points, sigma0)] : [];
       }),
     };

@@ -2,7 +2,9 @@
 // so that smaller is better; infinite values are valid, NaN is a failure.
 
 import { signOf } from '../best.js';
+import { storedViolations, UNMEASURED } from '../constraints.js';
 import { median, quantile } from '../math/order.js';
+import { type Losses, lossesOf } from '../pareto.js';
 import type { StudyView, Trial } from '../types.js';
 import { type Axis, encode } from './axes.js';
 
@@ -11,7 +13,18 @@ export interface Observation {
   x: Float64Array;
   value: number;
   spread: number;
+  /** What it violates, one number a constraint, at most 0 where it holds; absent of a trial without. */
+  violations?: readonly number[];
+  /** Of two objectives; `value` is then the first. */
+  losses?: Losses;
 }
+
+/** Whether an observation satisfies its constraints. */
+export const isFeasible = ({ violations = [] }: Observation): boolean => violations.every((v) => v <= 0);
+
+/** The sum of what it violates. */
+export const excessOf = ({ violations = [] }: Observation): number =>
+  violations.reduce((sum, v) => sum + Math.max(0, v), 0);
 
 /** The trials by what they teach. */
 export interface Evidence {
@@ -93,8 +106,14 @@ export function gather(study: StudyView, axes: readonly Axis[], finished: readon
     const x = encode(axes, trial.params);
     if (x === null) continue;
     const estimated = estimate(study, trial, complete);
-    if (estimated) observations.push({ x, ...estimated });
-    else failures.push(x);
+    const losses = study.directions ? lossesOf(trial, study.directions) : undefined;
+    if (!estimated || losses === null || UNMEASURED in trial.systemAttrs) {
+      failures.push(x);
+      continue;
+    }
+    const violations = storedViolations(trial);
+    const limited = violations.length > 0 && { violations };
+    observations.push({ x, ...estimated, ...limited, ...(losses && { losses }) });
   }
   const running = study.trials
     .filter((t) => t.state === 'running')

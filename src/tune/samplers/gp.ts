@@ -8,6 +8,7 @@
 //   gp/targets.ts     values warped                 gp/posterior.ts    predictions
 //   gp/kernel.ts      covariance                    gp/acquisition.ts  what a point promises
 //   gp/models.ts      objective and feasibility     gp/search.ts       where that is largest
+//   gp/front.ts       two objectives                gp/limits.ts       constraints
 
 import { randomStream } from '../../base/random.js';
 import { bestTrial } from '../best.js';
@@ -16,15 +17,21 @@ import { own } from '../objects.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
 import { type Axis, axesOf, decode, settle } from './axes.js';
-import { finishedTrials, gather } from './evidence.js';
+import { type Evidence, excessOf, finishedTrials, gather, isFeasible } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
-import { fitChain } from './gp/chain.js';
+import { type FitChain, fitChain } from './gp/chain.js';
+import { modelFront, ofObjective, representativeOfFront } from './gp/front.js';
 import type { Data } from './gp/likelihood.js';
+import { limitOf, logHolds } from './gp/limits.js';
 import {
+  ANCHORS,
+  CONDITIONED,
   feasibilityData,
   modelFeasibility,
   modelObjective,
+  type ObjectiveModel,
   objectiveData,
+  PASTS,
   sourceModel,
 } from './gp/models.js';
 import type { Posterior } from './gp/posterior.js';
@@ -69,11 +76,13 @@ const EXHAUSTED = -8;
  * @example createStudy({ space, sampler: gpSampler() })
  */
 export function gpSampler(options: GpOptions = {}): Sampler {
-  const objectiveFits = fitChain();
+  const objectiveFits = [fitChain(), fitChain()] as const;
+  const limitFits: FitChain[] = [];
   const feasibilityFits = fitChain();
   const knownBy = cachedSources(options.warmStart);
   return {
     name: 'gp',
+    paretoFronts: true,
     ask(study, number) {
       if (number === 0) return { params: activeParams(study.space, study.defaults) };
       const axes = axesOf(study.space);
@@ -91,7 +100,8 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         return centre ? { params: centre } : fresh(isBest(study, study.defaults));
       }
 
-      const evidence = gather(study, axes, finished);
+      const whole = gather(study, axes, finished);
+      const evidence = study.directions ? representativeOfFront(whole, CONDITIONED) : whole;
       const values = objectiveData(axes, evidence);
       const mean = values && sources.length > 0 ? priorMean(sources, values) : null;
       const labels = feasibilityData(axes, evidence);
@@ -104,12 +114,30 @@ export function gpSampler(options: GpOptions = {}): Sampler {
           axes,
           evidence,
           values,
-          objectiveFits.at(study, axes, finished, (trials) =>
+          objectiveFits[0].at(study, axes, finished, (trials) =>
             fitted(objectiveData(axes, gather(study, axes, trials)), sources),
           ),
           randomStream(study.seed, `gp/pasts/${number}`),
           mean,
+          study.directions ? PASTS / 2 : PASTS,
         );
+      /** The front of two objectives, of which the first is modeled. */
+      const modelSecond = (first: ObjectiveModel) => {
+        const second = modelObjective(
+          axes,
+          evidence,
+          objectiveData(axes, ofObjective(evidence, 1))!,
+          objectiveFits[1].at(study, axes, finished, (trials) =>
+            objectiveData(axes, ofObjective(gather(study, axes, trials), 1)),
+          ),
+          randomStream(study.seed, `gp/pasts/${number}/1`),
+          null,
+          PASTS / 2,
+        );
+        const random = randomStream(study.seed, `gp/front/${number}`);
+        return modelFront(d, [first, second], evidence.observations.map(isFeasible), ANCHORS, random);
+      };
+      const front = objective && study.directions ? modelSecond(objective) : null;
       const feasibility =
         labels &&
         modelFeasibility(
@@ -118,14 +146,26 @@ export function gpSampler(options: GpOptions = {}): Sampler {
             feasibilityData(axes, gather(study, axes, trials)),
           ),
         );
-      const improvement = objective && logNoisyImprovement(d, objective.posterior, objective.lowest);
+      const possible = evidence.observations.some(isFeasible);
+      const improvement =
+        front?.improvement ??
+        (objective && possible ? logNoisyImprovement(d, objective.posterior, objective.lowest) : null);
+      const limits = limitsOf(evidence).flatMap((k) => {
+        const limit = limitOf(axes, evidence, k);
+        const fits = (limitFits[k] ??= fitChain());
+        const data = (trials: readonly Trial[]) =>
+          limitOf(axes, gather(study, axes, trials), k)?.data ?? null;
+        return limit ? [logHolds(limit, fits.at(study, axes, finished, data))] : [];
+      });
       const runs = feasibility && logFeasibility(d, feasibility);
       const belief = logBelief(axes, finished.length);
-      const target = [improvement, runs, belief].filter((part) => part !== null).reduce(both);
+      const parts = [improvement, runs, ...limits, belief].filter((part) => part !== null);
+      if (parts.length === 0) return fresh(); // every trial violates its constraints by as much
+      const target = parts.reduce(both);
       const hyper = (objective?.posterior ?? feasibility)!.hyper;
       const candidates = search(target, {
         axes,
-        anchors: objective?.anchors ?? [],
+        anchors: front?.anchors ?? (possible ? objective?.anchors : leastViolating(axes, evidence)) ?? [],
         lengths: hyper.slice(0, d).map(Math.exp),
         random: randomStream(study.seed, `gp/search/${number}`),
         thorough: finished.length <= THOROUGH_UNTIL,
@@ -136,7 +176,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       });
       if (candidates.length === 0) return fresh();
       const choices = axes.some((axis) => axis.kind === 'categorical');
-      if (choices && objective && improvement && number % 2 === 0) {
+      if (choices && objective && improvement && !front && number % 2 === 0) {
         const promise = improvement.many(candidates[0]!.x, 1)[0]! - 0.5 * Math.log(objective.posterior.noise);
         if (promise < EXHAUSTED) return fresh();
       }
@@ -146,6 +186,18 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       return { params: decode(study.space, axes, chosen.x) };
     },
   };
+}
+
+/** The constraints that trials have, by index. */
+const limitsOf = ({ observations }: Evidence): number[] => {
+  const count = observations.reduce((most, { violations = [] }) => Math.max(most, violations.length), 0);
+  return Array.from({ length: count }, (_, k) => k);
+};
+
+/** Where to search as long as no trial satisfies the constraints. */
+function leastViolating(axes: readonly Axis[], { observations }: Evidence): Float64Array[] {
+  const order = [...observations].sort((a, b) => excessOf(a) - excessOf(b));
+  return order.slice(0, ANCHORS).map(({ x }) => filled(axes, x));
 }
 
 /** What hyperparameters are fitted to: the values, or what a prior mean leaves of them. */
@@ -162,7 +214,7 @@ function cachedSources(given: readonly Trial[] | undefined) {
     const { space, warmStart } = study;
     let known = cache.get(space);
     if (!known || known.warmStart !== warmStart) {
-      const lists = sourcesOf(study, given);
+      const lists = study.directions ? [] : sourcesOf(study, given);
       const models = lists.map((trials) => sourceModel(study, axes, trials));
       const useful = lists.filter((_, k) => models[k] !== null);
       const sources = models.filter((model) => model !== null);

@@ -4,6 +4,7 @@ import { UsageError } from '../../base/errors.js';
 import type { Sampler } from '../types.js';
 import { cmaesSampler } from './cmaes.js';
 import { gpSampler } from './gp.js';
+import { nsga2Sampler } from './nsga2.js';
 import { randomSampler } from './random.js';
 import { tpeSampler } from './tpe.js';
 
@@ -11,6 +12,7 @@ const byName: Record<string, () => Sampler> = {
   gp: gpSampler,
   cmaes: cmaesSampler,
   tpe: tpeSampler,
+  nsga2: nsga2Sampler,
   random: randomSampler,
 };
 

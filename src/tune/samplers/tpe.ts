@@ -51,6 +51,7 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
   const sourcesBy = cachedSources(options.warmStart);
   return {
     name: 'tpe',
+    paretoFronts: true,
     ask(study, number) {
       if (number === 0) return { params: activeParams(study.space, study.defaults) };
       const axes = axesOf(study.space);

@@ -2,6 +2,7 @@
 // the last call are added to a cached state; if the order of the earlier ones changed (clocks of several machines, a
 // trial reported late), all trials are replayed. So the state is a function of the trials alone.
 
+import { totalViolation, UNMEASURED } from '../../constraints.js';
 import type { StudyView, Trial } from '../../types.js';
 import { encode } from '../axes.js';
 import { estimate, finishedTrials, lossOf } from '../evidence.js';
@@ -91,5 +92,8 @@ export function evaluatedPoint(
   const complete = before.filter((t) => lossOf(study, t) !== null);
   const probe = trial.systemAttrs[PROBE];
   const region = typeof probe === 'number' && { region: probe };
-  return { u, choices, loss: estimate(study, trial, complete)?.value ?? null, ...region };
+  const violated = totalViolation(trial);
+  const excess = violated > 0 && { excess: violated };
+  const loss = UNMEASURED in trial.systemAttrs ? null : (estimate(study, trial, complete)?.value ?? null);
+  return { u, choices, loss, ...region, ...excess };
 }

@@ -23,7 +23,13 @@ export interface Evaluated extends Point {
   readonly loss: number | null;
   /** Index of the other study in whose promising region it is the center. */
   readonly region?: number;
+  /** By how much it violates the constraints; absent where it satisfies them. */
+  readonly excess?: number;
 }
+
+/** The loss of a trial that satisfies the constraints; null of others. */
+export const feasibleLoss = ({ loss, excess }: Evaluated): number | null =>
+  excess === undefined ? loss : null;
 
 /** The model is fitted to this many trials, those nearest to the mean, */
 const MODEL_SIZE = 80;
@@ -44,7 +50,7 @@ function standardize(state: Gaussian, stretch: Float64Array, u: Float64Array): F
 
 /**
  * Index of the candidate with the lowest predicted loss; 0 where no prediction is possible.
- * Failures count as the worst loss seen. Length scale and noise maximize the marginal likelihood over a small grid.
+ * Failures, and what violates a constraint, count as the worst loss seen. Length scale and noise maximize the marginal likelihood over a small grid.
  */
 export function mostPromising(
   candidates: readonly Point[],
@@ -108,7 +114,7 @@ type Standardized = { z: Float64Array; choices: readonly number[]; loss: number 
 function nearest(evaluated: readonly Evaluated[], state: Gaussian, stretch: Float64Array): Standardized[] {
   const all = evaluated
     .slice(-MEMORY)
-    .map(({ u, choices, loss }) => ({ z: standardize(state, stretch, u), choices, loss }));
+    .map((t) => ({ z: standardize(state, stretch, t.u), choices: t.choices, loss: feasibleLoss(t) }));
   if (all.length <= MODEL_SIZE) return all;
   const square = (z: Float64Array) => z.reduce((sum, x) => sum + x * x, 0);
   return all

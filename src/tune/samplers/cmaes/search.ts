@@ -11,7 +11,7 @@ import { type Categories, initialCategories, updateCategories } from './categori
 import { type CmaConstants, cmaConstants } from './constants.js';
 import { type Gaussian, initialGaussian, norm, updateGaussian, whiten } from './gaussian.js';
 import { correctMargin } from './margin.js';
-import type { Evaluated, Point } from './screen.js';
+import { type Evaluated, feasibleLoss, type Point } from './screen.js';
 import { type Generation, stopReason } from './stops.js';
 import { frequencies, promisingRegion, type Region } from './warmStart.js';
 
@@ -64,7 +64,7 @@ export interface Search {
  */
 export function startSearch(settings: Settings, known: readonly Evaluated[]): Search {
   const { lambda, sigma0, defaults, regions } = settings;
-  const successes = known.filter((t): t is Evaluated & { loss: number } => t.loss !== null);
+  const successes = known.filter((t): t is Evaluated & { loss: number } => feasibleLoss(t) !== null);
   // Of equal ones, regions come first.
   const isRegion = (t: Evaluated) => (t.region === undefined ? 1 : 0);
   const sorted = successes.sort((a, b) => a.loss - b.loss || isRegion(a) - isRegion(b));
@@ -120,7 +120,8 @@ function believedStart({ numeric, sigma0 }: Settings, start: Float64Array): [Flo
 
 /** The state after one more trial. */
 export function advance(settings: Settings, search: Search, evaluated: Evaluated): Search {
-  const isBest = evaluated.loss !== null && (search.best === null || evaluated.loss < search.best.loss!);
+  const loss = feasibleLoss(evaluated);
+  const isBest = loss !== null && (search.best === null || loss < search.best.loss!);
   const pending = [...search.pending, evaluated];
   const next = { ...search, pending, best: isBest ? evaluated : search.best };
   return pending.length < search.constants.lambda ? next : closeGeneration(settings, next);
@@ -154,12 +155,15 @@ function closeGeneration(settings: Settings, search: Search): Search {
   return stop ? restart(settings, next) : next;
 }
 
-/** Best first; failures last, those nearest to the best known point first among them. */
+/**
+ * Best first; then what violates a constraint, by how much; failures last, those nearest to the best known point first
+ * among them.
+ */
 function rank({ pending, best, gaussian }: Search): Evaluated[] {
   const to = best?.u ?? gaussian.mean;
   const distance = ({ u }: Evaluated) => norm(u.map((x, i) => x - to[i]!));
   return [...pending].sort((a, b) => {
-    if (a.loss !== null && b.loss !== null) return a.loss - b.loss;
+    if (a.loss !== null && b.loss !== null) return (a.excess ?? 0) - (b.excess ?? 0) || a.loss - b.loss;
     if (a.loss === null && b.loss === null) return distance(a) - distance(b);
     return a.loss === null ? 1 : -1;
   });
@@ -188,7 +192,7 @@ export function isWithinReach({ gaussian, stretch }: Search, u: Float64Array): b
 }
 
 function summary(ranked: readonly Evaluated[]): Generation {
-  const losses = ranked.flatMap((t) => (t.loss === null ? [] : [t.loss]));
+  const losses = ranked.flatMap((t) => feasibleLoss(t) ?? []);
   if (losses.length === 0) return { best: Infinity, median: Infinity, worst: Infinity };
   return { best: losses[0]!, median: losses[losses.length >> 1]!, worst: losses.at(-1)! };
 }

@@ -97,8 +97,16 @@ export function logNoisyImprovement(d: number, posterior: Posterior, lowest: Flo
   };
 }
 
-/** ln of the probability to run, weighted, from a posterior over +1 (ran) and -1 (failed): Phi(mean / sqrt(variance + noise)). */
-export function logFeasibility(d: number, posterior: Posterior): Acquisition {
+/** ln of the probability to run, weighted, from a posterior over +1 (ran) and -1 (failed). */
+export const logFeasibility = (d: number, posterior: Posterior): Acquisition =>
+  logProbability(d, posterior, { side: 1, threshold: 0, weight: FEASIBILITY_WEIGHT });
+
+/** ln of the probability that an observation lies above (side 1) or below (-1) a threshold, times a weight. */
+export function logProbability(
+  d: number,
+  posterior: Posterior,
+  { side, threshold, weight }: { side: 1 | -1; threshold: number; weight: number },
+): Acquisition {
   const single = new Float64Array(1);
   const weights = new Float64Array(1);
   const ofMean = new Float64Array(d);
@@ -109,18 +117,19 @@ export function logFeasibility(d: number, posterior: Posterior): Acquisition {
       const variances = new Float64Array(count);
       posterior.predict(points, count, out, variances);
       for (let i = 0; i < count; i++)
-        out[i] = FEASIBILITY_WEIGHT * normalLogCdf(out[i]! / Math.sqrt(variances[i]! + posterior.noise));
+        out[i] =
+          weight * normalLogCdf((side * (out[i]! - threshold)) / Math.sqrt(variances[i]! + posterior.noise));
       return out;
     },
     one(x, gradient) {
       const sd = Math.sqrt(posterior.predictOne(x, single) + posterior.noise);
-      const z = single[0]! / sd;
+      const z = (side * (single[0]! - threshold)) / sd;
       // d ln Phi / dz = phi / Phi
-      const slope = FEASIBILITY_WEIGHT / normalMillsLower(z);
-      weights[0] = slope / sd;
+      const slope = weight / normalMillsLower(z);
+      weights[0] = (side * slope) / sd;
       posterior.gradients(weights, ofMean, ofVariance);
       for (let j = 0; j < d; j++) gradient[j] = ofMean[j]! - (slope * z * ofVariance[j]!) / (2 * sd * sd);
-      return FEASIBILITY_WEIGHT * normalLogCdf(z);
+      return weight * normalLogCdf(z);
     },
   };
 }

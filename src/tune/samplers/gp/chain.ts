@@ -32,7 +32,7 @@ export function fitChain(): FitChain {
     at(study, axes, finished, data) {
       const source = JSON.stringify([study.direction, axes]);
       const next = finished.map((t) =>
-        JSON.stringify([t.number, t.state, t.value, t.params, [...t.intermediate]]),
+        JSON.stringify([t.number, t.state, t.values ?? t.value, t.params, [...t.intermediate]]),
       );
       let same = 0;
       if (source === origin && known === study.warmStart)

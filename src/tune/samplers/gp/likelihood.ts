@@ -27,17 +27,22 @@ export interface Data {
   y: Float64Array;
   /** [N] noise variance of single observations beyond the common one. */
   extra: Float64Array;
+  /** [N] whether an observation satisfies the constraints; absent where there are none. */
+  feasible?: readonly boolean[];
 }
 
 /**
- * All points, or `limit` of them: the best half of the limit, where the search goes on, and an even choice by value of
+ * All points, or `limit` of them: the best half of the limit (feasible ones first), where the search goes on, and an even choice by value of
  * the others.
  */
 export function representative(data: Data, limit: number): Data {
   const { n, d } = data;
   if (n <= limit) return data;
   const half = limit >> 1;
-  const order = Array.from(data.y.keys()).sort((i, j) => data.y[i]! - data.y[j]! || i - j);
+  const last = (i: number) => (data.feasible?.[i] === false ? 1 : 0);
+  const order = Array.from(data.y.keys()).sort(
+    (i, j) => last(i) - last(j) || data.y[i]! - data.y[j]! || i - j,
+  );
   const step = (n - half) / (limit - half);
   const chosen = Array.from(
     { length: limit },
@@ -46,7 +51,15 @@ export function representative(data: Data, limit: number): Data {
   const x = new Float64Array(limit * d);
   for (const [i, from] of chosen.entries()) x.set(data.x.subarray(from * d, (from + 1) * d), i * d);
   const pick = (values: Float64Array) => Float64Array.from(chosen, (i) => values[i]!);
-  return { ...data, n: limit, x, y: pick(data.y), extra: pick(data.extra) };
+  const { feasible } = data;
+  return {
+    ...data,
+    n: limit,
+    x,
+    y: pick(data.y),
+    extra: pick(data.extra),
+    ...(feasible && { feasible: chosen.map((i) => feasible[i]!) }),
+  };
 }
 
 /** Weight of 1 / l^2 against short length scales. */

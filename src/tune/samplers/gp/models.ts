@@ -3,7 +3,7 @@
 import type { Random } from '../../../base/random.js';
 import type { StudyView, Trial } from '../../types.js';
 import type { Axis } from '../axes.js';
-import { type Evidence, gather } from '../evidence.js';
+import { type Evidence, gather, isFeasible } from '../evidence.js';
 import { filled } from '../prior.js';
 import { fitHyper } from './fit.js';
 import { type Data, representative } from './likelihood.js';
@@ -12,10 +12,10 @@ import { warp } from './targets.js';
 import { type PriorMean, residual, withMean } from './transfer.js';
 
 /** Sampled noise-free pasts over which expected improvement is averaged. */
-const PASTS = 16;
+export const PASTS = 16;
 
 /** Points of lowest posterior mean around which the search starts. */
-const ANCHORS = 5;
+export const ANCHORS = 5;
 
 /**
  * A failure counts as an average value (targets have mean 0 and variance 1) with this noise variance: a weak pull, so
@@ -27,12 +27,20 @@ export interface ObjectiveModel {
   posterior: Posterior;
   /** [S] what to improve on: the lowest value of each past, over trials that ran or are running, or the lowest value seen. */
   lowest: Float64Array;
-  /** Observed points by posterior mean, the best first. */
+  /** Observed points by posterior mean, the best first, feasible ones before others. */
   anchors: Float64Array[];
+  /** [V, D] the observations that the model uses, their targets, and posterior means. */
+  x: Float64Array;
+  targets: Float64Array;
+  mean: Float64Array;
+  /** [S, points] values of each past: at the observations, failures and, last, the `running` trials. */
+  pasts: Float64Array;
+  points: number;
+  running: number;
 }
 
 /** Coordinates as [N, D], with the shape that `Data` needs. */
-function stack(
+export function stack(
   axes: readonly Axis[],
   points: readonly Float64Array[],
 ): Pick<Data, 'n' | 'd' | 'numeric' | 'x'> {
@@ -51,11 +59,12 @@ export function objectiveData(axes: readonly Axis[], { observations }: Evidence)
       observations.map((o) => o.x),
     ),
     ...warp(observations),
+    ...(observations.some((o) => o.violations) && { feasible: observations.map(isFeasible) }),
   };
 }
 
 /** At most this many observations, and half as many failures, are conditioned on. */
-const CONDITIONED = 320;
+export const CONDITIONED = 320;
 
 /** Conditions on values and failures, and draws pasts at the observed and running points. */
 export function modelObjective(
@@ -65,6 +74,7 @@ export function modelObjective(
   hyper: Float64Array,
   random: Random,
   mean: PriorMean | null = null,
+  samples = PASTS,
 ): ObjectiveModel {
   const values = representative(all, CONDITIONED);
   const failures = spread(evidence.failures, CONDITIONED / 2);
@@ -82,6 +92,7 @@ export function modelObjective(
     n: values.n + failed.n,
     x,
     y: pad(values.y, 0),
+    ...(values.feasible && { feasible: values.feasible }),
     extra: pad(values.extra, FAILURE_NOISE),
   };
   const pending = stack(axes, evidence.running).x;
@@ -89,7 +100,7 @@ export function modelObjective(
     mean ? residual(data, mean) : data,
     hyper,
     pending,
-    PASTS,
+    samples,
     random,
     values.n,
     mean && ((points) => mean.at(points, points.length / data.d)),
@@ -98,11 +109,18 @@ export function modelObjective(
   const posterior = mean ? withMean(fantasies.posterior, mean) : fantasies.posterior;
   // Under noise the luckiest observed value lies below what any past holds. Improving on it asks for more, which keeps
   // the search from settling in the first valley (measured: as good on bowls, better on multimodal functions).
-  const observed = Math.min(...values.y);
-  for (let s = 0; s < PASTS; s++) lowest[s] = Math.min(lowest[s]!, observed);
-  const order = Array.from(values.y.keys()).sort((a, b) => fantasies.mean[a]! - fantasies.mean[b]! || a - b);
+  const isPossible = (i: number) => values.feasible?.[i] !== false;
+  const observed = Math.min(...values.y.filter((_, i) => isPossible(i)));
+  for (let s = 0; s < samples; s++) lowest[s] = Math.min(lowest[s]!, observed);
+  const order = Array.from(values.y.keys()).sort(
+    (a, b) =>
+      Number(isPossible(b)) - Number(isPossible(a)) || fantasies.mean[a]! - fantasies.mean[b]! || a - b,
+  );
   const anchors = order.slice(0, ANCHORS).map((i) => values.x.slice(i * values.d, (i + 1) * values.d));
-  return { posterior, lowest, anchors };
+  const { mean: means, pasts } = fantasies;
+  const running = evidence.running.length;
+  const points = data.n + running;
+  return { posterior, lowest, anchors, x: values.x, targets: values.y, mean: means, pasts, points, running };
 }
 
 /** Trials of another study that are used, the best ones and a choice of the others; too few are ignored. */

@@ -82,8 +82,10 @@ export function condition(data: Data, hyper: Float64Array): Posterior {
 export interface Fantasies {
   /** Given each past, S target vectors. */
   posterior: Posterior;
-  /** [S] lowest value of each past. */
+  /** [S] lowest value of each past, over feasible observations. */
   lowest: Float64Array;
+  /** [S, N + M] values of each past, running trials last. */
+  pasts: Float64Array;
   /** [N] posterior mean at the observed points, before any drawing. */
   mean: Float64Array;
 }
@@ -129,6 +131,7 @@ export function fantasize(
   const factor = factorize(prior, n);
 
   const pasts = new Float64Array(samples * n);
+  const values = new Float64Array(samples * n);
   const lowest = new Float64Array(samples).fill(Infinity);
   const mean = y.slice();
   const z = new Float64Array(n);
@@ -155,12 +158,15 @@ export function fantasize(
     // u + K_all,obs w. At the observations K w = (y - u - e) - noise w, by the definition of w.
     for (let i = 0; i < m; i++) u[i] = y[i]! - errors[i]! - noise[i]! * weights[i]!;
     for (let i = m; i < n; i++) u[i]! += dot(prior, i * n, weights, 0, 0, m);
-    for (let i = 0; i < n; i++) if (i < ran || i >= m) lowest[s] = Math.min(lowest[s]!, u[i]! + added[i]!);
+    for (let i = 0; i < n; i++) {
+      const value = (values[s * n + i] = u[i]! + added[i]!);
+      if (i >= m || (i < ran && data.feasible?.[i] !== false)) lowest[s] = Math.min(lowest[s]!, value);
+    }
     solveLower(factor, n, u);
     solveLowerTransposed(factor, n, u);
     pasts.set(u, s * n);
   }
-  return { posterior: predictor(points, hyper, factor, pasts, samples), lowest, mean };
+  return { posterior: predictor(points, hyper, factor, pasts, samples), lowest, pasts: values, mean };
 }
 
 /** @param alphas [S, N] K^-1 times each target vector */
