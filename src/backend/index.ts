@@ -22,3 +22,6 @@ export {
   type UseBackendOptions,
   useBackend,
 } from './use.js';
+
+/** GPUs that CUDA_VISIBLE_DEVICES leaves visible; 0 without NVIDIA's driver. */
+export const visibleGpus = async (): Promise<number> => (await import('./cuda/count.js')).countGpus();

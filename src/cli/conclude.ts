@@ -8,9 +8,12 @@ import { confirmationText } from '../report/confirmation.js';
 import { writeReport } from '../report/index.js';
 import { readLosses } from '../report/steps.js';
 import { bestTrial } from '../tune/best.js';
-import type { Confirmation } from '../tune/confirm.js';
+import { claimConclusion } from '../tune/conclusion.js';
+import { type Confirmation, confirmationOf } from '../tune/confirm.js';
+import { isRemote, openStorage } from '../tune/storage/index.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
 import { counted, printable, shellPath } from './terminal.js';
+import type { StudyPlace } from './tuneOptions.js';
 
 /** The part of a study that a conclusion needs; a journal's studies have it. */
 export type ConcludedStudy = {
@@ -21,6 +24,36 @@ export type ConcludedStudy = {
   /** Where it was confirmed on fresh seeds. */
   readonly confirmation?: Confirmation | null;
 };
+
+/**
+ * Concludes a study that other processes may work on too: whichever of them ends last, and once.
+ * @param ran trials that this process has run; with none, a study that has ended already is reported again
+ */
+export async function concludeShared(
+  { name, folder, storage: place }: StudyPlace,
+  options: Parameters<typeof concludeStudy>[2],
+  ran: number,
+): Promise<void> {
+  const storage = openStorage(place);
+  const conclusion = claimConclusion(storage, name);
+  const study = storage.log.study(name);
+  const direction = study?.directions[0] ?? 'minimize';
+  const confirmation = study && confirmationOf({ ...study, direction }, storage.log.studies());
+  storage.close();
+  const again = conclusion === 'done' && ran === 0 && !isRemote(place);
+  if (study && (conclusion === 'mine' || again))
+    return concludeStudy(folder, { ...study, direction, confirmation: confirmation ?? null }, options);
+  const best = study && bestTrial(study.trials, direction);
+  options.say(
+    typeof conclusion === 'number'
+      ? `${counted(conclusion, 'trial')} of this study still ${conclusion === 1 ? 'runs' : 'run'}; the worker that ends last writes the report`
+      : 'Another worker has written the report',
+  );
+  if (options.json)
+    process.stdout.write(
+      `${formatStandardJson({ study: name, folder, best_trial: best?.number ?? null, best_value: best?.value ?? null, running: conclusion === 'done' ? 0 : conclusion })}\n`,
+    );
+}
 
 /**
  * Writes best.json, progress.svg and report.html, and prints the summary, also when no trial has finished.

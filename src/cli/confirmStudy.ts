@@ -72,6 +72,7 @@ export async function confirmStudy(
     },
     {
       top,
+      ...(args.storage !== undefined && { storage: args.storage }),
       repeats: args.repeats,
       signal,
       catch: true,

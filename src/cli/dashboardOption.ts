@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { makeFolder } from '../base/files.js';
+import { isRemote } from '../tune/storage/index.js';
 import { USUAL_PORT } from './dashboardCommand.js';
 import { optional } from './options.js';
 
@@ -29,7 +30,7 @@ export async function withDashboard(
   work: () => Promise<number>,
 ): Promise<number> {
   if (port === undefined || port === null || process.env[SERVED]) return work();
-  makeFolder(folder);
+  if (!isRemote(folder)) makeFolder(folder);
   process.env[SERVED] = '1';
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const words = [main, 'dashboard', '--port', String(port), '--', folder];

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { releaseDevice } from '../backend/index.js';
 import { DeviceLostError, messageOf } from '../base/errors.js';
-import { readJournal } from '../tune/storage/index.js';
+import type { StudyLog } from '../tune/journal/replay.js';
+import { isRemote, readJournal } from '../tune/storage/index.js';
 import { abortOnInterrupt } from './terminal.js';
 
 /** In the environment of a process that continues for another: when the first one began, milliseconds since the epoch. */
@@ -24,7 +25,7 @@ export const secondsLeft = (seconds: number | undefined): number | undefined =>
 
 /**
  * Runs a process, and another for as long as it ends because its GPU was lost.
- * @param folder of the study, or of the studies of a contest
+ * @param folder of the study, or of the studies of a contest; or the server that has the study
  * @param start runs it with more environment variables; resolves to its exit code
  * @returns the exit code of the last one
  */
@@ -88,16 +89,17 @@ function runAgain(env: NodeJS.ProcessEnv): Promise<number> {
   });
 }
 
-/** Trials that came to a value, of a study or of all studies of a contest. */
+/** Trials that came to a value, of a study or of all studies of a contest. @param folder or a server's URL */
 function finishedTrials(folder: string): number {
+  if (isRemote(folder)) return countFinished(readJournal(folder));
   const folders = [
     folder,
     ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []),
   ];
-  return folders
-    .map((each) => join(each, 'journal.log'))
-    .filter((path) => existsSync(path))
-    .flatMap((path) => readJournal(path))
-    .flatMap((study) => study.trials)
-    .filter(({ state }) => state === 'complete' || state === 'pruned').length;
+  const journals = folders.map((each) => join(each, 'journal.log')).filter((path) => existsSync(path));
+  return countFinished(journals.flatMap((path) => readJournal(path)));
 }
+
+const countFinished = (studies: readonly StudyLog[]): number =>
+  studies.flatMap(({ trials }) => trials).filter(({ state }) => state === 'complete' || state === 'pruned')
+    .length;

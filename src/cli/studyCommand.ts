@@ -8,18 +8,23 @@ import { studyCsv, studyJsonl } from '../report/export.js';
 import type { ReportedStudy } from '../report/study.js';
 import { exportEvents } from '../report/trialEvents.js';
 import { watchLines } from '../report/watchText.js';
-import { choice, command, required, text, type ValuesOf } from './options.js';
+import { choice, command, flag, integer, number, required, text, type ValuesOf } from './options.js';
+import { studyBest, studyStatus, studyStop, studyWait } from './studyActions.js';
 import { abortOnInterrupt, counted, fitted } from './terminal.js';
 
 const FORMATS = ['csv', 'jsonl', 'tensorboard'] as const;
-const ACTIONS = {
+const ACTIONS: Record<string, { describe: string; run: (args: Arguments) => Promise<number> }> = {
   watch: { describe: 'show a study while it runs', run: watch },
+  status: { describe: 'count its trials', run: once(studyStatus) },
+  best: { describe: 'print its best trial', run: once(studyBest) },
+  wait: { describe: 'wait until it has ended', run: wait },
+  stop: { describe: 'end it after the running trials', run: once(studyStop) },
   export: { describe: 'write its trials for other tools', run: exportStudy },
 };
-const actionNames = Object.keys(ACTIONS) as (keyof typeof ACTIONS)[];
+const actionNames = Object.keys(ACTIONS);
 
 const WORDS = {
-  action: required(actionNames.map((name) => `${name}: ${ACTIONS[name].describe}`).join('; '), actionNames),
+  action: required(actionNames.map((name) => `${name}: ${ACTIONS[name]!.describe}`).join('; '), actionNames),
   study: text('folder of a study, a journal or the URL of a storage (default: the studies here)', {
     default: 'studies',
   }),
@@ -28,6 +33,12 @@ const OPTIONS = {
   name: text('which study, if there are several (default: the one that changed last)', {
     placeholder: 'name',
   }),
+  storage: text('the same as the study, for scripts: folder, journal or URL', { placeholder: 'url' }),
+  trials: integer('wait for so many finished trials (default: until a worker has written the report)', {
+    min: 1,
+  }),
+  timeout: number('seconds that wait waits at most', { above: 0 }),
+  json: flag('print one JSON object', { default: false }),
   format: choice(FORMATS, `what export writes: ${FORMATS.join(', ')}`, { default: 'csv' }),
   out: text('file that export writes, or folder for tensorboard (default: standard output)', {
     placeholder: 'path',
@@ -40,13 +51,45 @@ export const studyCommand = command({
   positionals: WORDS,
   examples: [
     ['tinygpt study watch studies/gp', 'the study in this terminal, live'],
+    ['tinygpt study best --storage redis://host:6379 --name night --json', 'for a script'],
     ['tinygpt study export studies/gp > trials.csv', 'its trials for a spreadsheet'],
     ['tinygpt study export studies/gp --format tensorboard --out events', 'event files for TensorBoard'],
   ],
-  run: (args) => ACTIONS[args.action as keyof typeof ACTIONS].run(args),
+  run: (args) => ACTIONS[args.action]!.run({ ...args, study: args.storage ?? args.study }),
 });
 
 const WATCH_MS = 1000;
+
+/** Reads the study and does one thing with it. */
+function once(
+  act: (study: Found, output: { json: boolean }) => number,
+): (args: Arguments) => Promise<number> {
+  return async (args) => {
+    const library = openLibrary([args.study]);
+    try {
+      return act(chosen(library.studies, args), args);
+    } finally {
+      library.close();
+    }
+  };
+}
+
+async function wait(args: Arguments): Promise<number> {
+  const library = openLibrary([args.study]);
+  const { signal, release } = abortOnInterrupt(() => {});
+  const find = () => {
+    library.rescan();
+    const { studies } = library;
+    const isThere = studies.some(({ log }) => args.name === undefined || log.name === args.name);
+    return isThere ? chosen(studies, args) : null;
+  };
+  try {
+    return await studyWait(find, { ...args, signal });
+  } finally {
+    library.close();
+    release();
+  }
+}
 
 /** Redraws on a terminal; elsewhere prints a line for each trial that ends. Ends with Ctrl-C. */
 async function watch(args: Arguments): Promise<number> {

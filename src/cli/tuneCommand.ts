@@ -2,18 +2,19 @@
 
 import { join } from 'node:path';
 import { expect, UsageError } from '../base/errors.js';
+import { makeFolder } from '../base/files.js';
 import { stepsLog } from '../report/steps.js';
 import { trialEvents } from '../report/trialEvents.js';
-import { type Confirmation, confirmationOf } from '../tune/confirm.js';
+import type { Confirmation } from '../tune/confirm.js';
 import type { Caller } from '../tune/llm/index.js';
 import { prunerByName } from '../tune/pruners/index.js';
-import { readJournal } from '../tune/storage/index.js';
+import { isRemote, shownPlace } from '../tune/storage/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
 import type { Params, Sampler, Trial } from '../tune/types.js';
 import { advise } from './advise.js';
 import { commandLine } from './commandLine.js';
-import { concludeStudy } from './conclude.js';
+import { concludeShared } from './conclude.js';
 import { confirmStudy, mustConfirm } from './confirmStudy.js';
 import { contestFolder, runContest } from './contestCommand.js';
 import { withDashboard } from './dashboardOption.js';
@@ -21,12 +22,20 @@ import { describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
 import { openTask } from './openTask.js';
 import { command } from './options.js';
+import { needsPlacement, placeLabel } from './placement.js';
 import { orInNewProcess, secondsLeft } from './restart.js';
 import { rememberCommand } from './resumption.js';
 import type { Task } from './task.js';
 import { tensorboardFolder } from './tensorboardOption.js';
 import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
-import { readEnqueued, studyPlace, TUNE_EXAMPLES, TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
+import {
+  readEnqueued,
+  type StudyPlace,
+  studyPlace,
+  TUNE_EXAMPLES,
+  TUNE_OPTIONS,
+  type TuneArguments,
+} from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
 import { describeWarmStart, warmStartOf } from './warmStart.js';
 import { runWorkers, stopWithParent, workerIndex } from './workers.js';
@@ -41,19 +50,15 @@ async function runTune(args: TuneArguments): Promise<number> {
       orInNewProcess(contestFolder(args), isWorker, () => runContest(args)),
     );
   const place = studyPlace(args);
-  if (!isWorker && commandLine.words) rememberCommand(join(place.folder, 'journal.log'), commandLine.words);
-  return withDashboard(args.dashboard, place.folder, () =>
-    args.workers !== 1 && !isWorker && !args.advise
+  if (!isWorker && commandLine.words) rememberCommand(place.storage, commandLine.words);
+  return withDashboard(args.dashboard, args.storage ?? place.folder, () =>
+    needsPlacement(args) && !isWorker && !args.advise
       ? runWorkers(args, place)
-      : orInNewProcess(place.folder, isWorker, () => runStudy(args, place, isWorker)),
+      : orInNewProcess(args.storage ?? place.folder, isWorker, () => runStudy(args, place, isWorker)),
   );
 }
 
-async function runStudy(
-  args: TuneArguments,
-  place: { name: string; folder: string },
-  isWorker: boolean,
-): Promise<number> {
+async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolean): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const progress = openProgress();
   const { signal, release } = isWorker
@@ -64,8 +69,10 @@ async function runStudy(
   const screen = { progress, signal, say };
   try {
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
-    const journal = journalIn(place.folder);
-    const task = await openTask(args, { journal, name: place.name }, progress, signal);
+    const journal = args.storage ?? journalIn(place.folder);
+    if (args.storage) makeFolder(place.folder);
+    const open = () => openTask(args, { journal, name: place.name }, progress, signal);
+    let task = await open();
     if (args.advise) return await advise(args, task, place.folder, screen);
     const opened = openSampler(
       args.sampler,
@@ -75,15 +82,24 @@ async function runStudy(
       progress.note,
       timer(task.limits.seconds),
     );
-    const study = openStudy(args, task, place.name, journal, opened.sampler);
+    const begin = () => openStudy(args, task, place, opened.sampler, progress.note);
+    let study: Study;
+    try {
+      study = begin();
+    } catch (error) {
+      if (!(error instanceof UsageError) || args.command !== undefined || args.evalTokens !== undefined)
+        throw error;
+      task = await open(); // another worker has measured the default configuration and begun the study meanwhile
+      study = begin();
+    }
     enqueue(study, enqueued, args.enqueue);
-    announce(args, task, study, place.folder, say);
+    announce(args, task, study, place, say);
     if (opened.caller) say(describeModel(args, opened.caller));
     const outcome = await search(args, task, study, place.folder, screen, opened.caller);
-    const confirmation = outcome.confirmation ?? confirmationOf(study, readJournal(journal));
     progress.end();
     // A worker leaves the report to its parent.
-    if (!isWorker) await concludeStudy(place.folder, { ...study, confirmation }, { ...args, say });
+    if (!isWorker) await concludeShared(place, { ...args, say }, outcome.trials);
+    study.close();
     return outcome.stopped === 'signal' ? 130 : 0;
   } finally {
     progress.end();
@@ -91,7 +107,13 @@ async function runStudy(
   }
 }
 
-function openStudy(args: TuneArguments, task: Task, name: string, journal: string, sampler: Sampler): Study {
+function openStudy(
+  args: TuneArguments,
+  task: Task,
+  { name, storage }: StudyPlace,
+  sampler: Sampler,
+  onNote: (line: string) => void,
+): Study {
   const { space, defaults } = task.setup;
   return createStudy({
     name,
@@ -99,12 +121,15 @@ function openStudy(args: TuneArguments, task: Task, name: string, journal: strin
     defaults,
     sampler,
     pruner: task.pruner(prunerByName(prunerName(args, task))),
-    storage: journal,
+    storage,
+    onNote,
+    graceSeconds: args.grace,
+    retries: args.retries,
     seed: args.seed,
     direction: task.direction,
     objective: task.identity(args.seed),
     metricName: task.metricName,
-    warmStart: warmStartOf(args, task, journal),
+    warmStart: warmStartOf(args, task, storage),
     ...(task.check && { check: task.check }),
   });
 }
@@ -131,7 +156,7 @@ function announce(
   args: TuneArguments,
   { about, setup, limits, metricName, perTrial }: Task,
   study: Study,
-  folder: string,
+  { folder, storage }: StudyPlace,
   say: (line: string) => void,
 ): void {
   const total = [
@@ -141,7 +166,7 @@ function announce(
   for (const line of [...about, ...describeWarmStart(study)]) say(line);
   say(
     `Searching ${counted(Object.keys(setup.space).length, 'parameter')} with ${args.sampler}: ` +
-      `${[perTrial, total.filter(Boolean).join(' within ')].filter(Boolean).join(', ')}; study in ${folder}`,
+      `${[perTrial, total.filter(Boolean).join(' within ')].filter(Boolean).join(', ')}; study in ${isRemote(storage) ? `${shownPlace(storage)}, report in ${folder}` : folder}`,
   );
   const started = study.trials.filter((trial) => trial.state !== 'waiting').length;
   if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
@@ -163,7 +188,10 @@ async function search(
   const pruning = prunerName(args, task) !== 'nop';
   const eventFolder = tensorboardFolder(args.tensorboard, folder);
   const events = eventFolder === null ? null : trialEvents(eventFolder, screen.progress.note);
-  const run = task.objective({ seed: args.seed, label: 'trial', pruning, folder, events }, screen);
+  const run = task.objective(
+    { seed: args.seed, label: `${placeLabel()}trial`, pruning, folder, events },
+    screen,
+  );
   const left = secondsLeft(limits.seconds);
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
   const { trials } = limits;

@@ -70,7 +70,17 @@ export const TUNE_OPTIONS = {
     memoryLimit: number("memory limit of a trial in GB (default: the device's)", { above: 0 }),
   }),
   ...group('Study:', {
-    workers: integer('worker processes for this study', { default: 1, min: 1 }),
+    workers: integer('worker processes on this machine (default 1, or one per GPU of --gpus)', { min: 1 }),
+    gpus: text('one worker per GPU: all, or indices such as 0,2,3', { placeholder: 'list' }),
+    shareGpu: flag('allow more workers than GPUs, with --trial-tokens or --trial-steps', { default: false }),
+    storage: text('server of the study: redis://, rediss:// or grpc:// (default: a journal in its folder)', {
+      placeholder: 'url',
+    }),
+    grace: number('seconds without a sign of life after which a worker elsewhere is gone', {
+      default: 120,
+      above: 0,
+    }),
+    retries: integer('how often a trial that lost its worker is tried again', { default: 1, min: 0 }),
     out: text('folder of the study (default studies/<name>)', { placeholder: 'folder' }),
     name: text('name of the study (default: --space and --sampler)', { placeholder: 'name' }),
     seed: integer('random seed of the sampler and the training', { default: 1, min: 0 }),
@@ -96,6 +106,8 @@ export const TUNE_EXAMPLES = [
   ['tinygpt-tune', 'a demo: under two minutes on any machine'],
   ['tinygpt-tune --hours 8 --trial-seconds 300', 'overnight on a GPU'],
   ['tinygpt-tune --command "python train.py" --patch train.py --metric val_bpb --trials 50', 'any program'],
+  ['tinygpt-tune --gpus all --hours 8 --trial-seconds 300', 'one worker per GPU'],
+  ['tinygpt-tune --storage redis://host:6379 --name night --hours 8', 'one of many workers'],
   ['tinygpt-tune --sampler hybrid --llm-command "claude -p"', 'a coding agent and CMA-ES'],
   ['tinygpt-tune --contest random,gp,cmaes,tpe --trials 60', 'the published comparison'],
 ] as const;
@@ -214,20 +226,24 @@ export const splitNames = (text: string): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
+/** Where a study is: its name, the folder of its report and log, and its journal or server. */
+export type StudyPlace = { name: string; folder: string; storage: string };
+
 /**
  * The study's name and folder: by space, where given, and sampler.
  * @param usual name of a study that is given none
  * @throws UsageError for a name that would lead out of the folder of studies
  */
-export function studyPlace(args: TuneArguments, usual = ''): { name: string; folder: string } {
+export function studyPlace(args: TuneArguments, usual = ''): StudyPlace {
   const file = args.space ?? args.patch;
   const space = file === undefined ? [] : [basename(file, extname(file))];
   const inFolder = args.out === undefined ? '' : basename(resolve(args.out));
   const name = args.name ?? (inFolder || usual || [...space, args.sampler].join('-'));
-  if (args.out !== undefined) return { name, folder: args.out };
+  const at = (folder: string) => ({ name, folder, storage: args.storage ?? join(folder, 'journal.log') });
+  if (args.out !== undefined) return at(args.out);
   expect(
     name === basename(name) && !/^\.{0,2}$|[\\/]|\p{Cc}/u.test(name),
     () => `Expected --name to be a name without slashes, got ${show(name)}; choose the folder with --out`,
   );
-  return { name, folder: join('studies', name) };
+  return at(join('studies', name));
 }

@@ -14,6 +14,7 @@ import { configOfTrial, type TrainObjectiveOptions, trainCheck } from '../tune/t
 import type { Attributes } from '../tune/types.js';
 import { backendChoice, setThreadCount } from './backendOptions.js';
 import { openData, sourceSpec } from './dataOptions.js';
+import { memorySharers } from './placement.js';
 import type { ProgressLine } from './terminal.js';
 import { type Limits, limitsFromArguments, spaceFromArguments, type TuneArguments } from './tuneOptions.js';
 
@@ -51,7 +52,9 @@ export async function prepareTuning(
   const source = limits.isDemo && Object.keys(spec).length === 0 ? { bundled: DEMO_MEGABYTES } : spec;
   const data = await openData(source, base.vocabSize, args, progress, signal);
   const memoryLimit =
-    args.memoryLimit !== undefined ? args.memoryLimit * 1e9 : await memoryForTrials(backend);
+    args.memoryLimit !== undefined
+      ? args.memoryLimit * 1e9
+      : (await memoryForTrials(backend)) / memorySharers();
   expect(
     memoryLimit > 0,
     () =>

@@ -3,15 +3,15 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { confirmationOf } from '../tune/confirm.js';
-import { readJournal } from '../tune/storage/index.js';
-import { concludeStudy } from './conclude.js';
+import { visibleGpus } from '../backend/index.js';
+import { isRemote } from '../tune/storage/index.js';
+import { concludeShared } from './conclude.js';
+import { placeWorkers } from './placement.js';
 import { runRestarting } from './restart.js';
 import { abortOnInterrupt } from './terminal.js';
-import type { TuneArguments } from './tuneOptions.js';
+import type { StudyPlace, TuneArguments } from './tuneOptions.js';
 
 const WORKER = 'TINYGPT_TUNE_WORKER';
 /** A worker that has not stopped so long after its parent went exits at once. */
@@ -53,12 +53,12 @@ export function stopWithParent(): { signal: AbortSignal; release: () => void } {
  * @param place folder and name of the study
  * @returns the exit code
  */
-export async function runWorkers(
-  args: TuneArguments,
-  place: { name: string; folder: string },
-): Promise<number> {
+export async function runWorkers(args: TuneArguments, place: StudyPlace): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const { workers: placements, about } = placeWorkers(args, await visibleGpus());
+  say(about);
   const workers: ChildProcess[] = [];
+  let ran = 0; // trials
   const killAll = () => {
     for (const worker of workers) worker.kill('SIGKILL');
     process.exit(130);
@@ -73,27 +73,28 @@ export async function runWorkers(
   });
   try {
     const codes = await Promise.all(
-      Array.from({ length: args.workers }, (_, index) =>
-        runRestarting(place.folder, (env) => {
+      placements.map(({ label, env: own, prefix }, index) =>
+        runRestarting(args.storage ?? place.folder, (env) => {
           if (signal.aborted) return Promise.resolve(130);
           const more = args.name === undefined ? ['--name', place.name] : [];
-          const worker = startWorker({ ...env, [WORKER]: `${index + 1}` }, more);
+          const worker = startWorker(prefix, { ...own, ...env, [WORKER]: `${index + 1}` }, more);
           workers[index] = worker;
           createInterface({ input: worker.stdout! }).on('line', (line) => {
-            if (index === 0 || /^ *\d+ {2}/.test(line)) say(line);
+            const isTrial = /^ *\d+ {2}/.test(line);
+            if (isTrial) {
+              ran++;
+              say(label ? `${label}  ${line}` : line);
+            } else if (index === 0)
+              say(/^ +# /.test(line) && label ? `${' '.repeat(label.length)}  ${line}` : line);
           });
           return exitCode(worker);
         }),
       ),
     );
     const failed = codes.filter((code) => code !== 0 && code !== 130);
-    const journal = join(place.folder, 'journal.log');
-    const studies = existsSync(journal) ? readJournal(journal) : [];
-    const study = studies.find(({ name }) => name === place.name);
-    if (!study || failed.length === codes.length) return failed[0] ?? 130;
-    const concluded = { ...study, direction: study.directions[0]! };
-    const confirmation = confirmationOf(concluded, studies);
-    await concludeStudy(place.folder, { ...concluded, confirmation }, { ...args, say });
+    const exists = isRemote(place.storage) || existsSync(place.storage);
+    if (!exists || failed.length === codes.length) return failed[0] ?? 130;
+    await concludeShared(place, { ...args, say }, ran);
     return signal.aborted ? 130 : 0;
   } finally {
     release();
@@ -102,10 +103,11 @@ export async function runWorkers(
   }
 }
 
-function startWorker(env: NodeJS.ProcessEnv, more: string[]): ChildProcess {
+function startWorker(prefix: readonly string[], env: NodeJS.ProcessEnv, more: string[]): ChildProcess {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const given = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
-  return spawn(process.execPath, [main, 'tune', ...given, ...more], {
+  const [command, ...words] = [...prefix, process.execPath, main, 'tune', ...given, ...more];
+  return spawn(command!, words, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'], // by the channel it learns that the parent is gone
   });

@@ -39,16 +39,16 @@ function openRemote(url: string, { onNote = warn }: OpenOptions): Storage {
   const kind = /^(redis|rediss|grpc):\/\/[^/?#]+/.exec(url)?.[1];
   if (kind === undefined || !URL.canParse(url))
     throw new UsageError(
-      `Expected a storage like redis://host:6379, rediss://host:6379 or grpc://host:13000, got ${show(withoutPassword(url))}`,
+      `Expected a storage like redis://host:6379, rediss://host:6379 or grpc://host:13000, got ${show(shownPlace(url))}`,
     );
-  const place = withoutPassword(url);
+  const place = shownPlace(url);
   const connection = openConnection(url);
   const open = () => (kind === 'grpc' ? grpcRemote(connection) : redisRemote(connection, place));
   return remoteStorage(connection, open, { place, onNote });
 }
 
 /** A URL as it may be shown. */
-const withoutPassword = (url: string): string => url.replace(/:\/\/[^/?#]*@/, '://');
+export const shownPlace = (url: string): string => url.replace(/:\/\/[^/?#]*@/, '://');
 
 const warn = (line: string) => process.emitWarning(line, 'TinygptWarning');
 

@@ -23,6 +23,7 @@
 #include <mutex>
 #include <pthread.h>
 #include <unistd.h>
+#include <vector>
 
 #define API extern "C" __attribute__((visibility("default")))
 typedef int CUresult;
@@ -70,7 +71,14 @@ struct Device {
     const char *given = getenv("FAKE_DEVICE"), *rest = given ? strchr(given, ';') : nullptr;
     if (rest && sscanf(rest, ";%d;%d;%d;%d;%zu", &major, &minor, &multiprocessors, &opt_in, &memory) == 5)
       name = std::string(given, rest);
+    // FAKE_GPUS cards, of which CUDA_VISIBLE_DEVICES names those that this process may see.
+    if (const char *cards = getenv("FAKE_GPUS")) devices = atoi(cards);
+    if (const char *list = getenv("CUDA_VISIBLE_DEVICES"); list && getenv("FAKE_GPUS")) {
+      for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',') visible.push_back(atoi(at));
+      devices = (int)visible.size();
+    }
   }
+  std::vector<int> visible;
 } device;
 size_t in_use;
 
@@ -230,7 +238,8 @@ API CUresult cuDeviceGet(CUdevice *handle, int ordinal) {
 }
 API CUresult cuDeviceGetName(char *name, int length, CUdevice handle) {
   BEGIN("cuDeviceGetName", "%d", handle)
-  snprintf(name, (size_t)length, "%s %d", device.name.c_str(), handle);
+  int card = device.visible.empty() ? handle : device.visible.at((size_t)handle);
+  snprintf(name, (size_t)length, "%s %d", device.name.c_str(), card);
   if (device.name != "Emulated device") snprintf(name, (size_t)length, "%s", device.name.c_str());
   return SUCCESS;
 }

@@ -1,0 +1,179 @@
+// Which GPU, or which cores, each worker of a study gets: trials that share a device slow each other down, and what a
+// trial reaches in a fixed time is then no longer its own.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { expect } from '../base/errors.js';
+import { usableThreads } from '../base/threads.js';
+import type { TuneArguments } from './tuneOptions.js';
+
+/** One worker's place. */
+export type Placement = {
+  /** Before its lines: `GPU 2`; empty where there is nothing to tell apart. */
+  label: string;
+  /** Environment that leaves it nothing but its own device. */
+  env: NodeJS.ProcessEnv;
+  /** Put before its command line. */
+  prefix: readonly string[];
+};
+
+export type PlacementOptions = Pick<
+  TuneArguments,
+  | 'workers'
+  | 'gpus'
+  | 'shareGpu'
+  | 'backend'
+  | 'device'
+  | 'threads'
+  | 'command'
+  | 'trialTokens'
+  | 'trialSteps'
+>;
+
+/** In the environment of a worker: how many share its GPU or the machine's memory, and what its lines begin with. */
+const SHARE = 'TINYGPT_TUNE_SHARE';
+const LABEL = 'TINYGPT_TUNE_LABEL';
+
+/** How many workers share this one's memory. */
+export const memorySharers = (): number => Number(process.env[SHARE] ?? 1);
+
+/** This worker's label, to be followed by what it does. */
+export const placeLabel = (): string => (process.env[LABEL] ? `${process.env[LABEL]} ` : '');
+
+/** Whether the options ask for several processes, or one on a chosen GPU. */
+export const needsPlacement = ({ workers, gpus }: PlacementOptions): boolean =>
+  workers !== undefined ? workers > 1 || gpus !== undefined : gpus !== undefined;
+
+/**
+ * The place of each worker, and a line that says what was decided.
+ * @param visible GPUs that CUDA_VISIBLE_DEVICES leaves visible
+ * @throws UsageError where timed trials would share a GPU
+ */
+export function placeWorkers(
+  options: PlacementOptions,
+  visible: number,
+  env: NodeJS.ProcessEnv = process.env,
+): { workers: Placement[]; about: string } {
+  const { gpus, backend, command } = options;
+  const onGpu =
+    gpus !== undefined ||
+    (command === undefined &&
+      (backend === 'cuda' || backend === 'webgpu' || (backend === 'auto' && visible > 0)));
+  if (onGpu) return onGpus(options, visible, env);
+  return command === undefined || visible === 0 ? onCores(options) : plain(options);
+}
+
+/** Commands may use what they like. */
+function plain({ workers = 1 }: PlacementOptions) {
+  const place = { label: '', env: {}, prefix: [] };
+  return { workers: Array.from({ length: workers }, () => place), about: `${workers} workers` };
+}
+
+function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessEnv) {
+  const { gpus, shareGpu, backend, device } = options;
+  expect(
+    gpus === undefined || device === undefined,
+    () => `Expected one of --gpus and --device, got both; --gpus ${gpus} chooses the GPUs`,
+  );
+  expect(
+    gpus === undefined || backend !== 'webgpu',
+    () =>
+      'Expected --gpus with the cuda or tensorflow backend, got webgpu, which chooses a GPU with --device',
+  );
+  const chosen = gpus === undefined ? range(backend === 'webgpu' ? 1 : visible) : readGpus(gpus, visible);
+  expect(
+    chosen.length > 0,
+    () => `Expected a GPU for --gpus or --backend ${backend}, got none; see tinygpt doctor`,
+  );
+  const count = options.workers ?? chosen.length;
+  if (count > chosen.length) {
+    const timed = options.trialTokens === undefined && options.trialSteps === undefined;
+    expect(
+      shareGpu && !timed,
+      () =>
+        `Expected --workers at most ${chosen.length}, the number of GPUs, got ${count}: trials that share a GPU slow each other down, ` +
+        `so that in the same time each learns less than it would alone; ${shareGpu ? 'with' : 'for a fixed amount of work, add --share-gpu and'} --trial-tokens or --trial-steps`,
+    );
+  }
+  const used = chosen.slice(0, count);
+  const names = env.CUDA_VISIBLE_DEVICES ? env.CUDA_VISIBLE_DEVICES.split(',') : undefined;
+  const sharers = Math.ceil(count / chosen.length);
+  const workers = range(count).map((i): Placement => {
+    const gpu = chosen[i % chosen.length]!;
+    const label = count > 1 || gpus !== undefined ? `GPU ${gpu}` : '';
+    if (backend === 'webgpu') return { label, env: { [SHARE]: `${sharers}`, [LABEL]: label }, prefix: [] };
+    const own: NodeJS.ProcessEnv = {
+      CUDA_VISIBLE_DEVICES: names?.[gpu]?.trim() ?? `${gpu}`,
+      TINYGPT_CUDA_DEVICE: '0',
+      [SHARE]: `${sharers}`,
+      [LABEL]: label,
+    };
+    // As nvidia-smi numbers them, unless the caller has numbered them already.
+    if (!names) own.CUDA_DEVICE_ORDER = env.CUDA_DEVICE_ORDER ?? 'PCI_BUS_ID';
+    return { label, env: own, prefix: [] };
+  });
+  const shared = sharers > 1 ? `, up to ${sharers} on each` : ', one on each';
+  return {
+    workers,
+    about: `${count === 1 ? '1 worker' : `${count} workers`} on GPU ${used.join(', ')}${shared}`,
+  };
+}
+
+/** `all`, or indices such as `0,2,3`. */
+function readGpus(text: string, visible: number): number[] {
+  if (text === 'all') return range(visible);
+  const words = text.split(',').map((word) => word.trim());
+  const chosen = words.map(Number);
+  expect(
+    words.every((word) => /^\d+$/.test(word)) && new Set(chosen).size === chosen.length,
+    () => `Expected --gpus all or different indices such as 0,2,3, got ${text}`,
+  );
+  expect(
+    chosen.every((gpu) => gpu < visible),
+    () => `Expected --gpus below ${visible}, the number of visible GPUs, got ${text}; see nvidia-smi`,
+  );
+  return chosen;
+}
+
+function onCores({ workers: count = 1, threads }: PlacementOptions) {
+  const cores = usableCores();
+  const each = Math.max(1, Math.floor(cores.length / count));
+  const pins = canPin();
+  const workers = range(count).map((i): Placement => {
+    const from = (i * each) % cores.length;
+    const own = cores.slice(from, from + each);
+    const env = {
+      [SHARE]: `${count}`,
+      ...(threads === undefined && { TINYGPT_THREADS: `${usableThreads(each)}`, OMP_NUM_THREADS: `${each}` }),
+    };
+    return { label: '', env, prefix: pins ? ['taskset', '-c', own.join(',')] : [] };
+  });
+  const pinned = pins
+    ? ', each pinned to its own'
+    : `, not pinned to them (${process.platform === 'linux' ? 'taskset is not installed' : `${process.platform} has no taskset`})`;
+  const crowded =
+    count > cores.length ? '; more workers than cores: timed trials slow each other down' : pinned;
+  return { workers, about: `${count} workers with ${each} of ${cores.length} cores each${crowded}` };
+}
+
+/** The cores that this process may use, by number. */
+function usableCores(): number[] {
+  try {
+    const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]!;
+    return list.split(',').flatMap((part) => {
+      const [from, to = from] = part.split('-').map(Number);
+      return range(to! - from! + 1).map((i) => from! + i);
+    });
+  } catch {
+    return range(availableParallelism());
+  }
+}
+
+function canPin(): boolean {
+  return (
+    process.platform === 'linux' && spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0
+  );
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -1,0 +1,141 @@
+// Which GPU or cores each worker gets, on paper and on the emulated device with four cards.
+
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type PlacementOptions, placeWorkers } from '../../src/cli/placement.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { describeEmulated } from '../backend/cuda/present.js';
+
+const base: PlacementOptions = {
+  workers: undefined,
+  gpus: undefined,
+  shareGpu: false,
+  backend: 'auto',
+  device: undefined,
+  threads: undefined,
+  command: undefined,
+  trialTokens: undefined,
+  trialSteps: undefined,
+};
+const place = (options: Partial<PlacementOptions>, visible: number, env: NodeJS.ProcessEnv = {}) =>
+  placeWorkers({ ...base, ...options }, visible, env);
+const cards = (...given: Parameters<typeof place>) =>
+  place(...given).workers.map(({ env }) => env.CUDA_VISIBLE_DEVICES);
+
+test('--gpus gives each worker one card and names it', () => {
+  const { workers, about } = place({ gpus: '0,2,3' }, 4);
+  expect(workers.map(({ label }) => label)).toEqual(['GPU 0', 'GPU 2', 'GPU 3']);
+  expect(workers[1]!.env).toMatchObject({
+    CUDA_VISIBLE_DEVICES: '2',
+    TINYGPT_CUDA_DEVICE: '0',
+    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+  });
+  expect(about).toBe('3 workers on GPU 0, 2, 3, one on each');
+  expect(cards({ gpus: 'all' }, 4)).toEqual(['0', '1', '2', '3']);
+  expect(cards({ gpus: 'all', workers: 2 }, 4)).toEqual(['0', '1']);
+  expect(place({ gpus: '1' }, 4).about).toBe('1 worker on GPU 1, one on each');
+});
+
+test('--workers on GPUs gives each its own card, within those that the scheduler left visible', () => {
+  expect(cards({ workers: 3 }, 4)).toEqual(['0', '1', '2']);
+  expect(cards({ gpus: 'all' }, 2, { CUDA_VISIBLE_DEVICES: '5,7' })).toEqual(['5', '7']);
+  const uuids = { CUDA_VISIBLE_DEVICES: 'GPU-aa,MIG-bb' };
+  expect(cards({ gpus: '1' }, 2, uuids)).toEqual(['MIG-bb']);
+  expect(place({ gpus: '1' }, 2, uuids).workers[0]!.env.CUDA_DEVICE_ORDER).toBeUndefined();
+});
+
+test('timed trials must not share a card; those of a fixed amount of work may', () => {
+  const message =
+    'Expected --workers at most 2, the number of GPUs, got 8: trials that share a GPU slow each other down, so that in the same time each learns less than it would alone; ' +
+    'for a fixed amount of work, add --share-gpu and --trial-tokens or --trial-steps';
+  expect(() => place({ workers: 8 }, 2)).toThrow(message);
+  expect(() => place({ workers: 8, trialTokens: 1e6 }, 2)).toThrow('add --share-gpu');
+  expect(() => place({ workers: 8, shareGpu: true }, 2)).toThrow('with --trial-tokens or --trial-steps');
+  expect(() => place({ workers: 2, backend: 'webgpu' }, 0)).toThrow('at most 1, the number of GPUs, got 2');
+  const { workers, about } = place({ workers: 5, shareGpu: true, trialSteps: 100 }, 2);
+  expect(workers.map(({ env }) => env.CUDA_VISIBLE_DEVICES)).toEqual(['0', '1', '0', '1', '0']);
+  expect(about).toBe('5 workers on GPU 0, 1, up to 3 on each');
+  expect(workers[0]!.env.TINYGPT_TUNE_SHARE).toBe('3');
+});
+
+test.each([
+  [{ gpus: '0,4' }, 4, 'Expected --gpus below 4, the number of visible GPUs, got 0,4'],
+  [{ gpus: '0,0' }, 4, 'Expected --gpus all or different indices such as 0,2,3, got 0,0'],
+  [{ gpus: 'two' }, 4, 'Expected --gpus all or different indices such as 0,2,3, got two'],
+  [{ gpus: 'all' }, 0, 'Expected a GPU for --gpus or --backend auto, got none; see tinygpt doctor'],
+  [{ gpus: 'all', device: '1' }, 4, 'Expected one of --gpus and --device, got both'],
+  [{ gpus: 'all', backend: 'webgpu' as const }, 1, 'Expected --gpus with the cuda or tensorflow backend'],
+])('%j with %d GPUs is refused: %s', (options, visible, message) => {
+  expect(() => place(options, visible)).toThrow(message);
+});
+
+test('workers on a CPU split the cores', () => {
+  const { workers, about } = place({ workers: 2, backend: 'native' }, 0);
+  expect(about).toMatch(/^2 workers with \d+ of \d+ cores each/);
+  const pinned = workers.map(({ prefix }) => prefix[2]?.split(','));
+  if (pinned[0] && !about.includes('more workers than cores'))
+    expect(pinned[0].filter((core) => pinned[1]!.includes(core))).toEqual([]);
+  expect(workers[0]!.env.TINYGPT_THREADS).toMatch(/^\d+$/);
+  expect(workers[0]!.env.CUDA_VISIBLE_DEVICES).toBeUndefined();
+  const many = place({ workers: 300, backend: 'cpu' }, 0);
+  expect(many.about).toContain('more workers than cores: timed trials slow each other down');
+  expect(
+    place({ workers: 2, backend: 'native', threads: 3 }, 0).workers[0]!.env.TINYGPT_THREADS,
+  ).toBeUndefined();
+});
+
+describeEmulated('four emulated cards', (device) => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tinygpt-gpus-'));
+    const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
+    writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+    const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
+    const tiny = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
+    writeFileSync(join(folder, 'tiny.json'), JSON.stringify(tiny));
+    const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
+    writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('each worker trains on the card that it was given', async () => {
+    const words = [
+      ...[
+        'tune',
+        '--text',
+        'stories.txt',
+        '--cache-folder',
+        'cache',
+        '--config',
+        'tiny.json',
+        '--sampler',
+        'random',
+      ],
+      ...['--space', 'space.json', '--trial-steps', '2', '--trials', '6', '--gpus', '1,3', '--out', 'study'],
+    ];
+    const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_GPUS: '4' };
+    const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+    const out = await new Promise<string>((resolve, reject) =>
+      execFile(
+        process.execPath,
+        ['--no-warnings', main, ...words, '--backend', 'cuda'],
+        { env, cwd: folder },
+        (error, stdout, stderr) => (error ? reject(new Error(`${stdout}${stderr}`)) : resolve(stdout)),
+      ),
+    );
+    expect(out).toContain('2 workers on GPU 1, 3, one on each');
+    expect(out).toMatch(/on Emulated device 1/);
+    const lines = [...out.matchAll(/^GPU (\d) +(\d+) /gm)].map(([, gpu]) => gpu);
+    expect(lines).toHaveLength(6);
+    expect(new Set(lines)).toEqual(new Set(['1', '3']));
+    expect(readJournal(join(folder, 'study', 'journal.log'))[0]!.trials.map(({ state }) => state)).toEqual(
+      Array(6).fill('complete'),
+    );
+    expect(existsSync(join(folder, 'study', 'report.html'))).toBe(true);
+    expect(readFileSync(join(folder, 'study', 'journal.log'), 'utf8')).toContain('tinygpt:concluded');
+  });
+});
