@@ -34,9 +34,8 @@ import {
   PASTS,
   sourceModel,
 } from './gp/models.js';
-import type { Posterior } from './gp/posterior.js';
 import { type Candidate, search } from './gp/search.js';
-import { priorMean, residual } from './gp/transfer.js';
+import { priorMean, residual, type Source } from './gp/transfer.js';
 import { filled, logBelief } from './prior.js';
 import { bestOfSources, sourcesOf } from './sources.js';
 
@@ -201,12 +200,12 @@ function leastViolating(axes: readonly Axis[], { observations }: Evidence): Floa
 }
 
 /** What hyperparameters are fitted to: the values, or what a prior mean leaves of them. */
-function fitted(data: Data | null, sources: readonly Posterior[]): Data | null {
+function fitted(data: Data | null, sources: readonly Source[]): Data | null {
   return data && sources.length > 0 ? residual(data, priorMean(sources, data)) : data;
 }
 
 /** What other studies say, worked out once a study. */
-type Known = { sources: readonly Posterior[]; best: readonly Params[] };
+type Known = { sources: readonly Source[]; best: readonly Params[] };
 
 function cachedSources(given: readonly Trial[] | undefined) {
   const cache = new WeakMap<SearchSpace, Known & { warmStart: StudyView['warmStart'] }>();

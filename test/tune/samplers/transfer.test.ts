@@ -132,6 +132,15 @@ describe('the prior mean', () => {
     }
   });
 
+  test('is uncertain where neither study has been', () => {
+    const values = data((m) => m);
+    const mean = priorMean([model], values);
+    const near = mean.one(values.x.slice(0, 5)).variance;
+    const far = mean.one(Float64Array.of(0, 1, 0, 1, 0)).variance;
+    expect(far).toBeGreaterThan(3 * near);
+    expect(mean.one(values.x.slice(0, 5)).mean).toBeCloseTo(mean.at(values.x.slice(0, 5), 1)[0]!, 3);
+  });
+
   test('adds its gradient', () => {
     const values = data((m) => m);
     const mean = priorMean([model], values);
@@ -142,15 +151,18 @@ describe('the prior mean', () => {
       posterior.predictOne(x, single);
       return single[0]!;
     };
-    const many = new Float64Array(2);
-    posterior.predict(Float64Array.of(...at, ...at), 2, many, new Float64Array(2));
+    const [many, variances] = [new Float64Array(2), new Float64Array(2)];
+    posterior.predict(Float64Array.of(...at, ...at), 2, many, variances);
     expect(many[1]).toBeCloseTo(value(at), 10);
+    expect(variances[1]).toBeCloseTo(posterior.predictOne(at, single), 8);
     const [gradient, ofVariance] = [new Float64Array(5), new Float64Array(5)];
     posterior.gradients(Float64Array.of(1), gradient, ofVariance);
     for (let j = 0; j < 5; j++) {
       const step = 1e-5;
       const numeric = (value(at.with(j, at[j]! + step)) - value(at.with(j, at[j]! - step))) / (2 * step);
       expect(gradient[j]!).toBeCloseTo(numeric, 5); // central differences
+      const spread = (h: number) => posterior.predictOne(at.with(j, at[j]! + h), single);
+      expect(ofVariance[j]!).toBeCloseTo((spread(step) - spread(-step)) / (2 * step), 5);
     }
   });
 });

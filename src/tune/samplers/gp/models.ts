@@ -9,7 +9,7 @@ import { fitHyper } from './fit.js';
 import { type Data, representative } from './likelihood.js';
 import { condition, fantasize, type Posterior } from './posterior.js';
 import { warp } from './targets.js';
-import { type PriorMean, residual, withMean } from './transfer.js';
+import { type PriorMean, residual, type Source, sourceOf, withMean } from './transfer.js';
 
 /** Sampled noise-free pasts over which expected improvement is averaged. */
 export const PASTS = 16;
@@ -132,11 +132,11 @@ export function sourceModel(
   study: StudyView,
   axes: readonly Axis[],
   trials: readonly Trial[],
-): Posterior | null {
+): Source | null {
   const data = objectiveData(axes, gather({ ...study, trials: [] }, axes, trials));
   if (data === null || data.n < LEAST_OF_SOURCE) return null;
   const shown = representative(data, MOST_OF_SOURCE);
-  return condition(shown, fitHyper(shown, null).hyper);
+  return sourceOf(shown, fitHyper(shown, null).hyper);
 }
 
 /** `limit` of the elements, evenly from first to last. */
