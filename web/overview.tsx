@@ -5,6 +5,7 @@ import { byteSize, counted, duration, thousands } from '../src/base/format.js';
 import { secondsOf } from '../src/report/labels.js';
 import type { LiveState, RunningState } from '../src/report/messages.js';
 import type { Point } from '../src/report/pageData.js';
+import { convergedText } from '../src/report/study.js';
 import { Tabs } from './chart.js';
 import { copyAs, FORMS, type Form } from './copy.js';
 import { changesText, defaultsOf, differenceText, valueText } from './format.js';
@@ -76,6 +77,7 @@ function Counts({ study }: { study: ShownStudy }) {
     state,
     count: study.trials.filter((trial) => trial.state === state).length,
   })).filter(({ count }) => count > 0);
+  const converged = convergedText(study.userAttrs);
   return (
     <div class="figure">
       <h2>Trials</h2>
@@ -86,6 +88,7 @@ function Counts({ study }: { study: ShownStudy }) {
         ))}
       </div>
       <p>{counts.map(({ state, count }) => `${thousands(count)} ${STATE_NAMES[state]}`).join(' · ')}</p>
+      {converged && <p>{converged}</p>}
     </div>
   );
 }

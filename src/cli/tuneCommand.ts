@@ -17,6 +17,7 @@ import { commandLine } from './commandLine.js';
 import { concludeShared } from './conclude.js';
 import { confirmStudy, mustConfirm } from './confirmStudy.js';
 import { contestFolder, runContest } from './contestCommand.js';
+import { convergenceOf, recordConvergence } from './converged.js';
 import { withDashboard } from './dashboardOption.js';
 import { describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
@@ -200,14 +201,17 @@ async function search(
   const { defaults } = setup;
   const begun = performance.now();
   const elapsed = () => (performance.now() - begun) / 1000;
-  const until = () => seconds !== undefined && mustConfirm(args, study, seconds, elapsed());
   const onTrial = (trial?: Trial) => {
     recordCalls(study, folder, caller);
     if (trial) events?.end(trial, task.metricName);
   };
+  const isConverged = convergenceOf(args, study);
+  const until = () =>
+    (seconds !== undefined && mustConfirm(args, study, seconds, elapsed())) || (isConverged?.() ?? false);
   onTrial();
   const outcome = await runTrials(study, run, screen, { trials, seconds, until, defaults, log, onTrial });
   onTrial(); // the last call may have led to no trial
+  if (isConverged && outcome.stopped === 'until') recordConvergence(study, log, screen.say);
   log.info(outcome, 'end');
   const rest = seconds === undefined ? undefined : seconds - elapsed();
   return { ...outcome, confirmation: await confirmStudy(args, task, study, folder, rest, screen) };

@@ -67,6 +67,9 @@ export const TUNE_OPTIONS = {
     trialTokens: integer('tokens per trial (bitwise reproducible)', { min: 1 }),
     trialSteps: integer('steps per trial (bitwise reproducible)', { min: 1 }),
     evalTokens: integer('validation tokens per trial (default: measured)', { min: 1 }),
+    stopWhenConverged: flag('end when the improvement still expected is far below the noise', {
+      default: false,
+    }),
     memoryLimit: number("memory limit of a trial in GB (default: the device's)", { above: 0 }),
   }),
   ...group('Study:', {

@@ -33,6 +33,14 @@ export function usedSpace(study: Pick<ReportedStudy, 'trials'>): SearchSpace {
   return space;
 }
 
+/** That a search ended because it expected no improvement beyond the noise; null where it did not. */
+export function convergedText({ converged }: Attributes): string | null {
+  const { trials, improvement, noise } = isObject(converged) ? converged : {};
+  if (![trials, improvement, noise].every(Number.isFinite)) return null;
+  const short = (value: unknown) => (value as number).toPrecision(2);
+  return `Converged after ${trials} trials: the improvement still expected, ${short(improvement)}, is far below the noise, ${short(noise)}`;
+}
+
 /** Mean and standard deviation of a configuration that ran more than once. */
 export type Noise = { mean: number; deviation: number; runs: number };
 

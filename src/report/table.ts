@@ -7,7 +7,7 @@ import { own } from '../tune/objects.js';
 import type { Direction, Trial } from '../tune/types.js';
 import { describeParam, failReason } from './labels.js';
 import { llmLines } from './llm.js';
-import { metricName, type ReportedStudy } from './study.js';
+import { convergedText, metricName, type ReportedStudy } from './study.js';
 
 const BEST_ROWS = 5;
 
@@ -50,6 +50,7 @@ export function summaryText(
     '---',
     `${counted(trials.length, 'trial')}: ${complete.length} complete, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
     ...llmLines(study),
+    ...[convergedText(study.userAttrs)].filter((line) => line !== null),
   ];
   const best = complete[0];
   if (!best) return lines.join('\n');

@@ -1,6 +1,7 @@
 // Studies of any objective, samplers, pruners and the study log: what tinygpt/tune offers without the trainer.
 
 export { type AskTell, type AskTellOptions, askTell } from './askTell.js';
+export { type Convergence, convergenceJudge } from './convergence.js';
 export {
   categorical,
   contains,
