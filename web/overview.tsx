@@ -2,7 +2,9 @@
 
 import { useState } from 'preact/hooks';
 import { byteSize, counted, duration, thousands } from '../src/base/format.js';
+import { isObject } from '../src/base/valid.js';
 import { secondsOf } from '../src/report/labels.js';
+import { costText, llmLines } from '../src/report/llm.js';
 import type { LiveState, RunningState } from '../src/report/messages.js';
 import type { Point } from '../src/report/pageData.js';
 import { convergedText } from '../src/report/study.js';
@@ -22,6 +24,7 @@ export function Overview(props: Found & { onPick: (trial: number) => void }) {
         <Best {...props} />
         <Counts study={study} />
         {isLive ? <Budget study={study} live={live} /> : <Spent study={study} />}
+        <Model study={study} />
         {isLive && <Speed live={live} />}
         {isLive && <Machine live={live} />}
       </div>
@@ -89,6 +92,21 @@ function Counts({ study }: { study: ShownStudy }) {
       </div>
       <p>{counts.map(({ state, count }) => `${thousands(count)} ${STATE_NAMES[state]}`).join(' · ')}</p>
       {converged && <p>{converged}</p>}
+    </div>
+  );
+}
+
+/** What the calls of a language model cost, or that its answers came from no model. */
+function Model({ study }: { study: ShownStudy }) {
+  const usage = study.userAttrs.llm_usage;
+  if (!isObject(usage)) return null;
+  return (
+    <div class="figure">
+      <h2>Cost of the model</h2>
+      <b>{costText(usage)}</b>
+      {llmLines(study).map((line) => (
+        <p>{line}</p>
+      ))}
     </div>
   );
 }

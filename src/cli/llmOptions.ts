@@ -3,7 +3,8 @@
 
 import { join } from 'node:path';
 import { expect } from '../base/errors.js';
-import { printable } from '../base/format.js';
+import { parseDecimal, printable } from '../base/format.js';
+import { show } from '../base/json.js';
 import {
   anthropicProvider,
   type Caller,
@@ -35,9 +36,14 @@ export const LLM_OPTIONS = group('Language model (--sampler llm or hybrid, --adv
   ),
   llmModel: text('name of the model', { placeholder: 'name' }),
   llmUrl: text("base URL of the endpoint (default: the provider's)", { placeholder: 'url' }),
-  llmKeyEnv: text('environment variable that holds the key (default: OPENAI_API_KEY, ANTHROPIC_API_KEY)', {
-    placeholder: 'name',
-  }),
+  llmKeyEnv: {
+    ...text('environment variable that holds the key (default: OPENAI_API_KEY, ANTHROPIC_API_KEY)', {
+      placeholder: 'name',
+    }),
+    expected: 'the name of an environment variable',
+    read: (given: string) => (/^[A-Za-z_]\w{0,63}$/.test(given) ? given : undefined),
+    isSecret: true, // a key given by mistake
+  },
   llmCommand: text('command that reads a prompt and prints an answer, e.g. "claude -p"', {
     placeholder: 'command',
   }),
@@ -79,7 +85,9 @@ export function openLlm(
   env: NodeJS.ProcessEnv = process.env,
 ): Caller {
   const provider = args.llmReplay === undefined ? providerOf(args, env) : null;
-  const { priceIn, priceOut, callCost, maxCost, llmReplay } = args;
+  const { callCost, maxCost, llmReplay } = args;
+  const priceIn = args.priceIn ?? priceFrom(env, 'TINYGPT_PRICE_IN');
+  const priceOut = args.priceOut ?? priceFrom(env, 'TINYGPT_PRICE_OUT');
   expect(
     (priceIn === undefined) === (priceOut === undefined),
     () => 'Expected --price-in and --price-out together, got one of them',
@@ -104,6 +112,14 @@ export function openLlm(
   });
 }
 
+function priceFrom(env: NodeJS.ProcessEnv, name: string): number | undefined {
+  const given = env[name];
+  if (!given) return undefined;
+  const price = parseDecimal(given);
+  expect(price >= 0 && price < Infinity, () => `Expected ${name} to be a number >= 0, got ${show(given)}`);
+  return price;
+}
+
 /** The variable that holds the key. OpenAI's own key is for OpenAI's own endpoint only. */
 function keyVariable({ llm, llmKeyEnv, llmUrl }: LlmArguments): string | undefined {
   if (llmKeyEnv !== undefined) return llmKeyEnv;
@@ -117,7 +133,7 @@ function keyOf(args: LlmArguments, env: NodeJS.ProcessEnv): string | undefined {
 }
 
 function providerOf(args: LlmArguments, env: NodeJS.ProcessEnv): Provider {
-  const { llmCommand, llmModel, llmUrl, llmKeyEnv, llmTimeout: timeout, llmMaxTokens: maxTokens } = args;
+  const { llmCommand, llmUrl, llmKeyEnv, llmTimeout: timeout, llmMaxTokens: maxTokens } = args;
   const kind =
     args.llm ?? (llmCommand !== undefined ? 'command' : llmUrl !== undefined ? 'openai' : undefined);
   expect(
@@ -131,20 +147,19 @@ function providerOf(args: LlmArguments, env: NodeJS.ProcessEnv): Provider {
     return commandProvider(llmCommand!, timeout);
   }
   expect(llmCommand === undefined, () => `Expected --llm-command alone, got it with --llm ${kind}`);
+  // The names that the providers' own libraries read.
+  const prefix = kind === 'openai' ? 'OPENAI' : 'ANTHROPIC';
+  const llmModel = args.llmModel ?? (env[`${prefix}_MODEL`] || undefined);
+  const url = llmUrl ?? (env[`${prefix}_BASE_URL`] || undefined);
   expect(llmModel !== undefined, () => `Expected --llm-model with --llm ${kind}, got none`);
-  // A key given by mistake instead of a name must not be repeated.
-  expect(
-    llmKeyEnv === undefined || /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(llmKeyEnv),
-    () => 'Expected --llm-key-env to be the name of an environment variable, got something else',
-  );
   const key = keyOf(args, env);
-  expect(key !== undefined || (llmUrl !== undefined && llmKeyEnv === undefined), () =>
+  expect(key !== undefined || (url !== undefined && llmKeyEnv === undefined), () =>
     llmKeyEnv === undefined
       ? `Expected a key in the environment variable ${keyVariable(args)}, which is not set`
       : 'Expected a key in the environment variable of --llm-key-env, which is not set',
   );
   const open = kind === 'openai' ? openaiProvider : anthropicProvider;
-  return open({ url: llmUrl, model: llmModel!, key, maxTokens, timeout });
+  return open({ url, model: llmModel!, key, maxTokens, timeout });
 }
 
 /** What a prompt says beyond the study. @param secondsLeft until no more trial is started */

@@ -21,6 +21,8 @@ export interface Option<T> {
   readonly default?: T;
   /** May be given more than once; the command receives an array. */
   readonly many?: boolean;
+  /** What was given may be a secret, which errors do not repeat. */
+  readonly isSecret?: boolean;
   /** Heading in help. */
   readonly group?: string;
 }
@@ -251,11 +253,16 @@ export function readOptions<O extends Options, P extends Options>(
     if (!texts) continue;
     expect(
       texts.length === 1 || option.many === true,
-      () => `Expected ${label} once, got ${texts.map(show).join(' and ')}`,
+      () =>
+        `Expected ${label} once, got ${option.isSecret ? `it ${texts.length} times` : texts.map(show).join(' and ')}`,
     );
     const read = texts.map((word) => {
       const value = option.read(word);
-      expect(value !== undefined, () => `Expected ${label} to be ${option.expected}, got ${show(word)}`);
+      expect(
+        value !== undefined,
+        () =>
+          `Expected ${label} to be ${option.expected}, got ${option.isSecret ? 'something else' : show(word)}`,
+      );
       return value;
     });
     values[name] = option.many ? read : read[0];

@@ -35,8 +35,16 @@ export function llmLines({ userAttrs, trials }: Pick<ReportedStudy, 'userAttrs' 
   );
   const fallbacks = outcomes.filter((outcome) => outcome.startsWith('fallback')).length;
   const who = [about.provider, about.model].filter((part) => typeof part === 'string').join(' ') || 'model';
+  const run = `; ${counted(outcomes.length - fallbacks, 'proposal')} run, ${counted(fallbacks, 'fallback')}`;
   return [
-    `${who}: ${usageText(usage)}; ${counted(outcomes.length - fallbacks, 'proposal')} run, ${counted(fallbacks, 'fallback')}`,
+    `${who}: ${usageText(usage)}${outcomes.length > 0 ? run : ''}`,
     ...(typeof about.caution === 'string' ? [`Caution: ${about.caution}`] : []),
   ].map(printable);
+}
+
+/** What all calls cost: `$0.0123`, with more where that is unknown. */
+export function costText(usage: Readonly<Record<string, unknown>>): string {
+  const dollars = `$${Number(usage.cost_usd ?? 0).toFixed(4)}`;
+  if (!usage.unknown_cost) return dollars;
+  return usage.cost_usd ? `> ${dollars}` : 'unknown';
 }

@@ -231,12 +231,14 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     return decideAhead(starter, log.trials.length, signal, seconds);
   }
 
-  /** What was prepared, without a configuration that another process has started meanwhile. */
-  function unlessTaken(prepared: Partial<Proposal> | null): Partial<Proposal> | null {
+  /** What was prepared, without a configuration that other processes have made obsolete. */
+  function unlessObsolete(prepared: Partial<Proposal> | null): Partial<Proposal> | null {
     if (!prepared?.params) return prepared;
-    const { params, systemAttrs, ...rest } = prepared;
+    const { params, userAttrs, stillFits } = prepared;
     const key = keyOf(params);
-    return log.trials.some((trial) => keyOf(trial.params) === key) ? rest : prepared;
+    const isTaken = log.trials.some((trial) => keyOf(trial.params) === key);
+    if (!isTaken && (stillFits?.(log.trials) ?? true)) return prepared;
+    return userAttrs ? { userAttrs } : null;
   }
 
   /** Starts, or refuses, one trial; null where the limit is reached or, unless it may repeat one, nothing is left. */
@@ -248,7 +250,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         throw new EnvironmentError(`Study ${log.name} was deleted from ${storage.place} while in use`);
       if (evaluated() >= limit) return null;
       const number = log.trials.length;
-      const ready = attempt < 3 && !firstWaiting() ? plan(starter, number, unlessTaken(prepared)) : null;
+      const ready = attempt < 3 && !firstWaiting() ? plan(starter, number, unlessObsolete(prepared)) : null;
       if (ready?.exhausted && !mayRepeat) return null;
       let waiting: Trial | undefined;
       const [created] = storage.transact(() => {
@@ -259,7 +261,11 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         const current = log.trials.length === number && ready;
         if (!current && attempt < 3) return []; // another process took the number, or the queue's last
         return [
-          startEntry(starter, current || plan(starter, log.trials.length, unlessTaken(prepared)), Date.now()),
+          startEntry(
+            starter,
+            current || plan(starter, log.trials.length, unlessObsolete(prepared)),
+            Date.now(),
+          ),
         ];
       });
       const started = waiting ?? created;

@@ -109,6 +109,11 @@ export interface Proposal {
   systemAttrs?: Attributes;
   /** Stored with the trial for its readers. */
   userAttrs?: Attributes;
+  /**
+   * Of a proposal that took time: whether it is still wanted when its trial is started, since other processes may have
+   * started trials meanwhile; where it is not, `ask` proposes.
+   */
+  stillFits?(trials: readonly Trial[]): boolean;
   /** Set where every configuration of the space was tried; `params` is then one of them again. */
   exhausted?: boolean;
 }

@@ -53,10 +53,19 @@ beforeAll(() => {
   writeFileSync(at('space.json'), JSON.stringify({ space, defaults: { depth: 1 } }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const variables = ['TEST_LLM_KEY', 'OPENAI_API_KEY'];
-afterEach(() => {
+const variables = [
+  'TEST_LLM_KEY',
+  'OPENAI_API_KEY',
+  'OPENAI_BASE_URL',
+  'OPENAI_MODEL',
+  'TINYGPT_PRICE_IN',
+  'TINYGPT_PRICE_OUT',
+];
+const forget = () => {
   for (const name of variables) delete process.env[name];
-});
+};
+beforeAll(forget);
+afterEach(forget);
 
 describe('tune with a model', () => {
   test('a command as sampler: its answers run, its calls are in the study, the log and the report', async () => {
@@ -194,6 +203,31 @@ describe('tune with a model', () => {
     expect(await run(...tune('refused', '--trials', '2', '--sampler', 'llm', ...more))).toBe(2);
     expect(err).toContain(message);
     expect(err).not.toContain(KEY);
+  });
+
+  test('URL, model, key and prices may come from the environment', async () => {
+    const server = await scriptedServer(says('hi'));
+    const values = [`${server.url}/v1`, 'from-env', KEY, '2', '10'];
+    const names = [
+      'OPENAI_BASE_URL',
+      'OPENAI_MODEL',
+      'OPENAI_API_KEY',
+      'TINYGPT_PRICE_IN',
+      'TINYGPT_PRICE_OUT',
+    ];
+    for (const [i, name] of names.entries()) process.env[name] = values[i];
+    const caller = openLlm(readOptions(['--llm', 'openai'], TUNE_OPTIONS)!, at('env'), () => undefined);
+    const signal = new AbortController().signal;
+    const key = { purpose: 'propose', trial: 0, about: '' } as const;
+    const { ends } = await caller.ask(key, [{ role: 'user', content: 'x' }], signal);
+    await server.close();
+    expect(server.requests[0]).toMatchObject({ path: '/v1/chat/completions', body: { model: 'from-env' } });
+    expect(server.requests[0]!.headers.authorization).toBe(`Bearer ${KEY}`);
+    expect(ends[0]!.cost_usd).toBeCloseTo(0.003, 12);
+    process.env.TINYGPT_PRICE_IN = 'cheap';
+    expect(() =>
+      openLlm(readOptions(['--llm', 'openai'], TUNE_OPTIONS)!, at('env'), () => undefined),
+    ).toThrow('Expected TINYGPT_PRICE_IN');
   });
 
   test("OpenAI's own key is not sent to another endpoint", async () => {

@@ -81,14 +81,14 @@ export interface CallLog {
 /** Opens the log of a study, which is created with the first call. */
 export function openCallLog(given: string): CallLog {
   const path = resolve(given);
-  const started = new Map<string, StartRecord>();
+  const started = new Map<string, StartRecord['worst_cost_usd']>();
   const ended = new Map<string, EndRecord>();
   let offset = 0;
   let rest = Buffer.alloc(0);
 
   function take(line: string): void {
     const record = parseRecord(line);
-    if (record?.event === 'start') started.set(record.id, record);
+    if (record?.event === 'start') started.set(record.id, record.worst_cost_usd);
     else if (record) ended.set(record.id, record);
   }
 
@@ -136,9 +136,9 @@ export function openCallLog(given: string): CallLog {
 
   const charged = () => {
     let sum = 0;
-    for (const [id, { worst_cost_usd }] of started) {
+    for (const [id, worst] of started) {
       const end = ended.get(id);
-      sum += (end ? end.charged_usd : worst_cost_usd) ?? 0;
+      sum += (end ? end.charged_usd : worst) ?? 0;
     }
     return sum;
   };

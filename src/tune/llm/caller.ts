@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { hasCode, messageOf } from '../../base/errors.js';
+import { printable } from '../../base/format.js';
 import { isObject } from '../../base/valid.js';
 import { type HttpOptions, Retriable, retrying } from '../../net/http.js';
 import { RefusedError } from '../../net/post.js';
@@ -143,7 +144,7 @@ export function openCaller(options: CallerOptions): Caller {
     } catch (error) {
       const status = signal.aborted ? 'aborted' : 'failed';
       const free = !signal.aborted && isUnbilled(error) && { cost_usd: 0, charged_usd: 0 };
-      end(status, { error: redact(messageOf(error)), ...free });
+      end(status, { error: oneLine(redact(messageOf(error))), ...free });
       throw error;
     }
     const cost = costOf(reply);
@@ -200,7 +201,7 @@ export function openCaller(options: CallerOptions): Caller {
         return { text, ends };
       } catch (error) {
         signal.throwIfAborted();
-        const failed = redact(messageOf(error));
+        const failed = oneLine(redact(messageOf(error)));
         if (error instanceof RefusedError && HOPELESS.has(error.status)) {
           hopeless = failed;
           note('hopeless', `${failed}; the classic sampler goes on without a model`);
@@ -211,6 +212,9 @@ export function openCaller(options: CallerOptions): Caller {
     },
   };
 }
+
+/** What a server or a command says, as a line that a terminal can show. */
+const oneLine = (text: string): string => printable(text).replace(/\s+/g, ' ').trim().slice(0, 1000);
 
 /** A call was not made, because it could exceed the cap. */
 class CapReached extends Error {

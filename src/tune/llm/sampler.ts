@@ -48,6 +48,7 @@ export function llmSampler({ caller, context, base, share }: LlmSamplerOptions):
         return { userAttrs: { [CALLS]: 0, ...spent, llm_outcome: `fallback: ${failed}`.slice(0, 300) } };
       const proposal: Partial<Proposal> = {
         params: answer.params,
+        stillFits: (trials) => isModelsTurn(trials, share),
         systemAttrs: { [WITHIN_REACH]: base.reaches?.(view, answer.params) ?? true },
         userAttrs: {
           ...spent,

@@ -159,6 +159,13 @@ describe('calls', () => {
     expect(caller.notes).toEqual([expect.stringContaining('goes on without a model')]);
   });
 
+  test('what a server says is shown as one line without control characters', async () => {
+    const { url } = await serve(status(400, 'no\n\u001b[2Jway'));
+    const caller = open(url);
+    expect((await caller.ask(key, messages, never)).failed).toMatch(/answered 400: no \?\[2Jway$/);
+    expect(caller.notes.join()).not.toContain('\u001b');
+  });
+
   test('an abort ends the call at once and is recorded', async () => {
     const controller = new AbortController();
     const { url } = await serve(() => controller.abort());

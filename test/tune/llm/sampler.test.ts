@@ -180,6 +180,25 @@ describe('the hybrid', () => {
     expect(isModelsTurn([], 1)).toBe(true);
   });
 
+  test('a share holds for several processes: an answer that comes when another has taken the turn is dropped', async () => {
+    const journal = scratch('journal.log');
+    const open = (reply: Reply) => {
+      const caller = callerFor(scratch('calls.jsonl'), { provider: scriptedProvider(reply) });
+      const sampler = llmSampler({ caller, context, base: randomSampler(), share: 0.5 });
+      return createStudy({ space, defaults, sampler, seed: 1, storage: journal });
+    };
+    const other = open(() => propose(0.1, 0.1));
+    const study = open(async () => {
+      await other.askAsync(); // it is the model's turn there too, and it starts first
+      return propose(0.2, 0.2);
+    });
+    study.ask();
+    await study.askAsync();
+    study.refresh();
+    const byModel = study.trials.map(({ systemAttrs }) => WITHIN_REACH in systemAttrs);
+    expect(byModel).toEqual([false, true, false]);
+  });
+
   test("the model is shown the classic sampler's own proposal", async () => {
     const { provider, study } = setup(() => 'no', { share: 0.5 });
     await study.optimize(({ params }) => loss(params), { trials: 2 });
