@@ -3,27 +3,22 @@
 
 import { join } from 'node:path';
 import { expect } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
-import { formatStandardJson } from '../base/json.js';
-import { writeContest } from '../report/index.js';
-import { completeTrials } from '../tune/best.js';
-import { contestTable, type Race, winnerOf } from '../tune/contest.js';
-import { int } from '../tune/distributions.js';
+import { confirm } from '../tune/confirm.js';
+import { type Race, winnerOf } from '../tune/contest.js';
 import { prunerByName } from '../tune/pruners/index.js';
-import { samplerByName } from '../tune/samplers/index.js';
 import { createStudy } from '../tune/study.js';
-import type { Objective, Study } from '../tune/studyTypes.js';
-import type { Params } from '../tune/types.js';
+import type { Study } from '../tune/studyTypes.js';
+import { concludeContest, poolOf } from './concludeContest.js';
 import { checkSampler, contestantName, openSampler, recordCalls } from './llmOptions.js';
 import { openTask } from './openTask.js';
 import type { Task } from './task.js';
-import { abortOnInterrupt, counted, openProgress, printable } from './terminal.js';
+import { abortOnInterrupt, counted, openProgress } from './terminal.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
 import { warmStartOf } from './warmStart.js';
 
-/** Fresh training seeds start here, away from the contest's own. */
-const FRESH_SEED = 1000;
+/** So many of the best configurations of a sampler run again unless --confirm says otherwise. */
+const USUAL_TOP = 3;
 
 /** Where its studies lie, a folder each. */
 export const contestFolder = (args: TuneArguments): string => studyPlace(args, 'contest').folder;
@@ -53,23 +48,8 @@ export async function runContest(args: TuneArguments): Promise<number> {
         const study = await race(task, args, folder, sampler, seed, screen);
         races.push({ sampler, seed, trials: study.trials });
       }
-    const defaults = await again(task, folder, 'defaults', task.setup.defaults, args, screen);
-    const winners = new Map<string, readonly number[]>();
-    for (const sampler of samplers) {
-      const own = races.filter((entry) => entry.sampler === sampler);
-      const winner = winnerOf(own, task.direction, []);
-      if (!winner) continue;
-      // Named by its trial: after more trials the winner may be another.
-      const name = `${sampler}-${winner.seed}-trial-${winner.number}`;
-      winners.set(sampler, await again(task, folder, name, winner.params, args, screen));
-    }
-    const { direction } = task;
-    const table = contestTable(races, defaults, winners, { direction, reference: args.reference });
-    const { text, svg } = writeContest(folder, races, table);
-    writeFileAtomic(join(folder, 'contest.json'), `${formatStandardJson(table)}\n`);
-    say(printable(text));
-    say(`Table: ${join(folder, 'contest.json')}   Plot: ${svg}`);
-    if (args.json) process.stdout.write(`${formatStandardJson(table)}\n`);
+    await rerun(task, args, folder, races, samplers, screen);
+    concludeContest(folder, { ...args, say });
     return signal.aborted ? 130 : 0;
   } finally {
     progress.end();
@@ -115,37 +95,41 @@ async function race(
   return study;
 }
 
-/** Values of one configuration on fresh training seeds, kept in a separate journal. */
-async function again(
+/** Runs the defaults and the best of each sampler, over all seeds, again on fresh seeds, scored on held-out text too. */
+async function rerun(
   task: Task,
-  folder: string,
-  name: string,
-  params: Params,
   args: TuneArguments,
+  folder: string,
+  races: readonly Race[],
+  samplers: readonly string[],
   screen: Screen,
-): Promise<number[]> {
-  const { repeats } = args;
-  const study = createStudy({
-    name,
-    space: { train_seed: int(FRESH_SEED, FRESH_SEED + 9999) },
-    sampler: samplerByName('random'),
-    storage: journalIn(join(folder, 'again', name)),
-    seed: 1,
-    direction: task.direction,
-    objective: { ...task.identity(args.seed), params },
-    metricName: task.metricName,
-    runDefaults: false,
-  });
-  const seeds = Array.from({ length: repeats }, (_, i) => ({ train_seed: FRESH_SEED + i }));
-  study.enqueue(seeds, { skipIfExists: true });
-  screen.say(`\n${name} on ${counted(repeats, 'fresh seed')}`);
-  const run: Objective = (trial) => {
-    const seed = Number(trial.params.train_seed);
-    return task.objective(
-      { seed, label: name, pruning: false, fixed: params, folder: join(folder, 'again', name) },
-      screen,
-    )({ ...trial, params: {} });
-  };
-  await runTrials(study as unknown as Study, run, screen, { trials: repeats, defaults: {} });
-  return completeTrials(study.trials).map(({ value }) => value);
+): Promise<void> {
+  const { repeats, confirm: top = USUAL_TOP } = args;
+  const { progress, signal, say } = screen;
+  for (const name of ['defaults', ...samplers]) {
+    const place = join(folder, 'again', name);
+    const own = races.filter(({ sampler }) => sampler === name);
+    if (signal.aborted || (name !== 'defaults' && !winnerOf(own, task.direction, []))) continue;
+    const pool = {
+      ...poolOf(name, own, task.direction, task.setup.defaults, task.identity(args.seed)),
+      path: journalIn(place),
+    };
+    say(`\n${name} on ${counted(repeats, 'fresh seed')}`);
+    await confirm(
+      pool,
+      (trial, seed) =>
+        task.objective({ seed, label: name, pruning: false, folder: place, test: true }, screen)(trial),
+      {
+        top: name === 'defaults' ? 0 : Math.max(1, top),
+        withDefaults: name === 'defaults',
+        repeats,
+        signal,
+        catch: true,
+        onTrial: ({ params, state, value, userAttrs }) => {
+          progress.end();
+          say(`  seed ${params.seed}  ${state === 'complete' ? value!.toFixed(4) : userAttrs.fail_reason}`);
+        },
+      },
+    );
+  }
 }

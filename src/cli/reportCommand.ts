@@ -3,17 +3,22 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from '../base/errors.js';
+import { REFERENCES } from '../report/references.js';
 import { confirmationOf } from '../tune/confirm.js';
 import { studyNamed } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
+import { concludeContest, isContest } from './concludeContest.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
 
-const STUDY = { study: required('folder of a study, or a journal') };
+const STUDY = { study: required('folder of a study or a contest, or a journal') };
 const OPTIONS = {
   name: text('study to report, if the journal has several', { placeholder: 'name' }),
   out: text("folder of the report (default: the journal's)", { placeholder: 'folder' }),
   reference: number('a value to compare with'),
+  references: text(`published results beside a contest: ${REFERENCES.map(({ name }) => name).join(', ')}`, {
+    placeholder: 'name',
+  }),
   json: flag('print the outcome as one JSON object', { default: false }),
 };
 
@@ -21,12 +26,16 @@ export const reportCommand = command({ options: OPTIONS, positionals: STUDY, run
 
 /** Runs the command; resolves to the exit code. */
 async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise<number> {
+  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  if (isContest(args.study)) {
+    concludeContest(args.study, { ...args, say });
+    return 0;
+  }
   const journal = journalOf(args.study);
   const studies = readJournal(journal);
   const study = studyNamed(studies, args.name, journal);
   const { directions } = study;
   expect(directions.length === 1, () => `Expected a study with one objective, got ${directions.length}`);
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   await concludeStudy(
     args.out ?? dirname(journal),
     {

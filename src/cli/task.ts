@@ -49,4 +49,6 @@ export type TaskRun = {
   folder: string;
   /** Receives steps for TensorBoard, where that is asked for. */
   events?: TrialEvents | null;
+  /** Whether to score held-out text too, where there is some: the trial's attribute `test_bpb`. */
+  test?: boolean;
 };

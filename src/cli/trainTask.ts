@@ -44,8 +44,9 @@ export async function trainTask(
         : {},
     reports: true,
     pruner: finalValuesPruner,
-    objective: ({ seed, label, pruning, fixed = {}, folder, events = null }, screen) => {
-      const options = { ...objective, seed, fixed: { ...setup.fixed, ...fixed } };
+    objective: ({ seed, label, pruning, fixed = {}, folder, events = null, test = false }, screen) => {
+      const all = { ...setup.fixed, ...fixed };
+      const options = { ...objective, seed, fixed: all, ...(test && { testTokens: evalTokens }) };
       return shownObjective(options, label, pruning, screen, { folder, events });
     },
     about: [

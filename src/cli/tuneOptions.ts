@@ -5,6 +5,7 @@ import type { BackendInfo } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { readJsonFile } from '../base/textFile.js';
+import { REFERENCES } from '../report/references.js';
 import type { Budget } from '../train/budget.js';
 import type { TrainConfig } from '../train/config.js';
 import { PRESET_NAMES } from '../train/presets.js';
@@ -101,7 +102,12 @@ export const TUNE_OPTIONS = {
   }),
   ...LLM_OPTIONS,
   ...group('While it runs:', { ...DASHBOARD_OPTION, ...TENSORBOARD_OPTION }),
-  ...group('Report:', { reference: number('a val_bpb to compare with, e.g. from another run') }),
+  ...group('Report:', {
+    reference: number('a val_bpb to compare with, e.g. from another run'),
+    references: text(`published results beside a contest: ${REFERENCES.map(({ name }) => name).join(', ')}`, {
+      placeholder: 'name',
+    }),
+  }),
   json: flag('print the outcome as one JSON object', { default: false }),
 };
 

@@ -4,9 +4,11 @@ import type { EChartsOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { isBetter } from '../tune/best.js';
 import type { ContestTable, Race } from '../tune/contest.js';
+import { clockOf, smallestP } from '../tune/contestStatistics.js';
 import { mean, median } from '../tune/math/order.js';
 import type { Direction } from '../tune/types.js';
 import { onAxis, type Range, valueAxis, widened } from './axes.js';
+import type { References } from './references.js';
 import { alignColumns } from './table.js';
 import { LIGHT } from './theme.js';
 
@@ -14,7 +16,8 @@ const fixed = (value: number | null | undefined): string =>
   value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(4);
 
 /** The table as text, with what may be read from it and what not. */
-export function contestText({ standings, defaults, reference, direction }: ContestTable): string {
+export function contestText(table: ContestTable, references: References | null = null): string {
+  const { standings, reference, direction } = table;
   const head = ['sampler', 'median', 'best', '95% of the mean', 'better', 'runs', 'failed'];
   if (reference !== null) head.push(`${direction === 'minimize' ? '<' : '>'} ${reference}`);
   const rows = standings.map((row) => [
@@ -27,47 +30,178 @@ export function contestText({ standings, defaults, reference, direction }: Conte
     `${row.failed}`,
     ...(reference !== null ? [`${row.betterThanReference}`] : []),
   ]);
-  const { deviation } = defaults;
-  const noise = deviation !== null && Number.isFinite(deviation) ? deviation.toExponential(1) : 'unknown';
-  const lines = [
+  return [
     '---',
     alignColumns([head, ...rows]),
+    ...noiseLines(table),
+    ...winnerLines(table),
+    ...biasLines(table),
+    ...testLines(table),
+    ...timeLines(table),
+    ...referenceLines(references),
+  ].join('\n');
+}
+
+function noiseLines({ defaults, defaultsTest }: ContestTable): string[] {
+  const { deviation } = defaults;
+  const noise = deviation !== null && Number.isFinite(deviation) ? deviation.toExponential(1) : 'unknown';
+  const test = defaultsTest.length > 0 ? `, on held-out text ${fixed(mean(defaultsTest))}` : '';
+  return [
     '',
-    `defaults on fresh seeds: mean ${fixed(defaults.mean)}, standard deviation ${noise} (${counted(defaults.values.length, 'run')});`,
+    `defaults on fresh seeds: mean ${fixed(defaults.mean)}${test}, standard deviation ${noise} (${counted(defaults.values.length, 'run')});`,
     'samplers whose medians differ by less than that are tied.',
+  ];
+}
+
+function winnerLines({ standings }: ContestTable): string[] {
+  const isTested = standings.some(({ top }) => (top[0]?.test.length ?? 0) > 0);
+  return [
     '',
     'winners on fresh seeds (the best of many noisy values looks too good, by the difference):',
     alignColumns([
-      ['sampler', 'in the contest', 'again', 'difference'],
-      ...standings.flatMap(({ sampler, winner }) => {
+      ['sampler', 'in the contest', 'again', 'difference', ...(isTested ? ['held-out text'] : [])],
+      ...standings.flatMap(({ sampler, winner, top }) => {
         if (!winner || winner.again.length === 0) return [];
         const again = mean(winner.again);
-        return [[sampler, fixed(winner.value), fixed(again), fixed(again - winner.value)]];
+        const test = top[0]?.test ?? [];
+        return [
+          [
+            sampler,
+            fixed(winner.value),
+            fixed(again),
+            fixed(again - winner.value),
+            ...(isTested ? [test.length > 0 ? fixed(mean(test)) : '-'] : []),
+          ],
+        ];
       }),
     ]),
   ];
-  return lines.join('\n');
 }
+
+/** What the choice of the best takes away: over the best few, and whether the first of them stays first. */
+function biasLines({ standings, direction }: ContestTable): string[] {
+  const rows = standings.flatMap(({ sampler, top }) => {
+    const known = top.filter(({ values }) => values.length > 0);
+    if (known.length < 2) return [];
+    const means = known.map(({ values }) => mean(values));
+    const searched = mean(known.map((one) => one.searched));
+    const better = means.reduce((best, value) => (isBetter(value, best, direction) ? value : best));
+    return [
+      [
+        sampler,
+        `${known.length}`,
+        fixed(searched),
+        fixed(mean(means)),
+        fixed(mean(means) - searched),
+        `${means.indexOf(better) + 1}`,
+      ],
+    ];
+  });
+  if (rows.length === 0) return [];
+  return [
+    '',
+    'the best configurations of each sampler on fresh seeds (means), and which of them is best there:',
+    alignColumns([
+      ['sampler', 'configurations', 'in the contest', 'again', 'difference', 'best again'],
+      ...rows,
+    ]),
+  ];
+}
+
+function testLines({ tests }: ContestTable): string[] {
+  if (tests.length === 0) return [];
+  const sorted = [...tests].sort((a, b) => a.corrected - b.corrected || a.p - b.p);
+  const pairs = Math.min(...tests.map((test) => test.pairs));
+  const least = smallestP(pairs);
+  return [
+    '',
+    "best values by seed, Wilcoxon's signed-rank test, two-sided, Holm's correction:",
+    alignColumns([
+      ['better', 'than', 'seeds', 'by', 'p', 'corrected'],
+      ...sorted.map(({ samplers, pairs, difference, p, corrected }) => [
+        ...samplers,
+        `${pairs}`,
+        fixed(difference),
+        p.toFixed(3),
+        corrected.toFixed(3),
+      ]),
+    ]),
+    ...(least > 0.05
+      ? [`${counted(pairs, 'seed')} cannot give a p below ${least}: no difference is established.`]
+      : []),
+  ];
+}
+
+function timeLines({ standings, levels }: ContestTable): string[] {
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  const cell = ({ seconds, trials }: ContestTable['standings'][number]['reached'][number]) =>
+    seconds === null ? '-' : `${clock(seconds)} (${Math.ceil(trials!)})`;
+  return [
+    '',
+    'time of a race (asking included), parts of it, and time and trials to each median above (in half of the races):',
+    alignColumns([
+      ['sampler', 'time', 'asking', 'failed', ...levels.map(fixed), 'cost'],
+      ...standings.map((row) => [
+        row.sampler,
+        row.imported ? `${row.imported.hours.toFixed(1)} h` : clock(row.seconds),
+        row.imported ? '-' : percent(row.askShare),
+        percent(row.failedShare),
+        ...row.reached.map(cell),
+        row.costUsd === null ? '-' : `$${row.costUsd.toFixed(2)}`,
+      ]),
+    ]),
+  ];
+}
+
+function referenceLines(references: References | null): string[] {
+  if (!references) return [];
+  return [
+    '',
+    `published: ${references.title}`,
+    `(${references.source}; other data, hardware and budget than above)`,
+    alignColumns([
+      ['', 'value'],
+      ...references.lines.map(({ label, value, note }) => [
+        note ? `${label} (${note})` : label,
+        fixed(value),
+      ]),
+    ]),
+  ];
+}
+
+/** `3m 20s`, `1.5 h`. */
+function clock(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '-';
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return seconds < 5400 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** A race's running best as steps: where it changes, and where the race ends. */
+type Curve = readonly { x: number; value: number }[];
+
+export type ContestAxis = 'trials' | 'hours';
 
 /**
  * Median running best of each sampler, its seeds as thin lines, the defaults' mean dashed. Infinite values lie at the
  * edge of the axis.
+ * @param axis trials, or hours with the time that asking took
  */
-export function contestOption(races: readonly Race[], table: ContestTable): EChartsOption {
+export function contestOption(
+  races: readonly Race[],
+  table: ContestTable,
+  { axis = 'trials', references = null }: { axis?: ContestAxis; references?: References | null } = {},
+): EChartsOption {
   const samplers = table.standings.map((row) => row.sampler);
-  const length = races.reduce((most, race) => Math.max(most, race.trials.length), 0);
   const curves = races.map((race) => ({
     sampler: race.sampler,
-    curve: runningBest(race, table.direction, length),
+    curve: curveOf(race, table.direction, axis),
   }));
-  const medians = samplers.map((sampler) => {
-    const own = curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve);
-    return Array.from({ length }, (_, i) =>
-      own.some((c) => c[i] !== null) ? median(own.flatMap((c) => c[i] ?? [])) : null,
-    );
-  });
-  const drawn = [...medians.flat(), table.defaults.mean, table.reference].filter((value): value is number =>
-    Number.isFinite(value),
+  const end = curves.reduce((most, { curve }) => Math.max(most, curve.at(-1)?.x ?? 0), 0);
+  const medians = samplers.map((sampler) =>
+    medianCurve(curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve)),
+  );
+  const drawn = [...medians.flat().map(({ value }) => value), table.defaults.mean, table.reference].filter(
+    (value): value is number => Number.isFinite(value),
   );
   const range: Range = widened(drawn.length > 0 ? drawn : [0, 1], 0.08);
   const line = (value: number, name: string) => ({
@@ -75,23 +209,28 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
     name,
     label: { formatter: name, position: 'insideEndTop' as const },
   });
+  const published = (references?.lines ?? []).filter(({ value }) => value >= range[0] && value <= range[1]);
+  const { metric } = table;
   return {
     title: {
-      text: 'Running best val_bpb, median over seeds',
+      text: `Running best ${metric}, median over seeds`,
       left: 'center',
       top: 8,
       textStyle: { fontSize: 17 },
     },
     legend: { top: 36, itemGap: 26, data: samplers },
     grid: { left: 78, right: 40, top: 72, bottom: 56 },
-    xAxis: { ...valueAxis(LIGHT, 'Trial'), max: length - 1 },
-    yAxis: valueAxis(LIGHT, 'val_bpb (lower is better)', range, 56),
+    xAxis: { ...valueAxis(LIGHT, axis === 'trials' ? 'Trial' : 'Hours, asking included'), max: end },
+    yAxis: valueAxis(
+      LIGHT,
+      `${metric} (${table.direction === 'minimize' ? 'lower' : 'higher'} is better)`,
+      range,
+      56,
+    ),
     series: samplers.flatMap((sampler, i) => {
       const color = LIGHT.series[i % LIGHT.series.length]!;
-      const points = (curve: readonly (number | null)[]) =>
-        curve.flatMap((value, x) =>
-          value === null || Number.isNaN(value) ? [] : [[x, onAxis(value, range)]],
-        );
+      const points = (curve: Curve) =>
+        curve.flatMap(({ x, value }) => (Number.isNaN(value) ? [] : [[x, onAxis(value, range)]]));
       return [
         {
           name: sampler,
@@ -110,6 +249,7 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
               data: [
                 line(table.defaults.mean, 'defaults'),
                 ...(table.reference === null ? [] : [line(table.reference, 'reference')]),
+                ...published.map(({ label, value }) => line(value, `${label} (published)`)),
               ].filter((entry) => Number.isFinite(entry.yAxis)),
             },
           }),
@@ -129,13 +269,28 @@ export function contestOption(races: readonly Race[], table: ContestTable): ECha
   };
 }
 
-/** Best value after each trial; null before the first complete one. */
-function runningBest({ trials }: Race, direction: Direction, length: number): (number | null)[] {
-  let best: number | null = null;
-  return Array.from({ length }, (_, i) => {
-    const trial = trials[i];
-    if (trial?.state === 'complete' && (best === null || isBetter(trial.value!, best, direction)))
-      best = trial.value;
-    return best;
+/** Where the running best of a race changes, by trial or by hours. */
+function curveOf({ trials, imported }: Race, direction: Direction, axis: ContestAxis): Curve {
+  const { ends } = clockOf(trials);
+  const spread = imported && imported.hours > 0 ? imported.hours / trials.length : null;
+  const at = (i: number) =>
+    axis === 'trials' ? i : spread !== null ? (i + 1) * spread : (ends[i] ?? Number.NaN) / 3600;
+  const steps: { x: number; value: number }[] = [];
+  trials.forEach((trial, i) => {
+    const best = steps.at(-1)?.value;
+    if (trial.state === 'complete' && (best === undefined || isBetter(trial.value!, best, direction)))
+      steps.push({ x: at(i), value: trial.value! });
+  });
+  const last = steps.at(-1);
+  const end = at(trials.length - 1);
+  return last && end > last.x ? [...steps, { x: end, value: last.value }] : steps;
+}
+
+/** The median of curves at every place where one of them changes; those that have not begun are left out. */
+function medianCurve(curves: readonly Curve[]): Curve {
+  const places = [...new Set(curves.flatMap((curve) => curve.map(({ x }) => x)))].sort((a, b) => a - b);
+  return places.map((x) => {
+    const values = curves.flatMap((curve) => curve.findLast((step) => step.x <= x)?.value ?? []);
+    return { x, value: median(values) };
   });
 }

@@ -7,6 +7,7 @@ import { knownImportances } from '../tune/importance.js';
 import { contestOption, contestText } from './contest.js';
 import { type ReportOptions, reportHtml } from './html.js';
 import { progressOption } from './progressPlot.js';
+import type { References } from './references.js';
 import type { ReportedStudy } from './study.js';
 import { renderSvg } from './svg.js';
 import { summaryText } from './table.js';
@@ -41,15 +42,21 @@ export async function writeReport(
   return { text: summaryText(study, weights), svg, html };
 }
 
-/** Writes contest.svg and contest.txt. @throws EnvironmentError when the folder cannot be written */
+/** Writes contest.txt, contest.svg and contest-hours.svg. @throws EnvironmentError when the folder cannot be written */
 export function writeContest(
   folder: string,
   races: readonly Race[],
   table: ContestTable,
-): { text: string; svg: string } {
+  references: References | null = null,
+): { text: string; svg: string; hours: string } {
   const svg = join(folder, 'contest.svg');
-  const text = contestText(table);
-  writeFileAtomic(svg, renderSvg(contestOption(races, table), WIDTH, HEIGHT));
+  const hours = join(folder, 'contest-hours.svg');
+  const text = contestText(table, references);
+  writeFileAtomic(svg, renderSvg(contestOption(races, table, { references }), WIDTH, HEIGHT));
+  writeFileAtomic(
+    hours,
+    renderSvg(contestOption(races, table, { references, axis: 'hours' }), WIDTH, HEIGHT),
+  );
   writeFileAtomic(join(folder, 'contest.txt'), `${text}\n`);
-  return { text, svg };
+  return { text, svg, hours };
 }

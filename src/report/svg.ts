@@ -6,7 +6,7 @@ import { FONT } from './theme.js';
 
 type EChartsOption = echarts.EChartsOption;
 
-/** Renders a chart of `width` x `height` pixels. */
+/** Renders a chart of `width` x `height` pixels; the same chart gives the same bytes. */
 export function renderSvg(option: EChartsOption, width: number, height: number): string {
   // Loaded here: it takes longer than all else that tinygpt/tune loads.
   const { init } = createRequire(import.meta.url)('echarts') as typeof echarts;
@@ -18,8 +18,17 @@ export function renderSvg(option: EChartsOption, width: number, height: number):
       textStyle: { fontFamily: FONT },
       ...option,
     });
-    return chart.renderToSVGString();
+    return renumbered(chart.renderToSVGString());
   } finally {
     chart.dispose();
   }
+}
+
+/** Names of classes and clip paths count the charts that the process has drawn: here they count within the chart. */
+function renumbered(svg: string): string {
+  const names = new Map<string, string>();
+  return svg.replace(/\bzr\d+-[a-z]+-?\d+\b/g, (name) => {
+    if (!names.has(name)) names.set(name, `zr-${names.size}`);
+    return names.get(name)!;
+  });
 }

@@ -23,6 +23,7 @@ export type Evaluation = {
  * @param options.tokens how many, rounded down to whole rows, at least one row, at most one pass
  * @param options.of tokens of a larger evaluation over whose rows these are spread evenly, so that both agree in
  *   expectation; the first rows unless given
+ * @param options.skip tokens that another evaluation takes: rows after it are scored, of text that it has not seen
  * @param options.batch most rows of one forward pass
  * @param options.signal stops between passes
  * @throws UsageError when the split is shorter than one row; the signal's reason when it aborts
@@ -30,10 +31,16 @@ export type Evaluation = {
 export async function evaluateBpb(
   gpt: Gpt,
   data: Dataset,
-  options: { tokens: number; batch: number; of?: number; signal?: AbortSignal | undefined },
+  options: { tokens: number; batch: number; of?: number; skip?: number; signal?: AbortSignal | undefined },
 ): Promise<Evaluation> {
   const seq = gpt.config.seqLen;
-  const available = Math.floor((data.tokens.val + data.documents.val) / (seq + 1));
+  const skipRows = options.skip === undefined ? 0 : Math.ceil(options.skip / seq);
+  const all = Math.floor((data.tokens.val + data.documents.val) / (seq + 1));
+  const available = skipRows === 0 ? all : all - skipRows - options.batch; // whole passes are skipped
+  expect(
+    skipRows === 0 || available >= 1,
+    () => `Expected validation text beyond ${options.skip} tokens, got ${data.tokens.val} tokens in all`,
+  );
   const rowsOf = (tokens: number) => roundRows(Math.max(1, Math.min(Math.floor(tokens / seq), available)));
   const rows = rowsOf(options.tokens);
   const stride = Math.max(1, Math.floor(rowsOf(options.of ?? 0) / rows));
@@ -44,6 +51,7 @@ export async function evaluateBpb(
   let bytes = 0;
   let tokens = 0;
   try {
+    for (let row = 0; row < skipRows; row += batch * stride) await loader.next();
     for (let row = 0; row < rows; row += batch) {
       options.signal?.throwIfAborted();
       const loaded = await loader.next();

@@ -29,8 +29,8 @@ export type Candidate = {
   params: Params;
   /** Its value in the search; null where it has none. */
   searched: number | null;
-  /** By seed, as far as they have run; value null where a run failed. */
-  runs: { seed: number; value: number | null }[];
+  /** By seed, as far as they have run; value null where a run failed. `test`: its `test_bpb`, where it has one. */
+  runs: { seed: number; value: number | null; test: number | null }[];
   /** Of the values on fresh seeds; null before there is one, or after one has failed. */
   mean: number | null;
   /** 95% interval of the mean, from three values on. */
@@ -55,6 +55,8 @@ export type ConfirmOptions = {
   top?: number;
   /** Fresh seeds for each; 3 unless set. */
   repeats?: number;
+  /** Whether the default configuration runs too; true unless set. */
+  withDefaults?: boolean;
   /** Where the study is; its journal, or memory, unless set. */
   storage?: string | undefined;
 } & Pick<OptimizeOptions, 'seconds' | 'signal' | 'onTrial' | 'catch'>;
@@ -85,12 +87,13 @@ export const isConfirmation = ({ userAttrs }: { userAttrs: Attributes }): boolea
  * @throws as `optimize`
  */
 export async function confirm(
-  study: Study,
+  study: ConfirmedStudy & Pick<Study, 'defaults' | 'path'>,
   objective: SeededObjective,
   options: ConfirmOptions = {},
 ): Promise<Confirmation> {
-  const { top = 3, repeats = 3, storage = study.path ?? undefined, ...limits } = options;
-  const candidates = candidatesOf(study, study.defaults, top);
+  const { top = 3, repeats = 3, withDefaults = true, storage = study.path ?? undefined, ...limits } = options;
+  const all = candidatesOf(study, study.defaults, top);
+  const candidates = withDefaults ? all : all.filter(({ trial }) => trial !== null);
   const runs = createStudy({
     name: confirmationName(study.name),
     space: { trial: int(DEFAULTS, 1e9), seed: int(FRESH_SEED, FRESH_SEED + 9999) },
@@ -197,9 +200,7 @@ export function confirmationOf(
   const defaults = isObject(study.userAttrs.defaults) ? (study.userAttrs.defaults as Params) : {};
   const top = [...numbers].filter((number) => number !== DEFAULTS).length;
   // Those of an earlier, shorter search may no longer be among the best.
-  const candidates = candidatesOf(study, defaults, top).filter(
-    ({ trial }) => trial === null || numbers.has(trial),
-  );
+  const candidates = candidatesOf(study, defaults, top).filter(({ trial }) => numbers.has(trial ?? DEFAULTS));
   return summarize(study, candidates, runs.trials, seeds.size);
 }
 
@@ -217,9 +218,13 @@ function summarize(
       const ended = runs.filter((run) => isRunOf(run, candidate, seed) && !isLostRun(run));
       const run =
         ended.find(({ state }) => state === 'complete') ?? ended.find(({ state }) => state === 'fail');
-      return run ? [{ seed, value: run.state === 'complete' ? run.value : null }] : [];
+      if (!run) return [];
+      const { test_bpb: test } = run.userAttrs;
+      const value = run.state === 'complete' ? run.value : null;
+      return [{ seed, value, test: typeof test === 'number' ? test : null }];
     });
-  const baseline = new Map(valuesOf(known[0]!).map(({ seed, value }) => [seed, value]));
+  const defaults = known.find(({ trial }) => trial === null);
+  const baseline = new Map((defaults ? valuesOf(defaults) : []).map(({ seed, value }) => [seed, value]));
   const candidates = known.map((candidate): Candidate => {
     const own = valuesOf(candidate);
     const values = own.flatMap(({ value }) => value ?? []);
@@ -252,4 +257,5 @@ export const isImprovement = ({ winner }: Confirmation): boolean => (winner?.gai
 
 /** Standard deviation of the defaults over fresh seeds; null for fewer than two values. */
 export const noiseOf = ({ candidates }: Confirmation): number | null =>
-  spread(candidates[0]!.runs.flatMap(({ value }) => value ?? [])).deviation;
+  spread((candidates.find(({ trial }) => trial === null)?.runs ?? []).flatMap(({ value }) => value ?? []))
+    .deviation;

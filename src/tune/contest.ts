@@ -3,13 +3,33 @@
 // studies is left to the caller; this file has the statistics.
 
 import { bestTrial, compareValues, completeTrials, isBetter, signOf } from './best.js';
+import {
+  type Clock,
+  clockOf,
+  type PairedTest,
+  pairedTests,
+  type Reached,
+  timeToReach,
+} from './contestStatistics.js';
 import { isFinished } from './journal/records.js';
 import { mean, median } from './math/order.js';
 import { countsAsEvaluated } from './starting.js';
 import type { Direction, Params, Trial } from './types.js';
 
 /** One study of a contest. */
-export type Race = { sampler: string; seed: number; trials: readonly Trial[] };
+export type Race = {
+  sampler: string;
+  seed: number;
+  trials: readonly Trial[];
+  imported?: Imported;
+  costUsd?: number;
+};
+
+/** What is said about a run from elsewhere, such as an agent's. */
+export type Imported = { hours: number };
+
+/** A configuration of the best of a sampler, run again on fresh seeds. */
+export type Again = { searched: number; values: number[]; test: number[] };
 
 /** One sampler's row of the table. */
 export type Standing = {
@@ -28,6 +48,17 @@ export type Standing = {
   betterThanReference: number | null;
   /** The winner's parameters, its value in the contest, and its values on fresh seeds. */
   winner: { seed: number; number: number; params: Params; value: number; again: number[] } | null;
+  /** The best configurations over all seeds on fresh seeds, the winner first. */
+  top: Again[];
+  /** Median seconds of a race, and the parts of all races' time that asking and failed trials took. */
+  seconds: number;
+  askShare: number;
+  failedShare: number;
+  imported: Imported | null;
+  /** Of model calls, or of an agent's run; null where there are none. */
+  costUsd: number | null;
+  /** Time to each of the table's levels. */
+  reached: Reached[];
 };
 
 /** Mean and standard deviation (n - 1) of values; deviation null for fewer than two. */
@@ -37,8 +68,14 @@ export type Spread = { mean: number; deviation: number | null; values: number[] 
 export type ContestTable = {
   standings: Standing[];
   defaults: Spread;
+  /** Of the defaults, on held-out text. */
+  defaultsTest: number[];
+  /** Values to reach: the medians of the standings. */
+  levels: number[];
+  tests: PairedTest[];
   reference: number | null;
   direction: Direction;
+  metric: string;
 };
 
 /**
@@ -50,9 +87,18 @@ export function contestTable(
   races: readonly Race[],
   defaults: readonly number[],
   again: ReadonlyMap<string, readonly number[]>,
-  options: { direction?: Direction; reference?: number | undefined } = {},
+  options: {
+    direction?: Direction;
+    reference?: number | undefined;
+    /** What the value is called; val_bpb unless set. */
+    metric?: string;
+    /** Sampler -> its best configurations on fresh seeds. */
+    top?: ReadonlyMap<string, readonly Again[]>;
+    /** Values of the defaults on held-out text. */
+    defaultsTest?: readonly number[];
+  } = {},
 ): ContestTable {
-  const { direction = 'minimize', reference } = options;
+  const { direction = 'minimize', metric = 'val_bpb', reference, top, defaultsTest = [] } = options;
   const baseline = spread(defaults);
   const standings = [...new Set(races.map((race) => race.sampler))].map((sampler): Standing => {
     const own = races.filter((race) => race.sampler === sampler);
@@ -60,6 +106,9 @@ export function contestTable(
     const all = own.flatMap((race) =>
       race.trials.filter((trial) => countsAsEvaluated(trial) && isFinished(trial.state)),
     );
+    const clocks = own.map(({ trials }) => clockOf(trials));
+    const sum = (part: (clock: Clock) => number) => clocks.reduce((total, clock) => total + part(clock), 0);
+    const total = sum((clock) => clock.total);
     const isBest = ({ value }: { value: number }) => isBetter(value, reference!, direction);
     return {
       sampler,
@@ -72,11 +121,40 @@ export function contestTable(
       failed: all.filter((trial) => trial.state === 'fail').length,
       betterThanReference: reference === undefined ? null : completeTrials(all).filter(isBest).length,
       winner: winnerOf(own, direction, [...(again.get(sampler) ?? [])]),
+      top: [...(top?.get(sampler) ?? [])],
+      seconds: median(clocks.map((clock) => clock.total)),
+      askShare: total > 0 ? sum((clock) => clock.asking) / total : 0,
+      failedShare: total > 0 ? sum((clock) => clock.failing) / total : 0,
+      imported: own.find((race) => race.imported)?.imported ?? null,
+      costUsd: own.some((race) => race.costUsd !== undefined)
+        ? own.reduce((total, race) => total + (race.costUsd ?? 0), 0)
+        : null,
+      reached: [],
     };
   });
   const compare = compareValues(direction);
   standings.sort((a, b) => compare(a.median, b.median));
-  return { standings, defaults: baseline, reference: reference ?? null, direction };
+  const levels = standings.map((row) => row.median).filter(Number.isFinite);
+  for (const row of standings) {
+    const own = races.filter((race) => race.sampler === row.sampler);
+    row.reached = levels.map((level) => timeToReach(own, level, direction));
+  }
+  const best = new Map<string, Map<number, number>>();
+  for (const { sampler, seed, trials, imported } of races) {
+    const value = bestTrial(trials, direction)?.value;
+    if (value === undefined || imported) continue;
+    best.set(sampler, (best.get(sampler) ?? new Map<number, number>()).set(seed, value));
+  }
+  return {
+    standings,
+    defaults: baseline,
+    defaultsTest: [...defaultsTest],
+    levels,
+    tests: pairedTests(best, direction),
+    reference: reference ?? null,
+    direction,
+    metric,
+  };
 }
 
 /** The best trial of several races, the first of equal ones. */

@@ -3,8 +3,10 @@
 
 import { messageOf, TrainingError, UsageError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
+import type { Gpt } from '../model/gpt.js';
 import type { Budget } from '../train/budget.js';
 import { overrideConfig, resolveConfig, type TrainConfig } from '../train/config.js';
+import { evaluateBpb } from '../train/evaluate.js';
 import { memoryShortage } from '../train/memoryCheck.js';
 import type { StepReport, TrainResult } from '../train/runTypes.js';
 import { train } from '../train/trainer.js';
@@ -33,6 +35,8 @@ export interface TrainObjectiveOptions {
   reportAt?: readonly number[];
   /** Tokens of such an evaluation. */
   reportTokens?: number;
+  /** Tokens of held-out text, beyond those of val_bpb, to score at the end as `test_bpb`; none unless set. */
+  testTokens?: number;
   onStep?: (report: StepReport) => void;
   /** Receives each finished training run. */
   onResult?: (number: number, result: TrainResult) => void;
@@ -68,6 +72,7 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
   return async (trial) => {
     const resolved = resolveConfig(configOfTrial(options, trial.params), data.tokenizer.vocabSize);
     trial.setUserAttr('config', resolved.config);
+    let testBpb: number | null = null;
     const result = await train(resolved, {
       data,
       // With a limit of its own the study has checked.
@@ -83,8 +88,14 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
         trial.report(reportAt[index]!, valBpb);
         return trial.shouldPrune() ? 'stop' : undefined;
       },
+      ...(options.testTokens !== undefined && {
+        useModel: async (gpt: Gpt) => {
+          testBpb = await heldOutBpb(gpt, options.testTokens!, options, resolved.config);
+        },
+      }),
     });
     options.onResult?.(trial.number, result);
+    if (testBpb !== null) trial.setUserAttr('test_bpb', testBpb);
     for (const [key, value] of Object.entries(measurements(result)))
       if (value !== null) trial.setUserAttr(key, value);
     if (result.status === 'pruned') throw new TrialPruned();
@@ -92,6 +103,18 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
       throw new TrainingError('diverged', 'Stopped before the end of its budget');
     return result.valBpb;
   };
+}
+
+/** Bits per byte of validation text that val_bpb does not score; null where the split has no more. */
+async function heldOutBpb(
+  gpt: Gpt,
+  tokens: number,
+  { data }: TrainObjectiveOptions,
+  { evalTokens, deviceBatchSize: batch, seqLen }: TrainConfig,
+): Promise<number | null> {
+  const skip = evalTokens ?? 0;
+  if (data.tokens.val < skip + (batch + 2) * (seqLen + 1)) return null;
+  return (await evaluateBpb(gpt, data, { tokens, skip, batch })).valBpb;
 }
 
 /** Measurements stored with a trial. */

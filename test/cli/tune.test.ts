@@ -193,7 +193,34 @@ describe('tune', () => {
     }
     expect(table.defaults.values).toHaveLength(2);
     expect(out).toMatch(/winners on fresh seeds/);
-    expect(existsSync(join(folder, 'contest', 'contest.svg'))).toBe(true);
+    expect(table.standings[0].top[0].values).toEqual(table.standings[0].winner.again);
+    expect(table.tests).toHaveLength(1);
+    expect(out).toContain('2 seeds cannot give a p below 0.5: no difference is established.');
+  });
+
+  test("report makes a contest's table and plots again from its journals, byte for byte", async () => {
+    const at = join(folder, 'contest');
+    const files = ['contest.txt', 'contest.json', 'contest.svg', 'contest-hours.svg'];
+    const read = () => files.map((name) => readFileSync(join(at, name), 'utf8'));
+    const before = read();
+    for (const name of files) rmSync(join(at, name));
+    expect(await run('report', at, '--reference', '9')).toBe(0);
+    expect(read()).toEqual(before);
+  });
+
+  test('an imported run stands beside the samplers of a contest, with its cost', async () => {
+    const at = join(folder, 'contest');
+    const log = join(folder, 'results.tsv');
+    writeFileSync(
+      log,
+      'commit\tval_bpb\tstatus\tdescription\nbaseline\t9\tkeep\tbaseline\nabcd123\t2\tkeep\tlr\n',
+    );
+    expect(await run('import', log, '--contest', at, '--hours', '2', '--cost', '27')).toBe(0);
+    expect(await run('report', at, '--references', 'tinystories')).toBe(0);
+    expect(out).toMatch(/^agent +2\.0000 +2\.0000 /m);
+    expect(out).toMatch(/^agent +2\.0 h +- +0\.0%.* \$27\.00$/m);
+    expect(out).toMatch(/coding agent \(\$27\) +0\.4667/);
+    expect(await run('report', at, '--references', 'mine')).toBe(2);
   });
 
   test.each([

@@ -249,6 +249,25 @@ describe('evaluation', () => {
     gpt.dispose();
   });
 
+  test('skips the rows of another evaluation', async () => {
+    const { model } = resolveConfig(TINY, 260);
+    const gpt = createGpt(model, { seed: 1 });
+    const run = (options: { tokens: number; skip?: number }) =>
+      evaluateBpb(gpt, tinyData(), { ...options, batch: 2 });
+    const [all, first, rest] = [
+      await run({ tokens: 128 }),
+      await run({ tokens: 64 }),
+      await run({ tokens: 64, skip: 64 }),
+    ];
+    expect(rest.bytes).toBe(all.bytes - first.bytes);
+    const nats = (one: typeof all) => one.valBpb * one.bytes;
+    expect(nats(rest)).toBeCloseTo(nats(all) - nats(first), 3);
+    await expect(run({ tokens: 64, skip: 1e6 })).rejects.toThrow(
+      'Expected validation text beyond 1000000 tokens',
+    );
+    gpt.dispose();
+  });
+
   test('scores the same text with every batch size', async () => {
     const { model } = resolveConfig(TINY, 260);
     const gpt = createGpt(model, { seed: 1 });

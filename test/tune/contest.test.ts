@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { contestOption, contestText } from '../../src/report/contest.js';
 import { bestTrial, improvements } from '../../src/tune/best.js';
 import { contestTable, meanInterval, type Race, spread, winnerOf } from '../../src/tune/contest.js';
+import { clockOf, pairedTests, smallestP, timeToReach } from '../../src/tune/contestStatistics.js';
 import { median } from '../../src/tune/math/order.js';
 import { makeTrial, TRIALS } from '../report/trials.js';
 
@@ -100,4 +101,75 @@ test('median, spread and 95% interval match the textbook formulas', () => {
   expect(meanInterval([1])).toBeNull();
   expect(meanInterval([1, 2])).toBeNull(); // t = 12.7: next to nothing is known
   expect(meanInterval([1, 2, Infinity])).toBeNull();
+});
+
+describe('the statistics of a contest', () => {
+  const best = (values: number[]) => new Map(values.map((value, seed) => [seed, value]));
+
+  test('paired tests are exact, two-sided and corrected for all pairs', () => {
+    const tests = pairedTests(
+      new Map([
+        ['a', best([1, 2, 3, 4, 5, 6])],
+        ['b', best([1.5, 2.4, 3.3, 4.2, 5.1, 6.6])],
+        ['c', best([1.1, 1.8, 3.3, 3.6, 5.5, 5.4])],
+      ]),
+      'minimize',
+    );
+    expect(tests.map(({ samplers, pairs }) => [...samplers, pairs])).toEqual([
+      ['a', 'b', 6],
+      ['c', 'a', 6],
+      ['c', 'b', 6],
+    ]);
+    // All six differences favor a: 2 / 2^6. Three tests: Holm multiplies the smallest by three.
+    expect(tests[0]!.p).toBeCloseTo(2 / 64, 12);
+    expect(tests[0]!.corrected).toBeCloseTo(6 / 64, 12);
+    for (const { p, corrected } of tests) expect(corrected).toBeGreaterThanOrEqual(p);
+    expect(smallestP(3)).toBe(0.25);
+  });
+
+  test('seeds that only one of two samplers has do not count, nor do infinite differences', () => {
+    const values = new Map([
+      [
+        'a',
+        new Map([
+          [1, 1],
+          [2, 2],
+          [3, Infinity],
+        ]),
+      ],
+      [
+        'b',
+        new Map([
+          [2, 3],
+          [3, 1],
+          [4, 1],
+        ]),
+      ],
+    ]);
+    expect(pairedTests(values, 'minimize')).toEqual([]);
+  });
+
+  const worker = { systemAttrs: { 'tinygpt:worker': { pid: 1 } } };
+  const timed = (i: number, start: number, end: number, more = {}) =>
+    makeTrial(i, 'complete', 10 - i, { start: start * 1000, end: end * 1000, ...worker, ...more });
+
+  test('time counts what asking took, and no pause between processes', () => {
+    const trials = [
+      timed(0, 100, 110),
+      timed(1, 112, 120, { state: 'fail', value: null }),
+      timed(2, 9000, 9010, { systemAttrs: { 'tinygpt:worker': { pid: 2 } } }),
+    ];
+    expect(clockOf(trials)).toEqual({ ends: [10, 20, 30], asking: 2, failing: 8, total: 30 });
+  });
+
+  test('time to a value is the median over races, if half of them reach it', () => {
+    const races: Race[] = [1, 2, 3].map((seed) => ({
+      sampler: 'gp',
+      seed,
+      trials: [timed(0, 0, 10), timed(1, 10, 10 + 10 * seed, seed === 3 ? { value: 9.5 } : {})],
+    }));
+    expect(timeToReach(races, 9, 'minimize')).toEqual({ seconds: 30, trials: 2, races: 2 });
+    expect(timeToReach(races, 8, 'minimize')).toEqual({ seconds: null, trials: null, races: 0 });
+    expect(timeToReach(races.slice(1), 9, 'minimize')).toEqual({ seconds: null, trials: null, races: 1 });
+  });
 });
