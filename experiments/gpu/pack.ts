@@ -39,8 +39,17 @@ const MOST_BYTES = 60e6;
 /** A GPU as the driver that computes nothing shows it (FAKE_DEVICE of test/cuda/device/cuda.cpp). */
 const GPU = 'NVIDIA H200;9;0;132;232448;150754820096';
 
-/** Dependencies that nothing here loads: reports and the wasm backend. */
-const LEFT_OUT = ['echarts', '@tensorflow/tfjs-backend-wasm'];
+/** Dependencies that nothing here loads: reports, the wasm backend, storages and servers of studies. */
+const LEFT_OUT = [
+  'echarts',
+  '@tensorflow/tfjs-backend-wasm',
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  '@hono/node-server',
+  '@modelcontextprotocol/server',
+  '@redis/client',
+  'hono',
+];
 /** Packages of which one file is loaded, out of tens of megabytes. */
 const ONE_FILE = /^@tensorflow\//;
 /** What a package brings besides what Node loads. */
@@ -139,7 +148,7 @@ function dryLibraries(nvrtc: string | undefined): string {
 function compileAhead(out: string, nvrtc: string | undefined, tiny: boolean): void {
   const scratch = dryLibraries(nvrtc);
   const words = ['--data', join(out, 'data'), '--out', join(scratch, 'results'), '--minutes', '60'];
-  const parts = ['--parts', 'checks,golden,speed,attention,losses,trials'];
+  const parts = ['--parts', 'checks,golden,speed,attention,losses,trials,graph'];
   execFileSync(
     process.execPath,
     [

@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 import time
+import traceback
 
 import torch
 import torch.nn.functional as F
@@ -405,8 +406,26 @@ def run_loss():
             say(losses=[float(loss) for loss in losses])
 
 
+RUNS = {"speed": run_speed, "attention": run_attention, "loss": run_loss}
+
+
+def main():
+    try:
+        RUNS[S["mode"]]()
+        return
+    except Exception as error:
+        if S["mode"] == "attention" or not S.get("compile", True):
+            raise
+        say(compile_failed=reason(error))
+        if os.environ.get("PEER_TRACE"):
+            traceback.print_exc()
+    # Without a C compiler, for example, there is no Triton.
+    S["compile"] = False
+    RUNS[S["mode"]]()
+
+
 try:
-    {"speed": run_speed, "attention": run_attention, "loss": run_loss}[S["mode"]]()
+    main()
 except Exception as error:
     say(failed=reason(error))
     if os.environ.get("PEER_TRACE"):

@@ -25,6 +25,12 @@ export function summarize(out: string): string {
         .filter(({ trials }) => trials !== undefined)
         .map(withoutLists),
     ),
+    list(
+      'Steps as CUDA graphs',
+      of('graph')
+        .filter(({ steps }) => steps !== undefined)
+        .map(withoutLists),
+    ),
     list('Parts', findings.filter(({ ended, skipped }) => ended ?? skipped).map(partLine)),
   ];
   return `# Proof on a GPU\n\n${sections.filter(Boolean).join('\n\n')}\n`;
@@ -54,6 +60,8 @@ function failuresOf({ part, what, ...finding }: Finding): string[] {
   for (const report of reportsOf(finding))
     if (report.failed ?? report.ended)
       lines.push(`${title}, PyTorch: ${report.failed ?? `ended ${report.ended}`}`);
+    else if (report.compile_failed)
+      lines.push(`${title}, PyTorch without torch.compile, which failed: ${report.compile_failed}`);
   return lines;
 }
 

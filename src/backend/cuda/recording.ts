@@ -74,6 +74,7 @@ export function createStepRecorder(
       if (!before.every(({ address }, i) => address === after[i]?.address))
         throw new NotRepeatable('its variables have moved');
       restore(backend, before);
+      backend.session.allocator.trim(); // the step's memory outside of the recording is idle from now on
       recording = capture(backend, work, inputs, updates, () => recordings.delete(recording!));
       const replayed = recording.replaySync(inputs, updates);
       const state = contentsOf(backend, work.variables);
