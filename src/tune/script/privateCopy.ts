@@ -5,6 +5,7 @@
 import {
   copyFileSync,
   type Dirent,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -24,6 +25,8 @@ const SOURCE =
 const LINKED = /^(?:node_modules|venv|env|site-packages|\..*)$/;
 /** Neither copied nor linked: compiled constants of another trial would be taken for its own. */
 const LEFT_OUT = /^(?:__pycache__|\.pytest_cache|\.mypy_cache)$/;
+/** A folder that holds one is a study, whose files come and go while others run. */
+const JOURNAL = 'journal.log';
 const MOST_FILES = 5000;
 const LARGEST_COPY = 2 ** 22;
 /** A folder with more files, none of them a source, holds data. */
@@ -42,7 +45,10 @@ export function readProject(root: string, without: string): Project {
   /** Whether the folder is copied, rather than linked as a whole. */
   const visit = (folder: string): boolean => {
     const entries = readdirSync(join(root, folder), { withFileTypes: true }).filter(
-      ({ name }) => !LEFT_OUT.test(name) && resolve(root, folder, name) !== resolve(without),
+      ({ name }) =>
+        !LEFT_OUT.test(name) &&
+        resolve(root, folder, name) !== resolve(without) &&
+        !existsSync(join(root, folder, name, JOURNAL)),
     );
     const isLink = (entry: Dirent) => LINKED.test(entry.name) || entry.isSymbolicLink();
     const files = entries.filter((entry) => !isLink(entry) && entry.isFile());
