@@ -1,8 +1,11 @@
 // tinygpt tune with a model: a scripted command, a scripted endpoint, the stand-in; advice.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLlm } from '../../src/cli/llmOptions.js';
 import { readOptions } from '../../src/cli/options.js';
@@ -203,6 +206,20 @@ describe('tune with a model', () => {
     expect(await run(...tune('refused', '--trials', '2', '--sampler', 'llm', ...more))).toBe(2);
     expect(err).toContain(message);
     expect(err).not.toContain(KEY);
+  });
+
+  test('Ctrl-C ends a call, and the study with what it has', async () => {
+    const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+    // The command interrupts the process that asks it, and would never answer.
+    const never = 'kill -INT $PPID; sleep 3600';
+    const argv = tune('interrupted', '--trials', '3', '--sampler', 'llm', '--llm-command', never);
+    const child = spawn(process.execPath, [main, ...argv], { stdio: 'ignore' });
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(130);
+    const study = studyIn('interrupted');
+    expect(study.trials.map(({ state }) => state)).toEqual(['complete']);
+    expect(study.userAttrs.llm_usage).toMatchObject({ calls: 1, answered: 0, unknown_cost: 1 });
+    expect(readFileSync(at('interrupted', 'llm-calls.jsonl'), 'utf8')).toContain('"status":"aborted"');
   });
 
   test('URL, model, key and prices may come from the environment', async () => {
