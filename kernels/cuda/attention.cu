@@ -51,7 +51,7 @@ DEVICE float dot(const float *own, const float *row, int part) {
 extern "C" __global__ void __launch_bounds__(128)
 attention(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, act *y, float *lse) {
   __shared__ float keys[TILE][WIDTH], values[TILE][WIDTH];
-  Place at = place_of_block(T, OWN, H);
+  Place at = place_of_block(T, OWN, H, 0);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
   long start = at.batch * T, row = (start + i) * H + h;
   const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
@@ -101,7 +101,7 @@ extern "C" __global__ void __launch_bounds__(128)
 attention_grad_q(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                  const float *lse, const float *delta, act *dq) {
   __shared__ float keys[TILE][WIDTH], values[TILE][WIDTH];
-  Place at = place_of_block(T, OWN, H);
+  Place at = place_of_block(T, OWN, H, 0);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
   long start = at.batch * T, row = (start + i) * H + h;
   const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
@@ -131,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(128)
 attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
                   const float *lse, const float *delta, act *dk, act *dv) {
   __shared__ float queries[TILE][WIDTH], dys[TILE][WIDTH], log_sums[TILE], alongs[TILE];
-  Place at = place_of_block(T, OWN, G);
+  Place at = place_of_block(T, OWN, G, 0);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, j = first + threadIdx.x / PARTS, g = at.head;
   long start = at.batch * T, row = (start + j) * G + g;
   float key[SHARE], value[SHARE], sum_k[SHARE], sum_v[SHARE];

@@ -79,20 +79,24 @@ DEVICE void product(float (*sums)[COUNT][4], const Rows<M, KEPT> &rows, const bf
     }
   }
 }
-// wide [16 M, SHARE] += weights [16 M, 8 COUNT] rows of a tile, of which `tile` points to the first of this warp's columns.
+// wide [16 M, SHARE] += a [16 M, 16] times 16 rows of a tile, of which `rows` points to the first of this warp's columns.
+template <int M> DEVICE void add_rows(float (*wide)[WIDE][4], const unsigned (*a)[4], const bf16 *rows) {
+  UNROLL for (int d = 0; d < WIDE; d += 2) {
+    unsigned b[4];
+    load_b_rows(b, rows, STRIDE, 0, d * 8);
+    UNROLL for (int m = 0; m < M; m++) {
+      mma(wide[m][d], a[m], b[0], b[1]);
+      mma(wide[m][d + 1], a[m], b[2], b[3]);
+    }
+  }
+}
+// The same with a = weights [16 M, 8 COUNT] and the rows of a whole tile.
 template <int M, int COUNT>
 DEVICE void add_weighted(float (*wide)[WIDE][4], const float (*weights)[COUNT][4], const bf16 *tile) {
   UNROLL for (int n = 0; n < COUNT; n += 2) {
     unsigned a[M][4];
     UNROLL for (int m = 0; m < M; m++) as_a(a[m], weights[m][n], weights[m][n + 1]);
-    UNROLL for (int d = 0; d < WIDE; d += 2) {
-      unsigned b[4];
-      load_b_rows(b, tile, STRIDE, n * 8, d * 8);
-      UNROLL for (int m = 0; m < M; m++) {
-        mma(wide[m][d], a[m], b[0], b[1]);
-        mma(wide[m][d + 1], a[m], b[2], b[3]);
-      }
-    }
+    add_rows<M>(wide, a, tile + n * 8 * STRIDE);
   }
 }
 DEVICE float over_four(float x, bool largest) {
@@ -102,17 +106,15 @@ DEVICE float over_four(float x, bool largest) {
   }
   return x;
 }
-// Writes rows `row` and `row + 8` of accumulators [16, SHARE] times their factors, where they are below T; `head` points to the
-// first of this warp's columns.
+// Writes the lower or upper row of accumulators [16, SHARE] times a factor; `row` points to the first of this warp's columns.
+DEVICE void store_row(bf16 *row, const float (*wide)[4], int half, float factor) {
+  UNROLL for (int d = 0; d < WIDE; d++)
+    store_two(row + d * 8 + threadIdx.x % 4 * 2, wide[d][half * 2] * factor, wide[d][half * 2 + 1] * factor);
+}
+// Writes rows `row` and `row + 8`, where they are below T; `head` points to the first of this warp's columns.
 DEVICE void store_wide(bf16 *head, long stride, int row, int T, const float (*wide)[4], float low, float high) {
-  int column = threadIdx.x % 4 * 2;
-  UNROLL for (int half = 0; half < 2; half++) {
-    int at = row + half * 8;
-    if (at >= T) continue;
-    float factor = half ? high : low;
-    UNROLL for (int d = 0; d < WIDE; d++)
-      store_two(head + at * stride + d * 8 + column, wide[d][half * 2] * factor, wide[d][half * 2 + 1] * factor);
-  }
+  UNROLL for (int half = 0; half < 2; half++)
+    if (row + half * 8 < T) store_row(head + (row + half * 8) * stride, wide, half, half ? high : low);
 }
 
 // Grid ceil(T / OWN) H B, THREADS threads. Blocks with the most keys start first.
@@ -120,7 +122,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 attention(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, bf16 *y, float *lse) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *keys = queries + OWN * STRIDE, *values = keys + TILE * STRIDE;
-  Place at = place_of_block(T, OWN, H);
+  Place at = place_of_block(T, OWN, H, 0);
   int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
   int own = threadIdx.x / 32 / PARTS * 16 * FRAGMENTS, from = threadIdx.x / 32 % PARTS * SHARE;
   // This warp's first row, this thread's first row in a fragment and column in a tile.
@@ -207,77 +209,43 @@ KERNEL attention_delta(int N, int H, const bf16 *y, const bf16 *dy, float *delta
 // of heads above 64 leave the half that values lie in.
 #define VALUES_KEPT (GRAD_KEPT && !(D > 96 && __CUDA_ARCH__ >= 1200))
 
-// dq: grid ceil(T / OWN) H B, GRAD_THREADS threads.
-extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
-attention_grad_q(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dy,
-                 const float *lse, const float *delta, bf16 *dq) {
-  DYNAMIC_SHARED(bf16, shared);
-  bf16 *tiles = GRAD_KEPT ? shared : shared + 2 * OWN * STRIDE;
-  Place at = place_of_block(T, OWN, H);
-  int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
-  int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
-  int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
-  const bf16 *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
-  int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
-
-  copy_tile<OWN>(shared, q + start * q_stride + h * D, q_stride, first, T);
-  copy_tile<OWN>(shared + OWN * STRIDE, dy + start * q_stride + h * D, q_stride, first, T);
-  copy_commit();
-  float log_sum[2], along[2], sum[1][WIDE][4] = {}, factor = scale * LOG2E;
-  UNROLL for (int half = 0; half < 2; half++) {
-    long index = (start + row + half * 8) * H + h;
-    // Beyond the sequence: exponentials of 0.
-    log_sum[half] = row + half * 8 < T ? lse[index] * LOG2E : 0;
-    along[half] = row + half * 8 < T ? delta[index] : 0;
-  }
-  copy_wait<0>();
-  __syncthreads();
-  Rows<1, GRAD_KEPT> query(shared, own), gradient(shared + OWN * STRIDE, own);
-  if (GRAD_KEPT) __syncthreads();
-  auto copy = [&](int j0, int stage) {
-    bf16 *to = tiles + stage * 2 * TILE * STRIDE;
-    copy_tile<TILE>(to, k_head, kv_stride, j0, T);
-    copy_tile<TILE>(to + TILE * STRIDE, v_head, kv_stride, j0, T);
-    copy_commit();
-  };
-  copy(j0, 0);
-  for (int stage = 0; j0 < end; j0 += TILE, stage = (stage + 1) % STAGES) {
-    copy_wait<0>();
-    __syncthreads();
-    if (STAGES > 1 && j0 + TILE < end) copy(j0 + TILE, (stage + 1) % STAGES);
-    if (j0 < top_row + 16 && j0 + TILE > top_row - window) {
-      const bf16 *keys = tiles + stage * 2 * TILE * STRIDE, *values = keys + TILE * STRIDE;
-      float p[1][TILE / 8][4], ds[1][TILE / 8][4];
-      product<1, TILE / 8>(p, query, keys);
-      product<1, TILE / 8>(ds, gradient, values);
-      bool whole = j0 + TILE - 1 <= top_row && j0 >= top_row + 15 - window;
-      UNROLL for (int n = 0; n < TILE / 8; n++)
-        UNROLL for (int e = 0; e < 4; e++) {
-          int half = e / 2, i = row + half * 8, j = j0 + n * 8 + column + e % 2;
-          float each = power_of_two(p[0][n][e] * factor - log_sum[half]) * (ds[0][n][e] - along[half]);
-          ds[0][n][e] = whole || (j <= i && j >= i - window) ? each : 0;
-        }
-      add_weighted<1, TILE / 8>(sum, ds, keys + from);
-    }
-    if (STAGES == 1) {
-      __syncthreads();
-      if (j0 + TILE < end) copy(j0 + TILE, 0);
-    }
-  }
-  store_wide(dq + start * q_stride + h * D + from, q_stride, row, T, sum[0], scale, scale);
+// The gradients of the scores, ds, are stored by attention_grad_kv and read by attention_grad_q: bfloat16, in squares [OWN keys,
+// OWN queries] of each query head, those of a block of keys in a row; there are `reach` of these, fewer at the sequence's end.
+DEVICE long squares_before(int tile, int tiles, int reach) {
+  long cut = tile > tiles - reach ? tile - (tiles - reach) : 0;
+  return (long)tile * reach - cut * (cut - 1) / 2;
+}
+// Queries within a square are stored in the order of the threads that compute them, by tiles of QUERY_TILE: 16 bytes each.
+#define OF_THREAD (QUERY_TILE / 4)
+DEVICE int stored_query(int place) {
+  int own = place % QUERY_TILE % OF_THREAD;
+  return place / QUERY_TILE * QUERY_TILE + own / 2 * 8 + place % QUERY_TILE / OF_THREAD * 2 + own % 2;
 }
 
-// dk and dv, of all query heads that read the kv head: grid ceil(T / OWN) G B, GRAD_THREADS threads. Rows are keys, columns
-// queries.
+// A thread's queries of its two keys, or zeros.
+DEVICE void store_scores(bf16 *to, const float (*ds)[4]) {
+  UNROLL for (int half = 0; half < 4; half += 2, to += 8 * OWN) {
+    unsigned pairs[QUERY_TILE / 8];
+    UNROLL for (int n = 0; n < QUERY_TILE / 8; n++) pairs[n] = ds ? bf16_pair(ds[n][half], ds[n][half + 1]) : 0;
+#if D > 128
+    store_vector(to, pairs[0], pairs[1]);
+#else
+    UNROLL for (int n = 0; n < QUERY_TILE / 8; n += 4)
+      store_vector(to + 2 * n, pairs[n], pairs[n + 1], pairs[n + 2], pairs[n + 3]);
+#endif
+  }
+}
+
+// dk, dv and ds of some kv heads: grid ceil(T / OWN) times their number, of which `head0` of the B G is the first, GRAD_THREADS
+// threads. Rows are keys, columns queries.
 extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
-attention_grad_kv(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dy,
-                  const float *lse, const float *delta, bf16 *dk, bf16 *dv) {
+attention_grad_kv(int T, int H, int G, int window, float scale, int head0, int reach, const bf16 *q, const bf16 *k,
+                  const bf16 *v, const bf16 *dy, const float *lse, const float *delta, bf16 *dk, bf16 *dv, bf16 *scores) {
   DYNAMIC_SHARED(bf16, shared);
   // Sums and deltas of the tiles lie behind them.
   bf16 *tiles = GRAD_KEPT ? shared : shared + 2 * OWN * STRIDE;
   float *numbers = (float *)(shared + (GRAD_KEPT ? 2 * OWN : 2 * OWN + 2 * QUERY_TILE) * STRIDE);
-  Place at = place_of_block(T, OWN, G);
+  Place at = place_of_block(T, OWN, G, head0);
   int first = at.tile * OWN, g = at.head;
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
   int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
@@ -307,6 +275,9 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const bf16 *q, c
     }
   };
   int h = g * (H / G), last = h + H / G - 1, i0 = first;
+  // This thread's place in the squares of the first query head.
+  scores += ((at.batch * G + g - head0) * (H / G) * squares_before(at.tiles, at.tiles, reach) +
+             squares_before(at.tile, at.tiles, reach)) * OWN * OWN + (row - first) * OWN + column / 2 * OF_THREAD;
   copy(h, i0, 0);
   for (int stage = 0; h <= last; stage = (stage + 1) % STAGES) {
     // The tile after this one, perhaps the first of the next head.
@@ -314,6 +285,7 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const bf16 *q, c
     copy_wait<0>();
     __syncthreads();
     if (STAGES > 1 && next_h <= last) copy(next_h, next, (stage + 1) % STAGES);
+    bf16 *to = scores + (unsigned)(i0 - first) / OWN * OWN * OWN + (unsigned)(i0 - first) % OWN;
     if (i0 + QUERY_TILE > top_row && i0 <= (long)top_row + 15 + window) {
       const bf16 *queries = tiles + stage * 2 * QUERY_TILE * STRIDE, *gradients = queries + QUERY_TILE * STRIDE;
       const float *log_sums = numbers + stage * 2 * QUERY_TILE, *alongs = log_sums + QUERY_TILE;
@@ -333,15 +305,66 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const bf16 *q, c
           float each = p[0][n][e] * (ds[0][n][e] - alongs[n * 8 + column + e % 2]);
           ds[0][n][e] = p[0][n][e] == 0 ? 0 : each;
         }
+      if (from == 0) store_scores(to, ds[0]);
       add_weighted<1, QUERY_TILE / 8>(sum_k, ds, queries + from);
-    }
+    } else if (from == 0) store_scores(to, 0);
     if (STAGES == 1) {
       __syncthreads();
       if (next_h <= last) copy(next_h, next, 0);
     }
+    if (h != next_h) scores += squares_before(at.tiles, at.tiles, reach) * OWN * OWN;
     h = next_h;
     i0 = next;
   }
   store_wide(dk + start * kv_stride + g * D + from, kv_stride, row, T, sum_k[0], scale, scale);
   store_wide(dv + start * kv_stride + g * D + from, kv_stride, row, T, sum_v[0], 1, 1);
+}
+
+// dq = scale ds k of the query heads of those kv heads: grid ceil(T / OWN) times their number, THREADS threads.
+extern "C" __global__ void __launch_bounds__(THREADS)
+attention_grad_q(int T, int H, int G, int window, float scale, int head0, int reach, const bf16 *k, const bf16 *scores,
+                 bf16 *dq) {
+  DYNAMIC_SHARED(bf16, shared);
+  Place at = place_of_block(T, OWN, H, head0 * (H / G));
+  int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
+  int own = threadIdx.x / 32 / PARTS * 16 * FRAGMENTS, from = threadIdx.x / 32 % PARTS * SHARE;
+  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  const bf16 *k_head = k + start * kv_stride + g * D;
+  scores += (at.batch * H + h - head0 * (H / G)) * squares_before(at.tiles, at.tiles, reach) * OWN * OWN;
+  int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
+  auto copy = [&](int j0, int stage) {
+    bf16 *keys = shared + stage * TILE * (STRIDE + OWN + 8), *ds = keys + TILE * STRIDE;
+    copy_tile<TILE>(keys, k_head, kv_stride, j0, T);
+    int tile = j0 / OWN;
+    // attention_grad_kv went so far.
+    long written = (long)(tile + 1) * OWN + window < T ? (long)(tile + 1) * OWN + window : T;
+    const bf16 *square = scores + (squares_before(tile, at.tiles, reach) + first / OWN - tile) * OWN * OWN;
+    for (int i = threadIdx.x; i < TILE * (OWN / 8); i += THREADS) {
+      int row = i / (OWN / 8), c = i % (OWN / 8) * 8;
+      copy_eight(ds + row * (OWN + 8) + c, square + (j0 % OWN + row) * OWN + c, first + c / QUERY_TILE * QUERY_TILE < written);
+    }
+    copy_commit();
+  };
+  // The queries of this warp, whose tiles it shares with others where they are longer than its rows.
+  int top_row = first + own / QUERY_TILE * QUERY_TILE;
+  int rows = QUERY_TILE > 16 * FRAGMENTS ? QUERY_TILE : 16 * FRAGMENTS;
+  float sum[FRAGMENTS][WIDE][4] = {};
+  copy(j0, 0);
+  for (int stage = 0; j0 < end; j0 += TILE, stage ^= 1) {
+    copy_wait<0>();
+    __syncthreads();
+    if (j0 + TILE < end) copy(j0 + TILE, stage ^ 1);
+    if (j0 >= top_row + rows || j0 + TILE <= top_row - window) continue;
+    const bf16 *keys = shared + stage * TILE * (STRIDE + OWN + 8), *ds = keys + TILE * STRIDE;
+    UNROLL for (int j = 0; j < TILE; j += 16) {
+      unsigned a[FRAGMENTS][4];
+      UNROLL for (int m = 0; m < FRAGMENTS; m++) load_a_columns(a[m], ds, OWN + 8, own + 16 * m, j);
+      add_rows<FRAGMENTS>(sum, a, keys + j * STRIDE + from);
+    }
+  }
+  UNROLL for (int m = 0; m < FRAGMENTS; m++)
+    UNROLL for (int half = 0; half < 2; half++) {
+      int i = first + stored_query(own + 16 * m + threadIdx.x % 32 / 4 + 8 * half);
+      if (i < T) store_row(dq + (start + i) * q_stride + h * D + from, sum[m], half, scale);
+    }
 }

@@ -52,6 +52,11 @@ MMA void load_a(unsigned a[4], const bf16 *tile, int stride, int row, int k) {
   int lane = threadIdx.x % 32;
   load_matrices(a, tile + (row + lane % 16) * stride + k + lane / 16 * 8);
 }
+// The same where the tile holds its columns as rows: row .. row + 15 along the tile's columns, k .. k + 15 along its rows.
+MMA void load_a_columns(unsigned a[4], const bf16 *tile, int stride, int row, int k) {
+  int lane = threadIdx.x % 32;
+  load_matrices_transposed(a, tile + (k + lane / 16 * 8 + lane % 8) * stride + row + lane / 8 % 2 * 8);
+}
 // Operands b of two products side by side, where the tile holds b's columns as rows: b[0], b[1] for its rows n .. n + 7,
 // b[2], b[3] for n + 8 .. n + 15; k .. k + 15 along the tile's columns.
 MMA void load_b_columns(unsigned b[4], const bf16 *tile, int stride, int n, int k) {

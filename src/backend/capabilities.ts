@@ -28,6 +28,8 @@ export interface StepSizes {
   rows: number;
   width: number;
   vocab: number;
+  /** Of the layer whose window is the longest. */
+  attention: { batch: number; seq: number; heads: number; kvHeads: number; window: number };
   /** Matrices that Muon steps together: so many of one shape. */
   matrices: readonly { count: number; rows: number; columns: number }[];
 }

@@ -69,16 +69,23 @@ export function estimateMemory(
     const stack = stacks.get(`${shape}`);
     if (muon) stacks.set(`${shape}`, { count: (stack?.count ?? 0) + 1, rows, columns });
   }
+  const windows = windowSizes(config);
   const { stepScratch, bf16Activations = false, recorder } = capabilities();
   const scratch: ScratchBytes = stepScratch?.({
     rows: N,
     width: C,
     vocab: V,
+    attention: {
+      batch: options.batch,
+      seq: T,
+      heads: H,
+      kvHeads: config.kvHeads,
+      window: Math.max(...windows),
+    },
     matrices: [...stacks.values()],
   }) ?? { passes: 0, optimizer: 0 };
   const outside = KEPT_OUTSIDE - (bf16Activations ? HALVED.outside : 0);
   let kept = N * outside * C + V * C; // the head's gradient is made in the forward pass
-  const windows = windowSizes(config);
   const width =
     KEPT.width -
     (config.activation === 'reluSquared' && hasKernel('ReluSquared') ? 4 : 0) -

@@ -28,23 +28,54 @@ export function logitsRowsOnDevice(
   return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, wanted))));
 }
 
+/** The most bytes of scores' gradients of an attention held at once, unless one kv head has more. */
+const MAX_SCORE_BYTES = 512 * 2 ** 20;
+
+/** Side of the squares that gradients of scores are stored in, for heads of D on tensor cores. */
+export const scoreSquare = (D: number): number => (D > 128 ? 64 : 128);
+
+/**
+ * The stored gradients of a query head's scores: squares in a row, for one block of keys, and bytes. A block of keys is
+ * seen by the queries up to `window` after its last one.
+ */
+export function scoreGradients(T: number, window: number, D: number): { reach: number; bytes: number } {
+  const side = scoreSquare(D);
+  const tiles = Math.ceil(T / side);
+  const reach = Math.min(tiles, Math.floor((side - 1 + window) / side) + 1);
+  const squares = tiles * reach - (reach * (reach - 1)) / 2;
+  return { reach, bytes: 2 * side * side * squares };
+}
+
+/** Kv heads whose scores' gradients, of `bytes` each, are held at once. */
+export const scoreHeads = (heads: number, bytes: number): number =>
+  Math.min(heads, Math.max(1, Math.floor(MAX_SCORE_BYTES / bytes)));
+
 /** Bytes a token and unit of width that the backward pass of the widest layer has at once: its result, in bf16 roundings. */
 const BACKWARD = { fp32: 16, bf16: 30 };
+/** The same while attention's gradient is at work, beside the gradients of its scores. */
+const BACKWARD_OF_ATTENTION = 14;
 
 /** See `stepScratch` of ../capabilities.ts. */
 export function cudaScratch(sizes: StepSizes, precision: Precision): ScratchBytes {
-  const { rows, width, vocab, matrices } = sizes;
+  const { rows, width, vocab, matrices, attention } = sizes;
   const half = precision === 'bf16';
   const each = logitBytes(precision);
   const logits = logitsRowsOnDevice(rows, width, vocab, each) * vocab * each;
   const roundings = half ? 2 * width * (rows + vocab) : 0;
+  const { batch, seq, heads, kvHeads, window } = attention;
+  const group = (scoreGradients(seq, window, width / heads).bytes * heads) / kvHeads;
+  const scores = half ? scoreHeads(batch * kvHeads, group) * group : 0;
   const stacks = matrices.map(({ count, rows, columns }) => {
     // Two iterates, the first of them float32 for a while, and two square matrices.
     const each = half ? 2 : 4;
     return count * (rows * columns * (4 + each) + 2 * each * Math.min(rows, columns) ** 2);
   });
   return {
-    passes: Math.max(logits + roundings, BACKWARD[precision] * rows * width),
+    passes: Math.max(
+      logits + roundings,
+      BACKWARD[precision] * rows * width,
+      BACKWARD_OF_ATTENTION * rows * width + scores,
+    ),
     optimizer: Math.max(0, ...stacks),
   };
 }

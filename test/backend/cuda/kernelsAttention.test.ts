@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { scoreGradients } from '../../../src/backend/cuda/footprint.js';
 import {
   type AttentionLaunch,
   plainLaunch,
@@ -14,7 +15,7 @@ type Values = Float32Array | Uint16Array;
 /** Forward and backward against plain loops; `store` gives activations their type. */
 function check(
   program: Program,
-  { own, threads, gradThreads, shared }: AttentionLaunch,
+  { own, threads, gradThreads, gradQThreads, shared, storesScores }: AttentionLaunch,
   sizes: AttentionSizes,
   tolerance: number,
   store: (x: Float32Array) => Values = (x) => x,
@@ -41,19 +42,35 @@ function check(
   const blocks = Math.ceil(T / own);
   const { q, k, v, dy } = stored;
   const sizesOf = [{ int: T }, { int: H }, { int: G }, { int: window }, { float: 1 / Math.sqrt(D) }];
+  const blockOf = { forward: threads, gradQ: gradQThreads, gradKv: gradThreads };
   const launch = (heads: number, kernel: keyof typeof shared) => ({
-    grid: blocks * heads * B,
-    block: kernel === 'forward' ? threads : gradThreads,
+    grid: blocks * heads,
+    block: blockOf[kernel],
     shared: shared[kernel],
   });
-  program.run('attention', launch(H, 'forward'), [...sizesOf, q, k, v, y, lse]);
+  program.run('attention', launch(B * H, 'forward'), [...sizesOf, q, k, v, y, lse]);
   expectClose(floats(y), expected.y, tolerance);
   expectClose(lse, expected.lse, tolerance);
   program.run('attention_delta', { grid: 2, block: 64 }, [{ int: N }, { int: H }, y, dy, delta]);
   expectClose(delta, expected.delta, tolerance);
-  program.run('attention_grad_q', launch(H, 'gradQ'), [...sizesOf, q, k, v, dy, lse, delta, dq]);
+  const given = [q, k, v, dy, lse, delta];
+  if (storesScores) {
+    // The kv heads in two parts, where there is more than one.
+    const { reach, bytes } = scoreGradients(T, Math.min(T, window), D);
+    const each = Math.ceil((B * G) / 2);
+    for (let head = 0; head < B * G; head += each) {
+      const count = Math.min(each, B * G - head);
+      // What is not stored must not be read: NaN.
+      const scores = new Uint16Array((count * H * bytes) / G / 2).fill(0x7fc0);
+      const common = [...sizesOf, { int: head }, { int: reach }];
+      program.run('attention_grad_kv', launch(count, 'gradKv'), [...common, ...given, dk, dv, scores]);
+      program.run('attention_grad_q', launch((count * H) / G, 'gradQ'), [...common, k, scores, dq]);
+    }
+  } else {
+    program.run('attention_grad_q', launch(B * H, 'gradQ'), [...sizesOf, ...given, dq]);
+    program.run('attention_grad_kv', launch(B * G, 'gradKv'), [...sizesOf, ...given, dk, dv]);
+  }
   expectClose(floats(dq), expected.dq, tolerance);
-  program.run('attention_grad_kv', launch(G, 'gradKv'), [...sizesOf, q, k, v, dy, lse, delta, dk, dv]);
   expectClose(floats(dk), expected.dk, tolerance);
   expectClose(floats(dv), expected.dv, tolerance);
 }

@@ -6,6 +6,7 @@ import type { Info } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
 import { OLDEST_BF16_CHIP } from '../device.js';
+import { scoreGradients, scoreHeads, scoreSquare } from '../footprint.js';
 import type { CudaKernel } from './kernel.js';
 import { rowTeam } from './team.js';
 
@@ -33,34 +34,47 @@ export interface AttentionLaunch {
   source: string;
   /** Queries, or keys, of a block. */
   own: number;
-  /** Threads of a block, and of one of the gradients. */
+  /** Threads of a block: of the forward pass, and of the gradient of keys and values, and of queries. */
   threads: number;
   gradThreads: number;
+  gradQThreads: number;
   /** Dynamic shared memory of each kernel, bytes. */
   shared: { forward: number; gradQ: number; gradKv: number };
+  /** Whether the gradient of the scores is stored for the queries' gradient, instead of being computed again. */
+  storesScores: boolean;
 }
 
 /** In float32 on any chip: kernels/cuda/attention.cu, whose shared memory is static, 33,024 bytes at most. */
 export function plainLaunch(D: number): AttentionLaunch {
-  const shared = { forward: 0, gradQ: 0, gradKv: 0 };
-  return { source: 'cuda/attention.cu', own: D <= 128 ? 32 : 16, threads: 128, gradThreads: 128, shared };
+  return {
+    source: 'cuda/attention.cu',
+    own: D <= 128 ? 32 : 16,
+    threads: 128,
+    gradThreads: 128,
+    gradQThreads: 128,
+    shared: { forward: 0, gradQ: 0, gradKv: 0 },
+    storesScores: false,
+  };
 }
 
 /** On tensor cores: attention_mma.cu. Undefined for widths that it does not take. */
 export function tensorCoreLaunch(D: number): AttentionLaunch | undefined {
   const wide = D > 128;
   if (D % (wide ? 32 : 16) !== 0 || D > WIDEST) return undefined;
-  const own = wide ? 64 : 128;
+  const own = scoreSquare(D);
   const keys = wide ? 32 : 64;
   const queries = wide ? 16 : D > 64 ? 32 : 64;
   const row = 2 * (D + 8);
-  // Up to 128 two stages of tiles take the place of the block's own rows, which are in registers by then.
   const shared = {
     forward: row * (own + 2 * keys),
-    gradQ: row * (wide ? 2 * own + 2 * keys : 2 * own),
+    // Two stages of keys and of scores' gradients.
+    gradQ: 2 * keys * (row + 2 * (own + 8)),
+    // Up to 128 two stages of tiles take the place of the block's own rows, which are in registers by then.
     gradKv: row * (wide ? 2 * own + 2 * queries : 2 * own) + 8 * queries * (wide ? 1 : 2),
   };
-  return { source: 'cuda/attention_mma.cu', own, threads: wide ? 256 : 128, gradThreads: 256, shared };
+  const threads = wide ? 256 : 128;
+  const source = 'cuda/attention_mma.cu';
+  return { source, own, threads, gradThreads: 256, gradQThreads: threads, shared, storesScores: true };
 }
 
 /** Tensor cores where precision, chip and head allow. */
@@ -97,38 +111,32 @@ export const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs,
   const rows = B * T;
   const [dq, dk, dv] = backend.makeActivations(q, k, v);
   const delta = backend.scratch(4 * rows * H);
-  const { source, own, gradThreads, shared } = launchFor(backend, D);
+  const { source, own, gradThreads, gradQThreads, shared, storesScores } = launchFor(backend, D);
   const at = (x: Info) => backend.activation(x);
+  const defines = definesOf(D, backend.precision);
   const team = rowTeam(D, [], backend.precision);
-  backend.launch(
-    { source, name: 'attention_delta', defines: definesOf(D, backend.precision) },
-    team.blocks(rows * H),
-    team.threads,
-    [rows, H, at(y), at(dy), delta],
-  );
-  const scale = 1 / Math.sqrt(D);
-  const common = [T, H, G, window, scale, at(q), at(k), at(v), at(dy), backend.address(lse), delta];
-  backend.launch(
-    {
-      source,
-      name: 'attention_grad_q',
-      defines: definesOf(D, backend.precision),
-      shared: shared.gradQ,
-    },
-    Math.ceil(T / own) * H * B,
-    gradThreads,
-    [...common, at(dq)],
-  );
-  backend.launch(
-    {
-      source,
-      name: 'attention_grad_kv',
-      defines: definesOf(D, backend.precision),
-      shared: shared.gradKv,
-    },
-    Math.ceil(T / own) * G * B,
-    gradThreads,
-    [...common, at(dk), at(dv)],
-  );
+  const forDelta = [rows, H, at(y), at(dy), delta];
+  backend.launch({ source, name: 'attention_delta', defines }, team.blocks(rows * H), team.threads, forDelta);
+  const tiles = Math.ceil(T / own);
+  const gradQ = { source, name: 'attention_grad_q', defines, shared: shared.gradQ };
+  const gradKv = { source, name: 'attention_grad_kv', defines, shared: shared.gradKv };
+  const sizes = [T, H, G, window, 1 / Math.sqrt(D)];
+  const given = [at(q), at(k), at(v), at(dy), backend.address(lse), delta];
+  if (storesScores) {
+    const { reach, bytes } = scoreGradients(T, window, D);
+    const each = scoreHeads(B * G, (bytes * H) / G);
+    const scores = backend.scratch((each * bytes * H) / G);
+    for (let head = 0; head < B * G; head += each) {
+      const count = Math.min(each, B * G - head);
+      const common = [...sizes, head, reach];
+      const forKv = [...common, ...given, at(dk), at(dv), scores];
+      backend.launch(gradKv, tiles * count, gradThreads, forKv);
+      const forQ = [...common, at(k), scores, at(dq)];
+      backend.launch(gradQ, (tiles * count * H) / G, gradQThreads, forQ);
+    }
+  } else {
+    backend.launch(gradQ, tiles * H * B, gradQThreads, [...sizes, ...given, at(dq)]);
+    backend.launch(gradKv, tiles * G * B, gradThreads, [...sizes, ...given, at(dk), at(dv)]);
+  }
   return [dq, dk, dv];
 };
