@@ -90,6 +90,28 @@ export const FUSED_KERNELS = {
     outputs: ['dx [N,C]', 'dx0 [N,C]', 'dResidLambdas [L]', 'dX0Lambdas [L]'],
   },
 
+  /** mixed = ResidualMix of x and x0, y = RmsNorm of mixed. */
+  ResidualMixNorm: {
+    inputs: { x: '[N,C]', x0: '[N,C]', residLambdas: '[L]', x0Lambdas: '[L]' },
+    attrs: { layer: 'number', epsilon: 'number' },
+    outputs: ['mixed [N,C]', 'y [N,C]', 'rstd [N,1]'],
+  },
+  ResidualMixNormGrad: {
+    inputs: {
+      x: '[N,C]',
+      x0: '[N,C]',
+      residLambdas: '[L]',
+      x0Lambdas: '[L]',
+      y: '[N,C]',
+      rstd: '[N,1]',
+      dMixed: '[N,C]',
+      dy: '[N,C]',
+      'sum0?': '[N,C]',
+    },
+    attrs: { layer: 'number' },
+    outputs: ['dx [N,C]', 'dx0 [N,C]', 'dResidLambdas [L]', 'dX0Lambdas [L]'],
+  },
+
   /** Rows of the table by id. `residual`: as of RmsNorm. */
   Embedding: {
     inputs: { table: '[V,W]', ids: 'int32 [N]' },

@@ -19,7 +19,7 @@ import {
   lmHeadLogits,
   recomputed,
   reluSquared,
-  residualMix,
+  residualMixNorm,
   rmsNorm,
   rotary,
   rotaryQkNorm,
@@ -116,9 +116,8 @@ export function applyLayer(
 ): tf.Tensor2D {
   const { heads, kvHeads } = gpt.config;
   const weight = (name: string) => matrix(gpt, `transformer.h.${layer}.${name}.weight`);
-  x = residualMix(x, x0, vector(gpt, 'resid_lambdas'), vector(gpt, 'x0_lambdas'), layer);
-
-  const h = rmsNorm(x);
+  const lambdas = [vector(gpt, 'resid_lambdas'), vector(gpt, 'x0_lambdas')] as const;
+  const [mixed, h] = residualMixNorm(x, x0, ...lambdas, layer);
   const rotate = gpt.config.qkNorm ? rotaryQkNorm : rotary;
   const q = rotate(linear(h, weight('attn.c_q')), tables.cos, tables.sin, { heads });
   const k = rotate(linear(h, weight('attn.c_k')), tables.cos, tables.sin, { heads: kvHeads });
@@ -127,7 +126,7 @@ export function applyLayer(
     const ve = embedding(matrix(gpt, `value_embeds.${layer}.weight`), ids);
     v = gatedValueEmbedding(v, ve, h, weight('attn.ve_gate'));
   }
-  x = linear(attend({ q, k, v }), weight('attn.c_proj'), x);
+  x = linear(attend({ q, k, v }), weight('attn.c_proj'), mixed);
 
   const normed = rmsNorm(x);
   const up = linear(normed, weight('mlp.c_fc'));

@@ -4,8 +4,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';
 
-/** Result of a forward computation. */
-export interface Forward<T extends tf.Tensor> {
+/** Result of a forward computation: one tensor, or several. */
+export interface Forward<T extends tf.Tensor | tf.Tensor[]> {
   value: T;
   /** Tensors that the backward computation needs; held until the tape is done with them. */
   saved: tf.Tensor[];
@@ -33,30 +33,51 @@ export function offerSums<T>(
   }
 }
 
+/** What tf.customGrad calls, which takes one value only. */
+interface TapedEngine {
+  runKernelFunc<T extends tf.Tensor | tf.Tensor[]>(params: {
+    inputs: tf.NamedTensorMap;
+    forwardFunc: (backend: unknown, save: tf.GradSaveFunc) => T;
+    backwardsFunc: (dy: T, saved: tf.Tensor[]) => Record<string, () => tf.Tensor>;
+  }): T;
+}
+
 // A custom gradient's tape node takes the name of the enclosing scope, and a gradient registered under that
 // name would replace ours: hence a scope with a name that no kernel has.
 const SCOPE = 'tinygpt operation';
 
 /**
- * Runs `forward` on `inputs`, recorded on the tape when one is on. All tensors but the value and the saved ones
+ * Runs `forward` on `inputs`, recorded on the tape when one is on. All tensors but the values and the saved ones
  * are freed, in both directions. Inputs without a gradient are captured by `forward`, and saved if backward needs them.
  */
-export function differentiable<T extends tf.Tensor>(inputs: tf.Tensor[], forward: () => Forward<T>): T {
+export function differentiable<T extends tf.Tensor | tf.Tensor[]>(
+  inputs: tf.Tensor[],
+  forward: () => Forward<T>,
+): T {
   if (!tf.engine().isTapeOn()) return tf.tidy(() => forward().value);
-  return tf.tidy(SCOPE, () =>
-    tf.customGrad<T>((...args) => {
-      const { value, saved, backward } = forward();
-      // Saving comes last: if forward throws, nothing is kept.
-      (args[args.length - 1] as tf.GradSaveFunc)(saved);
-      const takeSum = (input: number) => {
-        const { id } = inputs[input]!;
-        const sum = offered.get(id);
-        offered.delete(id);
-        return sum;
-      };
-      return { value, gradFunc: (dy, kept) => tf.tidy(() => backward(dy, kept, takeSum)) };
-    })(...inputs),
-  );
+  const takeSum = (input: number) => {
+    const { id } = inputs[input]!;
+    const sum = offered.get(id);
+    offered.delete(id);
+    return sum;
+  };
+  return tf.tidy(SCOPE, () => {
+    let backward: Forward<T>['backward'];
+    return (tf.engine() as unknown as TapedEngine).runKernelFunc<T>({
+      inputs: Object.fromEntries(inputs.entries()),
+      forwardFunc: (_, save) => {
+        const made = forward();
+        // Saving comes last: if forward throws, nothing is kept.
+        save(made.saved);
+        backward = made.backward;
+        return made.value;
+      },
+      backwardsFunc: (dy, saved) => {
+        const grads = tf.tidy(() => backward(dy, saved, takeSum));
+        return Object.fromEntries(grads.map((grad, i) => [i, () => grad]));
+      },
+    });
+  });
 }
 
 /** The members that are there. */

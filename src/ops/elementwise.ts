@@ -1,10 +1,11 @@
 // Elementwise operations: sum of two tensors, multiple of one, squared ReLU, and the per-layer mix of the residual stream with the
-// first embedding (karpathy/autoresearch, train.py: MLP.forward and GPT.forward).
+// first embedding, with the norm that follows (karpathy/autoresearch, train.py: MLP.forward and GPT.forward).
 
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable, optional } from './differentiable.js';
+import { RMS_EPSILON, rmsNorm } from './norm.js';
 
 /**
  * a + b, shapes equal.
@@ -62,13 +63,7 @@ export function residualMix(
   x0Lambdas: tf.Tensor1D,
   layer: number,
 ): tf.Tensor2D {
-  const layers = residLambdas.size;
-  expect(
-    tf.util.arraysEqual(x.shape, x0.shape) && x0Lambdas.size === layers && layer >= 0 && layer < layers,
-    () =>
-      `Expected x and x0 of one shape and layer within both lambdas, got [${x.shape}], [${x0.shape}], ` +
-      `layer ${layer}, lambdas [${residLambdas.shape}] and [${x0Lambdas.shape}]`,
-  );
+  assertMix(x, x0, residLambdas, x0Lambdas, layer);
   return differentiable([x, x0, residLambdas, x0Lambdas], () => {
     const inputs = { x, x0, residLambdas, x0Lambdas };
     if (hasKernel('ResidualMix')) {
@@ -85,7 +80,7 @@ export function residualMix(
     const [a, b] = [pick(residLambdas), pick(x0Lambdas)];
     // The gradient of the lambdas is zero except at `layer`.
     const place = (value: tf.Tensor) => {
-      const unit = new Float32Array(layers);
+      const unit = new Float32Array(residLambdas.size);
       unit[layer] = 1;
       return tf.mul(tf.tensor1d(unit), value);
     };
@@ -98,6 +93,54 @@ export function residualMix(
         place(tf.sum(tf.mul(dy, x!))),
         place(tf.sum(tf.mul(dy, x0!))),
       ],
+    };
+  });
+}
+
+function assertMix(
+  x: tf.Tensor2D,
+  x0: tf.Tensor2D,
+  residLambdas: tf.Tensor1D,
+  x0Lambdas: tf.Tensor1D,
+  layer: number,
+): void {
+  const layers = residLambdas.size;
+  expect(
+    tf.util.arraysEqual(x.shape, x0.shape) && x0Lambdas.size === layers && layer >= 0 && layer < layers,
+    () =>
+      `Expected x and x0 of one shape and layer within both lambdas, got [${x.shape}], [${x0.shape}], ` +
+      `layer ${layer}, lambdas [${residLambdas.shape}] and [${x0Lambdas.shape}]`,
+  );
+}
+
+/**
+ * `residualMix` and the norm of its result, [mixed, y].
+ * @throws UsageError when shapes or layer do not fit
+ */
+export function residualMixNorm(
+  x: tf.Tensor2D,
+  x0: tf.Tensor2D,
+  residLambdas: tf.Tensor1D,
+  x0Lambdas: tf.Tensor1D,
+  layer: number,
+): [tf.Tensor2D, tf.Tensor2D] {
+  if (!hasKernel('ResidualMixNorm')) {
+    const mixed = residualMix(x, x0, residLambdas, x0Lambdas, layer);
+    return [mixed, rmsNorm(mixed)];
+  }
+  assertMix(x, x0, residLambdas, x0Lambdas, layer);
+  return differentiable([x, x0, residLambdas, x0Lambdas], () => {
+    const inputs = { x, x0, residLambdas, x0Lambdas };
+    const attrs = { layer, epsilon: RMS_EPSILON };
+    const [mixed, y, rstd] = runFused('ResidualMixNorm', inputs, attrs);
+    return {
+      value: [mixed, y] as [tf.Tensor2D, tf.Tensor2D],
+      saved: [x, x0, residLambdas, x0Lambdas, y, rstd],
+      backward: ([dMixed, dy], [x, x0, residLambdas, x0Lambdas, y, rstd], takeSum) => {
+        const given = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
+        const inputs = { ...given, y: y!, rstd: rstd!, dMixed, dy, ...optional({ sum0: takeSum(1) }) };
+        return runFused('ResidualMixNormGrad', inputs, { layer });
+      },
     };
   });
 }

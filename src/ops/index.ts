@@ -5,7 +5,7 @@ export { accumulate, accumulateGrads } from './accumulate.js';
 export { gelu, swiglu } from './activations.js';
 export { type AttentionShape, attentionFootprint, causalAttention } from './attention.js';
 export { differentiable, type Forward } from './differentiable.js';
-export { add, reluSquared, residualMix, scale } from './elementwise.js';
+export { add, reluSquared, residualMix, residualMixNorm, scale } from './elementwise.js';
 export { embedding } from './embedding.js';
 export {
   type LeanGrads,

@@ -3,7 +3,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedChecks } from '../../src/backend/checks/fused.js';
+import { fusedChecks, joinedChecks } from '../../src/backend/checks/fused.js';
 import { FUSED_KERNELS, type KernelName } from '../../src/backend/contract.js';
 import { hasKernel } from '../../src/backend/fused.js';
 import { describeCuda } from './cuda/present.js';
@@ -76,7 +76,7 @@ function cases(): void {
       return result;
     };
     const offered = (Object.keys(FUSED_KERNELS) as KernelName[]).filter(hasKernel);
-    for (const check of fusedChecks())
+    for (const check of [...fusedChecks(), ...joinedChecks()])
       tf.tidy(() => {
         try {
           check.run();

@@ -3,7 +3,18 @@
 
 import type { SelfCheck } from '../types.js';
 import { differentiable } from './case.js';
-import { attention, embedding, gated, head, linear, norm, residual, rotary, squaredRelu } from './model.js';
+import {
+  attention,
+  embedding,
+  gated,
+  head,
+  linear,
+  mixedNorm,
+  norm,
+  residual,
+  rotary,
+  squaredRelu,
+} from './model.js';
 import { adamw, muon } from './optimizers.js';
 
 /**
@@ -24,3 +35,6 @@ export function fusedChecks(): SelfCheck[] {
   ];
   return [...cases.map(differentiable), adamw(), muon(24, 16), muon(8, 16)];
 }
+
+/** Those of kernels that do the work of several, which not every backend has. */
+export const joinedChecks = (): SelfCheck[] => [mixedNorm(48)].map(differentiable);

@@ -178,6 +178,28 @@ export function residual(): Case {
   };
 }
 
+/** Both results in one, which a linear map of them weighs. */
+export function mixedNorm(width: number): Case {
+  const [layer, N] = [1, 7];
+  const mixed = ([x, x0, a, b]: Vec[]) => x!.map((v, i) => a![layer]! * v + b![layer]! * x0![i]!);
+  return {
+    name: 'residual mix and its norm',
+    shapes: [[N, width], [N, width], [3], [3]],
+    reference: (inputs) => Float64Array.from([...mixed(inputs), ...normalized(mixed(inputs), width)]),
+    run: ([x, x0, residLambdas, x0Lambdas]) => {
+      const inputs = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
+      const [mixed, y, rstd] = runFused('ResidualMixNorm', inputs, { layer, epsilon: EPSILON });
+      return {
+        value: tf.concat([mixed, y]),
+        backward: (dy) => {
+          const [dMixed, dNorm] = tf.split(dy as tf.Tensor2D, 2) as [tf.Tensor2D, tf.Tensor2D];
+          return runFused('ResidualMixNormGrad', { ...inputs, y, rstd, dMixed, dy: dNorm }, { layer });
+        },
+      };
+    },
+  };
+}
+
 export function head(): Case {
   const [N, C, V, cap] = [37, 24, 301, 15];
   const targets = Int32Array.from({ length: N }, (_, i) => (i % 9 === 4 ? -1 : (i * 97) % V));

@@ -154,12 +154,12 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
 
 /** The fused kernels take part in the self-test, whose kernels are compiled beforehand. */
 async function checks(): Promise<SelfCheck[]> {
-  const [{ fusedChecks }, { prepareKernels }, { coreChecks }] = await Promise.all([
+  const [{ fusedChecks, joinedChecks }, { prepareKernels }, { coreChecks }] = await Promise.all([
     import('../checks/fused.js'),
     import('./prepareChecks.js'),
     import('../checks/core.js'),
   ]);
-  const own = fusedChecks();
+  const own = [...fusedChecks(), ...joinedChecks()];
   await prepareKernels([...coreChecks(), ...own]);
   return own;
 }

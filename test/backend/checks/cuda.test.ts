@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { coreChecks } from '../../../src/backend/checks/core.js';
-import { fusedChecks } from '../../../src/backend/checks/fused.js';
+import { fusedChecks, joinedChecks } from '../../../src/backend/checks/fused.js';
 import { selfTest } from '../../../src/backend/checks/selfTest.js';
 import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
 import { describeCuda } from '../cuda/present.js';
@@ -36,12 +36,14 @@ function sabotage(name: string): void {
   };
 }
 
+const cudaChecks = () => [...fusedChecks(), ...joinedChecks()];
+
 for (const precision of ['fp32', 'bf16'] as const)
   describeCuda(
     `the self-test of fused kernels in ${precision}`,
     (device, backend) => {
       test('a dry run collects its kernels without enqueuing anything', async () => {
-        const all = [...coreChecks(), ...fusedChecks()];
+        const all = [...coreChecks(), ...cudaChecks()];
         const nameOf = ({ source, defines = {} }: KernelSpec) => `${source} ${JSON.stringify(defines)}`;
         const before = tf.memory().numTensors;
         device().controls.fake_reset();
@@ -56,7 +58,7 @@ for (const precision of ['fp32', 'bf16'] as const)
           return find(spec);
         };
         try {
-          expect((await selfTest(precision, fusedChecks())).failures).toEqual([]);
+          expect((await selfTest(precision, cudaChecks())).failures).toEqual([]);
         } finally {
           session.kernel = find;
         }
@@ -65,7 +67,7 @@ for (const precision of ['fp32', 'bf16'] as const)
 
       test('passes and leaks no tensors', async () => {
         const before = tf.memory().numTensors;
-        const { failures } = await selfTest(precision, fusedChecks());
+        const { failures } = await selfTest(precision, cudaChecks());
         expect(failures).toEqual([]);
         expect(tf.memory().numTensors).toBe(before);
       });
@@ -80,9 +82,10 @@ describeCuda('a wrong fused kernel', () => {
     ['CausalAttentionGrad', 'attention'],
     ['LmHeadCrossEntropy', 'cross-entropy'],
     ['EmbeddingGrad', 'embedding'],
+    ['ResidualMixNormGrad', 'mix and its norm'],
   ])('%s is found', async (name, failure) => {
     sabotage(name);
-    const checks = fusedChecks().filter((check) => check.name.includes(failure));
+    const checks = cudaChecks().filter((check) => check.name.includes(failure));
     const { failures } = await selfTest('fp32', checks);
     expect(failures.join('\n')).toContain(failure);
   });

@@ -54,6 +54,67 @@ describeKernels('CUDA row kernels', (bench) => {
     }
   });
 
+  test.each<{ TEAM: number; VL: number; ACT_BF16: number }>([
+    { TEAM: 8, VL: 4, ACT_BF16: 0 },
+    { TEAM: 32, VL: 1, ACT_BF16: 0 },
+    { TEAM: 64, VL: 4, ACT_BF16: 0 },
+    { TEAM: 4, VL: 8, ACT_BF16: 1 },
+    { TEAM: 32, VL: 8, ACT_BF16: 1 },
+  ])('the mix of the residual stream, its norm, and the gradient of both, %j', ({ ACT_BF16, ...team }) => {
+    const half = ACT_BF16 === 1;
+    const program = bench().program('norm.cu', half ? { ...team, ACT_BF16 } : team);
+    const floats = (x: Float32Array | Uint16Array) => (x instanceof Uint16Array ? fromBf16(x) : x);
+    const [N, C, L, layer, tolerance] = [21, 48, 3, 1, half ? 1e-2 : 1e-5];
+    const [x, x0, dMixed, sum0] = ['x', 'x0', 'dMixed', 'sum0'].map((name) => numbers(name, N * C)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const [resid, first] = [numbers('resid', L), numbers('first', L)];
+    const [mixed, rstd] = [new Float32Array(N * C), new Float32Array(N)];
+    const make = (values: Float32Array = new Float32Array(N * C)) => (half ? toBf16(values) : values);
+    const [y, dy] = [make(), make(numbers('dy', N * C))];
+    const sizes = [int(N), int(C), int(layer)];
+    const lambdas = [x, x0, resid, first];
+    program.run('mix_norm', launchOf(N, team), [...sizes, { float: EPSILON }, ...lambdas, mixed, y, rstd]);
+    const [a, b] = [resid[layer]!, first[layer]!];
+    const m = Float64Array.from({ length: N * C }, (_, i) => a * x[i]! + b * x0[i]!);
+    const scale = Float64Array.from(
+      rstd,
+      (_, n) => (sum(C, (c) => m[n * C + c]! ** 2) / C + EPSILON) ** -0.5,
+    );
+    const row = (i: number) => Math.floor(i / C);
+    expectClose(mixed, m);
+    expectClose(rstd, scale);
+    const normed = m.map((each, i) => each * scale[row(i)]!);
+    expectClose(floats(y), normed, tolerance);
+
+    const launch = launchOf(N, team);
+    const [dx, rounded, dx0] = [new Float32Array(N * C), new Uint16Array(N * C), new Float32Array(N * C)];
+    const sums = new Uint8Array(16 * launch.grid);
+    const made = [sum0, dx, rounded, dx0, sums];
+    program.run('mix_norm_grad', launch, [...sizes, ...lambdas, y, rstd, dMixed, dy, ...made]);
+    const [ys, dys] = [floats(y), floats(dy)];
+    const along = Float64Array.from(rstd, (_, n) => sum(C, (c) => dys[n * C + c]! * ys[n * C + c]!) / C);
+    const g = m.map((_, i) => dMixed[i]! + rstd[row(i)]! * (dys[i]! - ys[i]! * along[row(i)]!));
+    expectClose(
+      dx,
+      g.map((each) => a * each),
+    );
+    expect([...rounded]).toEqual([...toBf16(dx)]);
+    expectClose(
+      dx0,
+      g.map((each, i) => sum0[i]! + b * each),
+    );
+    const parts = new Float64Array(sums.buffer);
+    const total = (k: number) => sum(launch.grid, (block) => parts[2 * block + k]!);
+    expectClose(
+      [total(0), total(1)],
+      [x, x0].map((from) => sum(N * C, (i) => g[i]! * from[i]!)),
+    );
+  });
+
   test.each([
     { TEAM: 16, VL: 4 },
     { TEAM: 4, VL: 8 },

@@ -135,6 +135,8 @@ inline void block_barrier(int line) {
   me()->state = AT_BLOCK;
   me()->line = line;
   leave();
+  // Lanes may have exchanged unequal numbers of values so far, and all have been read.
+  current->parity = 0;
 }
 // Lanes that wait with the same mask go on together; those of another mask neither wait for them nor hold them up.
 inline void warp_barrier(unsigned mask, int line) {

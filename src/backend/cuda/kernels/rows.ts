@@ -194,8 +194,56 @@ export const residualMixGrad: CudaKernel<'ResidualMixGrad'> = ({ inputs, attrs, 
   const team = pieceTeam(n);
   const values = [n, layer, ...given, added, ...made];
   onRows(backend, ['elementwise', 'residual_mix_grad'], team, pieces, values);
-  const totals = [pieces, sizeOf(residLambdas.shape), layer, sums, ...addresses(backend, dResid, dFirst)];
-  onRows(backend, ['elementwise', 'residual_mix_sums'], team, 1, totals);
+  addMixSums(backend, pieces, layer, sums, dResid, dFirst);
+  return outputs;
+};
+
+/** The gradients of the lambdas from `sums` [pieces, 2]. */
+function addMixSums(
+  backend: CudaBackend,
+  pieces: number,
+  layer: number,
+  sums: number,
+  dResid: Info,
+  dFirst: Info,
+): void {
+  const totals = [pieces, sizeOf(dResid.shape), layer, sums, ...addresses(backend, dResid, dFirst)];
+  onRows(backend, ['elementwise', 'residual_mix_sums'], pieceTeam(4), 1, totals);
+}
+
+export const residualMixNorm: CudaKernel<'ResidualMixNorm'> = ({ inputs, attrs, backend }) => {
+  const { x, x0, residLambdas, x0Lambdas } = inputs;
+  const { layer, epsilon } = attrs;
+  const [rows, width] = x.shape as [number, number];
+  const mixed = backend.make(x.shape);
+  const y = backend.makeActivation(x.shape);
+  const rstd = backend.make([rows, 1]);
+  const given = addresses(backend, x, x0, residLambdas, x0Lambdas, mixed);
+  const values = [rows, width, layer, epsilon, ...given, backend.activation(y), backend.address(rstd)];
+  onRows(backend, ['norm', 'mix_norm'], rowTeam(width, [], backend.precision), rows, values);
+  return [mixed, y, rstd];
+};
+
+/** Blocks of a launch that leaves sums to be added. */
+const MOST_SUMS = 2048;
+
+export const residualMixNormGrad: CudaKernel<'ResidualMixNormGrad'> = ({ inputs, attrs, backend }) => {
+  const { x, x0, residLambdas, x0Lambdas, y, rstd, dMixed, dy, sum0 } = inputs;
+  const { layer } = attrs;
+  const [rows, width] = x.shape as [number, number];
+  const outputs = backend.makeLike(x, x0, residLambdas, x0Lambdas);
+  const [dx, dx0, dResid, dFirst] = outputs;
+  const team = rowTeam(width, [], backend.precision);
+  const blocks = Math.min(MOST_SUMS, team.blocks(rows));
+  const sums = backend.scratch(16 * blocks);
+  const lambdas = addresses(backend, x, x0, residLambdas, x0Lambdas);
+  const gradients = [backend.address(dMixed), backend.activation(dy), sum0 ? backend.address(sum0) : 0];
+  const normed = [backend.activation(y), backend.address(rstd)];
+  const made = [backend.address(dx), backend.makeCopy(dx), backend.address(dx0), sums];
+  const values = [rows, width, layer, ...lambdas, ...normed, ...gradients, ...made];
+  const spec = { source: 'cuda/norm.cu', name: 'mix_norm_grad', defines: team.defines };
+  backend.launch(spec, blocks, team.threads, values);
+  addMixSums(backend, blocks, layer, sums, dResid, dFirst);
   return outputs;
 };
 

@@ -11,8 +11,8 @@ import * as products from './products.js';
 import * as reduce from './reduce.js';
 import * as rows from './rows.js';
 
-/** Those of the contract: all of them. */
-export const FUSED: Required<FusedTable<NativeContext>> = fusedTable({
+/** Those of the contract: all but those that join several. */
+export const FUSED: FusedTable<NativeContext> = fusedTable({
   ...attention,
   ...elementwise,
   ...lmHead,

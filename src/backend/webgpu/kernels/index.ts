@@ -10,8 +10,8 @@ import * as matmul from './matmul.js';
 import * as optimizers from './optimizers.js';
 import * as rows from './rows.js';
 
-/** Those of the contract: all of them. */
-export const FUSED: Required<FusedTable<WebGpuContext>> = fusedTable({
+/** Those of the contract: all but those that join several. */
+export const FUSED: FusedTable<WebGpuContext> = fusedTable({
   ...attention,
   ...elementwise,
   ...lmHead,
