@@ -2,9 +2,9 @@
 // in shared memory, online softmax (Dao et al. 2022, algorithms 1 and 4). The reference for attention_mma.cu, and
 // used on chips without bfloat16 tensor cores.
 //
-// T sequence, H query heads, G kv heads, D head width (a macro), q, y [N,H*D], k, v [N,G*D], lse, delta [N,H]. Query i sees
-// the keys j with i - window <= j <= i. Four threads share a query (in attention_grad_kv a key) and hold a part of its
-// row each.
+// T sequence, H query heads, G kv heads, D head width (a macro), q, y [N,H*D], k, v [N,G*D], lse, delta [N,H]. Rows of q and dq
+// are q_stride apart, those of k, v, dk, dv kv_stride. Query i sees the keys j with i - window <= j <= i. Four threads share a
+// query (in attention_grad_kv a key) and hold a part of its row each.
 #include "attention.h"
 #include "rows.h"
 
@@ -49,20 +49,21 @@ DEVICE float dot(const float *own, const float *row, int part) {
 
 // Grid ceil(T / OWN) H B, 128 threads.
 extern "C" __global__ void __launch_bounds__(128)
-attention(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, act *y, float *lse) {
+attention(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, const act *q, const act *k, const act *v,
+          act *y, float *lse) {
   __shared__ float keys[TILE][WIDTH], values[TILE][WIDTH];
   Place at = place_of_block(T, OWN, H, 0);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
   long start = at.batch * T, row = (start + i) * H + h;
-  const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
+  const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   float query[SHARE], sum[SHARE], top = -1e30f, total = 0;
-  load_own(query, q + row * D, i < T, part);
+  load_own(query, q + (start + i) * q_stride + h * D, i < T, part);
   EACH_OWN(e) sum[e] = 0;
   int end = first + OWN < T ? first + OWN : T;
   for (int j0 = (first > window ? first - window : 0) / TILE * TILE; j0 < end; j0 += TILE) {
     __syncthreads();
-    load_tile(keys, k_head, (long)G * D, j0, T);
-    load_tile(values, v_head, (long)G * D, j0, T);
+    load_tile(keys, k_head, kv_stride, j0, T);
+    load_tile(values, v_head, kv_stride, j0, T);
     __syncthreads();
     float scores[TILE], most = top;
 #pragma unroll
@@ -88,9 +89,9 @@ attention(int T, int H, int G, int window, float scale, const act *q, const act 
   if (part == 0) lse[row] = top + logf(total);
 }
 
-// delta = dy . y by head; a team a row of the N * H.
-KERNEL attention_delta(int N, int H, const act *y, const act *dy, float *delta) {
-  EACH_ROW(r, (long)N * H) {
+// delta = dy . y by head; a team a row, of the N H.
+KERNEL attention_delta(int rows, const act *y, const act *dy, float *delta) {
+  EACH_ROW(r, rows) {
     float sum = row_dot(y + r * D, dy + r * D, D);
     ONCE(delta[r] = sum);
   }
@@ -98,23 +99,23 @@ KERNEL attention_delta(int N, int H, const act *y, const act *dy, float *delta) 
 
 // dq: grid ceil(T / OWN) H B, 128 threads.
 extern "C" __global__ void __launch_bounds__(128)
-attention_grad_q(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
-                 const float *lse, const float *delta, act *dq) {
+attention_grad_q(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, const act *q, const act *k,
+                 const act *v, const act *dy, const float *lse, const float *delta, act *dq) {
   __shared__ float keys[TILE][WIDTH], values[TILE][WIDTH];
   Place at = place_of_block(T, OWN, H, 0);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, i = first + threadIdx.x / PARTS, h = at.head, g = h / (H / G);
   long start = at.batch * T, row = (start + i) * H + h;
-  const act *k_head = k + start * G * D + g * D, *v_head = v + start * G * D + g * D;
+  const act *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   float query[SHARE], own_dy[SHARE], sum[SHARE];
-  load_own(query, q + row * D, i < T, part);
+  load_own(query, q + (start + i) * q_stride + h * D, i < T, part);
   load_own(own_dy, dy + row * D, i < T, part);
   EACH_OWN(e) sum[e] = 0;
   float log_sum = i < T ? lse[row] : 0, along = i < T ? delta[row] : 0;
   int end = first + OWN < T ? first + OWN : T;
   for (int j0 = (first > window ? first - window : 0) / TILE * TILE; j0 < end; j0 += TILE) {
     __syncthreads();
-    load_tile(keys, k_head, (long)G * D, j0, T);
-    load_tile(values, v_head, (long)G * D, j0, T);
+    load_tile(keys, k_head, kv_stride, j0, T);
+    load_tile(values, v_head, kv_stride, j0, T);
     __syncthreads();
     for (int j = 0; j < TILE; j++) {
       bool seen = j0 + j <= i && j0 + j >= i - window && i < T;
@@ -123,27 +124,27 @@ attention_grad_q(int T, int H, int G, int window, float scale, const act *q, con
       EACH_OWN(e) sum[e] += ds * keys[j][PLACE(e)];
     }
   }
-  if (i < T) store_own(sum, dq + row * D, part, 1);
+  if (i < T) store_own(sum, dq + (start + i) * q_stride + h * D, part, 1);
 }
 
 // dk and dv, of all query heads that read the kv head: grid ceil(T / OWN) G B, 128 threads.
 extern "C" __global__ void __launch_bounds__(128)
-attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, const act *k, const act *v, const act *dy,
-                  const float *lse, const float *delta, act *dk, act *dv) {
+attention_grad_kv(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, const act *q, const act *k,
+                  const act *v, const act *dy, const float *lse, const float *delta, act *dk, act *dv) {
   __shared__ float queries[TILE][WIDTH], dys[TILE][WIDTH], log_sums[TILE], alongs[TILE];
   Place at = place_of_block(T, OWN, G, 0);
   int part = threadIdx.x % PARTS, first = at.tile * OWN, j = first + threadIdx.x / PARTS, g = at.head;
-  long start = at.batch * T, row = (start + j) * G + g;
+  long start = at.batch * T, own = (start + j) * kv_stride + g * D;
   float key[SHARE], value[SHARE], sum_k[SHARE], sum_v[SHARE];
-  load_own(key, k + row * D, j < T, part);
-  load_own(value, v + row * D, j < T, part);
+  load_own(key, k + own, j < T, part);
+  load_own(value, v + own, j < T, part);
   EACH_OWN(e) sum_k[e] = sum_v[e] = 0;
   // In long: a window may be as large as an int.
   int end = (long)first + OWN + window < T ? first + OWN + window : T;
   for (int h = g * (H / G); h < (g + 1) * (H / G); h++)
     for (int i0 = first / TILE * TILE; i0 < end; i0 += TILE) {
       __syncthreads();
-      load_tile(queries, q + (start * H + h) * D, (long)H * D, i0, T);
+      load_tile(queries, q + start * q_stride + h * D, q_stride, i0, T);
       load_tile(dys, dy + (start * H + h) * D, (long)H * D, i0, T);
       if (threadIdx.x < TILE && i0 + threadIdx.x < T) {
         log_sums[threadIdx.x] = lse[(start + i0 + threadIdx.x) * H + h];
@@ -162,6 +163,6 @@ attention_grad_kv(int T, int H, int G, int window, float scale, const act *q, co
       }
     }
   if (j >= T) return;
-  store_own(sum_k, dk + row * D, part, 1);
-  store_own(sum_v, dv + row * D, part, 1);
+  store_own(sum_k, dk + own, part, 1);
+  store_own(sum_v, dv + own, part, 1);
 }

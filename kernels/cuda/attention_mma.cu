@@ -1,15 +1,17 @@
 // Causal attention with a sliding window and grouped queries, and its gradient, on tensor cores: matmuls of bfloat16,
-// sums and softmax in float32 (Dao 2023, "FlashAttention-2", algorithms 1 and 2). Each gradient has its own kernel
-// that recomputes the scores, so no atomics are needed. attention.cu is the reference and has the same arguments.
+// sums and softmax in float32 (Dao 2023, "FlashAttention-2", algorithms 1 and 2). So that no atomics are needed, the
+// gradients have two kernels: the first, by keys, stores the gradients of the scores for the second, by queries.
+// attention.cu is the reference; its second kernel computes them again.
 //
 // T sequence, H query heads, G kv heads, D head width (a macro: a multiple of 16, above 128 of 32, at most 256), q, y [N,H*D],
-// k, v [N,G*D] in bfloat16, lse, delta [N,H]. Query i sees the keys j with i - window <= j <= i.
+// k, v [N,G*D] in bfloat16, lse, delta [N,H]. Rows of q and dq are q_stride apart, those of k, v, dk, dv kv_stride: they may lie
+// side by side in one matrix. Query i sees the keys j with i - window <= j <= i.
 //
 // A block owns 128 queries, or keys, divided among its warps; tiles of keys, or queries, are loaded into shared
 // memory by cp.async while the previous tile is being processed. A warp skips tiles that none of its rows sees, and
 // masks only those that some of its rows see partially. Rows of a warp: 32 in `attention`, so that each fragment that
-// is read from shared memory serves two `mma`; 16 in the gradients, whose sums fill the registers, and which keep
-// their own rows there too. In heads wider than 128 a block owns 64, and two warps share 16: each computes all of
+// is read from shared memory serves two `mma`; 16 in `attention_grad_kv`, whose sums fill the registers, and which
+// keeps its own rows there too. In heads wider than 128 a block owns 64, and two warps share 16: each computes all of
 // their scores and sums half of D.
 #include "attention.h"
 #include "mma.h"
@@ -36,7 +38,7 @@
 #define DEVICE static __device__ __forceinline__
 
 // Rows first .. first + COUNT of a head, of which those from T on are zeros; a group of copies is to be ended.
-template <int COUNT> DEVICE void copy_tile(bf16 *tile, const bf16 *head, long stride, int first, int T) {
+template <int COUNT> DEVICE void copy_tile(bf16 *tile, const bf16 *head, int stride, int first, int T) {
   for (int i = threadIdx.x; i < COUNT * (D / 8); i += blockDim.x) {
     int row = i / (D / 8), d = i % (D / 8) * 8;
     bool present = first + row < T;
@@ -119,7 +121,8 @@ DEVICE void store_wide(bf16 *head, long stride, int row, int T, const float (*wi
 
 // Grid ceil(T / OWN) H B, THREADS threads. Blocks with the most keys start first.
 extern "C" __global__ void __launch_bounds__(THREADS)
-attention(int T, int H, int G, int window, float scale, const bf16 *q, const bf16 *k, const bf16 *v, bf16 *y, float *lse) {
+attention(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, const bf16 *q, const bf16 *k,
+          const bf16 *v, bf16 *y, float *lse) {
   DYNAMIC_SHARED(bf16, shared);
   bf16 *queries = shared, *keys = queries + OWN * STRIDE, *values = keys + TILE * STRIDE;
   Place at = place_of_block(T, OWN, H, 0);
@@ -127,7 +130,7 @@ attention(int T, int H, int G, int window, float scale, const bf16 *q, const bf1
   int own = threadIdx.x / 32 / PARTS * 16 * FRAGMENTS, from = threadIdx.x / 32 % PARTS * SHARE;
   // This warp's first row, this thread's first row in a fragment and column in a tile.
   int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  long start = at.batch * T, y_stride = (long)H * D;
   const bf16 *k_head = k + start * kv_stride + g * D, *v_head = v + start * kv_stride + g * D;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;
 
@@ -190,13 +193,13 @@ attention(int T, int H, int G, int window, float scale, const bf16 *q, const bf1
       int i = row + 16 * m + half * 8;
       if (column == 0 && from == 0 && i < T) lse[(start + i) * H + h] = top[m][half] * scale + logf(total[m][half]);
     }
-    store_wide(y + start * q_stride + h * D + from, q_stride, row + 16 * m, T, sum[m], 1 / total[m][0], 1 / total[m][1]);
+    store_wide(y + start * y_stride + h * D + from, y_stride, row + 16 * m, T, sum[m], 1 / total[m][0], 1 / total[m][1]);
   }
 }
 
-// delta = dy . y by head; a team a row of the N * H.
-KERNEL attention_delta(int N, int H, const bf16 *y, const bf16 *dy, float *delta) {
-  EACH_ROW(r, (long)N * H) {
+// delta = dy . y by head; a team a row, of the N H.
+KERNEL attention_delta(int rows, const bf16 *y, const bf16 *dy, float *delta) {
+  EACH_ROW(r, rows) {
     float sum = row_dot(y + r * D, dy + r * D, D);
     ONCE(delta[r] = sum);
   }
@@ -239,8 +242,9 @@ DEVICE void store_scores(bf16 *to, const float (*ds)[4]) {
 // dk, dv and ds of some kv heads: grid ceil(T / OWN) times their number, of which `head0` of the B G is the first, GRAD_THREADS
 // threads. Rows are keys, columns queries.
 extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
-attention_grad_kv(int T, int H, int G, int window, float scale, int head0, int reach, const bf16 *q, const bf16 *k,
-                  const bf16 *v, const bf16 *dy, const float *lse, const float *delta, bf16 *dk, bf16 *dv, bf16 *scores) {
+attention_grad_kv(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, int head0, int reach,
+                  const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dy, const float *lse, const float *delta,
+                  bf16 *dk, bf16 *dv, bf16 *scores) {
   DYNAMIC_SHARED(bf16, shared);
   // Sums and deltas of the tiles lie behind them.
   bf16 *tiles = GRAD_KEPT ? shared : shared + 2 * OWN * STRIDE;
@@ -249,7 +253,7 @@ attention_grad_kv(int T, int H, int G, int window, float scale, int head0, int r
   int first = at.tile * OWN, g = at.head;
   int own = threadIdx.x / 32 / PARTS * 16, from = threadIdx.x / 32 % PARTS * SHARE;
   int top_row = first + own, row = top_row + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  long start = at.batch * T, y_stride = (long)H * D;
   // In long: a window may be as large as an int.
   int end = (long)first + OWN + window < T ? first + OWN + window : T;
 
@@ -265,7 +269,7 @@ attention_grad_kv(int T, int H, int G, int window, float scale, int head0, int r
   auto copy = [&](int h, int i0, int stage) {
     bf16 *to = tiles + stage * 2 * QUERY_TILE * STRIDE;
     copy_tile<QUERY_TILE>(to, q + start * q_stride + h * D, q_stride, i0, T);
-    copy_tile<QUERY_TILE>(to + QUERY_TILE * STRIDE, dy + start * q_stride + h * D, q_stride, i0, T);
+    copy_tile<QUERY_TILE>(to + QUERY_TILE * STRIDE, dy + start * y_stride + h * D, y_stride, i0, T);
     copy_commit();
     float *log_sums = numbers + stage * 2 * QUERY_TILE;
     for (int n = threadIdx.x; n < QUERY_TILE; n += GRAD_THREADS) {
@@ -322,13 +326,13 @@ attention_grad_kv(int T, int H, int G, int window, float scale, int head0, int r
 
 // dq = scale ds k of the query heads of those kv heads: grid ceil(T / OWN) times their number, THREADS threads.
 extern "C" __global__ void __launch_bounds__(THREADS)
-attention_grad_q(int T, int H, int G, int window, float scale, int head0, int reach, const bf16 *k, const bf16 *scores,
-                 bf16 *dq) {
+attention_grad_q(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, int head0, int reach,
+                 const bf16 *k, const bf16 *scores, bf16 *dq) {
   DYNAMIC_SHARED(bf16, shared);
   Place at = place_of_block(T, OWN, H, head0 * (H / G));
   int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
   int own = threadIdx.x / 32 / PARTS * 16 * FRAGMENTS, from = threadIdx.x / 32 % PARTS * SHARE;
-  long start = at.batch * T, q_stride = (long)H * D, kv_stride = (long)G * D;
+  long start = at.batch * T;
   const bf16 *k_head = k + start * kv_stride + g * D;
   scores += (at.batch * H + h - head0 * (H / G)) * squares_before(at.tiles, at.tiles, reach) * OWN * OWN;
   int end = first + OWN < T ? first + OWN : T, j0 = (first > window ? first - window : 0) / TILE * TILE;

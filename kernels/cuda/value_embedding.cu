@@ -5,20 +5,22 @@
 // Tokens whose share of dw is summed by one block.
 #define PIECE 256
 
-// A team a token's head. v, ve, y [N,G*D]; x [N,C]; w [G,K]; gate [N,G]
-KERNEL value_embedding(int N, int C, int G, int D, int K, const act *v, const act *ve, const act *x,
+// A team a token's head. v, ve, y [N,G*D], rows of v and y `stride` apart, and y may be v; x [N,C]; w [G,K]; gate [N,G]
+KERNEL value_embedding(int N, int C, int G, int D, int K, int stride, const act *v, const act *ve, const act *x,
                                            const float *w, act *y, float *gate) {
   EACH_ROW(r, (long)N * G) {
     long n = (unsigned)r / G;
-    gated_row(D, K, v + r * D, ve + r * D, x + n * C, w + (r - n * G) * K, y + r * D, gate + r);
+    long g = r - n * G, own = n * stride + g * D;
+    gated_row(D, K, v + own, ve + r * D, x + n * C, w + g * K, y + own, gate + r);
   }
 }
 
-// A team a token's head. dz [N,G], the gradient of the gate's logit.
-KERNEL gated_grad(int N, int G, int D, const act *ve, const float *gate, const act *dy, act *dve,
+// A team a token's head. dz [N,G], the gradient of the gate's logit; rows of dy are `stride` apart.
+KERNEL gated_grad(int N, int G, int D, int stride, const act *ve, const float *gate, const act *dy, act *dve,
                                       float *dz) {
   EACH_ROW(r, (long)N * G) {
-    float sum = gated_grad_row(D, ve + r * D, gate[r], dy + r * D, dve + r * D);
+    long n = (unsigned)r / G;
+    float sum = gated_grad_row(D, ve + r * D, gate[r], dy + n * stride + (r - n * G) * D, dve + r * D);
     ONCE(dz[r] = sum);
   }
 }
@@ -26,6 +28,11 @@ KERNEL gated_grad(int N, int G, int D, const act *ve, const float *gate, const a
 // A team a token. dx [N,C]
 KERNEL gate_dx(int N, int C, int G, int K, const float *dz, const float *w, act *dx) {
   EACH_ROW(n, N) gate_dx_row(C, G, K, dz + n * G, w, dx + n * C);
+}
+
+// The same, added to dx.
+KERNEL gate_dx_add(int N, int C, int G, int K, const float *dz, const float *w, act *dx) {
+  EACH_ROW(n, N) gate_dx_add_row(G, K, dz + n * G, w, dx + n * C);
 }
 
 // A block of any size a piece of tokens: parts [pieces,G*K], pieces = ceil(N / 256).

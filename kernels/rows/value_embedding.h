@@ -24,3 +24,12 @@ ROW void gate_dx_row(long C, long G, long K, const float *dz, const float *w, ac
   });
   EACH(c, C - K, put(dx + K, c, vset(0)));
 }
+
+// The same, added to dx.
+ROW void gate_dx_add_row(long G, long K, const float *dz, const float *w, act *dx) {
+  EACH(k, K, {
+    vf sum = get(dx, k);
+    for (long g = 0; g < G; g++) sum = sum + dz[g] * get(w + g * K, k);
+    put(dx, k, sum);
+  });
+}

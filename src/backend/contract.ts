@@ -67,6 +67,45 @@ export const FUSED_KERNELS = {
     outputs: ['dve [N,G*D]', 'dx [N,C]', 'dGateWeight [G,K]'],
   },
 
+  /**
+   * y = CausalAttention of q = RotaryQkNorm of x wq^T, k = RotaryQkNorm of x wk^T, and v = x wv^T, with `ve` and `gateWeight`
+   * GatedValueEmbedding of that. `qkv` has the three side by side.
+   */
+  SelfAttention: {
+    inputs: {
+      x: '[N,C]',
+      wq: '[H*D,C]',
+      wk: '[G*D,C]',
+      wv: '[G*D,C]',
+      cos: '[T,D/2]',
+      sin: '[T,D/2]',
+      've?': '[N,G*D]',
+      'gateWeight?': '[G,K]',
+    },
+    attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number', epsilon: 'number' },
+    outputs: ['y [N,H*D]', 'qkv [N,_]', 'rstd [N,_]', 'lse [N,H]', 'gate? [N,G]'],
+  },
+  SelfAttentionGrad: {
+    inputs: {
+      x: '[N,C]',
+      wq: '[H*D,C]',
+      wk: '[G*D,C]',
+      wv: '[G*D,C]',
+      cos: '[T,D/2]',
+      sin: '[T,D/2]',
+      've?': '[N,G*D]',
+      'gateWeight?': '[G,K]',
+      y: '[N,H*D]',
+      qkv: '[N,_]',
+      rstd: '[N,_]',
+      lse: '[N,H]',
+      'gate?': '[N,G]',
+      dy: '[N,H*D]',
+    },
+    attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number' },
+    outputs: ['dx [N,C]', 'dwq [H*D,C]', 'dwk [G*D,C]', 'dwv [G*D,C]', 'dve? [N,G*D]', 'dGateWeight? [G,K]'],
+  },
+
   /** y = max(x, 0)^2. Its gradient is 2 sqrt(y) dy: y is kept anyway, by what follows. */
   ReluSquared: { inputs: { x: '[...]' }, attrs: {}, outputs: ['y [...]'] },
   ReluSquaredGrad: { inputs: { y: '[...]', dy: '[...]' }, attrs: {}, outputs: ['dx [...]'] },

@@ -9,9 +9,9 @@ import { letEventsIn } from '../base/events.js';
 import { randomStream } from '../base/random.js';
 import { createStreamDecoder } from '../data/index.js';
 import type { Tokenizer } from '../data/types.js';
-import { causalAttention, lmHeadLogits, rmsNorm } from '../ops/index.js';
+import { attentionHeads, causalAttention, type Heads, lmHeadLogits, rmsNorm } from '../ops/index.js';
 import { headDim } from './config.js';
-import { applyLayer, embedTokens, type Gpt, type Heads, headOperands } from './gpt.js';
+import { applyLayer, embedTokens, type Gpt, headOperands } from './gpt.js';
 import { modelInputs, ngramTables } from './ngrams.js';
 import { rotaryTables } from './rotary.js';
 import { type SamplingOptions, sampleId, validateSampling } from './sampling.js';
@@ -132,7 +132,8 @@ export function createDecoder(gpt: Gpt): Decoder {
     const x0 = embedTokens(gpt, [tokens, ...ngrams]);
     let x = x0;
     for (let layer = 0; layer < depth; layer++)
-      x = applyLayer(gpt, layer, x, x0, tokens, rotary, (heads) => {
+      x = applyLayer(gpt, layer, x, x0, tokens, rotary, (input) => {
+        const heads = attentionHeads(input, gpt.config);
         const { output, cache } = attendCached(gpt, heads, caches[layer], gpt.windows[layer]!);
         grown.push({ k: tf.keep(cache.k), v: tf.keep(cache.v) });
         return output;

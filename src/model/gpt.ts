@@ -9,10 +9,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
 import type { Valid } from '../base/valid.js';
 import {
+  type AttentionInput,
   add,
-  causalAttention,
   embedding,
-  gatedValueEmbedding,
   gelu,
   linear,
   lmHeadCrossEntropy,
@@ -21,9 +20,8 @@ import {
   reluSquared,
   residualMixNorm,
   rmsNorm,
-  rotary,
-  rotaryQkNorm,
   scale,
+  selfAttention,
   swiglu,
 } from '../ops/index.js';
 import { hasValueEmbedding, headDim, type ModelConfig, parameterShapes, windowSizes } from './config.js';
@@ -94,16 +92,13 @@ export function parameter(gpt: Gpt, name: string): tf.Variable {
 const matrix = (gpt: Gpt, name: string): tf.Tensor2D => parameter(gpt, name) as tf.Tensor as tf.Tensor2D;
 const vector = (gpt: Gpt, name: string): tf.Tensor1D => parameter(gpt, name) as tf.Tensor as tf.Tensor1D;
 
-/** Queries, keys and values of one layer, from which attention is computed. */
-export type Heads = { q: tf.Tensor2D; k: tf.Tensor2D; v: tf.Tensor2D };
-
 /**
  * One layer. The caller provides attention, so that training and cached decoding share the rest.
  * @param x [N, C] residual stream
  * @param x0 [N, C] its first value
  * @param ids int32 [N]
  * @param tables cos and sin of the rows' positions, [N / batch, D/2]
- * @param attend q [N, H*D], k and v [N, G*D] -> [N, H*D]
+ * @param attend -> [N, H*D]
  */
 export function applyLayer(
   gpt: Gpt,
@@ -112,21 +107,24 @@ export function applyLayer(
   x0: tf.Tensor2D,
   ids: tf.Tensor1D,
   tables: Gpt['rotary'],
-  attend: (heads: Heads) => tf.Tensor2D,
+  attend: (input: AttentionInput) => tf.Tensor2D,
 ): tf.Tensor2D {
-  const { heads, kvHeads } = gpt.config;
   const weight = (name: string) => matrix(gpt, `transformer.h.${layer}.${name}.weight`);
   const lambdas = [vector(gpt, 'resid_lambdas'), vector(gpt, 'x0_lambdas')] as const;
   const [mixed, h] = residualMixNorm(x, x0, ...lambdas, layer);
-  const rotate = gpt.config.qkNorm ? rotaryQkNorm : rotary;
-  const q = rotate(linear(h, weight('attn.c_q')), tables.cos, tables.sin, { heads });
-  const k = rotate(linear(h, weight('attn.c_k')), tables.cos, tables.sin, { heads: kvHeads });
-  let v = linear(h, weight('attn.c_v'));
+  const input: AttentionInput = {
+    x: h,
+    wq: weight('attn.c_q'),
+    wk: weight('attn.c_k'),
+    wv: weight('attn.c_v'),
+    ...tables,
+    qkNorm: gpt.config.qkNorm,
+  };
   if (hasValueEmbedding(gpt.config, layer)) {
     const ve = embedding(matrix(gpt, `value_embeds.${layer}.weight`), ids);
-    v = gatedValueEmbedding(v, ve, h, weight('attn.ve_gate'));
+    input.values = { ve, gateWeight: weight('attn.ve_gate') };
   }
-  x = linear(attend({ q, k, v }), weight('attn.c_proj'), mixed);
+  x = linear(attend(input), weight('attn.c_proj'), mixed);
 
   const normed = rmsNorm(x);
   const up = linear(normed, weight('mlp.c_fc'));
@@ -212,8 +210,8 @@ function hiddenStates(gpt: Gpt, tokens: TokenIds, shape: PassShape): tf.Tensor2D
     const window = gpt.windows[layer]!;
     const apply = (x: tf.Tensor2D, x0: tf.Tensor2D) => {
       const tables = { cos: rowsOf(gpt.rotary.cos), sin: rowsOf(gpt.rotary.sin) };
-      return applyLayer(gpt, layer, x, x0, ids, tables, ({ q, k, v }) =>
-        causalAttention(q, k, v, { batch, seq, heads, kvHeads, window }),
+      return applyLayer(gpt, layer, x, x0, ids, tables, (input) =>
+        selfAttention(input, { batch, seq, heads, kvHeads, window }),
       );
     };
     // One scope a layer, so that temporary tensors are freed at once.

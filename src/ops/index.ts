@@ -25,4 +25,5 @@ export {
 export { RMS_EPSILON, rmsNorm } from './norm.js';
 export { repeatedGrads } from './repeatedGrads.js';
 export { rotary, rotaryQkNorm } from './rotary.js';
+export { type AttentionInput, attentionHeads, type Heads, selfAttention } from './selfAttention.js';
 export { gatedValueEmbedding } from './valueEmbedding.js';

@@ -13,6 +13,7 @@ import {
   norm,
   residual,
   rotary,
+  selfAttention,
   squaredRelu,
 } from './model.js';
 import { adamw, muon } from './optimizers.js';
@@ -37,4 +38,5 @@ export function fusedChecks(): SelfCheck[] {
 }
 
 /** Those of kernels that do the work of several, which not every backend has. */
-export const joinedChecks = (): SelfCheck[] => [mixedNorm(48)].map(differentiable);
+export const joinedChecks = (): SelfCheck[] =>
+  [mixedNorm(48), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);

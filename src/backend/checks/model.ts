@@ -16,11 +16,7 @@ export function linear(N: number, I: number, O: number): Case {
       [N, I],
       [O, I],
     ],
-    reference: ([x, w]) =>
-      Float64Array.from({ length: N * O }, (_, i) => {
-        const [row, column] = [Math.floor(i / O), i % O];
-        return dot(x!.subarray(row * I, (row + 1) * I), w!.subarray(column * I, (column + 1) * I));
-      }),
+    reference: ([x, w]) => mapped(x!, w!, I),
     run: ([x, w]) => ({
       value: runFused('Linear', { x: x!, w: w! })[0]!,
       backward: (dy) => runFused('LinearGrad', { x: x!, w: w!, dy }),
@@ -48,27 +44,35 @@ export function norm(width: number): Case {
   };
 }
 
-export function rotary(): Case {
-  const [T, H, D] = [5, 3, 16];
+/** The table of a function of angles, [T, D/2], and rows of heads turned by those of their positions. */
+function turning(T: number, D: number) {
   const half = D / 2;
   const angle = (n: number, i: number) => (n % T) / 10 ** (i / half);
   const table = (f: (x: number) => number): Vec =>
     Float64Array.from({ length: T * half }, (_, i) => f(angle(Math.floor(i / half), i % half)));
+  const turned = (x: Vec, width: number): Vec =>
+    x.map((v, i) => {
+      const [n, at] = [Math.floor(i / width), i % D];
+      const a = angle(n, at % half);
+      const other = x[at < half ? i + half : i - half]!;
+      return v * Math.cos(a) + (at < half ? other : -other) * Math.sin(a);
+    });
+  const tables = () => ({
+    cos: tensorOf(table(Math.cos), [T, half]),
+    sin: tensorOf(table(Math.sin), [T, half]),
+  });
+  return { turned, tables };
+}
+
+export function rotary(): Case {
+  const [T, H, D] = [5, 3, 16];
+  const { turned, tables } = turning(T, D);
   return {
     name: 'rotary embedding',
     shapes: [[2 * T, H * D]],
-    reference: ([x]) =>
-      normalized(
-        x!.map((v, i) => {
-          const [n, at] = [Math.floor(i / (H * D)), i % D];
-          const a = angle(n, at % half);
-          const other = x![at < half ? i + half : i - half]!;
-          return v * Math.cos(a) + (at < half ? other : -other) * Math.sin(a);
-        }),
-        D,
-      ),
+    reference: ([x]) => normalized(turned(x!, H * D), D),
     run: ([x]) => {
-      const [cos, sin] = [tensorOf(table(Math.cos), [T, half]), tensorOf(table(Math.sin), [T, half])];
+      const { cos, sin } = tables();
       const attrs = { heads: H, epsilon: EPSILON };
       const [y, rstd] = runFused('RotaryQkNorm', { x: x!, cos, sin }, attrs);
       return {
@@ -78,6 +82,31 @@ export function rotary(): Case {
     },
   };
 }
+
+/** Attention query by query. */
+function attended(q: Vec, k: Vec, v: Vec, shape: AttentionSizes, D: number): Vec {
+  const { batch: B, seq: T, heads: H, kvHeads: G, window } = shape;
+  const y = new Float64Array(B * T * H * D);
+  for (let n = 0; n < B * T; n++)
+    for (let h = 0; h < H; h++) {
+      const query = q.subarray((n * H + h) * D, (n * H + h + 1) * D);
+      const group = Math.floor((h * G) / H);
+      const first = Math.max(n - (n % T), n - window);
+      const weights: number[] = [];
+      for (let m = first; m <= n; m++)
+        weights.push(
+          Math.exp(dot(query, k.subarray((m * G + group) * D, (m * G + group + 1) * D)) / Math.sqrt(D)),
+        );
+      const sum = weights.reduce((a, b) => a + b, 0);
+      weights.forEach((weight, i) => {
+        for (let d = 0; d < D; d++)
+          y[(n * H + h) * D + d]! += (weight / sum) * v[((first + i) * G + group) * D + d]!;
+      });
+    }
+  return y;
+}
+
+type AttentionSizes = { batch: number; seq: number; heads: number; kvHeads: number; window: number };
 
 /** Sequences longer than a tile, a window that ends within one, groups of two heads. */
 export function attention(D: number): Case {
@@ -90,32 +119,78 @@ export function attention(D: number): Case {
       [B * T, G * D],
       [B * T, G * D],
     ],
-    reference: ([q, k, v]) => {
-      const y = new Float64Array(B * T * H * D);
-      for (let n = 0; n < B * T; n++)
-        for (let h = 0; h < H; h++) {
-          const query = q!.subarray((n * H + h) * D, (n * H + h + 1) * D);
-          const group = Math.floor((h * G) / H);
-          const first = Math.max(n - (n % T), n - window);
-          const weights: number[] = [];
-          for (let m = first; m <= n; m++)
-            weights.push(
-              Math.exp(dot(query, k!.subarray((m * G + group) * D, (m * G + group + 1) * D)) / Math.sqrt(D)),
-            );
-          const sum = weights.reduce((a, b) => a + b, 0);
-          weights.forEach((weight, i) => {
-            for (let d = 0; d < D; d++)
-              y[(n * H + h) * D + d]! += (weight / sum) * v![((first + i) * G + group) * D + d]!;
-          });
-        }
-      return y;
-    },
+    reference: ([q, k, v]) => attended(q!, k!, v!, shape, D),
     run: ([q, k, v]) => {
       const inputs = { q: q!, k: k!, v: v! };
       const [y, lse] = runFused('CausalAttention', inputs, shape);
       return {
         value: y,
         backward: (dy) => runFused('CausalAttentionGrad', { ...inputs, y, lse, dy }, shape),
+      };
+    },
+  };
+}
+
+/** A linear map of rows. */
+function mapped(x: Vec, w: Vec, width: number): Vec {
+  const [rows, columns] = [x.length / width, w.length / width];
+  return Float64Array.from({ length: rows * columns }, (_, i) => {
+    const [n, o] = [Math.floor(i / columns), i % columns];
+    return dot(x.subarray(n * width, (n + 1) * width), w.subarray(o * width, (o + 1) * width));
+  });
+}
+
+/** Value embeddings [N, G*D] added to v, by gates that see the first K of the C channels of x. */
+const opened = (
+  v: Vec,
+  ve: Vec,
+  x: Vec,
+  w: Vec,
+  { C, G, D, K }: Record<'C' | 'G' | 'D' | 'K', number>,
+): Vec =>
+  v.map((value, i) => {
+    const [n, g] = [Math.floor(i / (G * D)), Math.floor((i % (G * D)) / D)];
+    const z = dot(x.subarray(n * C, n * C + K), w.subarray(g * K, (g + 1) * K));
+    return value + (2 / (1 + Math.exp(-z))) * ve[i]!;
+  });
+
+/** From its input on, groups of two heads. @param K channels of the gate; without, no value embeddings */
+export function selfAttention(D: number, C: number, K?: number): Case {
+  const [batch, seq, heads, kvHeads, window] = [2, 35, 2, 1, 20];
+  const shape = { batch, seq, heads, kvHeads, window };
+  const [N, wide, narrow] = [batch * seq, heads * D, kvHeads * D];
+  const { turned, tables } = turning(seq, D);
+  const weights = [
+    [wide, C],
+    [narrow, C],
+    [narrow, C],
+  ];
+  return {
+    name: `self-attention${K ? ' with value embeddings' : ''}, heads of ${D}`,
+    shapes: [
+      [N, C],
+      ...weights,
+      ...(K
+        ? [
+            [N, narrow],
+            [kvHeads, K],
+          ]
+        : []),
+    ],
+    reference: ([x, wq, wk, wv, ve, gateWeight]) => {
+      const [q, k, v] = [wq, wk, wv].map((w) => mapped(x!, w!, C)) as [Vec, Vec, Vec];
+      const values = K ? opened(v, ve!, x!, gateWeight!, { C, G: kvHeads, D, K }) : v;
+      const [turnedQ, turnedK] = [turned(q, wide), turned(k, narrow)];
+      return attended(normalized(turnedQ, D), normalized(turnedK, D), values, shape, D);
+    },
+    run: ([x, wq, wk, wv, ve, gateWeight]) => {
+      const weights = { x: x!, wq: wq!, wk: wk!, wv: wv!, ...tables() };
+      const inputs = K ? { ...weights, ve: ve!, gateWeight: gateWeight! } : weights;
+      const [y, qkv, rstd, lse, gate] = runFused('SelfAttention', inputs, { ...shape, epsilon: EPSILON });
+      const kept = { ...inputs, y, qkv, rstd, lse, ...(gate && { gate }) };
+      return {
+        value: y,
+        backward: (dy) => runFused('SelfAttentionGrad', { ...kept, dy }, shape) as tf.Tensor[],
       };
     },
   };
@@ -131,12 +206,7 @@ export function gated(): Case {
       [N, C],
       [G, K],
     ],
-    reference: ([v, ve, x, w]) =>
-      v!.map((value, i) => {
-        const [n, g] = [Math.floor(i / (G * D)), Math.floor((i % (G * D)) / D)];
-        const z = dot(x!.subarray(n * C, n * C + K), w!.subarray(g * K, (g + 1) * K));
-        return value + (2 / (1 + Math.exp(-z))) * ve![i]!;
-      }),
+    reference: ([v, ve, x, w]) => opened(v!, ve!, x!, w!, { C, G, D, K }),
     run: ([v, ve, x, w]) => {
       const [y, gate] = runFused('GatedValueEmbedding', { v: v!, ve: ve!, x: x!, gateWeight: w! });
       return {

@@ -55,6 +55,8 @@ export interface AllocatorStatistics {
 export interface Allocator {
   /** Memory of at least `bytes`, contents undefined. @throws OutOfMemoryError; what was allocated stays valid */
   allocate(bytes: number): Block;
+  /** Cuts a block into neighbors of these sizes, multiples of GRANULE, which are handed back one by one; the last has the rest. */
+  split(block: Block, sizes: readonly number[]): Block[];
   /** Hands a block back; its contents may be overwritten by work that is enqueued from now on. */
   free(block: Block): void;
   /** Gives free segments back to the device; returns their bytes. */
@@ -197,6 +199,17 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
       current.pools.used += node.bytes;
       current.pools.peak = Math.max(current.pools.peak, current.pools.used);
       return node;
+    },
+    split(block, sizes) {
+      let node = block as Node;
+      return sizes.map((bytes, i) => {
+        if (i === sizes.length - 1) return node;
+        const [piece, rest] = [node, cut(node, bytes)];
+        rest.free = false;
+        counts.blocks++;
+        node = rest;
+        return piece;
+      });
     },
     free(block) {
       let node = block as Node;

@@ -83,6 +83,7 @@ describeCuda('a wrong fused kernel', () => {
     ['LmHeadCrossEntropy', 'cross-entropy'],
     ['EmbeddingGrad', 'embedding'],
     ['ResidualMixNormGrad', 'mix and its norm'],
+    ['SelfAttentionGrad', 'self-attention'],
   ])('%s is found', async (name, failure) => {
     sabotage(name);
     const checks = cudaChecks().filter((check) => check.name.includes(failure));

@@ -165,7 +165,7 @@ describeKernels('CUDA row kernels', (bench) => {
     const [cos, sin] = [angles.map(Math.cos), angles.map(Math.sin)];
     const [y, dx, rstd] = [x.slice(), x.slice(), new Float32Array(N * H)];
     const program = bench().program('rotary.cu', team);
-    const sizes = [int(N), int(T), int(H), int(D)];
+    const sizes = [int(N), int(T), int(H), int(D), int(H * D)];
     program.run('rotary', launchOf(N * H, team), [...sizes, { float: EPSILON }, x, cos, sin, y, rstd]);
     program.run('rotary_grad', launchOf(N * H, team), [...sizes, y, rstd, cos, sin, dy, dx]);
     const [expectedY, expectedDx] = [new Float64Array(x.length), new Float64Array(x.length)];
@@ -192,6 +192,47 @@ describeKernels('CUDA row kernels', (bench) => {
     expectClose(dx, expectedDx);
   });
 
+  test('rotary embedding and gates work in place on a part of wider rows', () => {
+    const [B, T, H, G, D, C, K] = [1, 5, 3, 2, 16, 8, 4];
+    const [N, heads, stride] = [B * T, H + G, (H + 2 * G) * D];
+    const rows = numbers('rows', N * stride);
+    const angles = numbers('angles', (T * D) / 2, 3);
+    const [cos, sin] = [angles.map(Math.cos), angles.map(Math.sin)];
+    const team = { TEAM: 4, VL: 4 };
+    const sizes = [int(N), int(T), int(heads), int(D)];
+    const part = (x: Float32Array, from: number, width: number) =>
+      Float32Array.from(
+        { length: N * width },
+        (_, i) => x[Math.floor(i / width) * stride + from + (i % width)]!,
+      );
+    const rotary = bench().program('rotary.cu', team);
+    const run = (x: Float32Array, dy: Float32Array, width: number) => {
+      const rstd = new Float32Array(N * heads);
+      const launch = launchOf(N * heads, team);
+      rotary.run('rotary', launch, [...sizes, int(width), { float: EPSILON }, x, cos, sin, x, rstd]);
+      rotary.run('rotary_grad', launch, [...sizes, int(width), x, rstd, cos, sin, dy, dy]);
+      return rstd;
+    };
+    const alone = { x: part(rows, 0, heads * D), dy: part(numbers('dy', rows.length), 0, heads * D) };
+    const wide = { x: rows.slice(), dy: numbers('dy', rows.length) };
+    expect(run(wide.x, wide.dy, stride)).toEqual(run(alone.x, alone.dy, heads * D));
+    expect(part(wide.x, 0, heads * D)).toEqual(alone.x);
+    expect(part(wide.dy, 0, heads * D)).toEqual(alone.dy);
+    expect(part(wide.x, heads * D, G * D)).toEqual(part(rows, heads * D, G * D));
+    const [ve, x, w] = [numbers('ve', N * G * D), numbers('x', N * C), numbers('w', G * K)];
+    const gated = bench().program('value_embedding.cu', team);
+    const gate = (v: Float32Array, width: number) => {
+      const out = new Float32Array(N * G);
+      const given = [int(N), int(C), int(G), int(D), int(K), int(width)];
+      gated.run('value_embedding', launchOf(N * G, team), [...given, v, ve, x, w, v, out]);
+      return out;
+    };
+    // The values' part at the start of the rows.
+    const [values, same] = [rows.slice(), part(rows, 0, G * D)];
+    expect(gate(values, stride)).toEqual(gate(same, G * D));
+    expect(part(values, 0, G * D)).toEqual(same);
+  });
+
   test.each([
     { TEAM: 8, VL: 4, C: 20, D: 8, K: 12 },
     { TEAM: 32, VL: 1, C: 7, D: 5, K: 3 },
@@ -210,9 +251,25 @@ describeKernels('CUDA row kernels', (bench) => {
     const [parts, dw] = [new Float32Array(pieces * G * K), new Float32Array(G * K)];
     const program = bench().program('value_embedding.cu', team);
     const all = [int(N), int(C), int(G), int(D), int(K)];
-    program.run('value_embedding', launchOf(N * G, team), [...all, v, ve, x, w, y, gate]);
-    program.run('gated_grad', launchOf(N * G, team), [int(N), int(G), int(D), ve, gate, dy, dve, dz]);
+    program.run('value_embedding', launchOf(N * G, team), [...all, int(G * D), v, ve, x, w, y, gate]);
+    program.run('gated_grad', launchOf(N * G, team), [
+      int(N),
+      int(G),
+      int(D),
+      int(G * D),
+      ve,
+      gate,
+      dy,
+      dve,
+      dz,
+    ]);
     program.run('gate_dx', launchOf(N, team), [int(N), int(C), int(G), int(K), dz, w, dx]);
+    const added = new Float32Array(N * C).fill(0.25);
+    program.run('gate_dx_add', launchOf(N, team), [int(N), int(C), int(G), int(K), dz, w, added]);
+    expectClose(
+      added,
+      dx.map((each) => each + 0.25),
+    );
     program.run('gate_dw', { grid: pieces, block: 32 }, [int(N), int(C), int(G), int(K), dz, x, parts]);
     program.run('gate_dw_sums', { grid: 1, block: 32 }, [int(pieces), int(G * K), parts, dw]);
     const open = gate.map((_, r) => {

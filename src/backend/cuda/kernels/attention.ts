@@ -13,11 +13,12 @@ import { rowTeam } from './team.js';
 /** The widest head of the kernels. */
 const WIDEST = 256;
 
-type Sizes = { B: number; T: number; H: number; G: number; D: number; window: number };
+export type Sizes = { B: number; T: number; H: number; G: number; D: number; window: number };
 
-function sizesOf(q: Info, attrs: KernelAttributes<'CausalAttention'>): Sizes {
+/** @param width of the queries of all heads */
+export function sizesOf(width: number, attrs: KernelAttributes<'CausalAttention'>): Sizes {
   const { batch, seq, heads, kvHeads, window } = attrs;
-  const D = q.shape[1]! / heads;
+  const D = width / heads;
   expect(
     D <= WIDEST,
     () => `Expected heads of at most ${WIDEST} numbers on the cuda backend, got ${D}; set --head-dim`,
@@ -85,58 +86,95 @@ function launchFor(backend: CudaBackend, D: number): AttentionLaunch {
   return launch && Math.max(...Object.values(launch.shared)) <= sharedBytes ? launch : plainLaunch(D);
 }
 
+/** Queries, keys and values, or their gradients: addresses, and elements between rows of queries, and of keys and of values. */
+export interface HeadArrays {
+  q: number;
+  k: number;
+  v: number;
+  qStride: number;
+  kvStride: number;
+}
+
+/** Of three tensors, each with rows of its own. */
+const arraysOf = (backend: CudaBackend, q: Info, k: Info, v: Info): HeadArrays => ({
+  q: backend.activation(q),
+  k: backend.activation(k),
+  v: backend.activation(v),
+  qStride: q.shape[1]!,
+  kvStride: k.shape[1]!,
+});
+
 export const causalAttention: CudaKernel<'CausalAttention'> = ({ inputs: { q, k, v }, attrs, backend }) => {
-  const { B, T, H, G, D, window } = sizesOf(q, attrs);
   const y = backend.makeActivation(q.shape);
-  const lse = backend.make([q.shape[0]!, H]);
-  const { source, own, threads, shared } = launchFor(backend, D);
-  const arrays = [...[q, k, v, y].map((tensor) => backend.activation(tensor)), backend.address(lse)];
-  backend.launch(
-    {
-      source,
-      name: 'attention',
-      defines: definesOf(D, backend.precision),
-      shared: shared.forward,
-    },
-    Math.ceil(T / own) * H * B,
-    threads,
-    [T, H, G, window, 1 / Math.sqrt(D), ...arrays],
-  );
+  const lse = backend.make([q.shape[0]!, attrs.heads]);
+  attend(backend, sizesOf(q.shape[1]!, attrs), arraysOf(backend, q, k, v), y, lse);
   return [y, lse];
 };
 
 export const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs, attrs, backend }) => {
   const { q, k, v, y, lse, dy } = inputs;
-  const { B, T, H, G, D, window } = sizesOf(q, attrs);
-  const rows = B * T;
-  const [dq, dk, dv] = backend.makeActivations(q, k, v);
-  const delta = backend.scratch(4 * rows * H);
+  const gradients = backend.makeActivations(q, k, v);
+  const [given, made] = [arraysOf(backend, q, k, v), arraysOf(backend, ...gradients)];
+  attendGrad(backend, sizesOf(q.shape[1]!, attrs), given, { y, lse, dy }, made);
+  return gradients;
+};
+
+/** Enqueues attention. @param y [N,H*D]; @param lse [N,H] */
+export function attend(backend: CudaBackend, sizes: Sizes, arrays: HeadArrays, y: Info, lse: Info): void {
+  const { B, T, H, G, D, window } = sizes;
+  const { source, own, threads, shared } = launchFor(backend, D);
+  const { q, k, v, qStride, kvStride } = arrays;
+  backend.launch(
+    { source, name: 'attention', defines: definesOf(D, backend.precision), shared: shared.forward },
+    Math.ceil(T / own) * H * B,
+    threads,
+    [
+      ...[T, H, G, window, 1 / Math.sqrt(D), qStride, kvStride, q, k, v],
+      backend.activation(y),
+      backend.address(lse),
+    ],
+  );
+}
+
+/** Enqueues the gradients of attention. @param made where they go, with the strides of `arrays` */
+export function attendGrad(
+  backend: CudaBackend,
+  sizes: Sizes,
+  arrays: HeadArrays,
+  { y, lse, dy }: { y: Info; lse: Info; dy: Info },
+  made: HeadArrays,
+): void {
+  const { B, T, H, G, D, window } = sizes;
+  const { q, k, v, qStride, kvStride } = arrays;
+  const delta = backend.scratch(4 * B * T * H);
   const { source, own, gradThreads, gradQThreads, shared, storesScores } = launchFor(backend, D);
-  const at = (x: Info) => backend.activation(x);
   const defines = definesOf(D, backend.precision);
   const team = rowTeam(D, [], backend.precision);
-  const forDelta = [rows, H, at(y), at(dy), delta];
-  backend.launch({ source, name: 'attention_delta', defines }, team.blocks(rows * H), team.threads, forDelta);
+  const gradient = backend.activation(dy);
+  const forDelta = [B * T * H, backend.activation(y), gradient, delta];
+  backend.launch(
+    { source, name: 'attention_delta', defines },
+    team.blocks(B * T * H),
+    team.threads,
+    forDelta,
+  );
   const tiles = Math.ceil(T / own);
   const gradQ = { source, name: 'attention_grad_q', defines, shared: shared.gradQ };
   const gradKv = { source, name: 'attention_grad_kv', defines, shared: shared.gradKv };
-  const sizes = [T, H, G, window, 1 / Math.sqrt(D)];
-  const given = [at(q), at(k), at(v), at(dy), backend.address(lse), delta];
-  if (storesScores) {
-    const { reach, bytes } = scoreGradients(T, window, D);
-    const each = scoreHeads(B * G, (bytes * H) / G);
-    const scores = backend.scratch((each * bytes * H) / G);
-    for (let head = 0; head < B * G; head += each) {
-      const count = Math.min(each, B * G - head);
-      const common = [...sizes, head, reach];
-      const forKv = [...common, ...given, at(dk), at(dv), scores];
-      backend.launch(gradKv, tiles * count, gradThreads, forKv);
-      const forQ = [...common, at(k), scores, at(dq)];
-      backend.launch(gradQ, (tiles * count * H) / G, gradQThreads, forQ);
-    }
-  } else {
-    backend.launch(gradQ, tiles * H * B, gradQThreads, [...sizes, ...given, at(dq)]);
-    backend.launch(gradKv, tiles * G * B, gradThreads, [...sizes, ...given, at(dk), at(dv)]);
+  const common = [T, H, G, window, 1 / Math.sqrt(D), qStride, kvStride];
+  const given = [q, k, v, gradient, backend.address(lse), delta];
+  if (!storesScores) {
+    backend.launch(gradQ, tiles * H * B, gradQThreads, [...common, ...given, made.q]);
+    backend.launch(gradKv, tiles * G * B, gradThreads, [...common, ...given, made.k, made.v]);
+    return;
   }
-  return [dq, dk, dv];
-};
+  const { reach, bytes } = scoreGradients(T, window, D);
+  const each = scoreHeads(B * G, (bytes * H) / G);
+  const scores = backend.scratch((each * bytes * H) / G);
+  for (let head = 0; head < B * G; head += each) {
+    const count = Math.min(each, B * G - head);
+    const part = [...common, head, reach];
+    backend.launch(gradKv, tiles * count, gradThreads, [...part, ...given, made.k, made.v, scores]);
+    backend.launch(gradQ, (tiles * count * H) / G, gradQThreads, [...part, k, scores, made.q]);
+  }
+}

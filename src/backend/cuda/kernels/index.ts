@@ -12,6 +12,7 @@ import * as muon from './muon.js';
 import * as products from './products.js';
 import { REDUCE } from './reduce.js';
 import * as rows from './rows.js';
+import * as selfAttention from './selfAttention.js';
 
 /** Those of the contract: all of them. */
 export const FUSED: Required<FusedTable<CudaContext>> = fusedTable({
@@ -22,6 +23,7 @@ export const FUSED: Required<FusedTable<CudaContext>> = fusedTable({
   ...muon,
   ...products,
   ...rows,
+  ...selfAttention,
 });
 
 /** Those in place of tfjs's own. */

@@ -57,32 +57,65 @@ export const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
 const rotaryTeam = (each: number, precision: Precision): Team =>
   precision === 'fp32' ? rowTeam(each, [each / 2]) : rowTeam(each / 2, [], precision);
 
+/** Heads of D numbers in rows that are `stride` apart, at positions that follow one another, T in a sequence. */
+export interface HeadRows {
+  rows: number;
+  T: number;
+  heads: number;
+  D: number;
+  stride: number;
+}
+
+const headRows = (x: Info, cos: Info, heads: number): HeadRows => {
+  const [rows, stride] = x.shape as [number, number];
+  return { rows, T: cos.shape[0]!, heads, D: stride / heads, stride };
+};
+
+/** Enqueues the rotary embedding of x with the norm of each head, y; both are addresses, and may be the same. */
+export function rotate(
+  backend: CudaBackend,
+  { rows, T, heads, D, stride }: HeadRows,
+  epsilon: number,
+  tables: readonly [Info, Info],
+  x: number,
+  y: number,
+  rstd: Info,
+): void {
+  const [cos, sin, factors] = addresses(backend, ...tables, rstd);
+  const values = [rows, T, heads, D, stride, epsilon, x, cos!, sin!, y, factors!];
+  onRows(backend, ['rotary', 'rotary'], rotaryTeam(D, backend.precision), rows * heads, values);
+}
+
+/** Enqueues its gradient: dx from dy, addresses that may be the same. */
+export function rotateGrad(
+  backend: CudaBackend,
+  { rows, T, heads, D, stride }: HeadRows,
+  tables: readonly [Info, Info],
+  y: number,
+  rstd: Info,
+  dy: number,
+  dx: number,
+): void {
+  const [factors, cos, sin] = addresses(backend, rstd, ...tables);
+  const values = [rows, T, heads, D, stride, y, factors!, cos!, sin!, dy, dx];
+  onRows(backend, ['rotary', 'rotary_grad'], rotaryTeam(D, backend.precision), rows * heads, values);
+}
+
 export const rotaryQkNorm: CudaKernel<'RotaryQkNorm'> = ({ inputs, attrs, backend }) => {
   const { x, cos, sin } = inputs;
   const { heads, epsilon } = attrs;
-  const [rows, width] = x.shape as [number, number];
-  const each = width / heads;
   const y = backend.makeActivation(x.shape);
-  const rstd = backend.make([rows * heads, 1]);
+  const rstd = backend.make([x.shape[0]! * heads, 1]);
   const [from, to] = activations(backend, x, y);
-  const tables = addresses(backend, cos, sin);
-  const values = [rows, cos.shape[0]!, heads, each, epsilon, from!, ...tables, to!, backend.address(rstd)];
-  const team = rotaryTeam(each, backend.precision);
-  onRows(backend, ['rotary', 'rotary'], team, rows * heads, values);
+  rotate(backend, headRows(x, cos, heads), epsilon, [cos, sin], from!, to!, rstd);
   return [y, rstd];
 };
 
 export const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backend }) => {
   const { y, rstd, cos, sin, dy } = inputs;
-  const { heads } = attrs;
-  const [rows, width] = y.shape as [number, number];
-  const each = width / heads;
   const dx = backend.makeActivation(y.shape);
   const [from, gradient, to] = activations(backend, y, dy, dx);
-  const tables = addresses(backend, rstd, cos, sin);
-  const values = [rows, cos.shape[0]!, heads, each, from!, ...tables, gradient!, to!];
-  const team = rotaryTeam(each, backend.precision);
-  onRows(backend, ['rotary', 'rotary_grad'], team, rows * heads, values);
+  rotateGrad(backend, headRows(y, cos, attrs.heads), [cos, sin], from!, rstd, gradient!, to!);
   return [dx];
 };
 
@@ -93,41 +126,64 @@ function gatedSizes(ve: Info, x: Info, gateWeight: Info) {
   return { N: rows, C: x.shape[1]!, G: kvHeads, D: width / kvHeads, K: channels };
 }
 
-export const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backend }) => {
-  const { v, ve, x, gateWeight } = inputs;
+/** What a gated value embedding reads besides the values. */
+interface Gated {
+  ve: Info;
+  x: Info;
+  gateWeight: Info;
+}
+
+/** Enqueues y = v + gate ve: addresses of rows that are `stride` apart, and may be the same. */
+export function openGates(
+  backend: CudaBackend,
+  { ve, x, gateWeight }: Gated,
+  stride: number,
+  v: number,
+  y: number,
+  gate: Info,
+): void {
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
-  const y = backend.makeActivation(v.shape);
-  const gate = backend.make([N, G]);
-  const given = [...activations(backend, v, ve, x), backend.address(gateWeight)];
-  const values = [N, C, G, D, K, ...given, backend.activation(y), backend.address(gate)];
+  const given = [v, ...activations(backend, ve, x), backend.address(gateWeight)];
+  const values = [N, C, G, D, K, stride, ...given, y, backend.address(gate)];
   const team = rowTeam(D, [C, K], backend.precision);
   onRows(backend, ['value_embedding', 'value_embedding'], team, N * G, values);
+}
+
+export const gatedValueEmbedding: CudaKernel<'GatedValueEmbedding'> = ({ inputs, backend }) => {
+  const { v } = inputs;
+  const y = backend.makeActivation(v.shape);
+  const gate = backend.make([v.shape[0]!, inputs.gateWeight.shape[0]!]);
+  openGates(backend, inputs, v.shape[1]!, backend.activation(v), backend.activation(y), gate);
   return [y, gate];
 };
 
 /** Tokens whose share of the gate's gradient one block sums. */
 const GATE_PIECE = 256;
 
-export const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs, backend }) => {
-  const { ve, x, gateWeight, gate, dy } = inputs;
+/**
+ * Enqueues the gradients of a gated value embedding, dx added to what is there if `adds`.
+ * @param dy address of rows that are `stride` apart
+ */
+export function openGatesGrad(
+  backend: CudaBackend,
+  { ve, x, gateWeight }: Gated,
+  stride: number,
+  gate: Info,
+  dy: number,
+  [dve, dx, dw]: readonly [Info, Info, Info],
+  adds: boolean,
+): void {
   const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
-  const [dve, dx] = backend.makeActivations(ve, x);
-  const dw = backend.make(gateWeight.shape);
   const dz = backend.scratch(4 * N * G);
-  const byHead = [
-    N,
-    G,
-    D,
-    backend.activation(ve),
-    backend.address(gate),
-    ...activations(backend, dy, dve),
-    dz,
-  ];
+  const byHead = [N, G, D, stride, backend.activation(ve), backend.address(gate)];
   const { precision } = backend;
-  onRows(backend, ['value_embedding', 'gated_grad'], rowTeam(D, [], precision), N * G, byHead);
+  onRows(backend, ['value_embedding', 'gated_grad'], rowTeam(D, [], precision), N * G, [
+    ...byHead,
+    ...[dy, backend.activation(dve), dz],
+  ]);
   const forX = [N, C, G, K, dz, backend.address(gateWeight), backend.activation(dx)];
-  const byToken = rowTeam(C, [K], precision);
-  onRows(backend, ['value_embedding', 'gate_dx'], byToken, N, forX);
+  const byToken = adds ? rowTeam(K, [C], precision) : rowTeam(C, [K], precision);
+  onRows(backend, ['value_embedding', adds ? 'gate_dx_add' : 'gate_dx'], byToken, N, forX);
   const pieces = Math.ceil(N / GATE_PIECE);
   const parts = backend.scratch(4 * pieces * G * K);
   // These two do not depend on the team: another set of macros would only cause a recompilation.
@@ -137,7 +193,14 @@ export const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({
   backend.launch({ source, name: 'gate_dw', defines }, pieces, 128, forW);
   const sums = [pieces, G * K, parts, backend.address(dw)];
   backend.launch({ source, name: 'gate_dw_sums', defines }, Math.ceil((G * K) / 128), 128, sums);
-  return [dve, dx, dw];
+}
+
+export const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({ inputs, backend }) => {
+  const { ve, x, gateWeight, gate, dy } = inputs;
+  const [dve, dx] = backend.makeActivations(ve, x);
+  const outputs = [dve, dx, backend.make(gateWeight.shape)] as [Info, Info, Info];
+  openGatesGrad(backend, inputs, ve.shape[1]!, gate, backend.activation(dy), outputs, false);
+  return outputs;
 };
 
 export const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
