@@ -20,6 +20,19 @@ ROW float log_one_plus(float x) {
   return 2 * s * (1 + q * (1.0f / 3 + q * (1.0f / 5 + q * (1.0f / 7))));
 }
 
+// The loss of a nearly certain target, of whose difference from the others' nothing but rounding error would be left, and which
+// might come out negative: log(1 + sum over the other ids of exp(cap (u - t))), t the target's tanh. With `holds_tanh` z has those.
+ROW float nearly_certain_loss(long V, float cap, int target, float t, const act *z, int holds_tanh) {
+  float inverse = 1 / cap;
+  vf others = vset(0);
+  EACH(j, V, {
+    vf u = holds_tanh ? get(z, j) : vtanh(get(z, j) * inverse), e = vwithout(vexp((u - t) * cap), target - j);
+    PART(e, j, V, 0);
+    others = others + e;
+  });
+  return log_one_plus(row_sum(others));
+}
+
 // Returns the loss, at least 0; with weight != 0, z becomes weight (p - onehot) (1 - tanh^2), the gradient (else it is
 // scratch). A target below 0 is ignored: its loss and gradient are 0.
 ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z) {
@@ -48,17 +61,7 @@ ROW float cross_entropy_row(long V, float cap, float weight, int target, act *z)
   float sum = row_sum(sums), t = number(z, target);
   if (!TANH_KEPT) t = tanhf(t * inverse);
   float loss = shift - cap * t + logf(sum);
-  // For a target that is nearly certain the difference above is all rounding error, and may be negative. This is not:
-  // log(1 + sum over the other ids of exp(cap (u - t))).
-  if (loss < NEARLY_CERTAIN) {
-    vf others = vset(0);
-    EACH(j, V, {
-      vf u = TANH_KEPT ? get(z, j) : vtanh(get(z, j) * inverse), e = vwithout(vexp((u - t) * cap), target - j);
-      PART(e, j, V, 0);
-      others = others + e;
-    });
-    loss = log_one_plus(row_sum(others));
-  }
+  if (loss < NEARLY_CERTAIN) loss = nearly_certain_loss(V, cap, target, t, z, TANH_KEPT);
   TEAM_SYNC();
   if (weight != 0) {
     float share = weight / sum;

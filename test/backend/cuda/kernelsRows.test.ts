@@ -444,9 +444,12 @@ describeKernels('CUDA row kernels', (bench) => {
   });
 
   test.each([
-    { TEAM: 64, VL: 4, V: 100, cap: 15 },
-    { TEAM: 32, VL: 1, V: 33, cap: 100 },
-    { TEAM: 64, VL: 8, V: 128, cap: 15 },
+    { TEAM: 64, VL: 4, V: 300, cap: 15, HELD: 2 },
+    { TEAM: 32, VL: 1, V: 33, cap: 15, HELD: 4 },
+    { TEAM: 32, VL: 8, V: 256, cap: 100, HELD: 1 },
+    { TEAM: 64, VL: 4, V: 100, cap: 15, HELD: 0 },
+    { TEAM: 32, VL: 1, V: 33, cap: 100, HELD: 0 },
+    { TEAM: 64, VL: 8, V: 128, cap: 15, HELD: 0 },
   ])('cross-entropy under the soft cap, with its gradient, %j', ({ V, cap, ...team }) => {
     const N = 9;
     const program = bench().program('cross_entropy.cu', team);

@@ -13,6 +13,7 @@ const KERNELS: [string, string[], Record<string, number>][] = [
   ['adamw.cu', ['TEAM=256', 'VL=4'], { adamw: 3 }],
   ['cross_entropy.cu', ['TEAM=256', 'VL=4'], { cross_entropy: 2 }],
   ['cross_entropy.cu', ['TEAM=256', 'VL=8', 'ACT_BF16'], { cross_entropy: 2 }],
+  ['cross_entropy.cu', ['TEAM=256', 'VL=8', 'ACT_BF16', 'HELD=4'], { cross_entropy: 3 }],
   [
     'elementwise.cu',
     ['TEAM=256', 'VL=4'],

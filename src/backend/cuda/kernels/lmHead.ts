@@ -12,6 +12,8 @@ const SOURCE = 'cuda/cross_entropy.cu';
 
 /** Rows up to this width are a warp's work, wider ones a block's. */
 const NARROW = 1024;
+/** Logits that a thread may hold in registers; in blocks of 1024 threads it has too few of these. */
+const MOST_HELD = 64;
 
 export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, attrs, backend }) => {
   const { x, w, targets } = inputs;
@@ -27,7 +29,9 @@ export const lmHeadCrossEntropy: CudaKernel<'LmHeadCrossEntropy'> = ({ inputs, a
   // Logits are bfloat16 only in a step.
   const result = withGrad ? operands : 'fp32';
   const team = vocab > NARROW ? blockTeam(vocab, result) : warpTeam(vocab, result);
-  const { defines } = team;
+  const held = Math.ceil(vocab / (team.size * team.vector));
+  const fits = team.size <= 256 && held * team.vector <= MOST_HELD;
+  const defines = { ...team.defines, ...(fits && { HELD: held }) };
   // A block that works alone has the same team, so that the source is compiled once.
   const launchOneBlock = (name: string, values: number[]) =>
     backend.launch({ source: SOURCE, name, defines }, 1, team.size, values);

@@ -18,6 +18,8 @@ export interface Team {
   /** Threads of a team, and of the blocks that hold one or more. */
   size: number;
   threads: number;
+  /** Numbers that a thread moves at once. */
+  vector: number;
   /** Blocks for `rows` rows. */
   blocks(rows: number): number;
 }
@@ -42,6 +44,7 @@ function teamOf(size: number, vector: number, activations: Precision = 'fp32'): 
       defines: { TEAM: size, VL: vector, ...(activations === 'bf16' && { ACT_BF16: 1 }) },
       size,
       threads,
+      vector,
       blocks: (rows) => Math.ceil((rows * size) / threads),
     };
     teams.set(key, team);
