@@ -32,6 +32,7 @@ type Values = readonly number[];
 /** Bytes of the kernels that move much, from their arguments; others count as a launch. */
 const BYTES: Record<string, (values: Values) => number> = {
   accumulate: ([n]) => 12 * n!,
+  binary: ([n]) => 12 * n!,
   attention_delta: ([rows], D = headDim) => 4 * rows! * D,
   cross_entropy: ([rows, V]) => 4 * rows! * V!,
   embedding: ([N, , W]) => 6 * N! * W!,
@@ -75,7 +76,7 @@ function attentionWork(name: keyof typeof ATTENTION, blocks: number, [T, H, G, w
     (j) => 2 * 128 * 32 * Math.ceil((Math.min(seq, j + 128 + reach) - j) / 32),
   );
   const matmuls = { attention: 2, attention_grad_kv: 4, attention_grad_q: 1 }[name];
-  const arrays = { attention: 4, attention_grad_kv: 6, attention_grad_q: 2 }[name];
+  const arrays = { attention: 4, attention_grad_kv: 6, attention_grad_q: 3 }[name];
   return {
     bytes: heads * (2 * arrays * seq * D + (name === 'attention' ? 0 : stored)),
     flops: heads * matmuls * 2 * pairs * D,

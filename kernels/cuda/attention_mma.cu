@@ -113,6 +113,35 @@ DEVICE void store_row(bf16 *row, const float (*wide)[4], int half, float factor)
   UNROLL for (int d = 0; d < WIDE; d++)
     store_two(row + d * 8 + threadIdx.x % 4 * 2, wide[d][half * 2] * factor, wide[d][half * 2 + 1] * factor);
 }
+// What turned and normed the rows of queries and keys (rotary.cu), so that their gradients are stored as those of the rows before
+// that: factors [N,H+G], null where nothing did; cos and sin [T,D/2].
+struct Turned {
+  const float *rstd, *cos, *sin;
+};
+// The same of the gradient of a row of y at position `at`, where that is below T; all of a warp take part. `index` is the row's
+// of rstd. Heads of up to 128, whose halves a thread has both of.
+DEVICE void store_turned(bf16 *to, const bf16 *y, const float (*wide)[4], int half, float factor, const Turned &turned,
+                         long index, int at, bool present) {
+  int column = threadIdx.x % 4 * 2;
+  float along = 0;
+  UNROLL for (int d = 0; d < WIDE; d++) {
+    unsigned pair = *(const unsigned *)(y + d * 8 + column);
+    along += wide[d][half * 2] * bf16_low(pair) + wide[d][half * 2 + 1] * bf16_high(pair);
+  }
+  along = over_four(along, false) / D;
+  if (!present) return;
+  float scale = factor * turned.rstd[index];
+  UNROLL for (int d = 0; d < WIDE / 2; d++) {
+    unsigned first = *(const unsigned *)(y + d * 8 + column), second = *(const unsigned *)(y + D / 2 + d * 8 + column);
+    float2 c = *(const float2 *)(turned.cos + at * (D / 2) + d * 8 + column);
+    float2 s = *(const float2 *)(turned.sin + at * (D / 2) + d * 8 + column);
+    const float *a = wide[d] + half * 2, *b = wide[d + WIDE / 2] + half * 2;
+    float a0 = (a[0] - bf16_low(first) * along) * scale, a1 = (a[1] - bf16_high(first) * along) * scale;
+    float b0 = (b[0] - bf16_low(second) * along) * scale, b1 = (b[1] - bf16_high(second) * along) * scale;
+    store_two(to + d * 8 + column, a0 * c.x - b0 * s.x, a1 * c.y - b1 * s.y);
+    store_two(to + D / 2 + d * 8 + column, a0 * s.x + b0 * c.x, a1 * s.y + b1 * c.y);
+  }
+}
 // Writes rows `row` and `row + 8`, where they are below T; `head` points to the first of this warp's columns.
 DEVICE void store_wide(bf16 *head, long stride, int row, int T, const float (*wide)[4], float low, float high) {
   UNROLL for (int half = 0; half < 2; half++)
@@ -243,8 +272,8 @@ DEVICE void store_scores(bf16 *to, const float (*ds)[4]) {
 // threads. Rows are keys, columns queries.
 extern "C" __global__ void __launch_bounds__(GRAD_THREADS)
 attention_grad_kv(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, int head0, int reach,
-                  const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dy, const float *lse, const float *delta,
-                  bf16 *dk, bf16 *dv, bf16 *scores) {
+                  const float *rstd, const float *cos, const float *sin, const bf16 *q, const bf16 *k, const bf16 *v,
+                  const bf16 *dy, const float *lse, const float *delta, bf16 *dk, bf16 *dv, bf16 *scores) {
   DYNAMIC_SHARED(bf16, shared);
   // Sums and deltas of the tiles lie behind them.
   bf16 *tiles = GRAD_KEPT ? shared : shared + 2 * OWN * STRIDE;
@@ -320,14 +349,21 @@ attention_grad_kv(int T, int H, int G, int window, float scale, int q_stride, in
     h = next_h;
     i0 = next;
   }
-  store_wide(dk + start * kv_stride + g * D + from, kv_stride, row, T, sum_k[0], scale, scale);
+  if (D <= 128 && rstd)
+    UNROLL for (int half = 0; half < 2; half++) {
+      int row_half = row + half * 8, j = row_half < T ? row_half : T - 1;
+      long own = (start + j) * kv_stride + g * D, index = (start + j) * (H + G) + H + g;
+      store_turned(dk + own, k + own, sum_k[0], half, scale, {rstd, cos, sin}, index, j, row_half < T);
+    }
+  else store_wide(dk + start * kv_stride + g * D + from, kv_stride, row, T, sum_k[0], scale, scale);
   store_wide(dv + start * kv_stride + g * D + from, kv_stride, row, T, sum_v[0], 1, 1);
 }
 
 // dq = scale ds k of the query heads of those kv heads: grid ceil(T / OWN) times their number, THREADS threads.
 extern "C" __global__ void __launch_bounds__(THREADS)
 attention_grad_q(int T, int H, int G, int window, float scale, int q_stride, int kv_stride, int head0, int reach,
-                 const bf16 *k, const bf16 *scores, bf16 *dq) {
+                 const float *rstd, const float *cos, const float *sin, const bf16 *q, const bf16 *k, const bf16 *scores,
+                 bf16 *dq) {
   DYNAMIC_SHARED(bf16, shared);
   Place at = place_of_block(T, OWN, H, head0 * (H / G));
   int first = (at.tiles - 1 - at.tile) * OWN, h = at.head, g = h / (H / G);
@@ -368,7 +404,10 @@ attention_grad_q(int T, int H, int G, int window, float scale, int q_stride, int
   }
   UNROLL for (int m = 0; m < FRAGMENTS; m++)
     UNROLL for (int half = 0; half < 2; half++) {
-      int i = first + stored_query(own + 16 * m + threadIdx.x % 32 / 4 + 8 * half);
-      if (i < T) store_row(dq + (start + i) * q_stride + h * D + from, sum[m], half, scale);
+      int query = first + stored_query(own + 16 * m + threadIdx.x % 32 / 4 + 8 * half), i = query < T ? query : T - 1;
+      long place = (start + i) * q_stride + h * D, index = (start + i) * (H + G) + h;
+      if (D <= 128 && rstd)
+        store_turned(dq + place, q + place, sum[m], half, scale, {rstd, cos, sin}, index, i, query < T);
+      else if (query < T) store_row(dq + place + from, sum[m], half, scale);
     }
 }

@@ -30,6 +30,31 @@ function gather<T extends Values>(x: T, width: number): T {
   return out;
 }
 
+/** The gradient of rows of heads before they were turned and normed to y, from its own (kernels/rows/rotary.h). */
+function turnedBack(
+  { N, T, H, D }: Record<'N' | 'T' | 'H' | 'D', number>,
+  dy: Float64Array,
+  y: Float32Array,
+  cos: Float32Array,
+  sin: Float32Array,
+  rstd: (n: number, h: number) => number,
+): Float64Array {
+  const out = new Float64Array(dy.length);
+  const half = D / 2;
+  for (let r = 0; r < N * H; r++) {
+    const [n, h] = [Math.floor(r / H), r % H];
+    let along = 0;
+    for (let d = 0; d < D; d++) along += (dy[r * D + d]! * y[r * D + d]!) / D;
+    const z = (d: number) => rstd(n, h) * (dy[r * D + d]! - y[r * D + d]! * along);
+    for (let i = 0; i < half; i++) {
+      const [c, s] = [cos[(n % T) * half + i]!, sin[(n % T) * half + i]!];
+      out[r * D + i] = z(i) * c - z(i + half) * s;
+      out[r * D + half + i] = z(i) * s + z(i + half) * c;
+    }
+  }
+  return out;
+}
+
 /** Forward and backward against plain loops; `store` gives activations their type. */
 function check(
   program: Program,
@@ -82,17 +107,38 @@ function check(
   program.run('attention_delta', { grid: 2, block: 64 }, [{ int: N * H }, y, dy, delta]);
   expectClose(delta, expected.delta, tolerance);
   const given = [q, k, v, dy, lse, delta];
+  let after = () => {};
   if (storesScores) {
     // The kv heads in two parts, where there is more than one.
     const { reach, bytes } = scoreGradients(T, Math.min(T, window), D);
     const each = Math.ceil((B * G) / 2);
+    const angles = numbers('angles', (T * D) / 2, 3);
+    const [cos, sin] = [angles.map(Math.cos), angles.map(Math.sin)];
+    const rstd = numbers('rstd', N * (H + G)).map((each) => each + 1.5);
+    const tables = [rstd, cos, sin];
+    const none = [null, null, null];
+    const [dqTurned, dkTurned] = [dq.slice(), dk.slice()];
+    after = () => {
+      if (D > 128) return;
+      const back = (dy: Float64Array, y: Values, heads: number, from: number) =>
+        turnedBack({ N, T, H: heads, D }, dy, floats(y), cos, sin, (n, h) => rstd[n * (H + G) + from + h]!);
+      expectClose(floats(gather(dqTurned, wide)), back(expected.dq, stored.q, H, 0), tolerance);
+      expectClose(floats(gather(dkTurned, narrow)), back(expected.dk, stored.k, G, H), tolerance);
+    };
     for (let head = 0; head < B * G; head += each) {
       const count = Math.min(each, B * G - head);
       // What is not stored must not be read: NaN.
       const scores = new Uint16Array((count * H * bytes) / G / 2).fill(0x7fc0);
       const common = [...sizesOf, { int: head }, { int: reach }];
-      program.run('attention_grad_kv', launch(count, 'gradKv'), [...common, ...given, dk, dv, scores]);
-      program.run('attention_grad_q', launch((count * H) / G, 'gradQ'), [...common, k, scores, dq]);
+      for (const turned of D <= 128 ? [tables, none] : [none]) {
+        const [before, dkTo, dqTo] = [
+          [...common, ...turned],
+          turned === none ? dk : dkTurned,
+          turned === none ? dq : dqTurned,
+        ] as const;
+        program.run('attention_grad_kv', launch(count, 'gradKv'), [...before, ...given, dkTo, dv, scores]);
+        program.run('attention_grad_q', launch((count * H) / G, 'gradQ'), [...before, q, k, scores, dqTo]);
+      }
     }
   } else {
     program.run('attention_grad_q', launch(B * H, 'gradQ'), [...sizesOf, ...given, dq]);
@@ -101,6 +147,7 @@ function check(
   expectClose(floats(gather(dq, wide)), expected.dq, tolerance);
   expectClose(floats(gather(dk, narrow)), expected.dk, tolerance);
   expectClose(floats(gather(dv, narrow)), expected.dv, tolerance);
+  after();
 }
 
 describeKernels('CUDA attention', (bench) => {

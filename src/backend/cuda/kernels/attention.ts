@@ -12,6 +12,8 @@ import { rowTeam } from './team.js';
 
 /** The widest head of the kernels. */
 const WIDEST = 256;
+/** The widest whose gradients attention_mma.cu turns back. */
+const WIDEST_TURNED = 128;
 
 export type Sizes = { B: number; T: number; H: number; G: number; D: number; window: number };
 
@@ -136,14 +138,27 @@ export function attend(backend: CudaBackend, sizes: Sizes, arrays: HeadArrays, y
   );
 }
 
-/** Enqueues the gradients of attention. @param made where they go, with the strides of `arrays` */
+/** What turned and normed queries and keys: factors [N,H+G], and tables [T,D/2]. */
+export interface Turned {
+  rstd: Info;
+  cos: Info;
+  sin: Info;
+}
+
+/**
+ * Enqueues the gradients of attention.
+ * @param made where they go, with the strides of `arrays`
+ * @param turned where given, those of queries and keys before they were turned are wanted
+ * @returns whether they are that
+ */
 export function attendGrad(
   backend: CudaBackend,
   sizes: Sizes,
   arrays: HeadArrays,
   { y, lse, dy }: { y: Info; lse: Info; dy: Info },
   made: HeadArrays,
-): void {
+  turned?: Turned,
+): boolean {
   const { B, T, H, G, D, window } = sizes;
   const { q, k, v, qStride, kvStride } = arrays;
   const delta = backend.scratch(4 * B * T * H);
@@ -166,15 +181,18 @@ export function attendGrad(
   if (!storesScores) {
     backend.launch(gradQ, tiles * H * B, gradQThreads, [...common, ...given, made.q]);
     backend.launch(gradKv, tiles * G * B, gradThreads, [...common, ...given, made.k, made.v]);
-    return;
+    return false;
   }
+  const turns = turned !== undefined && D <= WIDEST_TURNED;
+  const tables = turns ? [turned.rstd, turned.cos, turned.sin].map((x) => backend.address(x)) : [0, 0, 0];
   const { reach, bytes } = scoreGradients(T, window, D);
   const each = scoreHeads(B * G, (bytes * H) / G);
   const scores = backend.scratch((each * bytes * H) / G);
   for (let head = 0; head < B * G; head += each) {
     const count = Math.min(each, B * G - head);
-    const part = [...common, head, reach];
+    const part = [...common, head, reach, ...tables];
     backend.launch(gradKv, tiles * count, gradThreads, [...part, ...given, made.k, made.v, scores]);
-    backend.launch(gradQ, (tiles * count * H) / G, gradQThreads, [...part, k, scores, made.q]);
+    backend.launch(gradQ, (tiles * count * H) / G, gradQThreads, [...part, q, k, scores, made.q]);
   }
+  return turns;
 }
