@@ -53,7 +53,7 @@ export interface RecordedStep {
 
 /** A backend that records whole training steps. */
 export interface StepRecorder {
-  /** Steps that take more memory besides their variables had better not be recorded. */
+  /** Steps that take more memory, variables included, had better not be recorded. */
   readonly mostBytes: number;
   /** Takes a step, and records it if its replay gives the same bits: losses, parameters, and the optimizer's state. */
   record(

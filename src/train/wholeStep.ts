@@ -4,7 +4,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';
-import { deviceMemory, type PeakWatch, trackPeak } from '../backend/memory.js';
+import { type PeakWatch, trackPeak } from '../backend/memory.js';
 import type { RecordedStep, StepRecorder, StepWork } from '../backend/recorder.js';
 import { letEventsIn } from '../base/events.js';
 import type { BatchLoader } from '../data/types.js';
@@ -54,7 +54,7 @@ function createWholeStep(
   let steps = 0;
   let recordings = 0;
   let recorded: RecordedStep | undefined;
-  let watch: { peak: PeakWatch; before: number } | undefined;
+  let watch: PeakWatch | undefined;
   let bytes = 0;
   const losses = (inputs: readonly Int32Array[], updates: ReturnType<Optimizer['advance']>['updates']) => {
     if (recorded) return recorded.replay(inputs, updates);
@@ -72,12 +72,12 @@ function createWholeStep(
       return steps >= FIRST_STEPS && recordings < MOST_RECORDINGS && bytes <= recorder.mostBytes;
     },
     begin() {
-      watch = { peak: trackPeak(), before: deviceMemory().bytes };
+      watch = trackPeak();
     },
     end() {
       if (!watch) return;
-      bytes = watch.peak.bytes() - watch.before;
-      watch.peak.stop();
+      bytes = watch.bytes();
+      watch.stop();
       watch = undefined;
       steps++;
     },

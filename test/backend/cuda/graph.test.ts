@@ -4,6 +4,8 @@ import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../../../src/backend/capabilities.js';
 import type { StepRecorder } from '../../../src/backend/recorder.js';
+import { createDecoder } from '../../../src/model/generate.js';
+import { gptLoss } from '../../../src/model/gpt.js';
 import type { TrainConfig } from '../../../src/train/config.js';
 import { describeCuda } from './present.js';
 import { SMALL, startTraining, type Training } from './steps.js';
@@ -59,14 +61,17 @@ for (const precision of ['fp32', 'bf16'] as const)
       /** Losses of some steps, parameters and state after them, and what the last step called. */
       const train = (
         config: TrainConfig,
-        { recorded, between }: { recorded: boolean; between?: (training: Training, step: number) => void },
+        {
+          recorded,
+          between,
+        }: { recorded: boolean; between?: (training: Training, step: number) => void | Promise<void> },
       ) =>
         recording(recorded, async () => {
           const training = startTraining(config);
           try {
             const losses: number[] = [];
             for (let step = 0; step < STEPS; step++) {
-              between?.(training, step);
+              await between?.(training, step);
               device().controls.fake_reset();
               losses.push(await training.step());
             }
@@ -117,6 +122,38 @@ for (const precision of ['fp32', 'bf16'] as const)
           );
         },
       );
+
+      test('is replayed after an evaluation and a sample too', async () => {
+        const plain = await plainly(TINY);
+        const between = async ({ gpt, resolved }: Training, step: number) => {
+          if (step !== STEPS - 1) return;
+          const { deviceBatchSize: batch, seqLen: seq } = resolved.config;
+          const ids = tf.range(0, batch * seq, 1, 'int32');
+          tf.tidy(() => gptLoss(gpt, ids, ids, { batch, seq }, 'none').dataSync());
+          ids.dispose();
+          const decoder = createDecoder(gpt);
+          await decoder.logits([1, 2]);
+          await decoder.logits([3]);
+          decoder.dispose();
+        };
+        const graph = await train(TINY, { recorded: true, between });
+        expect(graph.losses).toEqual(plain.losses);
+        expect(graph.last).toEqual({ cuMemcpyHtoDAsync_v2: 1, cuGraphLaunch: 1 });
+      });
+
+      test('is waited for as a whole where the driver records no events in graphs', async () => {
+        const driver = backend().session.driver as { cuEventRecordWithFlags?: unknown };
+        const { cuEventRecordWithFlags } = driver;
+        driver.cuEventRecordWithFlags = undefined;
+        try {
+          const plain = await plainly(TINY);
+          const graph = await train(TINY, { recorded: true });
+          expect(graph.losses).toEqual(plain.losses);
+          expect(graph.last).toEqual({ cuMemcpyHtoDAsync_v2: 1, cuGraphLaunch: 1, cuEventRecord: 1 });
+        } finally {
+          driver.cuEventRecordWithFlags = cuEventRecordWithFlags;
+        }
+      });
 
       test('is recorded again after the parameters were replaced', async () => {
         const between = ({ gpt }: Training, step: number) => {
