@@ -11,6 +11,7 @@ import { type CommandOptions, commandObjective, takesSeed } from '../tune/script
 import { languageOf } from '../tune/script/lexer.js';
 import { proposeSpace, scriptValues } from '../tune/script/propose.js';
 import { checkSpace, loadSpaceFile, parseAssignments, type TunableSpace } from '../tune/space.js';
+import { metricsOf } from './goals.js';
 import type { Task } from './task.js';
 import { narrowed, type TuneArguments, wallSeconds } from './tuneOptions.js';
 import { workerIndex } from './workers.js';
@@ -42,6 +43,7 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
   const options: Omit<CommandOptions, 'folder'> = {
     command,
     metric,
+    record: metricsOf(args).filter((name) => name !== metric),
     parameters: [...Object.keys(setup.space), ...Object.keys(setup.fixed)],
     patch,
     env,

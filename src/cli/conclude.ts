@@ -5,9 +5,10 @@ import { writeFileAtomic } from '../base/files.js';
 import { formatStandardJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { confirmationText } from '../report/confirmation.js';
+import { sortedFront } from '../report/frontPlot.js';
 import { writeReport } from '../report/index.js';
 import { readLosses } from '../report/steps.js';
-import { bestTrial } from '../tune/best.js';
+import { bestTrial, completeTrials } from '../tune/best.js';
 import { claimConclusion } from '../tune/conclusion.js';
 import { type Confirmation, confirmationOf } from '../tune/confirm.js';
 import { isRemote, openStorage } from '../tune/storage/index.js';
@@ -19,8 +20,11 @@ import type { StudyPlace } from './tuneOptions.js';
 export type ConcludedStudy = {
   readonly name: string;
   readonly direction: Direction;
+  /** Two of a study of two objectives. */
+  readonly directions?: readonly Direction[] | undefined;
   readonly trials: readonly Trial[];
   readonly userAttrs: Attributes;
+  readonly systemAttrs?: Attributes;
   /** Where it was confirmed on fresh seeds. */
   readonly confirmation?: Confirmation | null;
 };
@@ -43,7 +47,7 @@ export async function concludeShared(
   const again = conclusion === 'done' && ran === 0 && !isRemote(place);
   if (study && (conclusion === 'mine' || again))
     return concludeStudy(folder, { ...study, direction, confirmation: confirmation ?? null }, options);
-  const best = study && bestTrial(study.trials, direction);
+  const best = study?.directions.length === 1 ? bestTrial(study.trials, direction) : null;
   options.say(
     typeof conclusion === 'number'
       ? `${counted(conclusion, 'trial')} of this study still ${conclusion === 1 ? 'runs' : 'run'}; the worker that ends last writes the report`
@@ -56,7 +60,8 @@ export async function concludeShared(
 }
 
 /**
- * Writes best.json, progress.svg and report.html, and prints the summary, also when no trial has finished.
+ * Writes best.json (of two objectives front.json), the plot and report.html, and prints the summary, also when no trial has
+ * finished.
  * @param options.json prints one JSON object to stdout instead; infinite values are written as 1e999
  */
 export async function concludeStudy(
@@ -65,25 +70,34 @@ export async function concludeStudy(
   options: { reference?: number | undefined; json?: boolean; say: (line: string) => void },
 ): Promise<void> {
   const { say } = options;
-  const { trials, direction } = study;
-  const best = bestTrial(trials, direction);
+  const { trials, direction, directions = [] } = study;
+  const front = directions.length > 1 ? sortedFront(trials, directions) : null;
+  const best = front ? null : bestTrial(trials, direction);
   const paths = await writeReport(folder, study, {
     reference: options.reference,
     losses: readLosses(folder),
   });
   if (options.json !== true) say(printable(paths.text));
   if (options.json !== true && study.confirmation) say(confirmationText(study.confirmation));
-  const chosen = chosenTrial(study);
-  if (chosen) {
+  const chosen = front ? null : chosenTrial(study);
+  if (front && front.length > 0) {
+    const file = join(folder, 'front.json');
+    writeFileAtomic(file, `${formatStandardJson(front.map(withConfig))}\n`);
+    say(`Their values and configurations: ${file}`);
+  } else if (chosen) {
     const { config } = chosen.userAttrs;
     const file = join(folder, 'best.json');
     const what = isObject(config) ? config : chosen.params;
     writeFileAtomic(file, `${JSON.stringify({ ...what, _study: howChosen(study, chosen) }, null, 2)}\n`);
     if (isObject(config)) say(`Train the best: tinygpt train --config ${shellPath(file)}`);
-  } else
-    say(
-      `No trial has finished (${counted(trials.length, 'trial')} in all); allow more time or use a smaller space`,
-    );
+  } else {
+    const done = completeTrials(trials).length;
+    const none =
+      done > 0
+        ? `None of ${counted(done, 'complete trial')} satisfies the constraints; run more trials, or loosen them in a new study`
+        : `No trial has finished (${counted(trials.length, 'trial')} in all); allow more time or use a smaller space`;
+    say(none);
+  }
   say(`Report: ${paths.html}   Plot: ${paths.svg}`);
   if (!options.json) return;
   const winner = study.confirmation?.winner;
@@ -91,6 +105,7 @@ export async function concludeStudy(
   const outcome = {
     study: study.name,
     folder,
+    ...(front && { front: front.map(({ number, values, params }) => ({ trial: number, values, params })) }),
     best_trial: best?.number ?? null,
     best_value: best?.value ?? null,
     best_params: best?.params ?? null,
@@ -104,6 +119,14 @@ export async function concludeStudy(
   };
   process.stdout.write(`${formatStandardJson(outcome)}\n`);
 }
+
+/** A trial of the front, for a file. */
+const withConfig = ({ number, values, params, userAttrs: { config } }: Trial): Attributes => ({
+  trial: number,
+  values,
+  params,
+  ...(isObject(config) && { config }),
+});
 
 /** The winner of the confirmation, where it has one; else the best trial. */
 function chosenTrial({ trials, direction, confirmation }: ConcludedStudy): Trial | null {

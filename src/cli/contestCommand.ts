@@ -9,6 +9,7 @@ import { prunerByName } from '../tune/pruners/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Study } from '../tune/studyTypes.js';
 import { concludeContest, poolOf } from './concludeContest.js';
+import { goalsOf } from './goals.js';
 import { checkSampler, contestantName, openSampler, recordCalls } from './llmOptions.js';
 import { openTask } from './openTask.js';
 import type { Task } from './task.js';
@@ -38,6 +39,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
   try {
     const first = { journal: join(folder, `${samplers[0]}-1`, 'journal.log'), name: `${samplers[0]}-1` };
     const task = await openTask(args, first, progress, signal);
+    const { constraints } = goalsOf(args, task);
     for (const line of task.about) say(line);
     say(`Contest of ${samplers.join(', ')}, ${counted(args.seeds, 'seed')} each; in ${folder}`);
 
@@ -45,7 +47,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
     for (let seed = 1; seed <= args.seeds; seed++)
       for (const sampler of samplers) {
         if (signal.aborted) break;
-        const study = await race(task, args, folder, sampler, seed, screen);
+        const study = await race(task, args, constraints, folder, sampler, seed, screen);
         races.push({ sampler, seed, trials: study.trials });
       }
     await rerun(task, args, folder, races, samplers, screen);
@@ -61,6 +63,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
 async function race(
   task: Task,
   args: TuneArguments,
+  constraints: readonly string[],
   folder: string,
   sampler: string,
   seed: number,
@@ -85,6 +88,7 @@ async function race(
     direction: task.direction,
     objective: task.identity(seed),
     metricName: task.metricName,
+    constraints,
     ...(task.check && { check: task.check }),
   });
   screen.say(`\n${name}`);

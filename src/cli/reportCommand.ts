@@ -35,7 +35,10 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   const studies = readJournal(journal);
   const study = studyNamed(studies, args.name, journal);
   const { directions } = study;
-  expect(directions.length === 1, () => `Expected a study with one objective, got ${directions.length}`);
+  expect(
+    directions.length <= 2,
+    () => `Expected a study with one or two objectives, got ${directions.length}`,
+  );
   await concludeStudy(
     args.out ?? dirname(journal),
     {

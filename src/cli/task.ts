@@ -14,6 +14,8 @@ export interface Task {
   limits: Omit<Limits, 'trial'>;
   direction: Direction;
   metricName: string;
+  /** What else trials measure, with the usual direction; absent: anything that is recorded. */
+  metrics?: Readonly<Record<string, Direction>>;
   /** What decides the meaning of a value: a study that differs in any of it is refused. */
   identity(seed: number): Attributes;
   check?: Check | undefined;

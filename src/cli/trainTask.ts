@@ -5,7 +5,7 @@ import { TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import { own } from '../tune/objects.js';
 import { finalValuesPruner } from '../tune/pruners/index.js';
 import type { TunableSpace } from '../tune/space.js';
-import { trainCheck } from '../tune/trainObjective.js';
+import { TRAIN_METRICS, trainCheck } from '../tune/trainObjective.js';
 import { configValues, settingOf } from '../tune/trainSpaces.js';
 import type { Attributes, Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
@@ -36,6 +36,7 @@ export async function trainTask(
     limits,
     direction: 'minimize',
     metricName: 'val_bpb',
+    metrics: TRAIN_METRICS,
     identity: (seed) => objectiveIdentity({ ...tuning, objective: { ...objective, seed } }, evalTokens),
     check: trainCheck(objective),
     configured: ({ userAttrs: { config } }) =>

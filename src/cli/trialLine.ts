@@ -2,7 +2,9 @@
 
 import { failReason, secondsOf, shortNumber } from '../report/labels.js';
 import { bestTrial } from '../tune/best.js';
+import { isFeasible } from '../tune/constraints.js';
 import { own } from '../tune/objects.js';
+import { paretoFront } from '../tune/pareto.js';
 import type { Direction, Params, Trial } from '../tune/types.js';
 import { duration } from './terminal.js';
 
@@ -13,10 +15,28 @@ export function changes(params: Params, defaults: Params): string {
   return changed.map(([name, value]) => `${name}=${shortNumber(value, 4)}`).join(' ');
 }
 
-/** What became of a trial: `best`, `complete`, `pruned`, or the reason of its failure. */
+/** What became of a trial: `best`, `complete`, `constraint` where it violates one, `pruned`, or the reason of its failure. */
 function statusOf(trial: Trial, best: number | null): string {
+  if (trial.state === 'complete' && !isFeasible(trial)) return 'constraint';
   if (trial.state === 'complete') return trial.value === best ? 'best' : 'complete';
   return trial.state === 'fail' ? failReason(trial) : trial.state;
+}
+
+/** `  12  0.9876  2.5e+9  30s  front  depth=6`: of two objectives. */
+export function frontTrialLine(
+  trial: Trial,
+  trials: readonly Trial[],
+  defaults: Params,
+  directions: readonly Direction[],
+): string {
+  const inFront = paretoFront(trials, directions).includes(trial);
+  return [
+    String(trial.number).padStart(4),
+    ...directions.map((_, k) => (trial.values ? shortNumber(trial.values[k]!, 5) : '-').padStart(11)),
+    duration(secondsOf(trial) ?? 0).padStart(6),
+    (inFront ? 'front' : statusOf(trial, null)).padEnd(13),
+    changes(trial.params, defaults),
+  ].join('  ');
 }
 
 /** `  12  0.9876  best 0.9801  30s  complete   depth=6 matrixLr=0.051`. */

@@ -19,6 +19,7 @@ import { confirmStudy, mustConfirm } from './confirmStudy.js';
 import { contestFolder, runContest } from './contestCommand.js';
 import { convergenceOf, recordConvergence } from './converged.js';
 import { withDashboard } from './dashboardOption.js';
+import { describeGoals, type Goals, goalsOf, withGoals } from './goals.js';
 import { describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
 import { openTask } from './openTask.js';
@@ -83,7 +84,8 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
       progress.note,
       timer(task.limits.seconds),
     );
-    const begin = () => openStudy(args, task, place, opened.sampler, progress.note);
+    const goals = goalsOf(args, task);
+    const begin = () => openStudy(args, task, goals, place, opened.sampler, progress.note);
     let study: Study;
     try {
       study = begin();
@@ -94,9 +96,9 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
       study = begin();
     }
     enqueue(study, enqueued, args.enqueue);
-    announce(args, task, study, place, say);
+    announce(args, task, goals, study, place, say);
     if (opened.caller) say(describeModel(args, opened.caller));
-    const outcome = await search(args, task, study, place.folder, screen, opened.caller);
+    const outcome = await search(args, task, goals, study, place.folder, screen, opened.caller);
     progress.end();
     // A worker leaves the report to its parent.
     if (!isWorker) await concludeShared(place, { ...args, say }, outcome.trials);
@@ -111,12 +113,14 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
 function openStudy(
   args: TuneArguments,
   task: Task,
+  { constraints, front }: Goals,
   { name, storage }: StudyPlace,
   sampler: Sampler,
   onNote: (line: string) => void,
 ): Study {
   const { space, defaults } = task.setup;
-  return createStudy({
+  const warmStart = warmStartOf(args, task, storage);
+  const options = {
     name,
     space,
     defaults,
@@ -127,12 +131,14 @@ function openStudy(
     graceSeconds: args.grace,
     retries: args.retries,
     seed: args.seed,
-    direction: task.direction,
     objective: task.identity(args.seed),
-    metricName: task.metricName,
-    warmStart: warmStartOf(args, task, storage),
+    constraints,
+    ...(warmStart.length > 0 && { warmStart }),
     ...(task.check && { check: task.check }),
-  });
+  };
+  return front === null
+    ? createStudy({ ...options, direction: task.direction, metricName: task.metricName })
+    : (createStudy({ ...options, ...front }) as unknown as Study);
 }
 
 /** Enqueues what the study does not have yet, on every start. @throws UsageError naming the file and its entry */
@@ -150,12 +156,14 @@ const prunerName = (args: TuneArguments, task: Task): string => {
     task.reports || (args.pruner ?? 'nop') === 'nop',
     () => `Expected --intermediate with --pruner ${args.pruner}: a command's values on the way`,
   );
-  return args.pruner ?? (args.sampler === 'random' && task.reports ? 'median' : 'nop');
+  const usual = args.sampler === 'random' && task.reports && args.objectives === undefined ? 'median' : 'nop';
+  return args.pruner ?? usual;
 };
 
 function announce(
   args: TuneArguments,
   { about, setup, limits, metricName, perTrial }: Task,
+  goals: Goals,
   study: Study,
   { folder, storage }: StudyPlace,
   say: (line: string) => void,
@@ -164,7 +172,7 @@ function announce(
     limits.trials === undefined ? '' : counted(limits.trials, 'trial'),
     limits.seconds === undefined ? '' : duration(limits.seconds),
   ];
-  for (const line of [...about, ...describeWarmStart(study)]) say(line);
+  for (const line of [...about, ...describeWarmStart(study), ...describeGoals(goals)]) say(line);
   say(
     `Searching ${counted(Object.keys(setup.space).length, 'parameter')} with ${args.sampler}: ` +
       `${[perTrial, total.filter(Boolean).join(' within ')].filter(Boolean).join(', ')}; study in ${isRemote(storage) ? `${shownPlace(storage)}, report in ${folder}` : folder}`,
@@ -173,12 +181,17 @@ function announce(
   if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
   if (limits.isDemo)
     say('A short demo. To run overnight on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)');
-  say(`   #  ${metricName.slice(0, 12).padEnd(12)} best    time  status         changed from the defaults`);
+  const cut = (name: string) => name.slice(0, 11).padStart(11);
+  const columns = goals.front
+    ? goals.front.metricNames.map(cut).join('  ')
+    : `${metricName.slice(0, 12).padEnd(12)} best`;
+  say(`   #  ${columns}    time  status         changed from the defaults`);
 }
 
 async function search(
   args: TuneArguments,
   task: Task,
+  goals: Goals,
   study: Study,
   folder: string,
   screen: Screen,
@@ -189,10 +202,11 @@ async function search(
   const pruning = prunerName(args, task) !== 'nop';
   const eventFolder = tensorboardFolder(args.tensorboard, folder);
   const events = eventFolder === null ? null : trialEvents(eventFolder, screen.progress.note);
-  const run = task.objective(
+  const objective = task.objective(
     { seed: args.seed, label: `${placeLabel()}trial`, pruning, folder, events },
     screen,
   );
+  const run = withGoals(objective, goals, task.metricName);
   const left = secondsLeft(limits.seconds);
   const seconds = left === undefined ? undefined : Math.max(left, Number.MIN_VALUE);
   const { trials } = limits;

@@ -39,6 +39,13 @@ export const TUNE_OPTIONS = {
     pruner: choice(prunerNames, `${prunerNames.join(', ')} (default: median for random, else nop)`),
     fix: many('fix a parameter; can be repeated', 'name=value'),
     only: text('search only these', { placeholder: 'name,name' }),
+    constraint: many(
+      'limit on what a trial measures, e.g. num_params<30e6; can be repeated',
+      'metric<number',
+    ),
+    objectives: text('two metrics to trade off, e.g. val_bpb,peak_memory_bytes', {
+      placeholder: 'metric,metric',
+    }),
     warmStart: many('start from the results of another study; can be repeated', 'study'),
     enqueue: text('JSON file of configurations to try first', { placeholder: 'file' }),
     preset: choice(PRESET_NAMES, "base configuration (default: the space's)"),

@@ -11,7 +11,7 @@ import { REPORT_PERCENTS, type TrainObjectiveOptions, trainObjective } from '../
 import type { Params, Trial } from '../tune/types.js';
 import { fitted, type ProgressLine } from './terminal.js';
 import { stepLine } from './trainCommand.js';
-import { trialLine } from './trialLine.js';
+import { frontTrialLine, trialLine } from './trialLine.js';
 
 /** Tokens of an intermediate evaluation, as a part of the final one. */
 const REPORT_SHARE = 1 / 8;
@@ -82,10 +82,16 @@ export async function runTrials(
     catch: true,
     onTrial: (trial) => {
       progress.end();
-      say(fitted(trialLine(trial, study.trials, defaults, study.direction)));
+      const { directions, direction } = study;
+      const line = directions
+        ? frontTrialLine(trial, study.trials, defaults, directions)
+        : trialLine(trial, study.trials, defaults, direction);
+      say(fitted(line));
       const { number, state, params, userAttrs } = trial;
       const value = Number.isFinite(trial.value) ? trial.value : String(trial.value);
-      log?.info({ number, state, ...(state === 'complete' && { value }), params, ...userAttrs }, 'trial');
+      const values = trial.values?.map((v) => (Number.isFinite(v) ? v : String(v)));
+      const told = state === 'complete' && (values ? { values } : { value });
+      log?.info({ number, state, ...told, params, ...userAttrs }, 'trial');
       onTrial?.(trial);
       errors = userAttrs.fail_reason === 'exception' ? errors + 1 : 0;
       if (errors === ERRORS_IN_A_ROW)

@@ -5,14 +5,16 @@ import { writeFileAtomic } from '../base/files.js';
 import type { ContestTable, Race } from '../tune/contest.js';
 import { knownImportances } from '../tune/importance.js';
 import { contestOption, contestText } from './contest.js';
+import { frontOption } from './frontPlot.js';
 import { type ReportOptions, reportHtml } from './html.js';
 import { progressOption } from './progressPlot.js';
 import type { References } from './references.js';
-import type { ReportedStudy } from './study.js';
+import { isOfTwo, type ReportedStudy } from './study.js';
 import { renderSvg } from './svg.js';
 import { summaryText } from './table.js';
 
 export { contestOption } from './contest.js';
+export { frontOption } from './frontPlot.js';
 export { reportHtml } from './html.js';
 export { progressOption } from './progressPlot.js';
 export type { ReportedStudy } from './study.js';
@@ -23,7 +25,7 @@ const WIDTH = 1280;
 const HEIGHT = 640;
 
 /**
- * Writes progress.svg and report.html of a study.
+ * Writes progress.svg (of two objectives front.svg) and report.html of a study.
  * @param options.reference a value to draw as a line
  * @param options.losses training loss of trials, for their learning curves
  * @throws EnvironmentError when the folder cannot be written
@@ -33,10 +35,10 @@ export async function writeReport(
   study: ReportedStudy,
   options: ReportOptions = {},
 ): Promise<{ text: string; svg: string; html: string }> {
-  const svg = join(folder, 'progress.svg');
+  const svg = join(folder, isOfTwo(study) ? 'front.svg' : 'progress.svg');
   const html = join(folder, 'report.html');
-  const weights = knownImportances(study.trials, study.direction);
-  const chart = progressOption(study, { ...options, weights });
+  const weights = isOfTwo(study) ? {} : knownImportances(study.trials, study.direction);
+  const chart = isOfTwo(study) ? frontOption(study) : progressOption(study, { ...options, weights });
   writeFileAtomic(svg, renderSvg(chart, WIDTH, HEIGHT));
   writeFileAtomic(html, reportHtml(study, { ...options, weights }));
   return { text: summaryText(study, weights), svg, html };

@@ -10,6 +10,8 @@ import type { Attributes, Direction, SearchSpace, Trial } from '../tune/types.js
 export type ReportedStudy = {
   readonly name: string;
   readonly direction: Direction;
+  /** Two of a study of two objectives. */
+  readonly directions?: readonly Direction[] | undefined;
   readonly trials: readonly Trial[];
   readonly userAttrs: Attributes;
   readonly systemAttrs?: Attributes;
@@ -24,6 +26,20 @@ export function metricName(study: ReportedStudy): string {
     ? 'val_bpb'
     : 'value';
 }
+
+/** The names of the objectives. */
+export function metricNames(study: ReportedStudy): string[] {
+  const { directions = [study.direction], systemAttrs } = study;
+  const names = systemAttrs?.['study:metric_names'];
+  if (directions.length === 1) return [metricName(study)];
+  const isWhole = Array.isArray(names) && names.length === directions.length;
+  return directions.map((_, k) => (isWhole ? String(names[k]) : `value ${k + 1}`));
+}
+
+/** Whether a study has two objectives. */
+export const isOfTwo = (
+  study: ReportedStudy,
+): study is ReportedStudy & { directions: readonly Direction[] } => study.directions?.length === 2;
 
 /** Every parameter that a trial used, with its distribution as last used. */
 export function usedSpace(study: Pick<ReportedStudy, 'trials'>): SearchSpace {

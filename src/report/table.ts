@@ -2,14 +2,17 @@
 
 import { counted } from '../base/format.js';
 import { type CompleteTrial, compareValues, completeTrials, improvements, signOf } from '../tune/best.js';
+import { isFeasible } from '../tune/constraints.js';
 import { knownImportances } from '../tune/importance.js';
 import { own } from '../tune/objects.js';
 import type { Direction, Trial } from '../tune/types.js';
-import { describeParam, failReason } from './labels.js';
+import { sortedFront } from './frontPlot.js';
+import { describeParam, failReason, shortNumber } from './labels.js';
 import { llmLines } from './llm.js';
-import { convergedText, metricName, type ReportedStudy } from './study.js';
+import { convergedText, isOfTwo, metricName, metricNames, type ReportedStudy } from './study.js';
 
 const BEST_ROWS = 5;
+const FRONT_ROWS = 12;
 
 /** Columns padded to equal width; numbers to the right. */
 export function alignColumns(rows: readonly (readonly string[])[]): string {
@@ -40,7 +43,9 @@ export function summaryText(
   const { trials, direction } = study;
   const metric = metricName(study);
   const compare = compareValues(direction);
-  const complete = completeTrials(trials).sort((a, b) => compare(a.value, b.value) || a.number - b.number);
+  const all = completeTrials(trials);
+  const complete = all.filter(isFeasible).sort((a, b) => compare(a.value, b.value) || a.number - b.number);
+  const beyond = all.length - complete.length;
   const failed = trials.filter((trial) => trial.state === 'fail');
   const pruned = trials.filter((trial) => trial.state === 'pruned').length;
   const reasons = new Map<string, number>();
@@ -48,12 +53,13 @@ export function summaryText(
   const why = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ');
   const lines = [
     '---',
-    `${counted(trials.length, 'trial')}: ${complete.length} complete, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
+    `${counted(trials.length, 'trial')}: ${all.length} complete${beyond > 0 ? ` (${beyond} beyond a constraint)` : ''}, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
     ...llmLines(study),
     ...[convergedText(study.userAttrs)].filter((line) => line !== null),
   ];
   const best = complete[0];
   if (!best) return lines.join('\n');
+  if (isOfTwo(study)) return [...lines, ...frontLines(study)].join('\n');
   lines.push(
     `best ${metric}: ${best.value.toFixed(6)} in trial ${best.number}${gainOver(trials[0], best, direction)}`,
   );
@@ -78,4 +84,19 @@ function gainOver(first: Trial | undefined, best: CompleteTrial, direction: Dire
   return Number.isFinite(percent)
     ? ` (trial 0: ${first.value.toFixed(6)}, ${percent.toFixed(2)}% better)`
     : '';
+}
+
+/** The Pareto front, at most so many of its trials, evenly. */
+function frontLines(study: ReportedStudy & { directions: readonly Direction[] }): string[] {
+  const front = sortedFront(study.trials, study.directions);
+  const step = Math.max(1, (front.length - 1) / (FRONT_ROWS - 1));
+  const count = Math.min(front.length, FRONT_ROWS);
+  const shown = Array.from({ length: count }, (_, i) => front[Math.round(i * step)]!);
+  const rows = shown.map(({ number, values }) => [`${number}`, ...values!.map((v) => shortNumber(v, 6))]);
+  const which = count < front.length ? `; ${count} of them` : '';
+  return [
+    `Pareto front: ${counted(front.length, 'trial')}${which}`,
+    '',
+    alignColumns([['trial', ...metricNames(study)], ...rows]),
+  ];
 }

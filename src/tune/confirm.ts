@@ -128,13 +128,16 @@ const objectiveOf = ({ userAttrs }: Pick<ConfirmedStudy, 'userAttrs'>): Attribut
 
 type Known = Pick<Candidate, 'trial' | 'params' | 'searched'>;
 
+const keyOf = (params: Params) => formatJson(Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** The first complete trial of a configuration. */
+const firstOf = ({ trials }: ConfirmedStudy, params: Params): Trial | undefined =>
+  trials.find((trial) => trial.state === 'complete' && keyOf(trial.params) === keyOf(params));
+
 /** The defaults and the best complete, feasible trials, each configuration once. */
 function candidatesOf(study: ConfirmedStudy, defaults: Params, top: number): Known[] {
   const compare = compareValues(study.direction);
-  const keyOf = (params: Params) => formatJson(Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const first = study.trials.find(
-    (trial) => trial.state === 'complete' && keyOf(trial.params) === keyOf(defaults),
-  );
+  const first = firstOf(study, defaults);
   const found: Known[] = [{ trial: null, params: defaults, searched: first?.value ?? null }];
   const seen = new Set([keyOf(defaults)]);
   const sorted = completeTrials(study.trials)
@@ -246,7 +249,14 @@ function summarize(
           : { mean: mean(gains), interval: meanInterval(gains) },
     };
   });
-  const whole = candidates.filter(({ mean, runs }) => mean !== null && runs.length === repeats);
+  // Defaults that violate a constraint are the baseline, but no winner.
+  const violates = ({ trial, params }: Candidate) => {
+    const first = trial === null && firstOf(study, params);
+    return first ? !isFeasible(first) : false;
+  };
+  const whole = candidates.filter(
+    (candidate) => candidate.mean !== null && candidate.runs.length === repeats && !violates(candidate),
+  );
   const [winner = null] = whole.sort((a, b) => compare(a.mean!, b.mean!));
   const complete = candidates.every(({ runs }) => runs.length === repeats);
   return { repeats, direction, candidates, winner, complete };

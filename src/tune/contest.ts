@@ -102,7 +102,10 @@ export function contestTable(
   const baseline = spread(defaults);
   const standings = [...new Set(races.map((race) => race.sampler))].map((sampler): Standing => {
     const own = races.filter((race) => race.sampler === sampler);
-    const best = own.flatMap((race) => bestTrial(race.trials, direction)?.value ?? []);
+    // A race whose trials all violate a constraint is the worst there can be.
+    const none = (trials: readonly Trial[]) =>
+      completeTrials(trials).length > 0 ? [signOf(direction) * Infinity] : [];
+    const best = own.flatMap(({ trials }) => bestTrial(trials, direction)?.value ?? none(trials));
     const all = own.flatMap((race) =>
       race.trials.filter((trial) => countsAsEvaluated(trial) && isFinished(trial.state)),
     );

@@ -13,7 +13,7 @@ import { train } from '../train/trainer.js';
 import type { Check, Objective } from './studyTypes.js';
 import { settingsOf } from './trainSpaces.js';
 import { TrialPruned } from './trial.js';
-import type { Params } from './types.js';
+import type { Direction, Params } from './types.js';
 
 /** Percentages of the budget at which a trial is evaluated on a small slice. */
 export const REPORT_PERCENTS = [10, 20, 30, 40, 50, 60, 70, 80, 90] as const;
@@ -105,6 +105,21 @@ export function trainObjective(options: TrainObjectiveOptions): Objective {
   };
 }
 
+/** What trials measure besides val_bpb, with the direction that is usually wanted. */
+export const TRAIN_METRICS = {
+  training_seconds: 'minimize',
+  disturbed_seconds: 'minimize',
+  eval_seconds: 'minimize',
+  total_seconds: 'minimize',
+  num_steps: 'maximize',
+  total_tokens: 'maximize',
+  num_params: 'minimize',
+  tokens_per_second: 'maximize',
+  mfu_percent: 'maximize',
+  peak_memory_bytes: 'minimize',
+  final_train_loss: 'minimize',
+} as const satisfies Record<string, Direction>;
+
 /** Bits per byte of validation text that val_bpb does not score; null where the split has no more. */
 async function heldOutBpb(
   gpt: Gpt,
@@ -118,7 +133,7 @@ async function heldOutBpb(
 }
 
 /** Measurements stored with a trial. */
-const measurements = (result: TrainResult) => ({
+const measurements = (result: TrainResult): Record<keyof typeof TRAIN_METRICS, number | null> => ({
   training_seconds: result.trainingSeconds,
   disturbed_seconds: result.disturbedSeconds || null,
   eval_seconds: result.evalSeconds,

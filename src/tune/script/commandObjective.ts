@@ -24,6 +24,8 @@ export type CommandOptions = {
   command: string | readonly string[];
   /** A regular expression, or the name of a value in the last JSON line or in a line `name: value`. */
   metric: string | RegExp;
+  /** Names of further numbers in what it prints, which are recorded with the trial. */
+  record?: readonly string[] | undefined;
   /** Names of the space's parameters; each must reach the command. */
   parameters: readonly string[];
   /** A script whose constants are replaced, for parameters without a placeholder: Python, TypeScript, JavaScript, JSON. */
@@ -182,6 +184,11 @@ async function evaluate(
   options: CommandOptions & { cwd: string; env: NodeJS.ProcessEnv; log: string },
 ): Promise<number> {
   const read = metricReader(options.metric);
+  const others = (options.record ?? []).map((name) => ({
+    name,
+    read: metricReader(name),
+    value: null as unknown,
+  }));
   const readStep = options.intermediate === undefined ? null : stepReader(options.intermediate);
   const pruned = new AbortController();
   const last: string[] = [];
@@ -189,6 +196,7 @@ async function evaluate(
   let failure: unknown = null;
   const readLine = (line: string) => {
     value = read(line) ?? value;
+    for (const other of others) other.value = other.read(line) ?? other.value;
     if (line.trim() !== '') last.push(line.trim().slice(-500));
     if (last.length > LAST_LINES) last.shift();
     options.onLine?.(line);
@@ -243,6 +251,7 @@ async function evaluate(
     if (memory) throw new TrialFailedError('out_of_memory', memory);
     throw new TrialFailedError('exit_code', `Exit code ${end.code}${said}`);
   }
+  for (const other of others) if (typeof other.value === 'number') trial.setUserAttr(other.name, other.value);
   if (typeof value === 'number' && !Number.isNaN(value)) return value;
   if (value !== null && typeof value === 'number')
     throw new TrialFailedError('nan', `The metric is NaN${said}`);
