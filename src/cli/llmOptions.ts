@@ -129,7 +129,7 @@ function keyVariable({ llm, llmKeyEnv, llmUrl }: LlmArguments): string | undefin
 
 function keyOf(args: LlmArguments, env: NodeJS.ProcessEnv): string | undefined {
   const name = keyVariable(args);
-  return (name !== undefined && env[name]) || undefined;
+  return (name !== undefined && env[name]?.trim()) || undefined;
 }
 
 function providerOf(args: LlmArguments, env: NodeJS.ProcessEnv): Provider {

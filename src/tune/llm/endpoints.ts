@@ -38,7 +38,7 @@ export function openaiProvider(options: EndpointOptions): Provider {
       const message = isObject(choice) ? choice.message : undefined;
       const { content, refusal } = isObject(message) ? message : {};
       const { prompt_tokens, completion_tokens } = isObject(usage) ? usage : {};
-      return { text: content ?? refusal, input: prompt_tokens, output: completion_tokens, said };
+      return { text: textOf(content) ?? refusal, input: prompt_tokens, output: completion_tokens, said };
     },
   });
 }
@@ -57,21 +57,28 @@ export function anthropicProvider(options: EndpointOptions): Provider {
       messages: messages.filter(({ role }) => role !== 'system'),
     }),
     read: ({ content, usage, model: said }) => {
-      const parts = Array.isArray(content) ? content.filter(isObject) : [];
-      const texts = parts.flatMap(({ text }) => (typeof text === 'string' ? [text] : []));
       const use = isObject(usage) ? usage : {};
       const cached = [use.cache_creation_input_tokens, use.cache_read_input_tokens].map(
         (count) => tokenCount(count) ?? 0,
       );
       const input = tokenCount(use.input_tokens);
       return {
-        text: parts.length > 0 || Array.isArray(content) ? texts.join('') : undefined,
+        text: textOf(content),
         input: input === null ? null : cached.reduce((sum, count) => sum + count, input),
         output: use.output_tokens,
         said,
       };
     },
   });
+}
+
+/** A message's text: as it is, or that of its parts; undefined for anything else. */
+function textOf(content: unknown): string | undefined {
+  if (typeof content === 'string') return content;
+  if (!Array.isArray(content)) return undefined;
+  return content
+    .flatMap((part) => (isObject(part) && typeof part.text === 'string' ? [part.text] : []))
+    .join('');
 }
 
 const textsOf = (messages: readonly Message[], system: boolean): string[] =>

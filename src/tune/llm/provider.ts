@@ -55,9 +55,9 @@ export function redactor(
   ...more: (string | undefined)[]
 ): (text: string) => string {
   const named = Object.entries(env).flatMap(([name, value]) => (SECRET.test(name) ? [value] : []));
-  const values = [...named, ...more].filter(
-    (value): value is string => value !== undefined && value.length >= SHORTEST_SECRET,
-  );
+  const values = [...named, ...more]
+    .flatMap((value) => (value === undefined ? [] : [value, value.trim()]))
+    .filter((value) => value.length >= SHORTEST_SECRET);
   const forms = values.flatMap((value) => [
     value,
     JSON.stringify(value).slice(1, -1),

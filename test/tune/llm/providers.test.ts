@@ -56,10 +56,15 @@ describe('an OpenAI-compatible endpoint', () => {
     const { url } = await serve(
       (response) =>
         response.end(JSON.stringify({ choices: [{ message: { content: null, refusal: 'I will not' } }] })),
+      (response) =>
+        response.end(
+          JSON.stringify({ choices: [{ message: { content: [{ type: 'text', text: 'in parts' }] } }] }),
+        ),
       (response) => response.end('{"choices":[]}'),
       (response) => response.end('<html>'),
     );
     expect((await openai(url).ask(messages, never)).text).toBe('I will not');
+    expect((await openai(url).ask(messages, never)).text).toBe('in parts');
     await expect(openai(url).ask(messages, never)).rejects.toThrow("answer of openai's form");
     await expect(openai(url).ask(messages, never)).rejects.toThrow('Expected JSON');
   });
@@ -240,4 +245,5 @@ test('secrets are taken out in every form they may be repeated in', () => {
   ];
   for (const form of forms) expect(redact(`x ${form} y`)).not.toMatch(/def/);
   expect(redact('abc /home/someone')).toBe('abc /home/someone');
+  expect(redactor({ FILE_TOKEN: 'from-a-file\n' })('x from-a-file y')).toBe('x [secret] y');
 });
