@@ -2,16 +2,19 @@
 // data in a temporary folder, and is null where it is not installed.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 import { scratchFolder } from './scratch.js';
 
 const started: ChildProcess[] = [];
+const folders: string[] = [];
 afterAll(() => {
   for (const server of started.splice(0)) server.kill('SIGKILL');
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 const fresh = scratchFolder();
 
@@ -94,10 +97,10 @@ export async function startProxy(url?: string): Promise<Server> {
   return server(port, () => spawn(PYTHON, [script, `${port}`, ...(url ? [url] : [])]), /Listening/);
 }
 
-const folders = ['/usr/lib/postgresql', ''].flatMap((root) =>
+const binaries = ['/usr/lib/postgresql', ''].flatMap((root) =>
   root && existsSync(root) ? readdirSync(root).map((version) => join(root, version, 'bin')) : [],
 );
-const initdb = [process.env.TINYGPT_POSTGRES_BIN, ...folders].find(
+const initdb = [process.env.TINYGPT_POSTGRES_BIN, ...binaries].find(
   (bin) => bin && existsSync(join(bin, 'initdb')),
 );
 export const hasPostgres = initdb !== undefined && hasOptuna && runs(PYTHON, '-c', 'import psycopg');
@@ -105,8 +108,8 @@ export const hasPostgres = initdb !== undefined && hasOptuna && runs(PYTHON, '-c
 /** A PostgreSQL, and its URL for SQLAlchemy. It refuses to run as root, so a root runs it as `nobody`. */
 export async function startPostgres(): Promise<Server & { url: string }> {
   const port = await freePort();
-  const dir = fresh('postgres');
-  mkdirSync(dir, { recursive: true, mode: 0o777 });
+  const dir = mkdtempSync(join(tmpdir(), 'tinygpt-postgres-')); // of its own: others may not enter the scratch folder
+  folders.push(dir);
   const who = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
   if (who.uid) execFileSync('chown', ['65534', dir]);
   execFileSync(
@@ -129,9 +132,7 @@ export async function startPostgres(): Promise<Server & { url: string }> {
 
 /** Runs Python and resolves to what it printed. */
 export function python(code: string, ...args: string[]): Promise<string> {
-  const path = fresh('script.py');
-  writeFileSync(path, code);
-  const child = spawn(PYTHON, ['-W', 'ignore', path, ...args]);
+  const child = spawn(PYTHON, ['-W', 'ignore', '-c', code, ...args]);
   return new Promise((resolve, reject) => {
     let [out, errors] = ['', ''];
     child.stdout.on('data', (chunk) => (out += chunk));

@@ -69,10 +69,16 @@ const refusals: Record<number, 'absent' | 'exists' | 'finished' | 'invalid'> = {
   [status.FAILED_PRECONDITION]: 'finished',
   [status.INVALID_ARGUMENT]: 'invalid',
 };
-const losses = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED, status.INTERNAL]);
-
-/** What the proxy says where its database is gone, or was busy for too long. */
-const databaseLost = /StorageInternalError|during the commit|OperationalError|InterfaceError|connection/i;
+/** Not there, or failed with an exception of its own: its database is gone, or was busy for too long. */
+const losses = new Set([
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.CANCELLED,
+  status.INTERNAL,
+  status.UNKNOWN,
+  status.ABORTED,
+  status.RESOURCE_EXHAUSTED,
+]);
 
 type Call = (
   request: object,
@@ -105,7 +111,7 @@ export function grpcEndpoint(url: string): Endpoint {
         const { code, details } = error;
         const refused = refusals[code];
         if (refused) return resolve({ refused, details });
-        const lost = losses.has(code) || (code === status.UNKNOWN && databaseLost.test(details));
+        const lost = losses.has(code);
         reject(lost ? new ConnectionLost(details) : new Error(`${name}: ${details}`));
       });
     });
