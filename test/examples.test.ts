@@ -35,6 +35,7 @@ const RUNS: Record<string, { args: string[]; prints: RegExp }> = {
   tuneOwnTraining: { args: ['12'], prints: /12 trials, [1-9]\d* pruned; best loss 0\.\d+/ },
   ownSpace: { args: ['2', '2048', 'study'], prints: /2 trials: 2 complete[\s\S]*report\.html/ },
   ownSampler: { args: ['10'], prints: /best of 10: [\d.]+ \{/ },
+  hybrid: { args: ['8'], prints: /best of 8: [\d.e-]+ \{.*\nscripted stand-in: [1-9]\d* calls/ },
   continueOptuna: { args: ['new.log', '3'], prints: /^3 trials now; best [\d.]+ \{/m },
   compareOptimizers: { args: ['4', '2', 'contest'], prints: /^gp .*\n[\s\S]*winners on fresh seeds/m },
 };
