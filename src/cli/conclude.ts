@@ -7,6 +7,7 @@ import { isObject } from '../base/valid.js';
 import { confirmationText } from '../report/confirmation.js';
 import { sortedFront } from '../report/frontPlot.js';
 import { writeReport } from '../report/index.js';
+import { referenceValue } from '../report/references.js';
 import { readLosses } from '../report/steps.js';
 import { bestTrial, completeTrials } from '../tune/best.js';
 import { claimConclusion } from '../tune/conclusion.js';
@@ -67,14 +68,19 @@ export async function concludeShared(
 export async function concludeStudy(
   folder: string,
   study: ConcludedStudy,
-  options: { reference?: number | undefined; json?: boolean; say: (line: string) => void },
+  options: {
+    reference?: number | undefined;
+    references?: string | undefined;
+    json?: boolean;
+    say: (line: string) => void;
+  },
 ): Promise<void> {
   const { say } = options;
   const { trials, direction, directions = [] } = study;
   const front = directions.length > 1 ? sortedFront(trials, directions) : null;
   const best = front ? null : bestTrial(trials, direction);
   const paths = await writeReport(folder, study, {
-    reference: options.reference,
+    reference: referenceValue(options.reference, options.references),
     losses: readLosses(folder),
   });
   if (options.json !== true) say(printable(paths.text));

@@ -5,6 +5,7 @@ import { secondsOf } from '../report/labels.js';
 import { completeTrials } from '../tune/best.js';
 import { type Confirmation, confirm } from '../tune/confirm.js';
 import { median } from '../tune/math/order.js';
+import { countsAsEvaluated } from '../tune/starting.js';
 import type { Study } from '../tune/studyTypes.js';
 import type { Task } from './task.js';
 import { counted, duration } from './terminal.js';
@@ -26,7 +27,7 @@ export function confirmedTrials(args: Pick<TuneArguments, 'confirm'>, study: Stu
       `Expected no --confirm with two objectives, which have a front and no best trial, got ${args.confirm}`,
   );
   if (isFront) return 0;
-  return args.confirm ?? (completeTrials(study.trials).length >= ENOUGH_TRIALS ? USUAL_TOP : 0);
+  return args.confirm ?? (study.trials.filter(countsAsEvaluated).length >= ENOUGH_TRIALS ? USUAL_TOP : 0);
 }
 
 /**

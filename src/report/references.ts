@@ -60,3 +60,7 @@ export function referencesNamed(name: string): References {
   );
   return found;
 }
+
+/** The best value of a set, for plots with one line; `given` where that is set. @throws UsageError for an unknown name */
+export const referenceValue = (given: number | undefined, name: string | undefined): number | undefined =>
+  given ?? (name === undefined ? undefined : referencesNamed(name).lines[0]!.value);

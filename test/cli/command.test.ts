@@ -1,6 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { err, out, run } from './capture.js';
@@ -92,6 +95,41 @@ describe('tune --command', () => {
     expect(await tune('changed', ...args)).toBe(2);
     expect(err).toMatch(/is a different one: its objective patch_hash is/);
   });
+
+  (spawnSync('mkfifo', ['--version']).status === 0 ? test : test.skip)(
+    'a trial ends with tinygpt, however that dies',
+    async () => {
+      const fifo = join(folder, 'fifo');
+      spawnSync('mkfifo', [fifo]);
+      const endless = join(folder, 'endless.mjs');
+      // Held open as long as the trial runs.
+      const code = `import { openSync, writeSync } from 'node:fs';\nconst LR = 0.1;\nwriteSync(openSync(${JSON.stringify(fifo)}, 'w'), 'x');\nsetInterval(() => LR, 1e6);\n`;
+      writeFileSync(endless, code);
+      const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+      const words = [
+        '--command',
+        `"${process.execPath}" endless.mjs`,
+        '--patch',
+        endless,
+        '--metric',
+        'loss',
+      ];
+      const child = spawn(
+        process.execPath,
+        [main, 'tune', ...words, '--trials', '1', '--out', join(folder, 'killed')],
+        {
+          stdio: 'ignore',
+        },
+      );
+      const held = createReadStream(fifo);
+      await once(held, 'data');
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await once(held.resume(), 'end');
+      expect((await exit)[1]).toBe('SIGKILL');
+    },
+    60_000,
+  );
 
   test.each([
     [['--metric', 'loss'], 'Expected --space FILE with --command'],

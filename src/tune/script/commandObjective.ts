@@ -49,6 +49,8 @@ export type CommandOptions = {
   onLine?: ((line: string) => void) | undefined;
 };
 
+/** What this process was told about itself: a command that is tinygpt again must not take it for its own. */
+const OURS = /^TINYGPT_TUNE_/;
 /** Names of a script's seed that is not searched. */
 const SEEDS = ['SEED', 'seed', 'RANDOM_SEED'];
 const OUT_OF_MEMORY =
@@ -94,7 +96,7 @@ export function commandObjective(options: CommandOptions): Objective {
     const log = join(options.folder, `${trial.number}.log`);
     trial.setUserAttr('log', log);
     const environment = {
-      ...process.env,
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name))),
       TINYGPT_SEED: `${seed}`,
       TINYGPT_TRIAL: `${trial.number}`,
       ...(options.gpu !== undefined && { CUDA_VISIBLE_DEVICES: options.gpu }),

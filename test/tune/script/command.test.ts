@@ -181,12 +181,17 @@ describe('output', () => {
 
 describe('a trial of a command', () => {
   test('gets parameters, seed and environment, and returns the last metric', async () => {
-    const code = `console.log('{"loss": 9}'); console.log(JSON.stringify({ loss: Number(process.argv[1]), env: process.env.X, seed: process.env.TINYGPT_SEED, gpu: process.env.CUDA_VISIBLE_DEVICES }))`;
-    const trials = await runScript(code, { env: { X: '<{x}>' }, seed: 1001, gpu: '3' });
-    expect(trials[0]).toMatchObject({ state: 'complete', value: 0.5 });
-    expect(readFileSync(trials[0]!.userAttrs.log as string, 'utf8')).toContain(
-      '"env":"<0.5>","seed":"1001","gpu":"3"',
-    );
+    const code = `console.log('{"loss": 9}'); console.log(JSON.stringify({ loss: Number(process.argv[1]), env: process.env.X, seed: process.env.TINYGPT_SEED, gpu: process.env.CUDA_VISIBLE_DEVICES, worker: process.env.TINYGPT_TUNE_WORKER }))`;
+    process.env.TINYGPT_TUNE_WORKER = '1';
+    try {
+      const trials = await runScript(code, { env: { X: '<{x}>' }, seed: 1001, gpu: '3' });
+      expect(trials[0]).toMatchObject({ state: 'complete', value: 0.5 });
+      const log = readFileSync(trials[0]!.userAttrs.log as string, 'utf8');
+      // A command that is tinygpt again is no worker of this study.
+      expect(log).toContain('"env":"<0.5>","seed":"1001","gpu":"3"}');
+    } finally {
+      delete process.env.TINYGPT_TUNE_WORKER;
+    }
   });
 
   test.each([
