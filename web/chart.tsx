@@ -121,7 +121,7 @@ export function Chart({ draw, label, hint, onPick, points, leastWidth = 0 }: Pro
     });
     chart.on('click', (params) => {
       const trial = trialOf(params);
-      if (trial !== null && (!state.current.points || params.seriesIndex! > 3)) state.current.onPick?.(trial);
+      if (trial !== null && (!state.current.points || params.seriesIndex! > 4)) state.current.onPick?.(trial);
     });
     chart.on('mouseout', () => !state.current.points && show(null, 0, 0));
     chart.getZr().on('globalout', () => show(null, 0, 0));

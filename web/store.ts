@@ -55,7 +55,9 @@ export function shownStudy(key: string, { head, rows }: PageStudy): ShownStudy {
   return { ...study, metric: metricName(study) };
 }
 
-const namesOf = ({ name, userAttrs, systemAttrs }: StudyHead) => ({ name, userAttrs, systemAttrs });
+const namesOf = ({ name, userAttrs, systemAttrs, space }: StudyHead) => ({
+  ...{ name, userAttrs, systemAttrs, space },
+});
 
 const HISTORY = 150;
 

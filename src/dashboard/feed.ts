@@ -73,19 +73,21 @@ export function openFeed(study: Found): Feed {
       changed[i] = next;
       some = true;
     }
-    if (some || head === '') {
-      weigh();
+    const weighs = head !== '' && weigh(); // not before the study is first shown
+    if (some || weighs || head === '') {
       const made = formatStandardJson(headOf(log, weights, null, space));
       if (made !== head) [head, headChanged] = [made, next];
     }
     if (some || headChanged === next) position.version = next;
   }
 
-  function weigh(): void {
+  /** @returns whether importances were worked out */
+  function weigh(): boolean {
     const complete = completeTrials(log.trials).length;
-    if (complete < 10 || complete < weighed * GROWTH) return;
+    if (complete < 10 || complete < weighed * GROWTH || log.directions.length > 1) return false;
     weighed = complete;
-    weights = log.directions.length === 1 ? knownImportances(log.trials, log.directions[0]!) : {};
+    weights = knownImportances(log.trials, log.directions[0]!);
+    return true;
   }
 
   return {

@@ -13,6 +13,7 @@ import { getRequestListener } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bearerAuth } from 'hono/bearer-auth';
 import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
@@ -203,7 +204,10 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     return place !== null && place !== undefined && (resumption?.isKnown(place) ?? false);
   };
 
-  app.use('/api/studies/:key/*', bodyLimit({ maxSize: LARGEST_BODY }));
+  app.use(
+    '/api/studies/:key/*',
+    bodyLimit({ maxSize: LARGEST_BODY, onError: (c) => c.json({ message: 'The request is too long' }, 413) }),
+  );
   app.use(
     '/api/studies/:key/*',
     bearerAuth({
@@ -246,7 +250,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     }
   });
   app.notFound((c) => c.json({ message: 'Nothing here' }, 404));
-  app.onError((error, c) => c.json({ message: messageOf(error) }, 500));
+  app.onError((error, c) =>
+    error instanceof HTTPException ? error.getResponse() : c.json({ message: messageOf(error) }, 500),
+  );
 
   const server = createServer(getRequestListener(app.fetch));
   const port = await listen(server, host, options.port);

@@ -11,6 +11,7 @@ import {
   axisLook,
   axisValue,
   drawnRange,
+  isBeyond,
   markBeyond,
   onAxis,
   parameterAxis,
@@ -93,6 +94,7 @@ export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawi
   const names = Object.keys(space);
   if (shown.length < 2 || names.length === 0) return null;
   const range = rangeOf(study);
+  const [first, last] = [shown[0]!.number, shown.at(-1)!.number];
   const columns = Math.min(names.length, Math.max(2, Math.floor(width / 215)));
   const rows = Math.ceil(names.length / columns);
   const cell = { width: (width - 46) / columns, height: 178 };
@@ -100,13 +102,6 @@ export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawi
   return {
     height: cell.height * rows + 6,
     option: {
-      visualMap: {
-        show: false,
-        dimension: 2,
-        min: shown[0]!.number,
-        max: Math.max(shown.at(-1)!.number, shown[0]!.number + 1),
-        inRange: { color: [...theme.ages] },
-      },
       grid: names.map((_, i) => ({
         left: 46 + column(i) * cell.width + 6,
         top: Math.floor(i / columns) * cell.height + 10,
@@ -144,18 +139,39 @@ export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawi
           color: theme.muted,
         },
       })),
-      series: names.map((name, i) => ({
-        type: 'scatter' as const,
-        xAxisIndex: i,
-        yAxisIndex: i,
-        symbolSize: shown.length > 500 ? 3 : 5,
-        data: shown
-          .filter((trial) => Object.hasOwn(trial.params, name))
-          .map((trial) => ({
-            value: [axisValue(trial.params[name]), onAxis(trial.value, range), trial.number] as never,
-            ...markBeyond(trial.value, range),
-          })),
-      })),
+      series: names.flatMap((name, i) => {
+        const own = shown.filter((trial) => Object.hasOwn(trial.params, name));
+        const series = (color: string, symbol: string, trials: readonly CompleteTrial[]) => ({
+          type: 'scatter' as const,
+          large: true,
+          largeThreshold: 200,
+          xAxisIndex: i,
+          yAxisIndex: i,
+          symbol,
+          symbolSize: shown.length > 500 ? 3 : 5,
+          itemStyle: { color, opacity: 0.85 },
+          data: trials.map((trial) => [
+            axisValue(trial.params[name]),
+            onAxis(trial.value, range),
+            trial.number,
+          ]) as never,
+        });
+        // Thirds of the study by age, drawn as one path each; what lies beyond the axis apart.
+        const isOfAge = (trial: Trial, age: number) =>
+          Math.min(2, Math.floor((3 * (trial.number - first)) / (last - first + 1))) === age;
+        const inside = own.filter(({ value }) => !isBeyond(value, range));
+        const outside = own.filter(({ value }) => isBeyond(value, range));
+        return [
+          series(theme.trial, 'triangle', outside),
+          ...theme.ages.map((color, age) =>
+            series(
+              color,
+              'circle',
+              inside.filter((trial) => isOfAge(trial, age)),
+            ),
+          ),
+        ];
+      }),
     },
   };
 }

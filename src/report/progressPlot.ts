@@ -20,6 +20,8 @@ const LABEL_FONT = 11;
 /** Width of a letter of a label at most. */
 const LETTER = 6.1;
 const LANE = 16;
+/** Many points are drawn as one. */
+const LARGE = { large: true, largeThreshold: 400 };
 
 export type ProgressOptions = {
   /** A value to draw as a line. */
@@ -137,7 +139,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     {
       name: 'trial',
       type: 'scatter',
-      large: true,
+      ...LARGE,
       symbolSize: complete.length > 3000 ? 3 : width < 560 ? 5 : 6,
       itemStyle: { color: theme.trial, opacity: complete.length > 3000 ? 0.45 : 0.8 },
       data: complete
@@ -159,17 +161,20 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         },
       }),
     },
-    {
-      name: 'beyond the axis',
-      type: 'scatter',
-      symbol: 'triangle',
-      symbolSize: 6,
-      itemStyle: { color: theme.trial, opacity: beyond.length > 500 ? 0.35 : 0.9 },
-      data: beyond.map(({ number, value }) => ({
-        value: [number, onAxis(value, range), number],
-        symbolRotate: value < range[0] ? 180 : 0,
-      })),
-    },
+    ...(['above', 'below'] as const).map(
+      (side): SeriesOption => ({
+        name: `${side} the axis`,
+        type: 'scatter',
+        ...LARGE,
+        symbol: 'triangle',
+        symbolSize: beyond.length > 500 ? 4 : 6,
+        symbolRotate: side === 'above' ? 0 : 180,
+        itemStyle: { color: theme.trial, opacity: beyond.length > 500 ? 0.35 : 0.9 },
+        data: beyond
+          .filter(({ value }) => value > range[1] === (side === 'above'))
+          .map(({ number, value }) => [number, onAxis(value, range), number]),
+      }),
+    ),
     {
       name: 'running best',
       type: 'line',
@@ -225,7 +230,8 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         name,
         type: 'scatter',
         symbol,
-        symbolSize: inLane.length > 1000 ? 4 : 7,
+        ...LARGE,
+        symbolSize: inLane.length > 500 ? 4 : 7,
         xAxisIndex: 1,
         yAxisIndex: 1,
         itemStyle: {
@@ -309,12 +315,13 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
  * change there was; its value where neither says what made it better.
  */
 function labelsOf(
-  { userAttrs: { defaults }, trials }: ReportedStudy,
+  study: ReportedStudy,
   improvements: readonly CompleteTrial[],
   weights: Readonly<Record<string, number>>,
   longest: number,
 ): string[] {
-  const space: SearchSpace = usedSpace({ trials });
+  const { defaults } = study.userAttrs;
+  const space: SearchSpace = usedSpace(study);
   return improvements.map((trial, i) => {
     const previous = improvements[i - 1];
     if (!previous)

@@ -15,6 +15,8 @@ export type ReportedStudy = {
   readonly trials: readonly Trial[];
   readonly userAttrs: Attributes;
   readonly systemAttrs?: Attributes;
+  /** What `usedSpace` would find, where that is known already. */
+  readonly space?: SearchSpace;
 };
 
 /** What the value is called. */
@@ -42,7 +44,8 @@ export const isOfTwo = (
 ): study is ReportedStudy & { directions: readonly Direction[] } => study.directions?.length === 2;
 
 /** Every parameter that a trial used, with its distribution as last used. */
-export function usedSpace(study: Pick<ReportedStudy, 'trials'>): SearchSpace {
+export function usedSpace(study: Pick<ReportedStudy, 'trials' | 'space'>): SearchSpace {
+  if (study.space) return study.space;
   const space: SearchSpace = {};
   for (const { distributions } of study.trials)
     for (const name of Object.keys(distributions)) setOwn(space, name, distributions[name]!);

@@ -1,0 +1,319 @@
+// The dashboard's server without a browser: what it answers to whom, what it sends, what its actions do.
+
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Dashboard, startDashboard } from '../../src/dashboard/server.js';
+import type { Message, StudyEntry } from '../../src/report/messages.js';
+import { type PageStudy, trialOf } from '../../src/report/pageData.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { openStudy, runTrials } from './studies.js';
+
+let folder: string;
+let journal: string;
+let dashboard: Dashboard;
+const resumed: string[] = [];
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-dashboard-'));
+  journal = join(folder, 'studies', 'first', 'journal.log');
+  runTrials(openStudy(journal), 6);
+  resumed.length = 0;
+  const resumption = {
+    isKnown: () => true,
+    resume: (place: string) => {
+      resumed.push(place);
+      return 'Resumed';
+    },
+  };
+  dashboard = await startDashboard({ places: [folder], port: 0, token: 'the-token', resumption });
+});
+afterEach(async () => {
+  await dashboard.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
+/** A request with any headers, Host included, which `fetch` does not allow. */
+function ask(
+  path: string,
+  options: { method?: string; headers?: object; body?: string } = {},
+): Promise<Answer> {
+  const { method = 'GET', headers = {}, body } = options;
+  return new Promise((resolve, reject) => {
+    const sent = request(new URL(path, dashboard.url), { method, headers: { ...headers } }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+const origin = () => dashboard.url.slice(0, -1);
+/** An action as the page asks for it. */
+const act = (action: string, body: unknown = {}, headers: object = {}) =>
+  entries().then(([{ key }]) =>
+    ask(`api/studies/${key}/${action}`, {
+      method: 'POST',
+      headers: {
+        origin: origin(),
+        authorization: 'Bearer the-token',
+        'content-type': 'application/json',
+        ...headers,
+      },
+      body: JSON.stringify(body),
+    }),
+  );
+const entries = async (): Promise<[StudyEntry, ...StudyEntry[]]> =>
+  JSON.parse((await ask('api/studies')).text).studies;
+const whole = async (key: string): Promise<PageStudy> => JSON.parse((await ask(`api/studies/${key}`)).text);
+
+/** Messages of the event stream until `enough` says so. */
+function events(query: string, enough: (messages: Message[]) => boolean): Promise<Message[]> {
+  return new Promise((resolve, reject) => {
+    const messages: Message[] = [];
+    let rest = '';
+    const sent = request(new URL(`api/events${query}`, dashboard.url), (response) => {
+      response.on('data', (chunk) => {
+        const parts = (rest + chunk).split('\n\n');
+        rest = parts.pop()!;
+        for (const part of parts) messages.push(JSON.parse(part.replace(/^data: /, '')));
+        if (!enough(messages)) return;
+        sent.destroy();
+        resolve(messages);
+      });
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+describe('who is answered', () => {
+  test('requests to a local name or address, and to no other name', async () => {
+    const { port } = new URL(dashboard.url);
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`])
+      expect((await ask('', { headers: { host } })).status).toBe(200);
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1.evil.example',
+      '192.168.0.1',
+      'a b',
+    ])
+      for (const path of ['', 'api/studies', 'api/events', 'page.js'])
+        expect([400, 403]).toContain((await ask(path, { headers: { host } })).status);
+  });
+
+  test('no request that a browser marks as another site or origin', async () => {
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'http://evil.example' },
+      { origin: 'null' },
+      { origin: 'http://localhost:1' },
+    ])
+      expect((await ask('api/studies', { headers })).status).toBe(403);
+    expect((await ask('', { headers: { 'sec-fetch-site': 'none' } })).status).toBe(200); // typed into the address bar
+    expect((await ask('api/studies', { headers: { 'sec-fetch-site': 'same-origin' } })).status).toBe(200);
+  });
+
+  test('with a policy under which only its own files run, and no permission for other sites', async () => {
+    const { headers } = await ask('');
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toContain('unsafe');
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+    expect(headers['cross-origin-resource-policy']).toBe('same-origin');
+    expect(headers['x-content-type-options']).toBe('nosniff');
+  });
+
+  test('on loopback only, unless told otherwise', () => {
+    expect(dashboard.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+  });
+});
+
+describe('actions', () => {
+  test('need the token and this page as their origin', async () => {
+    for (const headers of [
+      { authorization: undefined },
+      { authorization: 'Bearer another' },
+      { authorization: 'Basic dGhlLXRva2Vu' },
+      { authorization: 'the-token' },
+      { origin: undefined },
+      { origin: 'http://evil.example' },
+    ])
+      for (const action of ['enqueue', 'stop', 'resume']) {
+        const given = Object.fromEntries(
+          Object.entries({ origin: origin(), authorization: 'Bearer the-token', ...headers }).filter(
+            ([, value]) => value !== undefined,
+          ),
+        );
+        const [{ key }] = await entries();
+        const path = `api/studies/${key}/${action}`;
+        const { status } = await ask(path, { method: 'POST', headers: given, body: '{"params":{}}' });
+        expect([400, 401, 403]).toContain(status);
+      }
+    const [study] = readJournal(journal);
+    expect(study!.trials).toHaveLength(6);
+    expect(study!.systemAttrs['tinygpt:stop']).toBeUndefined();
+    expect(resumed).toEqual([]);
+  });
+
+  test('enqueue a configuration within the space, defaults where it is silent', async () => {
+    expect(await act('enqueue', { params: { lr: 0.5 } })).toMatchObject({ status: 200 });
+    expect(readJournal(journal)[0]!.trials[6]).toMatchObject({
+      state: 'waiting',
+      systemAttrs: { fixed_params: { lr: 0.5, kind: 'a' } },
+    });
+    for (const params of [
+      { lr: 5 },
+      { lr: '0.5' },
+      { other: 1 },
+      { kind: 'c' },
+      null,
+      [1],
+      JSON.parse('{"__proto__": 1}'),
+    ]) {
+      const { status, text } = await act('enqueue', { params });
+      expect([JSON.stringify(params), status]).toEqual([JSON.stringify(params), 400]);
+      expect(JSON.parse(text).message).toMatch(/xpected|arameter/);
+    }
+    expect(readJournal(journal)[0]!.trials).toHaveLength(7);
+  });
+
+  test('stop after the running trial, and withdraw that while it runs', async () => {
+    const study = openStudy(journal);
+    const seen: number[] = [];
+    const outcome = await study.optimize(
+      async ({ number, params }) => {
+        seen.push(number);
+        if (seen.length === 2) await act('stop');
+        if (seen.length === 2) await act('resume');
+        if (seen.length === 4) await act('stop');
+        return params.lr;
+      },
+      { trials: 60 },
+    );
+    expect(outcome).toMatchObject({ stopped: 'asked', trials: 4 });
+    expect(resumed).toEqual([]);
+    // A request that came before a run is not for it.
+    expect(await study.optimize(({ params }) => params.lr, { trials: 12 })).toMatchObject({
+      stopped: 'trials',
+    });
+  });
+
+  test('resume runs the command again where nothing runs', async () => {
+    expect(JSON.parse((await act('resume')).text)).toEqual({ message: 'Resumed' });
+    expect(resumed).toEqual([journal]);
+  });
+
+  test('are refused where they are unknown, too long or not JSON', async () => {
+    expect((await act('delete')).status).toBe(404);
+    expect((await act('enqueue', { params: { kind: 'x'.repeat(100_000) } })).status).toBe(413);
+    const [{ key }] = await entries();
+    const headers = { origin: origin(), authorization: 'Bearer the-token' };
+    expect((await ask(`api/studies/${key}/stop`, { method: 'POST', headers, body: 'no' })).status).toBe(400);
+    expect((await ask('api/studies/none/stop', { method: 'POST', headers, body: '{}' })).status).toBe(404);
+  });
+});
+
+describe('what it shows', () => {
+  test('every journal and folder of runs, and why one cannot be read', async () => {
+    runTrials(openStudy(join(folder, 'elsewhere', 'optuna.log'), 'second'), 2);
+    writeFileSync(join(folder, 'elsewhere', 'broken.log'), '{"op_code":99}\n');
+    writeFileSync(join(folder, 'elsewhere', 'other.log'), 'not a journal\n');
+    const run = join(folder, 'runs', '20261123-152101');
+    mkdirSync(run, { recursive: true });
+    writeFileSync(join(run, 'run.json'), JSON.stringify({ version: 1, preset: 'cpu', config: { depth: 4 } }));
+    writeFileSync(join(run, 'metrics.jsonl'), '{"kind":"step","step":0,"progress":0.5,"smoothLoss":3}\n');
+    writeFileSync(join(run, 'summary.json'), JSON.stringify({ val_bpb: 1.5 }));
+    const again = await startDashboard({ places: [folder], port: 0 });
+    const found: StudyEntry[] = JSON.parse(
+      await (await fetch(new URL('api/studies', again.url))).text(),
+    ).studies;
+    await again.close();
+    expect(
+      found
+        .map(({ name, trials }) => [name, trials])
+        .slice(0, 3)
+        .sort(),
+    ).toEqual([
+      ['first', 6],
+      ['runs', 1],
+      ['second', 2],
+    ]);
+    expect(found.find(({ name }) => name === 'runs')!.best).toBe(1.5);
+    const broken = found.filter(({ error }) => error);
+    expect(broken).toHaveLength(1);
+    expect(broken[0]!.error).toContain('broken.log:1');
+  });
+
+  test('the study that was asked for, whole at first, then only what changes', async () => {
+    const [{ key }] = await entries();
+    let ran = false;
+    const messages = await events(`?study=${key}`, (all) => {
+      if (!ran) runTrials(openStudy(journal), 1);
+      ran = true;
+      return all.some(({ kind }) => kind === 'update');
+    });
+    const first = messages[0]!;
+    if (first.kind !== 'study') throw new Error(`Expected the study first, got ${first.kind}`);
+    const update = messages.find((message) => message.kind === 'update')!;
+    const rows = [...first.rows];
+    for (const [number, row] of update.rows) rows[number] = row;
+    expect(update.rows.length).toBeLessThanOrEqual(2);
+    const shown = rows.map((row, i) => trialOf(row, i, first.head.space));
+    const expected = readJournal(journal)[0]!.trials;
+    expect(shown.map(({ state, value, params }) => ({ state, value, params }))).toEqual(
+      expected.slice(0, shown.length).map(({ state, value, params }) => ({ state, value, params })),
+    );
+    expect(messages.some(({ kind }) => kind === 'list')).toBe(true);
+    expect(messages.some(({ kind }) => kind === 'live')).toBe(true);
+  });
+
+  test('steps of running trials, and the limits of the run', async () => {
+    const study = openStudy(journal);
+    const trial = study.ask();
+    const steps = [
+      { kind: 'run', trials: 20, seconds: null, started: 1000 },
+      { kind: 'step', trial: trial.number, progress: 0.1, step: 1, loss: 3, tokensPerSecond: 500 },
+      { kind: 'step', trial: trial.number, progress: 0.2, step: 2, loss: 2.5, trainingSeconds: 3 },
+    ].map((line) => JSON.stringify(line));
+    appendFileSync(join(journal, '..', 'steps.jsonl'), `${steps.join('\n')}\nnull\n{"kind":"step"}\n{"kind`);
+    const messages = await events('', (all) => all.some(({ kind }) => kind === 'live'));
+    const live = messages.find((message) => message.kind === 'live')!.live;
+    expect(live.limits).toEqual({ trials: 20, seconds: null, started: 1000 });
+    expect(live.running).toMatchObject([
+      {
+        trial: trial.number,
+        progress: 0.2,
+        loss: 2.5,
+        curve: [
+          [0.1, 3],
+          [0.2, 2.5],
+        ],
+        secondsLeft: expect.closeTo(12),
+        lost: false,
+      },
+    ]);
+    study.tell(trial, 1);
+    const [{ key }] = await entries();
+    const { head, rows } = await whole(key);
+    expect(trialOf(rows[trial.number]!, trial.number, head.space).loss).toHaveLength(2);
+  });
+
+  test('a journal that is removed or replaced is listed so, and read again when it is back', async () => {
+    const [{ key }] = await entries();
+    rmSync(journal);
+    expect((await ask(`api/studies/${key}`)).status).toBe(404);
+    runTrials(openStudy(journal), 2);
+    const messages = await events('', (all) => all.some((m) => m.kind === 'study' && m.rows.length === 2));
+    expect(messages.at(-1)).toMatchObject({ kind: 'study', key });
+  });
+});
