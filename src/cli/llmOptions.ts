@@ -17,6 +17,7 @@ import {
   type PromptContext,
   type Provider,
   redactor,
+  STAND_IN,
   standInProvider,
   usageOf,
 } from '../tune/llm/index.js';
@@ -94,7 +95,7 @@ export function openLlm(
   );
   const prices =
     priceIn !== undefined && priceOut !== undefined ? { input: priceIn, output: priceOut } : undefined;
-  if (maxCost !== undefined && provider !== null && provider.kind !== 'stand-in')
+  if (maxCost !== undefined && provider !== null && provider.kind !== STAND_IN)
     expect(provider.kind === 'command' ? callCost !== undefined : prices !== undefined, () =>
       provider.kind === 'command'
         ? 'Expected --call-cost with --max-cost, the most that one call of the command costs; got none'
@@ -141,7 +142,7 @@ function providerOf(args: LlmArguments, env: NodeJS.ProcessEnv): Provider {
     () =>
       'Expected a model: --llm-command "COMMAND", --llm-url URL --llm-model NAME, or --llm openai or anthropic with --llm-model; got none',
   );
-  if (kind === 'stand-in') return standInProvider();
+  if (kind === STAND_IN) return standInProvider();
   if (kind === 'command') {
     expect(llmCommand !== undefined, () => 'Expected --llm-command with --llm command, got none');
     return commandProvider(llmCommand!, timeout);
@@ -169,14 +170,18 @@ export function promptContext(task: Task, secondsLeft?: () => number | undefined
 }
 
 /** Ends the name of a contestant whose answers no model gave. */
-const STAND_IN = /-stand-in$/;
+const SCRIPTED = new RegExp(`-${STAND_IN}$`);
 
 /** What a contest calls a sampler: one on the scripted stand-in is named so in every table and plot. */
-export const contestantName = (name: string, { llm }: LlmArguments): string =>
-  isModels(name) && llm === 'stand-in' ? `${name}-stand-in` : name;
+export function contestantName(name: string, { llm, llmReplay }: LlmArguments): string {
+  if (!isModels(name)) return name;
+  const isScripted =
+    llmReplay === undefined ? llm === STAND_IN : openRecording(llmReplay).providers.includes(STAND_IN);
+  return isScripted ? `${name}-${STAND_IN}` : name;
+}
 
 const isModels = (name: string): boolean =>
-  LLM_SAMPLERS.some((known) => known === name.replace(STAND_IN, ''));
+  LLM_SAMPLERS.some((known) => known === name.replace(SCRIPTED, ''));
 
 /** @throws UsageError for an unknown sampler, or one that needs a model which the options do not name */
 export function checkSampler(name: string, args: LlmArguments, folder: string): void {
@@ -200,7 +205,7 @@ export function openSampler(
   onNote: (line: string) => void,
   secondsLeft?: () => number | undefined,
 ): OpenSampler {
-  const kind = name.replace(STAND_IN, '');
+  const kind = name.replace(SCRIPTED, '');
   if (kind !== 'llm' && kind !== 'hybrid') return { sampler: samplerByName(name) };
   const share = kind === 'llm' ? 1 : args.llmShare;
   expect(
@@ -227,7 +232,9 @@ export function recordCalls(
   const store = (key: string, value: unknown) => {
     if (JSON.stringify(study.userAttrs[key]) !== JSON.stringify(value)) study.setUserAttr(key, value);
   };
-  if (caller) store('llm', caller.about);
+  // Once answers of no model have led to a trial, the study stays marked.
+  const { caution } = Object(study.userAttrs.llm) as { caution?: string };
+  if (caller) store('llm', { ...caller.about, ...(caution && { caution }) });
   store('llm_usage', usage);
 }
 
@@ -238,6 +245,6 @@ export function describeModel(args: LlmArguments, { about }: Caller): string {
   return printable(
     caution
       ? `Caution: ${caution}`
-      : `Model: ${provider === 'replay' ? `answers of ${args.llmReplay}` : `${provider} ${model}`}${cap}`,
+      : `Model: ${args.llmReplay !== undefined ? `${provider}, ${args.llmReplay}` : `${provider} ${model}`}${cap}`,
   );
 }

@@ -36,7 +36,9 @@ export type EndRecord = CallKey & {
   seconds: number;
   answer?: string;
   error?: string;
-  model?: string;
+  /** What answered, of a replay when the answer was recorded. */
+  provider: string;
+  model: string;
   input_tokens: number | null;
   output_tokens: number | null;
   /** Dollars; null where that is unknown. */
@@ -206,12 +208,23 @@ function parseRecord(line: string): StartRecord | EndRecord | undefined {
     return isAmount(record.worst_cost_usd) ? (record as unknown as StartRecord) : undefined;
   const { input_tokens, output_tokens, cost_usd, charged_usd, seconds } = record;
   const amounts = [input_tokens, output_tokens, cost_usd, charged_usd];
-  const isEnd = record.event === 'end' && amounts.every(isAmount) && Number.isFinite(seconds);
+  const isEnd =
+    record.event === 'end' &&
+    amounts.every(isAmount) &&
+    Number.isFinite(seconds) &&
+    typeof record.provider === 'string';
   return isEnd ? (record as unknown as EndRecord) : undefined;
 }
 
-/** Recorded answers: those of the same prompt come first, else that for the same trial. */
-export type Recording = (key: CallKey) => { answer: string; exact: boolean } | undefined;
+/** Recorded answers. */
+export type Recording = {
+  /** Kinds of providers that gave them. */
+  providers: readonly string[];
+  /** That of the same prompt, else that for the same trial. */
+  find(
+    key: CallKey,
+  ): (Pick<EndRecord, 'provider' | 'model'> & { answer: string; exact: boolean }) | undefined;
+};
 
 /**
  * Opens a log to replay its answers.
@@ -229,11 +242,14 @@ export function openRecording(path: string): Recording {
     throw new UsageError(
       `Expected recorded calls in --llm-replay ${path}, got none; give a study's llm-calls.jsonl`,
     );
-  return (key) => {
-    const found = answers.filter((record) => isFor(record, key));
-    const same = found.findLast(({ about }) => about === key.about);
-    const record = same ?? found.at(-1);
-    return record && { answer: record.answer, exact: same !== undefined };
+  return {
+    providers: [...new Set(answers.map(({ provider }) => provider))],
+    find(key) {
+      const found = answers.filter((record) => isFor(record, key));
+      const same = found.findLast(({ about }) => about === key.about);
+      const record = same ?? found.at(-1);
+      return record && { ...record, exact: same !== undefined };
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import { RefusedError } from '../../net/post.js';
 import type { Attributes } from '../types.js';
 import type { CallKey, CallLog, EndRecord, Recording, StartRecord } from './callLog.js';
 import { asText, type Message, type Provider, type Reply } from './provider.js';
+import { CAUTION, STAND_IN } from './standIn.js';
 
 /** Dollars per million tokens. */
 export type Prices = { input: number; output: number };
@@ -65,17 +66,19 @@ export function openCaller(options: CallerOptions): Caller {
   };
   let hopeless: string | undefined;
 
+  const caution = replay?.providers.includes(STAND_IN) ? CAUTION : provider?.caution;
   const about: Attributes = {
-    provider: replay ? 'replay' : provider!.kind,
-    ...(!replay && { model: redact(provider!.model) }),
-    ...(provider?.caution && { caution: provider.caution }),
+    ...(replay
+      ? { provider: `replay of ${replay.providers.join(', ')}` }
+      : { provider: provider!.kind, model: redact(provider!.model) }),
+    ...(caution && { caution }),
     ...(prices && { price_in: prices.input, price_out: prices.output }),
     ...(maxCost !== undefined && { max_cost: maxCost }),
   };
 
   /** Dollars that a prompt can cost at most: a token is at least a byte, so this is a bound for every tokenizer. */
   function worstCost(messages: readonly Message[]): number | null {
-    if (provider!.kind === 'stand-in') return 0;
+    if (provider!.kind === STAND_IN) return 0;
     if (options.callCost !== undefined) return options.callCost;
     if (!prices || provider!.maxTokens === null) return null;
     const bytes = messages.reduce(
@@ -86,7 +89,7 @@ export function openCaller(options: CallerOptions): Caller {
   }
 
   function costOf({ cost, inputTokens, outputTokens }: Reply): number | null {
-    if (provider!.kind === 'stand-in') return 0;
+    if (provider!.kind === STAND_IN) return 0;
     if (cost !== null) return cost;
     if (!prices || inputTokens === null || outputTokens === null) return null;
     return (inputTokens * prices.input + outputTokens * prices.output) / 1e6;
@@ -129,6 +132,8 @@ export function openCaller(options: CallerOptions): Caller {
         ...key,
         status,
         seconds: Math.round(performance.now() - begun) / 1000,
+        provider: start.provider,
+        model: start.model,
         input_tokens: null,
         output_tokens: null,
         cost_usd: null,
@@ -160,7 +165,10 @@ export function openCaller(options: CallerOptions): Caller {
     return answer;
   }
 
-  function replayed(key: CallKey, answer: string): Outcome {
+  function replayed(
+    key: CallKey,
+    { answer, provider, model }: Pick<EndRecord, 'provider' | 'model'> & { answer: string },
+  ): Outcome {
     const record: EndRecord = {
       event: 'end',
       id: randomUUID(),
@@ -169,6 +177,8 @@ export function openCaller(options: CallerOptions): Caller {
       status: 'replayed',
       seconds: 0,
       answer,
+      provider,
+      model,
       input_tokens: 0,
       output_tokens: 0,
       cost_usd: 0,
@@ -184,13 +194,13 @@ export function openCaller(options: CallerOptions): Caller {
     async ask(key, given, signal) {
       signal.throwIfAborted();
       if (replay) {
-        const found = replay(key);
+        const found = replay.find(key);
         if (!found) return { failed: 'no recorded answer', ends: [] };
         if (!found.exact) note('replay', 'A prompt differs from the one whose answer is replayed');
-        return replayed(key, found.answer);
+        return replayed(key, found);
       }
-      const earlier = log.earlier(key)?.answer;
-      if (earlier !== undefined) return replayed(key, earlier);
+      const earlier = log.earlier(key);
+      if (earlier?.answer !== undefined) return replayed(key, { ...earlier, answer: earlier.answer });
       if (hopeless !== undefined) return { failed: hopeless, ends: [] };
       const messages = given.map((message) => ({ ...message, content: redact(message.content) }));
       const ends: EndRecord[] = [];

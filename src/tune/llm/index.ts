@@ -8,4 +8,4 @@ export { anthropicProvider, type EndpointOptions, openaiProvider } from './endpo
 export type { PromptContext } from './prompt.js';
 export { type Message, type Provider, type Reply, redactor } from './provider.js';
 export { type LlmSamplerOptions, llmSampler } from './sampler.js';
-export { standInProvider } from './standIn.js';
+export { STAND_IN, standInProvider } from './standIn.js';

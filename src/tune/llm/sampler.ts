@@ -65,7 +65,8 @@ export function llmSampler({ caller, context, base, share }: LlmSamplerOptions):
 /** Whether the model has had less than its share, at every point of the study. Trials it was asked for in vain count. */
 export function isModelsTurn(trials: readonly Trial[], share: number): boolean {
   const started = trials.filter(({ state }) => state !== 'waiting');
-  const asked = started.filter(({ userAttrs }) => CALLS in userAttrs).length;
+  const isAsked = ({ userAttrs, systemAttrs }: Trial) => CALLS in userAttrs || WITHIN_REACH in systemAttrs;
+  const asked = started.filter(isAsked).length;
   // A share of 0.3 of ten trials is three, although 0.3 * 10 may be a little less.
   return asked + 1 <= share * (started.length + 1) + 1e-9;
 }

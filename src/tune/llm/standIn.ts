@@ -10,6 +10,10 @@ import { checkDistribution, fromUnit, isNumeric, sampleUniform, toUnit } from '.
 import type { Attributes, Choice, Distribution, Params, SearchSpace } from '../types.js';
 import { asText, type Provider } from './provider.js';
 
+export const STAND_IN = 'stand-in';
+/** Shown wherever results are that its answers led to, replayed ones included. */
+export const CAUTION = 'answers come from a scripted stand-in, not from a model: no result about models';
+
 /** Standard deviation of a move, as a share of the range, and the chance that a parameter moves. */
 const STEP = 0.15;
 const CHANCE = 0.4;
@@ -17,11 +21,11 @@ const CHANCE = 0.4;
 /** Answers by script. */
 export function standInProvider(): Provider {
   return {
-    kind: 'stand-in',
+    kind: STAND_IN,
     model: 'scripted stand-in',
     place: 'the stand-in',
     maxTokens: null,
-    caution: 'answers come from a scripted stand-in, not from a model: no result about models',
+    caution: CAUTION,
     ask: async (messages) => {
       const prompt = asText(messages);
       const text = formatJson(answer(prompt, randomStream(sha256(prompt), 'stand-in')));

@@ -117,7 +117,7 @@ describe('replay', () => {
     expect(caller.notes).toEqual([expect.stringContaining('differs')]);
     expect(await caller.ask(key(3), messages, never)).toMatchObject({ failed: 'no recorded answer' });
     expect(caller.log.usage()).toMatchObject({ calls: 0, replayed: 2, cost_usd: 0 });
-    expect(caller.about).toEqual({ provider: 'replay' });
+    expect(caller.about).toEqual({ provider: 'replay of openai' });
   });
 
   test('an answer that an earlier process was given and did not use is not paid for twice', async () => {

@@ -319,8 +319,17 @@ describe('offline', () => {
     expect(first.trials.map(({ params }) => params)).toEqual(second.trials.map(({ params }) => params));
     const outcomes = first.trials.flatMap(({ userAttrs }) => userAttrs.llm_outcome ?? []);
     expect(outcomes).toEqual(Array(5).fill('proposed'));
-    expect(callerFor(scratch('calls.jsonl'), { provider: standInProvider() }).about.caution).toContain(
-      'not from a model',
-    );
+    const path = scratch('calls.jsonl');
+    const caller = callerFor(path, { provider: standInProvider() });
+    expect(caller.about.caution).toContain('not from a model');
+    // So do its answers when they are replayed, and replayed again.
+    await search(caller);
+    const replayed = scratch('calls.jsonl');
+    await search(callerFor(replayed, { replay: openRecording(path) }));
+    const again = callerFor(scratch('calls.jsonl'), { replay: openRecording(replayed) });
+    expect(again.about).toMatchObject({
+      provider: 'replay of stand-in',
+      caution: expect.stringContaining('not from a model'),
+    });
   });
 });
