@@ -296,10 +296,10 @@ function refusalOf(c: Context, host: string): string | null {
   const name = c.req.header('host') ?? '';
   const url = URL.canParse(`http://${name}`) ? new URL(`http://${name}`) : null;
   const asked = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
-  const isLoopback = isIP(host) ? /^(127\.|::1$)/.test(host) : host === 'localhost';
+  const isLoopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
   // No site can make a browser resolve an address to something else, only a name.
   const known = isLoopback
-    ? asked === 'localhost' || /^127\./.test(asked) || asked === '::1'
+    ? asked === 'localhost' || asked === '::1' || (isIP(asked) === 4 && asked.startsWith('127.'))
     : isIP(asked) > 0 || ['localhost', host, hostname()].includes(asked);
   if (!known) return `Expected the dashboard's own address, got ${JSON.stringify(name).slice(0, 80)}`;
   const site = c.req.header('sec-fetch-site');

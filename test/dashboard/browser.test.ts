@@ -1,0 +1,278 @@
+// The page in a real browser: Debian's Chromium driven by playwright-core. Skipped by name where there is none.
+
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Dashboard, startDashboard } from '../../src/dashboard/server.js';
+import { reportHtml } from '../../src/report/index.js';
+import { formatEntry } from '../../src/tune/journal/lines.js';
+import { createStudyEntry, createTrialEntry, finishEntry } from '../../src/tune/journal/records.js';
+import { readJournal } from '../../src/tune/storage/index.js';
+import { openStudy, runTrials, SPACE } from './studies.js';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const inBrowser = existsSync(CHROMIUM) ? test : test.skip;
+
+let browser: Browser;
+let context: BrowserContext;
+let folder: string;
+let journal: string;
+const open: Dashboard[] = [];
+/** What a page must not do. */
+let wrong: string[] = [];
+
+beforeAll(async () => {
+  if (existsSync(CHROMIUM))
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+});
+afterAll(() => browser?.close());
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-page-'));
+  journal = join(folder, 'journal.log');
+  wrong = [];
+  context = await browser?.newContext({ viewport: { width: 1280, height: 900 }, permissions: [] });
+});
+afterEach(async () => {
+  // No test may cause an error, run a script of a journal or leave this machine.
+  expect(wrong).toEqual([]);
+  await context?.close();
+  for (const dashboard of open.splice(0)) await dashboard.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function serve(port = 0): Promise<Dashboard> {
+  const dashboard = await startDashboard({ places: [folder], port, token: 'the-token' });
+  open.push(dashboard);
+  return dashboard;
+}
+
+async function newPage(url: string): Promise<Page> {
+  const page = await context.newPage();
+  page.on('pageerror', (error) => wrong.push(String(error)));
+  page.on('dialog', (dialog) => {
+    wrong.push(`dialog ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) wrong.push(message.text());
+  });
+  page.on('request', (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (!['data:', 'file:'].includes(protocol) && hostname !== '127.0.0.1')
+      wrong.push(`request ${request.url()}`);
+  });
+  await page.goto(url);
+  return page;
+}
+
+const trialCount = (page: Page, count: number) =>
+  page
+    .locator('.figures .figure:nth-child(2) b', { hasText: new RegExp(`^${count.toLocaleString('en-US')}$`) })
+    .waitFor();
+
+inBrowser('a study is watched from its first trial to its last, without a reload', async () => {
+  const study = openStudy(journal);
+  const page = await newPage((await serve()).url);
+  await page.getByText('Nothing to show yet').or(page.locator('#history')).first().waitFor();
+  runTrials(study, 1);
+  await trialCount(page, 1);
+  await page.evaluate("document.body.dataset.loaded = 'once'");
+  const running = study.ask();
+  const steps = [
+    { kind: 'run', trials: 8, seconds: null, started: Date.now() },
+    ...[0.1, 0.2, 0.3, 0.4].map((progress, step) => ({
+      ...{ kind: 'step', trial: running.number, time: Date.now(), step, progress, loss: 3 - progress },
+      ...{ tokensPerSecond: 12_345, memoryBytes: 5e8, trainingSeconds: 1 },
+    })),
+  ];
+  appendFileSync(join(folder, 'steps.jsonl'), steps.map((step) => `${JSON.stringify(step)}\n`).join(''));
+  const card = page.locator('.run', { hasText: `Trial ${running.number}` });
+  await card.getByText('12,345 tok/s').waitFor();
+  expect(await card.textContent()).toContain('40%');
+  expect(await card.getByRole('img').getAttribute('aria-label')).toContain('Training loss from');
+  study.tell(running, 1.5);
+  runTrials(study, 6);
+  await trialCount(page, 8);
+  const best = study.best()!;
+  await page
+    .getByRole('button', { name: `trial ${best.number}`, exact: true })
+    .first()
+    .click();
+  await page.getByRole('heading', { name: `Trial ${best.number}` }).waitFor();
+  expect(await page.locator('dialog .facts').textContent()).toContain(best.value.toFixed(6));
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  expect(await page.locator('#failures').textContent()).toContain('loss is NaN');
+  expect(await page.evaluate('document.body.dataset.loaded')).toBe('once');
+});
+
+inBrowser('actions work with the token from the link, and fail without', async () => {
+  runTrials(openStudy(journal), 3);
+  const { url } = await serve();
+  const without = await newPage(url);
+  await without.getByText('Actions').click();
+  await without.getByRole('button', { name: 'Enqueue…' }).click();
+  await without.getByRole('button', { name: 'Enqueue', exact: true }).click();
+  await without.getByText('Actions need the token').waitFor();
+  await without.getByLabel('Token').first().fill('wrong');
+  await without.getByRole('button', { name: 'Enqueue', exact: true }).click();
+  await without.getByText('not the token').waitFor();
+  expect(readJournal(journal)[0]!.trials).toHaveLength(3);
+
+  const page = await newPage(`${url}#token=the-token`);
+  await trialCount(page, 3);
+  expect(page.url()).not.toContain('the-token'); // nor is it left in the history
+  await page.getByText('Actions').click();
+  await page.getByRole('button', { name: 'Enqueue…' }).click();
+  await page.getByLabel('lr').fill('0.25');
+  await page.getByLabel('kind').selectOption('"b"');
+  await page.getByRole('button', { name: 'Enqueue', exact: true }).click();
+  await page.getByText('Enqueued as trial 3').waitFor();
+  await trialCount(page, 4);
+  expect(readJournal(journal)[0]!.trials[3]!.systemAttrs.fixed_params).toEqual({ lr: 0.25, kind: 'b' });
+  const running = openStudy(journal).ask();
+  await page.getByRole('button', { name: 'Stop after the running trial' }).click();
+  await page.getByText('Stopping…').waitFor();
+  expect(readJournal(journal)[0]!.systemAttrs['tinygpt:stop']).toMatchObject({ asked: true });
+  openStudy(journal).tell(running, 1);
+});
+
+inBrowser('names, values and messages of a hostile journal are shown as text and run nothing', async () => {
+  const attack = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}</script>';
+  const distribution = { kind: 'categorical' as const, choices: [attack, 'b'] };
+  const params = { [attack]: attack, ['__proto__']: 0.5, constructor: 0.5 };
+  const unit = { kind: 'float' as const, low: 0, high: 1, log: false, step: null };
+  const space = { [attack]: distribution, ['__proto__']: unit, constructor: unit };
+  const entries = [createStudyEntry(attack, 'minimize')];
+  for (let i = 0; i < 12; i++) {
+    const userAttrs = { fail_reason: attack, fail_message: attack, [attack]: attack };
+    const systemAttrs = { 'tinygpt:worker': { pid: attack, host: attack } };
+    entries.push(
+      createTrialEntry(0, space, { state: 'running', params, start: 1e12, userAttrs, systemAttrs }),
+    );
+    entries.push(
+      finishEntry(i, i % 3 === 2 ? 'fail' : 'complete', i % 3 === 2 ? null : [1 / (i + 1)], {
+        start: 1e12,
+        end: 1e12 + 1,
+      }),
+    );
+  }
+  writeFileSync(journal, entries.map((entry) => `${formatEntry(entry, attack)}\n`).join(''));
+  const reportPath = join(folder, 'report.html');
+  const [log] = readJournal(journal);
+  writeFileSync(reportPath, reportHtml({ ...log!, direction: 'minimize' }));
+  for (const url of [(await serve()).url, pathToFileURL(reportPath).href]) {
+    const page = await newPage(url);
+    await trialCount(page, 12);
+    expect(await page.locator('h1').textContent()).toBe(attack);
+    for (const id of ['slices', 'parallel', 'timeline', 'failures', 'compare', 'trials'])
+      await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+    await page.locator('#failures').getByRole('button', { name: '11' }).click();
+    expect(await page.locator('dialog .message').textContent()).toBe(attack);
+    await page.keyboard.press('Escape');
+    await page.getByText('Best configuration').click();
+    for (const form of ['JSON', 'TypeScript', 'Command line'])
+      await page.locator('.configuration').getByRole('button', { name: form }).click();
+    const history = page.locator('#history .drawing');
+    await history.scrollIntoViewIfNeeded();
+    const box = (await history.boundingBox())!;
+    for (let x = 60; x < box.width; x += 20) await page.mouse.move(box.x + x, box.y + box.height / 2);
+    expect(await page.locator('img, script:not([src]):not([type])').count()).toBe(
+      url.startsWith('file') ? 1 : 0,
+    );
+  }
+});
+
+inBrowser('the page connects again after the server restarts, with what happened meanwhile', async () => {
+  const study = openStudy(journal);
+  runTrials(study, 3);
+  const first = await serve();
+  const page = await newPage(first.url);
+  await trialCount(page, 3);
+  await first.close();
+  await page.getByText('The dashboard does not answer').waitFor();
+  runTrials(study, 2);
+  await serve(Number(new URL(first.url).port));
+  await trialCount(page, 5);
+  await page.getByText('The dashboard does not answer').waitFor({ state: 'detached' });
+});
+
+inBrowser('a saved report works from disk, with its tables, in both schemes and at 390 pixels', async () => {
+  runTrials(openStudy(journal), 30);
+  const [log] = readJournal(journal);
+  const path = join(folder, 'report.html');
+  writeFileSync(path, reportHtml({ ...log!, direction: 'minimize' }));
+  await context.setOffline(true);
+  const page = await newPage(pathToFileURL(path).href);
+  await trialCount(page, 30);
+  const surface = () => page.evaluate("getComputedStyle(document.querySelector('.panel')).backgroundColor");
+  const light = await surface();
+  await page.getByRole('button', { name: 'Switch between light and dark' }).click();
+  expect(await surface()).not.toBe(light);
+  await page.setViewportSize({ width: 390, height: 800 });
+  for (const id of ['history', 'slices', 'parallel', 'curves', 'timeline', 'trials'])
+    await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+  await page.locator('#history').getByText('As a table').click();
+  expect(await page.locator('#history tbody tr').count()).toBeGreaterThan(0);
+  expect(await page.locator('#history').getByRole('img').first().getAttribute('aria-label')).toContain(
+    'complete trials',
+  );
+  await page.locator('#trials').getByRole('button', { name: 'loss' }).click();
+  const values = await page
+    .locator('#trials tbody tr.complete td:nth-child(3), #trials tbody tr.best td:nth-child(3)')
+    .allTextContents();
+  expect(values.length).toBeGreaterThan(5);
+  expect(values).toEqual([...values].sort((a, b) => Number(a) - Number(b)));
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.locator('.menu, .scheme').first().isVisible()).toBe(false);
+});
+
+inBrowser('20,000 trials are shown, and change as one ends', async () => {
+  const lines = [createStudyEntry('large', 'minimize')];
+  for (let i = 0; i < 20_000; i++) {
+    const lr = 10 ** (-4 * ((i * 0.618) % 1));
+    const times = { start: 1e12 + 1000 * i, end: 1e12 + 1000 * i + 900 };
+    lines.push(
+      createTrialEntry(0, SPACE, {
+        state: 'running',
+        params: { lr, kind: i % 2 ? 'a' : 'b' },
+        start: times.start,
+      }),
+    );
+    lines.push(
+      finishEntry(
+        i,
+        i % 20 === 19 ? 'fail' : 'complete',
+        i % 20 === 19 ? null : [1 + Math.abs(Math.log10(lr) + 2) * ((i * 0.414) % 1)],
+        times,
+      ),
+    );
+  }
+  writeFileSync(journal, lines.map((entry) => `${formatEntry(entry, 'w')}\n`).join(''));
+  const page = await newPage((await serve()).url);
+  await trialCount(page, 20_000);
+  await page.locator('#history canvas').first().waitFor();
+  await page.locator('#trials').scrollIntoViewIfNeeded();
+  // The table holds what is in view, not 20,000 rows.
+  expect(await page.locator('#trials tbody tr').count()).toBeLessThan(100);
+  await page.locator('#trials .scroll').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+  await page.getByRole('button', { name: 'Open trial 0', exact: true }).waitFor();
+  const [trial, end] = [
+    createTrialEntry(0, SPACE, { state: 'running', params: { lr: 0.01, kind: 'a' }, start: 1e12 }),
+    finishEntry(20_000, 'complete', [0.5], { start: 1e12, end: 1e12 + 1 }),
+  ];
+  appendFileSync(journal, `${formatEntry(trial, 'w')}\n${formatEntry(end, 'w')}\n`);
+  await trialCount(page, 20_001);
+  expect(await page.locator('.figure.best b').textContent()).toBe('0.500000');
+});
+
+test('the page asks for nothing outside itself', () => {
+  const page = readFileSync(new URL('../../src/report/page.js', import.meta.url), 'utf8');
+  const urls = [...page.matchAll(/https?:\/\/[\w.-]+/g)].map(([url]) => url);
+  // Names of XML, not addresses.
+  expect([...new Set(urls)].filter((url) => url !== 'http://www.w3.org')).toEqual([]);
+});
