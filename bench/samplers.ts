@@ -16,7 +16,7 @@ import { PROBLEMS, TRAINING } from './problems/index.js';
 import { OptunaPeer, ours, type Run, race } from './problems/race.js';
 import { describeRuns, summarize } from './problems/table.js';
 
-const OURS = ['random', 'gp', 'cmaes', 'tpe'];
+const OURS = ['random', 'gp', 'cmaes', 'tpe', 'auto'];
 const PEERS = ['optuna-random', 'optuna-cmaes', 'optuna-tpe', 'optuna-gp', 'optuna-auto', 'smac'];
 
 async function loadSampler(name: string): Promise<Sampler> {

@@ -29,6 +29,8 @@ type CommonOptions<C extends Choice = Choice> = {
   /** A belief about the best value, see `Prior`. */
   prior?: Prior<C> | undefined;
 };
+/** What a distribution keeps of its options' types: whether it is conditional. */
+type WhenOf<O> = O extends { when: infer W extends When } ? { when: W } : unknown;
 export type NumericOptions = CommonOptions<number> & { log?: boolean; step?: number | null };
 
 function fail(name: string | undefined, message: string): never {
@@ -49,6 +51,11 @@ function checkRange(low: unknown, high: unknown, log: unknown, name: string | un
  * @example float(1e-4, 1e-1, { log: true })
  * @throws UsageError for an empty range, NaN, a log scale from zero, log together with a step
  */
+export function float<const O extends NumericOptions>(
+  low: number,
+  high: number,
+  options?: O,
+): FloatDistribution & WhenOf<O>;
 export function float(low: number, high: number, options: NumericOptions = {}): FloatDistribution {
   const { log = false, step = null, name } = options;
   checkRange(low, high, log, name);
@@ -66,6 +73,11 @@ export function float(low: number, high: number, options: NumericOptions = {}): 
  * @example int(4, 24)
  * @throws UsageError as `float`, and where low, high or step is not an integer
  */
+export function int<const O extends NumericOptions>(
+  low: number,
+  high: number,
+  options?: O,
+): IntDistribution & WhenOf<O>;
 export function int(low: number, high: number, options: NumericOptions = {}): IntDistribution {
   const { log = false, name } = options;
   const step = options.step ?? 1;
@@ -86,6 +98,10 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
  * @example categorical(['SSSL', 'SSLL', 'LLLL'])
  * @throws UsageError for no choices, duplicates (true equals 1 and false equals 0, as in Python), other types
  */
+export function categorical<const C extends Choice, const O extends CommonOptions<NoInfer<C>>>(
+  choices: readonly C[],
+  options?: O,
+): CategoricalDistribution<C> & WhenOf<O>;
 export function categorical<const C extends Choice>(
   choices: readonly C[],
   options: CommonOptions<NoInfer<C>> = {},

@@ -46,6 +46,7 @@ export type { MedianOptions } from './pruners/median.js';
 export type { PatientOptions } from './pruners/patient.js';
 export type { SuccessiveHalvingOptions } from './pruners/successiveHalving.js';
 export type { WilcoxonOptions } from './pruners/wilcoxon.js';
+export { autoSampler } from './samplers/auto.js';
 export { type CmaesOptions, cmaesSampler } from './samplers/cmaes.js';
 export { type GpOptions, gpSampler } from './samplers/gp.js';
 export { samplerByName, samplerNames } from './samplers/index.js';

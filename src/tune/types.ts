@@ -46,10 +46,16 @@ export type Params = Record<string, Choice>;
 /** Distributions by parameter name, in the order of the user's file. */
 export type SearchSpace = Record<string, Distribution>;
 
-/** The values of a space by name: numbers, and for categorical parameters the union of their choices. */
+/**
+ * The values of a space by name: numbers, and for categorical parameters the union of their choices. Conditional parameters
+ * are optional.
+ */
 export type ParamsOf<S extends SearchSpace> = {
-  [K in keyof S]: ValueOf<S[K]>;
-};
+  [K in Exclude<keyof S, ConditionalOf<S>>]: ValueOf<S[K]>;
+} & { [K in ConditionalOf<S>]?: ValueOf<S[K]> };
+type ConditionalOf<S extends SearchSpace> = {
+  [K in keyof S]: S[K] extends { when: When } ? K : never;
+}[keyof S];
 type ValueOf<D extends Distribution> = D extends CategoricalDistribution<infer C> ? C : number;
 
 export type TrialState = 'running' | 'complete' | 'pruned' | 'fail' | 'waiting';

@@ -7,7 +7,7 @@ import { cmaesSampler } from '../../src/tune/samplers/cmaes.js';
 import { samplerByName, samplerNames } from '../../src/tune/samplers/index.js';
 import { checkSpace, fixParams, onlyParams } from '../../src/tune/space.js';
 import { createStudy, loadStudy } from '../../src/tune/study.js';
-import type { Params, SearchSpace } from '../../src/tune/types.js';
+import type { Params, ParamsOf, SearchSpace } from '../../src/tune/types.js';
 import { memoryStudy } from './samplers/memoryStudy.js';
 import { scratchFolder } from './scratch.js';
 
@@ -209,4 +209,34 @@ describe('conditions', () => {
     expect(only.space).toEqual({ rate: SPACE.rate, momentum: float(0.5, 0.99) });
     expect(withFixed({ x: float(0, 1, { when: { a: 1 } }) }, { a: 2 })).toEqual({});
   });
+});
+
+test('the types of conditional parameters are optional, of the others they are not', async () => {
+  const space = {
+    optimizer: categorical(['sgd', 'adamw']),
+    momentum: float(0.5, 0.99, { when: { optimizer: 'sgd' } }),
+    steps: int(1, 5, { when: { optimizer: ['sgd'] } }),
+    rule: categorical(['a', 'b'], { when: { optimizer: 'adamw' } }),
+    lr: float(1e-5, 1, { log: true, prior: { center: 1e-3, width: 0.1 } }),
+  };
+  const study = createStudy({ space, defaults: { lr: 0.1 }, sampler: samplerByName('random') });
+  await study.optimize(
+    ({ params }) => {
+      const lr: number = params.lr;
+      const optimizer: 'sgd' | 'adamw' = params.optimizer;
+      const rule: 'a' | 'b' | undefined = params.rule;
+      // @ts-expect-error: undefined without sgd
+      const momentum: number = params.momentum;
+      // @ts-expect-error: undefined without sgd
+      const steps: number = params.steps;
+      expect([momentum, steps].includes(undefined as unknown as number)).toBe(optimizer === 'adamw');
+      expect(rule === undefined).toBe(optimizer === 'sgd');
+      return lr;
+    },
+    { trials: 6 },
+  );
+  // @ts-expect-error: lr is not optional
+  const incomplete: ParamsOf<typeof space> = { optimizer: 'adamw' };
+  const complete: ParamsOf<typeof space> = { optimizer: 'adamw', lr: 0.1 };
+  expect([incomplete, complete]).toHaveLength(2);
 });

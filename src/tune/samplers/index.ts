@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../base/errors.js';
 import type { Sampler } from '../types.js';
+import { autoSampler } from './auto.js';
 import { cmaesSampler } from './cmaes.js';
 import { gpSampler } from './gp.js';
 import { nsga2Sampler } from './nsga2.js';
@@ -13,6 +14,7 @@ const byName: Record<string, () => Sampler> = {
   cmaes: cmaesSampler,
   tpe: tpeSampler,
   nsga2: nsga2Sampler,
+  auto: autoSampler,
   random: randomSampler,
 };
 
