@@ -88,6 +88,26 @@ describe('tune --command', () => {
     );
   });
 
+  test('starts from the results of another study, and only of another', async () => {
+    const args = ['--patch', script, '--metric', 'val_bpb', '--sampler', 'random'];
+    expect(await tune('short', ...args, '--trials', '3')).toBe(0);
+    const from = join(folder, 'short');
+    const warm = ['--only', 'LR', '--warm-start', from, '--trials', '1'];
+    expect(await tune('long', ...args, ...warm)).toBe(0);
+    expect(out).toContain('Starting from 3 results of another study');
+    const [study] = readJournal(join(folder, 'long', 'journal.log'));
+    const { trials } = readJournal(join(from, 'journal.log'))[0]!;
+    expect(study!.systemAttrs['tinygpt:warm_start']).toEqual([
+      { study: 'short', trials: trials.map(({ params, value }) => ({ params: { LR: params.LR }, value })) },
+    ]);
+    expect(
+      await tune('long', ...args, '--only', 'LR', '--warm-start', join(folder, 'long'), '--trials', '1'),
+    ).toBe(2);
+    expect(err).toContain('Expected --warm-start to name another study');
+    expect(await tune('none', ...args, '--warm-start', join(folder, 'nothing'), '--trials', '1')).toBe(2);
+    expect(err).toContain('No study at');
+  });
+
   test('refuses to continue a study after the script has changed', async () => {
     const args = ['--patch', script, '--metric', 'val_bpb', '--trials', '1'];
     expect(await tune('changed', ...args)).toBe(0);
