@@ -22,11 +22,11 @@ const KERNELS: [string, string[], Record<string, number>][] = [
   ['elementwise.cu', ['TEAM=256', 'VL=8', 'ACT_BF16'], { relu_squared: 0, relu_squared_grad: 0, to_bf16: 0 }],
   ['embedding.cu', ['TEAM=32', 'VL=4'], { embedding: 0, embedding_grad: 0 }],
   ['muon.cu', ['TEAM=256', 'VL=4', 'ACT_BF16'], { muon_momentum: 1, muon_start: 0, muon_update: 0 }],
-  ['norm.cu', ['TEAM=32', 'VL=4'], { rms_norm: 1, rms_norm_grad: 0, mix_norm: 1, mix_norm_grad: 1 }],
+  ['norm.cu', ['TEAM=32', 'VL=4'], { rms_norm: 1, rms_norm_grad: 0, mix_norm: 1, mix_norm_grad: 0 }],
   [
     'norm.cu',
     ['TEAM=32', 'VL=8', 'ACT_BF16'],
-    { rms_norm: 1, rms_norm_grad: 0, mix_norm: 1, mix_norm_grad: 1 },
+    { rms_norm: 1, rms_norm_grad: 0, mix_norm: 1, mix_norm_grad: 0 },
   ],
   ['rotary.cu', ['TEAM=16', 'VL=4'], { rotary: 1, rotary_grad: 0 }],
   ['rotary.cu', ['TEAM=8', 'VL=8', 'ACT_BF16'], { rotary: 1, rotary_grad: 0 }],
