@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
-import { differentiable, reluSquared } from '../../src/ops/index.js';
+import { add, differentiable, reluSquared } from '../../src/ops/index.js';
 import { describeEachBackend } from '../backend/present.js';
 import { tidyAsync } from './check.js';
 
@@ -42,6 +42,24 @@ describeEachBackend('differentiable', () => {
     expect(Array.from(await grad.data())).toEqual([4, 32]);
     expect(tf.memory().numTensors).toBe(before + 1);
     tf.dispose([x, grad]);
+  });
+
+  test('an operation may have several values, not all of them used', async () => {
+    const f = (x: tf.Tensor) =>
+      differentiable([x], () => ({
+        value: [tf.square(x), tf.mul(x, 3)] as [tf.Tensor, tf.Tensor],
+        saved: [x],
+        backward: ([dSquare, dTriple], [x]) => [tf.add(tf.mul(tf.mul(dSquare, x!), 2), tf.mul(dTriple, 3))],
+      }));
+    const both = (x: tf.Tensor) => tf.tidy(() => f(x).reduce((a, b) => add(a, b)));
+    const one = (x: tf.Tensor) => tf.tidy(() => f(x)[1]);
+    const x = tf.tensor1d([1, 2]);
+    const before = tf.memory().numTensors;
+    const [first, second] = [tf.grad(both)(x), tf.grad(one)(x)];
+    expect(Array.from(await first.data())).toEqual([5, 7]);
+    expect(Array.from(await second.data())).toEqual([3, 3]);
+    expect(tf.memory().numTensors).toBe(before + 2);
+    tf.dispose([x, first, second]);
   });
 
   test('a forward computation that throws frees its tensors', () => {

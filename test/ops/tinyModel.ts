@@ -3,15 +3,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {
   add,
-  causalAttention,
   embedding,
-  gatedValueEmbedding,
   linear,
   lmHeadCrossEntropy,
   reluSquared,
-  residualMix,
+  residualMixNorm,
   rmsNorm,
-  rotaryQkNorm,
+  selfAttention,
 } from '../../src/ops/index.js';
 import { random, randomIds, tensorOf } from './check.js';
 
@@ -67,13 +65,11 @@ export function tinyModel({ B, T, H, G, D, V, L }: Sizes, prefix = '') {
 
   const block = (x: tf.Tensor2D, x0: tf.Tensor2D, layer: number) => {
     const w = layers[layer]!;
-    const mixed = residualMix(x, x0, resid, first, layer);
-    const h = rmsNorm(mixed);
-    const q = rotaryQkNorm(linear(h, w.q), cos, sin, { heads: H });
-    const k = rotaryQkNorm(linear(h, w.k), cos, sin, { heads: G });
-    const v = gatedValueEmbedding(linear(h, w.v), embedding(w.ve, ids), h, w.gate);
+    const [mixed, h] = residualMixNorm(x, x0, resid, first, layer);
+    const values = { ve: embedding(w.ve, ids), gateWeight: w.gate };
+    const input = { x: h, wq: w.q, wk: w.k, wv: w.v, cos, sin, qkNorm: true, values };
     const shape = { batch: B, seq: T, heads: H, kvHeads: G, window: layer % 2 ? T : Math.floor(T / 2) };
-    const attended = add(mixed, linear(causalAttention(q, k, v, shape), w.o));
+    const attended = add(mixed, linear(selfAttention(input, shape), w.o));
     return add(attended, linear(reluSquared(linear(rmsNorm(attended), w.fc)), w.proj));
   };
   const loss = (): tf.Scalar => {
