@@ -4,7 +4,7 @@
 
 import { McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../base/errors.js';
+import { UsageError } from '../base/errors.js';
 import { printable } from '../base/format.js';
 import { formatStandardJson } from '../base/json.js';
 import { bestTrial, compareValues, completeTrials } from '../tune/best.js';
@@ -343,9 +343,7 @@ function notify(ctx: ServerContext, progress: number, total: number, message: st
   const progressToken = ctx.mcpReq._meta?.progressToken;
   if (progressToken === undefined) return;
   const params = { progressToken, progress, total, message: printable(message) };
-  ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch((error: unknown) => {
-    process.stderr.write(`Progress cannot be sent: ${messageOf(error)}\n`);
-  });
+  ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => undefined); // the client is gone
 }
 
 /** A result as JSON, infinite numbers as 1e999. */

@@ -5,7 +5,7 @@ import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { UsageError } from '../base/errors.js';
 import { makeFolder } from '../base/files.js';
-import { show } from '../base/json.js';
+import { formatJson, show } from '../base/json.js';
 import { suggestion } from '../base/names.js';
 import { isObject } from '../base/valid.js';
 import type { StudyLog } from '../tune/journal/replay.js';
@@ -46,6 +46,7 @@ const REPORTED = 'reported by an agent';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const JOURNAL = 'journal.log';
 const MOST_PARAMETERS = 200;
+const MOST_CHARACTERS = 50_000;
 
 /** The studies below a folder, by name. */
 export function journalsIn(root: string): { name: string; journal: string }[] {
@@ -176,6 +177,9 @@ export type Studies = ReturnType<typeof openStudies>;
 function bounded(space: unknown): unknown {
   if (isObject(space) && Object.keys(space).length > MOST_PARAMETERS)
     throw new UsageError(`Expected at most ${MOST_PARAMETERS} parameters, got ${Object.keys(space).length}`);
+  // Every trial records its distributions.
+  if (formatJson(space ?? null).length > MOST_CHARACTERS)
+    throw new UsageError(`Expected a space of at most ${MOST_CHARACTERS} characters of JSON, got more`);
   return space;
 }
 

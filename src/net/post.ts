@@ -87,14 +87,13 @@ function parse(text: string, shown: string): unknown {
 }
 
 /** `: what the server says of it`, where its body is `{"error": {"message": ...}}` or `{"error": ...}`. */
-function saidIn(text: string): string {
-  let said: unknown;
+export function saidIn(text: string): string {
   try {
     const document: unknown = JSON.parse(text);
     const error = isObject(document) ? document.error : undefined;
-    said = isObject(error) ? error.message : error;
+    const said = isObject(error) ? error.message : error;
+    return typeof said === 'string' ? `: ${said.slice(0, 300)}` : '';
   } catch {
-    said = undefined;
+    return '';
   }
-  return typeof said === 'string' ? `: ${said.slice(0, 300)}` : '';
 }

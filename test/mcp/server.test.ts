@@ -316,6 +316,11 @@ describe('what comes from outside', () => {
     ['a path', '/etc/passwd', 'nvalid'],
     ['no parameter', {}, 'at least one parameter'],
     [
+      'too long',
+      { x: { kind: 'categorical', choices: ['a', 'b'.repeat(60_000)] } },
+      'at most 50000 characters',
+    ],
+    [
       'too many',
       Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`p${i}`, { kind: 'int', low: 1, high: 2 }])),
       'at most 200 parameters',

@@ -5,7 +5,7 @@
 import { EnvironmentError, expect } from '../../base/errors.js';
 import { isObject } from '../../base/valid.js';
 import { withoutCredentials } from '../../net/http.js';
-import { postJson } from '../../net/post.js';
+import { postJson, saidIn } from '../../net/post.js';
 import { type Message, type Provider, tokenCount } from './provider.js';
 
 export type EndpointOptions = {
@@ -104,7 +104,9 @@ function endpoint(kind: string, base: string, options: EndpointOptions, protocol
       const answer = await postJson(`${base}${path}`, body(messages), { headers, signal, timeout });
       const { text, input, output, said } = read(isObject(answer) ? answer : {});
       if (typeof text !== 'string')
-        throw new EnvironmentError(`Expected an answer of ${kind}'s form from ${place}, got another`);
+        throw new EnvironmentError(
+          `Expected an answer of ${kind}'s form from ${place}, got another${saidIn(JSON.stringify(answer))}`,
+        );
       return {
         text,
         inputTokens: tokenCount(input),
