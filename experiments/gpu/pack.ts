@@ -49,6 +49,7 @@ const LEFT_OUT = [
   '@modelcontextprotocol/server',
   '@redis/client',
   'hono',
+  'zod',
 ];
 /** Packages of which one file is loaded, out of tens of megabytes. */
 const ONE_FILE = /^@tensorflow\//;
@@ -75,6 +76,19 @@ const packageOf = (folder: string): { main?: string; dependencies: Record<string
   ...(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { main?: string }),
 });
 
+/** What the packages within a package depend on. */
+function nestedDependencies(folder: string): string[] {
+  const inside = join(folder, 'node_modules');
+  if (!existsSync(inside)) return [];
+  return readdirSync(inside)
+    .flatMap((name) =>
+      name.startsWith('@') ? readdirSync(join(inside, name)).map((n) => join(name, n)) : name,
+    )
+    .map((name) => join(inside, name))
+    .filter((path) => existsSync(join(path, 'package.json')))
+    .flatMap((path) => [...Object.keys(packageOf(path).dependencies), ...nestedDependencies(path)]);
+}
+
 /** Copies what of node_modules the project loads, dependencies included. */
 function copyPackages(to: string): void {
   const done = new Set<string>();
@@ -86,7 +100,7 @@ function copyPackages(to: string): void {
     if (done.has(name) || typesOnly || LEFT_OUT.includes(name) || !existsSync(from)) continue;
     done.add(name);
     const { main, dependencies } = packageOf(from);
-    queue.push(...Object.keys(dependencies));
+    queue.push(...Object.keys(dependencies), ...nestedDependencies(from));
     const target = join(to, name);
     if (ONE_FILE.test(name)) {
       mkdirSync(dirname(join(target, main!)), { recursive: true });

@@ -48,13 +48,10 @@ export function createStepRecorder(
   note: (reason: string) => void,
 ): StepRecorder & { releaseAll(): void } {
   const recordings = new Set<Recording>();
+  /** Whether the stream records: then it cannot be waited for. */
   let busy = false;
 
-  const check = (
-    work: StepWork,
-    inputs: readonly Int32Array[],
-    updates: readonly Update[],
-  ): { losses: number[]; recorded?: RecordedStep } => {
+  const record: StepRecorder['record'] = (work, inputs, updates) => {
     const contents = () => {
       try {
         return contentsOf(backend, work.variables);
@@ -74,8 +71,10 @@ export function createStepRecorder(
       if (!before.every(({ address }, i) => address === after[i]?.address))
         throw new NotRepeatable('its variables have moved');
       restore(backend, before);
+      busy = true;
       backend.session.allocator.trim(); // the step's memory outside of the recording is idle from now on
       recording = capture(backend, work, inputs, updates, () => recordings.delete(recording!));
+      busy = false;
       const replayed = recording.replaySync(inputs, updates);
       const state = contentsOf(backend, work.variables);
       if (!sameBits(replayed, losses) || !after.every(({ bytes }, i) => bytes.equals(state[i]!.bytes)))
@@ -88,21 +87,15 @@ export function createStepRecorder(
       restore(backend, after);
       note((error as Error).message);
       return { losses };
+    } finally {
+      busy = false;
     }
   };
 
   return {
     mostBytes: MOST_BYTES,
-    record(work, inputs, updates) {
-      busy = true;
-      try {
-        return check(work, inputs, updates);
-      } finally {
-        busy = false;
-      }
-    },
+    record,
     releaseAll() {
-      // A stream that records cannot be waited for.
       if (!busy) for (const recording of recordings) recording.release();
     },
   };
