@@ -103,6 +103,7 @@ export function Progress({ study, best, steps, onPick }: Picking) {
           {noise && (
             <span class="key band">defaults ± one standard deviation of {counted(noise.runs, 'run')}</span>
           )}
+          {view.confirmed.length > 0 && <span class="key confirmed">mean on fresh seeds, 95% interval</span>}
           {note && <span class="key beyond">{note}</span>}
         </span>
       }

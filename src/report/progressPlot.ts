@@ -12,7 +12,7 @@ import type { SearchSpace, Trial } from '../tune/types.js';
 import { axisLook, improvementRange, isBeyond, onAxis, type Range, valueAxis, widened } from './axes.js';
 import { changedParams, describeChange, shortNumber } from './labels.js';
 import { type Box, placeLabels } from './placement.js';
-import { defaultNoise, metricName, type ReportedStudy, usedSpace } from './study.js';
+import { confirmedOf, defaultNoise, metricName, type ReportedStudy, usedSpace } from './study.js';
 import { LIGHT, type Theme } from './theme.js';
 
 const LABEL_CHANGES = 2;
@@ -42,7 +42,9 @@ export function progressView(study: ReportedStudy, reference?: number) {
   const improvements = improvementsOf(trials, direction);
   const noise = defaultNoise(study);
   const band = noise === null ? [] : [noise.mean - noise.deviation, noise.mean + noise.deviation];
-  const include = reference === undefined ? band : [...band, reference];
+  const confirmed = confirmedOf(study.userAttrs).filter(({ trial }) => trial !== null);
+  const means = confirmed.map(({ mean }) => mean);
+  const include = [...band, ...means, ...(reference === undefined ? [] : [reference])];
   const finite = improvements.some(({ value }) => Number.isFinite(value));
   const values = complete.map(({ value }) => value);
   const range = finite
@@ -53,6 +55,7 @@ export function progressView(study: ReportedStudy, reference?: number) {
     complete,
     improvements,
     noise,
+    confirmed,
     range,
     pruned: inState('pruned'),
     failed: inState('fail'),
@@ -74,7 +77,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
   const { reference, weights = knownImportances(trials, direction), theme = LIGHT } = options;
   const titled = options.title !== false;
   const view = progressView(study, reference);
-  const { complete, improvements, noise, range, pruned, failed, beyond } = view;
+  const { complete, improvements, noise, confirmed, range, pruned, failed, beyond } = view;
   const lastNumber = trials.at(-1)?.number ?? 0;
   const xRange: Range = [-Math.max(1, lastNumber * 0.015), Math.max(4, lastNumber * 1.015 + 1)];
 
@@ -225,6 +228,31 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         };
       }),
     },
+    ...(confirmed.length === 0
+      ? []
+      : [
+          {
+            name: 'mean on fresh seeds',
+            type: 'scatter',
+            symbol: 'emptyDiamond',
+            symbolSize: 11,
+            z: 6,
+            itemStyle: { color: theme.reference, borderWidth: 2 },
+            data: confirmed.map(({ trial, mean }) => [trial, onAxis(mean, range), trial]),
+            // Their 95% intervals.
+            markLine: {
+              silent: true,
+              symbol: 'none',
+              label: { show: false },
+              lineStyle: { color: theme.reference, width: 1.5, type: 'solid' },
+              data: confirmed.flatMap(({ trial, interval }) =>
+                interval
+                  ? [[...interval].map((value) => ({ coord: [trial, onAxis(value, range)] })) as never]
+                  : [],
+              ),
+            },
+          } satisfies SeriesOption,
+        ]),
     ...lanes.map(
       ({ name, color, symbol, trials: inLane }, i): SeriesOption => ({
         name,
@@ -273,7 +301,11 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         left: 'center',
         top: 36,
         textStyle: { color: theme.text },
-        data: ['trial', 'improvement', 'running best', ...lanes.map(({ name }) => name)],
+        data: [
+          ...['trial', 'improvement', 'running best'],
+          ...(confirmed.length > 0 ? ['mean on fresh seeds'] : []),
+          ...lanes.map(({ name }) => name),
+        ],
       },
     }),
     grid: lanes.length > 0 ? [own, below] : own,

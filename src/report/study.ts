@@ -63,8 +63,44 @@ export function convergedText({ converged }: Attributes): string | null {
 /** Mean and standard deviation of a configuration that ran more than once. */
 export type Noise = { mean: number; deviation: number; runs: number };
 
-/** How far values of the default configuration scatter; null where it has not run at least twice. */
-export function defaultNoise({ trials, userAttrs: { defaults } }: ReportedStudy): Noise | null {
+/** A configuration on fresh seeds, as the study's attribute `confirmation` has it; its trial, or null for the defaults. */
+export type Confirmed = {
+  trial: number | null;
+  mean: number;
+  interval: [number, number] | null;
+  values: number[];
+  isWinner: boolean;
+};
+
+/** What was confirmed; what is not whole in a hostile journal is left out. */
+export function confirmedOf({ confirmation }: Attributes): Confirmed[] {
+  const { winner, candidates } = isObject(confirmation) ? confirmation : {};
+  const finite = (list: unknown): number[] =>
+    Array.isArray(list) ? list.filter((value): value is number => Number.isFinite(value)) : [];
+  return (Array.isArray(candidates) ? candidates : []).slice(0, 1000).flatMap((one): Confirmed[] => {
+    if (!isObject(one) || !Number.isFinite(one.mean)) return [];
+    if (one.trial !== 'defaults' && !Number.isSafeInteger(one.trial)) return [];
+    const [low, high, ...more] = finite(one.interval);
+    return [
+      {
+        trial: one.trial === 'defaults' ? null : (one.trial as number),
+        mean: one.mean as number,
+        interval: low !== undefined && high !== undefined && more.length === 0 ? [low, high] : null,
+        values: finite(one.values),
+        isWinner: one.trial === winner,
+      },
+    ];
+  });
+}
+
+/**
+ * How far values of the default configuration scatter: on fresh seeds, where they were confirmed, else over its trials; null
+ * where it has not run at least twice.
+ */
+export function defaultNoise({ trials, userAttrs }: ReportedStudy): Noise | null {
+  const { defaults } = userAttrs;
+  const fresh = confirmedOf(userAttrs).find(({ trial }) => trial === null);
+  if (fresh && fresh.values.length > 1) return noiseOf(fresh.values);
   if (!isObject(defaults)) return null;
   const names = Object.keys(defaults);
   const values = completeTrials(trials)
@@ -73,7 +109,10 @@ export function defaultNoise({ trials, userAttrs: { defaults } }: ReportedStudy)
       return isDefault && Number.isFinite(value);
     })
     .map(({ value }) => value);
-  if (values.length < 2) return null;
+  return values.length < 2 ? null : noiseOf(values);
+}
+
+function noiseOf(values: readonly number[]): Noise {
   const middle = mean(values);
   const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
   return { mean: middle, deviation: Math.sqrt(squares / (values.length - 1)), runs: values.length };

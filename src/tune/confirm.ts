@@ -87,7 +87,7 @@ export const isConfirmation = ({ userAttrs }: { userAttrs: Attributes }): boolea
  * @throws as `optimize`
  */
 export async function confirm(
-  study: ConfirmedStudy & Pick<Study, 'defaults' | 'path'>,
+  study: ConfirmedStudy & Pick<Study, 'defaults' | 'path'> & Partial<Pick<Study, 'setUserAttr'>>,
   objective: SeededObjective,
   options: ConfirmOptions = {},
 ): Promise<Confirmation> {
@@ -111,8 +111,24 @@ export async function confirm(
     return objective({ ...trial, params: { ...params }, shouldPrune: () => false }, seed);
   };
   await (runs as unknown as Study).optimize(evaluate, { trials: Number.MAX_SAFE_INTEGER, ...limits });
-  return summarize(study, candidates, runs.trials, repeats);
+  const found = summarize(study, candidates, runs.trials, repeats);
+  const short = outlineOf(found);
+  if (formatJson(study.userAttrs[OUTLINE] ?? null) !== formatJson(short)) study.setUserAttr?.(OUTLINE, short);
+  return found;
 }
+
+/** The study's attribute that tells pages and other tools of its confirmation. */
+const OUTLINE = 'confirmation';
+
+const outlineOf = ({ candidates, winner }: Confirmation): Attributes => ({
+  ...(winner && { winner: winner.trial ?? 'defaults' }),
+  candidates: candidates.map(({ trial, mean, interval, runs }) => ({
+    trial: trial ?? 'defaults',
+    values: runs.flatMap(({ value }) => value ?? []),
+    ...(mean !== null && { mean }),
+    ...(interval && { interval }),
+  })),
+});
 
 /** Proposes nothing: only what is enqueued runs. */
 const nothingElse: Sampler = {

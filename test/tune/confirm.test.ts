@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { confirmationText } from '../../src/report/confirmation.js';
+import { progressOption, renderSvg } from '../../src/report/index.js';
+import { confirmedOf, defaultNoise } from '../../src/report/study.js';
 import { confirm, confirmationName, confirmationOf, isImprovement } from '../../src/tune/confirm.js';
 import { float } from '../../src/tune/distributions.js';
 import { studyNamed } from '../../src/tune/identity.js';
@@ -155,6 +157,27 @@ describe('confirmation', () => {
     expect(studyNamed(studies, undefined, 'it').name).toBe('journal');
     expect(confirmationOf(study, studies)).toEqual(found);
     expect(confirmationOf(study, studies.slice(0, 1))).toBeNull();
+  });
+
+  test('is told to pages by an attribute of its study, and drawn with its intervals', async () => {
+    const study = open('drawn');
+    const noisy = (trial: RunningTrial, seed: number) => only(trial) + 0.01 * noise(only(trial), seed);
+    await study.optimize((trial) => noisy(trial, 1), { trials: 8 });
+    const found = await confirm(study, noisy, { top: 2 });
+    expect(confirmedOf(study.userAttrs).map(({ trial, mean, isWinner }) => [trial, mean, isWinner])).toEqual(
+      found.candidates.map((one) => [one.trial, one.mean, one.trial === found.winner!.trial]),
+    );
+    expect(defaultNoise(study)).toMatchObject({ runs: 3, mean: found.candidates[0]!.mean });
+    const series = progressOption(study).series as { name: string; data: unknown[] }[];
+    expect(series.find(({ name }) => name === 'mean on fresh seeds')!.data).toHaveLength(2);
+    expect(renderSvg(progressOption(study), 800, 400)).toContain('mean on fresh seeds');
+    for (const hostile of [
+      null,
+      1,
+      { candidates: 1 },
+      { candidates: [null, { mean: 'x' }, { mean: 1, trial: {} }] },
+    ])
+      expect(confirmedOf({ confirmation: hostile })).toEqual([]);
   });
 
   test('of a study in memory stays in memory', async () => {
