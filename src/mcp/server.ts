@@ -5,16 +5,14 @@
 import { McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
-import { printable } from '../base/format.js';
-import { formatStandardJson } from '../base/json.js';
-import { bestTrial, compareValues, completeTrials } from '../tune/best.js';
+import { compareValues, completeTrials } from '../tune/best.js';
 import { isFeasible } from '../tune/constraints.js';
-import { describeDistribution } from '../tune/distributions.js';
 import { importances, knownImportances } from '../tune/importance.js';
 import { samplerNames } from '../tune/samplers/index.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import type { Study } from '../tune/studyTypes.js';
-import type { SearchSpace, Trial } from '../tune/types.js';
+import type { Trial } from '../tune/types.js';
+import { answer, bestOf, bounded, describeSpace, notify, progressOf, stateOf } from './answers.js';
 import { openStudies, type ServerTask } from './studies.js';
 
 export type ServerOptions = {
@@ -38,7 +36,6 @@ const NEWS_MS = 5000;
 /** Suggestions that may be open at once in a study. */
 const MOST_OPEN = 32;
 const MOST_LISTED = 20;
-const MOST_MESSAGE = 300;
 
 const studyName = z.string().min(1).max(64).describe('name of the study');
 const params = z.record(z.string(), z.unknown());
@@ -337,43 +334,3 @@ export function openServer(options: ServerOptions): StudyServer {
     return AbortSignal.any([signal, ctx.mcpReq.signal]);
   }
 }
-
-/** Tells the client how far a call is, where it asked for that. */
-function notify(ctx: ServerContext, progress: number, total: number, message: string): void {
-  const progressToken = ctx.mcpReq._meta?.progressToken;
-  if (progressToken === undefined) return;
-  const params = { progressToken, progress, total, message: printable(message) };
-  ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => undefined); // the client is gone
-}
-
-/** A result as JSON, infinite numbers as 1e999. */
-const answer = (result: object) => ({
-  content: [{ type: 'text' as const, text: formatStandardJson(result) }],
-});
-
-const describeSpace = (space: SearchSpace) =>
-  Object.fromEntries(
-    Object.entries(space).map(([name, distribution]) => [name, describeDistribution(distribution)]),
-  );
-
-function progressOf(trials: readonly Trial[]) {
-  const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;
-  return {
-    trials: trials.length,
-    complete: count('complete'),
-    failed: count('fail'),
-    pruned: count('pruned'),
-  };
-}
-
-function bestOf({ trials, direction }: Pick<Study, 'trials' | 'direction'>) {
-  const best = bestTrial(trials, direction);
-  return { best: best && { trial: best.number, value: best.value, params: best.params } };
-}
-
-function stateOf({ state, value, userAttrs }: Trial): string {
-  if (state === 'complete') return `${value}`;
-  return state === 'fail' ? `failed (${bounded(userAttrs.fail_reason ?? 'unknown')})` : state;
-}
-
-const bounded = (value: unknown): string => printable(String(value ?? '')).slice(0, MOST_MESSAGE);
