@@ -30,6 +30,7 @@ export function tinyData(options: { failAfter?: number; failOn?: Split } = {}): 
   };
   const data = {
     open: 0,
+    hash: '',
     folder: '',
     name: 'tiny',
     tokenizer,

@@ -29,9 +29,18 @@ const HOST_TAG = sha256(
 /** What another machine may be working on is left over when untouched for this long. */
 const LEFTOVER_MILLISECONDS = 3_600_000;
 
+/** Pid and machine in a temporary name. */
+const TEMPORARY = /\.(\d+)\.([0-9a-f]{4})[0-9a-f]+\.tmp$/;
+
 /** A sibling name for a file under construction; unique, so that processes do not interfere. */
 export function temporaryName(path: string): string {
   return `${path}.${process.pid}.${HOST_TAG}${randomBytes(4).toString('hex')}.tmp`;
+}
+
+/** Whether a process of this machine that is gone made this temporary name. */
+export function isOrphan(name: string): boolean {
+  const [, pid, host] = TEMPORARY.exec(name) ?? [];
+  return pid !== undefined && host === HOST_TAG && !isAlive(Number(pid));
 }
 
 /**
@@ -42,7 +51,7 @@ export function temporaryName(path: string): string {
 export function removeLeftovers(folder: string): void {
   try {
     for (const name of readdirSync(folder)) {
-      const [, pid, host] = /\.(\d+)\.([0-9a-f]{4})[0-9a-f]+\.tmp$/.exec(name) ?? [];
+      const [, pid, host] = TEMPORARY.exec(name) ?? [];
       if (pid === undefined || isAlive(Number(pid))) continue;
       const path = join(folder, name);
       const touched = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;

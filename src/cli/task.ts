@@ -18,6 +18,8 @@ export interface Task {
   metrics?: Readonly<Record<string, Direction>>;
   /** What decides the meaning of a value: a study that differs in any of it is refused. */
   identity(seed: number): Attributes;
+  /** Hashes of what every worker must have the same of, recorded with the study; the message for a difference. */
+  hashes?: Readonly<Record<string, { hash: string; what: string }>>;
   check?: Check | undefined;
   /** Values of the space's parameters that a trial of another study had without searching them; absent: unknown. */
   configured?(trial: Trial): Params;

@@ -38,6 +38,10 @@ export async function trainTask(
     metricName: 'val_bpb',
     metrics: TRAIN_METRICS,
     identity: (seed) => objectiveIdentity({ ...tuning, objective: { ...objective, seed } }, evalTokens),
+    hashes: {
+      data_hash: { hash: data.hash, what: 'dataset' },
+      tokenizer_hash: { hash: data.tokenizer.hash, what: 'tokenizer' },
+    },
     check: trainCheck(objective),
     configured: ({ userAttrs: { config } }) =>
       isObject(config)

@@ -135,10 +135,25 @@ function openStudy(
     constraints,
     ...(warmStart.length > 0 && { warmStart }),
     ...(task.check && { check: task.check }),
+    userAttrs: Object.fromEntries(Object.entries(task.hashes ?? {}).map(([key, { hash }]) => [key, hash])),
   };
-  return front === null
-    ? createStudy({ ...options, direction: task.direction, metricName: task.metricName })
-    : (createStudy({ ...options, ...front }) as unknown as Study);
+  const study =
+    front === null
+      ? createStudy({ ...options, direction: task.direction, metricName: task.metricName })
+      : (createStudy({ ...options, ...front }) as unknown as Study);
+  checkHashes(study, task);
+  return study;
+}
+
+/** Whether this worker has the study's data. @throws UsageError where it has other data of the same name */
+function checkHashes({ name, userAttrs }: Study, { hashes = {} }: Task): void {
+  for (const [key, { hash, what }] of Object.entries(hashes))
+    expect(
+      userAttrs[key] === undefined || userAttrs[key] === hash,
+      () =>
+        `Expected the ${what} of study ${name}, ${String(userAttrs[key]).slice(0, 12)}, got ${hash.slice(0, 12)}: this machine has other data; ` +
+        'copy the text that the study began with, or share its cache folder (--cache-folder)',
+    );
 }
 
 /** Enqueues what the study does not have yet, on every start. @throws UsageError naming the file and its entry */

@@ -4,12 +4,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
+import { sha256, writeFileAtomic } from '../base/files.js';
 import { byteSize, counted } from '../base/format.js';
 import { readJsonFile } from '../base/textFile.js';
 import type { ShardSet } from './batches/batches.js';
 import { type LoaderSettings, openLoader } from './batches/loader.js';
-import { readShardHeader, type ShardFile } from './batches/shards.js';
+import { encodeHeader, readShardHeader, type ShardFile } from './batches/shards.js';
 import { loadTokenizer } from './tokenizer/files.js';
 import type { Dataset, Split } from './types.js';
 
@@ -90,6 +90,15 @@ function manifestFault(manifest: Manifest): string | undefined {
   return undefined;
 }
 
+/** Of all ids, by the shards' headers, which hold checksums of all that follows; the same on every machine. */
+function contentHash(folder: string, { splits, tokenizerHash }: Manifest): string {
+  const headers = (['train', 'val'] as const).flatMap((split) => [
+    split,
+    ...splits[split].files.map(({ file }) => encodeHeader(readShardHeader(join(folder, file)))),
+  ]);
+  return sha256(tokenizerHash, ...headers);
+}
+
 /** Compares every shard's header with the manifest. */
 function checkShards(folder: string, manifest: Manifest): void {
   for (const { files } of Object.values(manifest.splits))
@@ -156,6 +165,7 @@ export async function openDataset(folder: string, settings: LoaderSettings = {})
   return {
     folder,
     name,
+    hash: contentHash(folder, manifest),
     tokenizer,
     tokens: both('tokens'),
     documents: both('documents'),

@@ -35,6 +35,7 @@ import { saveTokenizer } from './tokenizer/files.js';
 import { createEncoderPool, type EncodedTexts, type EncoderPool } from './tokenizer/pool.js';
 import { runsOf } from './tokenizer/texts.js';
 import { trainTokenizer } from './tokenizer/train.js';
+import { takeTurn } from './turn.js';
 import type { Dataset, DocumentSource, Split, Tokenizer } from './types.js';
 
 /** Texts go to the encoder in pieces of about this many UTF-16 units. */
@@ -113,13 +114,22 @@ export async function prepareDataset(options: PrepareOptions = {}): Promise<Data
     if (!(found instanceof EnvironmentError)) return found;
     onNote?.(`Rebuilding ${source.name}: ${found.message.replace(/; prepare again$/, '')}`);
   }
+  makeFolder(dirname(folder));
+  const damaged = existsSync(folder);
+  const isDone = () => !damaged && existsSync(folder);
+  const onWait = () => onNote?.(`Another process prepares ${source.name}; waiting for it`);
+  const giveTurn = await takeTurn(folder, isDone, { onWait, signal });
+  if (giveTurn === null) return open();
   const temporary = temporaryName(folder);
-  makeFolder(temporary);
   try {
+    const made = existsSync(folder) && (await tryOpen()); // by the process before this one
+    if (made && !(made instanceof EnvironmentError)) return made;
+    makeFolder(temporary);
     await build(temporary, source, key, options);
     await publish(temporary, folder, async () => !((await tryOpen()) instanceof EnvironmentError));
   } finally {
     rmSync(temporary, { recursive: true, force: true });
+    giveTurn();
   }
   return open();
 }

@@ -64,6 +64,8 @@ export interface Dataset {
   /** Folder in the cache. */
   readonly folder: string;
   readonly name: string;
+  /** Of the ids of both splits and the tokenizer: the same data, on whatever machine it was prepared. */
+  readonly hash: string;
   readonly tokenizer: Tokenizer;
   /** Ids in each split, without the BOS that the loader puts before each document. */
   readonly tokens: { train: number; val: number };

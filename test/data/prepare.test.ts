@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -471,4 +472,47 @@ test('more threads than cores are not started', async () => {
   const data = await prepare({ threads: 100_000 });
   expect(data.tokens.train).toBeGreaterThan(0);
   expect(usableThreads(100_000)).toBe(availableParallelism());
+});
+
+describe('processes that prepare the same corpus on a shared folder', () => {
+  test('wait for the one that is at it, and build nothing', async () => {
+    let reads = 0;
+    let go = () => {};
+    const began = new Promise<void>((resolve) => (go = resolve));
+    let resume = () => {};
+    const held = new Promise<void>((resolve) => (resume = resolve));
+    const source = {
+      name: 'slow stories',
+      fingerprint: async () => 'slow',
+      async *groups(split: 'train' | 'val') {
+        if (split === 'train') {
+          reads++;
+          go();
+          await held;
+        }
+        yield* split === 'train' ? TRAIN : VAL;
+      },
+    };
+    const notes: string[] = [];
+    const options = { source, vocabSize: 300, cacheFolder, threads: 1 };
+    const first = prepareDataset(options);
+    await began;
+    const rest = [1, 2, 3].map(() => prepareDataset({ ...options, onNote: (line) => notes.push(line) }));
+    while (notes.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    resume();
+    const hashes = (await Promise.all([first, ...rest])).map(({ hash }) => hash);
+    expect(new Set(hashes).size).toBe(1);
+    expect(reads).toBe(1);
+    expect(notes).toEqual(Array(3).fill('Another process prepares slow stories; waiting for it'));
+    expect(readdirSync(join(cacheFolder, 'datasets')).filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+
+  test('take over from one that was killed', async () => {
+    const { folder } = await prepare();
+    rmSync(folder, { recursive: true });
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    const own = temporaryName('');
+    symlinkSync(own.replace(`.${process.pid}.`, `.${gone}.`), `${folder}.lock`);
+    expect((await prepare()).folder).toBe(folder);
+  });
 });
