@@ -1,7 +1,7 @@
 // One process prepares a dataset, the others wait for it: a link beside the folder, whose modification time the holder
 // keeps current. Only to save work: should two ever prepare the same, the first to finish wins (prepare.ts), as without it.
 
-import { lstatSync, lutimesSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { lstatSync, lutimesSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../base/errors.js';
 import { isOrphan, temporaryName } from '../base/files.js';
@@ -36,7 +36,7 @@ export async function takeTurn(
     if (!waited) onWait?.();
     const mtime = lstatSync(lock, { throwIfNoEntry: false })?.mtimeMs;
     if (mtime !== undefined && mtime !== seen.mtime) seen = { mtime, at: performance.now() };
-    if (performance.now() - seen.at > STALE_MS || isLeft(lock)) rmSync(lock, { force: true });
+    if (performance.now() - seen.at > STALE_MS || isLeft(lock)) remove(lock);
     else await delay(POLL_MS, undefined, { ...(signal && { signal }) });
   }
 }
@@ -52,8 +52,17 @@ function hold(lock: string): () => void {
   }, TOUCH_MS).unref();
   return () => {
     clearInterval(timer);
-    rmSync(lock, { force: true });
+    remove(lock);
   };
+}
+
+/** A link that leads nowhere, which rmSync takes for absent. */
+function remove(lock: string): void {
+  try {
+    unlinkSync(lock);
+  } catch {
+    // another process was faster
+  }
 }
 
 /** Whether a process of this machine that is gone has left it. */
