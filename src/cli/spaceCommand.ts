@@ -8,11 +8,12 @@ import { readTextFile } from '../base/textFile.js';
 import { languageOf } from '../tune/script/lexer.js';
 import { type Proposed, proposeSpace } from '../tune/script/propose.js';
 import type { Distribution } from '../tune/types.js';
-import { command, required, text, type ValuesOf } from './options.js';
+import { command, flag, required, text, type ValuesOf } from './options.js';
 import { counted, shellPath } from './terminal.js';
 
 const SCRIPT = { file: required('script: Python, TypeScript, JavaScript or JSON') };
 const OPTIONS = {
+  json: flag('print plain JSON, without comments', { default: false }),
   out: text('file to write, with comments (JSON5); standard output unless set', { placeholder: 'file' }),
 };
 
@@ -24,7 +25,7 @@ export const spaceCommand = command({
 });
 
 /** Runs the command; resolves to the exit code. */
-async function runSpace({ file, out }: ValuesOf<typeof OPTIONS & typeof SCRIPT>): Promise<number> {
+async function runSpace({ file, out, json }: ValuesOf<typeof OPTIONS & typeof SCRIPT>): Promise<number> {
   const proposed = proposeSpace(readTextFile(file, 'script'), languageOf(file));
   const count = Object.keys(proposed.space).length;
   expect(
@@ -32,7 +33,10 @@ async function runSpace({ file, out }: ValuesOf<typeof OPTIONS & typeof SCRIPT>)
     () =>
       `Expected constants to search at the top of ${file}, found none${proposed.leftOut.length > 0 ? ` (left out: ${proposed.leftOut.map(({ name, reason }) => `${name}, ${reason}`).join('; ')})` : ''}`,
   );
-  const written = spaceText(proposed, basename(file));
+  const { space, defaults, leftOut } = proposed;
+  const written = json
+    ? `${formatJson({ space, defaults, left_out: leftOut })}\n`
+    : spaceText(proposed, basename(file));
   if (out === undefined) process.stdout.write(written);
   else {
     writeFileAtomic(out, written);

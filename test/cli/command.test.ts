@@ -51,6 +51,14 @@ describe('tinygpt space', () => {
     expect(out).toMatch(/^ +0 +1\.4001 /m);
   });
 
+  test('prints plain JSON for programs', async () => {
+    expect(await run('space', script, '--json')).toBe(0);
+    const { space, defaults, left_out: leftOut } = JSON.parse(out);
+    expect(space.LR).toMatchObject({ kind: 'float', low: 0.01, high: 1, log: true });
+    expect(defaults).toEqual({ LR: 0.1, DEPTH: 4 });
+    expect(leftOut).toEqual([{ name: 'SEED', reason: 'a seed is no hyperparameter' }]);
+  });
+
   test('says what it left out where nothing remains', async () => {
     const file = join(folder, 'empty.py');
     writeFileSync(file, 'SEED = 1\n');
