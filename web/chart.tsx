@@ -68,6 +68,8 @@ type Props = {
 };
 
 type Hovered = { trial: number; x: number; y: number };
+/** Series of a chart with listed points that are not among them. */
+const LANES = /^(pruned|failed)$/;
 /** Pixels from a point within which it is meant. */
 const REACH = 18;
 
@@ -121,7 +123,8 @@ export function Chart({ draw, label, hint, onPick, points, leastWidth = 0 }: Pro
     });
     chart.on('click', (params) => {
       const trial = trialOf(params);
-      if (trial !== null && (!state.current.points || params.seriesIndex! > 4)) state.current.onPick?.(trial);
+      if (trial !== null && (!state.current.points || LANES.test(params.seriesName ?? '')))
+        state.current.onPick?.(trial);
     });
     chart.on('mouseout', () => !state.current.points && show(null, 0, 0));
     chart.getZr().on('globalout', () => show(null, 0, 0));

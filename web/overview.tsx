@@ -7,7 +7,8 @@ import { secondsOf } from '../src/report/labels.js';
 import { costText, llmLines } from '../src/report/llm.js';
 import type { LiveState, RunningState } from '../src/report/messages.js';
 import type { Point } from '../src/report/pageData.js';
-import { convergedText } from '../src/report/study.js';
+import { convergedText, isOfTwo, metricNames } from '../src/report/study.js';
+import { paretoFront } from '../src/tune/pareto.js';
 import { Tabs } from './chart.js';
 import { copyAs, FORMS, type Form } from './copy.js';
 import { changesText, defaultsOf, differenceText, valueText } from './format.js';
@@ -41,6 +42,14 @@ export function Overview(props: Found & { onPick: (trial: number) => void }) {
 }
 
 function Best({ study, best, onPick }: Found & { onPick: (trial: number) => void }) {
+  if (isOfTwo(study))
+    return (
+      <div class="figure best">
+        <h2>Pareto front</h2>
+        <b>{paretoFront(study.trials, study.head.directions).length}</b>
+        <p>trials that no other one beats in both {metricNames(study).join(' and ')}</p>
+      </div>
+    );
   const first = study.trials[0];
   const gain =
     best && first?.state === 'complete' && first !== best

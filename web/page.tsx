@@ -4,13 +4,14 @@ import './style.css';
 import { render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { isObject } from '../src/base/valid.js';
+import { isOfTwo } from '../src/report/study.js';
 import { bestTrial, improvements } from '../src/tune/best.js';
 import { ActionsMenu } from './actions.js';
 import { isDark, redrawAll } from './chart.js';
 import { Compare } from './compare.js';
 import { attributeText } from './format.js';
 import { Overview } from './overview.js';
-import { Curves, Importances, Parallel, Progress, Slices, Timeline } from './plots.js';
+import { Confirmed, Curves, Front, Importances, Parallel, Progress, Slices, Timeline } from './plots.js';
 import { begin, open, type ShownStudy, store, subscribe } from './store.js';
 import { TrialDialog } from './trialDialog.js';
 import { Failures, Trials } from './trials.js';
@@ -24,8 +25,9 @@ function App() {
     () =>
       study && {
         study,
-        best: bestTrial(study.trials, study.direction),
-        steps: improvements(study.trials, study.direction),
+        // Of two objectives there is no best one, but a front.
+        best: isOfTwo(study) ? null : bestTrial(study.trials, study.direction),
+        steps: isOfTwo(study) ? [] : improvements(study.trials, study.direction),
       },
     [study, version],
   );
@@ -51,7 +53,12 @@ function App() {
         {found ? (
           <>
             <Overview {...found} onPick={pick} />
-            <Progress {...found} onPick={pick} />
+            {isOfTwo(found.study) ? (
+              <Front {...found} onPick={pick} />
+            ) : (
+              <Progress {...found} onPick={pick} />
+            )}
+            <Confirmed {...found} onPick={pick} />
             <div class="columns">
               <Curves {...found} onPick={pick} />
               <Importances {...found} />

@@ -6,6 +6,7 @@ import { onAxis } from '../src/report/axes.js';
 import {
   type Curve,
   curvesChart,
+  type Frame,
   importanceChart,
   intermediateCurves,
   MOST_SLICED,
@@ -14,8 +15,10 @@ import {
   timelineChart,
   workerOf,
 } from '../src/report/charts.js';
+import { frontOption, sortedFront } from '../src/report/frontPlot.js';
 import { shortNumber } from '../src/report/labels.js';
 import { beyondNote, progressOption, progressView } from '../src/report/progressPlot.js';
+import { confirmedOf, metricNames } from '../src/report/study.js';
 import { Chart, Panel, Tabs } from './chart.js';
 import {
   bestBefore,
@@ -71,7 +74,7 @@ export function Progress({ study, best, steps, onPick }: Picking) {
   const { weights, reference } = study.head;
   const view = useMemo(() => progressView(study, reference ?? undefined), [study]);
   const draw = useCallback(
-    ({ width, theme }: Parameters<typeof importanceChart>[1]) => {
+    ({ width, theme }: Frame) => {
       const height = width < 560 ? 330 : 440;
       const options = { weights, title: false, size: [width, height] as const, theme };
       return {
@@ -103,6 +106,9 @@ export function Progress({ study, best, steps, onPick }: Picking) {
           {noise && (
             <span class="key band">defaults ± one standard deviation of {counted(noise.runs, 'run')}</span>
           )}
+          {view.violating.length > 0 && (
+            <span class="key ring">beyond a constraint ({view.violating.length})</span>
+          )}
           {view.confirmed.length > 0 && <span class="key confirmed">mean on fresh seeds, 95% interval</span>}
           {note && <span class="key beyond">{note}</span>}
         </span>
@@ -127,13 +133,97 @@ export function Progress({ study, best, steps, onPick }: Picking) {
   );
 }
 
+/** Two objectives: the values of all trials, and the front. */
+export function Front({ study, best, steps, onPick }: Picking) {
+  const two = { ...study, directions: study.head.directions };
+  const front = sortedFront(study.trials, study.head.directions);
+  const draw = useCallback(
+    ({ width, theme }: Frame) => ({
+      height: width < 560 ? 330 : 440,
+      option: frontOption(two, { theme, title: false }),
+    }),
+    [study],
+  );
+  const hint = useMemo(() => hintOf({ study, best, steps }), [study]);
+  const names = metricNames(study);
+  return (
+    <Panel
+      id="front"
+      title="Pareto front"
+      wide
+      note={
+        <span class="legend">
+          <span class="key trial">trial</span>
+          <span class="key best">no other trial is better in both ({front.length})</span>
+          <span class="key ring">beyond a constraint</span>
+        </span>
+      }
+      table={() => ({
+        head: ['trial', ...names],
+        rows: front.map(({ number, values }) => [number, ...values!.map((value) => valueText(value))]),
+      })}
+    >
+      <Chart
+        draw={draw}
+        hint={hint}
+        onPick={onPick}
+        label={`${names.join(' against ')}: ${counted(front.length, 'trial')} in the Pareto front.`}
+      />
+    </Panel>
+  );
+}
+
+/** The best trials and the defaults, run again on fresh seeds. */
+export function Confirmed({ study, onPick }: Picking) {
+  const candidates = confirmedOf(study.userAttrs);
+  if (candidates.length === 0) return null;
+  return (
+    <Panel
+      id="confirmation"
+      title="Confirmed on fresh seeds"
+      wide
+      note="The best of many noisy values looks too good; means over seeds that the search did not use do not."
+    >
+      <div class="scroll">
+        <table class="confirmed">
+          <thead>
+            <tr>
+              {['trial', 'in the search', 'mean', '95% of the mean', 'runs'].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {candidates.map(({ trial, mean, interval, values, isWinner }) => (
+              <tr key={trial} class={isWinner ? 'best' : ''}>
+                <td>
+                  {trial === null ? (
+                    'defaults'
+                  ) : (
+                    <button type="button" class="link" onClick={() => onPick(trial)}>
+                      {trial}
+                    </button>
+                  )}
+                </td>
+                <td>{valueText((trial === null ? study.trials[0] : study.trials[trial])?.value ?? null)}</td>
+                <td>{valueText(mean)}</td>
+                <td>{interval ? `${valueText(interval[0])} to ${valueText(interval[1])}` : '–'}</td>
+                <td>{values.length}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Panel>
+  );
+}
+
 export function Importances({ study }: Found) {
   const { weights } = study.head;
   const key = JSON.stringify(weights);
-  const draw = useCallback(
-    (frame: Parameters<typeof importanceChart>[1]) => importanceChart(weights, frame),
-    [key],
-  );
+  const draw = useCallback((frame: Frame) => importanceChart(weights, frame), [key]);
   const entries = Object.entries(weights);
   return (
     <Panel
@@ -167,7 +257,7 @@ const finishedKey = ({ study }: Found) =>
 
 export function Slices({ study, best, steps, onPick }: Picking) {
   const key = finishedKey({ study, best, steps });
-  const draw = useCallback((frame: Parameters<typeof sliceChart>[1]) => sliceChart(study, frame), [key]);
+  const draw = useCallback((frame: Frame) => sliceChart(study, frame), [key]);
   const hint = useMemo(() => hintOf({ study, best, steps }), [study]);
   const some = study.trials.length > MOST_SLICED;
   return (
@@ -189,10 +279,7 @@ export function Slices({ study, best, steps, onPick }: Picking) {
 
 export function Parallel({ study, best, steps, onPick }: Picking) {
   const key = finishedKey({ study, best, steps });
-  const draw = useCallback(
-    (frame: Parameters<typeof parallelChart>[1]) => parallelChart(study, frame),
-    [key],
-  );
+  const draw = useCallback((frame: Frame) => parallelChart(study, frame), [key]);
   const hint = useMemo(() => hintOf({ study, best, steps }), [study]);
   const axes = Object.keys(study.head.space).length + 1;
   return (
@@ -232,7 +319,7 @@ export function Curves({ study, best, steps, onPick }: Picking) {
     .map(({ trial, points }) => `${trial.number}:${trial.state}:${points.length}`)
     .join();
   const draw = useCallback(
-    (frame: Parameters<typeof sliceChart>[1]) =>
+    (frame: Frame) =>
       curvesChart(
         curves,
         names,
@@ -284,7 +371,7 @@ export function Timeline({ study, best, steps, onPick }: Picking) {
   const now = store.live?.time ?? Date.now();
   const isRunning = study.trials.some(({ state }) => state === 'running');
   const draw = useCallback(
-    (frame: Parameters<typeof sliceChart>[1]) => timelineChart(study, now, frame),
+    (frame: Frame) => timelineChart(study, now, frame),
     [study, isRunning ? Math.floor(now / 3000) : 0],
   );
   const hint = useMemo(() => hintOf({ study, best, steps }), [study]);

@@ -51,7 +51,7 @@ function changed(): void {
 export function shownStudy(key: string, { head, rows }: PageStudy): ShownStudy {
   const direction: Direction = head.directions[0] ?? 'minimize';
   const trials = rows.map((row, number) => trialOf(row, number, head.space));
-  const study = { key, head, direction, trials, ...namesOf(head) };
+  const study = { key, head, direction, directions: head.directions, trials, ...namesOf(head) };
   return { ...study, metric: metricName(study) };
 }
 

@@ -4,6 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { workerOf } from '../src/report/charts.js';
 import { describeParam } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
+import { metricNames } from '../src/report/study.js';
+import { isFeasible } from '../src/tune/constraints.js';
 import { own } from '../src/tune/objects.js';
 import type { Params } from '../src/tune/types.js';
 import { EnqueueForm } from './actions.js';
@@ -40,8 +42,12 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
   const defaults = defaultsOf(study);
   if (defaults) columns.push(['defaults', defaults]);
   const facts: [string, string][] = [
-    [study.metric, state === 'complete' ? valueText(value) : '–'],
+    ...metricNames(study).map((name, k): [string, string] => [
+      name,
+      state === 'complete' ? valueText(trial.values?.[k] ?? value) : '–',
+    ]),
     ['state', stateText(trial)],
+    ...(isFeasible(trial) ? [] : [['constraints', 'violated'] as [string, string]]),
     ['took', secondsText(trial)],
     ['started', timeText(trial.start)],
     ['worker', workerOf(trial) ?? '–'],

@@ -73,21 +73,17 @@ export function openFeed(study: Found): Feed {
       changed[i] = next;
       some = true;
     }
-    const weighs = head !== '' && weigh(); // not before the study is first shown
-    if (some || weighs || head === '') {
-      const made = formatStandardJson(headOf(log, weights, null, space));
-      if (made !== head) [head, headChanged] = [made, next];
-    }
+    if (head !== '') weigh(); // not before the study is first shown
+    const made = formatStandardJson(headOf(log, weights, null, space));
+    if (made !== head) [head, headChanged] = [made, next];
     if (some || headChanged === next) position.version = next;
   }
 
-  /** @returns whether importances were worked out */
-  function weigh(): boolean {
+  function weigh(): void {
     const complete = completeTrials(log.trials).length;
-    if (complete < 10 || complete < weighed * GROWTH || log.directions.length > 1) return false;
+    if (complete < 10 || complete < weighed * GROWTH || log.directions.length > 1) return;
     weighed = complete;
     weights = knownImportances(log.trials, log.directions[0]!);
-    return true;
   }
 
   return {

@@ -94,7 +94,10 @@ export function openLibrary(places: readonly string[]): Library {
       follow();
     };
     const { isLost } = createLiveness(storage, identify(), GRACE_SECONDS);
-    const entry: Found = { key, where, place, log, steps, refresh, isLost: (trial) => isLost(trial) };
+    const entry: Found = {
+      ...{ key, where, place, log, steps, refresh },
+      isLost: (trial) => isLost(trial),
+    };
     found.set(key, entry);
     follow();
     return entry;

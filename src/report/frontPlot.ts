@@ -52,13 +52,13 @@ export function frontOption(
         textStyle: { fontSize: 17, fontWeight: 600, color: theme.text },
       },
     }),
-    grid: { left: 90, right: 40, top: options.title === false ? 34 : 70, bottom: 56 },
+    grid: { left: 90, right: 40, top: options.title === false ? 12 : 70, bottom: 56 },
     legend: {
+      show: options.title !== false,
       right: 44,
-      top: options.title === false ? 4 : 40,
+      top: 40,
       data: ['trial', ...(violating.length > 0 ? ['beyond a constraint'] : []), 'Pareto front'],
     },
-    tooltip: { trigger: 'item' },
     xAxis: valueAxis(theme, `${names[0]} (${better[0]} is better)`, ranges[0]!),
     yAxis: valueAxis(theme, `${names[1]} (${better[1]} is better)`, ranges[1]!, 68),
     series: [

@@ -7,6 +7,7 @@ import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { isObject } from '../base/valid.js';
 import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
+import { isFeasible } from '../tune/constraints.js';
 import { knownImportances } from '../tune/importance.js';
 import type { SearchSpace, Trial } from '../tune/types.js';
 import { axisLook, improvementRange, isBeyond, onAxis, type Range, valueAxis, widened } from './axes.js';
@@ -56,6 +57,7 @@ export function progressView(study: ReportedStudy, reference?: number) {
     improvements,
     noise,
     confirmed,
+    violating: complete.filter((trial) => !isFeasible(trial)),
     range,
     pruned: inState('pruned'),
     failed: inState('fail'),
@@ -77,7 +79,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
   const { reference, weights = knownImportances(trials, direction), theme = LIGHT } = options;
   const titled = options.title !== false;
   const view = progressView(study, reference);
-  const { complete, improvements, noise, confirmed, range, pruned, failed, beyond } = view;
+  const { complete, improvements, noise, confirmed, violating, range, pruned, failed, beyond } = view;
   const lastNumber = trials.at(-1)?.number ?? 0;
   const xRange: Range = [-Math.max(1, lastNumber * 0.015), Math.max(4, lastNumber * 1.015 + 1)];
 
@@ -228,6 +230,19 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         };
       }),
     },
+    ...(violating.length === 0
+      ? []
+      : [
+          {
+            name: 'beyond a constraint',
+            type: 'scatter',
+            ...LARGE,
+            symbol: 'emptyCircle',
+            symbolSize: 9,
+            itemStyle: { color: theme.fail },
+            data: violating.map(({ number, value }) => [number, onAxis(value, range), number]),
+          } satisfies SeriesOption,
+        ]),
     ...(confirmed.length === 0
       ? []
       : [
@@ -303,6 +318,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         textStyle: { color: theme.text },
         data: [
           ...['trial', 'improvement', 'running best'],
+          ...(violating.length > 0 ? ['beyond a constraint'] : []),
           ...(confirmed.length > 0 ? ['mean on fresh seeds'] : []),
           ...lanes.map(({ name }) => name),
         ],

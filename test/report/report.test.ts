@@ -98,9 +98,9 @@ describe('the report', () => {
     expect(min).toBeLessThan(1.05);
     expect(max).toBeGreaterThan(1.2);
     expect(max).toBeLessThan(1.3);
-    expect(seriesOf(option, 'beyond the axis').data).toEqual([
-      { value: [1, max, 1], symbolRotate: 0 },
-      { value: [6, max, 6], symbolRotate: 0 }, // 9.9, far worse
+    expect(seriesOf(option, 'above the axis').data).toEqual([
+      [1, max, 1],
+      [6, max, 6], // 9.9, far worse
     ]);
     expect(seriesOf(option, 'failed').data).toEqual([[2, 0, 2]]);
     expect(seriesOf(option, 'pruned').data).toEqual([[4, 1, 4]]);
@@ -159,10 +159,8 @@ describe('the report', () => {
     const option = progressOption(study({ trials }));
     const { min, max } = (option as { yAxis: { min: number; max: number }[] }).yAxis[0]!;
     expect(seriesOf(option, 'running best').data.at(-1)).toEqual([11, min]);
-    expect(seriesOf(option, 'beyond the axis').data.slice(-2)).toEqual([
-      { value: [10, min, 10], symbolRotate: 180 },
-      { value: [11, max, 11], symbolRotate: 0 },
-    ]);
+    expect(seriesOf(option, 'below the axis').data).toEqual([[10, min, 10]]);
+    expect(seriesOf(option, 'above the axis').data.at(-1)).toEqual([11, max, 11]);
     const frame = { width: 800, theme: LIGHT };
     const curves = curvesChart(
       intermediateCurves(trials),
