@@ -1,10 +1,10 @@
 // Checks that studies can be shared with Optuna: both read the same journals alike, work on them at the same time and
 // make the same pruning decisions, and optuna-dashboard shows them. Needs a Python with optuna and optuna-dashboard.
 //
-//   npm run build && node build/experiments/optuna-interop/interop.js --python PATH [--write] [--golden]
+//   npm run build && node build/experiments/optuna-interop/interop.js --python PATH [--write] [--golden] [--only TEXT]
 //
 // --write records the result in experiments/results/optuna-interop.md; --golden first rewrites the golden logs
-// of test/golden/journal.
+// of test/golden/journal; --only runs the checks whose names contain a text.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,6 +20,7 @@ import { readJournal } from '../../src/tune/storage/index.js';
 import { createStudy } from '../../src/tune/study.js';
 import { TrialPruned } from '../../src/tune/trial.js';
 import { describeStudies } from './describe.js';
+import { continueGoals, sameConditions, sameGoals, writeConditional, writeGoals } from './goals.js';
 import { ourGoldenLines } from './ourGolden.js';
 import { space, uniform } from './problem.js';
 import { play, randomScenarios } from './scenarios.js';
@@ -29,6 +30,7 @@ const { values: flags } = parseArgs({
     python: { type: 'string', default: 'python3' },
     write: { type: 'boolean', default: false },
     golden: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
   },
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -93,6 +95,7 @@ function checkShared(path: string, counts: Record<string, number>): string {
 
 const results: [string, string][] = [];
 async function step(name: string, work: () => string | Promise<string>): Promise<void> {
+  if (!name.includes(flags.only)) return;
   const detail = await work();
   results.push([name, detail]);
   console.log(`ok  ${name}: ${detail}`);
@@ -121,7 +124,7 @@ async function writeOurs(path: string): Promise<void> {
       if (trial.number === 8) return Number.NEGATIVE_INFINITY;
       return (trial.params.x as number) ** 2;
     },
-    { trials: 14 },
+    { trials: 14, catch: true },
   );
   study.ask(); // stays running
   study.enqueue({ x: 1 }); // stays waiting
@@ -230,6 +233,27 @@ try {
         );
     });
     return `${scenarios.length} random studies of 5 pruners, ${theirs.flat().length} trials, ${pruned} pruned, all at the same step`;
+  });
+  const goals = join(scratch, 'goals.log');
+  await step('Optuna sees our constraints and fronts', async () => {
+    await writeGoals(goals);
+    return sameGoals(python, goals);
+  });
+  await step('optuna-dashboard shows a study with constraints and two objectives', () => dashboard(goals));
+  await step('Parameters with a condition are absent where they do not apply', async () => {
+    const path = join(scratch, 'conditional.log');
+    await writeConditional(path);
+    python(['goals.py', 'continue', path, 'conditional', 'tpe']);
+    python(['goals.py', 'continue', path, 'conditional', 'gp']);
+    return `${sameConditions(python, path)}, 10 of Optuna's TPE and GP samplers; ${sameReading(path)} alike in both`;
+  });
+  await step("We open and continue Optuna's constraints, fronts and conditions", async () => {
+    const path = join(scratch, 'theirs.log');
+    python(['goals.py', 'write', path]);
+    const before = sameGoals(python, path);
+    await continueGoals(path);
+    sameGoals(python, path);
+    return `${before}; after five more trials each still so; ${sameConditions(python, path)}`;
   });
   if (flags.write) {
     const table = results.map(([name, detail]) => `| ${name} | ${detail} |`).join('\n');

@@ -66,7 +66,7 @@ export function recordedDefaults(log: StudyLog): Params | null {
 export function checkSameStudy(log: StudyLog, asked: Identity, where: string): void {
   const difference =
     directionsDifference(log, asked) ??
-    spaceDifference(recordedSpace(log), asked.space) ??
+    spaceDifference(recordedSpace(log), asked.space, !isObject(log.userAttrs.space)) ??
     valuesDifference('default', recordedDefaults(log), asked.defaults) ??
     constraintsDifference(log, asked.constraints) ??
     valuesDifference('objective', log.userAttrs.objective, asked.objective);
@@ -115,13 +115,19 @@ function constraintsDifference(log: StudyLog, asked: readonly string[]): string 
     : `its constraints are ${list(recorded)}, this one's are ${list(asked)}`;
 }
 
-function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace): string | null {
+/**
+ * @param inferred whether trials alone say what the study searches: they do not tell conditions and priors, nor parameters
+ * that have not applied yet
+ */
+function spaceDifference(recorded: SearchSpace | null, asked: SearchSpace, inferred: boolean): string | null {
   if (recorded === null) return null;
   for (const name of Object.keys({ ...recorded, ...asked })) {
     const [there, here] = [own(recorded, name), own(asked, name)];
     if (!here) return `it searches ${name}, this one does not`;
+    if (!there && inferred && here.when) continue;
     if (!there) return `it does not search ${name}, this one does`;
-    if (!sameDistribution(there, here))
+    const { when, prior, ...shown } = here;
+    if (!sameDistribution(there, inferred ? shown : here))
       return `it searches ${name} in ${describeDistribution(there)}, this one in ${describeDistribution(here)}`;
   }
   return null;

@@ -1,8 +1,11 @@
 // Parameters that exist only with certain values of others.
 
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { activeParams, isActive, withFixed } from '../../src/tune/conditions.js';
 import { categorical, describeDistribution, float, int } from '../../src/tune/distributions.js';
+import { createStudyEntry, createTrialEntry, setParamEntry } from '../../src/tune/journal/records.js';
 import { cmaesSampler } from '../../src/tune/samplers/cmaes.js';
 import { samplerByName, samplerNames } from '../../src/tune/samplers/index.js';
 import { checkSpace, fixParams, onlyParams } from '../../src/tune/space.js';
@@ -10,6 +13,8 @@ import { createStudy, loadStudy } from '../../src/tune/study.js';
 import type { Params, ParamsOf, SearchSpace } from '../../src/tune/types.js';
 import { memoryStudy } from './samplers/memoryStudy.js';
 import { scratchFolder } from './scratch.js';
+
+const fresh = scratchFolder();
 
 /** The optimizer decides which rates there are; warm restarts have a period, and long ones a decay. */
 const SPACE: SearchSpace = {
@@ -109,7 +114,7 @@ test('CMA-ES keeps what it drew for absent parameters, so that their distributio
 });
 
 describe('a study with conditions', () => {
-  const file = scratchFolder();
+  const file = fresh;
 
   test('records the active parameters only, reads them back, and continues', async () => {
     const storage = file('conditions.log');
@@ -239,4 +244,34 @@ test('the types of conditional parameters are optional, of the others they are n
   const incomplete: ParamsOf<typeof space> = { optimizer: 'adamw' };
   const complete: ParamsOf<typeof space> = { optimizer: 'adamw', lr: 0.1 };
   expect([incomplete, complete]).toHaveLength(2);
+});
+
+test('a study that Python made is continued with the conditions, which its trials do not tell', () => {
+  const path = fresh('python.log');
+  const space = {
+    optimizer: categorical(['sgd', 'adamw']),
+    momentum: float(0.5, 0.99, { when: { optimizer: 'sgd' } }),
+    beta: float(0.9, 0.999, { when: { optimizer: 'adamw' } }),
+  };
+  const trial = (optimizer: string) => ({
+    ...createTrialEntry(0, space, { state: 'running', params: { optimizer }, start: 0 }),
+    worker_id: 'python',
+  });
+  const setParam = { ...setParamEntry(1, 'momentum', 0.9, space.momentum), worker_id: 'python' };
+  const create = { ...createStudyEntry('study', 'minimize'), worker_id: 'python' };
+  const records = [create, trial('sgd'), trial('sgd'), setParam];
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const study = createStudy({
+    space,
+    storage: path,
+    sampler: samplerByName('tpe'),
+    defaults: { optimizer: 'adamw' },
+  });
+  expect(study.trials).toHaveLength(2);
+  expect(Object.keys(study.ask().params).sort()).toContain('optimizer');
+  const other = { ...space, momentum: float(0, 0.99, { when: { optimizer: 'sgd' } }) };
+  expect(() => createStudy({ space: other, storage: path, sampler: samplerByName('tpe') })).toThrow(
+    /momentum/,
+  );
 });
