@@ -17,6 +17,7 @@ import { own } from '../objects.js';
 import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
 import { admissionOf, centreOf, startupPoint } from './admission.js';
 import { type Axis, axesOf, decode, settle } from './axes.js';
+import { cmaesSampler } from './cmaes.js';
 import { type Evidence, excessOf, finishedTrials, gather, isFeasible } from './evidence.js';
 import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { type FitChain, fitChain } from './gp/chain.js';
@@ -66,9 +67,12 @@ const WARM_STARTUP = 4;
 /**
  * If the largest expected improvement is below this (ln of a multiple of the noise's standard deviation), the model
  * sees nothing left to gain. In spaces with choices it is then often wrong, since a choice that did badly at a few
- * points looks flat; every second ask goes to the next point of the startup sequence.
+ * points looks flat; every second ask goes to the next point of the startup sequence. In other spaces it has, below the
+ * second limit, often settled in one of many valleys; every second ask is CMA-ES's, which starts at the best tenth of the
+ * trials.
  */
 const EXHAUSTED = -8;
+const SETTLED = -14;
 
 /**
  * The Gaussian-process sampler. One instance may serve several studies; it only caches fits.
@@ -76,6 +80,7 @@ const EXHAUSTED = -8;
  */
 export function gpSampler(options: GpOptions = {}): Sampler {
   const objectiveFits = [fitChain(), fitChain()] as const;
+  const evolution = cmaesSampler();
   const limitFits: FitChain[] = [];
   const feasibilityFits = fitChain();
   const knownBy = cachedSources(options.warmStart);
@@ -174,10 +179,11 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         settle: (x) => settle(axes, study.space, x),
       });
       if (candidates.length === 0) return fresh();
-      const choices = axes.some((axis) => axis.kind === 'categorical');
-      if (choices && objective && improvement && !front && number % 2 === 0) {
+      if (objective && improvement && !front && number % 2 === 0) {
         const promise = improvement.many(candidates[0]!.x, 1)[0]! - 0.5 * Math.log(objective.posterior.noise);
-        if (promise < EXHAUSTED) return fresh();
+        const choices = axes.some((axis) => axis.kind === 'categorical');
+        if (choices && promise < EXHAUSTED) return fresh();
+        if (!choices && promise < SETTLED) return evolution.ask(study, number);
       }
       const { observations, failures, running } = evidence;
       const known = [...observations.map((o) => o.x), ...failures, ...running].map((x) => filled(axes, x));

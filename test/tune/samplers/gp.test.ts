@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
 import { categorical, contains, float, int, toUnit } from '../../../src/tune/distributions.js';
 import { median } from '../../../src/tune/math/order.js';
+import { cmaesSampler } from '../../../src/tune/samplers/cmaes.js';
 import { gpSampler } from '../../../src/tune/samplers/gp.js';
 import type { Params, SearchSpace, Trial } from '../../../src/tune/types.js';
 import { best, optimize, study, trial } from './gpStudies.js';
@@ -152,6 +153,22 @@ describe('what it finds', () => {
     const fresh = (number: number) => gpSampler({ startupTrials: 1000 }).ask(study(space, trials), number);
     expect(gpSampler().ask(study(space, trials), 80)).toEqual(fresh(80));
     expect(gpSampler().ask(study(space, trials), 81)).not.toEqual(fresh(81));
+  });
+
+  test('CMA-ES with every second ask, once nothing is left to gain among numbers', () => {
+    const space = { x: float(0, 1), y: float(0, 1) };
+    const random = randomStream(1, 'points');
+    const trials = Array.from({ length: 80 }, (_, i) => {
+      const [x, y] = [random.uniform(), random.uniform()];
+      return trial(i, { x, y }, (x - 0.3) ** 2 + (y - 0.6) ** 2 + 0.01 * random.normal());
+    });
+    trials[1]!.params = { x: 0.3, y: 0.6 };
+    trials[1]!.value = -0.06;
+    const evolved = (number: number) => cmaesSampler().ask(study(space, trials), number);
+    expect(gpSampler().ask(study(space, trials), 80)).toEqual(evolved(80));
+    expect(gpSampler().ask(study(space, trials), 81)).not.toEqual(evolved(81));
+    trials[1]!.value = 0;
+    expect(gpSampler().ask(study(space, trials), 80)).not.toEqual(evolved(80));
   });
 
   const edge = (objective: (x: number, y: number) => number, seed = 1) => {
