@@ -1,0 +1,102 @@
+// A study that workers share, from the command line: its status for scripts, its conclusion, and its data.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createTrialEntry } from '../../src/tune/journal/records.js';
+import { openStorage, readJournal } from '../../src/tune/storage/index.js';
+import { err, out, run } from './capture.js';
+
+/** Runs a command line; what it printed, and its exit code. */
+async function capture(words: string[]) {
+  const code = await run(...words);
+  return { code, stdout: out, stderr: err };
+}
+
+let folder: string;
+const path = (name: string) => join(folder, name);
+const stories = (word: string) =>
+  writeFileSync(
+    path('stories.txt'),
+    Array.from({ length: 60 }, (_, n) => `The ${n} little ${word} swam far away.`).join('\n\n'),
+  );
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tinygpt-cluster-'));
+  stories('ducks');
+  const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
+  writeFileSync(
+    path('tiny.json'),
+    JSON.stringify({ ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 }),
+  );
+  const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
+  writeFileSync(path('space.json'), JSON.stringify({ space }));
+  expect((await tune('2')).code).toBe(0);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const tune = (trials: string) =>
+  capture([
+    ...['tune', '--backend', 'cpu', '--text', path('stories.txt'), '--cache-folder', path('cache')],
+    ...['--config', path('tiny.json'), '--space', path('space.json'), '--sampler', 'random'],
+    ...['--trials', trials, '--trial-steps', '1', '--out', path('study')],
+  ]);
+const study = (...words: string[]) => capture(['study', ...words]);
+
+test('study status, best and wait answer scripts', async () => {
+  const status = await study('status', '--storage', path('study'), '--json');
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    study: 'study',
+    trials: 2,
+    complete: 2,
+    running: 0,
+    workers: 0,
+    stopping: false,
+    concluded: true,
+  });
+  const best = JSON.parse((await study('best', path('study'), '--json')).stdout);
+  const [log] = readJournal(path('study/journal.log'));
+  expect(log!.trials[best.trial]).toMatchObject({ value: best.value, params: best.params });
+  expect((await study('wait', path('study'))).code).toBe(0);
+  expect((await study('wait', path('study'), '--trials', '2', '--name', 'study')).code).toBe(0);
+  const late = await study('wait', path('study'), '--trials', '3', '--timeout', '0.01');
+  expect([late.code, late.stderr]).toEqual([1, 'error: The study has not 3 finished trials after 0.01 s\n']);
+  const none = await study('wait', path('study'), '--name', 'other', '--timeout', '0.01');
+  expect(none.stderr).toBe('error: The study has not ended after 0.01 s; it does not exist yet\n');
+});
+
+test('study stop asks the workers to end, and status says so', async () => {
+  expect((await study('stop', path('study'))).stdout).toBe(
+    'Asked the workers of study to stop after their running trials\n',
+  );
+  expect(JSON.parse((await study('status', path('study'), '--json')).stdout).stopping).toBe(true);
+});
+
+test('a study with a trial that still runs elsewhere is left to the worker that ends last', async () => {
+  const storage = openStorage(path('study/journal.log'));
+  const worker = { host: 'elsewhere', boot: 'b', namespace: '1', pid: 7, start: 5, heartbeat: 30 };
+  storage.transact(() => [
+    createTrialEntry(
+      0,
+      {},
+      { state: 'running', params: {}, start: Date.now(), systemAttrs: { 'tinygpt:worker': worker } },
+    ),
+  ]);
+  const { stdout } = await tune('4');
+  expect(stdout).toContain('1 trial of this study still runs; the worker that ends last writes the report');
+  expect(JSON.parse((await study('status', path('study'), '--json')).stdout)).toMatchObject({
+    running: 1,
+    workers: 1,
+    concluded: false,
+  });
+});
+
+test('a worker with other data of the same name is refused', async () => {
+  stories('geese');
+  const { code, stderr } = await tune('6');
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /Expected the dataset of study study, [0-9a-f]{12}, got [0-9a-f]{12}: this machine has other data; copy the text/,
+  );
+});
