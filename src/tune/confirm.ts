@@ -92,8 +92,7 @@ export async function confirm(
   options: ConfirmOptions = {},
 ): Promise<Confirmation> {
   const { top = 3, repeats = 3, withDefaults = true, storage = study.path ?? undefined, ...limits } = options;
-  const all = candidatesOf(study, study.defaults, top);
-  const candidates = withDefaults ? all : all.filter(({ trial }) => trial !== null);
+  const candidates = candidatesOf(study, withDefaults ? study.defaults : null, top);
   const runs = createStudy({
     name: confirmationName(study.name),
     space: { trial: int(DEFAULTS, 1e9), seed: int(FRESH_SEED, FRESH_SEED + 9999) },
@@ -150,17 +149,19 @@ const keyOf = (params: Params) => formatJson(Object.entries(params).sort(([a], [
 const firstOf = ({ trials }: ConfirmedStudy, params: Params): Trial | undefined =>
   trials.find((trial) => trial.state === 'complete' && keyOf(trial.params) === keyOf(params));
 
-/** The defaults and the best complete, feasible trials, each configuration once. */
-function candidatesOf(study: ConfirmedStudy, defaults: Params, top: number): Known[] {
+/** The defaults, where they are to run, and the best complete, feasible trials, each configuration once. */
+function candidatesOf(study: ConfirmedStudy, defaults: Params | null, top: number): Known[] {
   const compare = compareValues(study.direction);
-  const first = firstOf(study, defaults);
-  const found: Known[] = [{ trial: null, params: defaults, searched: first?.value ?? null }];
-  const seen = new Set([keyOf(defaults)]);
+  const found: Known[] = defaults
+    ? [{ trial: null, params: defaults, searched: firstOf(study, defaults)?.value ?? null }]
+    : [];
+  const seen = new Set(found.map(({ params }) => keyOf(params)));
+  const most = found.length + top;
   const sorted = completeTrials(study.trials)
     .filter(isFeasible)
     .sort((a, b) => compare(a.value, b.value) || a.number - b.number);
   for (const { number, params, value } of sorted) {
-    if (found.length > top) break;
+    if (found.length >= most) break;
     if (seen.has(keyOf(params))) continue;
     seen.add(keyOf(params));
     found.push({ trial: number, params, searched: value });
@@ -219,7 +220,9 @@ export function confirmationOf(
   const defaults = isObject(study.userAttrs.defaults) ? (study.userAttrs.defaults as Params) : {};
   const top = [...numbers].filter((number) => number !== DEFAULTS).length;
   // Those of an earlier, shorter search may no longer be among the best.
-  const candidates = candidatesOf(study, defaults, top).filter(({ trial }) => numbers.has(trial ?? DEFAULTS));
+  const candidates = candidatesOf(study, numbers.has(DEFAULTS) ? defaults : null, top).filter(({ trial }) =>
+    numbers.has(trial ?? DEFAULTS),
+  );
   return summarize(study, candidates, runs.trials, seeds.size);
 }
 

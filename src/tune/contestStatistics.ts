@@ -3,7 +3,6 @@
 
 import { isBetter, signOf } from './best.js';
 import type { Race } from './contest.js';
-import { median } from './math/order.js';
 import { signedRankP } from './pruners/wilcoxon.js';
 import type { Direction, Trial } from './types.js';
 
@@ -97,7 +96,7 @@ const sameProcess = (a: Trial, b: Trial): boolean => {
   return one === other && one !== 'null';
 };
 
-/** How long a sampler takes to a value: the median over its races, null where fewer than half of them get there. */
+/** How long a sampler takes until half of its races have reached a value; null where fewer do. */
 export type Reached = { seconds: number | null; trials: number | null; races: number };
 
 export function timeToReach(races: readonly Race[], level: number, direction: Direction): Reached {
@@ -108,14 +107,9 @@ export function timeToReach(races: readonly Race[], level: number, direction: Di
     return at < 0 ? null : { seconds: clockOf(trials).ends[at]!, trials: at + 1 };
   });
   const known = reached.filter((entry) => entry !== null);
-  if (known.length * 2 < races.length || known.length === 0)
-    return { seconds: null, trials: null, races: known.length };
-  // Those that never get there count as infinitely long.
-  const missing = Array<number>(races.length - known.length).fill(Number.POSITIVE_INFINITY);
-  const middle = (values: number[]) => {
-    const value = median([...values, ...missing]);
-    return Number.isFinite(value) ? value : null;
-  };
+  const half = Math.ceil(races.length / 2);
+  /** When half of the races are there; those that never get there come last. */
+  const middle = (values: number[]) => [...values].sort((a, b) => a - b)[half - 1] ?? null;
   return {
     seconds: middle(known.map(({ seconds }) => seconds)),
     trials: middle(known.map(({ trials }) => trials)),

@@ -186,6 +186,14 @@ describe('confirmation', () => {
     expect((await confirm(study, only, { top: 1, repeats: 2 })).candidates).toHaveLength(2);
   });
 
+  test('without the defaults, a best trial that has their configuration is one like others', async () => {
+    const study = open('bare');
+    await study.optimize((trial) => (trial.number === 0 ? -1 : only(trial)), { trials: 4 });
+    const found = await confirm(study, only, { top: 1, repeats: 2, withDefaults: false });
+    expect(found.candidates.map(({ trial }) => trial)).toEqual([0]);
+    expect(confirmationOf(study, readJournal(study.path!))!.candidates).toEqual(found.candidates);
+  });
+
   test('equal configurations count once', async () => {
     const study = open('equal');
     study.enqueue([{ x: 0.1 }, { x: 0.1 }, { x: 0.5 }]);
