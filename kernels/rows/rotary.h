@@ -24,6 +24,8 @@ ROW void rotary_row(long D, float epsilon, const act *x, const float *cos, const
 ROW void rotary_grad_row(long D, const act *y, float rstd, const float *cos, const float *sin, const act *dy, act *dx) {
   long half = D / 2;
   float along = row_dot(dy, y, D) / (float)D;
+  // dx may be dy, which others of the team have read.
+  TEAM_SYNC();
   EACH(i, half, {
     vf z1 = rstd * (get(dy, i) - get(y, i) * along);
     vf z2 = rstd * (get(dy + half, i) - get(y + half, i) * along);
