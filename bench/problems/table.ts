@@ -20,13 +20,22 @@ export interface Row {
   /** Of these, seeds where it ended lower / higher than the reference. */
   wins: number;
   losses: number;
-  /** Of these, by the values on fresh seeds of real training: medians, wins, losses and Wilcoxon's two-sided p. */
-  fresh: { median: number; reference: number; wins: number; losses: number; p: number } | null;
+  /** Of these, by the values of the incumbents on fresh seeds of real training, after half of the trials and after all. */
+  fresh: readonly Fresh[];
   /** First trial count at which the median curve reaches the reference's final median, over its trials. */
   reach: number | null;
   fails: number;
   /** Mean seconds of an ask, median over seeds. */
   ask: number;
+}
+
+/** Medians over pairs, wins and losses, Wilcoxon's two-sided p. */
+export interface Fresh {
+  median: number;
+  reference: number;
+  wins: number;
+  losses: number;
+  p: number;
 }
 
 export interface Summary {
@@ -78,7 +87,7 @@ export function summarize(
         pairedReference: goal,
         wins: pairs.filter(([run, other]) => at(run, trials) < at(other, trials)).length,
         losses: pairs.filter(([run, other]) => at(run, trials) > at(other, trials)).length,
-        fresh: freshOf(pairs),
+        fresh: [0, 1].flatMap((at) => freshOf(pairs, at) ?? []),
         reach,
         fails: median(all.map((run) => run.fails)),
         ask: median(all.map((run) => run.ask)),
@@ -88,10 +97,10 @@ export function summarize(
   return { trials, against, rows };
 }
 
-/** The comparison by fresh values; null where there are none. */
-function freshOf(pairs: readonly (readonly [Run, Run])[]): Row['fresh'] {
+/** The comparison by fresh values, after half of the trials or after all; null where there are none. */
+function freshOf(pairs: readonly (readonly [Run, Run])[], at: number): Fresh | null {
   const both = pairs.flatMap(([run, other]) =>
-    run.fresh && other.fresh ? [[run.fresh[1] ?? Infinity, other.fresh[1] ?? Infinity] as const] : [],
+    run.fresh && other.fresh ? [[run.fresh[at] ?? Infinity, other.fresh[at] ?? Infinity] as const] : [],
   );
   if (both.length === 0) return null;
   const differences = both.map(([a, b]) => (a === b ? 0 : a - b));
@@ -135,5 +144,19 @@ export function describeRuns({ trials, against, rows }: Summary): string {
         .trim(),
     ),
   ];
+  const fresh = rows.filter((row) => row.fresh.length > 0 && row.sampler !== against);
+  if (fresh.length > 0)
+    lines.push(
+      '',
+      `| on fresh seeds | pairs with ${against} | after ${Math.ceil(trials / 2)} trials | wins-losses, p | after ${trials} trials | wins-losses, p |`,
+      '|---|---|---|---|---|---|',
+      ...fresh.map((row) => {
+        const parts = row.fresh.flatMap(({ median, reference, wins, losses, p }) => [
+          `${number(median)} : ${number(reference)}`,
+          `${wins}-${losses}, ${p.toFixed(3)}`,
+        ]);
+        return `| ${[row.sampler, row.pairs, ...parts].join(' | ')} |`;
+      }),
+    );
   return lines.join('\n') + '\n';
 }
