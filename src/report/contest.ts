@@ -3,6 +3,7 @@
 import type { EChartsOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { isBetter } from '../tune/best.js';
+import { isFeasible } from '../tune/constraints.js';
 import type { ContestTable, Race } from '../tune/contest.js';
 import { clockOf, smallestP } from '../tune/contestStatistics.js';
 import { mean, median } from '../tune/math/order.js';
@@ -278,7 +279,11 @@ function curveOf({ trials, imported }: Race, direction: Direction, axis: Contest
   const steps: { x: number; value: number }[] = [];
   trials.forEach((trial, i) => {
     const best = steps.at(-1)?.value;
-    if (trial.state === 'complete' && (best === undefined || isBetter(trial.value!, best, direction)))
+    if (
+      trial.state === 'complete' &&
+      isFeasible(trial) &&
+      (best === undefined || isBetter(trial.value!, best, direction))
+    )
       steps.push({ x: at(i), value: trial.value! });
   });
   const last = steps.at(-1);

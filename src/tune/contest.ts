@@ -3,6 +3,7 @@
 // studies is left to the caller; this file has the statistics.
 
 import { bestTrial, compareValues, completeTrials, isBetter, signOf } from './best.js';
+import { isFeasible } from './constraints.js';
 import {
   type Clock,
   clockOf,
@@ -122,7 +123,10 @@ export function contestTable(
         (100 * signOf(direction) * (baseline.mean - median(best))) / Math.abs(baseline.mean),
       runs: all.length,
       failed: all.filter((trial) => trial.state === 'fail').length,
-      betterThanReference: reference === undefined ? null : completeTrials(all).filter(isBest).length,
+      betterThanReference:
+        reference === undefined
+          ? null
+          : completeTrials(all).filter((trial) => isFeasible(trial) && isBest(trial)).length,
       winner: winnerOf(own, direction, [...(again.get(sampler) ?? [])]),
       top: [...(top?.get(sampler) ?? [])],
       seconds: median(clocks.map((clock) => clock.total)),

@@ -2,6 +2,7 @@
 // asking and on failures.
 
 import { isBetter, signOf } from './best.js';
+import { isFeasible } from './constraints.js';
 import type { Race } from './contest.js';
 import { signedRankP } from './pruners/wilcoxon.js';
 import type { Direction, Trial } from './types.js';
@@ -102,7 +103,11 @@ export type Reached = { seconds: number | null; trials: number | null; races: nu
 export function timeToReach(races: readonly Race[], level: number, direction: Direction): Reached {
   const reached = races.map(({ trials }) => {
     const at = trials.findIndex(
-      ({ state, value }) => state === 'complete' && value !== null && !isBetter(level, value, direction),
+      (trial) =>
+        trial.state === 'complete' &&
+        trial.value !== null &&
+        isFeasible(trial) &&
+        !isBetter(level, trial.value, direction),
     );
     return at < 0 ? null : { seconds: clockOf(trials).ends[at]!, trials: at + 1 };
   });

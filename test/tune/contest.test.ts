@@ -51,6 +51,23 @@ describe('a contest', () => {
   });
 });
 
+test('trials that violate a constraint win nothing: no race, no level, no plot', () => {
+  const beyond = { systemAttrs: { constraints: [0.5] } };
+  const trials = [makeTrial(0, 'complete', 3), makeTrial(1, 'complete', 1, beyond)];
+  const races: Race[] = [
+    { sampler: 'gp', seed: 1, trials },
+    { sampler: 'tpe', seed: 1, trials: [makeTrial(0, 'complete', 1, beyond)] },
+  ];
+  const table = contestTable(races, [3], new Map(), { reference: 2 });
+  expect(table.standings.map(({ sampler, best }) => [sampler, best])).toEqual([
+    ['gp', [3]],
+    ['tpe', [Infinity]],
+  ]);
+  expect(table.standings[0]).toMatchObject({ betterThanReference: 0, winner: { value: 3 } });
+  expect(timeToReach(races.slice(0, 1), 2, 'minimize').races).toBe(0);
+  expect(JSON.stringify(contestOption(races, table).series)).not.toMatch(/,1(\.0*)?\]/);
+});
+
 test('infinite values are values: the best, its improvements and the medians of a contest', () => {
   const trials = [2, Infinity, 1, -Infinity, 0, -Infinity].map((value, i) => makeTrial(i, 'complete', value));
   expect(bestTrial(trials, 'minimize')!.number).toBe(3);
