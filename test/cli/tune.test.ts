@@ -301,12 +301,13 @@ describe('the name and folder of a study', () => {
     studyPlace({ sampler: 'gp', ...args } as TuneArguments, usual);
 
   test('come from --name, --out, or space and sampler', () => {
-    expect(place({})).toEqual({ name: 'gp', folder: join('studies', 'gp') });
+    const at = (name: string, folder: string) => ({ name, folder, storage: join(folder, 'journal.log') });
+    expect(place({})).toEqual(at('gp', join('studies', 'gp')));
     expect(place({ space: './my/small.json' })).toMatchObject({ name: 'small-gp' });
-    expect(place({ name: 'night' })).toEqual({ name: 'night', folder: join('studies', 'night') });
-    expect(place({ out: 'a/b/' })).toEqual({ name: 'b', folder: 'a/b/' });
+    expect(place({ name: 'night' })).toEqual(at('night', join('studies', 'night')));
+    expect(place({ out: 'a/b/' })).toEqual(at('b', 'a/b/'));
     expect(place({ out: '.' }).name).toBe(basename(process.cwd()));
-    expect(place({ name: '../up', out: 'a' })).toEqual({ name: '../up', folder: 'a' });
+    expect(place({ name: '../up', out: 'a' })).toEqual(at('../up', 'a'));
     expect(place({}, 'contest')).toMatchObject({ name: 'contest' });
   });
 
