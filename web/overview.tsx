@@ -310,7 +310,7 @@ function Running({
       <div class="meter" aria-hidden="true">
         <i style={{ width: `${100 * (progress ?? 0)}%` }} />
       </div>
-      <p>{facts.join(' · ')}</p>
+      <p class="steps">{facts.join(' · ')}</p>
       {changes.length > 0 && <p class="changes">{changes.join(', ')}</p>}
     </article>
   );

@@ -1,6 +1,7 @@
 // One trial, opened by a click: its outcome, its parameters beside another trial's, its learning curve, what it recorded.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { byteSize } from '../src/base/format.js';
 import { workerOf } from '../src/report/charts.js';
 import { describeParam } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
@@ -139,7 +140,11 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
               {Object.entries(attributes).map(([name, recorded]) => (
                 <div>
                   <dt>{name}</dt>
-                  <dd>{attributeText(recorded)}</dd>
+                  <dd>
+                    {name.endsWith('_bytes') && typeof recorded === 'number'
+                      ? byteSize(recorded)
+                      : attributeText(recorded)}
+                  </dd>
                 </div>
               ))}
             </dl>
