@@ -27,7 +27,10 @@ const raceFolders = (folder: string): string[] =>
     ? readdirSync(folder).filter((name) => RACE.test(name) && existsSync(join(folder, name, 'journal.log')))
     : [];
 
-/** All trials of a sampler as those of one study, numbered through. */
+/** Numbers of a sampler's trials within its pool: by seed, so that they stay the same when races go on. */
+const PER_SEED = 100_000;
+
+/** All trials of a sampler as those of one study. */
 export function poolOf(
   name: string,
   races: readonly Race[],
@@ -35,7 +38,9 @@ export function poolOf(
   defaults: Params,
   objective: Attributes,
 ) {
-  const trials = races.flatMap((race) => race.trials).map((trial, number) => ({ ...trial, number }));
+  const trials = races.flatMap(({ seed, trials }) =>
+    trials.map((trial) => ({ ...trial, number: seed * PER_SEED + trial.number })),
+  );
   return { name, direction, defaults, trials, userAttrs: { defaults, objective } };
 }
 

@@ -106,7 +106,8 @@ export async function confirm(
   enqueueMissing(runs as unknown as Study, candidates, repeats);
   const evaluate: Objective = (trial) => {
     const { trial: number, seed } = trial.params as { trial: number; seed: number };
-    const params = number === DEFAULTS ? study.defaults : study.trials[number]!.params;
+    const params =
+      number === DEFAULTS ? study.defaults : study.trials.find((one) => one.number === number)!.params;
     return objective({ ...trial, params: { ...params }, shouldPrune: () => false }, seed);
   };
   await (runs as unknown as Study).optimize(evaluate, { trials: Number.MAX_SAFE_INTEGER, ...limits });

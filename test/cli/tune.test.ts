@@ -208,6 +208,25 @@ describe('tune', () => {
     expect(read()).toEqual(before);
   });
 
+  test('a contest that goes on keeps what it has run again', async () => {
+    const more = ['--contest', 'random,tpe', '--seeds', '2', '--trials', '3', '--repeats', '2'];
+    expect(await run(...tune('contest', ...more))).toBe(0);
+    const { standings } = JSON.parse(readFileSync(join(folder, 'contest', 'contest.json'), 'utf8'));
+    for (const { sampler, top } of standings) {
+      const runs = readJournal(join(folder, 'contest', 'again', sampler, 'journal.log'))[0]!.trials;
+      for (const { searched, values } of top) {
+        expect(values).toHaveLength(2);
+        // Each run had the configuration of the trial that it is said to repeat.
+        const own = runs
+          .filter(({ value }) => values.includes(value))
+          .map(({ params }) => params.trial as number);
+        const [seed, number] = [Math.floor(own[0]! / 1e5), own[0]! % 1e5];
+        const race = readJournal(join(folder, 'contest', `${sampler}-${seed}`, 'journal.log'))[0]!;
+        expect(race.trials[number]!.value).toBe(searched);
+      }
+    }
+  });
+
   test('an imported run stands beside the samplers of a contest, with its cost', async () => {
     const at = join(folder, 'contest');
     const log = join(folder, 'results.tsv');
