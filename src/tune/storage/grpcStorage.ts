@@ -96,10 +96,10 @@ export function grpcRemote(connection: Connection): Remote {
     }
   }
 
-  function pullStudy(mirror: Mirror): void {
+  function pullStudy(mirror: Mirror, withAttributes = true): void {
     const { log } = mirror;
     const open = log.trials.filter(({ state }) => !isFinished(state)).map(({ id }) => id);
-    const news = connection.call('pull', [log.id, open, mirror.last]) as StudyNews | null;
+    const news = connection.call('pull', [log.id, open, mirror.last, withAttributes]) as StudyNews | null;
     if (!news) {
       mirrors.delete(log.id);
       return;
@@ -132,8 +132,8 @@ export function grpcRemote(connection: Connection): Remote {
     return found && openStudy(found).log;
   }
 
-  function pull(): void {
-    for (const mirror of [...mirrors.values()]) pullStudy(mirror);
+  function pull(withAttributes = true): void {
+    for (const mirror of [...mirrors.values()]) pullStudy(mirror, withAttributes);
   }
 
   /** A transaction on its way; `created`: ids of trials. */
@@ -227,7 +227,8 @@ export function grpcRemote(connection: Connection): Remote {
       unfinished = work;
       performAll(work);
       unfinished = null;
-      if (work.entries.length > 0) pull();
+      const isOfStudies = work.entries.some(({ op_code }) => op_code < op.createTrial);
+      if (work.entries.length > 0) pull(isOfStudies);
       return work.created.flatMap((id) => byId.get(id)?.trial ?? []);
     } finally {
       unlock();

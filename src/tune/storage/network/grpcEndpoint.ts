@@ -46,7 +46,7 @@ export type WireStudy = {
 export type RpcResult<T> =
   | { reply: T; refused?: undefined }
   | { refused: 'absent' | 'exists' | 'finished' | 'invalid'; details: string };
-/** What is new in a study; null where it was deleted. */
+/** What is new in a study, its attributes if asked for; null where it was deleted. */
 export type StudyNews = Pick<WireStudy, 'user_attributes' | 'system_attributes'> & { trials: WireTrial[] };
 
 const running = 0;
@@ -124,12 +124,20 @@ export function grpcEndpoint(url: string): Endpoint {
     return result.reply;
   }
 
-  async function pull(studyId: number, unfinished: number[], after: number): Promise<StudyNews | null> {
+  async function pull(
+    studyId: number,
+    unfinished: number[],
+    after: number,
+    attributes: boolean,
+  ): Promise<StudyNews | null> {
     const study = { study_id: studyId };
     const query = { ...study, included_trial_ids: unfinished, trial_id_greater_than: after };
+    type Attributes = RpcResult<{ attributes: Record<string, string> }>;
+    const read = async (name: string): Promise<Attributes> =>
+      attributes ? rpc(name, study) : { reply: { attributes: {} } };
     const [user, system, trials] = await Promise.all([
-      rpc<{ attributes: Record<string, string> }>('GetStudyUserAttributes', study),
-      rpc<{ attributes: Record<string, string> }>('GetStudySystemAttributes', study),
+      read('GetStudyUserAttributes'),
+      read('GetStudySystemAttributes'),
       rpc<{ trials: WireTrial[] }>('GetTrials', query),
     ]);
     if (user.refused || system.refused || trials.refused) return null;
