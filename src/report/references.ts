@@ -15,7 +15,7 @@ export type References = {
 export const REFERENCES: readonly References[] = [
   {
     name: 'tinystories',
-    title: 'val_bpb on TinyStories, eight hours for each on one consumer GPU, one run each',
+    title: 'val_bpb on TinyStories, eight hours for each on one consumer GPU',
     source: 'https://krokotsch.eu/posts/autoresearch-hyperopt (2026)',
     lines: [
       { label: 'CMA-ES', value: 0.4586 },
