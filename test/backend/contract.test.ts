@@ -49,7 +49,12 @@ function compareCall(name: KernelName, inputs: tf.NamedTensorMap, attrs: object,
     if (/^[A-Z]$/.test(word)) sizes.set(word, (attrs as Record<string, number>)[attr]!);
   const declared = declaredInputs as Record<string, string>;
   for (const [input, tensor] of Object.entries(inputs))
-    compare(`${name} ${input}`, tensor, declared[input] ?? declared[input.replace(/\d+$/, '#')]!, sizes);
+    compare(
+      `${name} ${input}`,
+      tensor,
+      declared[input] ?? declared[`${input}?`] ?? declared[input.replace(/\d+$/, '#')]!,
+      sizes,
+    );
   const names = declaredOutputs.map((text) => /^(\w+)(\?)?(?: (.*))?$/.exec(text)!);
   expect(outputs.length).toBeLessThanOrEqual(names.length);
   names.forEach(([, output, optional, shape], i) => {
