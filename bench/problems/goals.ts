@@ -98,7 +98,7 @@ const waves: GoalProblem = {
   name: 'waves_2d',
   space: { a: float(0, 6), b: float(0, 6) },
   noise: [0.01],
-  minimum: -1.8884,
+  minimum: -1.8887,
   measure({ a, b }) {
     const [x, y] = [Number(a), Number(b)];
     const value = Math.cos(2 * x) * Math.cos(y) + Math.sin(x);
@@ -112,7 +112,7 @@ const cut: GoalProblem = {
   name: 'cut_valley_6d',
   space: cutSpace,
   noise: [0.01],
-  minimum: 0.2667,
+  minimum: 0.3942,
   measure(params) {
     const x = vector(cutSpace, params);
     const value = x.reduce((sum, v, i) => sum + (1 + i / 3) * (v - 0.8) ** 2, 0);
@@ -129,7 +129,7 @@ export const GOAL_PROBLEMS: readonly GoalProblem[] = [
     space: trainingSpace,
     defaults: trainingDefaults,
     noise: [0.001],
-    minimum: 1.1186,
+    minimum: 1.0856,
     measure(params) {
       const { bpb, memory, size } = training(params);
       return { values: [bpb], violations: [memory / 6e8 - 1, size / 6e6 - 1] };
