@@ -2,7 +2,7 @@
 
 import type { EChartsOption } from 'echarts';
 import { counted } from '../base/format.js';
-import { isBetter } from '../tune/best.js';
+import { isBetter, signOf } from '../tune/best.js';
 import { isFeasible } from '../tune/constraints.js';
 import type { ContestTable, Race } from '../tune/contest.js';
 import { clockOf, smallestP } from '../tune/contestStatistics.js';
@@ -199,7 +199,10 @@ export function contestOption(
   }));
   const end = curves.reduce((most, { curve }) => Math.max(most, curve.at(-1)?.x ?? 0), 0);
   const medians = samplers.map((sampler) =>
-    medianCurve(curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve)),
+    medianCurve(
+      curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve),
+      table.direction,
+    ),
   );
   const drawn = [...medians.flat().map(({ value }) => value), table.defaults.mean, table.reference].filter(
     (value): value is number => Number.isFinite(value),
@@ -221,7 +224,11 @@ export function contestOption(
     },
     legend: { top: 36, itemGap: 26, data: samplers },
     grid: { left: 78, right: 40, top: 72, bottom: 56 },
-    xAxis: { ...valueAxis(LIGHT, axis === 'trials' ? 'Trial' : 'Hours, asking included'), max: end },
+    xAxis: {
+      ...valueAxis(LIGHT, axis === 'trials' ? 'Trial' : 'Hours, asking included'),
+      // Two digits, so that the last label is a short one.
+      max: axis === 'trials' ? end : Number((end * 1.05).toPrecision(2)),
+    },
     yAxis: valueAxis(
       LIGHT,
       `${metric} (${table.direction === 'minimize' ? 'lower' : 'higher'} is better)`,
@@ -291,11 +298,13 @@ function curveOf({ trials, imported }: Race, direction: Direction, axis: Contest
   return last && end > last.x ? [...steps, { x: end, value: last.value }] : steps;
 }
 
-/** The median of curves at every place where one of them changes; those that have not begun are left out. */
-function medianCurve(curves: readonly Curve[]): Curve {
+/** The median of curves at every place where one of them changes, once half have begun; the others count as the worst. */
+function medianCurve(curves: readonly Curve[], direction: Direction): Curve {
   const places = [...new Set(curves.flatMap((curve) => curve.map(({ x }) => x)))].sort((a, b) => a - b);
-  return places.map((x) => {
-    const values = curves.flatMap((curve) => curve.findLast((step) => step.x <= x)?.value ?? []);
-    return { x, value: median(values) };
+  const worst = signOf(direction) * Number.POSITIVE_INFINITY;
+  return places.flatMap((x) => {
+    if (curves.filter(([first]) => first && first.x <= x).length * 2 <= curves.length) return [];
+    const values = curves.map((curve) => curve.findLast((step) => step.x <= x)?.value ?? worst);
+    return [{ x, value: median(values) }];
   });
 }

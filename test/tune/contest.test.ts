@@ -179,6 +179,21 @@ describe('the statistics of a contest', () => {
     expect(clockOf(trials)).toEqual({ ends: [10, 20, 30], asking: 2, failing: 8, total: 30 });
   });
 
+  test('the median by hours never gets worse when a slower race joins', () => {
+    const races: Race[] = [10, 20, 500].map((seconds, i) => ({
+      sampler: 'gp',
+      seed: i,
+      trials: [timed(0, 0, seconds, { value: 3 }), timed(1, seconds, 2 * seconds, { value: 1 + i })],
+    }));
+    const option = contestOption(races, contestTable(races, [3], new Map()), { axis: 'hours' });
+    const median = (option.series as { name?: string; data: [number, number][] }[]).find(
+      ({ name }) => name === 'gp',
+    )!;
+    const values = median.data.map(([, value]) => value);
+    expect(values).toEqual([...values].sort((a, b) => b - a));
+    expect(values.length).toBeGreaterThan(1);
+  });
+
   test('time to a value is the median over races, if half of them reach it', () => {
     const races: Race[] = [1, 2, 3].map((seed) => ({
       sampler: 'gp',
