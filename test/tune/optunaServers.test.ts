@@ -153,15 +153,14 @@ print(json.dumps([first.state.name, second.state.name, Retry.retried_trial_numbe
   test.each(['proxy', 'database'] as const)(
     'the %s is started again, and nothing is lost or doubled',
     async (which) => {
-      const database = await startPostgres();
-      const proxy = await startProxy(database.url);
+      const { database, proxy } = await sharedServers();
       const url = `grpc://127.0.0.1:${proxy.port}`;
       const name = `killed ${which}`;
       const killed: Server = which === 'proxy' ? proxy : database;
       const notes: string[] = [];
       const study = createStudy({
         ...options,
-        name: 'killed',
+        name,
         storage: url,
         onNote: (line) => notes.push(line),
       });
