@@ -1,4 +1,4 @@
-// What the cache folder holds, to list and to remove. Everything in it can be made or downloaded again.
+// What the cache folder holds, to list and to remove. All but the spool can be made or downloaded again.
 
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ export const CACHE_KINDS = {
   tensorflow: 'TensorFlow that tinygpt setup installed',
   'self-test': 'results of the self-test',
   commands: 'command lines that the dashboard can resume studies by',
+  spool: 'records of studies that a server has not got yet; removed only by --kind spool',
 } as const;
 export type CacheKind = keyof typeof CACHE_KINDS;
 

@@ -23,7 +23,7 @@ export const cacheCommand = command({
   positionals: ACTION,
   examples: [
     ['tinygpt cache', 'list what is cached'],
-    ['tinygpt cache clean', 'remove everything; it is recreated when needed'],
+    ['tinygpt cache clean', 'remove everything that can be made again'],
     ['tinygpt cache clean --kind datasets --unused-days 30', 'remove prepared data not used for a month'],
   ],
   run: runCache,
@@ -35,7 +35,9 @@ async function runCache(args: ValuesOf<typeof OPTIONS & typeof ACTION>): Promise
   expect(!dryRun || action === 'clean', () => 'Expected --dry-run with clean, got list');
   const folder = args.cacheFolder ?? defaultCacheFolder();
   const entries = listCache(folder).filter(
-    (entry) => (kind ?? entry.kind) === entry.kind && Date.now() - entry.used >= unusedDays * DAY_MS,
+    (entry) =>
+      (kind === undefined ? action === 'list' || entry.kind !== 'spool' : kind === entry.kind) &&
+      Date.now() - entry.used >= unusedDays * DAY_MS,
   );
   if (action === 'clean' && !dryRun) for (const entry of entries) removeCached(entry);
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);

@@ -78,6 +78,16 @@ test('cache clean does not follow links out of the folder', async () => {
   rmSync(outside, { recursive: true });
 });
 
+test('records that a server has not got yet are listed, and removed only by their kind', async () => {
+  add('spool/abc-1.jsonl', 10);
+  await cache();
+  expect(out).toContain('spool: records of studies');
+  await cache('clean');
+  expect(existsSync(join(folder, 'spool/abc-1.jsonl'))).toBe(true);
+  await cache('clean', '--kind', 'spool');
+  expect(existsSync(join(folder, 'spool/abc-1.jsonl'))).toBe(false);
+});
+
 test('every cache folder that the sources create is listed', () => {
   const source = fileURLToPath(new URL('../../../src/', import.meta.url));
   const names = readdirSync(source, { recursive: true, encoding: 'utf8' })
