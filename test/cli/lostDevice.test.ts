@@ -67,6 +67,7 @@ describeEmulated('a study on a GPU that is lost', (device) => {
       `${trials}`,
       '--workers',
       `${workers}`,
+      ...(workers > 1 ? ['--share-gpu'] : []),
     );
     expect(study.err).toMatch(/CUDA_ERROR_LAUNCH_FAILED \(719\)/);
     expect(study.err).toMatch(/continuing in a new process/);
