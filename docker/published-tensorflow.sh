@@ -12,7 +12,8 @@ step "${package} with its own libtensorflow"
 printf '{ "private": true, "allowScripts": { "%s": true } }\n' "${package}" > package.json
 npm install --ignore-scripts --no-audit --no-fund "${package}@4.22.0"
 # Its install script ends with a stack trace, or leaves nothing, when a download is refused.
-npm rebuild "${package}" --ignore-scripts=false --foreground-scripts \
-  && [[ -f "node_modules/${package}/lib/napi-v8/tfjs_binding.node" ]] \
-  || fail "expected the install script of ${package} to download libtensorflow 2.9.1 and an addon, got less (see above); use the target cuda12"
+if ! npm rebuild "${package}" --ignore-scripts=false --foreground-scripts \
+  || [[ ! -f "node_modules/${package}/lib/napi-v8/tfjs_binding.node" ]]; then
+  fail "expected the install script of ${package} to download libtensorflow 2.9.1 and an addon, got less (see above); use the target cuda12"
+fi
 rm -rf "${HOME}/.npm"

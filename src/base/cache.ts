@@ -11,6 +11,7 @@ export const CACHE_KINDS = {
   hub: 'downloads from the Hugging Face hub',
   native: 'compiled CPU kernels',
   cuda: 'compiled CUDA kernels',
+  'cuda-matmuls': 'which matmul algorithms were fastest',
   'cuda-libraries': 'CUDA libraries that tinygpt setup downloaded',
   tensorflow: 'TensorFlow that tinygpt setup installed',
   'self-test': 'results of the self-test',
