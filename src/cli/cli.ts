@@ -39,7 +39,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     async () => (await import('./dashboardCommand.js')).dashboardCommand,
   ),
   study: entry(
-    'watch a study in the terminal, or export it',
+    'watch, export, wait for or stop a study',
     async () => (await import('./studyCommand.js')).studyCommand,
   ),
   prepare: entry(
