@@ -16,7 +16,7 @@ export const REFERENCES: readonly References[] = [
   {
     name: 'tinystories',
     title: 'val_bpb on TinyStories, eight hours for each on one consumer GPU',
-    source: 'https://krokotsch.eu/posts/autoresearch-hyperopt (2026)',
+    source: 'reported for an RTX 3060; presumably krokotsch.eu/posts/autoresearch-hyperopt, not checked',
     lines: [
       { label: 'CMA-ES', value: 0.4586 },
       { label: 'Gaussian process', value: 0.4587 },
