@@ -52,7 +52,10 @@ const log = join(args.out, 'switches.jsonl');
 const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
 const runs = lines.map((line) => JSON.parse(line) as Run);
 const find = (variant: string, seed: number) =>
-  runs.find((run) => run.variant === variant && run.seed === seed && run.tokens === args.tokens);
+  runs.find(
+    (run) =>
+      run.variant === variant && run.seed === seed && run.tokens === args.tokens && run.data === data.name,
+  );
 
 for (let seed = 1; seed <= args.seeds; seed++)
   for (const [variant, settings] of Object.entries(VARIANTS)) {

@@ -9,14 +9,19 @@ import { readTextFile } from '../base/textFile.js';
 import { splitCommand } from '../tune/script/commandLine.js';
 import { type CommandOptions, commandObjective, takesSeed } from '../tune/script/commandObjective.js';
 import { languageOf } from '../tune/script/lexer.js';
-import { proposeSpace, scriptValues } from '../tune/script/propose.js';
+import { scriptValues } from '../tune/script/propose.js';
 import { checkSpace, loadSpaceFile, parseAssignments, type TunableSpace } from '../tune/space.js';
 import { metricsOf } from './goals.js';
+import { expectNone } from './options.js';
+import { proposalFor } from './spaceCommand.js';
 import type { Task } from './task.js';
 import { narrowed, type TuneArguments, wallSeconds } from './tuneOptions.js';
 import { workerIndex } from './workers.js';
 
-const TRAINER_ONLY = ['trialSeconds', 'trialTokens', 'trialSteps', 'evalTokens', 'preset', 'config'] as const;
+const TRAINER_ONLY = [
+  ...(['trialSeconds', 'trialTokens', 'trialSteps', 'evalTokens', 'preset', 'config'] as const),
+  ...(['bundled', 'text', 'valText', 'hub', 'tokenizer', 'memoryLimit'] as const),
+];
 
 /**
  * Reads the space: --space FILE, else the one proposed for --patch FILE.
@@ -32,12 +37,7 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
     metric !== undefined,
     () => 'Expected --metric with --command: the name of the value that it prints',
   );
-  for (const name of TRAINER_ONLY)
-    expect(
-      args[name] === undefined,
-      () =>
-        `Expected no --${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} with --command, which has its own settings; see --time-limit`,
-    );
+  expectNone(args, TRAINER_ONLY, 'with --command, which has its own data and settings (see --time-limit)');
   const env = parseAssignments(args.env.map((each) => (each.includes('=') ? each : `${each}={${each}}`)));
   const setup = narrowed(await commandSpace(args), args);
   const options: Omit<CommandOptions, 'folder'> = {
@@ -109,11 +109,7 @@ async function commandSpace(args: TuneArguments): Promise<TunableSpace> {
     args.patch !== undefined,
     () => 'Expected --space FILE with --command; `tinygpt space SCRIPT` proposes one',
   );
-  const { space, defaults } = proposeSpace(readTextFile(args.patch, '--patch'), languageOf(args.patch));
-  expect(
-    Object.keys(space).length > 0,
-    () => `Expected constants to search at the top of ${args.patch}, found none; give a space with --space`,
-  );
+  const { space, defaults } = proposalFor(args.patch, '--patch');
   return checkSpace(space, defaults);
 }
 

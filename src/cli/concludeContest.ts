@@ -7,13 +7,20 @@ import { writeFileAtomic } from '../base/files.js';
 import { formatStandardJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { writeContest } from '../report/index.js';
-import { type References, referencesNamed } from '../report/references.js';
+import { REFERENCES, type References, referencesNamed } from '../report/references.js';
 import { type Confirmation, confirmationOf } from '../tune/confirm.js';
 import { type Again, contestTable, type Race } from '../tune/contest.js';
 import { recordedNames } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import type { Attributes, Direction, Params } from '../tune/types.js';
+import { choice } from './options.js';
 import { printable } from './terminal.js';
+
+const REFERENCE_NAMES = REFERENCES.map(({ name }) => name);
+export const REFERENCES_OPTION = choice(
+  REFERENCE_NAMES,
+  `published results beside a contest: ${REFERENCE_NAMES.join(', ')}`,
+);
 
 /** The folder of a study within a contest: sampler and seed. */
 const RACE = /^(.+)-(\d+)$/;
@@ -97,7 +104,7 @@ export function concludeContest(
 }
 
 /** The studies of a contest by sampler and seed, and what they share. */
-function readRaces(folder: string) {
+export function readRaces(folder: string) {
   const found = raceFolders(folder).flatMap((name) => {
     const [, sampler, seed] = RACE.exec(name)!;
     const study = readJournal(join(folder, name, 'journal.log')).find((one) => one.name === name);

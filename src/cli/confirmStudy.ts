@@ -14,7 +14,8 @@ import type { Screen } from './tuneRun.js';
 
 /** A study of so many trials is confirmed unless told otherwise. */
 const ENOUGH_TRIALS = 20;
-const USUAL_TOP = 3;
+/** So many of the best trials are run again unless --confirm says otherwise. */
+export const USUAL_TOP = 3;
 /** Part of a study's time that is kept for a confirmation nobody asked for. */
 const MOST_SHARE = 1 / 4;
 

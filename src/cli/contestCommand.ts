@@ -9,24 +9,32 @@ import { prunerByName } from '../tune/pruners/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Study } from '../tune/studyTypes.js';
 import { concludeContest, poolOf } from './concludeContest.js';
+import { USUAL_TOP } from './confirmStudy.js';
 import { goalsOf } from './goals.js';
 import { checkSampler, contestantName, openSampler, recordCalls } from './llmOptions.js';
 import { openTask } from './openTask.js';
+import { expectNone } from './options.js';
 import type { Task } from './task.js';
 import { abortOnInterrupt, counted, openProgress } from './terminal.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
 import { journalIn, runTrials, type Screen } from './tuneRun.js';
 import { warmStartOf } from './warmStart.js';
 
-/** So many of the best configurations of a sampler run again unless --confirm says otherwise. */
-const USUAL_TOP = 3;
+/** Options of a single study. */
+const STUDY_ONLY = [
+  ...(['gpus', 'storage', 'enqueue', 'pruner', 'stopWhenConverged', 'advise', 'tensorboard'] as const),
+];
 
 /** Where its studies lie, a folder each. */
 export const contestFolder = (args: TuneArguments): string => studyPlace(args, 'contest').folder;
 
 /** Runs the command; resolves to the exit code. */
 export async function runContest(args: TuneArguments): Promise<number> {
-  const samplers = splitNames(args.contest ?? '').map((name) => contestantName(name, args));
+  const samplers = [...new Set(splitNames(args.contest ?? '').map((name) => contestantName(name, args)))];
+  const workers = args.workers === 1 ? [] : (['workers'] as const);
+  const why =
+    'with --contest, which runs its studies one after the other, in one folder, under the same conditions';
+  expectNone(args, [...workers, ...STUDY_ONLY], why);
   expect(samplers.length > 0, () => `Expected --contest to name samplers, got "${args.contest}"`);
   for (const name of samplers) checkSampler(name, args, contestFolder(args));
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);

@@ -6,12 +6,14 @@ import { basename, join, resolve } from 'node:path';
 import { expect, UsageError } from '../base/errors.js';
 import { makeFolder } from '../base/files.js';
 import { readTextFile } from '../base/textFile.js';
-import { type AgentRun, agentEntries, readAgentLog } from '../tune/agentLog.js';
+import { type AgentRun, agentEntries, readAgentLog, USUAL_SECONDS } from '../tune/agentLog.js';
 import { languageOf } from '../tune/script/lexer.js';
 import { openStorage, readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
+import { isContest, readRaces } from './concludeContest.js';
 import { choice, command, flag, number, required, text, type ValuesOf } from './options.js';
 import { counted } from './terminal.js';
+import { checkFolderName } from './tuneOptions.js';
 
 const FILE = {
   file: required("an agent's log: tab-separated, with the columns commit, val_bpb, status, description"),
@@ -50,20 +52,23 @@ export const importCommand = command({
 async function runImport(args: ValuesOf<typeof OPTIONS & typeof FILE>): Promise<number> {
   const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
   const { file, name, direction } = args;
-  expect(
-    name === basename(name) && !/^\.{0,2}$|[\\/]|\p{Cc}/u.test(name),
-    () => `Expected --name to be a name without slashes, got ${JSON.stringify(name)}`,
-  );
+  checkFolderName(name);
+  const other = args.contest === undefined ? '--out' : '--name';
   expect(
     args.contest === undefined || args.out === undefined,
     () => 'Expected one of --out and --contest, got both',
+  );
+  const shared = args.contest !== undefined && isContest(args.contest) ? readRaces(args.contest) : null;
+  expect(
+    shared === null || shared.direction === direction,
+    () => `Expected --direction ${shared!.direction}, as in the contest in ${args.contest}, got ${direction}`,
   );
   const study = args.contest === undefined ? name : `${name}-1`;
   const folder = args.contest === undefined ? (args.out ?? join('studies', name)) : join(args.contest, study);
   const journal = join(folder, 'journal.log');
   expect(
     !existsSync(journal),
-    () => `Expected a new study, got ${journal}, which exists; choose another with --out`,
+    () => `Expected a new study, got ${journal}, which exists; choose another with ${other}`,
   );
   const { metric, runs } = readAgentLog(readTextFile(file, 'log'), args.metric);
   const history = args.git === undefined ? null : readHistory(args.git, args.script, runs);
@@ -76,7 +81,10 @@ async function runImport(args: ValuesOf<typeof OPTIONS & typeof FILE>): Promise<
     runs,
     scripts: history?.scripts ?? runs.map(() => null),
     language: languageOf(args.script),
-    begin: history?.begin ?? statSync(resolve(file)).mtimeMs - (hours ?? (runs.length * 5) / 60) * 3600e3,
+    begin:
+      history?.begin ??
+      statSync(resolve(file)).mtimeMs -
+        (hours === undefined ? runs.length * USUAL_SECONDS : hours * 3600) * 1000,
     hours,
     costUsd: args.cost,
     source: { file: basename(file), ...(args.git !== undefined && { script: args.script }) },

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import yargs from 'yargs';
 import { expect, UsageError } from '../base/errors.js';
 import { parseDecimal } from '../base/format.js';
-import { kebab, suggestion } from '../base/names.js';
+import { flagOf, kebab, suggestion } from '../base/names.js';
 
 /** A declared option or argument; T is what the command receives, undefined included where there is no default. */
 export interface Option<T> {
@@ -170,6 +170,12 @@ export function group<O extends Options>(heading: string, options: O): O {
   return Object.fromEntries(
     Object.entries(options).map(([name, option]) => [name, { ...option, group: heading }]),
   ) as unknown as O;
+}
+
+/** @throws UsageError for one of these options, which mean nothing `where` (`with --contest`) */
+export function expectNone<A extends object>(args: A, names: readonly (keyof A & string)[], where: string) {
+  for (const name of names)
+    expect((args[name] ?? false) === false, () => `Expected no ${flagOf(name)} ${where}; leave it out`);
 }
 
 /**

@@ -3,12 +3,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from '../base/errors.js';
-import { REFERENCES } from '../report/references.js';
 import { confirmationOf } from '../tune/confirm.js';
 import { studyNamed } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
-import { concludeContest, isContest } from './concludeContest.js';
+import { concludeContest, isContest, REFERENCES_OPTION } from './concludeContest.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
 
 const STUDY = { study: required('folder of a study or a contest, or a journal') };
@@ -16,9 +15,7 @@ const OPTIONS = {
   name: text('study to report, if the journal has several', { placeholder: 'name' }),
   out: text("folder of the report (default: the journal's)", { placeholder: 'folder' }),
   reference: number('a value to compare with'),
-  references: text(`published results beside a contest: ${REFERENCES.map(({ name }) => name).join(', ')}`, {
-    placeholder: 'name',
-  }),
+  references: REFERENCES_OPTION,
   json: flag('print the outcome as one JSON object', { default: false }),
 };
 

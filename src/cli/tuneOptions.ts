@@ -5,7 +5,6 @@ import type { BackendInfo } from '../backend/index.js';
 import { expect } from '../base/errors.js';
 import { show } from '../base/json.js';
 import { readJsonFile } from '../base/textFile.js';
-import { REFERENCES } from '../report/references.js';
 import type { Budget } from '../train/budget.js';
 import type { TrainConfig } from '../train/config.js';
 import { PRESET_NAMES } from '../train/presets.js';
@@ -16,6 +15,7 @@ import { fixParams, loadSpaceFile, onlyParams, parseAssignments, type TunableSpa
 import { configValues, SPACE_NAMES, trainSpace } from '../tune/trainSpaces.js';
 import type { Params } from '../tune/types.js';
 import { BACKEND_OPTIONS } from './backendOptions.js';
+import { REFERENCES_OPTION } from './concludeContest.js';
 import { DASHBOARD_OPTION } from './dashboardOption.js';
 import { DATA_OPTIONS } from './dataOptions.js';
 import { LLM_OPTIONS, LLM_SAMPLERS } from './llmOptions.js';
@@ -111,9 +111,7 @@ export const TUNE_OPTIONS = {
   ...group('While it runs:', { ...DASHBOARD_OPTION, ...TENSORBOARD_OPTION }),
   ...group('Report:', {
     reference: number('a val_bpb to compare with, e.g. from another run'),
-    references: text(`published results beside a contest: ${REFERENCES.map(({ name }) => name).join(', ')}`, {
-      placeholder: 'name',
-    }),
+    references: REFERENCES_OPTION,
   }),
   json: flag('print the outcome as one JSON object', { default: false }),
 };
@@ -257,9 +255,14 @@ export function studyPlace(args: TuneArguments, usual = ''): StudyPlace {
   const name = args.name ?? (inFolder || usual || [...space, args.sampler].join('-'));
   const at = (folder: string) => ({ name, folder, storage: args.storage ?? join(folder, 'journal.log') });
   if (args.out !== undefined) return at(args.out);
+  checkFolderName(name);
+  return at(join('studies', name));
+}
+
+/** @throws UsageError for a --name that would lead out of the folder in which it names another */
+export function checkFolderName(name: string): void {
   expect(
     name === basename(name) && !/^\.{0,2}$|[\\/]|\p{Cc}/u.test(name),
     () => `Expected --name to be a name without slashes, got ${show(name)}; choose the folder with --out`,
   );
-  return at(join('studies', name));
 }

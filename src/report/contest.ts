@@ -170,7 +170,7 @@ function referenceLines(references: References | null): string[] {
   ];
 }
 
-/** `3m 20s`, `1.5 h`. */
+/** `38.3 s`, `3.3 min`, `1.5 h`. */
 function clock(seconds: number): string {
   if (!Number.isFinite(seconds)) return '-';
   if (seconds < 60) return `${seconds.toFixed(1)} s`;

@@ -32,7 +32,7 @@ export type AgentRun = {
 /** Statuses of experiments that came to nothing. */
 const FAILED = /^(?:crash(?:ed)?|fail(?:ed|ure)?|error|oom|timeout|killed|nan)$/i;
 /** A log without times: the reference's five minutes of training. */
-const USUAL_SECONDS = 300;
+export const USUAL_SECONDS = 300;
 
 /**
  * Reads a log. Line ends, a byte order mark, more columns and their order do not matter; tabs in the last column do not

@@ -63,7 +63,7 @@ describe('tinygpt space', () => {
     const file = join(folder, 'empty.py');
     writeFileSync(file, 'SEED = 1\n');
     expect(await run('space', file)).toBe(2);
-    expect(err).toContain('found none (left out: SEED, a seed is no hyperparameter)');
+    expect(err).toContain('found none (left out: SEED, a seed is no hyperparameter); give their ranges');
   });
 });
 
@@ -166,6 +166,11 @@ describe('tune --command', () => {
     [
       ['--metric', 'loss', '--patch', '$', '--trial-seconds', '3'],
       'Expected no --trial-seconds with --command',
+    ],
+    [['--metric', 'loss', '--patch', '$', '--text', 'a.txt'], 'Expected no --text with --command'],
+    [
+      ['--metric', 'loss', '--patch', '$', '--trials', '1', '--intermediate', '('],
+      'Expected --intermediate to be a name or a regular expression, got (',
     ],
     [['--metric', 'loss', '--patch', '$'], 'Expected --trials, --minutes or --hours'],
     [['--metric', 'loss', '--patch', '$', '--trials', '1', '--pruner', 'median'], 'Expected --intermediate'],

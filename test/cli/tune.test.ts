@@ -258,6 +258,9 @@ describe('tune', () => {
     [['--enqueue', '/nowhere.json'], /Cannot read --enqueue/],
     [['--space', './nowhere.json'], /nowhere\.json/],
     [['--contest', 'gp,grid'], /got grid/],
+    [['--contest', 'gp', '--references', 'x'], /--references to be one of tinystories, .* got x/],
+    [['--contest', 'gp', '--workers', '2'], /no --workers with --contest/],
+    [['--contest', 'gp', '--enqueue', '/nowhere.json'], /no --enqueue with --contest/],
   ])('refuses %j in one line', async (more, message) => {
     const steps = more.includes('--trial-seconds')
       ? tune('bad').filter((word) => !/^(--trial-steps|3)$/.test(word))

@@ -126,6 +126,13 @@ describe('tinygpt import', () => {
       0,
     );
     expect(readJournal(join(contest, 'claude-1', 'journal.log'))[0]!.name).toBe('claude-1');
+    expect(await run('import', join(folder, 'results.tsv'), '--contest', contest, '--name', 'claude')).toBe(
+      2,
+    );
+    expect(err).toContain('choose another with --name');
+    const other = ['--contest', contest, '--name', 'other', '--direction', 'maximize'];
+    expect(await run('import', join(folder, 'results.tsv'), ...other)).toBe(2);
+    expect(err).toContain('Expected --direction minimize, as in the contest in');
     expect(await run('import', join(folder, 'results.tsv'), '--name', '../x')).toBe(2);
   });
 });

@@ -74,7 +74,8 @@ export function commandObjective(options: CommandOptions): Objective {
   const names = [...new Set([...options.parameters, ...Object.keys(fixed)])];
   const templates = [...words, ...Object.values(env)];
   const patched = patchedNames(names, templates, script, options.patch);
-  metricReader(metric);
+  for (const each of [metric, ...(options.record ?? [])]) metricReader(each);
+  if (options.intermediate !== undefined) stepReader(options.intermediate);
 
   return async (trial) => {
     const params: Params = { ...fixed, ...trial.params };
