@@ -6,13 +6,14 @@ import { formatStandardJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { confirmationText } from '../report/confirmation.js';
 import { sortedFront } from '../report/frontPlot.js';
-import { writeReport } from '../report/index.js';
+import { summaryText, writeReport } from '../report/index.js';
 import { referenceValue } from '../report/references.js';
 import { readLosses } from '../report/steps.js';
 import { bestTrial, completeTrials } from '../tune/best.js';
-import { claimConclusion } from '../tune/conclusion.js';
+import { concludeOnce } from '../tune/conclusion.js';
 import { type Confirmation, confirmationOf } from '../tune/confirm.js';
-import { isRemote, openStorage } from '../tune/storage/index.js';
+import type { StudyLog } from '../tune/journal/replay.js';
+import { isRemote, openStorage, shownPlace } from '../tune/storage/index.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
 import { counted, printable, shellPath } from './terminal.js';
 import type { StudyPlace } from './tuneOptions.js';
@@ -30,40 +31,42 @@ export type ConcludedStudy = {
   readonly confirmation?: Confirmation | null;
 };
 
-/**
- * Concludes a study that other processes may work on too: whichever of them ends last, and once.
- * @param ran trials that this process has run; with none, a study that has ended already is reported again
- */
+/** Concludes a study that other processes may work on too: whichever of them ends last, and once. */
 export async function concludeShared(
   { name, folder, storage: place }: StudyPlace,
   options: Parameters<typeof concludeStudy>[2],
-  ran: number,
 ): Promise<void> {
   const storage = openStorage(place);
-  const conclusion = claimConclusion(storage, name);
-  const study = storage.log.study(name);
-  const direction = study?.directions[0] ?? 'minimize';
-  const confirmation = study && confirmationOf({ ...study, direction }, storage.log.studies());
-  storage.close();
-  const again = conclusion === 'done' && ran === 0 && !isRemote(place);
-  if (study && (conclusion === 'mine' || again))
-    return concludeStudy(folder, { ...study, direction, confirmation: confirmation ?? null }, options);
-  const best = study?.directions.length === 1 ? bestTrial(study.trials, direction) : null;
-  options.say(
-    typeof conclusion === 'number'
-      ? `${counted(conclusion, 'trial')} of this study still ${conclusion === 1 ? 'runs' : 'run'}; the worker that ends last writes the report`
-      : 'Another worker has written the report',
-  );
-  if (options.json)
-    process.stdout.write(
-      `${formatStandardJson({ study: name, folder, best_trial: best?.number ?? null, best_value: best?.value ?? null, running: conclusion === 'done' ? 0 : conclusion })}\n`,
-    );
+  try {
+    const read = (log: StudyLog) => {
+      const study = { ...log, direction: log.directions[0]! };
+      return { ...study, confirmation: confirmationOf(study, storage.log.studies()) };
+    };
+    const conclusion = await concludeOnce(storage, name, (log) => concludeStudy(folder, read(log), options));
+    const log = storage.log.study(name);
+    if (conclusion === 'mine' || !log) return;
+    const [study, running] = [read(log), conclusion === 'done' ? 0 : conclusion];
+    if (running > 0)
+      options.say(
+        `${counted(running, 'trial')} of this study still ${running === 1 ? 'runs' : 'run'}; the worker that ends last writes the report`,
+      );
+    else {
+      if (!options.json) options.say(printable(summaryText(study)));
+      const words = isRemote(place) ? [shownPlace(place), '--name', name, '--out', folder] : [folder];
+      options.say(
+        `The report is written already, or by another worker now; again: tinygpt report ${words.map(shellPath).join(' ')}`,
+      );
+    }
+    if (options.json) printOutcome(folder, study, { running });
+  } finally {
+    storage.close();
+  }
 }
 
 /**
  * Writes best.json (of two objectives front.json), the plot and report.html, and prints the summary, also when no trial has
  * finished.
- * @param options.json prints one JSON object to stdout instead; infinite values are written as 1e999
+ * @param options.json prints one JSON object to stdout instead
  */
 export async function concludeStudy(
   folder: string,
@@ -76,9 +79,8 @@ export async function concludeStudy(
   },
 ): Promise<void> {
   const { say } = options;
-  const { trials, direction, directions = [] } = study;
+  const { trials, directions = [] } = study;
   const front = directions.length > 1 ? sortedFront(trials, directions) : null;
-  const best = front ? null : bestTrial(trials, direction);
   const paths = await writeReport(folder, study, {
     reference: referenceValue(options.reference, options.references),
     losses: readLosses(folder),
@@ -105,7 +107,14 @@ export async function concludeStudy(
     say(none);
   }
   say(`Report: ${paths.html}   Plot: ${paths.svg}`);
-  if (!options.json) return;
+  if (options.json) printOutcome(folder, study);
+}
+
+/** Prints the outcome as one JSON object to stdout; infinite values are written as 1e999. */
+function printOutcome(folder: string, study: ConcludedStudy, more: Attributes = {}): void {
+  const { trials, direction, directions = [], userAttrs } = study;
+  const front = directions.length > 1 ? sortedFront(trials, directions) : null;
+  const best = front ? null : bestTrial(trials, direction);
   const winner = study.confirmation?.winner;
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;
   const outcome = {
@@ -115,13 +124,14 @@ export async function concludeStudy(
     best_trial: best?.number ?? null,
     best_value: best?.value ?? null,
     best_params: best?.params ?? null,
-    confirmed_trial: winner ? (winner.trial ?? chosen?.number ?? null) : null,
+    confirmed_trial: winner ? (winner.trial ?? chosenTrial(study)?.number ?? null) : null,
     confirmed_mean: winner?.mean ?? null,
     confirmed_interval: winner?.interval ?? null,
     complete: count('complete'),
     pruned: count('pruned'),
     failed: count('fail'),
-    ...(isObject(study.userAttrs.llm_usage) && { llm: study.userAttrs.llm_usage }),
+    ...(isObject(userAttrs.llm_usage) && { llm: userAttrs.llm_usage }),
+    ...more,
   };
   process.stdout.write(`${formatStandardJson(outcome)}\n`);
 }

@@ -1,16 +1,16 @@
-// tinygpt report: writes the report of any journal, including Optuna's own.
+// tinygpt report: writes the report of any study, including Optuna's own.
 
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from '../base/errors.js';
 import { confirmationOf } from '../tune/confirm.js';
 import { studyNamed } from '../tune/identity.js';
-import { readJournal } from '../tune/storage/index.js';
+import { isRemote, readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { concludeContest, isContest, REFERENCES_OPTION } from './concludeContest.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
 
-const STUDY = { study: required('folder of a study or a contest, or a journal') };
+const STUDY = { study: required('folder of a study or a contest, a journal or the URL of a storage') };
 const OPTIONS = {
   name: text('study to report, if the journal has several', { placeholder: 'name' }),
   out: text("folder of the report (default: the journal's)", { placeholder: 'folder' }),
@@ -33,6 +33,10 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   const study = studyNamed(studies, args.name, journal);
   const { directions } = study;
   expect(
+    !isRemote(journal) || args.out !== undefined,
+    () => 'Expected --out with the URL of a storage, got none; say where to write the report',
+  );
+  expect(
     directions.length <= 2,
     () => `Expected a study with one or two objectives, got ${directions.length}`,
   );
@@ -48,8 +52,12 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   return 0;
 }
 
-/** The journal in a folder, or the path itself. @throws UsageError where nothing is there */
+/** The journal in a folder, or the path or URL itself. @throws UsageError where nothing is there */
 export function journalOf(path: string): string {
-  expect(existsSync(path), () => `No study at ${path}; give the folder of a study, or a journal file`);
+  if (isRemote(path)) return path;
+  expect(
+    existsSync(path),
+    () => `No study at ${path}; give the folder of a study, a journal or the URL of a storage`,
+  );
   return statSync(path).isDirectory() ? join(path, 'journal.log') : path;
 }

@@ -2,6 +2,7 @@
 
 import { EnvironmentError, expect } from '../base/errors.js';
 import { formatStandardJson } from '../base/json.js';
+import { pause } from '../base/pause.js';
 import { isObject } from '../base/valid.js';
 import type { Found } from '../dashboard/library.js';
 import { bestTrial } from '../tune/best.js';
@@ -139,17 +140,7 @@ export async function studyWait(
       throw new EnvironmentError(
         `The study has not ${trials === undefined ? 'ended' : `${trials} finished trials`} after ${timeout} s${study ? '' : '; it does not exist yet'}`,
       );
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(POLL_MS, end - performance.now()));
-      signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        { once: true },
-      );
-    });
+    await pause(Math.min(POLL_MS, end - performance.now()), signal);
     if (signal.aborted) return 130;
   }
 }

@@ -1,13 +1,15 @@
 // tinygpt study: what can be done with a study from a terminal or a script besides running it.
 
 import { join } from 'node:path';
-import { expect } from '../base/errors.js';
+import { EnvironmentError, expect } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
-import { type Found, openLibrary } from '../dashboard/library.js';
+import { pause } from '../base/pause.js';
+import { type Found, type Library, openLibrary } from '../dashboard/library.js';
 import { studyCsv, studyJsonl } from '../report/export.js';
 import type { ReportedStudy } from '../report/study.js';
 import { exportEvents } from '../report/trialEvents.js';
 import { watchLines } from '../report/watchText.js';
+import { shownPlace } from '../tune/storage/index.js';
 import { choice, command, flag, integer, number, required, text, type ValuesOf } from './options.js';
 import { studyBest, studyStatus, studyStop, studyWait } from './studyActions.js';
 import { abortOnInterrupt, counted, fitted } from './terminal.js';
@@ -67,7 +69,7 @@ function once(
   return async (args) => {
     const library = openLibrary([args.study]);
     try {
-      return act(chosen(library.studies, args), args);
+      return act(chosen(library, args), args);
     } finally {
       library.close();
     }
@@ -81,7 +83,7 @@ async function wait(args: Arguments): Promise<number> {
     library.rescan();
     const { studies } = library;
     const isThere = studies.some(({ log }) => args.name === undefined || log.name === args.name);
-    return isThere ? chosen(studies, args) : null;
+    return isThere ? chosen(library, args) : null;
   };
   try {
     return await studyWait(find, { ...args, signal });
@@ -99,7 +101,7 @@ async function watch(args: Arguments): Promise<number> {
   let printed = 0;
   try {
     while (!signal.aborted) {
-      const study = chosen(library.studies, args);
+      const study = chosen(library, args);
       study.refresh();
       if (stdout.isTTY) {
         const size = { rows: (stdout.rows || 24) - 1, columns: stdout.columns || 80 };
@@ -119,17 +121,7 @@ async function watch(args: Arguments): Promise<number> {
           stdout.write(`${fitted(line)}\n`);
         printed = ended.length;
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, WATCH_MS);
-        signal.addEventListener(
-          'abort',
-          () => {
-            clearTimeout(timer);
-            resolve();
-          },
-          { once: true },
-        );
-      });
+      await pause(WATCH_MS, signal);
       library.rescan();
     }
     return 0;
@@ -142,7 +134,7 @@ async function watch(args: Arguments): Promise<number> {
 async function exportStudy(args: Arguments): Promise<number> {
   const library = openLibrary([args.study]);
   try {
-    const study = chosen(library.studies, args);
+    const study = chosen(library, args);
     if (args.format === 'tensorboard') {
       const folder =
         args.out ?? join(study.where.endsWith('.log') ? join(study.where, '..') : '.', 'tensorboard');
@@ -163,14 +155,18 @@ async function exportStudy(args: Arguments): Promise<number> {
 
 const reported = ({ log }: Found): ReportedStudy => ({ ...log, direction: log.directions[0] ?? 'minimize' });
 
-/** The study of the name that was given, else the one that changed last. */
-function chosen(studies: readonly Found[], { name, study }: Arguments): Found {
+/**
+ * The study of the name that was given, else the one that changed last.
+ * @throws UsageError where there is none; EnvironmentError where its place cannot be read
+ */
+function chosen({ studies, unreadable }: Library, { name, study }: Arguments): Found {
   const found = name === undefined ? studies : studies.filter(({ log }) => log.name === name);
+  if (found.length === 0 && unreadable[0]) throw new EnvironmentError(unreadable[0].error);
   const names = [...new Set(studies.map(({ log }) => log.name))].join(', ');
   expect(
     found.length > 0,
     () =>
-      `Expected a study in ${study}, got ${name === undefined ? 'none' : `the name ${name}, and there is ${names || 'none'}`}`,
+      `Expected a study in ${shownPlace(study)}, got ${name === undefined ? 'none' : `the name ${name}, and there is ${names || 'none'}`}`,
   );
   const last = ({ log: { trials } }: Found) =>
     trials.slice(-50).reduce((latest, { start, end }) => Math.max(latest, end ?? start ?? 0), 0);

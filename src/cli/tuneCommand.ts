@@ -101,7 +101,7 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
     const outcome = await search(args, task, goals, study, place.folder, screen, opened.caller);
     progress.end();
     // A worker leaves the report to its parent.
-    if (!isWorker) await concludeShared(place, { ...args, say }, outcome.trials);
+    if (!isWorker) await concludeShared(place, { ...args, say });
     study.close();
     return outcome.stopped === 'signal' ? 130 : 0;
   } finally {

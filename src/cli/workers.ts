@@ -58,7 +58,6 @@ export async function runWorkers(args: TuneArguments, place: StudyPlace): Promis
   const { workers: placements, about } = placeWorkers(args, await visibleGpus());
   say(about);
   const workers: ChildProcess[] = [];
-  let ran = 0; // trials
   const killAll = () => {
     for (const worker of workers) worker.kill('SIGKILL');
     process.exit(130);
@@ -80,11 +79,8 @@ export async function runWorkers(args: TuneArguments, place: StudyPlace): Promis
           const worker = startWorker(prefix, { ...own, ...env, [WORKER]: `${index + 1}` }, more);
           workers[index] = worker;
           createInterface({ input: worker.stdout! }).on('line', (line) => {
-            const isTrial = /^ *\d+ {2}/.test(line);
-            if (isTrial) {
-              ran++;
-              say(label ? `${label}  ${line}` : line);
-            } else if (index === 0)
+            if (/^ *\d+ {2}/.test(line)) say(label ? `${label}  ${line}` : line);
+            else if (index === 0)
               say(/^ +# /.test(line) && label ? `${' '.repeat(label.length)}  ${line}` : line);
           });
           return exitCode(worker);
@@ -94,7 +90,7 @@ export async function runWorkers(args: TuneArguments, place: StudyPlace): Promis
     const failed = codes.filter((code) => code !== 0 && code !== 130);
     const exists = isRemote(place.storage) || existsSync(place.storage);
     if (!exists || failed.length === codes.length) return failed[0] ?? 130;
-    await concludeShared(place, { ...args, say }, ran);
+    await concludeShared(place, { ...args, say });
     return signal.aborted ? 130 : 0;
   } finally {
     release();

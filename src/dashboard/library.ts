@@ -8,7 +8,7 @@ import { messageOf, UsageError } from '../base/errors.js';
 import { followSteps, noSteps, type Steps, stepsFile } from '../report/steps.js';
 import type { StudyLog } from '../tune/journal/replay.js';
 import { createLiveness } from '../tune/liveness.js';
-import { isRemote, openStorage, type Storage } from '../tune/storage/index.js';
+import { isRemote, openStorage, type Storage, shownPlace } from '../tune/storage/index.js';
 import { identify } from '../tune/storage/worker.js';
 import type { Trial } from '../tune/types.js';
 import { isRun, openRuns } from './runs.js';
@@ -118,7 +118,7 @@ export function openLibrary(places: readonly string[]): Library {
   function rescan(): void {
     unreadable = [];
     studies = places.flatMap((place) => {
-      if (isRemote(place)) return inStorage(place, place.replace(/:\/\/[^/?#]*@/, '://'));
+      if (isRemote(place)) return inStorage(place, shownPlace(place));
       const { journals, folders } = look(resolve(place));
       const name = (path: string) => relative(process.cwd(), path) || '.';
       return [

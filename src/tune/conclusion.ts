@@ -1,6 +1,8 @@
 // Who concludes a study that several workers share: whichever ends last, and once. Recorded with the study, so that
 // workers of several machines agree.
 
+import { formatJson } from '../base/json.js';
+import { confirmationName } from './confirm.js';
 import { studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
 import { WORKER } from './liveness.js';
@@ -8,15 +10,21 @@ import type { Storage } from './storage/types.js';
 import { asWorker, identify, mayBeAlive } from './storage/worker.js';
 import type { Trial } from './types.js';
 
-/** System attribute of a study: by which process, and after how many trials, it was concluded. */
-export const CONCLUDED = 'tinygpt:concluded';
+/**
+ * System attribute of a study: the process that concludes it, whether it has, and how many trials and confirmation runs had
+ * begun then.
+ */
+const CONCLUDED = 'tinygpt:concluded';
 
-/** `mine`: this process is to conclude; `done`: another one did; a number: so many trials still run. */
+/** `mine`: by this process; `done`: another one has, or is at it; a number: so many trials still run. */
 export type Conclusion = 'mine' | 'done' | number;
+
+const begun = (trials: readonly Trial[]): number => trials.filter(({ state }) => state !== 'waiting').length;
 
 /** Whether a study was concluded and nothing was begun since. */
 export function isConcluded({ systemAttrs, trials }: Pick<StudyLog, 'systemAttrs' | 'trials'>): boolean {
-  return (systemAttrs[CONCLUDED] as { trials?: unknown } | undefined)?.trials === trials.length;
+  const mark = Object(systemAttrs[CONCLUDED]) as { trials?: unknown; done?: unknown };
+  return mark.done === true && mark.trials === begun(trials);
 }
 
 /** By a worker of ours that may be alive; Python's are not waited for. */
@@ -25,17 +33,38 @@ function isBeingRun({ state, systemAttrs }: Trial): boolean {
   return state === 'running' && owner !== null && mayBeAlive(owner);
 }
 
-/** Decides it, for all processes at once: true for one of them per number of trials. */
-export function claimConclusion(storage: Storage, name: string): Conclusion {
-  let decision: Conclusion = 'done';
+/**
+ * Concludes a study where no trial and no confirmation run is left running, in one process for all. One that dies while it
+ * concludes leaves that to the next.
+ */
+export async function concludeOnce(
+  storage: Storage,
+  name: string,
+  conclude: (study: StudyLog) => Promise<void>,
+): Promise<Conclusion> {
+  let decision = 'done' as Conclusion;
+  let mark: object = {};
   storage.transact(() => {
+    decision = 'done';
     const study = storage.log.study(name);
     if (!study) return [];
-    const running = study.trials.filter(isBeingRun).length;
-    const trials = study.trials.length;
-    decision = running > 0 ? running : isConcluded(study) ? 'done' : 'mine';
-    if (decision !== 'mine') return [];
-    return [studyAttrEntry('system', study.id, CONCLUDED, { trials, worker: identify() })];
+    const runs = storage.log.study(confirmationName(name))?.trials ?? [];
+    const running = [...study.trials, ...runs].filter(isBeingRun).length;
+    const counts = { trials: begun(study.trials), runs: begun(runs) };
+    const known = Object(study.systemAttrs[CONCLUDED]) as Partial<typeof counts> & Record<string, unknown>;
+    const owner = asWorker(known.worker);
+    const isTaken = known.done === true || (owner !== null && mayBeAlive(owner));
+    if (running > 0) decision = running;
+    else if (!isTaken || known.trials !== counts.trials || known.runs !== counts.runs) decision = 'mine';
+    mark = { ...counts, worker: identify(), done: false };
+    return decision === 'mine' ? [studyAttrEntry('system', study.id, CONCLUDED, mark)] : [];
+  });
+  if (decision !== 'mine') return decision;
+  const study = storage.log.study(name)!;
+  await conclude(study);
+  storage.transact(() => {
+    const isOurs = formatJson(study.systemAttrs[CONCLUDED]) === formatJson(mark); // unless trials were run meanwhile
+    return isOurs ? [studyAttrEntry('system', study.id, CONCLUDED, { ...mark, done: true })] : [];
   });
   return decision;
 }

@@ -7,6 +7,7 @@ import { isObject } from '../base/valid.js';
 import { checkDistribution, describeDistribution, sameDistribution } from './distributions.js';
 import type { StudyLog } from './journal/replay.js';
 import { own } from './objects.js';
+import { shownPlace } from './storage/index.js';
 import type { Attributes, Direction, Params, SearchSpace } from './types.js';
 
 /** The part of a study's options that must agree when it is continued. */
@@ -34,9 +35,10 @@ export function studyNamed(studies: readonly StudyLog[], name: string | undefine
       ? studies.filter(({ userAttrs }) => userAttrs.confirms === undefined)
       : studies.filter((study) => study.name === name);
   if (found.length === 1) return found[0]!;
-  if (studies.length === 0) throw new UsageError(`No study in ${where}; give another journal`);
+  const place = shownPlace(where);
+  if (studies.length === 0) throw new UsageError(`No study in ${place}; give another journal`);
   const names = studies.map((study) => study.name).join(', ');
-  throw new UsageError(`Expected a study name among ${names} of ${where}, got ${name ?? 'none'}`);
+  throw new UsageError(`Expected a study name among ${names} of ${place}, got ${name ?? 'none'}`);
 }
 
 /**

@@ -66,6 +66,13 @@ test('study status, best and wait answer scripts', async () => {
   expect(none.stderr).toBe('error: The study has not ended after 0.01 s; it does not exist yet\n');
 });
 
+test('study says why a place cannot be read', async () => {
+  writeFileSync(path('damaged.log'), '{"op_code":0,\n');
+  const { code, stderr } = await study('status', path('damaged.log'));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^error: .*damaged\.log:1: .*restore the log or remove this line\n$/);
+});
+
 test('study stop asks the workers to end, and status says so', async () => {
   expect((await study('stop', path('study'))).stdout).toBe(
     'Asked the workers of study to stop after their running trials\n',

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { studyNamed } from '../../src/tune/identity.js';
 import { finishEntry, trialAttrEntry } from '../../src/tune/journal/records.js';
 import { openStorage } from '../../src/tune/storage/index.js';
 import { openConnection } from '../../src/tune/storage/network/connection.js';
@@ -31,6 +32,9 @@ test('a server that is not there is an error that names it, without its password
   connection.close();
   expect(() => openStorage('mysql://root:secret@host/db')).toThrow(
     'Expected a storage like redis://host:6379, rediss://host:6379 or grpc://host:13000, got "mysql://host/db"',
+  );
+  expect(() => studyNamed([], 'night', 'redis://:secret@host')).toThrow(
+    'No study in redis://host; give another journal',
   );
 });
 

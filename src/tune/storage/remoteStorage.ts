@@ -3,6 +3,7 @@
 // training goes on and nothing that was measured is lost. Redis and gRPC differ in the `Remote` that they give.
 
 import { EnvironmentError } from '../../base/errors.js';
+import { pause } from '../../base/pause.js';
 import { type Entry, isFinished, op, states } from '../journal/records.js';
 import type { Trial } from '../types.js';
 import type { Connection } from './network/connection.js';
@@ -183,16 +184,6 @@ export function remoteStorage(
       connection.close();
     },
   };
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function reopen(trial: Trial | undefined): void {

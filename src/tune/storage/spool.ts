@@ -7,6 +7,7 @@ import { hasCode } from '../../base/errors.js';
 import {
   defaultCacheFolder,
   describeWriteError,
+  isOrphan,
   makeFolder,
   sha256,
   temporaryName,
@@ -32,24 +33,24 @@ export type Spool = {
 
 /** @param place of the storage */
 export function openSpool(place: string, folder = join(defaultCacheFolder(), 'spool')): Spool {
-  const prefix = `${sha256(place).slice(0, 16)}-`;
+  const base = sha256(place).slice(0, 16);
+  const newName = (suffix: string) => join(folder, `${temporaryName(base)}.${suffix}`);
   let path: string | null = null;
   const adopted: string[] = [];
 
   function write(text: string): void {
+    const to = path ?? newName('jsonl');
+    const head = path === null ? formatJson({ place, owner: identify() }) : '';
     try {
-      if (path === null) {
-        makeFolder(folder);
-        path = join(folder, `${prefix}${temporaryName('').slice(1)}.jsonl`);
-        text = `${formatJson({ place, owner: identify() })}\n${text}`;
-      }
-      const fd = openSync(path, 'a', 0o600);
+      makeFolder(folder);
+      const fd = openSync(to, 'a', 0o600);
       try {
-        writeWhole(fd, Buffer.from(text));
+        writeWhole(fd, Buffer.from(`${head}\n${text}\n`)); // on a new line, whatever a full disk left before it
         fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
+      path = to;
     } catch (error) {
       throw describeWriteError(path ?? folder, error);
     }
@@ -57,7 +58,11 @@ export function openSpool(place: string, folder = join(defaultCacheFolder(), 'sp
 
   function list(): string[] {
     try {
-      return readdirSync(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.jsonl'));
+      return readdirSync(folder).filter(
+        (name) =>
+          name.startsWith(`${base}.`) &&
+          (name.endsWith('.jsonl') || isOrphan(name.replace(/\.adopted$/, ''))), // one died while it took over
+      );
     } catch {
       return []; // none was ever needed
     }
@@ -70,11 +75,10 @@ export function openSpool(place: string, folder = join(defaultCacheFolder(), 'sp
       const [head, ...lines] = readFileSync(from, 'utf8').split('\n');
       const owner = asWorker((parseJson(head!) as { owner?: unknown }).owner);
       if (owner === null || mayBeAlive(owner)) return null;
-      const mine = join(folder, `${prefix}${temporaryName('').slice(1)}.adopted`);
+      const mine = newName('adopted');
       renameSync(from, mine); // one process gets it
       adopted.push(mine);
-      lines.pop(); // a torn line, or nothing after the last newline
-      return lines.map((line) => parseJson(line) as Batch);
+      return lines.flatMap(wholeBatch);
     } catch (error) {
       if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) return null;
       throw error;
@@ -85,10 +89,10 @@ export function openSpool(place: string, folder = join(defaultCacheFolder(), 'sp
     get path() {
       return path;
     },
-    add: (batch) => write(`${formatJson(batch)}\n`),
+    add: (batch) => write(formatJson(batch)),
     adopt() {
       const batches = list().flatMap((name) => take(name) ?? []);
-      for (const batch of batches) write(`${formatJson(batch)}\n`); // under this process's name before they go
+      for (const batch of batches) write(formatJson(batch)); // under this process's name before they go
       for (const file of adopted.splice(0)) unlinkSync(file);
       return batches;
     },
@@ -97,4 +101,13 @@ export function openSpool(place: string, folder = join(defaultCacheFolder(), 'sp
       path = null;
     },
   };
+}
+
+/** None of a line that is blank or torn. */
+function wholeBatch(line: string): Batch[] {
+  try {
+    return [parseJson(line) as Batch];
+  } catch {
+    return [];
+  }
 }

@@ -1,0 +1,7 @@
+// Waiting that a signal cuts short.
+
+import { setTimeout } from 'node:timers/promises';
+
+/** Resolves after a time, or as soon as the signal aborts; leaves no listener behind. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { ...(signal && { signal }) }).catch(() => {});

@@ -1,0 +1,85 @@
+// A study that several workers share is concluded once, by the one that ends last.
+
+import { existsSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { concludeShared } from '../../src/cli/conclude.js';
+import { isConcluded } from '../../src/tune/conclusion.js';
+import { confirmationName } from '../../src/tune/confirm.js';
+import { studyAttrEntry } from '../../src/tune/journal/records.js';
+import { openStorage, readJournal } from '../../src/tune/storage/index.js';
+import { identify } from '../../src/tune/storage/worker.js';
+import { createStudy } from '../../src/tune/study.js';
+import { defaults, space, uniform } from '../tune/problem.js';
+import { scratchFolder } from '../tune/scratch.js';
+
+const fresh = scratchFolder();
+
+/** A study of one trial, and one that waits; `conclude` says whether it wrote the report. */
+function begin(userAttrs = {}) {
+  const journal = fresh('journal.log');
+  const folder = dirname(journal);
+  const options = { storage: journal, name: 'shared', space, defaults, sampler: uniform, userAttrs };
+  const study = createStudy(options);
+  study.enqueue({ x: 2 });
+  const runTrial = () => void study.tell(study.ask(), 1);
+  runTrial();
+  const said: string[] = [];
+  const conclude = async (say = (line: string) => void said.push(line)) => {
+    const report = join(folder, 'report.html');
+    rmSync(report, { force: true });
+    await concludeShared({ name: 'shared', folder, storage: journal }, { say });
+    return existsSync(report);
+  };
+  return { journal, options, study, runTrial, said, conclude };
+}
+
+test('a worker that ends later without a trial does not write the report again, and says how to', async () => {
+  const { journal, said, conclude } = begin();
+  expect(await conclude()).toBe(true);
+  expect(await conclude()).toBe(false);
+  expect(said.at(-1)).toBe(
+    `The report is written already, or by another worker now; again: tinygpt report ${dirname(journal)}`,
+  );
+});
+
+test('a trial that was enqueued before the conclusion and run after it is reported', async () => {
+  const { runTrial, conclude } = begin();
+  await conclude();
+  runTrial();
+  expect(await conclude()).toBe(true);
+});
+
+test('a study is concluded once its confirmation runs have ended', async () => {
+  const { options, said, conclude } = begin();
+  const runs = createStudy({
+    ...options,
+    name: confirmationName('shared'),
+    userAttrs: { confirms: 'shared' },
+  });
+  const run = runs.ask();
+  expect(await conclude()).toBe(false);
+  expect(said.at(-1)).toContain('1 trial of this study still runs');
+  runs.tell(run, { state: 'fail', reason: 'diverged' });
+  expect(await conclude()).toBe(true);
+});
+
+test('a study counts as concluded when its report is written', async () => {
+  const { journal, conclude } = begin();
+  const seen: boolean[] = [];
+  const look = () => void seen.push(isConcluded(readJournal(journal)[0]!));
+  await conclude(look);
+  look();
+  expect(new Set(seen.slice(0, -1))).toEqual(new Set([false]));
+  expect(seen.at(-1)).toBe(true);
+});
+
+test('a conclusion whose process died is made by the next', async () => {
+  const { journal, conclude } = begin();
+  const storage = openStorage(journal);
+  const worker = { ...identify(), boot: 'before' };
+  storage.transact(() => [
+    studyAttrEntry('system', 0, 'tinygpt:concluded', { trials: 1, runs: 0, worker, done: false }),
+  ]);
+  expect(await conclude()).toBe(true);
+});
