@@ -7,6 +7,7 @@ import { isObject } from '../base/valid.js';
 import { confirmationText } from '../report/confirmation.js';
 import { sortedFront } from '../report/frontPlot.js';
 import { summaryText, writeReport } from '../report/index.js';
+import { failReason } from '../report/labels.js';
 import { referenceValue } from '../report/references.js';
 import { readLosses } from '../report/steps.js';
 import { bestTrial, completeTrials } from '../tune/best.js';
@@ -100,11 +101,18 @@ export async function concludeStudy(
     if (isObject(config)) say(`Train the best: tinygpt train --config ${shellPath(file)}`);
   } else {
     const done = completeTrials(trials).length;
+    const failed = trials.findLast(
+      ({ state, userAttrs }) => state === 'fail' && userAttrs.fail_reason !== 'interrupted',
+    );
+    const { fail_message: message, log } = failed?.userAttrs ?? {};
+    const hint = failed
+      ? `the last failure: ${message ?? failReason(failed)}${log ? `; see ${log}` : ''}`
+      : 'allow more time or use a smaller space';
     const none =
       done > 0
         ? `None of ${counted(done, 'complete trial')} satisfies the constraints; run more trials, or loosen them in a new study`
-        : `No trial has finished (${counted(trials.length, 'trial')} in all); allow more time or use a smaller space`;
-    say(none);
+        : `No trial has finished (${counted(trials.length, 'trial')} in all); ${hint}`;
+    say(printable(none));
   }
   say(`Report: ${paths.html}   Plot: ${paths.svg}`);
   if (options.json) printOutcome(folder, study);

@@ -81,6 +81,13 @@ describe('tune --command', () => {
       );
   });
 
+  test('says why no trial has finished', async () => {
+    expect(await tune('misnamed', '--patch', script, '--metric', 'val_bbp', '--trials', '1')).toBe(0);
+    expect(out).toMatch(
+      /No trial has finished \(1 trial in all\); the last failure: No line has the metric val_bbp; it last printed: val_bpb: .*; see .*0\.log/,
+    );
+  });
+
   test('confirms its best trials on fresh seeds, and best.json says which won', async () => {
     const args = ['--patch', script, '--metric', 'val_bpb', '--sampler', 'random', '--trials', '4'];
     expect(await tune('confirmed', ...args, '--confirm', '1', '--repeats', '2', '--json')).toBe(0);

@@ -212,7 +212,7 @@ export function constantsIn(text: string, language: Language): Constant[] {
       : '';
     return leaves(name, literal)
       .filter((leaf) => leaf.literal.kind !== 'other')
-      .map((leaf) => ({ ...leaf, comment: comment.trim(), nested }));
+      .map((leaf) => ({ ...leaf, comment: comment.trim().replace(/\s+/g, ' '), nested }));
   });
 }
 

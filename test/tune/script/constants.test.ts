@@ -221,6 +221,11 @@ describe('a proposed space', () => {
     expect(leftOut.map(({ name }) => name)).toEqual(['x', 'H100_BF16_PEAK_FLOPS', 'ema_beta']);
   });
 
+  test('keeps a comment of several lines on one', () => {
+    const { comments } = proposeSpace('const LR = 0.1; /* first\n   second */\n', 'javascript');
+    expect(comments).toEqual({ LR: 'first second' });
+  });
+
   test('reads the names of other scripts too', () => {
     const text =
       'const learningRate = 3e-4;\nconst nLayer = 6;\nconst dropout = 0.1;\nconst batchSize = 64;\nconst maxIters = 500;\nconst beta2 = 0.999;\nconst useBias = true;\nconst outDir = "out";\nconst seed = 1;';
