@@ -10,6 +10,18 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+/** What SelfAttention reads, and its gradient again. */
+const ATTENTION_INPUTS = {
+  x: '[N,C]',
+  wq: '[H*D,C]',
+  wk: '[G*D,C]',
+  wv: '[G*D,C]',
+  cos: '[T,D/2]',
+  sin: '[T,D/2]',
+  've?': '[N,G*D]',
+  'gateWeight?': '[G,K]',
+} as const;
+
 export const FUSED_KERNELS = {
   /** y = x w^T, or sum + x w^T, which stays float32 in any precision. */
   Linear: { inputs: { x: '[N,I]', w: '[O,I]', 'sum?': '[N,O]' }, attrs: {}, outputs: ['y [N,O]'] },
@@ -72,29 +84,13 @@ export const FUSED_KERNELS = {
    * GatedValueEmbedding of that. `qkv` has the three side by side.
    */
   SelfAttention: {
-    inputs: {
-      x: '[N,C]',
-      wq: '[H*D,C]',
-      wk: '[G*D,C]',
-      wv: '[G*D,C]',
-      cos: '[T,D/2]',
-      sin: '[T,D/2]',
-      've?': '[N,G*D]',
-      'gateWeight?': '[G,K]',
-    },
+    inputs: ATTENTION_INPUTS,
     attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number', epsilon: 'number' },
     outputs: ['y [N,H*D]', 'qkv [N,_]', 'rstd [N,_]', 'lse [N,H]', 'gate? [N,G]'],
   },
   SelfAttentionGrad: {
     inputs: {
-      x: '[N,C]',
-      wq: '[H*D,C]',
-      wk: '[G*D,C]',
-      wv: '[G*D,C]',
-      cos: '[T,D/2]',
-      sin: '[T,D/2]',
-      've?': '[N,G*D]',
-      'gateWeight?': '[G,K]',
+      ...ATTENTION_INPUTS,
       y: '[N,H*D]',
       qkv: '[N,_]',
       rstd: '[N,_]',

@@ -17,8 +17,8 @@ export interface RecordedUploads {
 
 /** The part of tfjs's backend object that knows of the stream and not of tensors. */
 export class EnqueuingBackend extends tf.KernelBackend {
-  /** Runs before other work is enqueued: for deferred work. */
-  #pending: (() => void) | undefined;
+  /** Deferred work: its parts, and what enqueues them together. */
+  #pending: { parts: unknown[]; enqueue: () => void } | undefined;
   /** Where kernels are written down instead of being launched. */
   #collected: KernelSpec[] | undefined;
 
@@ -36,7 +36,7 @@ export class EnqueuingBackend extends tf.KernelBackend {
       work();
       this.settle();
     } finally {
-      this.#pending = undefined;
+      this.discard();
       this.#collected = undefined;
     }
     return collected;
@@ -98,16 +98,26 @@ export class EnqueuingBackend extends tf.KernelBackend {
   /** Takes the place of uploads while work is recorded. */
   protected recorded: RecordedUploads | undefined;
 
-  /** Puts work off until other work is enqueued, or anything is read. */
-  postpone(work: () => void): void {
-    this.#pending = work;
+  /**
+   * Puts a part of some work off until other work is enqueued, or anything is read; `enqueue` then gets all parts. There is one
+   * kind of such work: AdamW's.
+   */
+  postpone<T>(part: T, enqueue: (parts: T[]) => void): void {
+    const parts = (this.#pending?.parts ?? []) as T[];
+    parts.push(part);
+    this.#pending = { parts, enqueue: () => enqueue(parts) };
   }
 
   /** Enqueues deferred work. */
   settle(): void {
     const work = this.#pending;
+    this.discard();
+    work?.enqueue();
+  }
+
+  /** Drops deferred work. */
+  discard(): void {
     this.#pending = undefined;
-    work?.();
   }
 
   /** Rounds `size` floats to bfloat16. */

@@ -265,10 +265,10 @@ function capturing<T>(backend: CudaBackend, work: () => T, use: (graph: number) 
     use(graph);
     return result;
   } catch (error) {
-    // Deferred work must not take place later, and the failed call may have ended the capture.
-    for (const undo of graph === 0 ? [() => backend.settle(), end] : [])
+    backend.discard(); // deferred work must not take place later
+    if (graph === 0)
       try {
-        undo();
+        end(); // the failed call may have ended the capture
       } catch {}
     throw error;
   } finally {

@@ -7,6 +7,7 @@ import { fallbacks, resetFallbacks } from '../../../src/backend/fallbacks.js';
 import { runFused } from '../../../src/backend/fused.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { randomStream } from '../../../src/base/random.js';
+import { adamwStep } from '../../../src/optim/adamw.js';
 import { describeCuda } from './present.js';
 
 type Build = (floats: (...shape: number[]) => tf.Tensor) => tf.Tensor | tf.Tensor[];
@@ -195,6 +196,24 @@ describeCuda('kernels of tfjs on the emulated device', (_, backend) => {
     const small = add(tf.tensor1d([1, 2]), tf.tensor1d([3, 4]));
     expect([...small.dataSync()]).toEqual([8, 12]);
     tf.dispose([x, total, view, next, small]);
+  });
+
+  test('updates that a failed dry run put off do not take place later', () => {
+    const variables = () => tf.tidy(() => [1, 2, 3].map((value) => tf.variable(tf.fill([40], value))));
+    const [dry, real] = [variables(), variables()];
+    const grad = tf.fill([40], 0.5);
+    const options = { lr: 0.1, beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0, step: 1 };
+    const step = ([param, expAvg, expAvgSq]: tf.Variable[]) =>
+      adamwStep(param!, grad, { expAvg: expAvg!, expAvgSq: expAvgSq! }, options);
+    const failing = () => {
+      step(dry);
+      throw new Error('no such check');
+    };
+    expect(() => backend().collect(failing)).toThrow('no such check');
+    step(real);
+    expect(dry.map((variable) => variable.dataSync()[39])).toEqual([1, 2, 3]);
+    expect(real[0]!.dataSync()[39]).not.toBe(1);
+    tf.dispose([...dry, ...real, grad]);
   });
 
   test('the self-test passes', async () => {

@@ -24,30 +24,22 @@ export function adamwSettings(attrs: KernelAttributes<'AdamWStep'>): number[] {
   return [keep, rate, attrs.beta1, attrs.beta2, correction, attrs.eps];
 }
 
-const queues = new WeakMap<CudaBackend, Step[]>();
-
 export const adamWStep: CudaKernel<'AdamWStep'> = ({ inputs, attrs, backend }) => {
   const { param, expAvg, expAvgSq, grad } = inputs;
   const g = backend.address(grad);
   const { address, copy } = backend.updatable(param);
   const [m, v] = [expAvg, expAvgSq].map((variable) => backend.writable(variable));
-  let queue = queues.get(backend);
-  if (!queue) {
-    queue = [];
-    queues.set(backend, queue);
-  }
-  queue.push({
+  const step: Step = {
     arrays: [address, m!, v!, g, copy],
     size: sizeOf(param.shape),
     settings: adamwSettings(attrs),
-  });
-  backend.postpone(() => flush(backend));
+  };
+  backend.postpone(step, (steps) => enqueue(backend, steps));
   return [];
 };
 
 /** Enqueues deferred steps. */
-function flush(backend: CudaBackend): void {
-  const steps = queues.get(backend)!.splice(0);
+function enqueue(backend: CudaBackend, steps: readonly Step[]): void {
   const { table, pieces, piecesAt } = tableOf(steps);
   const settings = steps.flatMap((step) => step.settings);
   backend.call(() => {
