@@ -215,7 +215,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const evaluated = () => log.trials.filter(countsAsEvaluated).length;
   /** False where Optuna, behind a server without transactions, has claimed a waiting trial first. */
   const isOurs = ({ state, systemAttrs }: Trial) =>
-    state !== 'running' || formatJson(systemAttrs[WORKER]) === formatJson(worker);
+    state === 'fail' || formatJson(systemAttrs[WORKER] ?? null) === formatJson(worker);
   const firstWaiting = () => log.trials.find((trial) => trial.state === 'waiting');
 
   /** What the sampler decides ahead of the next trial, where it takes time for that. */

@@ -14,6 +14,7 @@ import {
   hasPostgres,
   hasRedis,
   python,
+  pythonSync,
   type Server,
   startPostgres,
   startProxy,
@@ -110,6 +111,31 @@ print(json.dumps([[t.number, t.state.name, t.value, t.params, t.user_attrs, t.in
       expect(seen.filter(([, , , , { by }]) => by === 'python')).toHaveLength(24);
       for (const x of [1, 2, 3, 4]) expect(seen.filter(([, , , params]) => params.x === x)).toHaveLength(1);
     });
+
+    test.each([
+      ['running', ''],
+      ['complete', 'study.tell(trial, 1)'],
+    ])(
+      'a waiting trial that Python claims at the same time is left to it: %s when we look',
+      async (state, ending) => {
+        const name = `claimed-${state}`;
+        let claim = () => {};
+        const check = () => (claim(), null);
+        const study = createStudy({ ...options, name, storage: url, check, runDefaults: false });
+        study.enqueue([{ x: 2 }, { x: 3 }]);
+        claim = () => {
+          claim = () => {};
+          pythonSync(`${head(storage)}
+study = optuna.load_study(study_name="${name}", storage=storage)
+trial = study.ask()
+${ending}`);
+        };
+        const trial = study.ask();
+        expect([trial.number, trial.params.x]).toEqual([1, 3]);
+        study.refresh();
+        expect(study.trials.map(({ state }) => state)).toEqual([state, 'running']);
+      },
+    );
 
     test('a study that Python created is continued here, and what it enqueued is run', async () => {
       await python(`${head(storage)}

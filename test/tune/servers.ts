@@ -141,6 +141,10 @@ export function python(code: string, ...args: string[]): Promise<string> {
   });
 }
 
+/** As `python`, while everything here waits. */
+export const pythonSync = (code: string): void =>
+  void execFileSync(PYTHON, ['-W', 'ignore', '-c', code], { stdio: 'ignore' });
+
 /** A TCP proxy in a process of its own, since a storage blocks this one. */
 export async function startCable(
   to: number,
