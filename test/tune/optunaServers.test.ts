@@ -120,7 +120,10 @@ print(json.dumps([[t.number, t.state.name, t.value, t.params, t.user_attrs, t.in
       async (state, ending) => {
         const name = `claimed-${state}`;
         let claim = () => {};
-        const check = () => (claim(), null);
+        const check = () => {
+          claim();
+          return null;
+        };
         const study = createStudy({ ...options, name, storage: url, check, runDefaults: false });
         study.enqueue([{ x: 2 }, { x: 3 }]);
         claim = () => {
