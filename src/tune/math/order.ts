@@ -9,7 +9,8 @@ export function quantile(values: readonly number[], p: number): number {
 /** The middle value; an even count averages the middle two, rounded as numpy rounds. NaN when empty. */
 export function median(values: readonly number[]): number {
   const { low, high, part } = around(values, 0.5);
-  return part === 0 || low === high ? low : high - 0.5 * (high - low);
+  if (part === 0 || low === high) return low;
+  return Number.isFinite(high - low) ? high - 0.5 * (high - low) : low / 2 + high / 2;
 }
 
 /** The order statistics around the p-quantile, and how far it is from the lower to the higher. */

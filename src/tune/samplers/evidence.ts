@@ -93,8 +93,8 @@ export function estimate(
       value: value + median(changes),
       spread: (quantile(changes, 0.75) - quantile(changes, 0.25)) / 1.349,
     };
-  const losses = complete.map((t) => lossOf(study, t)!);
-  return { value: losses.length ? Math.max(value, median(losses)) : value, spread: 0 };
+  const middle = median(complete.map((t) => lossOf(study, t)!)); // NaN of none, and between both infinities
+  return { value: Number.isNaN(middle) ? value : Math.max(value, middle), spread: 0 };
 }
 
 /** Sorts finished trials into observations and failures. */

@@ -61,5 +61,11 @@ describe('what trials teach a sampler', () => {
     const pruned = at(3, null, { state: 'pruned', intermediate: new Map([[5, 1]]) });
     const trials = [at(0, 2), at(1, 3), at(2, Infinity), pruned];
     expect(points(trials).observations.at(-1)).toMatchObject({ value: 3 });
+    for (const [low, high, value] of [
+      [0, Infinity, Infinity],
+      [-Infinity, Infinity, 1],
+      [-Infinity, 3, 1],
+    ] as const)
+      expect(points([at(0, low), at(1, high), pruned]).observations.at(-1)).toMatchObject({ value });
   });
 });

@@ -138,9 +138,22 @@ describe('constraints in gp', () => {
       expect(Math.abs(gradient[j]! - slope)).toBeLessThan(1e-4 * (1 + Math.abs(slope)));
   });
 
+  test('infinite violations leave the edge where it is', () => {
+    const infinite = observations.map((o) => ({
+      ...o,
+      violations: [o.x[0]! > 0.5 ? Infinity : o.x[0]! - 0.5],
+    }));
+    const holds = logHolds(limitOf(axes, { ...evidence, observations: infinite }, 0)!, HYPER);
+    const probability = (x: number) => Math.exp(holds.many(Float64Array.from([x, 0.5]), 1)[0]!);
+    expect(probability(0.2)).toBeGreaterThan(0.9);
+    expect(probability(0.8)).toBeLessThan(0.1);
+  });
+
   test('one that all trials violate alike, or that none has, says nothing', () => {
-    const alike = { ...evidence, observations: observations.map((o) => ({ ...o, violations: [1] })) };
-    expect(limitOf(axes, alike, 0)).toBeNull();
+    for (const violation of [1, 0, -1, Infinity]) {
+      const alike = observations.map((o) => ({ ...o, violations: [violation] }));
+      expect(limitOf(axes, { ...evidence, observations: alike }, 0)).toBeNull();
+    }
     expect(limitOf(axes, evidence, 1)).toBeNull();
   });
 });

@@ -22,7 +22,7 @@ export interface Limit {
 export function limitOf(axes: readonly Axis[], { observations }: Evidence, k: number): Limit | null {
   const known = observations.filter(({ violations }) => violations?.[k] !== undefined);
   const values = known.map(({ violations }) => violations![k]!);
-  const scale = median(values.map(Math.abs).filter((v) => v > 0));
+  const scale = median(values.map(Math.abs).filter((v) => v > 0 && v < Infinity)) || 1;
   const bent = values.map((v) => Math.sign(v) * capped(Math.log1p(Math.abs(v) / scale)));
   if (bent.every((v) => v === bent[0])) return null;
   const { mean, deviation } = moments(bent);
