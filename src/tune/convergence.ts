@@ -3,11 +3,12 @@
 // Makarova et al., Automatic Termination for Hyperparameter Optimization, AutoML 2022, and Optuna's terminator, which
 // compare a bound on the regret with the noise.
 
+import { UsageError } from '../base/errors.js';
 import { randomStream } from '../base/random.js';
 import { completeTrials } from './best.js';
 import { activeParams } from './conditions.js';
 import { isFeasible } from './constraints.js';
-import { admissionOf } from './samplers/admission.js';
+import { admissionOf, keyOf } from './samplers/admission.js';
 import { axesOf, decode, settle } from './samplers/axes.js';
 import { finishedTrials, gather } from './samplers/evidence.js';
 import { logNoisyImprovement } from './samplers/gp/acquisition.js';
@@ -44,7 +45,8 @@ type Left = Pick<Convergence, 'improvement' | 'noise'>;
  * await study.optimize(objective, { trials: 200, until: () => convergence(study)?.converged ?? false });
  * @param options.noise standard deviation of a value, where it was measured; else it is estimated
  * @param options.least trials before it says anything; 30 unless set
- * @returns the judge; it gives null for fewer trials, and where all values are equal
+ * @returns the judge; it gives null for fewer trials, and where all values are equal, and throws UsageError for a study of
+ * two objectives
  */
 export function convergenceJudge(
   options: { noise?: number | undefined; least?: number } = {},
@@ -61,6 +63,8 @@ export function convergenceJudge(
     return left;
   };
   return (study) => {
+    if (study.directions)
+      throw new UsageError('Expected one objective to judge convergence, got two; leave the judge out');
     const finished = finishedTrials(study);
     const count = finished.length;
     if (count < Math.max(1, least) || axesOf(study.space).length === 0) return null;
@@ -106,7 +110,7 @@ function improvementLeft(
   });
   return {
     improvement: best ? Math.exp(best.value) * unit : 0, // nothing is left to try
-    noise: spreadOfRepeats(completeTrials(study.trials)) ?? Math.sqrt(posterior.noise) * unit,
+    noise: spreadOfRepeats(study) ?? Math.sqrt(posterior.noise) * unit,
   };
 }
 
@@ -127,11 +131,11 @@ function unitOf(observations: readonly { value: number }[], y: Float64Array): nu
 const REPEATS = 3;
 
 /** Standard deviation of the values of equal configurations, over all that ran again; null where too few did. */
-function spreadOfRepeats(trials: readonly (Trial & { value: number })[]): number | null {
+function spreadOfRepeats({ space, trials }: StudyView): number | null {
   const groups = new Map<string, number[]>();
-  for (const { params, value } of trials) {
+  for (const { params, value } of completeTrials(trials)) {
     if (!Number.isFinite(value)) continue;
-    const key = JSON.stringify(Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = keyOf(space, params);
     groups.set(key, [...(groups.get(key) ?? []), value]);
   }
   let squares = 0;

@@ -59,6 +59,12 @@ describe('a search', () => {
     expect(convergenceJudge()(study)).toBeNull();
   });
 
+  test('of two objectives is refused', () => {
+    const directions = ['minimize', 'minimize'] as const;
+    const study = createStudy({ space: SPACE, sampler: randomSampler(), directions });
+    expect(() => convergenceJudge()(study)).toThrow('Expected one objective to judge convergence, got two');
+  });
+
   test('is judged by the noise that was measured, and by what repeated configurations show', async () => {
     const study = createStudy({ space: SPACE, sampler: randomSampler() });
     await study.optimize(noisy(0), { trials: 45 });
