@@ -9,6 +9,7 @@ import { directionsOf } from './objectives.js';
 import { paretoFront } from './pareto.js';
 import { checkSpace } from './space.js';
 import type { TwoDirections, TwoValues } from './studyTypes.js';
+import { listOf } from './trial.js';
 import type { Direction, Params, ParamsOf, Sampler, SearchSpace, StudyView, Trial } from './types.js';
 
 export type AskTellOptions<S extends SearchSpace> = {
@@ -80,7 +81,7 @@ export function askTell<S extends SearchSpace>(sampler: Sampler, options: AskTel
       const trial = trials[number];
       if (trial?.state !== 'running')
         throw new UsageError(`Expected the number of a proposal without a value, got ${show(number)}`);
-      const values: readonly number[] = typeof given === 'object' ? given : [given];
+      const values = listOf(given) as number[];
       if (values.length !== directions.length)
         throw new UsageError(
           `Expected ${directions.length === 1 ? 'a value' : 'two values'}, got ${show(given)}`,

@@ -117,10 +117,13 @@ export function openTrial(
   };
 }
 
+/** A value alone, or those of an array or typed array. */
+export const listOf = (given: unknown): unknown[] =>
+  Array.isArray(given) || ArrayBuffer.isView(given) ? Array.from(given as ArrayLike<unknown>) : [given];
+
 /** The numbers that an objective returned, which may be NaN; null for anything else. */
 function numbersOf(given: unknown, count = 1): number[] | null {
-  const isList = Array.isArray(given) || ArrayBuffer.isView(given);
-  const list = isList ? Array.from(given as unknown as ArrayLike<unknown>) : [given];
+  const list = listOf(given);
   return list.length === count && list.every((value) => typeof value === 'number') ? list : null;
 }
 

@@ -51,6 +51,10 @@ describe('a sampler without a study', () => {
     search.tell(search.ask(), 1);
     expect(() => search.tell(0, 2)).toThrow('Expected the number of a proposal without a value, got 0');
     expect(() => search.tell(1, 2)).toThrow('got 1');
+    search.tell(search.ask(), null as never);
+    expect(search.trials[1]!.state).toBe('fail');
+    search.tell(search.ask(), new Float32Array([2]) as never);
+    expect(search.trials[2]!.value).toBe(2);
     expect(search.best()!.value).toBe(1);
   });
 });
