@@ -38,8 +38,8 @@ export function admissionOf(study: StudyView): Admits | null {
   const { space, canRun } = study;
   // With conditions, some choices may leave nothing continuous.
   if (configurations(space) === Infinity && !isConditional(space)) return canRun ?? null;
-  const isTried = (trial: Trial) => trial.state !== 'waiting' && !isSilent(trial);
-  const tried = new Set(study.trials.filter(isTried).map(({ params }) => keyOf(space, params)));
+  const counts = (trial: Trial) => trial.state !== 'waiting' && !isSilent(trial);
+  const tried = new Set(study.trials.filter(counts).map(({ params }) => keyOf(space, params)));
   return (params) => !tried.has(keyOf(space, params)) && (canRun?.(params) ?? true);
 }
 
@@ -127,9 +127,13 @@ export function centreOf(study: StudyView, axes: readonly Axis[], admits: Admits
   const x = defaults.map((u, j) => (axes[j]!.kind === 'categorical' ? u : 0.5));
   if (x.every((u, j) => Math.abs(u - defaults[j]!) <= 0.1)) return null;
   const params = decode(study.space, axes, x);
-  const key = keyOf(study.space, params);
-  if (study.trials.some((trial) => keyOf(study.space, trial.params) === key)) return null;
-  return (admits?.(params) ?? true) ? params : null;
+  return !isTried(study, params) && (admits?.(params) ?? true) ? params : null;
+}
+
+/** Whether the study has a trial with this configuration. */
+export function isTried({ space, trials }: StudyView, params: Params): boolean {
+  const key = keyOf(space, params);
+  return trials.some((trial) => keyOf(space, trial.params) === key);
 }
 
 /** Standard deviation of startup points around the defaults, as a share of each range. */

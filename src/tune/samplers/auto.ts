@@ -28,7 +28,7 @@ const CHOSEN = 'auto:sampler';
  */
 export function samplerFor(study: StudyView): 'gp' | 'cmaes' | 'nsga2' {
   const finished = finishedTrials(study);
-  if (study.directions && study.directions.length > 1) return finished.length < FRONT_TRIALS ? 'gp' : 'nsga2';
+  if (study.directions) return finished.length < FRONT_TRIALS ? 'gp' : 'nsga2';
   if (isConditional(study.space) || finished.some((trial) => storedViolations(trial).length > 0)) return 'gp';
   const axes = axesOf(study.space);
   if (axes.length > 0 && axes.every((axis) => axis.kind === 'categorical')) return 'cmaes';

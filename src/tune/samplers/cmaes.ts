@@ -15,7 +15,7 @@
 
 import { UsageError } from '../../base/errors.js';
 import { activeParams } from '../conditions.js';
-import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
+import type { Params, Sampler, StudyView, Trial } from '../types.js';
 import { admissionOf, admitted, centreOf } from './admission.js';
 import { type Axis, axesOf, decode, encode, encodeAll } from './axes.js';
 import { defaultPopulation } from './cmaes/constants.js';
@@ -24,7 +24,7 @@ import { evaluatedPoint, GENERATION, INACTIVE, PROBE, replayer } from './cmaes/r
 import { feasibleLoss, type Point } from './cmaes/screen.js';
 import { isWithinReach, type Settings } from './cmaes/search.js';
 import { regionOf } from './cmaes/warmStart.js';
-import { sourcesOf } from './sources.js';
+import { oncePerStudy, sourcesOf } from './sources.js';
 
 export interface CmaesOptions {
   /** Population of the first run. Default 4 + floor(3 ln n) for n parameters. */
@@ -54,7 +54,7 @@ export interface CmaesOptions {
 export function cmaesSampler(options: CmaesOptions = {}): Sampler {
   check(options);
   const { screen = 60, probeCentre = true } = options;
-  const settingsOf = cachedSettings(options);
+  const settingsOf = oncePerStudy((study) => settingsFor(study, options));
   const replay = replayer();
   return {
     name: 'cmaes',
@@ -133,33 +133,24 @@ function check({ populationSize, sigma, screen }: CmaesOptions): void {
     throw new UsageError(`Expected screen to be an integer >= 1, got ${screen}`);
 }
 
-/** Settings of a study, made once per space. */
-function cachedSettings(options: CmaesOptions): (study: StudyView) => Settings {
-  const cache = new WeakMap<SearchSpace, { settings: Settings; warmStart: StudyView['warmStart'] }>();
-  return (study) => {
-    const cached = cache.get(study.space);
-    if (cached && cached.settings.seed === study.seed && cached.warmStart === study.warmStart)
-      return cached.settings;
-    const axes = axesOf(study.space);
-    const numeric = axes.filter((axis) => axis.kind !== 'categorical');
-    const categorical = axes.filter((axis) => axis.kind === 'categorical');
-    const base = { numeric, categorical, defaults: defaultPoint(study, axes, numeric.length) };
-    const sigma0 = options.sigma ?? 1 / 6;
-    const settings: Settings = {
-      ...base,
-      seed: study.seed,
-      lambda: options.populationSize ?? defaultPopulation(axes.length),
-      sigma0,
-      restarts: options.restarts ?? true,
-      regions: sourcesOf(study, options.warmStart).flatMap((trials) => {
-        const points = trials
-          .flatMap((trial) => evaluatedPoint(study, base, trial, trials) ?? [])
-          .filter((t): t is typeof t & { loss: number } => feasibleLoss(t) !== null);
-        return points.length > 0 ? [regionOf(categorical, points, sigma0)] : [];
-      }),
-    };
-    cache.set(study.space, { settings, warmStart: study.warmStart });
-    return settings;
+function settingsFor(study: StudyView, options: CmaesOptions): Settings {
+  const axes = axesOf(study.space);
+  const numeric = axes.filter((axis) => axis.kind !== 'categorical');
+  const categorical = axes.filter((axis) => axis.kind === 'categorical');
+  const base = { numeric, categorical, defaults: defaultPoint(study, axes, numeric.length) };
+  const sigma0 = options.sigma ?? 1 / 6;
+  return {
+    ...base,
+    seed: study.seed,
+    lambda: options.populationSize ?? defaultPopulation(axes.length),
+    sigma0,
+    restarts: options.restarts ?? true,
+    regions: sourcesOf(study, options.warmStart).flatMap((trials) => {
+      const points = trials
+        .flatMap((trial) => evaluatedPoint(study, base, trial, trials) ?? [])
+        .filter((t): t is typeof t & { loss: number } => feasibleLoss(t) !== null);
+      return points.length > 0 ? [regionOf(categorical, points, sigma0)] : [];
+    }),
   };
 }
 

@@ -14,8 +14,8 @@ import { randomStream } from '../../base/random.js';
 import { bestTrial } from '../best.js';
 import { activeParams } from '../conditions.js';
 import { own } from '../objects.js';
-import type { Params, Sampler, SearchSpace, StudyView, Trial } from '../types.js';
-import { admissionOf, centreOf, startupPoint } from './admission.js';
+import type { Params, Sampler, StudyView, Trial } from '../types.js';
+import { admissionOf, centreOf, isTried, startupPoint } from './admission.js';
 import { type Axis, axesOf, decode, settle } from './axes.js';
 import { cmaesSampler } from './cmaes.js';
 import { type Evidence, excessOf, finishedTrials, gather, isFeasible } from './evidence.js';
@@ -38,7 +38,7 @@ import {
 import { type Candidate, search } from './gp/search.js';
 import { priorMean, residual, type Source } from './gp/transfer.js';
 import { filled, logBelief } from './prior.js';
-import { bestOfSources, sourcesOf } from './sources.js';
+import { bestOfSources, oncePerStudy, sourcesOf } from './sources.js';
 
 export interface GpOptions {
   /**
@@ -83,7 +83,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
   const evolution = cmaesSampler();
   const limitFits: FitChain[] = [];
   const feasibilityFits = fitChain();
-  const knownBy = cachedSources(options.warmStart);
+  const known = oncePerStudy((study) => knownFrom(study, options.warmStart));
   return {
     name: 'gp',
     paretoFronts: true,
@@ -94,12 +94,12 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const admits = admissionOf(study);
       const fresh = (around = false) => startupPoint(study, axes, admits, 'gp/startup', number, around);
       const finished = finishedTrials(study);
-      const { sources, best } = knownBy(study, axes);
+      const { sources, best } = known(study);
       const startup =
         options.startupTrials ?? (sources.length > 0 ? WARM_STARTUP : Math.min(10, 4 + Math.ceil(d / 2)));
       if (d === 0 || finished.length < startup) {
-        const known = number < WARM_STARTUP - 1 ? best[number - 1] : undefined;
-        if (known && (admits?.(known) ?? true) && !isTried(study, known)) return { params: known };
+        const other = number < WARM_STARTUP - 1 ? best[number - 1] : undefined;
+        if (other && (admits?.(other) ?? true) && !isTried(study, other)) return { params: other };
         const centre = number <= CENTRE_UNTIL ? centreOf(study, axes, admits) : null;
         return centre ? { params: centre } : fresh(isBest(study, study.defaults));
       }
@@ -186,8 +186,8 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         if (!choices && promise < SETTLED) return evolution.ask(study, number);
       }
       const { observations, failures, running } = evidence;
-      const known = [...observations.map((o) => o.x), ...failures, ...running].map((x) => filled(axes, x));
-      const chosen = firstNew(candidates, known) ?? candidates[0]!;
+      const tried = [...observations.map((o) => o.x), ...failures, ...running].map((x) => filled(axes, x));
+      const chosen = firstNew(candidates, tried) ?? candidates[0]!;
       return { params: decode(study.space, axes, chosen.x) };
     },
   };
@@ -210,30 +210,13 @@ function fitted(data: Data | null, sources: readonly Source[]): Data | null {
   return data && sources.length > 0 ? residual(data, priorMean(sources, data)) : data;
 }
 
-/** What other studies say, worked out once a study. */
-type Known = { sources: readonly Source[]; best: readonly Params[] };
-
-function cachedSources(given: readonly Trial[] | undefined) {
-  const cache = new WeakMap<SearchSpace, Known & { warmStart: StudyView['warmStart'] }>();
-  return (study: StudyView, axes: readonly Axis[]): Known => {
-    const { space, warmStart } = study;
-    let known = cache.get(space);
-    if (!known || known.warmStart !== warmStart) {
-      const lists = study.directions ? [] : sourcesOf(study, given);
-      const models = lists.map((trials) => sourceModel(study, axes, trials));
-      const useful = lists.filter((_, k) => models[k] !== null);
-      const sources = models.filter((model) => model !== null);
-      known = { warmStart, sources, best: bestOfSources(study, axes, useful) };
-      cache.set(space, known);
-    }
-    return known;
-  };
-}
-
-/** Whether the study has a trial with this configuration. */
-function isTried(study: StudyView, params: Params): boolean {
-  const names = Object.keys(params);
-  return study.trials.some((trial) => names.every((name) => own(trial.params, name) === own(params, name)));
+/** What other studies say: models, and their best configurations. */
+function knownFrom(study: StudyView, given: readonly Trial[] | undefined) {
+  const axes = axesOf(study.space);
+  const lists = study.directions ? [] : sourcesOf(study, given);
+  const models = lists.map((trials) => sourceModel(study, axes, trials));
+  const useful = lists.filter((_, k) => models[k] !== null);
+  return { sources: models.filter((model) => model !== null), best: bestOfSources(study, axes, useful) };
 }
 
 /** Whether no complete trial is better than those with this configuration, of which there is one. */

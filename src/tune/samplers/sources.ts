@@ -1,6 +1,6 @@
 // Other studies as prior knowledge: their trials in the parameters of this one, and how far they are to be trusted.
 
-import type { Params, StudyView, Trial } from '../types.js';
+import type { Params, SearchSpace, StudyView, Trial } from '../types.js';
 import { type Axis, decode, encode } from './axes.js';
 import { lossOf } from './evidence.js';
 
@@ -15,6 +15,22 @@ export function sourcesOf(study: StudyView, given?: readonly Trial[]): Trial[][]
   return [...(given ? [given] : []), ...(study.warmStart ?? [])].map((trials) =>
     trials.map((trial) => ({ ...trial, params: { ...study.defaults, ...trial.params } })),
   );
+}
+
+/**
+ * Caches what a sampler works out once for each study: by its space, and again where the seed or the studies that it
+ * started from differ.
+ */
+export function oncePerStudy<T>(make: (study: StudyView) => T): (study: StudyView) => T {
+  const cache = new WeakMap<SearchSpace, Pick<StudyView, 'seed' | 'warmStart'> & { made: T }>();
+  return (study) => {
+    const { space, seed, warmStart } = study;
+    const kept = cache.get(space);
+    if (kept?.seed === seed && kept.warmStart === warmStart) return kept.made;
+    const made = make(study);
+    cache.set(space, { seed, warmStart, made });
+    return made;
+  };
 }
 
 /** The best configuration of each source, moved into the space; none of a source without values. */

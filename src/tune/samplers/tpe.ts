@@ -12,12 +12,12 @@ import { UsageError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import { randomStream } from '../../base/random.js';
 import { activeParams } from '../conditions.js';
-import type { Sampler, SearchSpace, StudyView, Trial } from '../types.js';
+import type { Sampler, Trial } from '../types.js';
 import { admissionOf, admitted, admittedDraws, startupPoint } from './admission.js';
-import { type Axis, axesOf, decode, settle } from './axes.js';
+import { axesOf, decode, settle } from './axes.js';
 import { finishedTrials, gather } from './evidence.js';
 import { beliefOf } from './prior.js';
-import { sourcesOf } from './sources.js';
+import { oncePerStudy, sourcesOf } from './sources.js';
 import { split } from './tpe/groups.js';
 import { logDensities, type Mixture, mixture, sample } from './tpe/mixture.js';
 import { type Source, sourceOf, weightsOf } from './tpe/source.js';
@@ -48,7 +48,11 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
     throw new UsageError(`Expected startupTrials to be an integer >= 1, got ${startupTrials}`);
   if (!(Number.isInteger(candidates) && candidates >= 1))
     throw new UsageError(`Expected candidates to be an integer >= 1, got ${candidates}`);
-  const sourcesBy = cachedSources(options.warmStart);
+  const known = oncePerStudy((study) =>
+    sourcesOf(study, options.warmStart).flatMap(
+      (trials) => sourceOf(study, axesOf(study.space), trials, NARROWEST) ?? [],
+    ),
+  );
   return {
     name: 'tpe',
     paretoFronts: true,
@@ -58,7 +62,7 @@ export function tpeSampler(options: TpeOptions = {}): Sampler {
       const admits = admissionOf(study);
       const evidence = gather(study, axes, finishedTrials(study));
       const { observations, failures } = evidence;
-      const sources = sourcesBy(study, axes);
+      const sources = known(study);
       const few = observations.length + failures.length < startupTrials || observations.length < 2;
       if (few && sources.length === 0) return startupPoint(study, axes, admits, 'tpe/startup', number);
       const { good, bad } = split(evidence);
@@ -94,21 +98,4 @@ function mixtureToDrawFrom(
   let u = random.uniform();
   for (const [k, source] of sources.entries()) if ((u -= weights[k]!) < 0) return source.good;
   return own;
-}
-
-/** The densities of other studies, worked out once a study. */
-function cachedSources(given: readonly Trial[] | undefined) {
-  const cache = new WeakMap<SearchSpace, { warmStart: StudyView['warmStart']; sources: readonly Source[] }>();
-  return (study: StudyView, axes: readonly Axis[]): readonly Source[] => {
-    const { space, warmStart } = study;
-    let known = cache.get(space);
-    if (!known || known.warmStart !== warmStart) {
-      const sources = sourcesOf(study, given).flatMap(
-        (trials) => sourceOf(study, axes, trials, NARROWEST) ?? [],
-      );
-      known = { warmStart, sources };
-      cache.set(space, known);
-    }
-    return known.sources;
-  };
 }

@@ -6,6 +6,7 @@ import { normalQuantile } from '../../math/normal.js';
 import type { StudyView, Trial } from '../../types.js';
 import type { Axis } from '../axes.js';
 import { gather, type Observation } from '../evidence.js';
+import { moments } from '../softCap.js';
 import { factorsOf } from '../sources.js';
 import { split } from './groups.js';
 import { logDensities, type Mixture, mixture } from './mixture.js';
@@ -38,9 +39,7 @@ export function sourceOf(
     const l = logDensities(good, points);
     return logDensities(bad, points).map((g, i) => g - l[i]!);
   };
-  const own = difference(evidence.observations.map(({ x }) => x));
-  const center = own.reduce((sum, v) => sum + v, 0) / own.length;
-  const deviation = Math.sqrt(own.reduce((sum, v) => sum + (v - center) ** 2, 0) / own.length);
+  const { deviation } = moments([...difference(evidence.observations.map(({ x }) => x))]);
   return { good, score: (points) => difference(points).map((v) => v / Math.max(deviation, 1e-9)) };
 }
 
