@@ -17,7 +17,7 @@ import {
 } from './journal/records.js';
 import { type BeatingWorker, WORKER } from './liveness.js';
 import { own } from './objects.js';
-import { SUPERSEDED } from './storage/recovered.js';
+import { isSilent } from './samplers/evidence.js';
 import { asWorker } from './storage/worker.js';
 import type { Check } from './studyTypes.js';
 import { type Outcome, outcomeEntries, type Scoring } from './trial.js';
@@ -220,11 +220,8 @@ function retryEntries(studyId: number, trial: Trial, retries: number): Entry[] {
 export const isRetry = ({ systemAttrs }: Trial): boolean =>
   Object.hasOwn(systemAttrs, 'retry_history') || Object.hasOwn(systemAttrs, 'tinygpt:retry_of');
 
-/** Failures that say nothing about how good the configuration is and do not count as evaluated. */
-const notEvaluated = new Set<unknown>(['infeasible', 'killed', 'interrupted', SUPERSEDED]);
-
 /** Whether a trial counts against a limit on trials: evaluated, or about to be. */
 export function countsAsEvaluated(trial: Trial): boolean {
-  if (trial.state === 'fail') return !notEvaluated.has(trial.userAttrs.fail_reason);
+  if (trial.state === 'fail') return !isSilent(trial) && trial.userAttrs.fail_reason !== 'infeasible';
   return trial.state !== 'waiting';
 }

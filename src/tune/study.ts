@@ -7,12 +7,11 @@
 
 import { EnvironmentError, UsageError } from '../base/errors.js';
 import { formatJson, show } from '../base/json.js';
-import { isObject } from '../base/valid.js';
 import { bestTrial } from './best.js';
 import { activeParams } from './conditions.js';
 import { describeConstraint, parseConstraints } from './constraints.js';
 import { creationEntries, isMissing } from './creation.js';
-import { contains, describeDistribution } from './distributions.js';
+import { configurationsOf, missingOf } from './enqueue.js';
 import {
   checkSameStudy,
   recordedConstraints,
@@ -25,17 +24,16 @@ import { type Entry, op, states, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
 import { createLiveness, WORKER } from './liveness.js';
 import { type AnyOptions, directionsOf } from './objectives.js';
-import { own } from './objects.js';
 import { optimize, type StartTrial } from './optimize.js';
 import { paretoFront } from './pareto.js';
 import { nopPruner } from './pruners/nop.js';
-import { checkSpace, unknownParameter } from './space.js';
+import { isTried } from './samplers/admission.js';
+import { checkSpace } from './space.js';
 import {
   claimEntries,
   countsAsEvaluated,
   decideAhead,
   endEntries,
-  isRetry,
   lossEntries,
   plan,
   refusalOfAll,
@@ -235,9 +233,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   function unlessObsolete(prepared: Partial<Proposal> | null): Partial<Proposal> | null {
     if (!prepared?.params) return prepared;
     const { params, userAttrs, stillFits } = prepared;
-    const key = keyOf(params);
-    const isTaken = log.trials.some((trial) => keyOf(trial.params) === key);
-    if (!isTaken && (stillFits?.(log.trials) ?? true)) return prepared;
+    if (!isTried(view, activeParams(space, params)) && (stillFits?.(log.trials) ?? true)) return prepared;
     return userAttrs ? { userAttrs } : null;
   }
 
@@ -333,40 +329,6 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const startAsync: StartTrial = async (limit, signal, seconds = Infinity) =>
     start(limit, signal, false, await prepare(limit, signal, seconds));
 
-  /** A whole configuration to enqueue. @param where names the entry of a list */
-  function wholeOf(params: unknown, where: string): Params {
-    if (!isObject(params))
-      throw new UsageError(`${where}Expected parameters to enqueue, got ${show(params)}`);
-    for (const [name, value] of Object.entries(params)) {
-      const distribution = own(space, name);
-      if (!distribution) throw unknownParameter(name, Object.keys(space), 'to enqueue', where);
-      if (!contains(distribution, value))
-        throw new UsageError(
-          `${where}Parameter ${name}: expected a value within ${describeDistribution(distribution)}, got ${show(value)}`,
-        );
-    }
-    return activeParams(space, { ...defaults, ...(params as Params) });
-  }
-
-  /** What makes two trials the same configuration. */
-  const keyOf = (params: Params) => {
-    const active = activeParams(space, params);
-    return formatJson(Object.keys(space).map((name) => own(active, name) ?? null));
-  };
-
-  /** How often the study has each configuration. */
-  function configurations(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const trial of log.trials) {
-      if (isRetry(trial)) continue;
-      const { state, systemAttrs, params } = trial;
-      const fixed = { ...(isObject(systemAttrs.fixed_params) && (systemAttrs.fixed_params as Params)) };
-      const key = keyOf({ ...(state === 'waiting' && defaults), ...fixed, ...params });
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-    return counts;
-  }
-
   const study: Study = {
     ...view,
     name: log.name,
@@ -391,17 +353,10 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       return isGivenUp(trial) && late.has(number) ? recover(trial, outcome) : trial;
     },
     enqueue(given, { skipIfExists = false } = {}) {
-      const list = Array.isArray(given)
-        ? given.map((params, i) => wholeOf(params, `Entry ${i + 1}: `))
-        : [wholeOf(given, '')];
+      const list = configurationsOf(view, given);
       storage.transact(() => {
-        const there = skipIfExists ? configurations() : new Map<string, number>();
-        const isNew = (params: Params) => {
-          const count = there.get(keyOf(params)) ?? 0;
-          there.set(keyOf(params), count - 1);
-          return count <= 0;
-        };
-        return list.filter(isNew).map((params) => waitingEntry(log.id, params));
+        const wanted = skipIfExists ? missingOf(view, list) : list;
+        return wanted.map((params) => waitingEntry(log.id, params));
       });
     },
     optimize: (objective, options) =>

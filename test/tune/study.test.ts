@@ -223,6 +223,17 @@ describe('the queue', () => {
     }
   });
 
+  test('skipIfExists knows grid values that Python rounded otherwise', () => {
+    const path = fresh('journal.log');
+    const grid = { x: float(0, 1, { step: 0.1 }) };
+    const study = createStudy({ space: grid, sampler: uniform, storage: path, runDefaults: false });
+    fileStorage(path).transact(() => [
+      createTrialEntry(0, grid, { state: 'running', params: { x: 3 * 0.1 }, start: 0 }),
+    ]);
+    study.enqueue([{ x: 0.3 }, { x: 0.4 }], { skipIfExists: true });
+    expect(study.trials.slice(1).map((trial) => trial.systemAttrs.fixed_params)).toEqual([{ x: 0.4 }]);
+  });
+
   test('refuses unknown parameters and values outside their range', () => {
     const study = createStudy(options());
     expect(() => study.enqueue({ dept: 4 })).toThrow(
