@@ -1,16 +1,14 @@
 // Any program as a provider: the prompt on its stdin, the answer on its stdout, such as a local coding agent in print mode.
-// It runs with your rights in the current folder; what it writes is only read as an answer.
+// It runs with your rights in the current folder, and what it starts ends with it; what it writes is only read as an answer.
 
-import { spawn } from 'node:child_process';
-import { EnvironmentError } from '../../base/errors.js';
+import { EnvironmentError, messageOf } from '../../base/errors.js';
 import { isObject } from '../../base/valid.js';
+import { runProcess } from '../script/processes.js';
 import { asText, type Provider, type Reply, tokenCount } from './provider.js';
 
 const MOST_BYTES = 4 << 20;
 /** Bytes of stderr that an error message shows. */
 const SHOWN_BYTES = 300;
-/** Between asking its processes to end and ending them. */
-const GRACE_MS = 2000;
 
 /**
  * A shell command. Where its output is one JSON object with a text `result`, as coding agents print it, usage and cost are
@@ -23,73 +21,40 @@ export function commandProvider(command: string, timeout: number): Provider {
     model: command,
     place: 'the command',
     maxTokens: null,
-    ask: async (messages, signal) => readReply(await run(command, asText(messages), 1000 * timeout, signal)),
+    ask: async (messages, signal) => readReply(await run(command, asText(messages), timeout, signal)),
   };
 }
 
-function run(command: string, input: string, timeout: number, signal: AbortSignal): Promise<string> {
+async function run(command: string, input: string, seconds: number, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    // A process group of its own, so that what it starts ends with it.
-    const child = spawn(command, { shell: true, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
-    const out: Buffer[] = [];
-    let bytes = 0;
-    let complaint = '';
-    let ended: Error | undefined;
-    let killing: NodeJS.Timeout | undefined;
-    const kill = (name: NodeJS.Signals) => {
-      try {
-        process.kill(-child.pid!, name);
-      } catch {
-        // It has ended.
-      }
-    };
-    const end = (reason: Error) => {
-      if (ended) return;
-      ended = reason;
-      kill('SIGTERM');
-      killing = setTimeout(() => kill('SIGKILL'), GRACE_MS);
-    };
-    const abort = () => end(signal.reason as Error);
-    const late = setTimeout(
-      () =>
-        end(new EnvironmentError(`No answer from the command within ${timeout / 1000} s; allow more time`)),
-      timeout,
-    );
-    signal.addEventListener('abort', abort);
-    child.stdout.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= MOST_BYTES) out.push(chunk);
-      else end(new EnvironmentError(`Expected at most ${MOST_BYTES} bytes from the command, got more`));
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString('utf8')).slice(-SHOWN_BYTES);
-    });
-    child.stdin.on('error', () => undefined); // it may answer without reading
-    child.stdin.end(input);
-    const finish = (settle: () => void) => {
-      clearTimeout(late);
-      clearTimeout(killing);
-      signal.removeEventListener('abort', abort);
-      settle();
-    };
-    child.on('error', (error) =>
-      finish(() => reject(new EnvironmentError(`The command cannot run: ${error.message}`))),
-    );
-    child.on('close', (code, killedBy) => {
-      kill('SIGKILL'); // what it left in the background
-      finish(() => {
-        if (ended) reject(ended);
-        else if (code === 0) resolve(Buffer.concat(out).toString('utf8'));
-        else
-          reject(
-            new EnvironmentError(
-              `The command ended with ${killedBy ?? `code ${code}`}${complaint.trim() && `: ${complaint.trim()}`}`,
-            ),
-          );
-      });
-    });
+  const out: Buffer[] = [];
+  let bytes = 0;
+  let complaint = '';
+  const flood = new AbortController();
+  const end = await runProcess(['/bin/sh', '-c', command], {
+    cwd: process.cwd(),
+    env: process.env,
+    timeLimit: seconds,
+    signal: AbortSignal.any([signal, flood.signal]),
+    input,
+    onOutput: (chunk, from) => {
+      if (from === 'stderr') complaint = (complaint + chunk.toString('utf8')).slice(-SHOWN_BYTES);
+      else if ((bytes += chunk.length) <= MOST_BYTES) out.push(chunk);
+      else flood.abort();
+    },
+  }).catch((error) => {
+    throw new EnvironmentError(`The command cannot run: ${messageOf(error)}`);
   });
+  signal.throwIfAborted();
+  if (end.stopped === 'timeout')
+    throw new EnvironmentError(`No answer from the command within ${seconds} s; allow more time`);
+  if (bytes > MOST_BYTES)
+    throw new EnvironmentError(`Expected at most ${MOST_BYTES} bytes from the command, got more`);
+  if (end.code !== 0)
+    throw new EnvironmentError(
+      `The command ended with ${end.signal ?? `code ${end.code}`}${complaint.trim() && `: ${complaint.trim()}`}`,
+    );
+  return Buffer.concat(out).toString('utf8');
 }
 
 /** The answer, with usage and cost where the output says them. */

@@ -28,6 +28,8 @@ export type ProcessOptions = {
   timeLimit?: number | undefined;
   /** Ends it. */
   signal: AbortSignal;
+  /** What it reads; nothing unless given. */
+  input?: string | undefined;
   onOutput: (chunk: Buffer, from: 'stdout' | 'stderr') => void;
 };
 
@@ -36,14 +38,15 @@ export type ProcessOptions = {
  * @throws the system's error where it cannot be started
  */
 export async function runProcess(words: readonly string[], options: ProcessOptions): Promise<ProcessEnd> {
-  const { cwd, env, timeLimit, signal, onOutput } = options;
+  const { cwd, env, timeLimit, signal, input, onOutput } = options;
   const mark = randomUUID();
   const child = spawn(words[0]!, words.slice(1), {
     cwd,
     env: { ...env, [MARK]: mark },
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.on('error', () => undefined).end(input); // it may end without reading
   for (const from of ['stdout', 'stderr'] as const)
     child[from]!.on('data', (chunk: Buffer) => onOutput(chunk, from)).on('error', () => undefined);
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
