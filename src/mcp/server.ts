@@ -5,8 +5,7 @@
 import { McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
-import { compareValues, completeTrials } from '../tune/best.js';
-import { isFeasible } from '../tune/constraints.js';
+import { completeTrials, rankedTrials } from '../tune/best.js';
 import { importances, knownImportances } from '../tune/importance.js';
 import { samplerNames } from '../tune/samplers/index.js';
 import { countsAsEvaluated } from '../tune/starting.js';
@@ -200,11 +199,7 @@ export function openServer(options: ServerOptions): StudyServer {
       },
       ({ study: name, count }) => {
         const { trials, directions } = studies.read(name);
-        const compare = compareValues(directions[0]!);
-        const sorted = completeTrials(trials)
-          .filter(isFeasible)
-          .sort((a, b) => compare(a.value, b.value) || a.number - b.number);
-        const list = sorted
+        const list = rankedTrials(trials, directions[0]!)
           .slice(0, count)
           .map(({ number, value, params }) => ({ trial: number, value, params }));
         return answer({

@@ -1,8 +1,7 @@
 // The study as text: best trials, best parameters, importances.
 
 import { counted } from '../base/format.js';
-import { type CompleteTrial, compareValues, completeTrials, improvements, signOf } from '../tune/best.js';
-import { isFeasible } from '../tune/constraints.js';
+import { type CompleteTrial, completeTrials, improvements, rankedTrials, signOf } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
 import { own } from '../tune/objects.js';
 import type { Direction, Trial } from '../tune/types.js';
@@ -42,9 +41,8 @@ export function summaryText(
 ): string {
   const { trials, direction } = study;
   const metric = metricName(study);
-  const compare = compareValues(direction);
   const all = completeTrials(trials);
-  const complete = all.filter(isFeasible).sort((a, b) => compare(a.value, b.value) || a.number - b.number);
+  const complete = rankedTrials(trials, direction);
   const beyond = all.length - complete.length;
   const failed = trials.filter((trial) => trial.state === 'fail');
   const pruned = trials.filter((trial) => trial.state === 'pruned').length;

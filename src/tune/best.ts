@@ -22,6 +22,17 @@ export const compareValues = (direction: Direction) => (a: number, b: number) =>
 export const completeTrials = <T extends Trial>(trials: readonly T[]): CompleteTrial<T>[] =>
   trials.filter((trial): trial is CompleteTrial<T> => trial.state === 'complete' && trial.value !== null);
 
+/** The complete, feasible trials, best first; of equal ones the earlier. */
+export function rankedTrials<T extends Trial>(
+  trials: readonly T[],
+  direction: Direction,
+): CompleteTrial<T>[] {
+  const compare = compareValues(direction);
+  return completeTrials(trials)
+    .filter(isFeasible)
+    .sort((a, b) => compare(a.value, b.value) || a.number - b.number);
+}
+
 /** The best complete trial that satisfies its constraints, the first of equal ones; null where there is none. */
 export function bestTrial<T extends Trial>(
   trials: readonly T[],

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { formatJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
-import { compareValues, completeTrials, signOf } from './best.js';
+import { compareValues, rankedTrials, signOf } from './best.js';
 import { isFeasible } from './constraints.js';
 import { meanInterval, spread } from './contest.js';
 import { int } from './distributions.js';
@@ -152,16 +152,12 @@ const firstOf = ({ trials }: ConfirmedStudy, params: Params): Trial | undefined 
 
 /** The defaults, where they are to run, and the best complete, feasible trials, each configuration once. */
 function candidatesOf(study: ConfirmedStudy, defaults: Params | null, top: number): Known[] {
-  const compare = compareValues(study.direction);
   const found: Known[] = defaults
     ? [{ trial: null, params: defaults, searched: firstOf(study, defaults)?.value ?? null }]
     : [];
   const seen = new Set(found.map(({ params }) => keyOf(params)));
   const most = found.length + top;
-  const sorted = completeTrials(study.trials)
-    .filter(isFeasible)
-    .sort((a, b) => compare(a.value, b.value) || a.number - b.number);
-  for (const { number, params, value } of sorted) {
+  for (const { number, params, value } of rankedTrials(study.trials, study.direction)) {
     if (found.length >= most) break;
     if (seen.has(keyOf(params))) continue;
     seen.add(keyOf(params));

@@ -5,7 +5,7 @@
 import { sha256 } from '../../base/files.js';
 import { printable } from '../../base/format.js';
 import { formatJson } from '../../base/json.js';
-import { compareValues, completeTrials } from '../best.js';
+import { rankedTrials } from '../best.js';
 import { isActive } from '../conditions.js';
 import { isFeasible, storedViolations } from '../constraints.js';
 import { own } from '../objects.js';
@@ -172,12 +172,8 @@ export function meaningOf(name: string, meanings: Readonly<Record<string, string
 }
 
 function trialTexts(study: StudyView, context: PromptContext, most: number): string[] {
-  const compare = compareValues(study.direction);
   const started = study.trials.filter(({ state }) => state !== 'waiting');
-  const best = completeTrials(started)
-    .filter(isFeasible)
-    .sort((a, b) => compare(a.value, b.value) || a.number - b.number)
-    .slice(0, BEST);
+  const best = rankedTrials(started, study.direction).slice(0, BEST);
   const recent = started.slice(-most);
   const failures = started
     .slice(0, -most)
