@@ -1,7 +1,9 @@
 // tinygpt tune --advise: a model sets up the search once, as a file that shows what it would change; the search itself is
 // left to a classic sampler, once a person has accepted or edited the file.
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { formatStandardJson } from '../base/json.js';
 import { usageText } from '../report/llm.js';
@@ -13,6 +15,7 @@ import type { Screen } from './tuneRun.js';
 
 /**
  * Asks, writes advice.json (and first.json) into the study's folder and prints what differs; resolves to the exit code.
+ * @throws UsageError where earlier advice, which may have been edited, is there
  * @throws EnvironmentError where no usable advice came
  */
 export async function advise(
@@ -22,6 +25,9 @@ export async function advise(
   screen: Screen,
 ): Promise<number> {
   const { progress, signal, say } = screen;
+  const [file, first] = [join(folder, 'advice.json'), join(folder, 'first.json')];
+  const earlier = [file, first].find((path) => existsSync(path));
+  expect(earlier === undefined, () => `Expected no earlier advice, found ${earlier}; rename or remove it`);
   const caller = openLlm(args, folder, progress.note);
   for (const line of task.about) say(line);
   say(describeModel(args, caller));
@@ -33,9 +39,7 @@ export async function advise(
     'A space advised by a model; what differs from the default is listed here. Edit it as you like.',
     ...(caution ? [`Caution: ${caution}.`] : []),
   ];
-  const file = join(folder, 'advice.json');
   writeFileAtomic(file, adviceFile(advice, heading));
-  const first = join(folder, 'first.json');
   if (advice.first.length > 0) writeFileAtomic(first, `${formatStandardJson(advice.first)}\n`);
   say(advice.changes.length > 0 ? 'What it would change:' : 'It would change nothing.');
   for (const line of advice.changes) say(printable(`  ${line}`));

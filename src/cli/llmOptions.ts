@@ -24,7 +24,7 @@ import {
 import { samplerByName } from '../tune/samplers/index.js';
 import type { Study } from '../tune/studyTypes.js';
 import type { Sampler } from '../tune/types.js';
-import { choice, flag, group, integer, number, text, type ValuesOf } from './options.js';
+import { choice, expectNone, flag, group, integer, number, text, type ValuesOf } from './options.js';
 import type { Task } from './task.js';
 
 /** Samplers that need a model. */
@@ -142,12 +142,14 @@ function providerOf(args: LlmArguments, env: NodeJS.ProcessEnv): Provider {
     () =>
       'Expected a model: --llm-command "COMMAND", --llm-url URL --llm-model NAME, or --llm openai or anthropic with --llm-model; got none',
   );
+  const isEndpoint = kind === 'openai' || kind === 'anthropic';
+  const unfit = isEndpoint ? [] : (['llmUrl', 'llmModel'] as const);
+  expectNone(args, kind === 'command' ? unfit : [...unfit, 'llmCommand'], `with --llm ${kind}`);
   if (kind === STAND_IN) return standInProvider();
   if (kind === 'command') {
     expect(llmCommand !== undefined, () => 'Expected --llm-command with --llm command, got none');
     return commandProvider(llmCommand!, timeout);
   }
-  expect(llmCommand === undefined, () => `Expected --llm-command alone, got it with --llm ${kind}`);
   // The names that the providers' own libraries read.
   const prefix = kind === 'openai' ? 'OPENAI' : 'ANTHROPIC';
   const llmModel = args.llmModel ?? (env[`${prefix}_MODEL`] || undefined);
@@ -174,19 +176,33 @@ const SCRIPTED = new RegExp(`-${STAND_IN}$`);
 
 /** What a contest calls a sampler: one on the scripted stand-in is named so in every table and plot. */
 export function contestantName(name: string, { llm, llmReplay }: LlmArguments): string {
-  if (!isModels(name)) return name;
+  if (modelKind(name) === null) return name;
   const isScripted =
     llmReplay === undefined ? llm === STAND_IN : openRecording(llmReplay).providers.includes(STAND_IN);
   return isScripted ? `${name}-${STAND_IN}` : name;
 }
 
-const isModels = (name: string): boolean =>
-  LLM_SAMPLERS.some((known) => known === name.replace(SCRIPTED, ''));
+type ModelKind = (typeof LLM_SAMPLERS)[number];
 
-/** @throws UsageError for an unknown sampler, or one that needs a model which the options do not name */
+/** The sampler of this name that needs a model; null for a classic one. */
+const modelKind = (name: string): ModelKind | null =>
+  LLM_SAMPLERS.find((known) => known === name.replace(SCRIPTED, '')) ?? null;
+
+/** @throws UsageError for an unknown sampler, or one that needs a model which the options do not name well */
 export function checkSampler(name: string, args: LlmArguments, folder: string): void {
-  if (isModels(name)) openLlm(args, folder, () => undefined);
-  else samplerByName(name);
+  const kind = modelKind(name);
+  if (kind === null) samplerByName(name);
+  else {
+    shareOf(kind, args);
+    openLlm(args, folder, () => undefined);
+  }
+}
+
+/** Part of the trials that the model may propose. */
+function shareOf(kind: ModelKind, { llmShare }: LlmArguments): number {
+  if (kind === 'llm') return 1;
+  expect(llmShare < 1, () => 'Expected --llm-share below 1 with --sampler hybrid, got 1; use llm');
+  return llmShare;
 }
 
 /** The sampler of a study; a caller where a model takes part. */
@@ -205,13 +221,9 @@ export function openSampler(
   onNote: (line: string) => void,
   secondsLeft?: () => number | undefined,
 ): OpenSampler {
-  const kind = name.replace(SCRIPTED, '');
-  if (kind !== 'llm' && kind !== 'hybrid') return { sampler: samplerByName(name) };
-  const share = kind === 'llm' ? 1 : args.llmShare;
-  expect(
-    kind === 'llm' || share < 1,
-    () => 'Expected --llm-share below 1 with --sampler hybrid, got 1; use llm',
-  );
+  const kind = modelKind(name);
+  if (kind === null) return { sampler: samplerByName(name) };
+  const share = shareOf(kind, args);
   const base = samplerByName(args.llmBase ?? (kind === 'llm' ? 'gp' : 'cmaes'));
   const caller = openLlm(args, folder, onNote);
   const context = promptContext(task, secondsLeft);

@@ -68,24 +68,26 @@ async function serve(args: Arguments): Promise<number> {
   });
 
   let opening: Promise<ServerTask> | undefined;
+  const task = () =>
+    (opening ??= open(args, { progress, signal, say }).catch((error) => {
+      opening = undefined;
+      throw error;
+    }));
   const server = openServer({
     folder: args.out,
     version: packageVersion(),
     maxTrials: args.maxTrials,
     maxMinutes: args.maxMinutes,
     signal,
-    task: () =>
-      (opening ??= open(args, { progress, signal, say }).catch((error) => {
-        opening = undefined;
-        throw error;
-      })),
+    task,
     onRun: (study, folder) => concludeStudy(folder, study, { say }),
   });
-  const handle = serveStdio(server.create, {
-    transport: new StdioServerTransport(process.stdin, protocol),
-    onerror: (error) => say(`mcp: ${messageOf(error)}`),
-  });
   try {
+    if (args.command !== undefined) await task(); // it opens fast, and its options may be wrong
+    const handle = serveStdio(server.create, {
+      transport: new StdioServerTransport(process.stdin, protocol),
+      onerror: (error) => say(`mcp: ${messageOf(error)}`),
+    });
     await closed;
     await server.settled();
     await handle.close();

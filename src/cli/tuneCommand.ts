@@ -20,7 +20,7 @@ import { contestFolder, runContest } from './contestCommand.js';
 import { convergenceOf, recordConvergence } from './converged.js';
 import { withDashboard } from './dashboardOption.js';
 import { describeGoals, type Goals, goalsOf, withGoals } from './goals.js';
-import { describeModel, openSampler, recordCalls } from './llmOptions.js';
+import { checkSampler, describeModel, openSampler, recordCalls } from './llmOptions.js';
 import { openLog } from './log.js';
 import { openTask } from './openTask.js';
 import { command } from './options.js';
@@ -52,6 +52,7 @@ async function runTune(args: TuneArguments): Promise<number> {
       orInNewProcess(contestFolder(args), isWorker, () => runContest(args)),
     );
   const place = studyPlace(args);
+  checkSampler(args.advise ? 'llm' : args.sampler, args, place.folder);
   if (!isWorker && commandLine.words) rememberCommand(place.storage, commandLine.words);
   return withDashboard(args.dashboard, args.storage ?? place.folder, () =>
     needsPlacement(args) && !isWorker && !args.advise

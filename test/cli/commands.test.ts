@@ -1,21 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { temporaryName } from '../../src/base/files.js';
 import { err, out, run } from './capture.js';
+import { tinyStudyFolder } from './tinyStudy.js';
 
-let folder: string;
-let text: string;
+const folder = tinyStudyFolder();
+const text = join(folder, 'stories.txt');
 
 /** A run of a few steps of a tiny model on a tiny text. */
 const tiny = (...more: string[]) => [
@@ -25,16 +17,6 @@ const tiny = (...more: string[]) => [
   ...['--total-batch-size', '32', '--sample-tokens', '8', '--eval-tokens', '32'],
   ...more,
 ];
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tinygpt-cli-'));
-  text = join(folder, 'stories.txt');
-  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-  writeFileSync(text, Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
 
 describe('train and sample', () => {
   test('a run writes its record, metrics, checkpoint, summary and sample', async () => {

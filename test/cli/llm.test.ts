@@ -2,60 +2,29 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLlm } from '../../src/cli/llmOptions.js';
 import { readOptions } from '../../src/cli/options.js';
 import { TUNE_OPTIONS } from '../../src/cli/tuneOptions.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { says, scriptedServer } from '../tune/llm/scripted.js';
 import { err, out, run } from './capture.js';
+import { tinyStudyFolder, tinyTune } from './tinyStudy.js';
 
-let folder: string;
+const folder = tinyStudyFolder({ depth: { kind: 'int', low: 1, high: 2 } });
 const at = (...names: string[]) => join(folder, ...names);
 const KEY = 'sk-live-0123456789abcdef';
 
 /** A study of a tiny model on a tiny text: two steps a trial. */
 const tune = (name: string, ...more: string[]) => [
-  ...['tune', '--backend', 'wasm', '--text', at('stories.txt'), '--cache-folder', at('cache')],
-  ...[
-    '--config',
-    at('tiny.json'),
-    '--space',
-    at('space.json'),
-    '--trial-steps',
-    '2',
-    '--out',
-    at(name),
-    ...more,
-  ],
+  ...[...tinyTune(folder, 'wasm', 2), '--out', at(name)],
+  ...more,
 ];
 const studyIn = (name: string) => readJournal(at(name, 'journal.log'))[0]!;
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tinygpt-llm-'));
-  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-  writeFileSync(at('stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-  const tiny = {
-    vocabSize: 256,
-    depth: 1,
-    width: 32,
-    headDim: 16,
-    seqLen: 16,
-    deviceBatchSize: 2,
-    totalBatchSize: 32,
-  };
-  writeFileSync(at('tiny.json'), JSON.stringify({ ...tiny, evalTokens: 32 }));
-  const space = {
-    matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true },
-    depth: { kind: 'int', low: 1, high: 2 },
-  };
-  writeFileSync(at('space.json'), JSON.stringify({ space, defaults: { depth: 1 } }));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const variables = [
   'TEST_LLM_KEY',
   'OPENAI_API_KEY',
@@ -170,6 +139,10 @@ describe('tune with a model', () => {
     expect(studyIn(join('contest', 'hybrid-stand-in-1')).userAttrs.llm_usage).toMatchObject({ calls: 1 });
     expect(await run(...tune('contest', '--contest', 'random,llm', '--trials', '2'))).toBe(2);
     expect(err).toContain('Expected a model');
+    const late = [...['--contest', 'random,hybrid', '--llm', 'stand-in'], ...['--llm-share', '1']];
+    expect(await run(...tune('late', ...late, '--trials', '2'))).toBe(2);
+    expect(err).toContain('Expected --llm-share below 1');
+    expect(existsSync(at('late'))).toBe(false);
   });
 
   test.each([
@@ -200,10 +173,18 @@ describe('tune with a model', () => {
     [
       'two providers',
       ['--llm', 'openai', '--llm-model', 'm', '--llm-command', 'cat'],
-      'Expected --llm-command alone',
+      'Expected no --llm-command with --llm openai',
     ],
+    [
+      'a command and an endpoint',
+      ['--llm-command', 'cat', '--llm-url', 'http://localhost:1'],
+      'Expected no --llm-url with --llm command',
+    ],
+    ['a stand-in and a model', ['--llm', 'stand-in', '--llm-model', 'm'], 'Expected no --llm-model with'],
   ])('is refused before anything runs: %s', async (_, more, message) => {
-    expect(await run(...tune('refused', '--trials', '2', '--sampler', 'llm', ...more))).toBe(2);
+    const before = tune('refused', '--trials', '2', '--sampler', 'llm', ...more);
+    before[before.indexOf(at('stories.txt'))] = at('no-such-text');
+    expect(await run(...before)).toBe(2);
     expect(err).toContain(message);
     expect(err).not.toContain(KEY);
   });
@@ -292,6 +273,15 @@ console.log(${JSON.stringify(answers.map((answer) => JSON.stringify(answer)))}[i
     expect(out).toContain('+ warmdownRatio: float 0.1 .. 0.9, default');
     expect(out).toContain('+ first: {"matrixLr":0.05,"warmdownRatio":0.7}');
     expect(existsSync(at('advised', 'journal.log'))).toBe(false);
+
+    // Asking again would overwrite what a person may have edited.
+    writeFileSync(
+      at('advised', 'advice.json'),
+      `// mine\n${readFileSync(at('advised', 'advice.json'), 'utf8')}`,
+    );
+    expect(await run(...tune('advised', ...script('again', good)))).toBe(2);
+    expect(err).toContain('Expected no earlier advice, found');
+    expect(readFileSync(at('advised', 'advice.json'), 'utf8')).toContain('// mine');
 
     const accepted = tune(
       'advised',

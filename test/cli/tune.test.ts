@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { openProgress } from '../../src/cli/terminal.js';
 import { changes, trialLine } from '../../src/cli/trialLine.js';
 import { limitsFromArguments, studyPlace, type TuneArguments } from '../../src/cli/tuneOptions.js';
@@ -14,47 +13,15 @@ import { createStudy } from '../../src/tune/study.js';
 import type { Study } from '../../src/tune/studyTypes.js';
 import { makeTrial } from '../report/trials.js';
 import { err, out, run } from './capture.js';
+import { tinyStudyFolder, tinyTune } from './tinyStudy.js';
 
-let folder: string;
+const folder = tinyStudyFolder({ depth: { kind: 'int', low: 1, high: 2 } });
 
 /** A study of a tiny model on a tiny text: three steps a trial. */
 const tune = (name: string, ...more: string[]) => [
-  ...[
-    'tune',
-    '--backend',
-    'wasm',
-    '--text',
-    join(folder, 'stories.txt'),
-    '--cache-folder',
-    join(folder, 'cache'),
-  ],
-  ...['--config', join(folder, 'tiny.json'), '--space', join(folder, 'space.json'), '--trial-steps', '3'],
-  ...['--out', join(folder, name), ...more],
+  ...[...tinyTune(folder, 'wasm', 3), '--out', join(folder, name)],
+  ...more,
 ];
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tinygpt-tune-'));
-  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-  const tiny = {
-    vocabSize: 256,
-    depth: 1,
-    width: 32,
-    headDim: 16,
-    seqLen: 16,
-    deviceBatchSize: 2,
-    totalBatchSize: 32,
-  };
-  writeFileSync(join(folder, 'tiny.json'), JSON.stringify({ ...tiny, evalTokens: 32 }));
-  const space = {
-    matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true },
-    depth: { kind: 'int', low: 1, high: 2 },
-  };
-  writeFileSync(join(folder, 'space.json'), JSON.stringify({ space, defaults: { depth: 1 } }));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
 
 describe('tune', () => {
   test('writes the best configuration, the report and the log, and resumes from its journal', async () => {

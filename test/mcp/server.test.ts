@@ -1,5 +1,7 @@
 // The MCP server, driven by the official client.
 
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +14,7 @@ import { float, int } from '../../src/tune/distributions.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { scratchFolder } from '../tune/scratch.js';
 
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const scratch = scratchFolder();
 const folderFor = () => scratch('studies');
 const agentSpace = { x: { kind: 'float', low: -5, high: 5 }, n: { kind: 'int', low: 1, high: 8 } };
@@ -55,10 +58,14 @@ async function connect(more: Partial<ServerOptions> = {}) {
   return { client, settled, ...caller(client) };
 }
 
+/** Milliseconds for an answer: the client's own limit is for a machine that is not busy otherwise. */
+const timeout = 200_000;
+
 type Result = Record<string, unknown> & { best?: unknown };
 function caller(client: Client) {
   const raw = async (name: string, args: object, options = {}) => {
-    const result = await client.callTool({ name, arguments: args as Record<string, unknown> }, options);
+    const call = { name, arguments: args as Record<string, unknown> };
+    const result = await client.callTool(call, { timeout, ...options });
     const [content] = result.content as { text: string }[];
     return { isError: result.isError === true, text: content!.text };
   };
@@ -347,7 +354,6 @@ describe('what comes from outside', () => {
 });
 
 test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the client', async () => {
-  const main = join(dirname(fileURLToPath(import.meta.url)), '../../src/cli/main.js');
   const folder = folderFor();
   mkdirSync(dirname(folder), { recursive: true });
   const script = join(dirname(folder), 'train.cjs');
@@ -378,14 +384,26 @@ test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the
   const errors: Error[] = [];
   transport.onerror = (error) => errors.push(error);
   const client = new Client({ name: 'test', version: '1' });
-  await client.connect(transport);
-  const { pid } = transport;
+  await client.connect(transport, { timeout });
   const { call } = caller(client);
   await call('create_study', { name: 'script', sampler: 'random' });
   const { best } = (await call('run_trials', { study: 'script', trials: 3 })) as { best: { value: number } };
   expect(best.value).toBeLessThanOrEqual(0.16);
   expect(existsSync(join(folder, 'script', 'report.html'))).toBe(true);
+  // A client that closes would also kill it.
+  const server = (transport as unknown as { _process: ChildProcess })._process;
+  const ended = once(server, 'exit');
+  server.stdin!.end();
+  expect(await ended).toEqual([0, null]);
   await client.close();
   expect(errors).toEqual([]);
-  expect(() => process.kill(pid!, 0)).toThrow('ESRCH');
+});
+
+test('tinygpt mcp with a wrong command ends at once, before a client asks', () => {
+  const { status, stderr } = spawnSync(process.execPath, [main, 'mcp', '--command', 'node train.js'], {
+    input: '',
+    encoding: 'utf8',
+  });
+  expect(stderr).toContain('Expected --metric with --command');
+  expect(status).toBe(2);
 });

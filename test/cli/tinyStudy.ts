@@ -1,0 +1,40 @@
+// What a study of the trainer needs that is done in seconds: a text, a tiny model and a space of one parameter.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from '@jest/globals';
+
+/** Writes stories.txt. */
+export function writeStories(folder: string, who = 'ducks'): void {
+  const story = (n: number) => `The ${n} little ${who} swam over the hill and far away.`;
+  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
+}
+
+/**
+ * Writes stories.txt, tiny.json (for --config) and space.json.
+ * @param more parameters of the space
+ */
+export function writeTinyStudy(folder: string, more: object = {}): void {
+  writeStories(folder);
+  const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
+  const tiny = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
+  writeFileSync(join(folder, 'tiny.json'), JSON.stringify(tiny));
+  const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true }, ...more };
+  writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
+}
+
+/** A folder with them for one test file, removed when its tests are done. */
+export function tinyStudyFolder(more: object = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tinygpt-test-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  writeTinyStudy(folder, more);
+  return folder;
+}
+
+/** A command line that searches there; --out and the rest follow. */
+export const tinyTune = (folder: string, backend: string, steps: number): string[] => [
+  ...['tune', '--backend', backend, '--text', join(folder, 'stories.txt')],
+  ...['--cache-folder', join(folder, 'cache'), '--config', join(folder, 'tiny.json')],
+  ...['--space', join(folder, 'space.json'), '--trial-steps', `${steps}`],
+];
