@@ -38,6 +38,8 @@ const study = createStudy({
 await study.optimize(({ params: { lr, momentum } }) => Math.log10(lr / 0.03) ** 2 + (momentum - 0.9) ** 2, {
   trials: Number(trials),
 });
-const { calls, input_tokens: tokens, cost_usd: cost } = caller.log.usage();
+const { calls, input_tokens: tokens, cost_usd: dollars, unknown_cost: unpriced } = caller.log.usage();
 console.log(`best of ${trials}: ${study.best()?.value} ${JSON.stringify(study.best()?.params)}`);
-console.log(`${caller.about.model}: ${calls} calls, ${tokens} tokens of prompts, $${cost}`);
+console.log(
+  `${caller.about.model}: ${calls} calls, ${tokens} tokens of prompts, ${unpriced > 0 ? 'cost unknown' : `$${dollars}`}`,
+);
