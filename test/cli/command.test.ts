@@ -163,7 +163,6 @@ describe('tune --command', () => {
       await once(held.resume(), 'end');
       expect((await exit)[1]).toBe('SIGKILL');
     },
-    60_000,
   );
 
   test.each([

@@ -1,25 +1,16 @@
 // The command line as a separate process: signals, closed pipes, full disks, uncaught errors.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { openLog } from '../../src/cli/log.js';
+import { tinyStudyFolder } from './tinyStudy.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const full = existsSync('/dev/full') ? test : test.skip;
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tinygpt-process-'));
-  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
+const folder = tinyStudyFolder();
 
 type Ended = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string };
 
@@ -27,8 +18,9 @@ type Ended = { code: number | null; signal: NodeJS.Signals | null; out: string; 
 function start(
   argv: string[],
   onOutput: (printed: string, kill: (name: NodeJS.Signals) => void) => void = () => {},
+  nodeOptions: string[] = [],
 ) {
-  const child = spawn(process.execPath, [MAIN, ...argv], { cwd: folder });
+  const child = spawn(process.execPath, [...nodeOptions, MAIN, ...argv], { cwd: folder });
   return new Promise<Ended>((resolve) => {
     const said = { out: '', err: '' };
     const listen = (part: 'out' | 'err') => (chunk: Buffer) => {
@@ -100,17 +92,23 @@ describe('signals', () => {
   });
 
   test('the second signal ends the process at once', async () => {
-    let sent = 0;
-    // A step takes a while, so that the second signal comes in the middle of it.
-    const { signal, out } = await start(train('run-twice', 4096), (printed, kill) => {
-      if (sent < 1 && / step \d+ /.test(printed)) {
-        sent = 1;
+    // After the first it computes for a minute, and the second comes in the middle of that.
+    const busy = `import { spawn } from 'node:child_process';
+      process.once('SIGINT', () => setImmediate(() => {
+        spawn('sh', ['-c', 'kill -INT ' + process.pid]);
+        for (const end = Date.now() + 60_000; Date.now() < end; );
+      }));`;
+    let sent = false;
+    const { signal, out, err } = await start(
+      train('run-twice'),
+      (printed, kill) => {
+        if (sent || !/ step \d+ /.test(printed)) return;
+        sent = true;
         kill('SIGINT');
-      } else if (sent < 2 && printed.includes('Stopping')) {
-        sent = 2;
-        kill('SIGINT');
-      }
-    });
+      },
+      ['--import', `data:text/javascript,${encodeURIComponent(busy)}`],
+    );
+    expect(err).toContain('Stopping');
     expect(signal).toBe('SIGINT');
     expect(out).not.toContain('--resume');
   });

@@ -18,6 +18,7 @@ import { fillIn, splitCommand } from '../../../src/tune/script/commandLine.js';
 import { type CommandOptions, commandObjective } from '../../../src/tune/script/commandObjective.js';
 import { metricReader, stepReader } from '../../../src/tune/script/metric.js';
 import { lineSplitter, openBoundedLog } from '../../../src/tune/script/output.js';
+import { processStatus } from '../../../src/tune/storage/worker.js';
 import { createStudy } from '../../../src/tune/study.js';
 import type { SearchSpace, Trial } from '../../../src/tune/types.js';
 
@@ -49,16 +50,6 @@ async function runScript(
   await study.optimize(objective, { trials, catch: true, ...(signal && { signal }) });
   return study.trials;
 }
-
-/** Zombies, which a container without an init process keeps, do not run. */
-const isRunning = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
-};
 
 describe('a command line', () => {
   test.each([
@@ -213,7 +204,7 @@ describe('a trial of a command', () => {
     ["console.log('loss: 1'); process.exit(1)", 'exit_code', /^Exit code 1/],
     ['setTimeout(() => {}, 1e6)', 'timeout', /time limit of 0.5 s/],
   ])('%j fails as %s', async (code, reason, message) => {
-    const [trial] = await runScript(code, { timeLimit: reason === 'timeout' ? 0.5 : 60 });
+    const [trial] = await runScript(code, reason === 'timeout' ? { timeLimit: 0.5 } : {});
     expect(trial!.state).toBe('fail');
     expect(trial!.userAttrs.fail_reason).toBe(reason);
     expect(trial!.userAttrs.fail_message).toMatch(message);
@@ -226,19 +217,21 @@ describe('a trial of a command', () => {
   });
 
   test('ends children that ignore SIGTERM or leave the process group', async () => {
-    const child = `process.on('SIGTERM', () => {}); setTimeout(() => {}, 1e6)`;
+    const child = `process.on('SIGTERM', () => {}); process.send('ready'); setTimeout(() => {}, 1e6)`;
     const code = `const { spawn } = require('child_process');
+      const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+      let ready = 0;
       for (const detached of [false, true]) {
-        const child = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached, stdio: 'inherit' }); console.log('pid', child.pid);
-        child.unref();
-      }
-      setTimeout(() => { console.log('loss: 1'); process.exit(0) }, 1500);`;
+        const child = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached, stdio });
+        console.log('pid', child.pid);
+        child.on('message', () => { if (++ready === 2) { console.log('loss: 1'); process.exit(0); } });
+      }`;
     const [trial] = await runScript(code);
     expect(trial).toMatchObject({ state: 'complete', value: 1 });
     const log = readFileSync(trial!.userAttrs.log as string, 'utf8');
     const pids = [...log.matchAll(/^pid (\d+)$/gm)].map(([, pid]) => Number(pid));
-    expect(pids.length).toBeGreaterThan(0);
-    expect(pids.filter(isRunning)).toEqual([]);
+    expect(pids).toHaveLength(2);
+    expect(pids.filter((pid) => processStatus(pid).alive)).toEqual([]);
   });
 
   test('is ended, and recorded as interrupted, when the study is stopped', async () => {
