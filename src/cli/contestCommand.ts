@@ -46,8 +46,11 @@ export async function runContest(args: TuneArguments): Promise<number> {
   const folder = contestFolder(args);
   try {
     const first = { journal: join(folder, `${samplers[0]}-1`, 'journal.log'), name: `${samplers[0]}-1` };
-    const task = await openTask(args, first, progress, signal);
-    const { constraints } = goalsOf(args, task);
+    let constraints!: readonly string[];
+    const task = await openTask(args, first, progress, signal, (outline) => {
+      constraints = goalsOf(args, outline).constraints;
+      warmStartOf(args, outline, first.journal);
+    });
     for (const line of task.about) say(line);
     say(`Contest of ${samplers.join(', ')}, ${counted(args.seeds, 'seed')} each; in ${folder}`);
 

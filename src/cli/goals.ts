@@ -5,7 +5,7 @@ import { describeConstraint, parseConstraints } from '../tune/constraints.js';
 import { own } from '../tune/objects.js';
 import type { Objective, TwoDirections } from '../tune/studyTypes.js';
 import type { Direction } from '../tune/types.js';
-import type { Task } from './task.js';
+import type { TaskOutline } from './task.js';
 import type { TuneArguments } from './tuneOptions.js';
 
 type GoalArguments = Pick<TuneArguments, 'constraint' | 'objectives'>;
@@ -46,7 +46,7 @@ export function metricsOf({ constraint, objectives }: GoalArguments): string[] {
 /** @throws UsageError for a metric that the task does not measure, or options that two objectives exclude */
 export function goalsOf(
   args: GoalArguments & Pick<TuneArguments, 'pruner' | 'contest' | 'confirm' | 'reference'>,
-  { metricName, direction, metrics }: Pick<Task, 'metricName' | 'direction' | 'metrics'>,
+  { metricName, direction, metrics }: Pick<TaskOutline, 'metricName' | 'direction' | 'metrics'>,
 ): Goals {
   const known = { [metricName]: direction, ...metrics };
   for (const name of metricsOf(args))

@@ -8,21 +8,25 @@ import type { Attributes, Direction, Params, Pruner, Trial } from '../tune/types
 import type { Limits } from './tuneOptions.js';
 import type { Screen } from './tuneRun.js';
 
-/** Ready to run. */
-export interface Task {
+/** What is known of a task before anything is measured: enough to check the options that name its parts. */
+export interface TaskOutline {
   setup: TunableSpace;
-  limits: Omit<Limits, 'trial'>;
   direction: Direction;
   metricName: string;
   /** What else trials measure, with the usual direction; absent: anything that is recorded. */
   metrics?: Readonly<Record<string, Direction>>;
+  /** Values of the space's parameters that a trial of another study had without searching them; absent: unknown. */
+  configured?(trial: Trial): Params;
+}
+
+/** Ready to run. */
+export interface Task extends TaskOutline {
+  limits: Omit<Limits, 'trial'>;
   /** What decides the meaning of a value: a study that differs in any of it is refused. */
   identity(seed: number): Attributes;
   /** Hashes of what every worker must have the same of, recorded with the study; the message for a difference. */
   hashes?: Readonly<Record<string, { hash: string; what: string }>>;
   check?: Check | undefined;
-  /** Values of the space's parameters that a trial of another study had without searching them; absent: unknown. */
-  configured?(trial: Trial): Params;
   /** Whether intermediate values can be had, for a pruner. */
   reports: boolean;
   /** A pruner for such intermediate values. */

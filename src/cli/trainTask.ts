@@ -10,7 +10,7 @@ import { configValues, settingOf } from '../tune/trainSpaces.js';
 import type { Attributes, Params } from '../tune/types.js';
 import { describeData } from './dataOptions.js';
 import { DESCRIPTIONS } from './settings.js';
-import type { Task } from './task.js';
+import type { Task, TaskOutline } from './task.js';
 import type { ProgressLine } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
 import { shownObjective } from './tuneRun.js';
@@ -19,34 +19,40 @@ import { fixEvalTokens, objectiveIdentity, prepareTuning } from './tuneSetup.js'
 /**
  * Opens backend and data.
  * @param place journal and name of the study, which may have recorded the evaluation's size
+ * @param check of options, before the speed is measured for that size
  */
 export async function trainTask(
   args: TuneArguments,
   place: { journal: string; name: string },
   progress: ProgressLine,
   signal: AbortSignal,
+  check: (outline: TaskOutline) => void,
 ): Promise<Task> {
   const tuning = await prepareTuning(args, progress, signal);
-  const evalTokens = await fixEvalTokens(args, tuning, place.journal, place.name, progress);
   const { backend, data, preset, setup, limits } = tuning;
-  const objective = { ...tuning.objective, base: { ...tuning.objective.base, evalTokens } };
-  const [unit, amount] = Object.entries(limits.trial)[0]!;
-  return {
+  const outline: TaskOutline = {
     setup,
-    limits,
     direction: 'minimize',
     metricName: 'val_bpb',
     metrics: TRAIN_METRICS,
+    configured: ({ userAttrs: { config } }) =>
+      isObject(config)
+        ? (configValues(Object.keys(setup.space), config as unknown as TrainConfig) as Params)
+        : {},
+  };
+  check(outline);
+  const evalTokens = await fixEvalTokens(args, tuning, place.journal, place.name, progress);
+  const objective = { ...tuning.objective, base: { ...tuning.objective.base, evalTokens } };
+  const [unit, amount] = Object.entries(limits.trial)[0]!;
+  return {
+    ...outline,
+    limits,
     identity: (seed) => objectiveIdentity({ ...tuning, objective: { ...objective, seed } }, evalTokens),
     hashes: {
       data_hash: { hash: data.hash, what: 'dataset' },
       tokenizer_hash: { hash: data.tokenizer.hash, what: 'tokenizer' },
     },
     check: trainCheck(objective),
-    configured: ({ userAttrs: { config } }) =>
-      isObject(config)
-        ? (configValues(Object.keys(setup.space), config as unknown as TrainConfig) as Params)
-        : {},
     reports: true,
     pruner: finalValuesPruner,
     objective: ({ seed, label, pruning, fixed = {}, folder, events = null, test = false }, screen) => {

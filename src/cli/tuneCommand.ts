@@ -12,6 +12,7 @@ import { isRemote, shownPlace } from '../tune/storage/index.js';
 import { createStudy } from '../tune/study.js';
 import type { OptimizeResult, Study } from '../tune/studyTypes.js';
 import type { Params, Sampler, Trial } from '../tune/types.js';
+import type { KnownStudy } from '../tune/warmStart.js';
 import { advise } from './advise.js';
 import { commandLine } from './commandLine.js';
 import { concludeShared } from './conclude.js';
@@ -74,7 +75,11 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
     const journal = args.storage ?? journalIn(place.folder);
     if (args.storage) makeFolder(place.folder);
-    const open = () => openTask(args, { journal, name: place.name }, progress, signal);
+    let known!: { goals: Goals; warmStart: KnownStudy[] };
+    const open = () =>
+      openTask(args, { journal, name: place.name }, progress, signal, (outline) => {
+        known = { goals: goalsOf(args, outline), warmStart: warmStartOf(args, outline, place.storage) };
+      });
     let task = await open();
     if (args.advise) return await advise(args, task, place.folder, screen);
     const opened = openSampler(
@@ -85,8 +90,8 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
       progress.note,
       timer(task.limits.seconds),
     );
-    const goals = goalsOf(args, task);
-    const begin = () => openStudy(args, task, goals, place, opened.sampler, progress.note);
+    const { goals, warmStart } = known;
+    const begin = () => openStudy(args, task, goals, warmStart, place, opened.sampler, progress.note);
     let study: Study;
     try {
       study = begin();
@@ -115,12 +120,12 @@ function openStudy(
   args: TuneArguments,
   task: Task,
   { constraints, front }: Goals,
+  warmStart: KnownStudy[],
   { name, storage }: StudyPlace,
   sampler: Sampler,
   onNote: (line: string) => void,
 ): Study {
   const { space, defaults } = task.setup;
-  const warmStart = warmStartOf(args, task, storage);
   const options = {
     name,
     space,

@@ -5,7 +5,7 @@ import { expect } from '../base/errors.js';
 import type { StudyView } from '../tune/types.js';
 import { type KnownStudy, knownStudies } from '../tune/warmStart.js';
 import { journalOf } from './reportCommand.js';
-import type { Task } from './task.js';
+import type { TaskOutline } from './task.js';
 import { counted } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
 
@@ -14,8 +14,11 @@ import type { TuneArguments } from './tuneOptions.js';
  * @param journal of the new study, which cannot start from itself
  * @throws UsageError as `knownStudies`
  */
-export function warmStartOf(args: TuneArguments, task: Task, journal: string): KnownStudy[] {
-  const { setup, direction, configured } = task;
+export function warmStartOf(
+  args: TuneArguments,
+  { setup, direction, configured }: TaskOutline,
+  journal: string,
+): KnownStudy[] {
   return args.warmStart.flatMap((place) => {
     const from = journalOf(place);
     expect(

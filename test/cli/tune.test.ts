@@ -237,6 +237,21 @@ describe('tune', () => {
     expect(err).not.toMatch(/^ +at /m);
   });
 
+  test.each([
+    ['--constraint', 'loss<3'],
+    ['--objectives', 'val_bpb,val_bpb'],
+    ['--warm-start', '/nowhere'],
+    ['--warm-start', '/nowhere', '--contest', 'random'],
+  ])('refuses %s %s before the speed is measured', async (...more) => {
+    const untimed = join(folder, 'untimed.json');
+    const { evalTokens: _, ...config } = JSON.parse(readFileSync(join(folder, 'tiny.json'), 'utf8'));
+    writeFileSync(untimed, JSON.stringify(config));
+    const args = tune('bad', ...more).map((word) => (word.endsWith('tiny.json') ? untimed : word));
+    args.splice(args.indexOf('--trial-steps'), 2, '--trial-seconds', '1', '--minutes', '1');
+    expect(await run(...args)).toBe(2);
+    expect(out + err).not.toContain('Measuring');
+  });
+
   test('refuses a study of another base configuration, naming the difference', async () => {
     const other = join(folder, 'other.json');
     writeFileSync(
