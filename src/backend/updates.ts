@@ -1,4 +1,7 @@
-// Constants of the optimizers' updates, shared by src/optim and the kernels of every backend.
+// The optimizers' updates: constants for the kernels of every backend, and Muon's formulas, which src/optim evaluates with
+// tfjs's operations and tensorflow/kernels with TensorFlow's.
+//
+// K matrices of shape [R, S]; the second moment is kept per row (tall or square) or per column (wide).
 
 import type { KernelAttributes } from './contract.js';
 
@@ -14,10 +17,13 @@ export const POLAR_EXPRESS_COEFFICIENTS: readonly (readonly [a: number, b: numbe
   [2.3465413258596377, -1.7097828382687081, 0.42323551169305323],
 ];
 
+/** Constants of one Muon step; `lr` is already multiplied by max(1, R/S)^0.5, see `muonLrScale` of src/optim. */
+export type MuonAttributes = Omit<KernelAttributes<'MuonStep'>, 'count'>;
+
 /** The constants of one update by a kernel. */
-export type Update = {
-  [K in 'AdamWStep' | 'MuonStep']: { kernel: K; attrs: Omit<KernelAttributes<K>, 'count'> };
-}['AdamWStep' | 'MuonStep'];
+export type Update =
+  | { kernel: 'AdamWStep'; attrs: KernelAttributes<'AdamWStep'> }
+  | { kernel: 'MuonStep'; attrs: MuonAttributes };
 
 /** The factors of an AdamW step: p <- keep p - rate m / (sqrt(correction v) + eps), with m and v after their updates. */
 export function adamwFactors(step: Omit<KernelAttributes<'AdamWStep'>, 'eps'>): {
@@ -31,4 +37,109 @@ export function adamwFactors(step: Omit<KernelAttributes<'AdamWStep'>, 'eps'>): 
     rate: lr / (1 - beta1 ** step.step),
     correction: 1 / (1 - beta2 ** step.step),
   };
+}
+
+/** The operations of Muon's formulas on tensors T and variables V; reductions keep their axes. */
+export type UpdateMath<T, V> = Record<'add' | 'mul' | 'maximum', (a: T, b: T | number) => T> &
+  Record<'sub' | 'div', (a: T, b: T) => T> &
+  Record<'square' | 'sqrt' | 'rsqrt', (x: T) => T> &
+  Record<'sum' | 'norm' | 'meanSquare', (x: T, ...axes: number[]) => T> & {
+    input(variable: V): T;
+    replace(variable: V, value: T): void;
+    stack(parts: T[]): T;
+    unstack(x: T): T[];
+    batchMatMul(a: T, b: T, transpose?: { transposeA: boolean; transposeB: boolean }): T;
+    /** 1 where x >= 0, else 0. */
+    nonNegative(x: T): T;
+    /** Frees what `run` makes except its result. */
+    tidy(run: () => T): T;
+    free(x: T): void;
+  };
+
+/** a + weight (b - a), PyTorch's lerp. */
+export const lerp = <T, V>(math: UpdateMath<T, V>, a: T, b: T, weight: number): T =>
+  math.tidy(() => math.add(a, math.mul(math.sub(b, a), weight)));
+
+type Stack = { readonly shape: readonly number[] };
+
+/**
+ * Polar Express, the orthogonal polar factor by odd polynomials: approximates U V^T of G = U S V^T for a stack of
+ * matrices; singular values land near 1.
+ * @param g [K, R, S]
+ * @param steps iterations, 1 to 5
+ * @returns [K, R, S]
+ */
+export function polarExpress<T extends Stack, V>(math: UpdateMath<T, V>, g: T, steps: number): T {
+  const tall = g.shape[1]! > g.shape[2]!;
+  let x = math.tidy(() => math.div(g, math.add(math.mul(math.norm(g, 1, 2), 1.02), 1e-6)));
+  for (const [a, b, c] of POLAR_EXPRESS_COEFFICIENTS.slice(0, steps)) {
+    const next = math.tidy(() => {
+      const gram = math.batchMatMul(x, x, { transposeA: tall, transposeB: !tall });
+      const polynomial = math.add(math.mul(gram, b), math.mul(math.batchMatMul(gram, gram), c));
+      const product = tall ? math.batchMatMul(x, polynomial) : math.batchMatMul(polynomial, x);
+      return math.add(math.mul(x, a), product);
+    });
+    math.free(x);
+    x = next;
+  }
+  return x;
+}
+
+/**
+ * The orthogonalized, variance-reduced update of a stack of gradients; `state` is updated in place.
+ * @param grads [K, R, S]
+ * @returns [K, R, S]
+ */
+export function muonUpdate<T extends Stack, V>(
+  math: UpdateMath<T, V>,
+  grads: T,
+  state: { momentum: V; secondMoment: V },
+  options: MuonAttributes,
+): T {
+  const { mul, sqrt, square, sum } = math;
+  const [, rows, columns] = grads.shape as readonly [number, number, number];
+  const size = Math.min(rows, columns);
+  const momentum = lerp(math, math.input(state.momentum), grads, 1 - options.momentum);
+  const direction = lerp(math, grads, momentum, options.momentum);
+  math.replace(state.momentum, momentum);
+  const update = polarExpress(math, direction, options.nsSteps);
+  math.free(direction);
+
+  // NorMuon: divide by the running root mean square of each row, keeping the matrix's Frobenius norm.
+  const mean = math.meanSquare(update, rows >= columns ? 2 : 1);
+  const second = lerp(math, math.input(state.secondMoment), mean, 1 - options.beta2);
+  const scale = math.rsqrt(math.maximum(second, 1e-10));
+  math.replace(state.secondMoment, second);
+  const norm = sqrt(mul(sum(mean, 1, 2), size));
+  const scaled = sqrt(sum(mul(mul(mean, size), square(scale)), 1, 2));
+  return mul(update, mul(scale, math.div(norm, math.maximum(scaled, 1e-10))));
+}
+
+/**
+ * Updates K matrices [R, S] and their state in place:
+ *   W <- W - lr (u + wd W where u and W agree in sign)
+ */
+export function applyMuon<T extends Stack, V>(
+  math: UpdateMath<T, V>,
+  params: V[],
+  grads: V[],
+  state: { momentum: V; secondMoment: V },
+  options: MuonAttributes,
+): void {
+  const { lr, weightDecay } = options;
+  const update = math.tidy(() =>
+    muonUpdate(math, math.stack(grads.map((grad) => math.input(grad))), state, options),
+  );
+  const updates = math.unstack(update);
+  math.free(update);
+  params.forEach((variable, i) => {
+    const decayed = math.tidy(() => {
+      const param = math.input(variable);
+      const step = math.mul(updates[i]!, lr);
+      if (weightDecay === 0) return math.sub(param, step);
+      const agree = math.nonNegative(math.mul(updates[i]!, param));
+      return math.sub(param, math.add(step, math.mul(math.mul(param, agree), lr * weightDecay)));
+    });
+    math.replace(variable, decayed);
+  });
 }

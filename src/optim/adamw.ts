@@ -3,8 +3,9 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelAttributes } from '../backend/contract.js';
-import { adamwFactors } from '../backend/updates.js';
+import { adamwFactors, lerp } from '../backend/updates.js';
 import { hasKernel, runFused } from '../ops/index.js';
+import { STOCK } from './muon.js';
 
 /** Constants of one AdamW step; `step` counts the steps taken, this one included: from 1. */
 export type AdamWStep = KernelAttributes<'AdamWStep'>;
@@ -30,8 +31,8 @@ export function adamwStep(param: tf.Variable, grad: tf.Tensor, state: AdamWState
   const { beta1, beta2, eps, weightDecay } = options;
   const { keep, rate, correction } = adamwFactors(options);
   tf.tidy(() => {
-    const m = lerp(expAvg, grad, 1 - beta1);
-    const v = lerp(expAvgSq, tf.square(grad), 1 - beta2);
+    const m = lerp(STOCK, expAvg, grad, 1 - beta1);
+    const v = lerp(STOCK, expAvgSq, tf.square(grad), 1 - beta2);
     const denominator = tf.add(tf.sqrt(tf.mul(v, correction)), eps);
     const update = tf.mul(tf.div(m, denominator), rate);
     const decayed = weightDecay === 0 ? param : tf.mul(param, keep);
@@ -39,9 +40,4 @@ export function adamwStep(param: tf.Variable, grad: tf.Tensor, state: AdamWState
     expAvg.assign(m);
     expAvgSq.assign(v);
   });
-}
-
-/** a + weight * (b - a), PyTorch's lerp. */
-export function lerp(a: tf.Tensor, b: tf.Tensor, weight: number): tf.Tensor {
-  return tf.tidy(() => tf.add(a, tf.mul(tf.sub(b, a), weight)));
 }

@@ -106,6 +106,16 @@ export class Eager {
     return tensors as { [I in keyof T]: tf.Tensor };
   }
 
+  /** Frees what `run` makes except its result. */
+  tidy(run: () => Handle): Handle {
+    const before = this.#made.length;
+    const result = run();
+    for (const id of this.#made.splice(before))
+      if (id === result.id) this.#made.push(id);
+      else this.#binding.deleteTensor(id);
+    return result;
+  }
+
   /** Frees a result before the kernel ends. */
   free(...handles: Handle[]): void {
     for (const { id } of handles) {
@@ -197,12 +207,10 @@ export class Eager {
   mul = (a: Handle, b: Handle | number) => this.#binary('Mul', a, b);
   div = (a: Handle, b: Handle | number) => this.#binary('RealDiv', a, b);
   maximum = (a: Handle, b: Handle | number) => this.#binary('Maximum', a, b);
-  /** Elementwise a >= b, booleans. */
-  greaterEqual = (a: Handle, b: number) => this.#binary('GreaterEqual', a, b);
+  /** 1 where x >= 0, else 0. */
+  nonNegative = (x: Handle) => this.cast(this.#binary('GreaterEqual', x, 0));
   notEqual = (a: Handle, b: Handle) =>
     this.run('NotEqual', [this.#typeOf(a), this.#flag('incompatible_shape_error', true)], [a, b])[0]!;
-  select = (condition: Handle, a: Handle, b: Handle) =>
-    this.run('SelectV2', [this.#float], [condition, a, b])[0]!;
   abs = (x: Handle) => this.#unary('Abs', x);
   exp = (x: Handle) => this.#unary('Exp', x);
   log = (x: Handle) => this.#unary('Log', x);
@@ -218,6 +226,7 @@ export class Eager {
   mean = (x: Handle, ...axes: number[]) => this.#reduce('Mean', x, axes);
   /** sqrt(sum x^2): one pass over x. */
   norm = (x: Handle, ...axes: number[]) => this.#reduce('EuclideanNorm', x, axes);
+  meanSquare = (x: Handle, axis: number) => this.mul(this.square(this.norm(x, axis)), 1 / x.shape[axis]!);
   addN = (terms: Handle[]) =>
     terms.length === 1 ? terms[0]! : this.run('AddN', [this.#int('N', terms.length), this.#float], terms)[0]!;
 

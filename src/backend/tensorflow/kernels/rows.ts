@@ -20,7 +20,7 @@ export const embeddingGrad: TensorflowKernel<'EmbeddingGrad'> = ({ inputs: { ids
 
 /** 1 / sqrt(mean square + epsilon) of each row of x [R,C], [R,1]. */
 const inverseRms = (e: Eager, x: Handle, epsilon: number): Handle =>
-  e.rsqrt(e.add(e.mul(e.square(e.norm(x, 1)), 1 / x.shape[1]!), epsilon));
+  e.rsqrt(e.add(e.meanSquare(x, 1), epsilon));
 
 /** rstd (dy - y mean(dy y)) */
 function normGrad(e: Eager, y: Handle, rstd: Handle, dy: Handle): Handle {
