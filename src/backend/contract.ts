@@ -10,8 +10,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** What SelfAttention reads, and its gradient again. */
-const ATTENTION_INPUTS = {
+const ATTENTION = { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number' } as const;
+const SELF_ATTENTION = {
   x: '[N,C]',
   wq: '[H*D,C]',
   wk: '[G*D,C]',
@@ -21,6 +21,7 @@ const ATTENTION_INPUTS = {
   've?': '[N,G*D]',
   'gateWeight?': '[G,K]',
 } as const;
+const MIX = { x: '[N,C]', x0: '[N,C]', residLambdas: '[L]', x0Lambdas: '[L]' } as const;
 
 export const FUSED_KERNELS = {
   /** y = x w^T, or sum + x w^T, which stays float32 in any precision. */
@@ -58,12 +59,12 @@ export const FUSED_KERNELS = {
   /** softmax(q k^T / sqrt(D)) v within the window; lse is the log of each row's sum of exponentials of scaled scores. */
   CausalAttention: {
     inputs: { q: '[N,H*D]', k: '[N,G*D]', v: '[N,G*D]' },
-    attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number' },
+    attrs: ATTENTION,
     outputs: ['y [N,H*D]', 'lse [N,H]'],
   },
   CausalAttentionGrad: {
     inputs: { q: '[N,H*D]', k: '[N,G*D]', v: '[N,G*D]', y: '[N,H*D]', lse: '[N,H]', dy: '[N,H*D]' },
-    attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number' },
+    attrs: ATTENTION,
     outputs: ['dq [N,H*D]', 'dk [N,G*D]', 'dv [N,G*D]'],
   },
 
@@ -84,13 +85,13 @@ export const FUSED_KERNELS = {
    * GatedValueEmbedding of that. `qkv` has the three side by side.
    */
   SelfAttention: {
-    inputs: ATTENTION_INPUTS,
-    attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number', epsilon: 'number' },
+    inputs: SELF_ATTENTION,
+    attrs: { ...ATTENTION, epsilon: 'number' },
     outputs: ['y [N,H*D]', 'qkv [N,_]', 'rstd [N,_]', 'lse [N,H]', 'gate? [N,G]'],
   },
   SelfAttentionGrad: {
     inputs: {
-      ...ATTENTION_INPUTS,
+      ...SELF_ATTENTION,
       y: '[N,H*D]',
       qkv: '[N,_]',
       rstd: '[N,_]',
@@ -98,7 +99,7 @@ export const FUSED_KERNELS = {
       'gate?': '[N,G]',
       dy: '[N,H*D]',
     },
-    attrs: { batch: 'B', seq: 'T', heads: 'H', kvHeads: 'G', window: 'number' },
+    attrs: ATTENTION,
     outputs: ['dx [N,C]', 'dwq [H*D,C]', 'dwk [G*D,C]', 'dwv [G*D,C]', 'dve? [N,G*D]', 'dGateWeight? [G,K]'],
   },
 
@@ -108,16 +109,13 @@ export const FUSED_KERNELS = {
 
   /** y = residLambdas[layer] x + x0Lambdas[layer] x0. */
   ResidualMix: {
-    inputs: { x: '[N,C]', x0: '[N,C]', residLambdas: '[L]', x0Lambdas: '[L]' },
+    inputs: MIX,
     attrs: { layer: 'number' },
     outputs: ['y [N,C]'],
   },
   ResidualMixGrad: {
     inputs: {
-      x: '[N,C]',
-      x0: '[N,C]',
-      residLambdas: '[L]',
-      x0Lambdas: '[L]',
+      ...MIX,
       dy: '[N,C]',
       'sum0?': '[N,C]',
     },
@@ -127,16 +125,13 @@ export const FUSED_KERNELS = {
 
   /** mixed = ResidualMix of x and x0, y = RmsNorm of mixed. */
   ResidualMixNorm: {
-    inputs: { x: '[N,C]', x0: '[N,C]', residLambdas: '[L]', x0Lambdas: '[L]' },
+    inputs: MIX,
     attrs: { layer: 'number', epsilon: 'number' },
     outputs: ['mixed [N,C]', 'y [N,C]', 'rstd [N,1]'],
   },
   ResidualMixNormGrad: {
     inputs: {
-      x: '[N,C]',
-      x0: '[N,C]',
-      residLambdas: '[L]',
-      x0Lambdas: '[L]',
+      ...MIX,
       y: '[N,C]',
       rstd: '[N,1]',
       dMixed: '[N,C]',

@@ -5,11 +5,11 @@
 import { expect } from '../base/errors.js';
 import { flagOf, suggestion } from '../base/names.js';
 import { isCount, type Valid } from '../base/valid.js';
-import { type Activation, MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
+import { MODEL_DEFAULTS, type ModelConfig, modelConfig } from '../model/config.js';
 import { OPTIMIZER_DEFAULTS, type OptimizerSettings, optimizerSettings } from '../optim/groups.js';
 
-/** Settings of a training run. Optimizer constants are inherited, the rest are sizes. */
-export interface TrainConfig extends OptimizerSettings {
+/** Settings of a training run. The optimizer's and the model's constants are inherited, the rest are sizes. */
+export interface TrainConfig extends OptimizerSettings, Pick<ModelConfig, keyof typeof MODEL_DEFAULTS> {
   /** Layers. */
   depth: number;
   /** Residual width; null: depth * aspectRatio, rounded up to a multiple of headDim. */
@@ -25,20 +25,6 @@ export interface TrainConfig extends OptimizerSettings {
   vocabSize: number;
   /** Tokens a row. */
   seqLen: number;
-  windowPattern: string;
-  shortWindowFraction: number;
-  ropeBase: number;
-  softcap: number;
-  valueEmbeds: boolean;
-  valueEmbedStride: number;
-  bigramRows: number;
-  trigramRows: number;
-  activation: Activation;
-  qkNorm: boolean;
-  tiedHead: boolean;
-  initScale: number;
-  x0Init: number;
-  residInit: number;
   /** Most rows of one forward and backward pass; a smaller step takes fewer. */
   deviceBatchSize: number;
   /** The backward pass recomputes each layer's activations instead of keeping them: less memory, a third more time. */
