@@ -1,4 +1,6 @@
-// Checking values: types for values that have already been checked, and objects from JSON.
+// Checking values: types for values that have already been checked, integers, and objects from JSON.
+
+import { UsageError } from './errors.js';
 
 declare const valid: unique symbol;
 
@@ -14,3 +16,9 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** True for whole numbers from 1 on that a double holds exactly. */
 export const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+
+/** @throws UsageError naming the option, unless its value is an integer of at least `least` */
+export function checkInteger(name: string, value: number, least: number): void {
+  if (!(Number.isInteger(value) && value >= least))
+    throw new UsageError(`Expected ${name} to be an integer >= ${least}, got ${value}`);
+}

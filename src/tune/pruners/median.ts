@@ -2,7 +2,7 @@
 // MedianPruner: stop where the trial's best value so far is strictly worse than the median, over complete
 // trials, of the values reported at this step.
 
-import { UsageError } from '../../base/errors.js';
+import { checkInteger } from '../../base/valid.js';
 import { completeTrials, isBetter } from '../best.js';
 import { median } from '../math/order.js';
 import type { Pruner } from '../types.js';
@@ -30,10 +30,7 @@ export function medianPruner(options: MedianOptions = {}): Pruner {
     ['intervalSteps', intervalSteps, 1],
     ['minTrials', minTrials, 1],
   ] as const)
-    if (!(Number.isInteger(value) && value >= least))
-      throw new UsageError(
-        `Expected ${name} of the median pruner to be an integer >= ${least}, got ${value}`,
-      );
+    checkInteger(`${name} of the median pruner`, value, least);
 
   return {
     name: 'median',

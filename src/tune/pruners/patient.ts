@@ -3,6 +3,7 @@
 // is early stopping.
 
 import { UsageError } from '../../base/errors.js';
+import { checkInteger } from '../../base/valid.js';
 import { isBetter, signOf } from '../best.js';
 import type { Pruner } from '../types.js';
 import { bestOf } from './steps.js';
@@ -19,8 +20,7 @@ export type PatientOptions = {
  */
 export function patientPruner(inner: Pruner | null, options: PatientOptions): Pruner {
   const { patience, minDelta = 0 } = options;
-  if (!(Number.isInteger(patience) && patience >= 0))
-    throw new UsageError(`Expected patience to be an integer >= 0, got ${patience}`);
+  checkInteger('patience', patience, 0);
   if (!(minDelta >= 0)) throw new UsageError(`Expected minDelta to be >= 0, got ${minDelta}`);
 
   return {

@@ -4,6 +4,7 @@
 // kept with the trials as `completed_rung_k`, where Optuna looks for them too.
 
 import { UsageError } from '../../base/errors.js';
+import { checkInteger } from '../../base/valid.js';
 import { compareValues, isBetter } from '../best.js';
 import { own } from '../objects.js';
 import type { Direction, Pruner, StudyView, Trial } from '../types.js';
@@ -36,12 +37,8 @@ export type HalvingSettings = Required<SuccessiveHalvingOptions>;
 
 export function checkSettings(options: SuccessiveHalvingOptions): HalvingSettings {
   const { minResource = 'auto', reductionFactor = 4, minEarlyStoppingRate = 0, bootstrapCount = 0 } = options;
-  const check = (name: string, value: number, least: number) => {
-    if (!(Number.isInteger(value) && value >= least))
-      throw new UsageError(
-        `Expected ${name} of successive halving to be an integer >= ${least}, got ${value}`,
-      );
-  };
+  const check = (name: string, value: number, least: number) =>
+    checkInteger(`${name} of successive halving`, value, least);
   if (minResource !== 'auto') check('minResource', minResource, 1);
   check('reductionFactor', reductionFactor, 2);
   check('minEarlyStoppingRate', minEarlyStoppingRate, 0);

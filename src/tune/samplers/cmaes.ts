@@ -14,6 +14,7 @@
 // current, with a bounded step. Trials are ordered by end time, so all workers agree.
 
 import { UsageError } from '../../base/errors.js';
+import { checkInteger } from '../../base/valid.js';
 import { activeParams } from '../conditions.js';
 import type { Params, Sampler, StudyView, Trial } from '../types.js';
 import { admissionOf, admitted, centreOf } from './admission.js';
@@ -125,12 +126,10 @@ function mayProbe({ trials }: StudyView, { numeric }: Settings): boolean {
 }
 
 function check({ populationSize, sigma, screen }: CmaesOptions): void {
-  if (populationSize !== undefined && !(Number.isInteger(populationSize) && populationSize >= 4))
-    throw new UsageError(`Expected populationSize to be an integer >= 4, got ${populationSize}`);
+  if (populationSize !== undefined) checkInteger('populationSize', populationSize, 4);
   if (sigma !== undefined && !(sigma > 0 && sigma <= 1))
     throw new UsageError(`Expected sigma in (0, 1], got ${sigma}`);
-  if (screen !== undefined && !(Number.isInteger(screen) && screen >= 1))
-    throw new UsageError(`Expected screen to be an integer >= 1, got ${screen}`);
+  if (screen !== undefined) checkInteger('screen', screen, 1);
 }
 
 function settingsFor(study: StudyView, options: CmaesOptions): Settings {

@@ -11,11 +11,11 @@
 //   gp/front.ts       two objectives                gp/limits.ts       constraints
 
 import { randomStream } from '../../base/random.js';
+import { checkInteger } from '../../base/valid.js';
 import { bestTrial } from '../best.js';
 import { activeParams } from '../conditions.js';
-import { own } from '../objects.js';
 import type { Params, Sampler, StudyView, Trial } from '../types.js';
-import { admissionOf, centreOf, isTried, startupPoint } from './admission.js';
+import { admissionOf, centreOf, isTried, keyOf, startupPoint } from './admission.js';
 import { type Axis, axesOf, decode, settle } from './axes.js';
 import { cmaesSampler } from './cmaes.js';
 import { type Evidence, excessOf, finishedTrials, gather, isFeasible } from './evidence.js';
@@ -77,8 +77,10 @@ const SETTLED = -14;
 /**
  * The Gaussian-process sampler. One instance may serve several studies; it only caches fits.
  * @example createStudy({ space, sampler: gpSampler() })
+ * @throws UsageError for options outside their range
  */
 export function gpSampler(options: GpOptions = {}): Sampler {
+  if (options.startupTrials !== undefined) checkInteger('startupTrials', options.startupTrials, 1);
   const objectiveFits = [fitChain(), fitChain()] as const;
   const evolution = cmaesSampler();
   const limitFits: FitChain[] = [];
@@ -112,15 +114,15 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       // Every trial is of another space: nothing to learn from yet.
       if (values === null && labels === null) return fresh();
 
+      const hyperOf = (chain: FitChain, dataOf: (past: Evidence) => Data | null) =>
+        chain.at(study, axes, finished, (trials) => dataOf(gather(study, axes, trials)));
       const objective =
         values &&
         modelObjective(
           axes,
           evidence,
           values,
-          objectiveFits[0].at(study, axes, finished, (trials) =>
-            fitted(objectiveData(axes, gather(study, axes, trials)), sources),
-          ),
+          hyperOf(objectiveFits[0], (past) => fitted(objectiveData(axes, past), sources)),
           randomStream(study.seed, `gp/pasts/${number}`),
           mean,
           study.directions ? PASTS / 2 : PASTS,
@@ -131,9 +133,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
           axes,
           evidence,
           objectiveData(axes, ofObjective(evidence, 1))!,
-          objectiveFits[1].at(study, axes, finished, (trials) =>
-            objectiveData(axes, ofObjective(gather(study, axes, trials), 1)),
-          ),
+          hyperOf(objectiveFits[1], (past) => objectiveData(axes, ofObjective(past, 1))),
           randomStream(study.seed, `gp/pasts/${number}/1`),
           null,
           PASTS / 2,
@@ -146,9 +146,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         labels &&
         modelFeasibility(
           labels,
-          feasibilityFits.at(study, axes, finished, (trials) =>
-            feasibilityData(axes, gather(study, axes, trials)),
-          ),
+          hyperOf(feasibilityFits, (past) => feasibilityData(axes, past)),
         );
       const possible = evidence.observations.some(isFeasible);
       const improvement =
@@ -156,10 +154,14 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         (objective && possible ? logNoisyImprovement(d, objective.posterior, objective.lowest) : null);
       const limits = limitsOf(evidence).flatMap((k) => {
         const limit = limitOf(axes, evidence, k);
-        const fits = (limitFits[k] ??= fitChain());
-        const data = (trials: readonly Trial[]) =>
-          limitOf(axes, gather(study, axes, trials), k)?.data ?? null;
-        return limit ? [logHolds(limit, fits.at(study, axes, finished, data))] : [];
+        if (limit === null) return [];
+        limitFits[k] ??= fitChain();
+        return [
+          logHolds(
+            limit,
+            hyperOf(limitFits[k], (past) => limitOf(axes, past, k)?.data ?? null),
+          ),
+        ];
       });
       const runs = feasibility && logFeasibility(d, feasibility);
       const belief = logBelief(axes, finished.length);
@@ -222,8 +224,8 @@ function knownFrom(study: StudyView, given: readonly Trial[] | undefined) {
 /** Whether no complete trial is better than those with this configuration, of which there is one. */
 function isBest(study: StudyView, params: Params): boolean {
   const best = bestTrial(study.trials, study.direction);
-  const names = Object.keys(activeParams(study.space, params));
-  return best !== null && names.every((name) => own(best.params, name) === own(params, name));
+  const key = keyOf(study.space, activeParams(study.space, params));
+  return best !== null && keyOf(study.space, best.params) === key;
 }
 
 /** The best candidate that is not a known point (evaluated, failed or running); undefined if all are. */

@@ -5,8 +5,8 @@
 // crossover, polynomial mutation, constraints); one child at a time as in Durillo, Nebro, Luna, Alba, EMO 2009, so that
 // no worker waits for a generation to end.
 
-import { UsageError } from '../../base/errors.js';
 import { type Random, randomStream } from '../../base/random.js';
+import { checkInteger } from '../../base/valid.js';
 import { activeParams } from '../conditions.js';
 import { crowdingDistances, dominationRanks } from '../pareto.js';
 import type { Sampler } from '../types.js';
@@ -33,8 +33,7 @@ const MUTATION_INDEX = 20;
  */
 export function nsga2Sampler(options: Nsga2Options = {}): Sampler {
   const { populationSize = 40 } = options;
-  if (!(Number.isInteger(populationSize) && populationSize >= 2))
-    throw new UsageError(`Expected populationSize to be an integer >= 2, got ${populationSize}`);
+  checkInteger('populationSize', populationSize, 2);
   return {
     name: 'nsga2',
     paretoFronts: true,

@@ -8,9 +8,9 @@
 //
 // Several workers: running trials count as bad, so that no two get the same point.
 
-import { UsageError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import { randomStream } from '../../base/random.js';
+import { checkInteger } from '../../base/valid.js';
 import { activeParams } from '../conditions.js';
 import type { Sampler, Trial } from '../types.js';
 import { admissionOf, admitted, admittedDraws, startupPoint } from './admission.js';
@@ -44,10 +44,8 @@ const NARROWEST = 0.08;
  */
 export function tpeSampler(options: TpeOptions = {}): Sampler {
   const { startupTrials = 6, candidates = 32 } = options;
-  if (!(Number.isInteger(startupTrials) && startupTrials >= 1))
-    throw new UsageError(`Expected startupTrials to be an integer >= 1, got ${startupTrials}`);
-  if (!(Number.isInteger(candidates) && candidates >= 1))
-    throw new UsageError(`Expected candidates to be an integer >= 1, got ${candidates}`);
+  checkInteger('startupTrials', startupTrials, 1);
+  checkInteger('candidates', candidates, 1);
   const known = oncePerStudy((study) =>
     sourcesOf(study, options.warmStart).flatMap(
       (trials) => sourceOf(study, axesOf(study.space), trials, NARROWEST) ?? [],

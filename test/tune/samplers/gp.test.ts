@@ -254,6 +254,12 @@ describe('what must not stop it', () => {
     expect(Math.hypot((x as number) - 0.3, (y as number) - 0.7)).toBeLessThan(0.2);
   });
 
+  test('a startup of no trials is refused', () => {
+    expect(() => gpSampler({ startupTrials: 0 })).toThrow(
+      'Expected startupTrials to be an integer >= 1, got 0',
+    );
+  });
+
   test('many workers asking at once get different points', () => {
     const trials = points.slice();
     const sampler = gpSampler();
