@@ -20,7 +20,7 @@ export type Identity = {
   /** As recorded: their texts. */
   constraints: readonly string[];
   /** Whatever else decides what a value means: budgets, fixed settings, data. Plain data. */
-  objective?: Attributes;
+  objective?: Attributes | undefined;
 };
 
 /**

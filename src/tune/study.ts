@@ -9,11 +9,11 @@ import { EnvironmentError, UsageError } from '../base/errors.js';
 import { formatJson, show } from '../base/json.js';
 import { bestTrial } from './best.js';
 import { activeParams } from './conditions.js';
-import { describeConstraint, parseConstraints } from './constraints.js';
-import { creationEntries, isMissing } from './creation.js';
+import { checkOptions, checkStudyAttribute, creationEntries, isMissing, isSeed } from './creation.js';
 import { configurationsOf, missingOf } from './enqueue.js';
 import {
   checkSameStudy,
+  type Identity,
   recordedConstraints,
   recordedDefaults,
   recordedNames,
@@ -23,12 +23,11 @@ import {
 import { type Entry, op, states, studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
 import { createLiveness, WORKER } from './liveness.js';
-import { type AnyOptions, directionsOf } from './objectives.js';
+import type { AnyOptions } from './objectives.js';
 import { optimize, type StartTrial } from './optimize.js';
 import { paretoFront } from './pareto.js';
 import { nopPruner } from './pruners/nop.js';
 import { isTried } from './samplers/admission.js';
-import { checkSpace } from './space.js';
 import {
   claimEntries,
   countsAsEvaluated,
@@ -45,19 +44,9 @@ import { openStorage, readJournal, type Storage } from './storage/index.js';
 import { recoveredEntries } from './storage/recovered.js';
 import { identify } from './storage/worker.js';
 import type { AskOptions, ParetoOptions, ParetoStudy, Study, StudyOptions } from './studyTypes.js';
-import {
-  checkAttribute,
-  isGivenUp,
-  type Outcome,
-  openTrial,
-  type RunningTrial,
-  type Scoring,
-} from './trial.js';
-import type { Direction, Params, ParamsOf, Proposal, SearchSpace, StudyView, Trial } from './types.js';
+import { isGivenUp, type Outcome, openTrial, type RunningTrial, type Scoring } from './trial.js';
+import type { Params, Proposal, SearchSpace, StudyView, Trial } from './types.js';
 import { asTrials, recordedWarmStart } from './warmStart.js';
-
-/** User attributes of a study that say what it is. */
-const RESERVED = ['space', 'defaults', 'constraints', 'seed', 'sampler', 'pruner', 'objective'];
 
 /**
  * Creates a study, or continues the one of this name in the journal.
@@ -78,29 +67,8 @@ export function createStudy<S extends SearchSpace>(
   typed: StudyOptions<S> | ParetoOptions<S>,
 ): Study<S> | ParetoStudy<S> {
   const options = typed as unknown as AnyOptions; // the types of parameters are the caller's
-  const { name = 'study', maxInfeasible = 100, metricNames } = options;
-  const directions = directionsOf(options);
-  const { space, defaults } = checkSpace(options.space, options.defaults);
-  if (typeof name !== 'string' || name === '')
-    throw new UsageError(`Expected the name of a study to be a text, got ${show(name)}`);
-  if (options.seed !== undefined && !isSeed(options.seed))
-    throw new UsageError(`Expected seed to be a finite number or a string, got ${show(options.seed)}`);
-  for (const [key, value] of Object.entries(options.userAttrs ?? {})) checkStudyAttribute(key, value);
-  if (options.objective !== undefined) checkAttribute('objective', options.objective);
-  if (!((options.graceSeconds ?? 1) > 0))
-    throw new UsageError(`Expected graceSeconds > 0, got ${show(options.graceSeconds)}`);
-  if (!(maxInfeasible >= 1)) throw new UsageError(`Expected maxInfeasible >= 1, got ${show(maxInfeasible)}`);
-  const constraints = parseConstraints(options.constraints ?? []);
-  const texts = constraints.map(describeConstraint);
-  const identity = {
-    space,
-    defaults,
-    directions,
-    metricNames,
-    constraints: texts,
-    objective: options.objective,
-  };
-
+  const { name = 'study' } = options;
+  const { identity, scoring } = checkOptions(options);
   const storage = openStorage(options.storage, { create: true, onNote: options.onNote });
   storage.transact(() => {
     const existing = storage.log.study(name);
@@ -113,20 +81,7 @@ export function createStudy<S extends SearchSpace>(
   const log = storage.log.study(name)!;
   const seed = options.seed ?? log.userAttrs.seed;
   if (!isSeed(seed)) throw new UsageError(`Study ${name} recorded ${show(seed)} as its seed; give a seed`);
-  const objectives =
-    directions.length === 1 ? [options.metricName ?? 'value'] : (metricNames ?? ['values_0', 'values_1']);
-  const scoring = { objectives, constraints };
-  const settings = { ...options, space, defaults, directions, seed, maxInfeasible, scoring };
-  return openStudy(storage, log, settings) as unknown as Study<S>;
-}
-
-const isSeed = (value: unknown): value is number | string =>
-  typeof value === 'string' || Number.isFinite(value);
-
-function checkStudyAttribute(key: string, value: unknown): void {
-  checkAttribute(key, value);
-  if (RESERVED.includes(key))
-    throw new UsageError(`Expected a name other than ${key}, which the study itself uses`);
+  return openStudy(storage, log, { ...options, ...identity, seed, scoring }) as unknown as Study<S>;
 }
 
 /**
@@ -146,33 +101,23 @@ export function loadStudy<S extends SearchSpace>(
   const space = options.space ?? recordedSpace(log);
   if (space === null)
     throw new UsageError(`Study ${log.name} has no trial to infer its space from; pass the space`);
-  const defaults = options.defaults ?? recordedDefaults(log) ?? {};
+  const { directions } = log;
   const names = recordedNames(log) ?? undefined;
-  const two = {
-    directions: options.directions ?? log.directions,
-    ...((options.metricNames ?? names) && { metricNames: options.metricNames ?? names }),
-  };
-  const one = {
-    direction: options.direction ?? log.directions[0],
-    metricName: options.metricName ?? names?.[0],
-  };
-  const known = {
+  const objectives =
+    directions.length > 1
+      ? { directions: options.directions ?? directions, metricNames: options.metricNames ?? names }
+      : { direction: options.direction ?? directions[0], metricName: options.metricName ?? names?.[0] };
+  return createStudy({
+    ...options,
+    ...objectives,
     name: log.name,
-    space: space as S,
-    defaults: defaults as Partial<ParamsOf<S>>,
+    space,
+    defaults: options.defaults ?? recordedDefaults(log) ?? {},
     constraints: options.constraints ?? recordedConstraints(log) ?? [],
-    ...(log.directions.length > 1 ? two : one),
-  };
-  return createStudy({ ...options, ...known } as StudyOptions<S>);
+  } as StudyOptions<S>);
 }
 
-type Settings = Omit<StudyOptions, 'defaults'> & {
-  defaults: Params;
-  directions: readonly Direction[];
-  scoring: Scoring;
-  seed: number | string;
-  maxInfeasible: number;
-};
+type Settings = Omit<StudyOptions, keyof Identity> & Identity & { scoring: Scoring; seed: number | string };
 
 function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
   const { space, defaults, directions, seed, sampler, pruner = nopPruner(), check, scoring } = settings;
@@ -192,22 +137,20 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     refusal: check,
     ...(known.length > 0 && { warmStart: known }),
   };
-  const { graceSeconds = 120, retries = 1 } = settings;
+  const { graceSeconds = 120, retries = 1, maxInfeasible = 100 } = settings;
   const liveness = createLiveness(storage, identify(), graceSeconds);
   const { worker } = liveness;
   const starter = { studyId: log.id, view, sampler, check, worker, scoring };
 
-  function reclaim(options: { unknown?: boolean } = {}): number[] {
-    const unknown = options.unknown ?? false;
-    const lost = () => log.trials.filter((trial) => liveness.isLost(trial, unknown));
-    let numbers = lost().map((trial) => trial.number);
-    if (numbers.length > 0)
+  function reclaim({ unknown = false } = {}): number[] {
+    const findLost = () => log.trials.filter((trial) => liveness.isLost(trial, unknown));
+    let lost = findLost();
+    if (lost.length > 0)
       storage.transact(() => {
-        const trials = lost(); // unless another process has failed them meanwhile
-        numbers = trials.map((trial) => trial.number);
-        return trials.flatMap((trial) => lossEntries(log.id, trial, retries));
+        lost = findLost(); // unless another process has failed them meanwhile
+        return lost.flatMap((trial) => lossEntries(log.id, trial, retries));
       });
-    return numbers;
+    return lost.map(({ number }) => number);
   }
 
   const evaluated = () => log.trials.filter(countsAsEvaluated).length;
@@ -256,13 +199,8 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         if (waiting) return claimEntries(starter, waiting, Date.now());
         const current = log.trials.length === number && ready;
         if (!current && attempt < 3) return []; // another process took the number, or the queue's last
-        return [
-          startEntry(
-            starter,
-            current || plan(starter, log.trials.length, unlessObsolete(prepared)),
-            Date.now(),
-          ),
-        ];
+        const planned = current || plan(starter, log.trials.length, unlessObsolete(prepared));
+        return [startEntry(starter, planned, Date.now())];
       });
       const started = waiting ?? created;
       if (started && isOurs(started)) return started;
@@ -310,7 +248,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       throw new UsageError(
         `No configuration of this space can run: the smallest and 1,000 random ones are refused, as ${refused.reason}: ${refused.detail}`,
       );
-    if (refusals >= settings.maxInfeasible) {
+    if (refusals >= maxInfeasible) {
       const last = trial.userAttrs.fail_message;
       throw new UsageError(`The last ${refusals} proposals cannot run (${last}); narrow the space`);
     }
