@@ -10,6 +10,7 @@ import { isFeasible } from './constraints.js';
 import { meanInterval, spread } from './contest.js';
 import { int } from './distributions.js';
 import { mean } from './math/order.js';
+import { isSilent } from './samplers/evidence.js';
 import { createStudy } from './study.js';
 import type { Objective, OptimizeOptions, Study } from './studyTypes.js';
 import type { ObjectiveValue, RunningTrial } from './trial.js';
@@ -186,12 +187,9 @@ function enqueueMissing(runs: Study, candidates: readonly Known[], repeats: numb
   );
   for (const { candidate, seed, params } of wanted) {
     const attempts = runs.trials.filter((run) => isRunOf(run, candidate, seed));
-    if (attempts.every(isLostRun) && attempts.length < MOST_ATTEMPTS) runs.enqueue(params);
+    if (attempts.every(isSilent) && attempts.length < MOST_ATTEMPTS) runs.enqueue(params);
   }
 }
-
-const isLostRun = ({ state, userAttrs }: Trial): boolean =>
-  state === 'fail' && (userAttrs.fail_reason === 'interrupted' || userAttrs.fail_reason === 'killed');
 
 /**
  * The confirmation that a journal holds of a study, without running anything.
@@ -234,7 +232,7 @@ function summarize(
   const seeds = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i);
   const valuesOf = (candidate: Known) =>
     seeds.flatMap((seed) => {
-      const ended = runs.filter((run) => isRunOf(run, candidate, seed) && !isLostRun(run));
+      const ended = runs.filter((run) => isRunOf(run, candidate, seed) && !isSilent(run));
       const run =
         ended.find(({ state }) => state === 'complete') ?? ended.find(({ state }) => state === 'fail');
       if (!run) return [];

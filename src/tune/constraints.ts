@@ -48,7 +48,7 @@ export function parseConstraints(texts: readonly string[]): Constraint[] {
   const constraints = texts.map(parseConstraint);
   for (const a of constraints)
     for (const b of constraints) {
-      if (a.metric !== b.metric || isUpper(b) || !isUpper(a)) continue;
+      if (a.metric !== b.metric || isUpper(b.operator) || !isUpper(a.operator)) continue;
       const meet = a.operator === '<=' && b.operator === '>=' && a.limit === b.limit;
       if (a.limit <= b.limit && !meet)
         throw new UsageError(
@@ -58,7 +58,7 @@ export function parseConstraints(texts: readonly string[]): Constraint[] {
   return constraints;
 }
 
-const isUpper = ({ operator }: Constraint): boolean => operator.startsWith('<');
+const isUpper = (operator: Constraint['operator']): boolean => operator.startsWith('<');
 
 /** The text that `parseConstraint` reads, the number in its shortest form. */
 export const describeConstraint = ({ metric, operator, limit }: Constraint): string =>
@@ -70,7 +70,7 @@ export const describeConstraint = ({ metric, operator, limit }: Constraint): str
  */
 export function violation({ operator, limit }: Constraint, value: number | undefined): number {
   if (value === undefined || Number.isNaN(value)) return UNKNOWN;
-  const excess = operator.startsWith('<') ? value - limit : limit - value;
+  const excess = isUpper(operator) ? value - limit : limit - value;
   if (excess === 0) return operator.endsWith('=') ? 0 : SMALLEST;
   const relative = limit === 0 ? excess : excess / Math.abs(limit);
   return Math.sign(excess) * Math.min(LARGEST, Math.max(SMALLEST, Math.abs(relative)));

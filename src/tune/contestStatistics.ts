@@ -4,6 +4,8 @@
 import { isBetter, signOf } from './best.js';
 import { isFeasible } from './constraints.js';
 import type { Race } from './contest.js';
+import { WORKER } from './liveness.js';
+import { mean } from './math/order.js';
 import { signedRankP } from './pruners/wilcoxon.js';
 import type { Direction, Trial } from './types.js';
 
@@ -35,7 +37,7 @@ export function pairedTests(
         return Number.isFinite(gain) ? [gain] : [];
       });
       if (gains.length < 2) return [];
-      const difference = gains.reduce((sum, gain) => sum + gain, 0) / gains.length;
+      const difference = mean(gains);
       const p = Math.min(1, 2 * Math.min(signedRankP(gains), signedRankP(gains.map((gain) => -gain))));
       const samplers: [string, string] = difference >= 0 ? [a, b] : [b, a];
       return [{ samplers, pairs: gains.length, difference: Math.abs(difference), p, corrected: p }];
@@ -93,7 +95,7 @@ export function clockOf(trials: readonly Trial[]): Clock {
 }
 
 const sameProcess = (a: Trial, b: Trial): boolean => {
-  const [one, other] = [a, b].map(({ systemAttrs }) => JSON.stringify(systemAttrs['tinygpt:worker'] ?? null));
+  const [one, other] = [a, b].map(({ systemAttrs }) => JSON.stringify(systemAttrs[WORKER] ?? null));
   return one === other && one !== 'null';
 };
 

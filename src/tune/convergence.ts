@@ -8,6 +8,7 @@ import { randomStream } from '../base/random.js';
 import { completeTrials } from './best.js';
 import { activeParams } from './conditions.js';
 import { isFeasible } from './constraints.js';
+import { mean } from './math/order.js';
 import { admissionOf, keyOf } from './samplers/admission.js';
 import { axesOf, decode, settle } from './samplers/axes.js';
 import { finishedTrials, gather } from './samplers/evidence.js';
@@ -141,7 +142,7 @@ function spreadOfRepeats({ space, trials }: StudyView): number | null {
   let squares = 0;
   let degrees = 0;
   for (const values of groups.values()) {
-    const center = values.reduce((sum, v) => sum + v, 0) / values.length;
+    const center = mean(values);
     for (const v of values) squares += (v - center) ** 2;
     degrees += values.length - 1;
   }

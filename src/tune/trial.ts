@@ -148,20 +148,13 @@ function constraintEntries(
   values: Readonly<Record<string, number>> | null,
 ): Entry[] {
   if (constraints.length === 0) return [];
-  const unmeasured = constraints.filter((c) => measured(c, trial, values ?? {}) === undefined);
+  const unmeasured = constraints
+    .filter((constraint) => measured(constraint, trial, values ?? {}) === undefined)
+    .map(({ metric }) => metric);
   if (values === null && unmeasured.length > 0) return [];
   const note = (key: string, value: unknown) => trialAttrEntry('system', trial.id, key, value);
-  return [
-    note(CONSTRAINTS, violations(constraints, trial, values ?? {})),
-    ...(unmeasured.length > 0
-      ? [
-          note(
-            UNMEASURED,
-            unmeasured.map(({ metric }) => metric),
-          ),
-        ]
-      : []),
-  ];
+  const violated = note(CONSTRAINTS, violations(constraints, trial, values ?? {}));
+  return unmeasured.length > 0 ? [violated, note(UNMEASURED, unmeasured)] : [violated];
 }
 
 /** @throws UsageError for an object with another state, or a reason or message that is not a string */
@@ -189,15 +182,10 @@ export function outcomeEntries(trial: Trial, outcome: Outcome, now: number, scor
   if (ending.state === 'complete') {
     const { objectives } = scoring;
     const values = numbersOf(ending.value, objectives.length);
-    if (values !== null && !values.some(Number.isNaN))
-      return [
-        ...constraintEntries(
-          trial,
-          scoring,
-          Object.fromEntries(objectives.map((name, k) => [name, values[k]!])),
-        ),
-        finishEntry(trial.id, 'complete', values, times),
-      ];
+    if (values !== null && !values.some(Number.isNaN)) {
+      const byName = Object.fromEntries(objectives.map((name, k) => [name, values[k]!]));
+      return [...constraintEntries(trial, scoring, byName), finishEntry(trial.id, 'complete', values, times)];
+    }
     const wanted = objectives.length === 1 ? 'a number' : `two numbers (${objectives.join(', ')})`;
     const message = `Expected the objective to return ${wanted}, got ${show(ending.value)}`;
     ending = { state: 'fail', reason: 'nan', message };

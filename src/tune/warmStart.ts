@@ -7,6 +7,7 @@ import { isObject } from '../base/valid.js';
 import { signOf } from './best.js';
 import { contains } from './distributions.js';
 import type { StudyLog } from './journal/replay.js';
+import { thinned } from './math/order.js';
 import { own } from './objects.js';
 import { readJournal } from './storage/index.js';
 import type { Direction, Params, SearchSpace, Trial } from './types.js';
@@ -84,7 +85,12 @@ function usable(
       ? [{ params, value }]
       : [];
   });
-  return representative(trials, signOf(study.directions[0] ?? 'minimize'));
+  if (trials.length <= MOST) return trials;
+  const sign = signOf(study.directions[0] ?? 'minimize');
+  return thinned(
+    trials.sort((a, b) => sign * a.value - sign * b.value),
+    MOST,
+  );
 }
 
 /** Whether the values are of the right kind; numbers may lie outside their range. */
@@ -93,14 +99,6 @@ const fits = (space: SearchSpace, params: Params): boolean =>
     const distribution = own(space, name)!;
     return distribution.kind === 'categorical' ? contains(distribution, value) : Number.isFinite(value);
   });
-
-function representative<T extends { value: number }>(trials: T[], sign: number): T[] {
-  if (trials.length <= MOST) return trials;
-  const order = [...trials].sort((a, b) => sign * a.value - sign * b.value);
-  const half = MOST >> 1;
-  const step = (trials.length - half) / (MOST - half);
-  return Array.from({ length: MOST }, (_, i) => order[i < half ? i : half + Math.floor((i - half) * step)]!);
-}
 
 /** @throws UsageError for anything but a list of `KnownStudy` */
 export function checkWarmStart(warmStart: unknown): readonly KnownStudy[] {

@@ -1,4 +1,4 @@
-// Order statistics, and the mean.
+// Order statistics, representative elements, and the mean.
 
 /** The p-quantile by linear interpolation between order statistics (Hyndman & Fan's type 7); NaN when empty. */
 export function quantile(values: readonly number[], p: number): number {
@@ -20,6 +20,17 @@ function around(values: readonly number[], p: number): { low: number; high: numb
   const below = Math.floor(at);
   const low = sorted[below] ?? Number.NaN;
   return { low, high: sorted[below + 1] ?? low, part: at - below };
+}
+
+/** `limit` elements of a sorted list, at most: the first half of the limit, and an even choice of the others. */
+export function thinned<T>(sorted: readonly T[], limit: number): readonly T[] {
+  if (sorted.length <= limit) return sorted;
+  const half = limit >> 1;
+  const step = (sorted.length - half) / (limit - half);
+  return Array.from(
+    { length: limit },
+    (_, i) => sorted[i < half ? i : half + Math.floor((i - half) * step)]!,
+  );
 }
 
 /** The arithmetic mean; NaN of no values. */

@@ -3,6 +3,7 @@
 
 import { signOf } from '../best.js';
 import { storedViolations, UNMEASURED } from '../constraints.js';
+import { isFinished } from '../journal/records.js';
 import { median, quantile } from '../math/order.js';
 import { type Losses, lossesOf } from '../pareto.js';
 import type { StudyView, Trial } from '../types.js';
@@ -49,10 +50,13 @@ export function isSilent({ state, userAttrs }: Pick<Trial, 'state' | 'userAttrs'
  */
 export function finishedTrials(study: StudyView): Trial[] {
   return study.trials
-    .filter((t) => t.state === 'complete' || t.state === 'pruned' || t.state === 'fail')
-    .filter((t) => !isSilent(t) && !(study.canRun && t.userAttrs.fail_reason === 'infeasible'))
-    .sort((a, b) => (a.end ?? 0) - (b.end ?? 0) || a.number - b.number);
+    .filter((t) => isFinished(t.state) && !isSilent(t))
+    .filter((t) => !(study.canRun && t.userAttrs.fail_reason === 'infeasible'))
+    .sort(byEnd);
 }
+
+/** The order in which trials finished. */
+export const byEnd = (a: Trial, b: Trial): number => (a.end ?? 0) - (b.end ?? 0) || a.number - b.number;
 
 /** The last step and value that a trial reported, NaN apart. */
 function lastReport(trial: Trial): { step: number; value: number } | null {

@@ -3,7 +3,7 @@
 // values would vanish. Values above a cap are compressed into a short interval, in order; infinite ones become its
 // ends.
 
-import { median } from '../math/order.js';
+import { mean, median } from '../math/order.js';
 
 /** Where compression starts, and how much room there is above it. */
 const CAP = 8;
@@ -30,6 +30,6 @@ export function softCap(values: readonly number[]): (value: number) => number {
 
 /** Mean and population standard deviation. */
 export function moments(values: readonly number[]): { mean: number; deviation: number } {
-  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  return { mean, deviation: Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length) };
+  const center = mean(values);
+  return { mean: center, deviation: Math.sqrt(mean(values.map((v) => (v - center) ** 2))) };
 }

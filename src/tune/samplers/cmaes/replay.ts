@@ -5,7 +5,7 @@
 import { totalViolation, UNMEASURED } from '../../constraints.js';
 import type { StudyView, Trial } from '../../types.js';
 import { encode } from '../axes.js';
-import { estimate, finishedTrials, lossOf } from '../evidence.js';
+import { byEnd, estimate, finishedTrials, lossOf } from '../evidence.js';
 import type { Evaluated } from './screen.js';
 import { advance, type Search, type Settings, startSearch } from './search.js';
 
@@ -39,7 +39,7 @@ export function replayer(): (study: StudyView, settings: Settings) => Replay {
     let cached = caches.get(study.trials);
     const added = cached && finishedTrials({ ...study, trials: study.trials.filter(isNew, cached.taken) });
     const last = cached?.order.at(-1);
-    if (!cached || cached.settings !== settings || (last && added?.[0] && !isBefore(last, added[0]))) {
+    if (!cached || cached.settings !== settings || (last && added?.[0] && byEnd(last, added[0]) >= 0)) {
       cached = { settings, search: null, evaluated: [], order: [], taken: new Set() };
       caches.set(study.trials, cached);
       for (const trial of finishedTrials(study)) take(study, cached, trial);
@@ -50,11 +50,6 @@ export function replayer(): (study: StudyView, settings: Settings) => Replay {
 
 function isNew(this: ReadonlySet<Trial>, trial: Trial): boolean {
   return !this.has(trial);
-}
-
-/** The order of `finishedTrials`. */
-function isBefore(a: Trial, b: Trial): boolean {
-  return ((a.end ?? 0) - (b.end ?? 0) || a.number - b.number) < 0;
 }
 
 function take(study: StudyView, cached: Cached, trial: Trial): void {

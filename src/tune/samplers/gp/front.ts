@@ -8,6 +8,7 @@
 // level v the area ((u - a)+ - (l - a)+) (v - b)+, whose expectation is a product of expected improvements.
 
 import type { Random } from '../../../base/random.js';
+import { thinned } from '../../math/order.js';
 import { dominationRanks, frontOf, type Losses } from '../../pareto.js';
 import { type Evidence, excessOf } from '../evidence.js';
 import { type Acquisition, logImprovement, logImprovementSlope } from './acquisition.js';
@@ -202,11 +203,7 @@ export function representativeOfFront(evidence: Evidence, limit: number): Eviden
   const order = Array.from(observations.keys()).sort(
     (i, j) => excessOf(observations[i]!) - excessOf(observations[j]!) || ranks[i]! - ranks[j]! || i - j,
   );
-  const half = limit >> 1;
-  const step = (observations.length - half) / (limit - half);
-  const chosen = new Set(
-    Array.from({ length: limit }, (_, i) => order[i < half ? i : half + Math.floor((i - half) * step)]!),
-  );
+  const chosen = new Set(thinned(order, limit));
   return { ...evidence, observations: observations.filter((_, i) => chosen.has(i)) };
 }
 

@@ -13,6 +13,7 @@ import {
   solveLower,
   solveLowerTransposed,
 } from '../../math/linear.js';
+import { thinned } from '../../math/order.js';
 import { inverseSquares, MEAN_VARIANCE, NOISE_FLOOR, scalePoints, squaredDistance } from './kernel.js';
 
 /** What the model is fitted to: N points in D dimensions. */
@@ -32,22 +33,17 @@ export interface Data {
 }
 
 /**
- * All points, or `limit` of them: the best half of the limit (feasible ones first), where the search goes on, and an even choice by value of
- * the others.
+ * All points, or `limit` of them: the best half of the limit (feasible ones first), where the search goes on, and an even
+ * choice by value of the others.
  */
 export function representative(data: Data, limit: number): Data {
   const { n, d } = data;
   if (n <= limit) return data;
-  const half = limit >> 1;
   const last = (i: number) => (data.feasible?.[i] === false ? 1 : 0);
   const order = Array.from(data.y.keys()).sort(
     (i, j) => last(i) - last(j) || data.y[i]! - data.y[j]! || i - j,
   );
-  const step = (n - half) / (limit - half);
-  const chosen = Array.from(
-    { length: limit },
-    (_, i) => order[i < half ? i : half + Math.floor((i - half) * step)]!,
-  );
+  const chosen = thinned(order, limit);
   const x = new Float64Array(limit * d);
   for (const [i, from] of chosen.entries()) x.set(data.x.subarray(from * d, (from + 1) * d), i * d);
   const pick = (values: Float64Array) => Float64Array.from(chosen, (i) => values[i]!);
