@@ -3,7 +3,7 @@
 // number, the one that ends first is told, and its worker asks again. Trials, noise and the first point are those of
 // bench/samplers.ts.
 //
-//   node build/bench/parallel.js --python python3 --seeds 5 --trials 96 [--problems hartmann12] [--samplers gp,optuna-gp]
+//   node build/bench/parallel.js --python python3 --seeds 5 --trials 96 [--problems hartmann6_12d] [--samplers gp,optuna-gp]
 //                                [--workers 1,8,32] [--out runs.jsonl]
 
 import { spawn } from 'node:child_process';
@@ -16,6 +16,7 @@ import { samplerByName } from '../src/tune/samplers/index.js';
 import type { Params } from '../src/tune/types.js';
 import { PROBLEMS } from './problems/index.js';
 import { firstPoint } from './problems/race.js';
+import { median } from './problems/table.js';
 import { mulberry32, noiseOf, type Problem } from './problems/types.js';
 
 interface Contestant {
@@ -78,18 +79,12 @@ async function run(
   return incumbent;
 }
 
-const median = (values: number[]) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-};
-
 const { values } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
     seeds: { type: 'string', default: '5' },
     trials: { type: 'string', default: '96' },
-    problems: { type: 'string', default: 'hartmann12' },
+    problems: { type: 'string', default: 'hartmann6_12d' },
     samplers: {
       type: 'string',
       default: 'random,cmaes,tpe,gp,optuna-random,optuna-cmaes,optuna-tpe,optuna-gp',

@@ -5,58 +5,31 @@
 """
 
 import json
-import os
 import sys
-import warnings
 
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
-warnings.simplefilter("ignore")
-
-import optuna  # noqa: E402
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
+from samplers_optuna import Optuna
 
 
-def sampler_of(name, seed):
-    if name == "gp":
-        import torch
-
-        torch.set_num_threads(1)
-        return optuna.samplers.GPSampler(seed=seed)
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True)
-    if name == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    return optuna.samplers.RandomSampler(seed=seed)
+class Parallel(Optuna):
+    def make_sampler(self, name, seed):
+        if name == "tpe":
+            tpe = self.optuna.samplers.TPESampler
+            return tpe(seed=seed, constant_liar=True, multivariate=True)
+        return super().make_sampler(name, seed)
 
 
-def distribution(d):
-    kinds = optuna.distributions
-    if d["kind"] == "categorical":
-        return kinds.CategoricalDistribution(d["choices"])
-    if d["kind"] == "int":
-        return kinds.IntDistribution(d["low"], d["high"], log=d["log"], step=d["step"])
-    return kinds.FloatDistribution(d["low"], d["high"], log=d["log"], step=d["step"])
-
-
-study, space, trials = None, {}, {}
 for line in sys.stdin:
     request = json.loads(line)
     answer = {}
     if request["op"] == "start":
-        study = optuna.create_study(sampler=sampler_of(request["sampler"], request["seed"]))
-        space = {name: distribution(d) for name, d in request["space"].items()}
+        peer = Parallel(request["sampler"], request["seed"], request["space"], request.get("first"))
         trials = {}
-        if request.get("first") is not None:
-            study.enqueue_trial(request["first"])
-        answer = {"version": optuna.__version__}
+        answer = {"version": peer.version}
     elif request["op"] == "ask":
-        trial = study.ask(space)
+        trial = peer.study.ask(peer.space)
         trials[trial.number] = trial
         answer = {"number": trial.number, "params": trial.params}
-    elif request["value"] is None:
-        study.tell(trials[request["number"]], state=optuna.trial.TrialState.FAIL)
     else:
-        study.tell(trials[request["number"]], request["value"])
+        peer.trial = trials[request["number"]]
+        peer.tell(request["value"])
     print(json.dumps(answer), flush=True)

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { expect } from '../base/errors.js';
 import { usableThreads } from '../base/threads.js';
+import { counted } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
 
 /** One worker's place. */
@@ -43,7 +44,7 @@ export const placeLabel = (): string => (process.env[LABEL] ? `${process.env[LAB
 
 /** Whether the options ask for several processes, or one on a chosen GPU. */
 export const needsPlacement = ({ workers, gpus }: PlacementOptions): boolean =>
-  workers !== undefined ? workers > 1 || gpus !== undefined : gpus !== undefined;
+  (workers ?? 1) > 1 || gpus !== undefined;
 
 /**
  * The place of each worker, and a line that says what was decided.
@@ -67,7 +68,7 @@ export function placeWorkers(
 /** Commands may use what they like. */
 function plain({ workers = 1 }: PlacementOptions) {
   const place = { label: '', env: {}, prefix: [] };
-  return { workers: Array.from({ length: workers }, () => place), about: `${workers} workers` };
+  return { workers: range(workers).map(() => place), about: counted(workers, 'worker') };
 }
 
 function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessEnv) {
@@ -81,11 +82,16 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
     () =>
       'Expected --gpus with the cuda or tensorflow backend, got webgpu, which chooses a GPU with --device',
   );
-  const chosen = gpus === undefined ? range(backend === 'webgpu' ? 1 : visible) : readGpus(gpus, visible);
+  const list = env.CUDA_VISIBLE_DEVICES;
+  const hidden = list === undefined ? '' : ` (CUDA_VISIBLE_DEVICES is "${list}")`;
+  const found = backend === 'webgpu' ? 1 : visible;
+  const option = gpus === undefined ? `--backend ${backend}` : `--gpus ${gpus}`;
   expect(
-    chosen.length > 0,
-    () => `Expected a GPU for --gpus or --backend ${backend}, got none; see tinygpt doctor`,
+    found > 0,
+    () =>
+      `Expected a visible GPU for ${option}, found none${hidden}; see nvidia-smi and tinygpt doctor, or leave ${option} out to use the CPU`,
   );
+  const chosen = gpus === undefined ? range(found) : readGpus(gpus, found);
   const count = options.workers ?? chosen.length;
   if (count > chosen.length) {
     const timed = options.trialTokens === undefined && options.trialSteps === undefined;
@@ -97,7 +103,7 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
     );
   }
   const used = chosen.slice(0, count);
-  const names = env.CUDA_VISIBLE_DEVICES ? env.CUDA_VISIBLE_DEVICES.split(',') : undefined;
+  const names = list ? list.split(',') : undefined;
   const sharers = Math.ceil(count / chosen.length);
   const workers = range(count).map((i): Placement => {
     const gpu = chosen[i % chosen.length]!;
@@ -114,10 +120,7 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
     return { label, env: own, prefix: [] };
   });
   const shared = sharers > 1 ? `, up to ${sharers} on each` : ', one on each';
-  return {
-    workers,
-    about: `${count === 1 ? '1 worker' : `${count} workers`} on GPU ${used.join(', ')}${shared}`,
-  };
+  return { workers, about: `${counted(count, 'worker')} on GPU ${used.join(', ')}${shared}` };
 }
 
 /** `all`, or indices such as `0,2,3`. */
@@ -154,7 +157,10 @@ function onCores({ workers: count = 1, threads }: PlacementOptions) {
     : `, not pinned to them (${process.platform === 'linux' ? 'taskset is not installed' : `${process.platform} has no taskset`})`;
   const crowded =
     count > cores.length ? '; more workers than cores: timed trials slow each other down' : pinned;
-  return { workers, about: `${count} workers with ${each} of ${cores.length} cores each${crowded}` };
+  return {
+    workers,
+    about: `${counted(count, 'worker')} with ${each} of ${cores.length} cores each${crowded}`,
+  };
 }
 
 /** The cores that this process may use, by number. */

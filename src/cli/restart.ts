@@ -1,7 +1,7 @@
 // A process that has lost its GPU cannot get it back, but a new one can: the parent starts another, which continues
 // from the journal. This file decides when to do so and when to give up.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,25 +69,30 @@ export async function orInNewProcess(
     process.stderr.write(`${messageOf(error)}\nThe GPU was lost; continuing in a new process\n`);
     const { release } = abortOnInterrupt(() => undefined); // the terminal sends Ctrl-C to the new process too
     try {
-      return await runRestarting(folder, (env) => runAgain(env), { begun, losses: 1 });
+      return await runRestarting(folder, (env) => exitOf(startAgain(env)), { begun, losses: 1 });
     } finally {
       release();
     }
   }
 }
 
-function runAgain(env: NodeJS.ProcessEnv): Promise<number> {
+/** Starts this command line in another process, with `prefix` before it and `more` after it. */
+export function startAgain(
+  env: NodeJS.ProcessEnv,
+  { prefix = [] as readonly string[], more = [] as string[], stdio = 'inherit' as StdioOptions } = {},
+): ChildProcess {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const words = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
-  const child = spawn(process.execPath, [main, 'tune', ...words], {
-    env: { ...process.env, ...env },
-    stdio: 'inherit',
-  });
-  return new Promise((resolve, reject) => {
+  const given = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
+  const [command, ...words] = [...prefix, process.execPath, main, 'tune', ...given, ...more];
+  return spawn(command!, words, { env: { ...process.env, ...env }, stdio });
+}
+
+/** Resolves to the exit code of a process; 1 where a signal ended it. */
+export const exitOf = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 1));
   });
-}
 
 /** Trials that came to a value, of a study or of all studies of a contest. @param folder or a server's URL */
 function finishedTrials(folder: string): number {

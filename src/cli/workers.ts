@@ -1,15 +1,14 @@
 // Several processes on one study: the parent starts them, forwards their output, stops them, and reports at the end.
 // They share the journal; each continues when another dies, and all stop when the parent is gone.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { visibleGpus } from '../backend/index.js';
 import { isRemote } from '../tune/storage/index.js';
 import { concludeShared } from './conclude.js';
 import { placeWorkers } from './placement.js';
-import { runRestarting } from './restart.js';
+import { exitOf, runRestarting, startAgain } from './restart.js';
 import { abortOnInterrupt } from './terminal.js';
 import type { StudyPlace, TuneArguments } from './tuneOptions.js';
 
@@ -76,14 +75,17 @@ export async function runWorkers(args: TuneArguments, place: StudyPlace): Promis
         runRestarting(args.storage ?? place.folder, (env) => {
           if (signal.aborted) return Promise.resolve(130);
           const more = args.name === undefined ? ['--name', place.name] : [];
-          const worker = startWorker(prefix, { ...own, ...env, [WORKER]: `${index + 1}` }, more);
+          const worker = startAgain(
+            { ...own, ...env, [WORKER]: `${index + 1}` },
+            { prefix, more, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] }, // by the channel it learns that the parent is gone
+          );
           workers[index] = worker;
           createInterface({ input: worker.stdout! }).on('line', (line) => {
             if (/^ *\d+ {2}/.test(line)) say(label ? `${label}  ${line}` : line);
             else if (index === 0)
               say(/^ +# /.test(line) && label ? `${' '.repeat(label.length)}  ${line}` : line);
           });
-          return exitCode(worker);
+          return exitOf(worker);
         }),
       ),
     );
@@ -98,19 +100,3 @@ export async function runWorkers(args: TuneArguments, place: StudyPlace): Promis
     process.off('SIGTERM', killAll);
   }
 }
-
-function startWorker(prefix: readonly string[], env: NodeJS.ProcessEnv, more: string[]): ChildProcess {
-  const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const given = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
-  const [command, ...words] = [...prefix, process.execPath, main, 'tune', ...given, ...more];
-  return spawn(command!, words, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'], // by the channel it learns that the parent is gone
-  });
-}
-
-const exitCode = (worker: ChildProcess): Promise<number> =>
-  new Promise((resolve, reject) => {
-    worker.on('error', reject);
-    worker.on('exit', (code) => resolve(code ?? 1));
-  });

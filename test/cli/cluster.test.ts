@@ -1,12 +1,12 @@
 // A study that workers share, from the command line: its status for scripts, its conclusion, and its data.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { createTrialEntry } from '../../src/tune/journal/records.js';
 import { openStorage, readJournal } from '../../src/tune/storage/index.js';
 import { err, out, run } from './capture.js';
+import { tinyStudyFolder, writeStories } from './tinyStudy.js';
 
 /** Runs a command line; what it printed, and its exit code. */
 async function capture(words: string[]) {
@@ -14,27 +14,10 @@ async function capture(words: string[]) {
   return { code, stdout: out, stderr: err };
 }
 
-let folder: string;
+const folder = tinyStudyFolder();
 const path = (name: string) => join(folder, name);
-const stories = (word: string) =>
-  writeFileSync(
-    path('stories.txt'),
-    Array.from({ length: 60 }, (_, n) => `The ${n} little ${word} swam far away.`).join('\n\n'),
-  );
 
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tinygpt-cluster-'));
-  stories('ducks');
-  const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
-  writeFileSync(
-    path('tiny.json'),
-    JSON.stringify({ ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 }),
-  );
-  const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
-  writeFileSync(path('space.json'), JSON.stringify({ space }));
-  expect((await tune('2')).code).toBe(0);
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(async () => expect((await tune('2')).code).toBe(0));
 
 const tune = (trials: string) =>
   capture([
@@ -100,7 +83,7 @@ test('a study with a trial that still runs elsewhere is left to the worker that 
 });
 
 test('a worker with other data of the same name is refused', async () => {
-  stories('geese');
+  writeStories(folder, 'geese');
   const { code, stderr } = await tune('6');
   expect(code).toBe(2);
   expect(stderr).toMatch(

@@ -1,7 +1,7 @@
 // A study whose process loses the GPU: every call fails from some point on, as after a kernel that failed.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { secondsLeft } from '../../src/cli/restart.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { describeEmulated } from '../backend/cuda/present.js';
+import { writeTinyStudy } from './tinyStudy.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -16,13 +17,7 @@ describeEmulated('a study on a GPU that is lost', (device) => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'tinygpt-lost-'));
-    const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-    writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-    const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
-    const config = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
-    writeFileSync(join(folder, 'tiny.json'), JSON.stringify(config));
-    const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
-    writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
+    writeTinyStudy(folder);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,7 +1,7 @@
 // Which GPU or cores each worker gets, on paper and on the emulated device with four cards.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type PlacementOptions, placeWorkers } from '../../src/cli/placement.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { describeEmulated } from '../backend/cuda/present.js';
+import { writeTinyStudy } from './tinyStudy.js';
 
 const base: PlacementOptions = {
   workers: undefined,
@@ -66,11 +67,23 @@ test.each([
   [{ gpus: '0,4' }, 4, 'Expected --gpus below 4, the number of visible GPUs, got 0,4'],
   [{ gpus: '0,0' }, 4, 'Expected --gpus all or different indices such as 0,2,3, got 0,0'],
   [{ gpus: 'two' }, 4, 'Expected --gpus all or different indices such as 0,2,3, got two'],
-  [{ gpus: 'all' }, 0, 'Expected a GPU for --gpus or --backend auto, got none; see tinygpt doctor'],
+  [
+    { gpus: 'all' },
+    0,
+    'Expected a visible GPU for --gpus all, found none; see nvidia-smi and tinygpt doctor, or leave --gpus all out to use the CPU',
+  ],
+  [{ gpus: '0' }, 0, 'Expected a visible GPU for --gpus 0, found none'],
+  [{ workers: 2, backend: 'cuda' as const }, 0, 'Expected a visible GPU for --backend cuda, found none'],
   [{ gpus: 'all', device: '1' }, 4, 'Expected one of --gpus and --device, got both'],
   [{ gpus: 'all', backend: 'webgpu' as const }, 1, 'Expected --gpus with the cuda or tensorflow backend'],
 ])('%j with %d GPUs is refused: %s', (options, visible, message) => {
   expect(() => place(options, visible)).toThrow(message);
+});
+
+test('where CUDA_VISIBLE_DEVICES hides every GPU, the message says so', () => {
+  expect(() => place({ gpus: '0' }, 0, { CUDA_VISIBLE_DEVICES: '' })).toThrow(
+    'found none (CUDA_VISIBLE_DEVICES is ""); see nvidia-smi and tinygpt doctor',
+  );
 });
 
 test('workers on a CPU split the cores', () => {
@@ -92,13 +105,7 @@ describeEmulated('four emulated cards', (device) => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'tinygpt-gpus-'));
-    const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-    writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-    const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
-    const tiny = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
-    writeFileSync(join(folder, 'tiny.json'), JSON.stringify(tiny));
-    const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
-    writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
+    writeTinyStudy(folder);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -2,31 +2,20 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { processStatus } from '../../src/tune/storage/worker.js';
 import type { Trial } from '../../src/tune/types.js';
+import { tinyStudyFolder } from './tinyStudy.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const timeout = 120_000; // for a machine that is busy otherwise
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tinygpt-workers-'));
-  const story = (n: number) => `The ${n} little ducks swam over the hill and far away.`;
-  writeFileSync(join(folder, 'stories.txt'), Array.from({ length: 60 }, (_, n) => story(n)).join('\n\n'));
-  const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
-  const tiny = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
-  writeFileSync(join(folder, 'tiny.json'), JSON.stringify(tiny));
-  const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true } };
-  writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = tinyStudyFolder();
 
 /** Two workers at trials without end, once both have begun one. */
 async function startStudy(name: string) {

@@ -3,6 +3,7 @@
 // tests are skipped.
 
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { concludeOnce, isConcluded } from '../../src/tune/conclusion.js';
 import { createTrialEntry, finishEntry, studyAttrEntry } from '../../src/tune/journal/records.js';
 import { openStorage, readJournal, type Storage } from '../../src/tune/storage/index.js';
 import { createStudy } from '../../src/tune/study.js';
@@ -188,6 +189,22 @@ for (const { name: kind, available, place, start } of kinds) {
       expect(two.log.study(name)!.trials[0]).toMatchObject({ state: 'complete', value: 4 });
       one.close();
       two.close();
+    });
+
+    test('a study is concluded once, and again when another trial has been run', async () => {
+      const [where, name] = [place(), studyName()];
+      const study = createStudy({ name, storage: where, space, defaults, sampler: uniform });
+      const storages = [openStorage(where), openStorage(where)];
+      const outcomes = async () => {
+        study.tell(study.ask(), 1);
+        const found: unknown[] = [];
+        for (const storage of storages) found.push(await concludeOnce(storage, name, async () => {}));
+        return found;
+      };
+      expect(await outcomes()).toEqual(['mine', 'done']);
+      expect(await outcomes()).toEqual(['mine', 'done']);
+      expect(isConcluded(readJournal(where!).find((each) => each.name === name)!)).toBe(true);
+      for (const storage of storages) storage.close();
     });
 
     test('the sampler sees the running trials of other workers', () => {
