@@ -149,7 +149,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       storage.transact(() => {
         lost = findLost(); // unless another process has failed them meanwhile
         return lost.flatMap((trial) => lossEntries(log.id, trial, retries));
-      });
+      }, 'trials');
     return lost.map(({ number }) => number);
   }
 
@@ -166,7 +166,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     seconds: number,
   ): Promise<Partial<Proposal> | null> {
     if (!sampler.askAsync) return null;
-    storage.refresh();
+    storage.refresh('trials');
     reclaim();
     if (evaluated() >= limit || firstWaiting()) return null;
     return decideAhead(starter, log.trials.length, signal, seconds);
@@ -182,7 +182,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
 
   /** Starts, or refuses, one trial; null where the limit is reached or, unless it may repeat one, nothing is left. */
   function next(limit: number, mayRepeat: boolean, prepared: Partial<Proposal> | null): Trial | null {
-    storage.refresh();
+    storage.refresh('trials');
     reclaim();
     for (let attempt = 0; ; attempt++) {
       if (storage.log.study(log.name) !== log)
@@ -201,7 +201,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
         if (!current && attempt < 3) return []; // another process took the number, or the queue's last
         const planned = current || plan(starter, log.trials.length, unlessObsolete(prepared));
         return [startEntry(starter, planned, Date.now())];
-      });
+      }, 'trials');
       const started = waiting ?? created;
       if (started && isOurs(started)) return started;
     }
@@ -220,7 +220,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
     );
     if (!end) return trial;
     const all = [...(late.get(trial.number) ?? []), ...entries];
-    const [created] = storage.transact(() => recoveredEntries(log, trial, all, end));
+    const [created] = storage.transact(() => recoveredEntries(log, trial, all, end), 'trials');
     late.delete(trial.number);
     return created ?? trial;
   }
@@ -282,7 +282,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       }
     },
     tell(given, outcome) {
-      storage.refresh();
+      storage.refresh('trials');
       const number = typeof given === 'number' ? given : given?.number;
       const trial = log.trials[number];
       if (!trial || trial.state === 'waiting')
@@ -295,7 +295,7 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       storage.transact(() => {
         const wanted = skipIfExists ? missingOf(view, list) : list;
         return wanted.map((params) => waitingEntry(log.id, params));
-      });
+      }, 'trials');
     },
     optimize: (objective, options) =>
       optimize(study, startAsync, objective, options, () => {

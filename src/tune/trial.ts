@@ -102,7 +102,7 @@ export function openTrial(
       if (!trial.intermediate.has(step)) record([intermediateEntry(id, step, value)]);
     },
     shouldPrune() {
-      storage.refresh();
+      storage.refresh('trials');
       const notes: Entry[] = [];
       const prune = pruner.shouldPrune(study, trial, (key, value) =>
         notes.push(trialAttrEntry('system', id, key, value)),

@@ -19,12 +19,11 @@ import { type StudyLog, setState, trialOperations } from '../journal/replay.js';
 import { setOwn } from '../objects.js';
 import type { Attributes, Direction, Trial } from '../types.js';
 import type { Connection } from './network/connection.js';
-import { ConnectionLost } from './network/endpoint.js';
+import { ConnectionLost, LOCK } from './network/endpoint.js';
 import type { RpcResult, StudyNews, WireStudy, WireTrial } from './network/grpcEndpoint.js';
 import type { Remote } from './remoteStorage.js';
+import type { Reads } from './types.js';
 
-/** Name of the study that is the lock (network/grpcEndpoint.ts, which this thread does not load). */
-const LOCK = 'tinygpt-lock';
 /** The id of a study in the records that create it. */
 const NEW = -1;
 /** System attribute that tells whether a creation whose answer was lost has happened. */
@@ -96,10 +95,10 @@ export function grpcRemote(connection: Connection): Remote {
     }
   }
 
-  function pullStudy(mirror: Mirror, withAttributes = true): void {
+  function pullStudy(mirror: Mirror, reads: Reads = 'all'): void {
     const { log } = mirror;
     const open = log.trials.filter(({ state }) => !isFinished(state)).map(({ id }) => id);
-    const news = connection.call('pull', [log.id, open, mirror.last, withAttributes]) as StudyNews | null;
+    const news = connection.call('pull', [log.id, open, mirror.last, reads === 'all']) as StudyNews | null;
     if (!news) {
       mirrors.delete(log.id);
       return;
@@ -132,22 +131,44 @@ export function grpcRemote(connection: Connection): Remote {
     return found && openStudy(found).log;
   }
 
-  function pull(withAttributes = true): void {
-    for (const mirror of [...mirrors.values()]) pullStudy(mirror, withAttributes);
+  function pull(reads?: Reads): void {
+    for (const mirror of [...mirrors.values()]) pullStudy(mirror, reads);
   }
 
-  /** A transaction on its way; `created`: ids of trials. */
+  /** A transaction on its way: the record that is next, the last one that was sent, ids of trials that it created. */
   type Work = {
     build: () => Entry[];
     entries: Entry[];
     next: number;
+    sent: number;
     study: number;
     created: number[];
     token: string;
   };
 
-  /** Makes the calls of one record. @returns false where what follows about this trial has no effect */
-  function perform(work: Work, entry: Entry): boolean {
+  const tokenOf = (work: Work) => `${work.token}-${work.next}`;
+
+  /** The trial of the next record, where it was created although the answer was lost. */
+  function alreadyCreated(work: Work): Trial | undefined {
+    const { study_id } = work.entries[work.next]!;
+    const trials = mirrors.get(study_id === NEW ? work.study : (study_id as number))?.log.trials;
+    return trials?.find(({ systemAttrs }) => systemAttrs[TOKEN] === tokenOf(work));
+  }
+
+  /** Whether a part of it has been done, so that it is to be completed, not decided again. */
+  function hasBegun(work: Work): boolean {
+    if (work.next > 0) return true;
+    const { op_code, trial_id } = work.entries[0] ?? {};
+    if (op_code === op.createTrial) return alreadyCreated(work) !== undefined;
+    return op_code !== op.setState || byId.get(trial_id as number)?.trial.state !== 'waiting';
+  }
+
+  /**
+   * Makes the calls of one record.
+   * @param again its answer was lost before
+   * @returns false where what follows about this trial has no effect
+   */
+  function perform(work: Work, entry: Entry, again: boolean): boolean {
     const own = (id: unknown) => (id === NEW ? work.study : (id as number));
     const [[key, value] = ['', null]] = Object.entries(
       (entry.user_attr ?? entry.system_attr ?? {}) as Record<string, unknown>,
@@ -169,10 +190,8 @@ export function grpcRemote(connection: Connection): Remote {
       }
       case op.createTrial: {
         const study_id = own(entry.study_id);
-        const there = mirrors
-          .get(study_id)
-          ?.log.trials.find(({ systemAttrs }) => systemAttrs[TOKEN] === `${work.token}-${work.next}`);
-        const template_trial = wireOf(entry, `${work.token}-${work.next}`);
+        const there = again && alreadyCreated(work);
+        const template_trial = wireOf(entry, tokenOf(work));
         const created = there
           ? { trial_id: there.id }
           : effect<{ trial_id: number }>('CreateNewTrial', { study_id, template_trial });
@@ -191,7 +210,8 @@ export function grpcRemote(connection: Connection): Remote {
           state,
           values: values ?? [],
         });
-        return reply?.trial_updated ?? false;
+        // A claim whose answer was lost and that has been made is taken for ours, though it may be that of a Python worker.
+        return reply !== null && (reply.trial_updated || again);
       }
       case op.intermediate: {
         const { step, intermediate_value } = entry;
@@ -209,30 +229,45 @@ export function grpcRemote(connection: Connection): Remote {
     for (; work.next < work.entries.length; work.next++) {
       const entry = work.entries[work.next]!;
       if (entry.trial_id !== undefined && closed.has(entry.trial_id)) continue;
-      if (!perform(work, entry)) closed.add(entry.trial_id);
+      const again = work.sent === work.next;
+      work.sent = work.next;
+      if (!perform(work, entry, again)) closed.add(entry.trial_id);
     }
   }
 
   function workOf(build: () => Entry[]): Work {
     const entries = build();
     checkedLines(entries, 'tinygpt'); // before anything of it is written
-    return { build, entries, next: 0, study: NEW, created: [], token: randomUUID() };
+    return { build, entries, next: 0, sent: -1, study: NEW, created: [], token: randomUUID() };
   }
 
-  function transact(build: () => Entry[]): Trial[] {
+  function transact(build: () => Entry[], reads?: Reads): Trial[] {
     connection.call('lock', [], lockWaitMs);
+    let work: Work;
     try {
-      pull();
-      const work = unfinished?.build === build ? unfinished : workOf(build);
+      pull(reads);
+      work = unfinished?.build === build && hasBegun(unfinished) ? unfinished : workOf(build);
       unfinished = work;
       performAll(work);
-      unfinished = null;
-      const isOfStudies = work.entries.some(({ op_code }) => op_code < op.createTrial);
-      if (work.entries.length > 0) pull(isOfStudies);
-      return work.created.flatMap((id) => byId.get(id)?.trial ?? []);
     } finally {
       unlock();
     }
+    readBack(work); // nobody has to wait for that
+    unfinished = null;
+    return work.created.flatMap((id) => byId.get(id)?.trial ?? []);
+  }
+
+  /** Reads what a transaction wrote. */
+  function readBack({ entries, created: [id] }: Work): void {
+    const [entry] = entries;
+    if (!entry) return;
+    const mirror = mirrors.get(entry.study_id as number);
+    if (entries.length === 1 && mirror && id !== undefined) {
+      const found = rpc<{ trial: WireTrial }>('GetTrial', { trial_id: id });
+      if (!found.refused) follow(mirror, found.reply.trial);
+      if (byId.has(id)) return; // else others came between
+    }
+    pull(entries.some(({ op_code }) => op_code < op.createTrial) ? 'all' : 'trials');
   }
 
   function unlock(): void {

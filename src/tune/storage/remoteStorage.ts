@@ -10,15 +10,15 @@ import type { Connection } from './network/connection.js';
 import { ConnectionLost } from './network/endpoint.js';
 import { recoveredEntries } from './recovered.js';
 import { type Batch, openSpool } from './spool.js';
-import type { Storage, Studies } from './types.js';
+import type { Reads, Storage, Studies } from './types.js';
 
 /** A server's studies. All but `apply` throw ConnectionLost. */
 export type Remote = {
   readonly log: Studies;
   /** Reads what is new. */
-  pull(): void;
+  pull(reads?: Reads): void;
   /** As a storage's. May be called again with the same `build` where it is not known whether it succeeded. */
-  transact(build: () => Entry[]): Trial[];
+  transact(build: () => Entry[], reads?: Reads): Trial[];
   /** Appends records about one trial; nothing where it is finished. */
   record(trialId: number, entries: Entry[]): void;
   /** The trial as the server has it. */
@@ -133,17 +133,17 @@ export function remoteStorage(
     place,
     path: null,
     log: remote.log,
-    refresh: () =>
+    refresh: (reads) =>
       void attempt(() => {
         flush();
-        remote.pull();
+        remote.pull(reads);
       }),
-    transact(build) {
+    transact(build, reads) {
       let created: Trial[] = [];
       const end = Date.now() + patience * 1000;
       const work = () => {
         flush();
-        created = remote.transact(build);
+        created = remote.transact(build, reads);
       };
       while (!attempt(work)) {
         const left = end - Date.now();

@@ -13,6 +13,9 @@ export type Studies = {
   studyCount(): number;
 };
 
+/** What is read of other processes' records: a server is asked for the attributes of studies with calls of their own. */
+export type Reads = 'all' | 'trials';
+
 /**
  * Keeps studies, and is the only writer of records. What a reader would refuse is never written. All calls are
  * synchronous: a storage on the network blocks for a round trip, as a file does for its fsync.
@@ -24,16 +27,17 @@ export interface Storage {
   readonly path: string | null;
   readonly log: Studies;
   /** Reads what other processes have written. Needs no lock and costs next to nothing when that is nothing. */
-  refresh(): void;
+  refresh(reads?: Reads): void;
   /**
    * Reads what others have written, and appends the records that `build` makes of it, so that the decision and the
    * record are one step for all processes. Durable when it returns. `build` is called again where another process
    * wrote meanwhile.
+   * @param reads what `build` decides by
    * @returns the trials that the records created
    * @throws UsageError for a record that a reader would refuse; nothing is written then
    * @throws EnvironmentError where the record cannot be written
    */
-  transact(build: () => Entry[]): Trial[];
+  transact(build: () => Entry[], reads?: Reads): Trial[];
   /**
    * Appends records about a running trial; nothing where another process has finished it. A storage on the network
    * that cannot be reached keeps them on this machine's disk until it is back.

@@ -14,6 +14,9 @@ export type Endpoint = {
   close(): void;
 };
 
+/** Name of the study that is the lock behind gRPC. */
+export const LOCK = 'tinygpt-lock';
+
 /** Longest that a server may take to answer. */
 export const answerMs = 10_000;
 

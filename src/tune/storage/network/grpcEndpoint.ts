@@ -16,10 +16,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { answerMs, ConnectionLost, type Endpoint } from './endpoint.js';
-
-/** Name of the study that holds the lock. */
-export const LOCK = 'tinygpt-lock';
+import { answerMs, ConnectionLost, type Endpoint, LOCK } from './endpoint.js';
 
 /** A trial on the wire. */
 export type WireTrial = {
