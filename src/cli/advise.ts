@@ -10,8 +10,7 @@ import { usageText } from '../report/llm.js';
 import { adviceFile, askAdvice } from '../tune/llm/index.js';
 import { callLogIn, describeModel, type LlmArguments, openLlm, promptContext } from './llmOptions.js';
 import type { Task } from './task.js';
-import { printable, shellPath } from './terminal.js';
-import type { Screen } from './tuneRun.js';
+import { printable, type Screen, shellPath } from './terminal.js';
 
 /**
  * Asks, writes advice.json (and first.json) into the study's folder and prints what differs; resolves to the exit code.

@@ -8,9 +8,8 @@ import { median } from '../tune/math/order.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import type { Study } from '../tune/studyTypes.js';
 import type { Task } from './task.js';
-import { counted, duration } from './terminal.js';
+import { counted, duration, type Screen } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
-import type { Screen } from './tuneRun.js';
 
 /** A study of so many trials is confirmed unless told otherwise. */
 const ENOUGH_TRIALS = 20;
@@ -55,11 +54,11 @@ export async function confirmStudy(
   study: Study,
   folder: string,
   seconds: number | undefined,
-  { progress, signal, say }: Screen,
+  screen: Screen,
 ): Promise<Confirmation | null> {
+  const { progress, signal, say } = screen;
   const top = confirmedTrials(args, study);
   if (top === 0 || signal.aborted || !study.best() || (seconds !== undefined && seconds <= 0)) return null;
-  const screen = { progress, signal, say };
   const run = (seed: number) =>
     task.objective({ seed, label: 'confirmation', pruning: false, folder: `${folder}/confirmation` }, screen);
   const objectives = new Map<number, ReturnType<typeof run>>();

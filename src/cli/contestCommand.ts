@@ -15,9 +15,9 @@ import { checkSampler, contestantName, openSampler, recordCalls } from './llmOpt
 import { openTask } from './openTask.js';
 import { expectNone } from './options.js';
 import type { Task } from './task.js';
-import { abortOnInterrupt, counted, openProgress } from './terminal.js';
+import { counted, openScreen, type Screen } from './terminal.js';
 import { splitNames, studyPlace, type TuneArguments } from './tuneOptions.js';
-import { journalIn, runTrials, type Screen } from './tuneRun.js';
+import { journalIn, runTrials } from './tuneRun.js';
 import { warmStartOf } from './warmStart.js';
 
 /** Options of a single study. */
@@ -37,12 +37,8 @@ export async function runContest(args: TuneArguments): Promise<number> {
   expectNone(args, [...workers, ...STUDY_ONLY], why);
   expect(samplers.length > 0, () => `Expected --contest to name samplers, got "${args.contest}"`);
   for (const name of samplers) checkSampler(name, args, contestFolder(args));
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const progress = openProgress();
-  const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping; the same command resumes from here (Ctrl-C again exits at once)'),
-  );
-  const screen = { progress, signal, say };
+  const screen = openScreen('Stopping; the same command resumes from here (Ctrl-C again exits at once)', args);
+  const { progress, signal, say } = screen;
   const folder = contestFolder(args);
   try {
     const first = { journal: join(folder, `${samplers[0]}-1`, 'journal.log'), name: `${samplers[0]}-1` };
@@ -65,8 +61,7 @@ export async function runContest(args: TuneArguments): Promise<number> {
     concludeContest(folder, { ...args, say });
     return signal.aborted ? 130 : 0;
   } finally {
-    progress.end();
-    release();
+    screen.close();
   }
 }
 

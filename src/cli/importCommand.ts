@@ -12,7 +12,7 @@ import { openStorage, readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { isContest, readRaces } from './concludeContest.js';
 import { choice, command, flag, number, required, text, type ValuesOf } from './options.js';
-import { counted } from './terminal.js';
+import { counted, linePrinter } from './terminal.js';
 import { checkFolderName } from './tuneOptions.js';
 
 const FILE = {
@@ -50,7 +50,7 @@ export const importCommand = command({
 
 /** Runs the command; resolves to the exit code. */
 async function runImport(args: ValuesOf<typeof OPTIONS & typeof FILE>): Promise<number> {
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const say = linePrinter(args.json);
   const { file, name, direction } = args;
   checkFolderName(name);
   const other = args.contest === undefined ? '--out' : '--name';

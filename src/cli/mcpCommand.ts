@@ -15,9 +15,8 @@ import { concludeStudy } from './conclude.js';
 import { DATA_OPTIONS } from './dataOptions.js';
 import { openTask } from './openTask.js';
 import { command, group, integer, number, readOptions, text, type ValuesOf } from './options.js';
-import { abortOnInterrupt, openProgress } from './terminal.js';
+import { abortOnInterrupt, openProgress, type Screen } from './terminal.js';
 import { TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
-import type { Screen } from './tuneRun.js';
 
 const { space, fix, only, preset, config } = TUNE_OPTIONS;
 const { metric, direction, patch, env, timeLimit } = TUNE_OPTIONS;

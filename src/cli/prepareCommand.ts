@@ -4,7 +4,7 @@ import { writeTokenizerFile } from '../data/index.js';
 import { PRESET_NAMES, presetConfig } from '../train/presets.js';
 import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
 import { choice, command, flag, integer, text, type ValuesOf } from './options.js';
-import { abortOnInterrupt, openProgress } from './terminal.js';
+import { openScreen } from './terminal.js';
 
 const OPTIONS = {
   ...DATA_OPTIONS,
@@ -20,8 +20,7 @@ export const prepareCommand = command({ options: OPTIONS, run: runPrepare });
 
 /** Runs the command; resolves to the exit code. */
 async function runPrepare(args: ValuesOf<typeof OPTIONS>): Promise<number> {
-  const progress = openProgress();
-  const { signal, release } = abortOnInterrupt(() => progress.note('Stopping; nothing half-written is kept'));
+  const { progress, signal, close } = openScreen('Stopping; nothing half-written is kept');
   try {
     const vocabSize = args.vocabSize ?? presetConfig(args.preset).vocabSize;
     const data = await openData(sourceSpec(args), vocabSize, args, progress, signal);
@@ -33,7 +32,6 @@ async function runPrepare(args: ValuesOf<typeof OPTIONS>): Promise<number> {
     );
     return 0;
   } finally {
-    progress.end();
-    release();
+    close();
   }
 }

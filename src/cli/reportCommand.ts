@@ -9,6 +9,7 @@ import { isRemote, readJournal } from '../tune/storage/index.js';
 import { concludeStudy } from './conclude.js';
 import { concludeContest, isContest, REFERENCES_OPTION } from './concludeContest.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
+import { linePrinter } from './terminal.js';
 
 const STUDY = { study: required('folder of a study or a contest, a journal or the URL of a storage') };
 const OPTIONS = {
@@ -23,7 +24,7 @@ export const reportCommand = command({ options: OPTIONS, positionals: STUDY, run
 
 /** Runs the command; resolves to the exit code. */
 async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise<number> {
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const say = linePrinter(args.json);
   if (isContest(args.study)) {
     concludeContest(args.study, { ...args, say });
     return 0;

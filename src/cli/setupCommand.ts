@@ -13,7 +13,7 @@ import {
   undoSetup,
 } from '../setup/tensorflow/setup.js';
 import { command, flag, required, text, type ValuesOf } from './options.js';
-import { abortOnInterrupt, bar, byteSize, openProgress, type ProgressLine } from './terminal.js';
+import { bar, byteSize, openScreen, type ProgressLine } from './terminal.js';
 
 const WHAT = { what: required('what to set up', ['cuda', 'tensorflow']) };
 const OPTIONS = {
@@ -46,10 +46,7 @@ async function runSetup(args: Arguments & ValuesOf<typeof WHAT>): Promise<number
     process.stdout.write(removed ? 'Removed\n' : 'Nothing was set up\n');
     return 0;
   }
-  const progress = openProgress();
-  const { signal, release: releaseSignals } = abortOnInterrupt(() =>
-    progress.note('Stopping; nothing is changed'),
-  );
+  const { progress, signal, close } = openScreen('Stopping; nothing is changed');
   try {
     const shared = { from, release, signal, progress: showOn(progress) };
     process.stdout.write(
@@ -62,8 +59,7 @@ async function runSetup(args: Arguments & ValuesOf<typeof WHAT>): Promise<number
     if (signal.aborted) return 130;
     throw error;
   } finally {
-    progress.end();
-    releaseSignals();
+    close();
   }
 }
 

@@ -5,8 +5,8 @@ import type { TrialEvents } from '../report/trialEvents.js';
 import type { TunableSpace } from '../tune/space.js';
 import type { Check, Objective } from '../tune/studyTypes.js';
 import type { Attributes, Direction, Params, Pruner, Trial } from '../tune/types.js';
+import type { Screen } from './terminal.js';
 import type { Limits } from './tuneOptions.js';
-import type { Screen } from './tuneRun.js';
 
 /** What is known of a task before anything is measured: enough to check the options that name its parts. */
 export interface TaskOutline {

@@ -47,6 +47,29 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progr
   };
 }
 
+/** Where a run shows what it does, and the signal that stops it. */
+export type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
+
+/** Prints lines for people: to stderr where stdout is for JSON alone. */
+export const linePrinter =
+  (json: boolean): Screen['say'] =>
+  (line) =>
+    void (json ? process.stderr : process.stdout).write(`${line}\n`);
+
+/**
+ * A command's screen.
+ * @param stopping what Ctrl-C says
+ */
+export function openScreen(stopping: string, { json = false } = {}): Screen & { close(): void } {
+  const progress = openProgress();
+  const { signal, release } = abortOnInterrupt(() => progress.note(stopping));
+  const close = () => {
+    progress.end();
+    release();
+  };
+  return { progress, signal, say: linePrinter(json), close };
+}
+
 /** A line cut to a terminal's width, so that a table stays one; whole where the stream is a file or a pipe. */
 export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout): string {
   const columns = stream.isTTY ? stream.columns || 120 : Number.POSITIVE_INFINITY;

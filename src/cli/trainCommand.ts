@@ -34,12 +34,11 @@ import { sampleText } from './sampleCommand.js';
 import { configFromArguments, givenSettings, SETTING_OPTIONS } from './settings.js';
 import { TENSORBOARD_OPTION, tensorboardFolder } from './tensorboardOption.js';
 import {
-  abortOnInterrupt,
   bar,
   byteSize,
   counted,
   duration,
-  openProgress,
+  openScreen,
   type ProgressLine,
   shellPath,
   shellQuoted,
@@ -88,11 +87,8 @@ type Arguments = ValuesOf<typeof OPTIONS>;
 /** Runs the command; resolves to the exit code. */
 async function runTrain(args: Arguments, folder: string): Promise<number> {
   const begin = performance.now();
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const progress = openProgress();
-  const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping after this pass (Ctrl-C again exits at once)'),
-  );
+  const stopping = 'Stopping after this pass (Ctrl-C again exits at once)';
+  const { progress, signal, say, close } = openScreen(stopping, args);
   try {
     setThreadCount(args.threads);
     const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
@@ -150,8 +146,7 @@ async function runTrain(args: Arguments, folder: string): Promise<number> {
     );
     return 0;
   } finally {
-    progress.end();
-    release();
+    close();
   }
 }
 

@@ -30,7 +30,7 @@ import { orInNewProcess, secondsLeft } from './restart.js';
 import { rememberCommand } from './resumption.js';
 import type { Task } from './task.js';
 import { tensorboardFolder } from './tensorboardOption.js';
-import { abortOnInterrupt, counted, duration, openProgress } from './terminal.js';
+import { abortOnInterrupt, counted, duration, openProgress, type Screen } from './terminal.js';
 import {
   readEnqueued,
   type StudyPlace,
@@ -39,7 +39,7 @@ import {
   TUNE_OPTIONS,
   type TuneArguments,
 } from './tuneOptions.js';
-import { journalIn, runTrials, type Screen } from './tuneRun.js';
+import { journalIn, runTrials } from './tuneRun.js';
 import { describeWarmStart, warmStartOf } from './warmStart.js';
 import { runWorkers, stopWithParent, workerIndex } from './workers.js';
 

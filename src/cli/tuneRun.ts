@@ -9,7 +9,7 @@ import type { TrialEvents } from '../report/trialEvents.js';
 import type { Objective, OptimizeResult, Study } from '../tune/studyTypes.js';
 import { REPORT_PERCENTS, type TrainObjectiveOptions, trainObjective } from '../tune/trainObjective.js';
 import type { Params, Trial } from '../tune/types.js';
-import { fitted, type ProgressLine } from './terminal.js';
+import { fitted, type Screen } from './terminal.js';
 import { stepLine } from './trainCommand.js';
 import { frontTrialLine, trialLine } from './trialLine.js';
 
@@ -17,9 +17,6 @@ import { frontTrialLine, trialLine } from './trialLine.js';
 const REPORT_SHARE = 1 / 8;
 /** So many errors in a row that are no outcome of a trial end a study. */
 const ERRORS_IN_A_ROW = 3;
-
-/** Where a run shows what it does, and the signal that stops it. */
-export type Screen = { progress: ProgressLine; signal: AbortSignal; say: (line: string) => void };
 
 /**
  * The trainer as an objective that shows its steps.

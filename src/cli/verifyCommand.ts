@@ -8,7 +8,7 @@ import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../verify/verify
 import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../verify/verifyRandom.js';
 import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, group, integer, many, type ValuesOf } from './options.js';
-import { abortOnInterrupt, counted, openProgress, type ProgressLine } from './terminal.js';
+import { counted, openScreen, type ProgressLine } from './terminal.js';
 
 const FILES = { files: many('golden .safetensors files', 'file') };
 const OPTIONS = {
@@ -51,17 +51,15 @@ async function runVerify(args: Arguments): Promise<number> {
   let passed = true;
   for (const file of files) passed = (await replay(file, backend, args.json)) && passed;
   if (random === undefined) return passed ? 0 : 1;
-  const progress = openProgress();
-  const { signal, release } = abortOnInterrupt(() =>
-    progress.note('Stopping after this part of the model (Ctrl-C again exits at once)'),
+  const { progress, signal, close } = openScreen(
+    'Stopping after this part of the model (Ctrl-C again exits at once)',
   );
   try {
     passed = (await compareAll(args, random, backend, progress, signal)) && passed;
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    progress.end();
-    release();
+    close();
   }
   return signal.aborted ? 130 : passed ? 0 : 1;
 }
