@@ -32,17 +32,31 @@ export type ConcludedStudy = {
   readonly confirmation?: Confirmation | null;
 };
 
+/** What a conclusion needs of a study, and of its runs on fresh seeds among the studies of its journal. */
+export function concluded(log: StudyLog, studies: readonly StudyLog[]): ConcludedStudy {
+  const study = { ...log, direction: log.directions[0]! };
+  return { ...study, confirmation: confirmationOf(study, studies) };
+}
+
+/** How a study or a contest is concluded. */
+export type ConcludeOptions = {
+  /** A value to compare with. */
+  reference?: number | undefined;
+  /** Names published results to compare with. */
+  references?: string | undefined;
+  /** Prints one JSON object to stdout instead. */
+  json?: boolean;
+  say: (line: string) => void;
+};
+
 /** Concludes a study that other processes may work on too: whichever of them ends last, and once. */
 export async function concludeShared(
   { name, folder, storage: place }: StudyPlace,
-  options: Parameters<typeof concludeStudy>[2],
+  options: ConcludeOptions,
 ): Promise<void> {
   const storage = openStorage(place);
   try {
-    const read = (log: StudyLog) => {
-      const study = { ...log, direction: log.directions[0]! };
-      return { ...study, confirmation: confirmationOf(study, storage.log.studies()) };
-    };
+    const read = (log: StudyLog) => concluded(log, storage.log.studies());
     const conclusion = await concludeOnce(storage, name, (log) => concludeStudy(folder, read(log), options));
     const log = storage.log.study(name);
     if (conclusion === 'mine' || !log) return;
@@ -67,17 +81,11 @@ export async function concludeShared(
 /**
  * Writes best.json (of two objectives front.json), the plot and report.html, and prints the summary, also when no trial has
  * finished.
- * @param options.json prints one JSON object to stdout instead
  */
 export async function concludeStudy(
   folder: string,
   study: ConcludedStudy,
-  options: {
-    reference?: number | undefined;
-    references?: string | undefined;
-    json?: boolean;
-    say: (line: string) => void;
-  },
+  options: ConcludeOptions,
 ): Promise<void> {
   const { say } = options;
   const { trials, directions = [] } = study;

@@ -13,6 +13,7 @@ import { type Again, contestTable, type Race } from '../tune/contest.js';
 import { recordedNames } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import type { Attributes, Direction, Params } from '../tune/types.js';
+import type { ConcludeOptions } from './conclude.js';
 import { choice } from './options.js';
 import { printable } from './terminal.js';
 
@@ -52,15 +53,7 @@ export function poolOf(
 }
 
 /** Writes contest.txt, contest.json and the plots, and prints the table. @throws UsageError for a folder without studies */
-export function concludeContest(
-  folder: string,
-  options: {
-    reference?: number | undefined;
-    references?: string | undefined;
-    json?: boolean;
-    say: (line: string) => void;
-  },
-): void {
+export function concludeContest(folder: string, options: ConcludeOptions): void {
   const { say } = options;
   const references: References | null =
     options.references === undefined ? null : referencesNamed(options.references);

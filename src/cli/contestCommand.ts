@@ -37,7 +37,8 @@ export async function runContest(args: TuneArguments): Promise<number> {
   expectNone(args, [...workers, ...STUDY_ONLY], why);
   expect(samplers.length > 0, () => `Expected --contest to name samplers, got "${args.contest}"`);
   for (const name of samplers) checkSampler(name, args, contestFolder(args));
-  const screen = openScreen('Stopping; the same command resumes from here (Ctrl-C again exits at once)', args);
+  const stopping = 'Stopping; the same command resumes from here (Ctrl-C again exits at once)';
+  const screen = openScreen(stopping, args);
   const { progress, signal, say } = screen;
   const folder = contestFolder(args);
   try {

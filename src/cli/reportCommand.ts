@@ -3,10 +3,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from '../base/errors.js';
-import { confirmationOf } from '../tune/confirm.js';
 import { studyNamed } from '../tune/identity.js';
 import { isRemote, readJournal } from '../tune/storage/index.js';
-import { concludeStudy } from './conclude.js';
+import { concluded, concludeStudy } from './conclude.js';
 import { concludeContest, isContest, REFERENCES_OPTION } from './concludeContest.js';
 import { command, flag, number, required, text, type ValuesOf } from './options.js';
 import { linePrinter } from './terminal.js';
@@ -32,24 +31,15 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   const journal = journalOf(args.study);
   const studies = readJournal(journal);
   const study = studyNamed(studies, args.name, journal);
-  const { directions } = study;
   expect(
     !isRemote(journal) || args.out !== undefined,
     () => 'Expected --out with the URL of a storage, got none; say where to write the report',
   );
   expect(
-    directions.length <= 2,
-    () => `Expected a study with one or two objectives, got ${directions.length}`,
+    study.directions.length <= 2,
+    () => `Expected a study with one or two objectives, got ${study.directions.length}`,
   );
-  await concludeStudy(
-    args.out ?? dirname(journal),
-    {
-      ...study,
-      direction: directions[0]!,
-      confirmation: confirmationOf({ ...study, direction: directions[0]! }, studies),
-    },
-    { ...args, say },
-  );
+  await concludeStudy(args.out ?? dirname(journal), concluded(study, studies), { ...args, say });
   return 0;
 }
 

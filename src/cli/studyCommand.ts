@@ -21,7 +21,7 @@ const ACTIONS: Record<string, { describe: string; run: (args: Arguments) => Prom
   best: { describe: 'print its best trial', run: once(studyBest) },
   wait: { describe: 'wait until it has ended', run: wait },
   stop: { describe: 'end it after the running trials', run: once(studyStop) },
-  export: { describe: 'write its trials for other tools', run: exportStudy },
+  export: { describe: 'write its trials for other tools', run: once(exportStudy) },
 };
 const actionNames = Object.keys(ACTIONS);
 
@@ -63,9 +63,7 @@ export const studyCommand = command({
 const WATCH_MS = 1000;
 
 /** Reads the study and does one thing with it. */
-function once(
-  act: (study: Found, output: { json: boolean }) => number,
-): (args: Arguments) => Promise<number> {
+function once(act: (study: Found, args: Arguments) => number): (args: Arguments) => Promise<number> {
   return async (args) => {
     const library = openLibrary([args.study]);
     try {
@@ -131,26 +129,19 @@ async function watch(args: Arguments): Promise<number> {
   }
 }
 
-async function exportStudy(args: Arguments): Promise<number> {
-  const library = openLibrary([args.study]);
-  try {
-    const study = chosen(library, args);
-    if (args.format === 'tensorboard') {
-      const folder =
-        args.out ?? join(study.where.endsWith('.log') ? join(study.where, '..') : '.', 'tensorboard');
-      const count = exportEvents(folder, reported(study), study.steps.losses);
-      process.stderr.write(
-        `${counted(count, 'trial')} in ${folder}; show them with: tensorboard --logdir ${folder}\n`,
-      );
-      return 0;
-    }
-    const content = args.format === 'csv' ? studyCsv(reported(study)) : studyJsonl(reported(study));
-    if (args.out === undefined) process.stdout.write(content);
-    else writeFileAtomic(args.out, content);
+function exportStudy(study: Found, { format, out }: Arguments): number {
+  if (format === 'tensorboard') {
+    const folder = out ?? join(study.where.endsWith('.log') ? join(study.where, '..') : '.', 'tensorboard');
+    const count = exportEvents(folder, reported(study), study.steps.losses);
+    process.stderr.write(
+      `${counted(count, 'trial')} in ${folder}; show them with: tensorboard --logdir ${folder}\n`,
+    );
     return 0;
-  } finally {
-    library.close();
   }
+  const content = format === 'csv' ? studyCsv(reported(study)) : studyJsonl(reported(study));
+  if (out === undefined) process.stdout.write(content);
+  else writeFileAtomic(out, content);
+  return 0;
 }
 
 const reported = ({ log }: Found): ReportedStudy => ({ ...log, direction: log.directions[0] ?? 'minimize' });

@@ -59,10 +59,15 @@ export const linePrinter =
 /**
  * A command's screen.
  * @param stopping what Ctrl-C says
+ * @param until stops the command
  */
-export function openScreen(stopping: string, { json = false } = {}): Screen & { close(): void } {
+export function openScreen(
+  stopping: string,
+  { json = false } = {},
+  until: typeof abortOnInterrupt = abortOnInterrupt,
+): Screen & { close(): void } {
   const progress = openProgress();
-  const { signal, release } = abortOnInterrupt(() => progress.note(stopping));
+  const { signal, release } = until(() => progress.note(stopping));
   const close = () => {
     progress.end();
     release();

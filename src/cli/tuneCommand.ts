@@ -30,7 +30,7 @@ import { orInNewProcess, secondsLeft } from './restart.js';
 import { rememberCommand } from './resumption.js';
 import type { Task } from './task.js';
 import { tensorboardFolder } from './tensorboardOption.js';
-import { abortOnInterrupt, counted, duration, openProgress, type Screen } from './terminal.js';
+import { counted, duration, openScreen, type Screen } from './terminal.js';
 import {
   readEnqueued,
   type StudyPlace,
@@ -63,14 +63,9 @@ async function runTune(args: TuneArguments): Promise<number> {
 }
 
 async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolean): Promise<number> {
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const progress = openProgress();
-  const { signal, release } = isWorker
-    ? stopWithParent()
-    : abortOnInterrupt(() =>
-        progress.note('Stopping: recording the running trial, then the summary (Ctrl-C again exits at once)'),
-      );
-  const screen = { progress, signal, say };
+  const stopping = 'Stopping: recording the running trial, then the summary (Ctrl-C again exits at once)';
+  const screen = openScreen(stopping, args, isWorker ? stopWithParent : undefined);
+  const { progress, signal, say } = screen;
   try {
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
     const journal = args.storage ?? journalIn(place.folder);
@@ -111,8 +106,7 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
     study.close();
     return outcome.stopped === 'signal' ? 130 : 0;
   } finally {
-    progress.end();
-    release();
+    screen.close();
   }
 }
 
