@@ -1,6 +1,7 @@
 // What a backend may offer besides kernels. Its driver declares it at start, and `capabilities()` returns what the
 // backend in use declared. Does not import tfjs: see memory.ts.
 
+import type { AttentionShape } from './contract.js';
 import type { Recorder, StepRecorder } from './recorder.js';
 import type { BackendName } from './types.js';
 
@@ -29,7 +30,7 @@ export interface StepSizes {
   width: number;
   vocab: number;
   /** Of the layer whose window is the longest. */
-  attention: { batch: number; seq: number; heads: number; kvHeads: number; window: number };
+  attention: AttentionShape;
   /** Matrices that Muon steps together: so many of one shape. */
   matrices: readonly { count: number; rows: number; columns: number }[];
 }
@@ -47,8 +48,11 @@ export function declareCapabilities(name: BackendName, capabilities: Capabilitie
   declared.set(name, capabilities);
 }
 
+/** The name of tfjs's current backend; undefined before tfjs is loaded. */
+export const backendInUse = (): string | undefined =>
+  (globalThis as { _tfengine?: { backendName: string } })._tfengine?.backendName;
+
 /** What the backend in use offers; nothing before one is in use. */
 export function capabilities(): Capabilities {
-  const { _tfengine: engine } = globalThis as { _tfengine?: { backendName: string } };
-  return (engine && declared.get(engine.backendName)) ?? {};
+  return declared.get(backendInUse() ?? '') ?? {};
 }

@@ -231,6 +231,9 @@ type Attributes<A> = {
 } & { [N in keyof A as A[N] extends `${string}?` ? N : never]?: AttributeOf<A[N]> };
 type AttributeOf<Word> = Word extends keyof AttributeTypes ? AttributeTypes[Word] : number;
 
+/** Sizes of an attention: batch B, seq T, heads H, kvHeads G (a divisor of H), window in tokens. */
+export type AttentionShape = KernelAttributes<'CausalAttention'>;
+
 /** A kernel's outputs in order, each a T. */
 export type KernelOutputs<K extends KernelName, T = tf.TensorInfo> = Outputs<Kernels[K]['outputs'], T>;
 type Outputs<O, T> = O extends readonly [infer First, ...infer Rest]

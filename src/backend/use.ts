@@ -1,6 +1,7 @@
 // Choosing a backend: makes one current for tfjs, or says why it cannot be.
 
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
+import { backendInUse } from './capabilities.js';
 import { rememberPass, wasPassed } from './checks/passes.js';
 import { findDriver } from './drivers.js';
 import { startMeter } from './memory.js';
@@ -104,10 +105,7 @@ async function checkChoice(
 const started = new Map<string, BackendInfo>();
 
 /** What `useBackend` returned for the backend in use; undefined before it was called. */
-export function currentBackend(): BackendInfo | undefined {
-  const { _tfengine: engine } = globalThis as { _tfengine?: { backendName: string } };
-  return engine && started.get(engine.backendName);
-}
+export const currentBackend = (): BackendInfo | undefined => started.get(backendInUse() ?? '');
 
 /** Starts a backend and lets it through only if it has passed, or now passes, the self-test. */
 async function startTrusted(

@@ -55,7 +55,7 @@ export function estimateMemory(
   config: ModelConfig,
   options: { batch: number; accumulation: number; recompute?: boolean },
 ): MemoryEstimate {
-  const { depth: L, heads: H, width: C, vocabSize: V, seqLen: T } = config;
+  const { depth: L, heads: H, kvHeads, width: C, vocabSize: V, seqLen: T } = config;
   const kv = kvDim(config);
   const N = options.batch * T;
   let count = 0;
@@ -70,18 +70,13 @@ export function estimateMemory(
     if (muon) stacks.set(`${shape}`, { count: (stack?.count ?? 0) + 1, rows, columns });
   }
   const windows = windowSizes(config);
+  const attention = (window: number) => ({ batch: options.batch, seq: T, heads: H, kvHeads, window });
   const { stepScratch, bf16Activations = false, recorder } = capabilities();
   const scratch: ScratchBytes = stepScratch?.({
     rows: N,
     width: C,
     vocab: V,
-    attention: {
-      batch: options.batch,
-      seq: T,
-      heads: H,
-      kvHeads: config.kvHeads,
-      window: Math.max(...windows),
-    },
+    attention: attention(Math.max(...windows)),
     matrices: [...stacks.values()],
   }) ?? { passes: 0, optimizer: 0 };
   const outside = KEPT_OUTSIDE - (bf16Activations ? HALVED.outside : 0);
@@ -97,18 +92,14 @@ export function estimateMemory(
   for (let layer = 0; layer < L; layer++) {
     let own = N * (width * C + kvWidth * kv);
     if (hasValueEmbedding(config, layer)) own += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
-    const shape = {
-      batch: options.batch,
-      seq: T,
-      heads: H,
-      kvHeads: config.kvHeads,
-      window: windows[layer]!,
-    };
-    const attention = attentionFootprint(shape, headDim(config));
-    own += attention.kept;
+    const { kept: probabilities, transient } = attentionFootprint(
+      attention(windows[layer]!),
+      headDim(config),
+    );
+    own += probabilities;
     widest = Math.max(widest, own);
     kept += options.recompute ? N * C : own;
-    scores = Math.max(scores, attention.transient);
+    scores = Math.max(scores, transient);
   }
   if (options.recompute) kept += widest;
   const logits = hasKernel('LmHeadCrossEntropy') ? 0 : LOGITS_AT_ONCE * logitsRows(N, C, V) * V;

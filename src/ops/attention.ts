@@ -6,18 +6,11 @@
 // larger than the other activations.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { type Block, blocksOf } from '../backend/attentionBlocks.js';
+import type { AttentionShape } from '../backend/contract.js';
 import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
 import { differentiable } from './differentiable.js';
-
-/** Sizes of an attention: batch B, seq T, heads H, kvHeads G (a divisor of H), window in tokens. */
-export interface AttentionShape {
-  batch: number;
-  seq: number;
-  heads: number;
-  kvHeads: number;
-  window: number;
-}
 
 /**
  * Queries a block. Short blocks skip more of the keys that no query sees, long ones make fewer calls: 128 was the
@@ -90,46 +83,23 @@ export function attentionFootprint(
   // A fused kernel keeps one number per row, and the backend accounts for its scores.
   if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
   // Later blocks reach as many keys as earlier ones or more; only the last one may be short.
-  const last = Math.floor((seq - 1) / BLOCK_LENGTH) * BLOCK_LENGTH;
-  const largest = [last - BLOCK_LENGTH, last].filter((from) => from >= 0).map((from) => blockAt(from, shape));
+  const largest = blocksOf(shape, BLOCK_LENGTH).slice(-2);
   const scores = largest.map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
   // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.
   return { kept, transient: 4 * Math.max(...scores) };
 }
 
-/** A block of queries [from, to) and the keys that it reaches, [first, to). */
-interface Block {
-  from: number;
-  to: number;
-  first: number;
-}
-
-const blockAt = (from: number, { seq, window }: AttentionShape): Block => ({
-  from,
-  to: Math.min(seq, from + BLOCK_LENGTH),
-  first: Math.max(0, from - window),
-});
-
-function blocksOf(shape: AttentionShape): Block[] {
-  const blocks: Block[] = [];
-  for (let from = 0; from < shape.seq; from += BLOCK_LENGTH) blocks.push(blockAt(from, shape));
-  return blocks;
-}
-
 function attend(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, shape: AttentionShape, keep: boolean) {
   const { q4, k3, v3 } = split(q, k, v, shape);
-  const parts = blocksOf(shape).map((block) =>
+  const parts = blocksOf(shape, BLOCK_LENGTH).map((block) =>
     tf.tidy(() => {
       const p = probabilities(rowsOf(q4, block), keysOf(k3, block), block, shape);
       return { y: tf.matMul(p, keysOf(v3, block)), p: keep ? p : undefined };
     }),
   );
-  const y = merge(
-    parts.map((part) => part.y),
-    shape,
-  );
-  return { y, p: parts[0]!.p };
+  const ys = parts.map(({ y }) => y);
+  return { y: merge(ys, shape), p: parts[0]!.p };
 }
 
 function attendGrad(
@@ -149,7 +119,7 @@ function attendGrad(
   const along4 = splitHeads(tf.sum(tf.reshape(tf.mul(dy, y), [batch * seq, heads, width]), -1), heads, shape);
   const dqs: tf.Tensor[] = [];
   let sums: { dk: tf.Tensor; dv: tf.Tensor } | undefined;
-  for (const block of blocksOf(shape)) {
+  for (const block of blocksOf(shape, BLOCK_LENGTH)) {
     const { dq, dk, dv } = tf.tidy(() => {
       const [qb, kb, vb, dyb] = [rowsOf(q4, block), keysOf(k3, block), keysOf(v3, block), rowsOf(dy4, block)];
       const p = kept ?? probabilities(qb, kb, block, shape);

@@ -1,9 +1,10 @@
 // Differentiable operations of the GPT on tf.Tensor, and gradients with a small memory peak: `tinygpt/ops`.
 
+export type { AttentionShape } from '../backend/contract.js';
 export { hasKernel, runFused } from '../backend/fused.js';
 export { accumulate, accumulateGrads } from './accumulate.js';
 export { gelu, swiglu } from './activations.js';
-export { type AttentionShape, attentionFootprint, causalAttention } from './attention.js';
+export { attentionFootprint, causalAttention } from './attention.js';
 export { differentiable, type Forward } from './differentiable.js';
 export { add, reluSquared, residualMix, residualMixNorm, scale } from './elementwise.js';
 export { embedding } from './embedding.js';

@@ -2,9 +2,10 @@
 // CausalSelfAttention.forward without c_proj). N tokens, C width, H query heads, G kv heads, D head width, T sequence.
 
 import * as tf from '@tensorflow/tfjs-core';
+import type { AttentionShape } from '../backend/contract.js';
 import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
-import { type AttentionShape, causalAttention } from './attention.js';
+import { causalAttention } from './attention.js';
 import { differentiable, optional } from './differentiable.js';
 import { linear } from './linear.js';
 import { RMS_EPSILON } from './norm.js';

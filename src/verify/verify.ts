@@ -195,18 +195,8 @@ function nearlyZero(file: TensorFile, name: string, steps: number): (i: number) 
 }
 
 /** max |got - want| / max |want|; infinite when sizes differ or a value is not finite. */
-export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  if (got.length !== want.length) return Infinity;
-  let difference = 0;
-  let magnitude = 0;
-  for (let i = 0; i < want.length; i++) {
-    const delta = Math.abs(got[i]! - want[i]!);
-    if (!(delta < Infinity)) return Infinity;
-    difference = Math.max(difference, delta);
-    magnitude = Math.max(magnitude, Math.abs(want[i]!));
-  }
-  return difference / Math.max(magnitude, Number.MIN_VALUE);
-}
+export const relativeError = (got: ArrayLike<number>, want: ArrayLike<number>): number =>
+  errorBesidesFlips(got, want, 0, () => 0, 0).error;
 
 async function forward(gpt: Gpt, batch: Batch, shape: { batch: number; seq: number }) {
   const [logits, losses] = withIds(gpt, batch, shape.seq, (ids, targets) => [

@@ -3,6 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream } from '../../base/random.js';
+import { sizeOf } from '../flat/store.js';
 import type { SelfCheck } from '../types.js';
 
 export type Vec = Float64Array;
@@ -28,7 +29,6 @@ export function values(purpose: string, size: number, scale = 1): Vec {
   return Float64Array.from({ length: size }, () => Math.fround(scale * (2 * random.uniform() - 1)));
 }
 
-const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 export const tensorOf = (x: Vec, shape: number[]): tf.Tensor =>
   tf.tensor(Float32Array.from(x), shape, 'float32');
 export const dot = (a: Vec, b: Vec): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);

@@ -3,6 +3,7 @@
 // N rows, C width, H heads, G kv heads, D head width, T sequence, V vocabulary.
 
 import * as tf from '@tensorflow/tfjs-core';
+import type { AttentionShape } from '../contract.js';
 import { runFused } from '../fused.js';
 import { type Case, dot, tensorOf, type Vec } from './case.js';
 
@@ -84,7 +85,7 @@ export function rotary(): Case {
 }
 
 /** Attention query by query. */
-function attended(q: Vec, k: Vec, v: Vec, shape: AttentionSizes, D: number): Vec {
+function attended(q: Vec, k: Vec, v: Vec, shape: AttentionShape, D: number): Vec {
   const { batch: B, seq: T, heads: H, kvHeads: G, window } = shape;
   const y = new Float64Array(B * T * H * D);
   for (let n = 0; n < B * T; n++)
@@ -105,8 +106,6 @@ function attended(q: Vec, k: Vec, v: Vec, shape: AttentionSizes, D: number): Vec
     }
   return y;
 }
-
-type AttentionSizes = { batch: number; seq: number; heads: number; kvHeads: number; window: number };
 
 /** Sequences longer than a tile, a window that ends within one, groups of two heads. */
 export function attention(D: number): Case {

@@ -1,10 +1,10 @@
 // The cases of the optimizers' fused kernels, compared with their updates in double precision.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelAttributes, KernelInputs } from '../contract.js';
+import type { KernelInputs } from '../contract.js';
 import { runFused } from '../fused.js';
 import type { SelfCheck } from '../types.js';
-import { adamwFactors, POLAR_EXPRESS_COEFFICIENTS } from '../updates.js';
+import { adamwFactors, type MuonAttributes, POLAR_EXPRESS_COEFFICIENTS } from '../updates.js';
 import { dot, TOLERANCE, tensorOf, type Vec, values } from './case.js';
 
 /** Muon's polynomials amplify roundings up to eightfold an iteration. */
@@ -36,12 +36,8 @@ export function adamw(): SelfCheck {
       const { keep, rate, correction } = adamwFactors(settings);
       const expected: number[] = [];
       const got = sizes.flatMap((size, i) => {
-        const [p, m, v, g] = ['p', 'm', 'v', 'g'].map((name) => values(`AdamW ${name} ${i}`, size)) as [
-          Vec,
-          Vec,
-          Vec,
-          Vec,
-        ];
+        const drawn = (name: string) => values(`AdamW ${name} ${i}`, size);
+        const [p, m, v, g] = [drawn('p'), drawn('m'), drawn('v'), drawn('g')];
         const second = v.map(Math.abs);
         p.forEach((value, j) => {
           const average = m[j]! + (1 - beta1) * (g[j]! - m[j]!);
@@ -75,7 +71,7 @@ function muonReference(
   g: Vec,
   R: number,
   S: number,
-  { lr, momentum, beta2, weightDecay, nsSteps }: Omit<KernelAttributes<'MuonStep'>, 'count'>,
+  { lr, momentum, beta2, weightDecay, nsSteps }: MuonAttributes,
 ): Vec {
   const u = g.map((v) => v + momentum * ((1 - momentum) * v - v));
   const scale = 1 / (1.02 * Math.sqrt(dot(u, u)) + 1e-6);

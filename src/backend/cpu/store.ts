@@ -4,26 +4,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Cells, Info, Store } from '../flat/store.js';
 
 /** The part of tfjs's MathBackendCPU that is used here. */
-interface CpuBackend {
+export interface CpuBackend {
   data: { get(id: object): { values: Cells | number[] } };
   makeTensorInfo(shape: number[], dtype: tf.DataType, values: Cells): Info;
   disposeData(id: object): boolean;
   incRef(id: object): void;
 }
 
-const stores = new WeakMap<object, Store>();
-
 /** The backend's arrays as a store. */
-export function cpuStore(backend: object): Store {
-  let store = stores.get(backend);
-  if (!store) {
-    store = openStore(backend as CpuBackend);
-    stores.set(backend, store);
-  }
-  return store;
-}
-
-function openStore(backend: CpuBackend): Store {
+export function cpuStore(backend: CpuBackend): Store {
   return {
     make(shape, dtype) {
       const size = tf.util.sizeFromShape(shape);

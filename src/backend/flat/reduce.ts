@@ -5,6 +5,7 @@
 // A reduction is seen as [outer, terms, inner] -> [outer, inner].
 
 import * as tf from '@tensorflow/tfjs-core';
+import type { StockCall } from '../register.js';
 import { type Cells, type FlatKernel, type Info, type KernelArguments, sizeOf } from './store.js';
 
 export const sum: FlatKernel = (args) => reduce(args, () => 1);
@@ -12,19 +13,30 @@ export const sum: FlatKernel = (args) => reduce(args, () => 1);
 /** A mean of nothing is NaN. */
 export const mean: FlatKernel = (args) => reduce(args, (terms) => 1 / terms);
 
+/** The sizes of a reduction of float32 over neighboring axes, and the shape of its result; undefined for any other. */
+export function planReduction({ inputs, attrs }: StockCall) {
+  const { shape, dtype } = inputs.x!;
+  const given = (attrs.axis ?? attrs.reductionIndices) as number | number[];
+  const axes = tf.util.parseAxisParam(given, shape).sort((p, q) => p - q);
+  const first = axes[0] ?? 0;
+  if (dtype !== 'float32' || !axes.every((axis, i) => axis === first + i)) return undefined;
+  const kept = shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
+  return {
+    shape: attrs.keepDims ? kept : shape.filter((_, axis) => !axes.includes(axis)),
+    outer: sizeOf(shape.slice(0, first)),
+    terms: sizeOf(axes.map((axis) => shape[axis]!)),
+    inner: sizeOf(shape.slice(first + axes.length)),
+  };
+}
+
 function reduce(
   { inputs, attrs, store }: KernelArguments,
   scaleFor: (terms: number) => number,
 ): Info | undefined {
   const x = inputs.x!;
-  const axes = tf.util.parseAxisParam(attrs.axis as number | number[], x.shape).sort((p, q) => p - q);
-  const first = axes[0] ?? 0;
-  if (x.dtype !== 'float32' || !axes.every((axis, i) => axis === first + i)) return undefined;
-  const outer = sizeOf(x.shape.slice(0, first));
-  const terms = sizeOf(axes.map((axis) => x.shape[axis]!));
-  const inner = sizeOf(x.shape.slice(first + axes.length));
-  const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
-  const shape = attrs.keepDims ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
+  const plan = planReduction({ inputs, attrs });
+  if (!plan) return undefined;
+  const { shape, outer, terms, inner } = plan;
   const out = store.make(shape, 'float32');
   const src = store.cells(x);
   const dst = store.cells(out);

@@ -34,16 +34,20 @@ export type FlatKernel = StockKernel<FlatContext>;
 export type KernelArguments = Parameters<FlatKernel>[0];
 
 /** Puts kernels in front of a backend's own of their names. */
-export function replaceKernels(
+export function replaceKernels<B extends object>(
   backendName: 'cpu' | 'wasm',
-  storeOf: (backend: object) => Store,
+  openStore: (backend: B) => Store,
   kernels: StockTable<FlatContext>,
 ): void {
+  const stores = new WeakMap<B, Store>();
   registerKernels({
     backendName,
     kernels,
-    call: (kernel, { inputs, attrs, backend }) =>
-      kernel({ inputs, attrs, backend, store: storeOf(backend as object) }),
+    call(kernel, { inputs, attrs, backend }) {
+      const store = stores.get(backend as B) ?? openStore(backend as B);
+      stores.set(backend as B, store);
+      return kernel({ inputs, attrs, backend, store });
+    },
   });
 }
 

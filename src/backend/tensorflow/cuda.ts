@@ -48,24 +48,11 @@ function loads(library: string, load: LoadLibrary): boolean {
 /** What each generation of TensorFlow wants: since 2.14 CUDA 12, since 2.17 cuDNN 9 (tensorflow.org/install/source#gpu). */
 function neededLibraries(tensorflow: string): string[] {
   const [major = 0, minor = 0] = tensorflow.split('.').map(Number);
-  if (major === 2 && minor < 14)
-    return [
-      'libcudart.so.11.0',
-      'libcublas.so.11',
-      'libcufft.so.10',
-      'libcusolver.so.11',
-      'libcusparse.so.11',
-      'libcudnn.so.8',
-    ];
-  const cudnn = major === 2 && minor < 17 ? 'libcudnn.so.8' : 'libcudnn.so.9';
-  return [
-    'libcudart.so.12',
-    'libcublas.so.12',
-    'libcufft.so.11',
-    'libcusolver.so.11',
-    'libcusparse.so.12',
-    cudnn,
-  ];
+  const isBefore = (release: number) => major === 2 && minor < release;
+  const versions = isBefore(14)
+    ? { cudart: '11.0', cublas: 11, cufft: 10, cusolver: 11, cusparse: 11, cudnn: 8 }
+    : { cudart: 12, cublas: 12, cufft: 11, cusolver: 11, cusparse: 12, cudnn: isBefore(17) ? 8 : 9 };
+  return Object.entries(versions).map(([name, version]) => `lib${name}.so.${version}`);
 }
 
 /** The libraries that this TensorFlow opens for a GPU and that are not found. */

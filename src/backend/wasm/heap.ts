@@ -34,19 +34,8 @@ export function pointerOf(backend: WasmBackend, { dataId }: Info): number {
   return backend.dataIdMap.get(dataId).memoryOffset;
 }
 
-const stores = new WeakMap<object, Store>();
-
 /** The backend's heap as a store. */
-export function wasmStore(backend: object): Store {
-  let store = stores.get(backend);
-  if (!store) {
-    store = openStore(backend as WasmBackend);
-    stores.set(backend, store);
-  }
-  return store;
-}
-
-function openStore(backend: WasmBackend): Store {
+export function wasmStore(backend: WasmBackend): Store {
   return {
     make: (shape, dtype) => backend.makeOutput(shape, dtype),
     alias(x, shape) {

@@ -1,12 +1,12 @@
 // Causal attention (kernels/native/attention.c).
 
-import type { KernelAttributes } from '../../contract.js';
+import type { AttentionShape } from '../../contract.js';
 import type { Info } from '../../flat/store.js';
 import { assertMemory } from '../library.js';
 import type { NativeKernel } from './kernel.js';
 
 /** B, T, H, G, D and the window, as C takes them. */
-function sizesOf(q: Info, { batch, seq, heads, kvHeads, window }: KernelAttributes<'CausalAttention'>) {
+function sizesOf(q: Info, { batch, seq, heads, kvHeads, window }: AttentionShape) {
   // A window beyond the sequence hides nothing, and may be infinite.
   return [batch, seq, heads, kvHeads, q.shape[1]! / heads, Math.min(seq, Math.floor(window))] as const;
 }

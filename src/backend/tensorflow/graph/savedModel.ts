@@ -18,21 +18,9 @@ export const attribute = {
   flag: (value: boolean) => new Message().int(5, value),
   type: (value: number) => new Message().int(6, value),
   shape: (value: readonly number[]) => new Message().message(7, shapeOf(value)),
-  ints: (values: readonly number[]) =>
-    new Message().message(
-      1,
-      list(values, (m, value) => m.int(3, value)),
-    ),
-  floats: (values: readonly number[]) =>
-    new Message().message(
-      1,
-      list(values, (m, value) => m.float(4, value)),
-    ),
-  flags: (values: readonly boolean[]) =>
-    new Message().message(
-      1,
-      list(values, (m, value) => m.int(5, value)),
-    ),
+  ints: listAttribute<number>((list, value) => list.int(3, value)),
+  floats: listAttribute<number>((list, value) => list.float(4, value)),
+  flags: listAttribute<boolean>((list, value) => list.int(5, value)),
   /** A tensor's type, shape and elements in the machine's order of bytes. */
   tensor: (dtype: number, shape: readonly number[], values: ArrayBufferView) =>
     new Message().message(
@@ -43,6 +31,10 @@ export const attribute = {
         .bytes(4, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
     ),
 };
+
+function listAttribute<T>(put: (list: Message, value: T) => void) {
+  return (values: readonly T[]) => new Message().message(1, list(values, put));
+}
 
 function list<T>(values: readonly T[], put: (list: Message, value: T) => void): Message {
   const made = new Message();
@@ -68,27 +60,13 @@ export class Graph {
 
   /** A node that a run is given. */
   placeholder(name: string, dtype: number, shape: readonly number[]): void {
-    this.node(
-      name,
-      'Placeholder',
-      [],
-      [
-        ['dtype', attribute.type(dtype)],
-        ['shape', attribute.shape(shape)],
-      ],
-    );
+    const attributes = { dtype: attribute.type(dtype), shape: attribute.shape(shape) };
+    this.node(name, 'Placeholder', [], Object.entries(attributes));
   }
 
   constant(name: string, dtype: number, shape: readonly number[], values: ArrayBufferView): void {
-    this.node(
-      name,
-      'Const',
-      [],
-      [
-        ['dtype', attribute.type(dtype)],
-        ['value', attribute.tensor(dtype, shape, values)],
-      ],
-    );
+    const attributes = { dtype: attribute.type(dtype), value: attribute.tensor(dtype, shape, values) };
+    this.node(name, 'Const', [], Object.entries(attributes));
   }
 
   /** The contents of `saved_model.pb`. */

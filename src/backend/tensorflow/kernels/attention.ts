@@ -2,27 +2,16 @@
 // with only the keys that its window reaches; the backward pass recomputes the probabilities from lse (Dao et al.
 // 2022, algorithm 4). Exponential and sums are separate operations, three times as fast as TensorFlow's softmax.
 
-import type { KernelAttributes } from '../../contract.js';
+import { type Block, blocksOf } from '../../attentionBlocks.js';
+import type { AttentionShape } from '../../contract.js';
 import type { Eager, Handle } from './eager.js';
 import type { TensorflowKernel } from './kernel.js';
-
-type Shape = KernelAttributes<'CausalAttention'>;
 
 /** Queries a block: short ones skip more of the keys that no query sees; on a GPU calls would count. */
 const blockLength = (e: Eager): number => (e.backend.isUsingGpuDevice ? 256 : 128);
 
 /** The score of a masked key: its exponential is zero relative to any other. */
 const UNSEEN = -1e30;
-
-/** Queries [from, to) and the keys that they reach, [first, to). */
-type Block = { from: number; to: number; first: number };
-
-function blocksOf({ seq, window }: Shape, length: number): Block[] {
-  return Array.from({ length: Math.ceil(seq / length) }, (_, i) => {
-    const from = i * length;
-    return { from, to: Math.min(seq, from + length), first: Math.max(0, from - window) };
-  });
-}
 
 /** 0 where the query sees the key, else UNSEEN: [n,m]; blocks of one form share it. */
 function maskOf(e: Eager, { from, to, first }: Block, window: number, masks: Map<string, Handle>): Handle {
@@ -42,14 +31,14 @@ function maskOf(e: Eager, { from, to, first }: Block, window: number, masks: Map
 }
 
 /** [N,n*E] -> [B*G,n/G,T,E] */
-function split(e: Eager, x: Handle, n: number, { batch, seq, kvHeads }: Shape): Handle {
+function split(e: Eager, x: Handle, n: number, { batch, seq, kvHeads }: AttentionShape): Handle {
   const each = (x.shape[0]! * x.shape[1]!) / (batch * seq * n);
   const byHead = e.transpose(e.reshape(x, [batch, seq, n, each]), [0, 2, 1, 3]);
   return e.reshape(byHead, [batch * kvHeads, n / kvHeads, seq, each]);
 }
 
 /** Inverse of split, for n heads of E numbers. */
-function join(e: Eager, x: Handle, n: number, each: number, { batch, seq }: Shape): Handle {
+function join(e: Eager, x: Handle, n: number, each: number, { batch, seq }: AttentionShape): Handle {
   return e.reshape(e.transpose(e.reshape(x, [batch, n, seq, each]), [0, 2, 1, 3]), [batch * seq, n * each]);
 }
 
@@ -67,7 +56,7 @@ function keysOf(e: Eager, x: Handle, { first, to }: Block): Handle {
 }
 
 /** Blocks [B*G,Q*n,E] of consecutive queries -> [N,H*E]. */
-function merge(e: Eager, blocks: Handle[], shape: Shape): Handle {
+function merge(e: Eager, blocks: Handle[], shape: AttentionShape): Handle {
   const group = shape.heads / shape.kvHeads;
   const each = blocks[0]!.shape[2]!;
   const parts = blocks.map((x) => e.reshape(x, [x.shape[0]!, group, x.shape[1]! / group, each]));
@@ -80,7 +69,7 @@ function scoresOf(
   q: Handle,
   k: Handle,
   block: Block,
-  shape: Shape,
+  shape: AttentionShape,
   masks: Map<string, Handle>,
 ): Handle {
   const scores = e.batchMatMul(q, k, { transposeB: true });

@@ -177,6 +177,10 @@ export class Eager {
   #type(name: string, value: number): Attribute {
     return { name, type: this.#binding.TF_ATTR_TYPE, value };
   }
+  /** The type of an input of indices. */
+  #index(name: string): Attribute {
+    return this.#type(name, this.#binding.TF_INT32);
+  }
   #flag(name: string, value: boolean): Attribute {
     return { name, type: this.#binding.TF_ATTR_BOOL, value };
   }
@@ -194,11 +198,7 @@ export class Eager {
     return this.run(name, [this.#typeOf(a)], [a, other])[0]!;
   }
   #reduce(name: string, x: Handle, axes: readonly number[]): Handle {
-    const attributes = [
-      this.#float,
-      this.#type('Tidx', this.#binding.TF_INT32),
-      this.#flag('keep_dims', true),
-    ];
+    const attributes = [this.#float, this.#index('Tidx'), this.#flag('keep_dims', true)];
     return this.run(name, attributes, [x, this.ints(axes)])[0]!;
   }
 
@@ -261,47 +261,34 @@ export class Eager {
   }
   reshape(x: Handle, shape: Shape): Handle {
     if (x.shape.length === shape.length && x.shape.every((n, i) => n === shape[i])) return x;
-    const attributes = [this.#typeOf(x), this.#type('Tshape', this.#binding.TF_INT32)];
+    const attributes = [this.#typeOf(x), this.#index('Tshape')];
     return this.run('Reshape', attributes, [x, this.ints(shape)])[0]!;
   }
   transpose(x: Handle, order: readonly number[]): Handle {
-    return this.run(
-      'Transpose',
-      [this.#float, this.#type('Tperm', this.#binding.TF_INT32)],
-      [x, this.ints(order)],
-    )[0]!;
+    return this.run('Transpose', [this.#float, this.#index('Tperm')], [x, this.ints(order)])[0]!;
   }
   slice(x: Handle, begin: readonly number[], size: readonly number[]): Handle {
     if (size.every((n, axis) => n === x.shape[axis])) return x;
-    const attributes = [this.#typeOf(x), this.#type('Index', this.#binding.TF_INT32)];
+    const attributes = [this.#typeOf(x), this.#index('Index')];
     return this.run('Slice', attributes, [x, this.ints(begin), this.ints(size)])[0]!;
   }
   concat(parts: Handle[], axis: number): Handle {
     if (parts.length === 1) return parts[0]!;
-    const attributes = [
-      this.#int('N', parts.length),
-      this.#float,
-      this.#type('Tidx', this.#binding.TF_INT32),
-    ];
+    const attributes = [this.#int('N', parts.length), this.#float, this.#index('Tidx')];
     return this.run('ConcatV2', attributes, [...parts, this.ints([axis], [])])[0]!;
   }
   tile(x: Handle, times: readonly number[]): Handle {
-    return this.run(
-      'Tile',
-      [this.#float, this.#type('Tmultiples', this.#binding.TF_INT32)],
-      [x, this.ints(times)],
-    )[0]!;
+    return this.run('Tile', [this.#float, this.#index('Tmultiples')], [x, this.ints(times)])[0]!;
   }
   /** Zeros before and after, per axis. */
   pad(x: Handle, around: readonly (readonly [number, number])[]): Handle {
     if (around.flat().every((n) => n === 0)) return x;
-    const attributes = [this.#float, this.#type('Tpaddings', this.#binding.TF_INT32)];
+    const attributes = [this.#float, this.#index('Tpaddings')];
     return this.run('Pad', attributes, [x, this.ints(around.flat(), [around.length, 2])])[0]!;
   }
   /** Moves elements along the last axis of a matrix, those that leave come in at the other end. */
   roll(x: Handle, shift: number): Handle {
-    const { TF_INT32 } = this.#binding;
-    const types = [this.#typeOf(x), this.#type('Tshift', TF_INT32), this.#type('Taxis', TF_INT32)];
+    const types = [this.#typeOf(x), this.#index('Tshift'), this.#index('Taxis')];
     return this.run('Roll', types, [x, this.ints([shift]), this.ints([1])])[0]!;
   }
   stack(parts: Handle[]): Handle {
@@ -313,18 +300,12 @@ export class Eager {
   }
   /** Elements or rows of x by index. */
   gather(x: Handle, indices: Handle): Handle {
-    const { TF_INT32 } = this.#binding;
-    const types = [
-      this.#type('Tparams', x.dtype),
-      this.#type('Tindices', TF_INT32),
-      this.#type('Taxis', TF_INT32),
-    ];
+    const types = [this.#type('Tparams', x.dtype), this.#index('Tindices'), this.#index('Taxis')];
     return this.run('GatherV2', [...types, this.#int('batch_dims', 0)], [x, indices, this.ints([0], [])])[0]!;
   }
   /** Sums rows of x that share an index: -> [rows, ...]. */
   segmentSum(x: Handle, indices: Handle, rows: number): Handle {
-    const { TF_INT32 } = this.#binding;
-    const types = [this.#typeOf(x), this.#type('Tindices', TF_INT32), this.#type('Tnumsegments', TF_INT32)];
+    const types = [this.#typeOf(x), this.#index('Tindices'), this.#index('Tnumsegments')];
     return this.run('UnsortedSegmentSum', types, [x, indices, this.ints([rows], [])])[0]!;
   }
 
@@ -354,8 +335,8 @@ export class Eager {
     return value!;
   }
   /** TensorFlow's ResourceApplyAdam: var, m, v; beta1^t, beta2^t, lr, beta1, beta2, epsilon. */
-  adam(variables: Handle[], numbers: number[], grad: Handle, nesterov = false): void {
-    const flags = [this.#flag('use_locking', false), this.#flag('use_nesterov', nesterov)];
+  adam(variables: Handle[], numbers: number[], grad: Handle): void {
+    const flags = [this.#flag('use_locking', false), this.#flag('use_nesterov', false)];
     const scalars = numbers.map((value) => this.scalar(value));
     this.run('ResourceApplyAdam', [this.#float, ...flags], [...variables, ...scalars, grad], 0);
   }

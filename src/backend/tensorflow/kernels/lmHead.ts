@@ -29,7 +29,7 @@ export const lmHeadCrossEntropy: TensorflowKernel<'LmHeadCrossEntropy'> = ({ inp
   const scaledX = e.mul(x, 1 / softcap);
   const step = chunkRows(rows, width, vocab);
   const losses: Handle[] = [];
-  const parts: { dx: Handle; dw: Handle; pull: Handle }[] = [];
+  const [dxs, dws, pulls]: [Handle[], Handle[], Handle[]] = [[], [], []];
   for (let start = 0; start < rows; start += step) {
     const size = Math.min(step, rows - start);
     const rowsOf = (a: Handle) =>
@@ -50,11 +50,9 @@ export const lmHeadCrossEntropy: TensorflowKernel<'LmHeadCrossEntropy'> = ({ inp
       // dz = weight (p - onehot) (1 - t^2): the one-hot's share is taken apart
       const dz = e.tanhGrad(t, weightsOfTokens);
       const share = e.div(weight, total);
-      parts.push({
-        dx: e.mul(e.matMul(dz, w), share),
-        dw: e.matMul(dz, e.mul(rowsOf(x), share), { transposeA: true }),
-        pull: e.tanhGrad(target, weight),
-      });
+      dxs.push(e.mul(e.matMul(dz, w), share));
+      dws.push(e.matMul(dz, e.mul(rowsOf(x), share), { transposeA: true }));
+      pulls.push(e.tanhGrad(target, weight));
       e.free(dz);
     }
     e.free(t, weightsOfTokens);
@@ -62,19 +60,11 @@ export const lmHeadCrossEntropy: TensorflowKernel<'LmHeadCrossEntropy'> = ({ inp
   const loss = e.concat(losses, 0);
   const value = reduction === 'none' ? loss : e.reshape(e.sum(loss, 0), []);
   if (!withGrad) return e.outputs(value);
-  const pull = e.concat(
-    parts.map((part) => part.pull),
-    0,
-  );
-  const dx = e.concat(
-    parts.map((part) => part.dx),
-    0,
-  );
-  const dw = e.addN(parts.map((part) => part.dw));
+  const pull = e.concat(pulls, 0);
   return e.outputs(
     value,
-    e.sub(dx, e.mul(e.gather(w, known), pull)),
-    e.sub(dw, e.segmentSum(e.mul(x, pull), known, vocab)),
+    e.sub(e.concat(dxs, 0), e.mul(e.gather(w, known), pull)),
+    e.sub(e.addN(dws), e.segmentSum(e.mul(x, pull), known, vocab)),
   );
 };
 

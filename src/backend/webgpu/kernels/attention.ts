@@ -1,13 +1,13 @@
 // Causal attention (kernels/webgpu/attention.wgsl).
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { KernelAttributes } from '../../contract.js';
+import type { AttentionShape } from '../../contract.js';
 import { grid } from '../backend.js';
 import type { WebGpuKernel } from './kernel.js';
 
 const TILE = 32;
 
-function shapeOf(q: TensorInfo, sizes: KernelAttributes<'CausalAttention'>) {
+function shapeOf(q: TensorInfo, sizes: AttentionShape) {
   const { seq, heads, kvHeads } = sizes;
   const headDim = q.shape[1]! / heads;
   const window = Math.min(seq, Math.floor(sizes.window));

@@ -3,77 +3,62 @@
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../flat/store.js';
-import { grid } from '../backend.js';
+import { grid, type WebGpuBackend } from '../backend.js';
 import { type WebGpuKernel, WORKGROUP } from './kernel.js';
 import { sumSplits } from './matmul.js';
 
 const constants = { WORKGROUP };
 
+/** A kernel of norm.wgsl. */
+function runNorm(
+  backend: WebGpuBackend,
+  entry: string,
+  bind: TensorInfo[],
+  [rows, width]: readonly number[],
+  epsilon = 0,
+): void {
+  const [ints, floats, groups] = [[rows!, width!], [epsilon], grid(rows!)];
+  backend.run({ source: 'norm', entry, constants, bind, ints, floats, groups });
+}
+
 export const rmsNorm: WebGpuKernel<'RmsNorm'> = ({ inputs: { x }, attrs, backend }) => {
-  const [rows, width] = x.shape as [number, number];
-  const [y, rstd] = [backend.make(x.shape), backend.make([rows, 1])];
-  backend.run({
-    source: 'norm',
-    entry: 'rms_norm',
-    constants,
-    bind: [x, y, rstd],
-    ints: [rows, width],
-    floats: [attrs.epsilon],
-    groups: grid(rows),
-  });
+  const [y, rstd] = [backend.make(x.shape), backend.make([x.shape[0]!, 1])];
+  runNorm(backend, 'rms_norm', [x, y, rstd], x.shape, attrs.epsilon);
   return [y, rstd];
 };
 
 export const rmsNormGrad: WebGpuKernel<'RmsNormGrad'> = ({ inputs: { y, rstd, dy }, backend }) => {
-  const [rows, width] = y.shape as [number, number];
   const dx = backend.make(y.shape);
-  backend.run({
-    source: 'norm',
-    entry: 'rms_norm_grad',
-    constants,
-    bind: [y, dx, rstd, dy],
-    ints: [rows, width],
-    floats: [0],
-    groups: grid(rows),
-  });
+  runNorm(backend, 'rms_norm_grad', [y, dx, rstd, dy], y.shape);
   return [dx];
 };
 
-export const rotaryQkNorm: WebGpuKernel<'RotaryQkNorm'> = ({ inputs: { x, cos, sin }, attrs, backend }) => {
-  const heads = attrs.heads;
+/** A kernel of rotary.wgsl, on `rows` heads. */
+function runRotary(
+  backend: WebGpuBackend,
+  entry: string,
+  bind: TensorInfo[],
+  { rows, heads, cos, epsilon = 0 }: { rows: number; heads: number; cos: TensorInfo; epsilon?: number },
+): void {
   const [seq, half] = cos.shape as [number, number];
-  const rows = x.shape[0]! * heads;
+  const constants = { WORKGROUP: lanesFor(half) };
+  const groups = grid(rows);
+  const ints = [rows, heads, seq, half];
+  backend.run({ source: 'rotary', entry, constants, bind, ints, floats: [epsilon], groups });
+}
+
+export const rotaryQkNorm: WebGpuKernel<'RotaryQkNorm'> = ({ inputs: { x, cos, sin }, attrs, backend }) => {
+  const rows = x.shape[0]! * attrs.heads;
   const [y, rstd] = [backend.make(x.shape), backend.make([rows, 1])];
-  backend.run({
-    source: 'rotary',
-    entry: 'rotary_qk_norm',
-    constants: { WORKGROUP: lanesFor(half) },
-    bind: [x, cos, sin, y, rstd],
-    ints: [rows, heads, seq, half],
-    floats: [attrs.epsilon],
-    groups: grid(rows),
-  });
+  runRotary(backend, 'rotary_qk_norm', [x, cos, sin, y, rstd], { rows, cos, ...attrs });
   return [y, rstd];
 };
 
-export const rotaryQkNormGrad: WebGpuKernel<'RotaryQkNormGrad'> = ({
-  inputs: { y, rstd, cos, sin, dy },
-  attrs,
-  backend,
-}) => {
-  const heads = attrs.heads;
-  const [seq, half] = cos.shape as [number, number];
-  const rows = y.shape[0]! * heads;
+export const rotaryQkNormGrad: WebGpuKernel<'RotaryQkNormGrad'> = ({ inputs, attrs, backend }) => {
+  const { y, rstd, cos, sin, dy } = inputs;
+  const rows = y.shape[0]! * attrs.heads;
   const dx = backend.make(y.shape);
-  backend.run({
-    source: 'rotary',
-    entry: 'rotary_qk_norm_grad',
-    constants: { WORKGROUP: lanesFor(half) },
-    bind: [y, cos, sin, dx, rstd, dy],
-    ints: [rows, heads, seq, half],
-    floats: [0],
-    groups: grid(rows),
-  });
+  runRotary(backend, 'rotary_qk_norm_grad', [y, cos, sin, dx, rstd, dy], { rows, cos, ...attrs });
   return [dx];
 };
 
