@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
+  createReadStream,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -148,6 +150,25 @@ export function syncFile(path: string): void {
 /** Writes all bytes at a file's position: one call of the system may write a part only. */
 export function writeWhole(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+}
+
+/** Fills `bytes` from a file's `position` on; returns how many there are, fewer only at the end of the file. */
+export function readAt(fd: number, bytes: Uint8Array, position: number): number {
+  let done = 0;
+  for (let count = 1; count > 0 && done < bytes.length; done += count)
+    count = readSync(fd, bytes, done, bytes.length - done, position + done);
+  return done;
+}
+
+/** Hex SHA-256 of a file's contents. @throws as `describeReadError` */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  } catch (error) {
+    throw describeReadError(path, error);
+  }
+  return hash.digest('hex');
 }
 
 /**

@@ -1,7 +1,7 @@
 // The safetensors file format (huggingface/safetensors): 8 bytes of header length, a JSON header with dtype,
 // shape and byte range of each tensor, then the bytes, without gaps. Float32 and int32 only.
 
-import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EnvironmentError, messageOf } from './errors.js';
 import {
@@ -9,11 +9,13 @@ import {
   describeWriteError,
   discard,
   makeFolder,
+  readAt,
   temporaryName,
   writeWhole,
 } from './files.js';
+import { show } from './json.js';
 import { checkIsFile } from './textFile.js';
-import { isObject } from './valid.js';
+import { isNatural, isObject } from './valid.js';
 
 /** A tensor in memory, row-major. */
 export type NamedArray = { shape: number[]; values: Float32Array | Int32Array };
@@ -150,27 +152,14 @@ function parseEntry(name: string, entry: unknown): Entry {
   return { dtype, shape, offsets: [begin, end] } as Entry;
 }
 
-/** A value for a message; never throws for any value. */
-function show(value: unknown): string {
-  try {
-    return `${JSON.stringify(value)}`.slice(0, 80);
-  } catch {
-    return typeof value;
-  }
-}
-
-const isListOfSizes = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+const isListOfSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every(isNatural);
 
 const bytesOf = (values: Float32Array | Int32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /** Fills `into` from `position` on. */
 function readWhole<T extends Uint8Array>(fd: number, into: T, position: number): T {
-  for (let done = 0; done < into.length; ) {
-    const count = readSync(fd, into, done, into.length - done, position + done);
-    check(count > 0, () => `it ends at byte ${position + done}; it is truncated`);
-    done += count;
-  }
+  const count = readAt(fd, into, position);
+  check(count === into.length, () => `it ends at byte ${position + count}; it is truncated`);
   return into;
 }

@@ -14,8 +14,12 @@ export const asValid = <T>(value: T): Valid<T> => value as Valid<T>;
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** True for whole numbers from 1 on that a double holds exactly. */
-export const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+/** True for whole numbers from 0 on that a double holds exactly. */
+export const isNatural = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The same from 1 on. */
+export const isCount = (value: unknown): value is number => isNatural(value) && value >= 1;
 
 /** @throws UsageError naming the option, unless its value is an integer of at least `least` */
 export function checkInteger(name: string, value: number, least: number): void {

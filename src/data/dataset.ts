@@ -7,6 +7,7 @@ import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
 import { sha256, writeFileAtomic } from '../base/files.js';
 import { byteSize, counted } from '../base/format.js';
 import { readJsonFile } from '../base/textFile.js';
+import { isNatural } from '../base/valid.js';
 import type { ShardSet } from './batches/batches.js';
 import { type LoaderSettings, openLoader } from './batches/loader.js';
 import { encodeHeader, readShardHeader, type ShardFile } from './batches/shards.js';
@@ -77,15 +78,14 @@ export function readManifest(folder: string): Manifest {
 function manifestFault(manifest: Manifest): string | undefined {
   const text = ['name', 'fingerprint', 'tokenizer', 'tokenizerHash'] as const;
   const counts = ['documents', 'tokens', 'bytes'] as const;
-  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   const isFile = (file: ShardFile) =>
-    /^[\w-]+\.tokens$/.test(file?.file) && counts.every((of) => isCount(file[of]));
+    /^[\w-]+\.tokens$/.test(file?.file) && counts.every((of) => isNatural(file[of]));
   for (const field of text) if (typeof manifest[field] !== 'string') return `no ${field}`;
-  for (const field of ['vocabSize', 'bosId'] as const) if (!isCount(manifest[field])) return `no ${field}`;
+  for (const field of ['vocabSize', 'bosId'] as const) if (!isNatural(manifest[field])) return `no ${field}`;
   for (const split of ['train', 'val'] as const) {
     const found = manifest.splits?.[split];
     if (!Array.isArray(found?.files) || !found.files.every(isFile)) return `no files of split ${split}`;
-    for (const field of counts) if (!isCount(found[field])) return `no ${field} of split ${split}`;
+    for (const field of counts) if (!isNatural(found[field])) return `no ${field} of split ${split}`;
   }
   return undefined;
 }

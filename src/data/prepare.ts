@@ -5,7 +5,7 @@
 
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import { EnvironmentError, expect, hasCode } from '../base/errors.js';
 import {
   defaultCacheFolder,
@@ -237,7 +237,7 @@ async function encodeSplit(
     });
     onProgress?.({ stage: `encode ${split}`, done, ...(total && { total }), unit: 'bytes' });
     // Lets signals in when everything runs on this thread.
-    await setImmediate();
+    await letEventsIn();
     signal?.throwIfAborted();
   }
 

@@ -52,6 +52,16 @@ export type LoaderState = {
   buffer: number[];
 };
 
+/** What a loader packs. */
+export interface BatchOptions {
+  /** Rows (B). */
+  batchSize: number;
+  /** Tokens in a row (T). */
+  seqLen: number;
+  /** Where to resume; default: the start. */
+  state?: LoaderState;
+}
+
 /** Endless batches in the reference's packing order. */
 export interface BatchLoader {
   next(): Promise<Batch>;
@@ -74,12 +84,6 @@ export interface Dataset {
   readonly documentRule?: string | undefined;
   /** Raw UTF-8 bytes in each split. */
   readonly bytes: { train: number; val: number };
-  /**
-   * Opens a loader, which packs on a worker thread ahead of the consumer.
-   * @param options `batchSize` rows (B), `seqLen` tokens (T), `state` to resume
-   */
-  loader(
-    split: Split,
-    options: { batchSize: number; seqLen: number; state?: LoaderState },
-  ): Promise<BatchLoader>;
+  /** Opens a loader, which packs on a worker thread ahead of the consumer. */
+  loader(split: Split, options: BatchOptions): Promise<BatchLoader>;
 }

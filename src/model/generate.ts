@@ -3,9 +3,9 @@
 //
 // H query heads, G kv heads, D head width, t positions in a cache.
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, expect } from '../base/errors.js';
-import { letEventsIn } from '../base/events.js';
 import { randomStream } from '../base/random.js';
 import { createStreamDecoder } from '../data/index.js';
 import type { Tokenizer } from '../data/types.js';

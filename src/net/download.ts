@@ -4,12 +4,11 @@
 // Resumption follows RFC 9110, section 14: `Range: bytes=N-` with `If-Range`, so that a server whose file has changed
 // sends all of it. Writes go to explicit positions, so two processes can share one part.
 
-import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { EnvironmentError, hasCode, messageOf, UsageError } from '../base/errors.js';
-import { describeWriteError, makeFolder } from '../base/files.js';
+import { describeWriteError, makeFolder, sha256OfFile } from '../base/files.js';
 import type { OnProgress } from '../base/progress.js';
 import { type Answer, type HttpOptions, openUrl, Retriable, retrying, withoutCredentials } from './http.js';
 
@@ -186,9 +185,7 @@ async function receive(
 /** Checks a complete part and renames it; one that is wrong is deleted. */
 async function finish({ url, path, sha256, check }: Download): Promise<void> {
   if (sha256 !== undefined) {
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(partOf(path))) hash.update(chunk as Buffer);
-    const found = hash.digest('hex');
+    const found = await sha256OfFile(partOf(path));
     if (found !== sha256) throw again(path, `the content has SHA-256 ${found}, expected ${sha256}`);
   }
   try {

@@ -235,20 +235,23 @@ async function readTextOnce(
   const answer = await openUrl(url, headers, options);
   try {
     if (answer.status !== 200) throw refusal(url, answer, options);
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of answer.body) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes > MOST_TEXT_BYTES)
-        throw new EnvironmentError(
-          `Expected a text from ${withoutCredentials(url)}, got more than ${MOST_TEXT_BYTES} bytes`,
-        );
-    }
-    return { text: Buffer.concat(chunks).toString('utf8'), url: answer.url, headers: answer.headers };
+    const text = await textOf(answer.body, MOST_TEXT_BYTES, withoutCredentials(url));
+    return { text, url: answer.url, headers: answer.headers };
   } finally {
     await answer.close();
   }
+}
+
+/** A body as text. @throws EnvironmentError when it is longer than `most` bytes */
+export async function textOf(body: AsyncIterable<Uint8Array>, most: number, from: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > most) throw new EnvironmentError(`Expected at most ${most} bytes from ${from}, got more`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Fetches a JSON document; an answer that is not JSON is asked for again. @throws as `retrying` and `openUrl` */

@@ -3,7 +3,7 @@
 
 import { EnvironmentError } from '../base/errors.js';
 import { isObject } from '../base/valid.js';
-import { BUSY, networkMessage, Retriable, retryAfter, withoutCredentials } from './http.js';
+import { BUSY, networkMessage, Retriable, retryAfter, textOf, withoutCredentials } from './http.js';
 
 export type PostOptions = {
   headers: Record<string, string>;
@@ -47,7 +47,7 @@ export async function postJson(url: string, document: unknown, options: PostOpti
       body: JSON.stringify(document),
     });
     const { status } = response;
-    const text = await readText(response, shown);
+    const text = await textOf((response.body ?? []) as AsyncIterable<Uint8Array>, MOST_BYTES, shown);
     if (status >= 200 && status < 300) return parse(text, shown);
     const refused = new RefusedError(`${shown} answered ${status}${saidIn(text)}`, status);
     if (!BUSY.has(status) && status !== OVERLOADED) throw refused;
@@ -64,18 +64,6 @@ export async function postJson(url: string, document: unknown, options: PostOpti
       });
     throw new Retriable(networkMessage(error), 0, { cause: error });
   }
-}
-
-async function readText(response: Response, shown: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > MOST_BYTES)
-      throw new EnvironmentError(`Expected at most ${MOST_BYTES} bytes from ${shown}, got more`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parse(text: string, shown: string): unknown {

@@ -81,30 +81,16 @@ export function lmHeadCrossEntropy(
     }
     const counted = tf.cast(tf.notEqual(targets, -1), 'float32');
     const weights = reduction === 'mean' ? tf.div(counted, tf.maximum(tf.sum(counted), 1)) : counted;
-    const { losses, dx, dw } = chunkedCrossEntropy(
-      x,
-      w,
-      targets,
-      weights as tf.Tensor1D,
-      softcap,
-      maxLogitsBytes,
-      withGrad,
-    );
+    const ready = { ...options, weights: weights as tf.Tensor1D, withGrad };
+    const { losses, dx, dw } = chunkedCrossEntropy(x, w, targets, ready);
     if (reduction === 'none') {
       return {
         value: losses,
         saved: [x, w, targets, counted],
         backward: (dy, [x, w, targets, counted]) => {
-          const weights = tf.mul(dy, counted!) as tf.Tensor1D;
-          const { dx, dw } = chunkedCrossEntropy(
-            x as tf.Tensor2D,
-            w as tf.Tensor2D,
-            targets as tf.Tensor1D,
-            weights,
-            softcap,
-            maxLogitsBytes,
-            true,
-          );
+          const ready = { ...options, weights: tf.mul(dy, counted!) as tf.Tensor1D, withGrad: true };
+          const given = [x, w, targets] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+          const { dx, dw } = chunkedCrossEntropy(...given, ready);
           return [dx!, dw!];
         },
       };
@@ -131,11 +117,9 @@ function chunkedCrossEntropy(
   x: tf.Tensor2D,
   w: tf.Tensor2D,
   targets: tf.Tensor1D,
-  weights: tf.Tensor1D,
-  softcap: number,
-  maxLogitsBytes: number | undefined,
-  withGrad: boolean,
+  options: CrossEntropyOptions & { weights: tf.Tensor1D; withGrad: boolean },
 ): { losses: tf.Tensor1D; dx?: tf.Tensor2D; dw?: tf.Tensor2D } {
+  const { softcap, maxLogitsBytes, weights, withGrad } = options;
   const [rows, width] = x.shape;
   const vocab = w.shape[0];
   const step = logitsRows(rows, width, vocab, maxLogitsBytes);

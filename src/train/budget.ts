@@ -22,16 +22,10 @@ export function validateBudget(budget: Budget): void {
 }
 
 /** Tracks how much of a budget is used. */
-export interface BudgetMeter {
+export interface BudgetMeter extends Readonly<MeterState> {
   /** Fraction used, 0 to 1; the schedules follow it. */
   readonly progress: number;
   readonly done: boolean;
-  readonly steps: number;
-  readonly tokens: number;
-  /** Seconds counted against the budget. */
-  readonly trainingSeconds: number;
-  /** Tokens trained within `trainingSeconds`. */
-  readonly timedTokens: number;
   /** Seconds in which the machine stood still, which do not count. */
   readonly disturbedSeconds: number;
   /**
@@ -46,7 +40,7 @@ const RECENT_STEPS = 9;
 /** A step counts as disturbed if it took this many times the usual plus a second. */
 const DISTURBED = 3;
 
-/** A meter's counts, to resume it. */
+/** A meter's counts, to resume it: seconds that the budget counts, and the tokens trained within them. */
 export type MeterState = { steps: number; tokens: number; trainingSeconds: number; timedTokens: number };
 
 /** Whether a run at `state` has used its whole budget. */
@@ -62,12 +56,8 @@ export function meterBudget(
   budget: Budget,
   options: { untimedSteps: number; flopsPerToken: number; resume?: MeterState },
 ): BudgetMeter {
-  let { steps, tokens, trainingSeconds, timedTokens } = options.resume ?? {
-    steps: 0,
-    tokens: 0,
-    trainingSeconds: 0,
-    timedTokens: 0,
-  };
+  const resumed: Partial<MeterState> = options.resume ?? {};
+  let { steps = 0, tokens = 0, trainingSeconds = 0, timedTokens = 0 } = resumed;
   let disturbedSeconds = 0;
   const recent: number[] = [];
   /** The seconds of a step without those in which the machine stood still. */

@@ -2,29 +2,19 @@
 // (optimizer, budget and data position, to resume bit for bit), the tokenizer, and SHA256SUMS over all of them (as
 // `sha256sum` writes and checks it). A folder is replaced as a whole, so that its files always belong together.
 
-import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
 import {
-  describeReadError,
   describeWriteError,
   discard,
   makeFolder,
+  sha256OfFile,
   syncFile,
   temporaryName,
 } from '../base/files.js';
 import { type NamedArray, readSafetensors, writeSafetensors } from '../base/safetensors.js';
-import { isObject } from '../base/valid.js';
+import { isNatural, isObject } from '../base/valid.js';
 import { loadTokenizer, saveTokenizer } from '../data/index.js';
 import type { LoaderState, Tokenizer } from '../data/types.js';
 import { createGpt, type Gpt } from '../model/gpt.js';
@@ -95,8 +85,9 @@ export async function saveCheckpoint(
       metadata: { ...common, run: JSON.stringify(run) },
     });
     saveTokenizer(temporary, tokenizer);
-    const sums = FILES.map((name) => `${sha256OfFile(join(temporary, name))}  ${name}\n`);
-    writeFileSync(join(temporary, SUMS), sums.join(''));
+    let sums = '';
+    for (const name of FILES) sums += `${await sha256OfFile(join(temporary, name))}  ${name}\n`;
+    writeFileSync(join(temporary, SUMS), sums);
     for (const name of [...FILES, SUMS]) syncFile(join(temporary, name));
     if (existsSync(folder)) {
       rmSync(folder + OLD, { recursive: true, force: true });
@@ -127,7 +118,7 @@ interface SavedModel {
   tokenizer: Tokenizer;
 }
 
-function readModel(folder: string): SavedModel {
+async function readModel(folder: string): Promise<SavedModel> {
   const path = join(folder, 'model.safetensors');
   const { tensors: weights, metadata } = readSafetensors(path);
   const saved = objectIn(path, metadata, 'config');
@@ -141,7 +132,7 @@ function readModel(folder: string): SavedModel {
     throw new EnvironmentError(
       `Expected the tokenizer that the weights in ${folder} were trained with (${vocabSize} ids), got another (${tokenizer.vocabSize} ids); its files belong to different runs`,
     );
-  checkSums(folder);
+  await checkSums(folder);
   return { resolved, weights, tokenizer };
 }
 
@@ -151,7 +142,7 @@ function readModel(folder: string): SavedModel {
  */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint & { tokenizer: Tokenizer }> {
   const at = present(folder);
-  const { resolved, weights, tokenizer } = readModel(at);
+  const { resolved, weights, tokenizer } = await readModel(at);
   const { config, model, optimizer: settings } = resolved;
   const path = join(at, 'state.safetensors');
   const { tensors: optimizer, metadata } = readSafetensors(path);
@@ -179,7 +170,7 @@ export interface LoadedGpt extends Disposable {
  * for await (const piece of generateText(gpt, tokenizer, 'Once upon a time')) process.stdout.write(piece);
  */
 export async function loadGpt(folder: string): Promise<LoadedGpt> {
-  const { resolved, weights, tokenizer } = readModel(present(checkpointFolder(folder)));
+  const { resolved, weights, tokenizer } = await readModel(present(checkpointFolder(folder)));
   const gpt = createGpt(resolved.model, { weights });
   const dispose = () => gpt.dispose();
   return { gpt, tokenizer, config: resolved.config, dispose, [Symbol.dispose]: dispose };
@@ -217,19 +208,18 @@ function damagedIf<T>(path: string, read: () => T): T {
 
 /** What is wrong with a saved RunState, in one sentence; null when nothing is. */
 function runProblem(run: Record<string, unknown>): string | null {
-  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   const isAmount = (value: unknown) => typeof value === 'number' && value >= 0 && value < Infinity;
   const [meter, loader] = [run.meter, run.loader].map((part) => (isObject(part) ? part : {}));
   const parts: Record<string, boolean> = {
     seed: typeof run.seed === 'string' || Number.isFinite(run.seed),
     meter:
-      ['steps', 'tokens', 'timedTokens'].every((name) => isCount(meter![name])) &&
+      ['steps', 'tokens', 'timedTokens'].every((name) => isNatural(meter![name])) &&
       isAmount(meter!.trainingSeconds),
     loader:
-      isCount(loader!.epoch) &&
-      isCount(loader!.nextDocument) &&
+      isNatural(loader!.epoch) &&
+      isNatural(loader!.nextDocument) &&
       Array.isArray(loader!.buffer) &&
-      loader!.buffer.every(isCount),
+      loader!.buffer.every(isNatural),
     smoothLoss: Number.isFinite(run.smoothLoss),
     tokenizerHash: typeof run.tokenizerHash === 'string',
     data: typeof run.data === 'string',
@@ -238,32 +228,13 @@ function runProblem(run: Record<string, unknown>): string | null {
   return bad === undefined ? null : `Expected a valid ${bad} in its run, got ${JSON.stringify(run[bad])}`;
 }
 
-function sha256OfFile(path: string): string {
-  const hash = createHash('sha256');
-  const chunk = new Uint8Array(2 ** 20);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      for (let count = 1; count > 0; ) {
-        count = readSync(fd, chunk);
-        hash.update(chunk.subarray(0, count));
-      }
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw describeReadError(path, error);
-  }
-  return hash.digest('hex');
-}
-
 /** Compares the files with SHA256SUMS; checkpoints of earlier versions have none. @throws EnvironmentError */
-function checkSums(folder: string): void {
+async function checkSums(folder: string): Promise<void> {
   const path = join(folder, SUMS);
   if (!existsSync(path)) return;
   const lines = readFileSync(path, 'utf8').split('\n');
   for (const name of FILES)
-    if (!lines.includes(`${sha256OfFile(join(folder, name))}  ${name}`))
+    if (!lines.includes(`${await sha256OfFile(join(folder, name))}  ${name}`))
       throw new EnvironmentError(
         `${join(folder, name)} does not match ${SUMS}: it was damaged or replaced; use another checkpoint, or delete ${SUMS} if you changed the file yourself`,
       );

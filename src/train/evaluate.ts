@@ -2,9 +2,9 @@
 // Source: evaluate_bpb of the reference's prepare.py, with each token's raw bytes (the reference decodes a
 // token first, so a single byte of a character counts as the three bytes of U+FFFD and bpb is too low).
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from '../base/errors.js';
-import { letEventsIn } from '../base/events.js';
 import type { Dataset } from '../data/types.js';
 import { type Gpt, gptLoss } from '../model/gpt.js';
 import { withIds } from './step.js';

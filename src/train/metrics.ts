@@ -4,7 +4,7 @@ import { closeSync, createReadStream, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describeWriteError, makeFolder, writeFileAtomic, writeWhole } from '../base/files.js';
-import { isObject } from '../base/valid.js';
+import { isNatural, isObject } from '../base/valid.js';
 
 /** An append-only JSONL file. */
 export interface MetricsLog {
@@ -54,7 +54,7 @@ function stepOf(line: string): number | null {
   try {
     const record: unknown = JSON.parse(line);
     const { kind, step } = isObject(record) ? record : {};
-    return kind === 'step' && Number.isSafeInteger(step) && (step as number) >= 0 ? (step as number) : null;
+    return kind === 'step' && isNatural(step) ? step : null;
   } catch {
     return null;
   }

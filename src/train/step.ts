@@ -1,7 +1,7 @@
 // One optimizer step, top to bottom: micro-batches forward and backward, gradients averaged, parameters updated.
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { letEventsIn } from '../base/events.js';
 import type { Batch, BatchLoader } from '../data/types.js';
 import { type Gpt, type PassShape, passLoss, type TokenIds } from '../model/gpt.js';
 import { modelInputs } from '../model/ngrams.js';

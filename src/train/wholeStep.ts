@@ -2,11 +2,11 @@
 // updates become one launch. The first steps are taken as they come, which compiles kernels and moves parameters to the
 // device; then one is recorded, and replayed until something that it uses has moved.
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import type * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';
 import { type PeakWatch, trackPeak } from '../backend/memory.js';
 import type { RecordedStep, StepRecorder, StepWork } from '../backend/recorder.js';
-import { letEventsIn } from '../base/events.js';
 import type { BatchLoader } from '../data/types.js';
 import { type Gpt, passLoss } from '../model/gpt.js';
 import { modelInputs } from '../model/ngrams.js';

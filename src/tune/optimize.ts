@@ -1,8 +1,8 @@
 // The loop around ask and tell: runs an objective in this process until a limit is reached, and records how each
 // trial ended, no matter what the objective throws.
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import { DeviceLostError, messageOf, UsageError } from '../base/errors.js';
-import { letEventsIn } from '../base/events.js';
 import { countsAsEvaluated } from './starting.js';
 import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyTypes.js';
 import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';

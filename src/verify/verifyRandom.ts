@@ -2,10 +2,10 @@
 // gradient, and two optimizer steps. Both backends step with the reference's gradients: AdamW's first step is
 // lr * g / |g|, so the rounding of a gradient near zero would decide the sign of a step.
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendName, type Precision, probeBackends, useBackend } from '../backend/index.js';
 import { expect } from '../base/errors.js';
-import { letEventsIn } from '../base/events.js';
 import { isBlockMatrix, parameterShapes } from '../model/config.js';
 import { createGpt, type Gpt, gptLoss } from '../model/gpt.js';
 import type { NamedArrays } from '../model/weights.js';

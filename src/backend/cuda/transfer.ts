@@ -2,7 +2,7 @@
 // access while the host does something else: uploads through a ring of slots, reads into buffers that are reused. All
 // copies are enqueued on the one stream, so they see exactly the work that was enqueued before them.
 
-import { letEventsIn } from '../../base/events.js';
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import koffi from '../koffi.js';
 import { type Aside, type DriverApi, received } from './library.js';
 import { failure, NOT_READY_CODE } from './status.js';

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
 import { discard } from '../../base/files.js';
+import { once } from '../../base/once.js';
 import { declareCapabilities } from '../capabilities.js';
 import { driver as cpu } from '../cpu/driver.js';
 import { cpuName, systemMemory } from '../machine.js';
@@ -20,11 +21,9 @@ import {
   SOURCES,
 } from './compile.js';
 import { FUSED, STOCK } from './kernels/index.js';
-import { type Library, loadLibrary } from './library.js';
+import { loadLibrary } from './library.js';
 import { recordWork } from './recording.js';
 import { startThreads, threadsInUse } from './threads.js';
-
-type Loaded = { library: Library; compiled: CompiledLibrary };
 
 const PRECISIONS: readonly Precision[] = ['fp32', 'bf16'];
 
@@ -34,25 +33,17 @@ const BF16_BY = ['rounding', 'AVX512-BF16', 'AMX'];
 /** Stock kernels that only pass on what they get, or make constants. */
 const HARMLESS = new Set(['Identity', 'Reshape', 'Fill']);
 
-let loading: Promise<Loaded> | undefined;
-
 /** Compiles and loads, once; a failure is tried again next time. */
-function load(): Promise<Loaded> {
-  loading ??= (async () => {
-    const compiled = await compileKernels({ onCompile: announce });
-    try {
-      const library = await loadLibrary(compiled.path, SOURCES);
-      startThreads(library);
-      return { library, compiled };
-    } finally {
-      if (compiled.spare) discard(compiled.spare);
-    }
-  })().catch((error) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
+const load = once(async () => {
+  const compiled = await compileKernels({ onCompile: announce });
+  try {
+    const library = await loadLibrary(compiled.path, SOURCES);
+    startThreads(library);
+    return { library, compiled };
+  } finally {
+    if (compiled.spare) discard(compiled.spare);
+  }
+});
 
 function announce(compiler: string, unkept?: string): void {
   process.stderr.write(

@@ -1,6 +1,7 @@
 // Recorded work: the C calls with their arguments, in order, and the arrays that came from the pool for them. Repeating the
 // calls computes the same from what the other arrays hold at that time. Contract: ../recorder.ts.
 
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { noteScratch } from '../memory.js';
 import type { Recorded } from '../recorder.js';
@@ -119,7 +120,7 @@ async function repeatCalls(calls: Recording['calls'], holds: () => boolean): Pro
   for (const { run, outcome } of calls) {
     if (run() !== outcome) return false;
     if (performance.now() - since < MAX_WAIT) continue;
-    await new Promise((resolve) => setImmediate(resolve));
+    await letEventsIn();
     if (!holds()) return false;
     since = performance.now();
   }

@@ -3,6 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, messageOf } from '../../base/errors.js';
+import { once } from '../../base/once.js';
 import { declareCapabilities } from '../capabilities.js';
 import { systemMemory } from '../machine.js';
 import { quietly } from '../quiet.js';
@@ -33,19 +34,11 @@ const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as GPUFeatureNam
 
 type Opened = { loaded: Loaded; adapter: GPUAdapter };
 
-let opening: Promise<Opened> | undefined;
-
 /** Loads Dawn and finds an adapter, once; a failure is tried again next time. */
-function open(): Promise<Opened> {
-  opening ??= (async () => {
-    const loaded = await quietly(() => loadWebGpu(process.env.TINYGPT_WEBGPU_ADAPTER || undefined));
-    return { loaded, adapter: await findAdapter(loaded) };
-  })().catch((error) => {
-    opening = undefined;
-    throw error;
-  });
-  return opening;
-}
+const open = once(async (): Promise<Opened> => {
+  const loaded = await quietly(() => loadWebGpu(process.env.TINYGPT_WEBGPU_ADAPTER || undefined));
+  return { loaded, adapter: await findAdapter(loaded) };
+});
 
 /** A discrete GPU before an integrated one. */
 async function findAdapter({ gpu }: Loaded): Promise<GPUAdapter> {

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import { EnvironmentError, UsageError } from '../../base/errors.js';
-import type { LoaderState } from '../types.js';
+import type { BatchOptions, LoaderState } from '../types.js';
 import { BUFFER_DOCUMENTS, createWaitingDocuments, packRow } from './packing.js';
 import {
   openShard,
@@ -22,16 +22,6 @@ export interface ShardSet {
   vocabSize: number;
   tokenizerHash: string;
   bosId: number;
-}
-
-/** What a loader packs. */
-export interface BatchOptions {
-  /** Rows (B). */
-  batchSize: number;
-  /** Tokens in a row (T). */
-  seqLen: number;
-  /** Where to resume; default: the start. */
-  state?: LoaderState;
 }
 
 /** Where a loader is: `LoaderState` in a form that a worker hands over without copying. */

@@ -5,8 +5,8 @@
 
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { EnvironmentError, expect, UsageError } from '../../base/errors.js';
-import type { BatchLoader, LoaderState, Split } from '../types.js';
-import { type BatchOptions, createBatchMaker, firstState, type Position, type ShardSet } from './batches.js';
+import type { BatchLoader, BatchOptions, LoaderState, Split } from '../types.js';
+import { createBatchMaker, firstState, type Position, type ShardSet } from './batches.js';
 import type { Failure, OpenRequest, Order, Reply } from './loaderMessages.js';
 
 /** Batches packed ahead of the consumer. */

@@ -1,7 +1,8 @@
 // Messages between a loader and its worker thread.
 
 import type { MessagePort } from 'node:worker_threads';
-import type { BatchOptions, PackedBatch, ShardSet } from './batches.js';
+import type { BatchOptions } from '../types.js';
+import type { PackedBatch, ShardSet } from './batches.js';
 
 /** To the worker: open a loader that talks over `port`. */
 export type OpenRequest = { port: MessagePort; set: ShardSet; options: BatchOptions; prefetch: number };

@@ -4,7 +4,7 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { describeWriteError, temporaryName } from '../../base/files.js';
+import { describeWriteError, temporaryName, writeWhole } from '../../base/files.js';
 import {
   BLOCK_BYTES,
   encodeHeader,
@@ -80,7 +80,7 @@ export function createShardWriter(
     const counts = { groups: 0, tokens: 0, bytes: 0, filled: 0, run: 0 };
     open = { file, path, temporary, fd, lengths: [], runEnds: [], checksums: [], ...counts };
     // The header is written last; until then its place holds zeros.
-    guarded(path, () => writeAll(fd, new Uint8Array(HEADER_BYTES)));
+    guarded(path, () => writeWhole(fd, new Uint8Array(HEADER_BYTES)));
     return open;
   }
 
@@ -88,7 +88,7 @@ export function createShardWriter(
     const part = blockBytes.subarray(0, to.filled * tokenBytes);
     to.checksums.push(crc32(part));
     to.filled = 0;
-    guarded(to.path, () => writeAll(to.fd, part));
+    guarded(to.path, () => writeWhole(to.fd, part));
   }
 
   function endRun(of: OpenFile): void {
@@ -113,7 +113,7 @@ export function createShardWriter(
       indexChecksum: crc32(indexBytes),
     });
     guarded(of.path, () => {
-      writeAll(of.fd, indexBytes);
+      writeWhole(of.fd, indexBytes);
       writeSync(of.fd, header, 0, HEADER_BYTES, 0);
       renameSync(of.temporary, of.path);
     });
@@ -175,7 +175,3 @@ type OpenFile = {
   /** Documents in the current run. */
   run: number;
 };
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-}

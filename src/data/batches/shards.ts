@@ -4,10 +4,10 @@
 // Integrity: CRC-32 of the header, of the index, and of each block of ids, checked when they are read.
 // packing.ts decides the order of documents; dataset.ts lists the shards of a dataset.
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { EnvironmentError, hasCode } from '../../base/errors.js';
-import { describeReadError } from '../../base/files.js';
+import { describeReadError, readAt } from '../../base/files.js';
 
 /** Version of the shard format; a reader accepts only its own. */
 const SHARD_VERSION = 1;
@@ -145,7 +145,7 @@ function openChecked(path: string): { fd: number; header: ShardHeader } {
   try {
     const size = fstatSync(fd).size;
     const bytes = Buffer.alloc(HEADER_BYTES);
-    if (readSync(fd, bytes, 0, HEADER_BYTES, 0) < HEADER_BYTES) throw truncated(path, HEADER_BYTES, size);
+    if (readAt(fd, bytes, 0) < HEADER_BYTES) throw truncated(path, HEADER_BYTES, size);
     const header = decodeHeader(path, bytes);
     const index = 4 * (header.documents + header.runs + blockCount(header));
     const expected = HEADER_BYTES + header.tokens * header.tokenBytes + index;
@@ -186,18 +186,15 @@ export function openShard(path: string): ShardReader {
   const damaged = (what: string) =>
     new EnvironmentError(`Token shard ${path} is damaged (${what}); delete its folder and prepare again`);
 
-  function readAt(bytes: Uint8Array, position: number): void {
-    for (let done = 0; done < bytes.length; ) {
-      const got = readSync(fd, bytes, done, bytes.length - done, position + done);
-      if (got === 0) throw truncated(path, position + bytes.length, position + done);
-      done += got;
-    }
+  function read(bytes: Uint8Array, position: number): void {
+    const count = readAt(fd, bytes, position);
+    if (count < bytes.length) throw truncated(path, position + bytes.length, position + count);
   }
 
   try {
     const index = new Uint32Array(documents + runs + blocks);
     const indexBytes = new Uint8Array(index.buffer);
-    readAt(indexBytes, HEADER_BYTES + header.tokens * tokenBytes);
+    read(indexBytes, HEADER_BYTES + header.tokens * tokenBytes);
     if (crc32(indexBytes) !== header.indexChecksum) throw damaged('checksum of the index differs');
     const lengths = index.subarray(0, documents);
     const runEnds = index.subarray(documents, documents + runs);
@@ -217,7 +214,7 @@ export function openShard(path: string): ShardReader {
       loaded = -1;
       const at = wanted * BLOCK_BYTES;
       const part = blockBytes.subarray(0, Math.min(BLOCK_BYTES, header.tokens * tokenBytes - at));
-      readAt(part, HEADER_BYTES + at);
+      read(part, HEADER_BYTES + at);
       if (crc32(part) !== checksums[wanted]) throw damaged(`checksum of block ${wanted} differs`);
       loaded = wanted;
     }

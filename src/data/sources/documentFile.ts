@@ -1,5 +1,7 @@
 // The interface of all file readers: the documents of one file, by index, in groups of bounded size.
 
+import { once } from '../../base/once.js';
+
 /** Documents of one file, in order. */
 export interface DocumentFile {
   readonly path: string;
@@ -63,16 +65,4 @@ async function* inGroups(batches: AsyncIterable<string[]>): AsyncGenerator<strin
       }
     }
   if (group.length > 0) yield group;
-}
-
-/** Remembers what a function promised the first time, unless it failed. */
-export function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | null = null;
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = null;
-      throw error;
-    });
-    return made;
-  };
 }

@@ -2,8 +2,9 @@
 
 import { expect } from '../../base/errors.js';
 import { sha256 } from '../../base/files.js';
+import { once } from '../../base/once.js';
 import type { DocumentSource } from '../types.js';
-import { once, sequentialFile } from './documentFile.js';
+import { sequentialFile } from './documentFile.js';
 import { documentsOf, holdOut, wholeFiles } from './holdOut.js';
 
 /**

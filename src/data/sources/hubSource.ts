@@ -6,11 +6,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, expect } from '../../base/errors.js';
 import { defaultCacheFolder, discard, removeLeftovers, sha256, writeFileAtomic } from '../../base/files.js';
+import { once } from '../../base/once.js';
 import type { OnProgress } from '../../base/progress.js';
+import { isNatural } from '../../base/valid.js';
 import { downloadAll } from '../../net/download.js';
 import { fetchJson, type HttpOptions } from '../../net/http.js';
 import type { DocumentSource, Split } from '../types.js';
-import { once } from './documentFile.js';
 import { parquetFile } from './parquetSource.js';
 
 type HubFile = { path: string; size?: number; sha256?: string };
@@ -197,8 +198,7 @@ const isSafePath = (path: unknown): path is string =>
   typeof path === 'string' && path.length <= 200 && /^\w[\w-]*([./]\w[\w-]*)*\.parquet$/.test(path);
 const isCommit = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]+$/.test(value);
 const isHash = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
-const isSize = (value: unknown): boolean =>
-  value === undefined || (Number.isSafeInteger(value) && Number(value) >= 0);
+const isSize = (value: unknown): boolean => value === undefined || isNatural(value);
 
 /** What the user can do when the hub refuses or does not answer. */
 export function hubRemedy(status: number | undefined, hasToken: boolean): string {

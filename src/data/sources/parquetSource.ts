@@ -14,7 +14,8 @@ import { compressors } from 'hyparquet-compressors';
 import { EnvironmentError, expect, messageOf, UsageError } from '../../base/errors.js';
 import { describeReadError } from '../../base/files.js';
 import { counted } from '../../base/format.js';
-import { type DocumentFile, once } from './documentFile.js';
+import { once } from '../../base/once.js';
+import type { DocumentFile } from './documentFile.js';
 import { openForReading } from './readText.js';
 
 /** hyparquet's own decoder would drop a byte order mark and replace what is not UTF-8. */

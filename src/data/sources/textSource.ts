@@ -6,7 +6,8 @@
 // Leading and trailing whitespace is stripped, and documents that are only whitespace are dropped.
 
 import { UsageError } from '../../base/errors.js';
-import { type DocumentFile, once, sequentialFile } from './documentFile.js';
+import { once } from '../../base/once.js';
+import { type DocumentFile, sequentialFile } from './documentFile.js';
 import { MOST_CHARACTERS, type ReadOptions, readText } from './readText.js';
 
 /** The mark between documents that the TinyStories and OpenWebText files use. */

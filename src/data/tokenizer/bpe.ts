@@ -5,6 +5,7 @@
 import { UsageError } from '../../base/errors.js';
 import type { OnProgress } from '../../base/progress.js';
 import { createChunkTable, viewOf } from './chunkTable.js';
+import { enlarged } from './enlarged.js';
 import { createMergeLearner } from './merges.js';
 import { chunkEnd } from './splitPattern.js';
 
@@ -119,11 +120,7 @@ export function createChunkCounter(): ChunkCounter {
   let counts = new Float64Array(1 << 14);
 
   function add(index: number, count: number): void {
-    if (index >= counts.length) {
-      const grown = new Float64Array(2 * counts.length);
-      grown.set(counts);
-      counts = grown;
-    }
+    if (index >= counts.length) counts = enlarged(counts, 2 * counts.length);
     counts[index]! += count;
   }
 

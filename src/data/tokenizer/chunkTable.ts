@@ -3,6 +3,8 @@
 // Nearly all chunks are shorter than 16 bytes: such a chunk and its length fit four 32-bit words that lie in
 // the slot itself, so a look-up hashes and compares without a loop and touches one place in memory.
 
+import { enlarged } from './enlarged.js';
+
 /** Distinct byte strings and their indices 0..size-1. */
 export interface ChunkTable {
   /** Number of distinct chunks. */
@@ -85,9 +87,7 @@ export function createChunkTable(): ChunkTable {
       const slot = emptySlot(old[from]!, old[from + 1]!, old[from + 2]!, old[from + 3]!);
       for (let i = 0; i < STRIDE; i++) slots[slot + i] = old[from + i]!;
     }
-    const grown = new Uint32Array(slotCount);
-    grown.set(offsets);
-    offsets = grown;
+    offsets = enlarged(offsets, slotCount);
   }
 
   function insert(
@@ -102,11 +102,7 @@ export function createChunkTable(): ChunkTable {
     if (size > 0.6 * slotCount) grow();
     const at = offsets[size]!;
     const needed = at + end - start;
-    if (needed > pool.length) {
-      const grown = new Uint8Array(Math.max(needed, pool.length * 2));
-      grown.set(pool);
-      pool = grown;
-    }
+    if (needed > pool.length) pool = enlarged(pool, Math.max(needed, pool.length * 2));
     for (let i = start, to = at; i < end; i++, to++) pool[to] = bytes[i]!;
     const slot = emptySlot(a, b, c, d);
     slots[slot] = a;

@@ -5,6 +5,7 @@
 import { UsageError } from '../../base/errors.js';
 import type { Ranks } from './bpe.js';
 import { createChunkTable, viewOf } from './chunkTable.js';
+import { enlarged } from './enlarged.js';
 import { createMerger, type Merger } from './merger.js';
 import { createPlainMerger, type PlainMerger } from './plainMerger.js';
 import { chunkEnd } from './splitPattern.js';
@@ -103,12 +104,12 @@ export function createEncoder({ byteIds, merger }: Vocabulary): Encoder {
   /** Merges chunk `index`, which the table has just met, and stores its ids. */
   function fill(index: number, bytes: Uint8Array, start: number, end: number): void {
     if (index === single.length) {
-      single = enlarge(single, new Int32Array(2 * index));
-      offsets = enlarge(offsets, new Uint32Array(2 * index + 1));
+      single = enlarged(single, 2 * index);
+      offsets = enlarged(offsets, 2 * index + 1);
     }
     const from = offsets[index]!;
     const count = merger.merge(bytes, start, end);
-    if (from + count > cached.length) cached = enlarge(cached, new Uint32Array(2 * (from + count)));
+    if (from + count > cached.length) cached = enlarged(cached, 2 * (from + count));
     for (let i = 0; i < count; i++) cached[from + i] = merger.ids[i]!;
     offsets[index + 1] = from + count;
     single[index] = count === 1 ? merger.ids[0]! : -1;
@@ -143,9 +144,4 @@ export function createEncoder({ byteIds, merger }: Vocabulary): Encoder {
       return at;
     },
   };
-}
-
-function enlarge<A extends Int32Array | Uint32Array>(array: A, larger: A): A {
-  larger.set(array);
-  return larger;
 }

@@ -6,6 +6,7 @@
 // flat arrays: a merge visits the positions of its pair, not the words that hold it, and sums the changes
 // per neighbor before it touches the table of pairs.
 
+import { enlarged } from './enlarged.js';
 import { createPairQueue } from './pairQueue.js';
 
 /** Learns one merge after the other. */
@@ -32,12 +33,8 @@ function createSide(): Side {
   return { weight: new Float64Array(IDS), positions: new Uint32Array(IDS), touched: [] };
 }
 
-function grown<A extends Int32Array | Uint32Array>(array: A, needed: number): A {
-  if (needed <= array.length) return array;
-  const larger = new (array.constructor as new (length: number) => A)(Math.max(needed, 2 * array.length));
-  larger.set(array);
-  return larger;
-}
+const grown = (array: Uint32Array<ArrayBuffer>, needed: number) =>
+  needed <= array.length ? array : enlarged(array, Math.max(needed, 2 * array.length));
 
 /**
  * Prepares learning. Ids are bytes 0-255, then 256, 257, ... in order of merging, below 65,535.

@@ -1,6 +1,8 @@
 // The pairs of neighboring ids with their counts: a hash table to change a count, and a heap that gives
 // the pair of highest count, among equals the one of smallest (left, right). Knows nothing about words.
 
+import { enlarged } from './enlarged.js';
+
 const { imul } = Math;
 
 /** Pairs in order of count. A pair is added once; its count then only falls. */
@@ -49,15 +51,10 @@ export function createPairQueue(): PairQueue {
   function grow(): void {
     capacity *= 2;
     mask = 2 * capacity - 1;
-    const [oldKeys, oldCounts, oldPairs, oldHeapCounts] = [keys, counts, heapPairs, heapCounts];
-    keys = new Uint32Array(capacity);
-    keys.set(oldKeys);
-    counts = new Float64Array(capacity);
-    counts.set(oldCounts);
-    heapPairs = new Int32Array(capacity);
-    heapPairs.set(oldPairs);
-    heapCounts = new Float64Array(capacity);
-    heapCounts.set(oldHeapCounts);
+    keys = enlarged(keys, capacity);
+    counts = enlarged(counts, capacity);
+    heapPairs = enlarged(heapPairs, capacity);
+    heapCounts = enlarged(heapCounts, capacity);
     slots = new Int32Array(2 * capacity);
     for (let pair = 0; pair < size; pair++) slots[slotOf(keys[pair]!)] = pair + 1;
   }

@@ -1,7 +1,7 @@
 // Trains a tokenizer on a stream of documents, counting chunks on worker threads when there is much text.
 // The result does not depend on the number of threads: merges depend on the summed counts alone.
 
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as letEventsIn } from 'node:timers/promises';
 import type { OnProgress } from '../../base/progress.js';
 import { usableThreads } from '../../base/threads.js';
 import type { Tokenizer } from '../types.js';
@@ -45,7 +45,7 @@ export async function trainTokenizer(
     if (done) return createTokenizer(value);
     if (performance.now() - pause < 50) continue;
     onProgress?.({ stage: 'learn merges', done: value, total, unit: 'merges' });
-    await setImmediate();
+    await letEventsIn();
     signal?.throwIfAborted();
     pause = performance.now();
   }
