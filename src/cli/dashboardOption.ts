@@ -1,9 +1,9 @@
 // --dashboard: a process of its own serves the page while a study or a run goes on, so that neither waits for the other.
 
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { makeFolder } from '../base/files.js';
 import { isRemote } from '../tune/storage/index.js';
+import { MAIN } from './commandLine.js';
 import { USUAL_PORT } from './dashboardCommand.js';
 import { optional } from './options.js';
 
@@ -32,8 +32,7 @@ export async function withDashboard(
   if (port === undefined || port === null || process.env[SERVED]) return work();
   if (!isRemote(folder)) makeFolder(folder);
   process.env[SERVED] = '1';
-  const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const words = [main, 'dashboard', '--port', String(port), '--', folder];
+  const words = [MAIN, 'dashboard', '--port', String(port), '--', folder];
   const server = spawn(process.execPath, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   // Where it cannot listen it has said why, and the work goes on.

@@ -4,11 +4,11 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { releaseDevice } from '../backend/index.js';
 import { DeviceLostError, messageOf } from '../base/errors.js';
 import type { StudyLog } from '../tune/journal/replay.js';
 import { isRemote, readJournal } from '../tune/storage/index.js';
+import { MAIN } from './commandLine.js';
 import { abortOnInterrupt } from './terminal.js';
 
 /** In the environment of a process that continues for another: when the first one began, milliseconds since the epoch. */
@@ -81,9 +81,8 @@ export function startAgain(
   env: NodeJS.ProcessEnv,
   { prefix = [] as readonly string[], more = [] as string[], stdio = 'inherit' as StdioOptions } = {},
 ): ChildProcess {
-  const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const given = process.argv.slice(2).filter((word, i) => !(i === 0 && word === 'tune'));
-  const [command, ...words] = [...prefix, process.execPath, main, 'tune', ...given, ...more];
+  const [command, ...words] = [...prefix, process.execPath, MAIN, 'tune', ...given, ...more];
   return spawn(command!, words, { env: { ...process.env, ...env }, stdio });
 }
 

@@ -4,13 +4,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { defaultCacheFolder, sha256, writeFileAtomic } from '../base/files.js';
 import { readJsonFile } from '../base/textFile.js';
 import { whyUntrusted } from '../base/trust.js';
 import { isObject } from '../base/valid.js';
 import type { Actions } from '../dashboard/actions.js';
 import { isRemote } from '../tune/storage/index.js';
+import { MAIN } from './commandLine.js';
 
 type Command = { words: string[]; cwd: string };
 
@@ -60,10 +60,9 @@ export const knownCommands = (): NonNullable<Actions['resumption']> => ({
   isKnown: (place) => commandOf(place) !== null,
   resume(place) {
     const { words, cwd } = commandOf(place)!;
-    const main = fileURLToPath(new URL('./main.js', import.meta.url));
     const log = isRemote(place) ? null : openSync(join(dirname(place), 'resumed.log'), 'a');
     const output = log ?? 'ignore';
-    const child = spawn(process.execPath, [main, ...words], {
+    const child = spawn(process.execPath, [MAIN, ...words], {
       cwd,
       detached: true,
       stdio: ['ignore', output, output],

@@ -9,7 +9,7 @@ import { isRemote } from '../tune/storage/index.js';
 import { concludeShared } from './conclude.js';
 import { placeWorkers } from './placement.js';
 import { exitOf, runRestarting, startAgain } from './restart.js';
-import { abortOnInterrupt } from './terminal.js';
+import { abortOnInterrupt, linePrinter } from './terminal.js';
 import type { StudyPlace, TuneArguments } from './tuneOptions.js';
 
 const WORKER = 'TINYGPT_TUNE_WORKER';
@@ -53,7 +53,7 @@ export function stopWithParent(): { signal: AbortSignal; release: () => void } {
  * @returns the exit code
  */
 export async function runWorkers(args: TuneArguments, place: StudyPlace): Promise<number> {
-  const say = (line: string) => (args.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const say = linePrinter(args.json);
   const { workers: placements, about } = placeWorkers(args, await visibleGpus());
   say(about);
   const workers: ChildProcess[] = [];

@@ -1,12 +1,12 @@
 // A study that workers share, from the command line: its status for scripts, its conclusion, and its data.
 
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { createTrialEntry } from '../../src/tune/journal/records.js';
 import { openStorage, readJournal } from '../../src/tune/storage/index.js';
 import { err, out, run } from './capture.js';
-import { tinyStudyFolder, writeStories } from './tinyStudy.js';
+import { tinyStudyFolder, tinyTune, writeStories } from './tinyStudy.js';
 
 /** Runs a command line; what it printed, and its exit code. */
 async function capture(words: string[]) {
@@ -21,9 +21,8 @@ beforeAll(async () => expect((await tune('2')).code).toBe(0));
 
 const tune = (trials: string) =>
   capture([
-    ...['tune', '--backend', 'cpu', '--text', path('stories.txt'), '--cache-folder', path('cache')],
-    ...['--config', path('tiny.json'), '--space', path('space.json'), '--sampler', 'random'],
-    ...['--trials', trials, '--trial-steps', '1', '--out', path('study')],
+    ...tinyTune(folder, 'cpu', 1),
+    ...['--sampler', 'random', '--trials', trials, '--out', path('study')],
   ]);
 const study = (...words: string[]) => capture(['study', ...words]);
 
@@ -47,6 +46,22 @@ test('study status, best and wait answer scripts', async () => {
   expect([late.code, late.stderr]).toEqual([1, 'error: The study has not 3 finished trials after 0.01 s\n']);
   const none = await study('wait', path('study'), '--name', 'other', '--timeout', '0.01');
   expect(none.stderr).toBe('error: The study has not ended after 0.01 s; it does not exist yet\n');
+});
+
+test('study export writes the trials for other tools', async () => {
+  const csv = await study('export', path('study'));
+  expect(csv.stdout.trim().split('\n')).toHaveLength(3);
+  expect(
+    (await study('export', path('study'), '--format', 'jsonl', '--out', path('trials.jsonl'))).code,
+  ).toBe(0);
+  expect(
+    readFileSync(path('trials.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).number),
+  ).toEqual([0, 1]);
+  expect((await study('export', path('study'), '--format', 'tensorboard')).stderr).toContain('2 trials in ');
+  expect(readdirSync(path('study/tensorboard')).length).toBeGreaterThan(0);
 });
 
 test('study says why a place cannot be read', async () => {

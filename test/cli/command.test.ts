@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { err, out, run } from './capture.js';
 
@@ -140,7 +140,6 @@ describe('tune --command', () => {
       // Held open as long as the trial runs.
       const code = `import { openSync, writeSync } from 'node:fs';\nconst LR = 0.1;\nwriteSync(openSync(${JSON.stringify(fifo)}, 'w'), 'x');\nsetInterval(() => LR, 1e6);\n`;
       writeFileSync(endless, code);
-      const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
       const words = [
         '--command',
         `"${process.execPath}" endless.mjs`,
@@ -151,7 +150,7 @@ describe('tune --command', () => {
       ];
       const child = spawn(
         process.execPath,
-        [main, 'tune', ...words, '--trials', '1', '--out', join(folder, 'killed')],
+        [MAIN, 'tune', ...words, '--trials', '1', '--out', join(folder, 'killed')],
         {
           stdio: 'ignore',
         },

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { openLlm } from '../../src/cli/llmOptions.js';
 import { readOptions } from '../../src/cli/options.js';
 import { TUNE_OPTIONS } from '../../src/cli/tuneOptions.js';
@@ -190,11 +190,10 @@ describe('tune with a model', () => {
   });
 
   test('Ctrl-C ends a call, and the study with what it has', async () => {
-    const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
     // The command interrupts the process that asks it, and would never answer.
     const never = 'kill -INT $PPID; sleep 3600';
     const argv = tune('interrupted', '--trials', '3', '--sampler', 'llm', '--llm-command', never);
-    const child = spawn(process.execPath, [main, ...argv], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [MAIN, ...argv], { stdio: 'ignore' });
     const [code] = await once(child, 'exit');
     expect(code).toBe(130);
     const study = studyIn('interrupted');

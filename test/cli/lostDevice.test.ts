@@ -1,39 +1,21 @@
 // A study whose process loses the GPU: every call fails from some point on, as after a kernel that failed.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { secondsLeft } from '../../src/cli/restart.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { describeEmulated } from '../backend/cuda/present.js';
-import { writeTinyStudy } from './tinyStudy.js';
+import { tinyStudyFolder, tinyTune } from './tinyStudy.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const folder = tinyStudyFolder();
 
 describeEmulated('a study on a GPU that is lost', (device) => {
-  let folder = '';
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'tinygpt-lost-'));
-    writeTinyStudy(folder);
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
   /** Runs `tinygpt tune` in a process of its own; `lose` is the stand-in's FAKE_LOSE. */
   async function tune(name: string, lose: string, ...more: string[]) {
     const words = [
-      ...[
-        'tune',
-        '--backend',
-        'cuda',
-        '--text',
-        join(folder, 'stories.txt'),
-        '--cache-folder',
-        join(folder, 'cache'),
-      ],
-      ...['--config', join(folder, 'tiny.json'), '--space', join(folder, 'space.json'), '--trial-steps', '2'],
+      ...tinyTune(folder, 'cuda', 2),
       ...['--out', join(folder, name), '--sampler', 'random', '--pruner', 'nop', ...more],
     ];
     const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_LOSE: lose };

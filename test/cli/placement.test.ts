@@ -1,15 +1,14 @@
 // Which GPU or cores each worker gets, on paper and on the emulated device with four cards.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { type PlacementOptions, placeWorkers } from '../../src/cli/placement.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { describeEmulated } from '../backend/cuda/present.js';
-import { writeTinyStudy } from './tinyStudy.js';
+import { tinyStudyFolder, tinyTune } from './tinyStudy.js';
 
 const base: PlacementOptions = {
   workers: undefined,
@@ -101,37 +100,18 @@ test('workers on a CPU split the cores', () => {
   ).toBeUndefined();
 });
 
-describeEmulated('four emulated cards', (device) => {
-  let folder = '';
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'tinygpt-gpus-'));
-    writeTinyStudy(folder);
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = tinyStudyFolder();
 
+describeEmulated('four emulated cards', (device) => {
   test('each worker trains on the card that it was given', async () => {
     const words = [
-      ...[
-        'tune',
-        '--text',
-        'stories.txt',
-        '--cache-folder',
-        'cache',
-        '--config',
-        'tiny.json',
-        '--sampler',
-        'random',
-      ],
-      ...['--space', 'space.json', '--trial-steps', '2', '--trials', '6', '--gpus', '1,3', '--out', 'study'],
+      ...[...tinyTune(folder, 'cuda', 2), '--sampler', 'random', '--trials', '6', '--gpus', '1,3'],
+      ...['--out', join(folder, 'study')],
     ];
     const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_GPUS: '4' };
-    const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
     const out = await new Promise<string>((resolve, reject) =>
-      execFile(
-        process.execPath,
-        ['--no-warnings', main, ...words, '--backend', 'cuda'],
-        { env, cwd: folder },
-        (error, stdout, stderr) => (error ? reject(new Error(`${stdout}${stderr}`)) : resolve(stdout)),
+      execFile(process.execPath, ['--no-warnings', MAIN, ...words], { env }, (error, stdout, stderr) =>
+        error ? reject(new Error(`${stdout}${stderr}`)) : resolve(stdout),
       ),
     );
     expect(out).toContain('2 workers on GPU 1, 3, one on each');

@@ -3,12 +3,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { openLog } from '../../src/cli/log.js';
 import { tinyStudyFolder } from './tinyStudy.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const full = existsSync('/dev/full') ? test : test.skip;
 const folder = tinyStudyFolder();
 

@@ -12,23 +12,18 @@ export function writeStories(folder: string, who = 'ducks'): void {
 }
 
 /**
- * Writes stories.txt, tiny.json (for --config) and space.json.
+ * A folder with stories.txt, tiny.json (for --config) and space.json for one test file, removed when its tests are done.
  * @param more parameters of the space
  */
-export function writeTinyStudy(folder: string, more: object = {}): void {
+export function tinyStudyFolder(more: object = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tinygpt-test-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   writeStories(folder);
   const sizes = { vocabSize: 256, depth: 1, width: 32, headDim: 16, seqLen: 16 };
   const tiny = { ...sizes, deviceBatchSize: 2, totalBatchSize: 32, evalTokens: 32 };
   writeFileSync(join(folder, 'tiny.json'), JSON.stringify(tiny));
   const space = { matrixLr: { kind: 'float', low: 0.001, high: 0.2, log: true }, ...more };
   writeFileSync(join(folder, 'space.json'), JSON.stringify({ space }));
-}
-
-/** A folder with them for one test file, removed when its tests are done. */
-export function tinyStudyFolder(more: object = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tinygpt-test-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  writeTinyStudy(folder, more);
   return folder;
 }
 

@@ -5,34 +5,20 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { processStatus } from '../../src/tune/storage/worker.js';
 import type { Trial } from '../../src/tune/types.js';
-import { tinyStudyFolder } from './tinyStudy.js';
-
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const timeout = 120_000; // for a machine that is busy otherwise
+import { tinyStudyFolder, tinyTune } from './tinyStudy.js';
 
 const folder = tinyStudyFolder();
 
 /** Two workers at trials without end, once both have begun one. */
 async function startStudy(name: string) {
   const out = join(folder, name);
-  const args = [
-    '--backend',
-    'cpu',
-    '--text',
-    'stories.txt',
-    '--cache-folder',
-    'cache',
-    '--config',
-    'tiny.json',
-  ];
-  const limits = ['--space', 'space.json', '--trials', '2', '--trial-steps', '100000000', '--workers', '2'];
-  const child = spawn(process.execPath, [main, 'tune', ...args, ...limits, '--out', out], {
-    cwd: folder,
+  const words = [...tinyTune(folder, 'cpu', 1e8), '--trials', '2', '--workers', '2', '--out', out];
+  const child = spawn(process.execPath, [MAIN, ...words], {
     stdio: 'ignore',
     detached: true, // a process group of its own, as a terminal gives it
   });
@@ -51,21 +37,17 @@ async function untilGone(pids: readonly number[]): Promise<void> {
   while (pids.some((pid) => processStatus(pid).alive)) await delay(50);
 }
 
-test(
-  'workers whose parent is killed record their running trials and exit',
-  async () => {
-    const { child, trials, pids } = await startStudy('killed');
-    child.kill('SIGKILL');
-    await untilGone(pids);
-    expect(trials().map((trial) => trial.userAttrs.fail_reason)).toEqual([
-      'interrupted',
-      'interrupted',
-      undefined,
-    ]);
-    expect(trials()[2]!.state).toBe('waiting'); // the defaults, enqueued again
-  },
-  timeout,
-);
+test('workers whose parent is killed record their running trials and exit', async () => {
+  const { child, trials, pids } = await startStudy('killed');
+  child.kill('SIGKILL');
+  await untilGone(pids);
+  expect(trials().map((trial) => trial.userAttrs.fail_reason)).toEqual([
+    'interrupted',
+    'interrupted',
+    undefined,
+  ]);
+  expect(trials()[2]!.state).toBe('waiting'); // the defaults, enqueued again
+});
 
 test.each(['SIGTERM', 'SIGINT'] as const)(
   '%s of the parent stops the workers, which record their trials, and makes the report',
@@ -79,5 +61,4 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     expect(trials().filter((trial) => trial.state === 'running')).toEqual([]);
     expect(existsSync(join(out, 'report.html'))).toBe(true);
   },
-  timeout,
 );

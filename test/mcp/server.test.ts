@@ -4,17 +4,16 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Client, InMemoryTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { MAIN } from '../../src/cli/commandLine.js';
 import { openServer, type ServerOptions } from '../../src/mcp/server.js';
 import type { ServerTask } from '../../src/mcp/studies.js';
 import { float, int } from '../../src/tune/distributions.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { scratchFolder } from '../tune/scratch.js';
 
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const scratch = scratchFolder();
 const folderFor = () => scratch('studies');
 const agentSpace = { x: { kind: 'float', low: -5, high: 5 }, n: { kind: 'int', low: 1, high: 8 } };
@@ -367,7 +366,7 @@ test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the
     }),
   );
   const args = [
-    main,
+    MAIN,
     'mcp',
     '--out',
     folder,
@@ -400,7 +399,7 @@ test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the
 });
 
 test('tinygpt mcp with a wrong command ends at once, before a client asks', () => {
-  const { status, stderr } = spawnSync(process.execPath, [main, 'mcp', '--command', 'node train.js'], {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'mcp', '--command', 'node train.js'], {
     input: '',
     encoding: 'utf8',
   });
