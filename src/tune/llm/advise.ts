@@ -1,7 +1,7 @@
 // A model's advice on a search, asked for once: space, ranges, priors, defaults and first configurations. It becomes a file
 // that shows what differs from the default, for a person to accept or edit; the search is left to a classic sampler.
 
-import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
+import { EnvironmentError } from '../../base/errors.js';
 import { printable } from '../../base/format.js';
 import { formatJson, show } from '../../base/json.js';
 import { isObject } from '../../base/valid.js';
@@ -12,7 +12,8 @@ import type { Check } from '../studyTypes.js';
 import type { Direction, Params } from '../types.js';
 import { AnswerError, objectIn, readParams, readReason } from './answer.js';
 import type { Caller } from './caller.js';
-import { advicePrompt, type PromptContext, repairPrompt } from './prompt.js';
+import { converse } from './converse.js';
+import { advicePrompt, type PromptContext } from './prompt.js';
 
 /** Checked advice. */
 export type Advice = {
@@ -44,23 +45,11 @@ export async function askAdvice(
   signal: AbortSignal,
 ): Promise<Advice> {
   const { setup, direction, context, more } = request;
-  const first = advicePrompt({ ...setup, direction }, context, more);
-  let prompt = first;
-  let failed = '';
-  for (const purpose of ['advise', 'repair'] as const) {
-    const outcome = await caller.ask({ purpose, trial: null, about: prompt.about }, prompt.messages, signal);
-    if (outcome.text === undefined) {
-      failed = outcome.failed;
-      break;
-    }
-    try {
-      return readAdvice(outcome.text, request);
-    } catch (error) {
-      if (!(error instanceof AnswerError || error instanceof UsageError)) throw error;
-      failed = messageOf(error);
-      prompt = repairPrompt(first, outcome.text, failed);
-    }
-  }
+  const prompt = advicePrompt({ ...setup, direction }, context, more);
+  const read = (text: string) => readAdvice(text, request);
+  const key = { purpose: 'advise', trial: null } as const;
+  const { answer, failed } = await converse(caller, key, prompt, read, signal);
+  if (answer) return answer;
   throw new EnvironmentError(
     `No usable advice (${failed}); run without --advise to search the default space`,
   );

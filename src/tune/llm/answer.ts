@@ -63,11 +63,11 @@ function closing(text: string, start: number): number {
   return -1;
 }
 
-/** A configuration that a model proposes, within the space. */
-export type Answer = { params: Params; reason: string };
-
-/** @throws AnswerError naming every fault, for the model to correct */
-export function readAnswer(text: string, space: SearchSpace): Answer {
+/**
+ * A configuration that a model proposes, within the space.
+ * @throws AnswerError naming every fault, for the model to correct
+ */
+export function readAnswer(text: string, space: SearchSpace): { params: Params; reason: string } {
   const { params, reason } = objectIn(text, 'params');
   return { params: readParams(params, space), reason: readReason(reason) };
 }

@@ -8,10 +8,11 @@
 import { UsageError } from '../../base/errors.js';
 import { keyOf } from '../samplers/admission.js';
 import type { Attributes, Params, Proposal, Sampler, StudyView, Trial } from '../types.js';
-import { type Answer, AnswerError, readAnswer } from './answer.js';
+import { AnswerError, readAnswer } from './answer.js';
 import type { Caller } from './caller.js';
 import type { EndRecord } from './callLog.js';
-import { type Prompt, type PromptContext, proposalPrompt, repairPrompt } from './prompt.js';
+import { converse } from './converse.js';
+import { type PromptContext, proposalPrompt } from './prompt.js';
 
 export type LlmSamplerOptions = {
   caller: Caller;
@@ -42,7 +43,13 @@ export function llmSampler({ caller, context, base, share }: LlmSamplerOptions):
       const view = told(study);
       const baseline = share < 1 ? { sampler: base.name, params: base.ask(view, number).params } : undefined;
       const prompt = proposalPrompt(study, number, context, baseline);
-      const { answer, failed, ends } = await converse(study, number, prompt, caller, signal);
+      const read = (text: string) => {
+        const given = readAnswer(text, study.space);
+        checkProposal(study, given.params);
+        return given;
+      };
+      const key = { purpose: 'propose', trial: number } as const;
+      const { answer, failed, ends } = await converse(caller, key, prompt, read, signal);
       const spent = spentAttributes(ends);
       if (!answer)
         return { userAttrs: { [CALLS]: 0, ...spent, llm_outcome: `fallback: ${failed}`.slice(0, 300) } };
@@ -69,36 +76,6 @@ export function isModelsTurn(trials: readonly Trial[], share: number): boolean {
   const asked = started.filter(isAsked).length;
   // A share of 0.3 of ten trials is three, although 0.3 * 10 may be a little less.
   return asked + 1 <= share * (started.length + 1) + 1e-9;
-}
-
-type Conversation = { answer?: Answer; failed?: string; ends: EndRecord[] };
-
-/** Asks for a proposal, and once more where it cannot be used. */
-async function converse(
-  study: StudyView,
-  trial: number,
-  first: Prompt,
-  caller: Caller,
-  signal: AbortSignal,
-): Promise<Conversation> {
-  const ends: EndRecord[] = [];
-  let prompt = first;
-  let failed = '';
-  for (const purpose of ['propose', 'repair'] as const) {
-    const outcome = await caller.ask({ purpose, trial, about: prompt.about }, prompt.messages, signal);
-    ends.push(...outcome.ends);
-    if (outcome.text === undefined) return { failed: outcome.failed, ends };
-    try {
-      const answer = readAnswer(outcome.text, study.space);
-      checkProposal(study, answer.params);
-      return { answer, ends };
-    } catch (error) {
-      if (!(error instanceof AnswerError)) throw error;
-      failed = error.message;
-      prompt = repairPrompt(first, outcome.text, failed);
-    }
-  }
-  return { failed, ends };
 }
 
 /** @throws AnswerError for a configuration that was tried or cannot run */

@@ -26,9 +26,9 @@ function numberOf(text: string): number | null {
  * `name: value`; anything else is a regular expression whose group `value`, or first group, or last number counts.
  * @throws UsageError for an invalid regular expression
  */
-export function metricReader(metric: string | RegExp, option = '--metric'): MetricReader {
+export function metricReader(metric: string | RegExp): MetricReader {
   if (typeof metric === 'string' && /^[\p{L}_][\p{L}\p{N}_./-]*$/u.test(metric)) return namedMetric(metric);
-  const pattern = patternOf(metric, option);
+  const pattern = patternOf(metric, '--metric');
   return (line) => {
     const found = pattern.exec(line);
     if (!found) return null;
@@ -93,8 +93,8 @@ export type StepReader = (line: string) => { step: number; value: number } | nul
  * one is a record of the study on disk, and trials must report the same steps to be compared.
  * @throws UsageError for an invalid regular expression
  */
-export function stepReader(pattern: string | RegExp, option = '--intermediate'): StepReader {
-  const regex = patternOf(pattern, option);
+export function stepReader(pattern: string | RegExp): StepReader {
+  const regex = patternOf(pattern, '--intermediate');
   let count = 0;
   return (line) => {
     const found = regex.exec(line);
