@@ -8,7 +8,7 @@ import type { ContestTable, Race } from '../tune/contest.js';
 import { clockOf, smallestP } from '../tune/contestStatistics.js';
 import { mean, median } from '../tune/math/order.js';
 import type { Direction } from '../tune/types.js';
-import { onAxis, type Range, valueAxis, widened } from './axes.js';
+import { isBeyond, onAxis, type Range, valueAxis, widened } from './axes.js';
 import type { References } from './references.js';
 import { alignColumns } from './table.js';
 import { LIGHT } from './theme.js';
@@ -182,9 +182,17 @@ type Curve = readonly { x: number; value: number }[];
 
 export type ContestAxis = 'trials' | 'hours';
 
+/** Units of a time axis, the longest first, with the seconds of each. */
+const UNITS = [
+  ['Hours', 3600],
+  ['Minutes', 60],
+  ['Seconds', 1],
+] as const;
+
 /**
- * Median running best of each sampler, its seeds as thin lines, the defaults' mean dashed. Infinite values lie at the
- * edge of the axis.
+ * Median running best of each sampler, its seeds as thin lines, the defaults' mean dashed. The axis follows the region in
+ * which the samplers differ: from the best value to the worst median after a quarter of the races; what lies beyond,
+ * infinite values included, is at its edge.
  * @param axis trials, or hours with the time that asking took
  */
 export function contestOption(
@@ -193,23 +201,32 @@ export function contestOption(
   { axis = 'trials', references = null }: { axis?: ContestAxis; references?: References | null } = {},
 ): EChartsOption {
   const samplers = table.standings.map((row) => row.sampler);
-  const curves = races.map((race) => ({
-    sampler: race.sampler,
-    curve: curveOf(race, table.direction, axis),
+  const inHours = races.map((race) => curveOf(race, table.direction, axis));
+  const longest = Math.max(0, ...inHours.map((curve) => curve.at(-1)?.x ?? 0));
+  const [unit, seconds] = UNITS.find(([, seconds]) => longest * 3600 >= 2 * seconds) ?? UNITS[2];
+  const scale = axis === 'trials' ? 1 : 3600 / seconds;
+  const end = scale * longest;
+  const curves = races.map(({ sampler }, i) => ({
+    sampler,
+    curve: inHours[i]!.map(({ x, value }) => ({ x: scale * x, value })),
   }));
-  const end = curves.reduce((most, { curve }) => Math.max(most, curve.at(-1)?.x ?? 0), 0);
   const medians = samplers.map((sampler) =>
     medianCurve(
       curves.filter((entry) => entry.sampler === sampler).map((entry) => entry.curve),
       table.direction,
     ),
   );
-  const drawn = [...medians.flat().map(({ value }) => value), table.defaults.mean, table.reference].filter(
-    (value): value is number => Number.isFinite(value),
+  const early = medians.map((curve) => (curve.findLast(({ x }) => x <= end / 4) ?? curve[0])?.value);
+  const late = medians.map((curve) => curve.at(-1)?.value);
+  const { mean: defaults } = table.defaults;
+  const winners = table.standings.map(({ winner }) => winner?.value);
+  const drawn = [...early, ...late, ...winners, table.reference].filter((value): value is number =>
+    Number.isFinite(value),
   );
   const range: Range = widened(drawn.length > 0 ? drawn : [0, 1], 0.08);
+  const side = isBeyond(defaults, range) ? `, ${defaults > range[1] ? 'above' : 'below'} the axis` : '';
   const line = (value: number, name: string) => ({
-    yAxis: value,
+    yAxis: onAxis(value, range),
     name,
     label: { formatter: name, position: 'insideEndTop' as const },
   });
@@ -225,7 +242,7 @@ export function contestOption(
     legend: { top: 36, itemGap: 26, data: samplers },
     grid: { left: 78, right: 40, top: 72, bottom: 56 },
     xAxis: {
-      ...valueAxis(LIGHT, axis === 'trials' ? 'Trial' : 'Hours, asking included'),
+      ...valueAxis(LIGHT, axis === 'trials' ? 'Trial' : `${unit}, asking included`),
       // Two digits, so that the last label is a short one.
       max: axis === 'trials' ? end : Number((end * 1.05).toPrecision(2)),
     },
@@ -255,7 +272,7 @@ export function contestOption(
               symbol: 'none',
               lineStyle: { type: 'dashed' as const, color: '#777' },
               data: [
-                line(table.defaults.mean, 'defaults'),
+                line(defaults, side ? `defaults ${fixed(defaults)}${side}` : 'defaults'),
                 ...(table.reference === null ? [] : [line(table.reference, 'reference')]),
                 ...published.map(({ label, value }) => line(value, `${label} (published)`)),
               ].filter((entry) => Number.isFinite(entry.yAxis)),

@@ -68,6 +68,37 @@ test('trials that violate a constraint win nothing: no race, no level, no plot',
   expect(JSON.stringify(contestOption(races, table).series)).not.toMatch(/,1(\.0*)?\]/);
 });
 
+test('the plot follows the region in which samplers differ, and says where the defaults are beyond it', () => {
+  const values = [100, 9, 4, 3, 3, 3, 3, 3];
+  const races = ['gp', 'tpe'].map((sampler, i) =>
+    race(
+      sampler,
+      1,
+      values.map((value) => value + i),
+    ),
+  );
+  const { yAxis, series } = contestOption(races, contestTable(races, [100, 102], new Map()));
+  expect(yAxis).toMatchObject({ min: expect.closeTo(3 - 0.56), max: expect.closeTo(10 + 0.56) });
+  expect(JSON.stringify(series)).toContain('defaults 101.0000, above the axis');
+  const steady = races.map((each) => ({ ...each, trials: each.trials.slice(2) }));
+  expect(JSON.stringify(contestOption(steady, contestTable(steady, [4], new Map())).series)).toContain(
+    '"name":"defaults"',
+  );
+});
+
+test.each([
+  [3, 'Seconds'],
+  [300, 'Minutes'],
+  [9000, 'Hours'],
+])('a race of %d s is drawn in %s', (seconds, unit) => {
+  const trials = [0.5, 1].map((part, i) =>
+    makeTrial(i, 'complete', 2 - i, { start: 0, end: 1000 * seconds * part }),
+  );
+  const races = [{ sampler: 'gp', seed: 1, trials }];
+  const { xAxis } = contestOption(races, contestTable(races, [2], new Map()), { axis: 'hours' });
+  expect(xAxis).toMatchObject({ name: `${unit}, asking included` });
+});
+
 test('infinite values are values: the best, its improvements and the medians of a contest', () => {
   const trials = [2, Infinity, 1, -Infinity, 0, -Infinity].map((value, i) => makeTrial(i, 'complete', value));
   expect(bestTrial(trials, 'minimize')!.number).toBe(3);
