@@ -81,10 +81,6 @@ export const markBeyond = (value: number, range: Range) =>
     ? { symbol: 'triangle', symbolSize: 8, symbolRotate: value < range[0] ? 180 : 0 }
     : {};
 
-/** What a chart's note says about them. */
-export const BEYOND_NOTE =
-  'Values beyond the axis, infinite ones included, are drawn as triangles at its edge.';
-
 /** A numeric axis with its name along it. */
 export const valueAxis = (
   theme: Theme,

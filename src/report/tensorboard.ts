@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describeWriteError, makeFolder, writeWhole } from '../base/files.js';
+import { Message } from '../base/protobuf.js';
 import type { Params } from '../tune/types.js';
 
 /** An open event file. Times are milliseconds since the epoch. */
@@ -39,66 +40,43 @@ export function createEventFile(folder: string, now = Date.now()): EventFile {
     }
   };
   const fd = guarded(() => openSync(path, 'wx'));
-  const write = (time: number, step: number, more: Buffer) =>
-    guarded(() => writeWhole(fd, record(Buffer.concat([double(1, time / 1000), varint(2, step), more]))));
-  /** A value of the HParams page: no number, but what `content` says. */
-  const hparams = (time: number, tag: string, content: Buffer) => {
-    const plugin = Buffer.concat([text(1, 'hparams'), bytes(2, Buffer.concat([varint(1, 0), content]))]);
-    write(time, 0, bytes(5, bytes(1, Buffer.concat([text(1, tag), bytes(9, bytes(1, plugin))]))));
+  const write = (time: number, step: number, add: (event: Message) => Message) => {
+    const event = add(new Message().double(1, time / 1000).int(2, step));
+    guarded(() => writeWhole(fd, record(event.encode())));
   };
-  write(now, 0, text(3, 'brain.Event:2'));
+  /** A value of the HParams page: no number, but what a message in this field says. */
+  const hparams = (time: number, tag: string, field: number, info: Message) => {
+    const plugin = new Message().text(1, 'hparams').message(2, new Message().int(1, 0).message(field, info));
+    const value = new Message().text(1, tag).message(9, new Message().message(1, plugin));
+    write(time, 0, (event) => event.message(5, new Message().message(1, value)));
+  };
+  write(now, 0, (event) => event.text(3, 'brain.Event:2'));
   return {
     scalars(step, values, time = Date.now()) {
       const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== null);
-      const each = known.map(([tag, value]) => bytes(1, Buffer.concat([text(1, tag), float(2, value)])));
-      if (each.length > 0) write(time, step, bytes(5, Buffer.concat(each)));
+      const summary = new Message();
+      for (const [tag, value] of known) summary.message(1, new Message().text(1, tag).float(2, value));
+      if (known.length > 0) write(time, step, (event) => event.message(5, summary));
     },
     begin(params, time = Date.now()) {
-      const entries = Object.entries(params).map(([name, value]) =>
-        bytes(1, Buffer.concat([text(1, name), bytes(2, protoValue(value))])),
-      );
-      const info = Buffer.concat([...entries, double(5, time / 1000)]);
-      hparams(time, '_hparams_/session_start_info', bytes(3, info));
+      const info = new Message();
+      for (const [name, value] of Object.entries(params))
+        info.message(1, new Message().text(1, name).message(2, protoValue(value)));
+      hparams(time, '_hparams_/session_start_info', 3, info.double(5, time / 1000));
     },
     end(ok, time = Date.now()) {
-      const info = Buffer.concat([varint(1, ok ? 1 : 2), double(2, time / 1000)]);
-      hparams(time, '_hparams_/session_end_info', bytes(4, info));
+      const info = new Message().int(1, ok ? 1 : 2).double(2, time / 1000);
+      hparams(time, '_hparams_/session_end_info', 4, info);
     },
     close: () => closeSync(fd),
   };
 }
 
 /** google.protobuf.Value. */
-const protoValue = (value: Params[string]): Buffer =>
-  value === null
-    ? varint(1, 0)
-    : typeof value === 'number'
-      ? double(2, value)
-      : typeof value === 'boolean'
-        ? varint(4, Number(value))
-        : text(3, value);
-
-const LENGTH_DELIMITED = 2;
-const varintBytes = (value: number): number[] => {
-  const digits: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return [...digits, rest];
-    digits.push((rest % 128) | 128);
-  }
-};
-const varint = (field: number, value: number): Buffer => Buffer.from([field << 3, ...varintBytes(value)]);
-const bytes = (field: number, content: Buffer): Buffer =>
-  Buffer.concat([Buffer.from([(field << 3) | LENGTH_DELIMITED, ...varintBytes(content.length)]), content]);
-const text = (field: number, content: string): Buffer => bytes(field, Buffer.from(content));
-function double(field: number, value: number): Buffer {
-  const buffer = Buffer.from([(field << 3) | 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  buffer.writeDoubleLE(value, 1);
-  return buffer;
-}
-function float(field: number, value: number): Buffer {
-  const buffer = Buffer.from([(field << 3) | 5, 0, 0, 0, 0]);
-  buffer.writeFloatLE(value, 1);
-  return buffer;
+function protoValue(value: Params[string]): Message {
+  if (value === null) return new Message().int(1, 0);
+  if (typeof value === 'number') return new Message().double(2, value);
+  return typeof value === 'boolean' ? new Message().int(4, value) : new Message().text(3, value);
 }
 
 function record(content: Buffer): Buffer {

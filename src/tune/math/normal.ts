@@ -1,5 +1,5 @@
 // Error functions and the standard normal distribution in double precision.
-// erf, erfc and erfcx are Cody's rational Chebyshev approximations (W. J. Cody, Math. Comp. 23, 1969; relative
+// erfc and erfcx are Cody's rational Chebyshev approximations (W. J. Cody, Math. Comp. 23, 1969; relative
 // error of erfcx below 1e-15); the quantile is Acklam's approximation refined by one step of Halley's method.
 
 const SQRT_HALF = Math.SQRT1_2;
@@ -63,14 +63,6 @@ function erfcxLarge(x: number): number {
 function expMinusSquare(x: number): number {
   const head = Math.trunc(x * 16) / 16;
   return Math.exp(-head * head) * Math.exp(-(x - head) * (x + head));
-}
-
-/** The error function. */
-export function erf(x: number): number {
-  if (Number.isNaN(x)) return NaN;
-  if (Math.abs(x) <= 0.46875) return erfSmall(x);
-  const tail = expMinusSquare(x) * erfcxLarge(Math.abs(x));
-  return x > 0 ? 1 - tail : tail - 1;
 }
 
 /** 1 - erf(x), accurate in the upper tail. */

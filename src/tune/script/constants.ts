@@ -26,11 +26,7 @@ export type Definition = {
  */
 export type Constant = { name: string; literal: Literal; comment: string; nested: boolean };
 
-/** Assignments at module level, in order. */
-export function definitionsIn(text: string, language: Language): Definition[] {
-  return scan(text, language).definitions;
-}
-
+/** A module's tokens and comments, and the assignments at its own level, in order. */
 function scan(text: string, language: Language) {
   const { tokens, comments } = tokenize(text, language);
   const read = { python: pythonDefinitions, javascript: scriptDefinitions, json: jsonDefinitions }[language];

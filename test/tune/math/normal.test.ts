@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import {
-  erf,
   erfc,
   erfcx,
   normalCdf,
@@ -15,26 +14,24 @@ const relative = (value: number, expected: number) => Math.abs(value - expected)
 // Reference values from mpmath with 30 digits.
 describe('error functions', () => {
   test.each([
-    [0.3, 0.32862675945912745, 0.6713732405408726, 0.7345993345676551],
-    [1, 0.8427007929497149, 0.15729920705028513, 0.427583576155807],
-    [3.5, 0.9999992569016276, 7.430983723414128e-7, 0.1552936556088943],
-    [6, 1.0, 2.1519736712498913e-17, 0.09277656780053835],
-    [-2, -0.9953222650189527, 1.9953222650189528, 108.94090438997797],
+    [0.3, 0.6713732405408726, 0.7345993345676551],
+    [1, 0.15729920705028513, 0.427583576155807],
+    [3.5, 7.430983723414128e-7, 0.1552936556088943],
+    [6, 2.1519736712498913e-17, 0.09277656780053835],
+    [-2, 1.9953222650189528, 108.94090438997797],
   ])('agree with reference values at %p', (x, ...expected) => {
-    expect(relative(erf(x), expected[0]!)).toBeLessThan(1e-14);
-    expect(relative(erfc(x), expected[1]!)).toBeLessThan(1e-13);
-    expect(relative(erfcx(x), expected[2]!)).toBeLessThan(1e-13);
+    expect(relative(erfc(x), expected[0]!)).toBeLessThan(1e-13);
+    expect(relative(erfcx(x), expected[1]!)).toBeLessThan(1e-13);
   });
 
-  test('erfc and erfcx describe the same tail, and erf + erfc = 1', () => {
+  test('erfc and erfcx describe the same tail', () => {
     for (let x = -5; x < 25; x += 0.137) {
       expect(relative(erfc(x), Math.exp(-x * x) * erfcx(x))).toBeLessThan(1e-12);
-      expect(Math.abs(erf(x) + erfc(x) - 1)).toBeLessThan(1e-15);
     }
   });
 
   test('NaN stays NaN and the far ends are finite', () => {
-    expect(erf(NaN)).toBeNaN();
+    expect(erfc(NaN)).toBeNaN();
     expect(erfc(40)).toBe(0);
     expect(erfc(-40)).toBe(2);
     expect(erfcx(1e10)).toBeCloseTo(5.641895835477563e-11, 20);

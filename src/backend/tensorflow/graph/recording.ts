@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Message } from '../../../base/protobuf.js';
 import type { Capabilities } from '../../capabilities.js';
 import { deviceMemory, noteScratch, trackPeak } from '../../memory.js';
 import type { Recorded, Recorder } from '../../recorder.js';
@@ -22,7 +23,6 @@ import {
   roundedTo,
   type Values,
 } from '../kernels/eager.js';
-import type { Message } from './protobuf.js';
 import { attribute, Graph, TAG } from './savedModel.js';
 import { type Event, type Trace, traceWork, typeOf } from './trace.js';
 

@@ -2,7 +2,7 @@
 // numbers are those of tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto and
 // core/protobuf/{saved_model,meta_graph}.proto.
 
-import { Message } from './protobuf.js';
+import { Message } from '../../../base/protobuf.js';
 
 /** The tag that the graph is saved under. */
 export const TAG = 'tinygpt';

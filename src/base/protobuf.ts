@@ -1,18 +1,17 @@
-// The writing half of Protocol Buffers' wire format, as far as TensorFlow's graphs need it: a field is a varint of its
-// number and wire type, then the value (protobuf.dev/programming-guides/encoding).
+// The writing half of Protocol Buffers' wire format, as far as TensorFlow's graphs and TensorBoard's events need it: a field
+// is a varint of its number and wire type, then the value (protobuf.dev/programming-guides/encoding).
 
 const VARINT = 0;
+const FIXED64 = 1;
 const LENGTH = 2;
 const FIXED32 = 5;
 
 /** A message in the making; fields may come in any order and repeat. */
 export class Message {
   readonly #parts: Uint8Array[] = [];
-  #size = 0;
 
   #append(part: Uint8Array): this {
     this.#parts.push(part);
-    this.#size += part.length;
     return this;
   }
 
@@ -26,9 +25,15 @@ export class Message {
   }
 
   float(field: number, value: number): this {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setFloat32(0, value, true);
+    const bytes = Buffer.alloc(4);
+    bytes.writeFloatLE(value);
     return this.#key(field, FIXED32).#append(bytes);
+  }
+
+  double(field: number, value: number): this {
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleLE(value);
+    return this.#key(field, FIXED64).#append(bytes);
   }
 
   bytes(field: number, value: Uint8Array): this {
@@ -38,21 +43,15 @@ export class Message {
   }
 
   text(field: number, value: string): this {
-    return this.bytes(field, new TextEncoder().encode(value));
+    return this.bytes(field, Buffer.from(value));
   }
 
   message(field: number, value: Message): this {
     return this.bytes(field, value.encode());
   }
 
-  encode(): Uint8Array {
-    const whole = new Uint8Array(this.#size);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+  encode(): Buffer {
+    return Buffer.concat(this.#parts);
   }
 }
 
