@@ -1,62 +1,34 @@
 // One part of the proof, in a separate process that proof.ts starts: `node part.js NAME OPTIONS_JSON`. It runs
 // without the self-test, so that one wrong kernel does not hide what the others do.
 
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as tf from '@tensorflow/tfjs-core';
 import { selfTest } from '../../src/backend/checks/selfTest.js';
 import { peakFlops } from '../../src/backend/cuda/device.js';
 import { currentSession, driver } from '../../src/backend/cuda/driver.js';
-import type { Session } from '../../src/backend/cuda/session.js';
 import { fallbacks, resetFallbacks } from '../../src/backend/fallbacks.js';
-import { describeMachine, type Precision } from '../../src/backend/index.js';
+import { describeMachine } from '../../src/backend/index.js';
 import { deviceMemory } from '../../src/backend/memory.js';
 import { messageOf, TrainingError } from '../../src/base/errors.js';
 import { randomStream } from '../../src/base/random.js';
-import { writeSafetensors } from '../../src/base/safetensors.js';
-import { prepareDataset } from '../../src/data/index.js';
-import type { BatchLoader } from '../../src/data/types.js';
 import { flopsPerToken } from '../../src/model/flops.js';
-import { createGpt } from '../../src/model/gpt.js';
 import { estimateMemory } from '../../src/model/memory.js';
-import { causalAttention } from '../../src/ops/attention.js';
-import { createOptimizer } from '../../src/optim/optimizer.js';
 import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
 import { fixedBatches, measureTraining } from '../../src/train/measure.js';
 import { presetConfig } from '../../src/train/presets.js';
-import { trainStep } from '../../src/train/step.js';
 import { train } from '../../src/train/trainer.js';
 import { describeCase, drawCase } from '../../src/verify/randomCase.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/verify/verify.js';
 import { defaultReference, verifyRandom } from '../../src/verify/verifyRandom.js';
-import { runPeer } from './peer.js';
+import { attention, losses, peer } from './comparisons.js';
+import { dataset, name, options, out, precisions, secondsLeft, start, tiny } from './context.js';
 import { profileStep } from './profile.js';
-import { attempt, type ProofOptions, record } from './record.js';
-import { attentionCases, lossConfig, peerSizes, speedConfigs } from './sizes.js';
+import { attempt, record } from './record.js';
+import { lossConfig, speedConfigs } from './sizes.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const GOLDEN = join(ROOT, 'test', 'golden', 'gpt');
-/** Steps whose losses are compared with PyTorch's. */
-const LOSS_STEPS = 200;
-
-const [name = '', optionsText = '{}'] = process.argv.slice(2);
-const options = JSON.parse(optionsText) as ProofOptions;
-const { out, tiny } = options;
-
-const end = performance.now() + 1000 * options.seconds;
-const secondsLeft = () => (end - performance.now()) / 1000;
-
-/** The backend in a precision, not tested. @param graphs whether steps are recorded as CUDA graphs */
-async function start(precision: Precision, graphs = true): Promise<Session> {
-  process.env.TINYGPT_CUDA_GRAPH = graphs ? '1' : '0';
-  await driver.start(precision);
-  return (await currentSession())!;
-}
-
-async function precisions(): Promise<Precision[]> {
-  return (await driver.probe()).precisions;
-}
 
 async function about(): Promise<void> {
   await attempt(out, name, 'machine', async () => {
@@ -165,127 +137,6 @@ async function graph(): Promise<void> {
         };
       },
     );
-}
-
-async function peer(): Promise<void> {
-  for (const [title, config] of Object.entries(speedConfigs(tiny)))
-    await attempt(out, name, title, async () => {
-      const sizes = peerSizes(resolveConfig(config));
-      const seconds = tiny ? 0 : title === 'autoresearch' ? 10 : 4;
-      // Most of it compiles, and the first configuration matters most.
-      return { reports: await runPeer(options, { mode: 'speed', seconds, ...sizes }, 0.6 * secondsLeft()) };
-    });
-}
-
-async function attention(): Promise<void> {
-  const precision = (await precisions()).at(-1)!;
-  const cases = attentionCases(tiny);
-  for (const shape of cases)
-    await attempt(out, name, `T ${shape.seq} window ${shape.window}`, async () => {
-      const { transfer } = await start(precision);
-      const { batch, seq, heads, headDim, window } = shape;
-      const made = () => tf.randomNormal([batch * seq, heads * headDim]) as tf.Tensor2D;
-      const [q, k, v, dy] = [made(), made(), made(), made()];
-      const run = (...x: tf.Tensor[]) =>
-        causalAttention(...(x as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D]), shape);
-      const gradients = tf.grads(run);
-      const forward = milliseconds(transfer, () => tf.dispose(run(q, k, v)));
-      const both = milliseconds(transfer, () => tf.dispose(gradients([q, k, v], dy)));
-      tf.dispose([q, k, v, dy]);
-      const pairs = Array.from({ length: seq }, (_, i) => Math.min(i, window) + 1).reduce((a, b) => a + b, 0);
-      const flops = 4 * batch * heads * headDim * pairs;
-      const rates = { forward_tflops: flops / forward / 1e9, both_tflops: (3.5 * flops) / both / 1e9 };
-      return { shape, precision, forward_ms: forward, both_ms: both, ...rates };
-    });
-  await attempt(out, name, 'PyTorch', async () => ({
-    reports: await runPeer(
-      options,
-      { mode: 'attention', cases, precision, seconds: tiny ? 0 : 0.3 },
-      0.9 * secondsLeft(),
-    ),
-  }));
-}
-
-/** Median of repetitions, the device's queue kept full within each. */
-function milliseconds({ synchronize }: Session['transfer'], work: () => void): number {
-  const times: number[] = [];
-  const repetitions = tiny ? 1 : 10;
-  for (let i = 0; i < (tiny ? 2 : 12); i++) {
-    synchronize();
-    const begun = performance.now();
-    for (let n = 0; n < repetitions; n++) work();
-    synchronize();
-    times.push((performance.now() - begun) / repetitions);
-  }
-  return times.slice(1).sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)]!;
-}
-
-const dataset = (vocabSize: number) =>
-  prepareDataset({ bundled: tiny ? 0.2 : 2, vocabSize, cacheFolder: options.data });
-
-async function losses(): Promise<void> {
-  const precision = (await precisions()).at(-1)!;
-  const config = lossConfig(tiny);
-  const steps = tiny ? 4 : LOSS_STEPS;
-  const weights = join(out, 'weights.safetensors');
-  const batches = join(out, 'batches.bin');
-  const data = await dataset(config.vocabSize);
-  const resolved = resolveConfig(config, data.tokenizer.vocabSize);
-  const { deviceBatchSize: batch, seqLen: seq } = resolved.config;
-  const { accumulation } = resolved;
-  const ours: number[] = [];
-  const finished = await attempt(out, name, `ours ${precision}`, async () => {
-    await start(precision);
-    const gpt = createGpt(resolved.model, { seed: 1 });
-    const tensors = new Map<string, { shape: number[]; values: Float32Array }>();
-    for (const [parameter, variable] of gpt.params)
-      tensors.set(parameter, { shape: variable.shape, values: (await variable.data()) as Float32Array });
-    writeSafetensors(weights, { tensors, metadata: {} });
-    const loader = await data.loader('train', { batchSize: batch, seqLen: seq });
-    const seen: { inputs: Int32Array; targets: Int32Array }[] = [];
-    const recording: BatchLoader = {
-      state: () => loader.state(),
-      close: () => loader.close(),
-      next: async () => {
-        const next = await loader.next();
-        seen.push({ inputs: next.inputs.slice(), targets: next.targets.slice() });
-        return next;
-      },
-    };
-    const optimizer = createOptimizer(gpt, resolved.optimizer);
-    for (let step = 0; step < steps; step++) {
-      const shape = { batch, seq, accumulation, progress: () => step / steps };
-      ours.push((await trainStep(gpt, optimizer, recording, shape))!.loss);
-    }
-    await loader.close();
-    optimizer.dispose();
-    gpt.dispose();
-    const bytes = (key: 'inputs' | 'targets') => seen.map((each) => Buffer.from(each[key].buffer));
-    writeFileSync(batches, Buffer.concat([...bytes('inputs'), ...bytes('targets')]));
-    return { losses: ours };
-  });
-  if (!finished) return;
-  await attempt(out, name, 'PyTorch on the same batches', async () => {
-    const sizes = peerSizes(resolved);
-    const reports = await runPeer(
-      options,
-      { mode: 'loss', precision, steps, weights, batches, ...sizes },
-      0.9 * secondsLeft(),
-    );
-    const theirs = (reports.findLast((report) => 'losses' in report)?.losses ?? []) as number[];
-    const differences = theirs.map((loss, i) => Math.abs(loss - ours[i]!));
-    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-    const last = Math.min(20, theirs.length);
-    return {
-      steps: theirs.length,
-      largest_difference: Math.max(...differences),
-      first_difference: differences[0] ?? null,
-      mean_of_last: last
-        ? { ours: mean(ours.slice(theirs.length - last, theirs.length)), theirs: mean(theirs.slice(-last)) }
-        : null,
-      reports,
-    };
-  });
 }
 
 /** Trials of many sizes in one process; every fifth finds the device as good as full. */

@@ -5,12 +5,12 @@ import type { Info } from '../flat/store.js';
 import { noteScratch } from '../memory.js';
 import type { Block } from './allocator.js';
 import type { RecordedUploads } from './enqueue.js';
-import { TensorBackend } from './tensors.js';
+import { JoiningBackend } from './joined.js';
 import { asNumbers, copyOf, FEW, isOnDevice, numbersOf, type Values, WIDTH } from './values.js';
 import { type Entry, NotRepeatable, Watch } from './watch.js';
 
 /** See above. */
-export class CudaBackend extends TensorBackend {
+export class CudaBackend extends JoiningBackend {
   override write(values: Values, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
     const entry = this.#entryOf(values, shape, dtype, 1);

@@ -8,7 +8,7 @@ import type { KernelSpec } from './modules.js';
 import type { ProductCall } from './products.js';
 import type { Session } from './session.js';
 
-/** What becomes of uploads in work that is recorded (recording.ts). */
+/** What becomes of uploads in work that is recorded (capture.ts). */
 export interface RecordedUploads {
   upload(bytes: Uint8Array, address: number): void;
   /** See `TensorBackend.tables`. */

@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
 import { noteScratch } from '../memory.js';
 import type { Precision } from '../types.js';
-import { type Block, GRANULE } from './allocator.js';
+import type { Block } from './allocator.js';
 import { EnqueuingBackend } from './enqueue.js';
 import type { Session } from './session.js';
 import { FEW, isOnDevice, type Numbers, WIDTH } from './values.js';
@@ -58,10 +58,10 @@ export abstract class TensorBackend extends EnqueuingBackend {
   /** A tensor, its elements undefined. @throws OutOfMemoryError */
   make(shape: number[], dtype: tf.DataType = 'float32'): Info {
     const size = tf.util.sizeFromShape(shape);
-    return this.#wrapBlock(this.session.allocator.allocate(size * WIDTH[dtype]!), shape, dtype);
+    return this.wrapBlock(this.session.allocator.allocate(size * WIDTH[dtype]!), shape, dtype);
   }
 
-  #wrapBlock(block: Block, shape: number[], dtype: tf.DataType = 'float32'): Info {
+  protected wrapBlock(block: Block, shape: number[], dtype: tf.DataType = 'float32'): Info {
     const size = tf.util.sizeFromShape(shape);
     return this.wrap({ dtype, refCount: 1, size, block, values: undefined }, shape);
   }
@@ -133,71 +133,6 @@ export abstract class TensorBackend extends EnqueuingBackend {
   /** Address of a float32 tensor's elements in the type that products read: bfloat16 in bf16 precision. @throws OutOfMemoryError */
   activation(x: Info): number {
     return this.precision === 'fp32' ? this.address(x) : this.#bf16(x);
-  }
-
-  /**
-   * Address of matrices in the type that products read, one behind another: those of variables are moved there once, if their
-   * sizes allow; others are copied each time. @throws OutOfMemoryError
-   */
-  joined(matrices: readonly Info[]): number {
-    const places = matrices.map((x) => this.activation(x));
-    const field = this.precision === 'bf16' ? 'bf16' : 'block';
-    const entries = matrices.map((x) => this.data.get(x.dataId));
-    const sizes = entries.map(({ size }) => size * (field === 'bf16' ? 2 : 4));
-    const total = sizes.reduce((a, b) => a + b);
-    const adjacent = places.every((place, i) => i === 0 || place === places[i - 1]! + sizes[i - 1]!);
-    if (adjacent) return places[0]!;
-    const moves =
-      sizes.every((bytes) => bytes % GRANULE === 0) &&
-      matrices.every((x) => x instanceof tf.Variable) &&
-      entries.every((entry) => !entry.lent);
-    if (!moves) {
-      const all = this.scratch(total);
-      this.#copyBehind(places, sizes, all);
-      return all;
-    }
-    for (const entry of entries) this.watch?.assertOwn(entry);
-    const { allocator } = this.session;
-    const whole = allocator.allocate(total);
-    this.#copyBehind(places, sizes, whole.address);
-    const blocks = allocator.split(whole, sizes);
-    entries.forEach((entry, i) => {
-      allocator.free(entry[field]!);
-      if (field === 'bf16') noteScratch(blocks[i]!.bytes - entry[field]!.bytes);
-      entry[field] = blocks[i]!;
-    });
-    return whole.address;
-  }
-
-  #copyBehind(places: readonly number[], sizes: readonly number[], to: number): void {
-    places.forEach((place, i) => {
-      this.copy(place, to, sizes[i]!);
-      to += sizes[i]!;
-    });
-  }
-
-  /**
-   * Tensors of these shapes that `fill` computes one behind another, from an address on. @throws OutOfMemoryError
-   */
-  makeJoined(shapes: readonly number[][], fill: (address: number) => void): Info[] {
-    const sizes = shapes.map((shape) => 4 * tf.util.sizeFromShape(shape));
-    const total = sizes.reduce((a, b) => a + b);
-    if (sizes.every((bytes) => bytes % GRANULE === 0)) {
-      const { allocator } = this.session;
-      const blocks = allocator.split(allocator.allocate(total), sizes);
-      const tensors = blocks.map((block, i) => this.#wrapBlock(block, shapes[i]!));
-      fill(blocks[0]!.address);
-      return tensors;
-    }
-    const tensors = shapes.map((shape) => this.make(shape));
-    const all = this.scratch(total);
-    fill(all);
-    let from = all;
-    tensors.forEach((tensor, i) => {
-      this.copy(from, this.address(tensor), sizes[i]!);
-      from += sizes[i]!;
-    });
-    return tensors;
   }
 
   /** Whether a tensor has only bfloat16 elements. */

@@ -1,4 +1,4 @@
-// What work finds while it is recorded (recording.ts): a replay must find the same at the same addresses.
+// What work finds while it is recorded (capture.ts): a replay must find the same at the same addresses.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Block } from './allocator.js';
