@@ -3,8 +3,8 @@
 // n numeric coordinates.
 
 import { type Random, randomStream } from '../../../base/random.js';
-import { fromUnit, toUnit } from '../../distributions.js';
 import { admittedDraws } from '../admission.js';
+import { snap } from '../axes.js';
 import { mirroredDirections } from './directions.js';
 import { colour } from './gaussian.js';
 import { isGrid } from './margin.js';
@@ -63,13 +63,8 @@ function draw(settings: Settings, search: Search, random: Random, direction?: Fl
     const y = colour(gaussian, z);
     const u = gaussian.mean.map((m, i) => m + gaussian.sigma * stretch[i]! * y[i]!);
     if (attempt < 10 * n && !u.every((v, i) => (v >= 0 && v <= 1) || isGrid(numeric[i]!))) continue;
-    return { u: u.map((v, i) => onGrid(settings, i, v)), choices };
+    return { u: u.map((v, i) => snap(numeric[i]!, v)), choices };
   }
-}
-
-function onGrid({ numeric }: Settings, i: number, v: number): number {
-  const { distribution } = numeric[i]!;
-  return isGrid(numeric[i]!) ? toUnit(distribution, fromUnit(distribution, v)) : Math.min(1, Math.max(0, v));
 }
 
 /** An index drawn with the given probabilities. */

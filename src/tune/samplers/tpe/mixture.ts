@@ -10,9 +10,8 @@
 // N kernels, the prior last; D axes; b bandwidth of a kernel on an axis.
 
 import type { Random } from '../../../base/random.js';
-import { fromUnit, toUnit } from '../../distributions.js';
 import { LOG_SQRT_2PI, normalCdf, normalLogCdf, normalQuantile } from '../../math/normal.js';
-import type { Axis } from '../axes.js';
+import { type Axis, snap } from '../axes.js';
 import { cellOf, isGrid } from '../cmaes/margin.js';
 import type { Belief } from '../prior.js';
 
@@ -125,9 +124,7 @@ export function sample({ axes, logWeights, lines }: Mixture, random: Random): Fl
     const m = line.mu[kernel]!;
     const b = line.b[kernel]!;
     const from = normalCdf(-m / b);
-    const x = m + b * normalQuantile(from + v * (normalCdf((1 - m) / b) - from));
-    const inside = Math.min(1, Math.max(0, x));
-    return isGrid(axis) ? toUnit(axis.distribution, fromUnit(axis.distribution, inside)) : inside;
+    return snap(axis, m + b * normalQuantile(from + v * (normalCdf((1 - m) / b) - from)));
   });
 }
 
