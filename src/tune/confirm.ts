@@ -11,6 +11,7 @@ import { meanInterval, spread } from './contest.js';
 import { int } from './distributions.js';
 import { mean } from './math/order.js';
 import { isSilent } from './samplers/evidence.js';
+import { enqueuedParams } from './starting.js';
 import { createStudy } from './study.js';
 import type { Objective, OptimizeOptions, Study } from './studyTypes.js';
 import type { ObjectiveValue, RunningTrial } from './trial.js';
@@ -168,9 +169,11 @@ function candidatesOf(study: ConfirmedStudy, defaults: Params | null, top: numbe
 }
 
 const isRunOf = (run: Trial, candidate: Known, seed: number): boolean => {
-  const params = (run.state === 'waiting' ? run.systemAttrs.fixed_params : run.params) as Params;
-  return params?.trial === (candidate.trial ?? DEFAULTS) && params.seed === seed;
+  const params = paramsOf(run);
+  return params.trial === (candidate.trial ?? DEFAULTS) && params.seed === seed;
 };
+
+const paramsOf = (run: Trial): Params => ({ ...enqueuedParams(run), ...run.params });
 
 /** Enqueues, seed by seed, the runs that the study does not have, or has only as interrupted or killed ones. */
 function enqueueMissing(runs: Study, candidates: readonly Known[], repeats: number): void {
@@ -205,10 +208,7 @@ export function confirmationOf(
   const numbers = new Set<number>();
   const seeds = new Set<number>();
   for (const run of runs.trials) {
-    const { trial, seed } = (run.state === 'waiting' ? run.systemAttrs.fixed_params : run.params) as {
-      trial: number;
-      seed: number;
-    };
+    const { trial, seed } = paramsOf(run) as { trial: number; seed: number };
     numbers.add(trial);
     seeds.add(seed);
   }

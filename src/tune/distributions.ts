@@ -15,7 +15,9 @@ import type {
   Distribution,
   FloatDistribution,
   IntDistribution,
+  Params,
   Prior,
+  SearchSpace,
   When,
 } from './types.js';
 
@@ -253,6 +255,13 @@ export function fromUnit(distribution: Distribution, u: number): Choice {
 /** One uniform draw on the widened range (in its log where the scale is), then rounding. */
 export function sampleUniform(distribution: Distribution, random: Random): Choice {
   return fromUnit(distribution, random.uniform());
+}
+
+/** A uniform draw of every parameter, conditional ones included. */
+export function sampleSpace(space: SearchSpace, random: Random): Params {
+  return Object.fromEntries(
+    Object.entries(space).map(([name, distribution]) => [name, sampleUniform(distribution, random)]),
+  );
 }
 
 /**

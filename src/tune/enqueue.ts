@@ -8,7 +8,7 @@ import { contains, describeDistribution } from './distributions.js';
 import { own } from './objects.js';
 import { keyOf } from './samplers/admission.js';
 import { unknownParameter } from './space.js';
-import { isRetry } from './starting.js';
+import { enqueuedParams, isRetry } from './starting.js';
 import type { Params, StudyView } from './types.js';
 
 /**
@@ -39,9 +39,8 @@ export function missingOf({ space, defaults, trials }: StudyView, list: readonly
   const counts = new Map<string, number>();
   for (const trial of trials) {
     if (isRetry(trial)) continue;
-    const { state, systemAttrs, params } = trial;
-    const fixed = { ...(isObject(systemAttrs.fixed_params) && (systemAttrs.fixed_params as Params)) };
-    const whole = { ...(state === 'waiting' && defaults), ...fixed, ...params };
+    const unset = trial.state === 'waiting' ? defaults : {};
+    const whole = { ...unset, ...enqueuedParams(trial), ...trial.params };
     const key = keyOf(space, activeParams(space, whole));
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }

@@ -6,7 +6,7 @@ import { show } from '../base/json.js';
 import { randomStream } from '../base/random.js';
 import { isObject } from '../base/valid.js';
 import { activeParams, isActive } from './conditions.js';
-import { contains, describeDistribution, sampleUniform } from './distributions.js';
+import { contains, describeDistribution, isNumeric, sampleSpace } from './distributions.js';
 import {
   claimEntry,
   createTrialEntry,
@@ -21,16 +21,7 @@ import { isSilent } from './samplers/evidence.js';
 import { asWorker } from './storage/worker.js';
 import type { Check } from './studyTypes.js';
 import { type Outcome, outcomeEntries, type Scoring } from './trial.js';
-import type {
-  Attributes,
-  Choice,
-  Distribution,
-  Params,
-  Proposal,
-  Sampler,
-  StudyView,
-  Trial,
-} from './types.js';
+import type { Attributes, Params, Proposal, Sampler, StudyView, Trial } from './types.js';
 
 /** What the steps need to know. */
 export type Starter = {
@@ -98,41 +89,27 @@ const PROBES = 1000;
  * one of them can.
  */
 export function refusalOfAll({ view, check }: Starter): ReturnType<Check> {
-  const random = randomStream(view.seed, 'feasibility');
-  const entries = Object.entries(view.space);
-  const point = (pick: (distribution: Distribution) => Choice): Params =>
-    activeParams(
-      view.space,
-      Object.fromEntries(entries.map(([name, distribution]) => [name, pick(distribution)])),
-    );
-  let refused = check?.(
-    point((distribution) =>
-      distribution.kind === 'categorical' ? distribution.choices[0]! : distribution.low,
-    ),
-  );
+  const { space, seed } = view;
+  const random = randomStream(seed, 'feasibility');
+  const smallest = Object.entries(space).map(([name, d]) => [name, isNumeric(d) ? d.low : d.choices[0]!]);
+  let refused = check?.(activeParams(space, Object.fromEntries(smallest) as Params));
   for (let i = 0; refused && i < PROBES; i++)
-    refused = check?.(point((distribution) => sampleUniform(distribution, random)));
+    refused = check?.(activeParams(space, sampleSpace(space, random)));
   return refused ?? null;
 }
 
 /** The record that creates a planned trial: running, or failed where it was refused. */
 export function startEntry(starter: Starter, planned: Plan, now: number): Entry {
   const { studyId, view, sampler, worker } = starter;
-  const { params, refused, userAttrs: noted } = planned;
-  const systemAttrs = { ...planned.systemAttrs, 'tinygpt:sampler': sampler.name };
+  const { params, refused, userAttrs = {} } = planned;
+  const systemAttrs: Attributes = { ...planned.systemAttrs, 'tinygpt:sampler': sampler.name };
+  const trial = { params, start: now, systemAttrs, userAttrs };
   if (refused === null) {
-    const attrs = { ...systemAttrs, [WORKER]: worker };
-    return createTrialEntry(studyId, view.space, {
-      state: 'running',
-      params,
-      start: now,
-      systemAttrs: attrs,
-      ...(noted && { userAttrs: noted }),
-    });
+    systemAttrs[WORKER] = worker;
+    return createTrialEntry(studyId, view.space, { ...trial, state: 'running' });
   }
-  const message = `${refused.reason}: ${refused.detail}`;
-  const userAttrs = { ...noted, fail_reason: 'infeasible', fail_message: message };
-  const failed = { state: 'fail', params, start: now, end: now, systemAttrs, userAttrs } as const;
+  const failure = { fail_reason: 'infeasible', fail_message: `${refused.reason}: ${refused.detail}` };
+  const failed = { ...trial, state: 'fail', end: now, userAttrs: { ...userAttrs, ...failure } } as const;
   return createTrialEntry(studyId, view.space, failed);
 }
 
@@ -142,11 +119,14 @@ export function waitingEntry(studyId: number, params: Params, attrs: Attributes 
   return createTrialEntry(studyId, {}, { state: 'waiting', params: {}, start: null, systemAttrs });
 }
 
+/** The values that a trial was enqueued with. */
+export const enqueuedParams = ({ systemAttrs: { fixed_params: fixed } }: Trial): Params =>
+  isObject(fixed) ? (fixed as Params) : {};
+
 /** Records that start an enqueued trial (defaults where it is silent), or fail it where it cannot run. */
 export function claimEntries({ view, check, worker, scoring }: Starter, trial: Trial, now: number): Entry[] {
   const { space, defaults } = view;
-  const fixed = trial.systemAttrs.fixed_params as Params | undefined;
-  const given: Params = { ...defaults, ...(isObject(fixed) && fixed), ...trial.params };
+  const given: Params = { ...defaults, ...enqueuedParams(trial), ...trial.params };
   const entries = Object.entries(space).filter(([name]) => isActive(space, name, given));
   const params = Object.fromEntries(entries.map(([name]) => [name, own(given, name)!]));
   const outside = entries.find(([name, distribution]) => !contains(distribution, params[name]));
@@ -203,14 +183,14 @@ const ofAttempt = /^(tinygpt:(worker|heartbeat|creation|retry_of)|completed_rung
  * its process.
  */
 function retryEntries(studyId: number, trial: Trial, retries: number): Entry[] {
-  const { fixed_params: fixed, retry_history, ...attrs } = trial.systemAttrs;
+  const { fixed_params: _, retry_history, ...attrs } = trial.systemAttrs;
   const history = Array.isArray(retry_history) ? retry_history : isRetry(trial) ? [null] : [];
   if (history.length >= retries) return [];
   const kept = Object.fromEntries(Object.entries(attrs).filter(([key]) => !ofAttempt.test(key)));
   return [
     waitingEntry(
       studyId,
-      { ...(isObject(fixed) && (fixed as Params)), ...trial.params },
+      { ...enqueuedParams(trial), ...trial.params },
       { failed_trial: trial.number, ...kept, retry_history: [...history, trial.number] },
     ),
   ];

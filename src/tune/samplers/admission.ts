@@ -3,7 +3,7 @@
 
 import { randomStream } from '../../base/random.js';
 import { activeParams, isConditional } from '../conditions.js';
-import { cardinality, fromUnit, isNumeric, nearest, sampleUniform, toUnit } from '../distributions.js';
+import { cardinality, fromUnit, isNumeric, nearest, sampleSpace, toUnit } from '../distributions.js';
 import { normalQuantile } from '../math/normal.js';
 import { sobol } from '../math/sobol.js';
 import type { Choice, Params, Proposal, SearchSpace, StudyView, Trial } from '../types.js';
@@ -61,10 +61,8 @@ export function admitted(
     if (admits(params)) return { params };
   }
   const random = randomStream(study.seed, `admitted/${number}`);
-  const names = Object.entries(study.space);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const drawn = Object.fromEntries(names.map(([name, d]) => [name, sampleUniform(d, random)]));
-    const params = activeParams(study.space, drawn);
+    const params = activeParams(study.space, sampleSpace(study.space, random));
     if (admits(params)) return { params };
   }
   if (configurations(study.space) <= LISTED) {

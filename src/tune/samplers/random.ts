@@ -3,7 +3,7 @@
 
 import { randomStream } from '../../base/random.js';
 import { activeParams } from '../conditions.js';
-import { fromUnit, sampleUniform } from '../distributions.js';
+import { fromUnit, sampleSpace } from '../distributions.js';
 import { setOwn } from '../objects.js';
 import type { Sampler } from '../types.js';
 import { admissionOf, admitted } from './admission.js';
@@ -27,9 +27,7 @@ export function randomSampler(): Sampler {
       const { space } = study;
       const believing = axesOf(space).filter(({ distribution }) => distribution.prior);
       return admitted(study, admissionOf(study), number, () => {
-        const params = Object.fromEntries(
-          Object.entries(space).map(([name, d]) => [name, sampleUniform(d, random)]),
-        );
+        const params = sampleSpace(space, random);
         if (believing.length > 0 && random.uniform() < HALF / (HALF + number))
           for (const axis of believing)
             setOwn(params, axis.name, fromUnit(axis.distribution, believed(axis, random.uniform())));
