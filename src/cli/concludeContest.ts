@@ -43,13 +43,12 @@ export function poolOf(
   name: string,
   races: readonly Race[],
   direction: Direction,
-  defaults: Params,
-  objective: Attributes,
+  shared: { space: unknown; defaults: Params; objective: Attributes },
 ) {
   const trials = races.flatMap(({ seed, trials }) =>
     trials.map((trial) => ({ ...trial, number: seed * PER_SEED + trial.number })),
   );
-  return { name, direction, defaults, trials, userAttrs: { defaults, objective } };
+  return { name, direction, defaults: shared.defaults, trials, userAttrs: shared };
 }
 
 /** Writes contest.txt, contest.json and the plots, and prints the table. @throws UsageError for a folder without studies */
@@ -57,12 +56,12 @@ export function concludeContest(folder: string, options: ConcludeOptions): void 
   const { say } = options;
   const references: References | null =
     options.references === undefined ? null : referencesNamed(options.references);
-  const { races, direction, metric, objective, defaults } = readRaces(folder);
+  const { races, direction, metric, shared } = readRaces(folder);
   const confirmed = (name: string): Confirmation | null => {
     const journal = join(folder, 'again', name, 'journal.log');
     if (!existsSync(journal)) return null;
     const own = races.filter(({ sampler }) => sampler === name);
-    return confirmationOf(poolOf(name, own, direction, defaults, objective), readJournal(journal));
+    return confirmationOf(poolOf(name, own, direction, shared), readJournal(journal));
   };
   const again = new Map<string, number[]>();
   const top = new Map<string, Again[]>();
@@ -109,13 +108,16 @@ export function readRaces(folder: string) {
     ({ sampler, seed, study }): Race => ({ sampler, seed, trials: study.trials, ...costOf(study.userAttrs) }),
   );
   const own = found.find(({ study }) => !isObject(study.userAttrs.imported)) ?? found[0]!;
-  const { defaults, objective } = own.study.userAttrs;
+  const { space, defaults, objective } = own.study.userAttrs;
   return {
     races,
     direction: own.study.directions[0]!,
     metric: recordedNames(own.study)?.[0] ?? 'value',
-    defaults: isObject(defaults) ? (defaults as Params) : {},
-    objective: isObject(objective) ? objective : {},
+    shared: {
+      space,
+      defaults: isObject(defaults) ? (defaults as Params) : {},
+      objective: isObject(objective) ? objective : {},
+    },
   };
 }
 

@@ -122,7 +122,7 @@ async function rerun(
     const own = races.filter(({ sampler }) => sampler === name);
     if (signal.aborted || (name !== 'defaults' && !winnerOf(own, task.direction, []))) continue;
     const pool = {
-      ...poolOf(name, own, task.direction, task.setup.defaults, task.identity(args.seed)),
+      ...poolOf(name, own, task.direction, { ...task.setup, objective: task.identity(args.seed) }),
       path: journalIn(place),
     };
     say(`\n${name} on ${counted(repeats, 'fresh seed')}`);

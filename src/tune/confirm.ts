@@ -6,9 +6,11 @@ import { createHash } from 'node:crypto';
 import { formatJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { compareValues, rankedTrials, signOf } from './best.js';
+import { activeParams } from './conditions.js';
 import { isFeasible } from './constraints.js';
 import { meanInterval, spread } from './contest.js';
 import { int } from './distributions.js';
+import { recordedSpace } from './identity.js';
 import { mean } from './math/order.js';
 import { isSilent } from './samplers/evidence.js';
 import { enqueuedParams } from './starting.js';
@@ -94,7 +96,8 @@ export async function confirm(
   options: ConfirmOptions = {},
 ): Promise<Confirmation> {
   const { top = 3, repeats = 3, withDefaults = true, storage = study.path ?? undefined, ...limits } = options;
-  const candidates = candidatesOf(study, withDefaults ? study.defaults : null, top);
+  const defaults = activeDefaults(study, study.defaults);
+  const candidates = candidatesOf(study, withDefaults ? defaults : null, top);
   const runs = createStudy({
     name: confirmationName(study.name),
     space: { trial: int(DEFAULTS, 1e9), seed: int(FRESH_SEED, FRESH_SEED + 9999) },
@@ -108,8 +111,7 @@ export async function confirm(
   enqueueMissing(runs as unknown as Study, candidates, repeats);
   const evaluate: Objective = (trial) => {
     const { trial: number, seed } = trial.params as { trial: number; seed: number };
-    const params =
-      number === DEFAULTS ? study.defaults : study.trials.find((one) => one.number === number)!.params;
+    const params = number === DEFAULTS ? defaults : study.trials.find((one) => one.number === number)!.params;
     return objective({ ...trial, params: { ...params }, shouldPrune: () => false }, seed);
   };
   await (runs as unknown as Study).optimize(evaluate, { trials: Number.MAX_SAFE_INTEGER, ...limits });
@@ -147,6 +149,10 @@ const objectiveOf = ({ userAttrs }: Pick<ConfirmedStudy, 'userAttrs'>): Attribut
 type Known = Pick<Candidate, 'trial' | 'params' | 'searched'>;
 
 const keyOf = (params: Params) => formatJson(Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** Without the parameters that do not apply, as trial 0 has them. */
+const activeDefaults = (study: ConfirmedStudy, defaults: Params): Params =>
+  activeParams(recordedSpace(study) ?? {}, defaults);
 
 /** The first complete trial of a configuration. */
 const firstOf = ({ trials }: ConfirmedStudy, params: Params): Trial | undefined =>
@@ -212,7 +218,8 @@ export function confirmationOf(
     numbers.add(trial);
     seeds.add(seed);
   }
-  const defaults = isObject(study.userAttrs.defaults) ? (study.userAttrs.defaults as Params) : {};
+  const recorded = isObject(study.userAttrs.defaults) ? (study.userAttrs.defaults as Params) : {};
+  const defaults = activeDefaults(study, recorded);
   const top = [...numbers].filter((number) => number !== DEFAULTS).length;
   // Those of an earlier, shorter search may no longer be among the best.
   const candidates = candidatesOf(study, numbers.has(DEFAULTS) ? defaults : null, top).filter(({ trial }) =>

@@ -8,7 +8,7 @@ import { checkDistribution, describeDistribution, sameDistribution } from './dis
 import type { StudyLog } from './journal/replay.js';
 import { own } from './objects.js';
 import { shownPlace } from './storage/index.js';
-import type { Attributes, Direction, Params, SearchSpace } from './types.js';
+import type { Attributes, Direction, Params, SearchSpace, Trial } from './types.js';
 
 /** The part of a study's options that must agree when it is continued. */
 export type Identity = {
@@ -45,7 +45,9 @@ export function studyNamed(studies: readonly StudyLog[], name: string | undefine
  * The space that a log's study searches: the recorded one, else what its trials used.
  * @returns null where the study says neither
  */
-export function recordedSpace(log: StudyLog): SearchSpace | null {
+export function recordedSpace(
+  log: Pick<StudyLog, 'userAttrs'> & { trials: readonly Trial[] },
+): SearchSpace | null {
   const { space } = log.userAttrs;
   if (isObject(space))
     return Object.fromEntries(

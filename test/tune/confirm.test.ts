@@ -6,7 +6,7 @@ import { confirmationText } from '../../src/report/confirmation.js';
 import { progressOption, renderSvg } from '../../src/report/index.js';
 import { confirmedOf, defaultNoise } from '../../src/report/study.js';
 import { confirm, confirmationName, confirmationOf, isImprovement } from '../../src/tune/confirm.js';
-import { float } from '../../src/tune/distributions.js';
+import { categorical, float } from '../../src/tune/distributions.js';
 import { studyNamed } from '../../src/tune/identity.js';
 import { randomSampler } from '../../src/tune/samplers/random.js';
 import { readJournal } from '../../src/tune/storage/index.js';
@@ -192,6 +192,21 @@ describe('confirmation', () => {
     const found = await confirm(study, only, { top: 1, repeats: 2, withDefaults: false });
     expect(found.candidates.map(({ trial }) => trial)).toEqual([0]);
     expect(confirmationOf(study, readJournal(study.path!))!.candidates).toEqual(found.candidates);
+  });
+
+  test('the defaults are those that apply, and trial 0 is their configuration', async () => {
+    const study = createStudy({
+      space: { kind: categorical(['a', 'b']), x: float(0, 1), y: float(0, 1, { when: { kind: 'b' } }) },
+      sampler: randomSampler(),
+      storage: join(folder, 'conditional.log'),
+    }) as unknown as Study;
+    await study.optimize(({ number }) => number, { trials: 6 });
+    const found = await confirm(study, ({ params }, seed) => Object.keys(params).length + seed, { top: 1 });
+    expect(found.candidates[0]).toMatchObject({ trial: null, params: { kind: 'a', x: 0.5 }, searched: 0 });
+    expect(found.candidates[0]!.params).not.toHaveProperty('y');
+    expect(found.candidates[0]!.runs.map(({ value }) => value)).toEqual([1002, 1003, 1004]);
+    expect(found.candidates[1]).toMatchObject({ trial: 1 });
+    expect(confirmationOf(study, readJournal(study.path!))).toEqual(found);
   });
 
   test('equal configurations count once', async () => {
