@@ -14,8 +14,7 @@ import { LabelLayout } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Drawing, Frame } from '../src/report/charts.js';
-import { DARK, FONT, LIGHT, type Theme } from '../src/report/theme.js';
+import { DARK, type Drawing, FONT, type Frame, LIGHT, type Theme } from '../src/report/theme.js';
 
 echarts.use([
   BarChart,
@@ -248,7 +247,8 @@ export function Panel(props: {
 export type TableData = { head: readonly string[]; rows: readonly (readonly (string | number)[])[] };
 const MOST_ROWS = 200;
 
-function AsTable({ table }: { table: () => TableData }) {
+/** What a chart shows, for those who prefer to read it. */
+export function AsTable({ table }: { table: () => TableData }) {
   const [shown, setShown] = useState(false);
   const { head, rows } = shown ? table() : { head: [], rows: [] };
   return (
@@ -282,6 +282,19 @@ function AsTable({ table }: { table: () => TableData }) {
         </div>
       )}
     </details>
+  );
+}
+
+/** Marks as in the plot, by their class, each with its meaning; what is absent is left out. */
+export function Legend({
+  keys,
+}: {
+  keys: readonly (readonly [mark: string, meaning: string] | false | null)[];
+}) {
+  return (
+    <span class="legend">
+      {keys.map((key) => key && <span class={key[0] && `key ${key[0]}`}>{key[1]}</span>)}
+    </span>
   );
 }
 

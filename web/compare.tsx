@@ -1,16 +1,17 @@
 // Two trials side by side, or this study against another by their running best.
 
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import { type Drawing, type Frame, intermediateCurves } from '../src/report/charts.js';
 import { studiesChart, trialsChart } from '../src/report/comparison.js';
+import { intermediateCurves } from '../src/report/curves.js';
+import type { Drawing, Frame } from '../src/report/theme.js';
 import { bestTrial, improvements } from '../src/tune/best.js';
-import { Chart, Panel, Tabs } from './chart.js';
+import { AsTable, Chart, Panel, Tabs } from './chart.js';
 import { differenceText, secondsText, stateText, valueText } from './format.js';
 import type { Found } from './page.js';
 import { fetchStudy, type ShownStudy, store } from './store.js';
 import { ParamTable } from './trialDialog.js';
 
-export function Compare(props: Found & { onPick: (trial: number) => void }) {
+export function Compare(props: Found) {
   const others = store.list.filter(({ key, error }) => key !== props.study.key && !error);
   const [mode, setMode] = useState<'trials' | 'studies'>('trials');
   if (props.study.trials.length < 2 && others.length === 0) return null;
@@ -90,7 +91,17 @@ function TwoTrials({ study, best }: Found) {
         ]}
       />
       {curves.length > 0 && (
-        <Chart draw={draw} label={`Learning curves of trials ${a.number} and ${b.number}.`} />
+        <>
+          <Chart draw={draw} label={`Learning curves of trials ${a.number} and ${b.number}.`} />
+          <AsTable
+            table={() => ({
+              head: ['trial', 'step, or % of the budget', 'value'],
+              rows: curves.flatMap(({ trial, points }) =>
+                points.map(([x, y]) => [trial.number, Number(x.toPrecision(4)), valueText(y)]),
+              ),
+            })}
+          />
+        </>
       )}
     </div>
   );
@@ -148,6 +159,16 @@ function TwoStudies({ study, best, keys }: Found & { keys: typeof store.list }) 
         draw={draw}
         label={other ? `Running best of ${study.name} and ${other.name} over their trials.` : 'Loading'}
       />
+      {other && (
+        <AsTable
+          table={() => ({
+            head: ['study', 'trial', `best ${study.metric}`],
+            rows: [study, other].flatMap(({ name, trials, direction }) =>
+              improvements(trials, direction).map(({ number, value }) => [name, number, valueText(value)]),
+            ),
+          })}
+        />
+      )}
       {best && second && (
         <ParamTable
           study={study}

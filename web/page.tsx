@@ -11,7 +11,8 @@ import { isDark, redrawAll } from './chart.js';
 import { Compare } from './compare.js';
 import { attributeText } from './format.js';
 import { Overview } from './overview.js';
-import { Confirmed, Curves, Front, Importances, Parallel, Progress, Slices, Timeline } from './plots.js';
+import { Curves, Importances, Parallel, Slices, Timeline } from './plots.js';
+import { Confirmed, Front, Progress } from './progress.js';
 import { begin, open, type ShownStudy, store, subscribe } from './store.js';
 import { TrialDialog } from './trialDialog.js';
 import { Failures, Trials } from './trials.js';
@@ -66,7 +67,7 @@ function App() {
               {several && <Parallel {...found} onPick={pick} />}
               <Timeline {...found} onPick={pick} />
               <Failures {...found} onPick={pick} />
-              <Compare {...found} onPick={pick} />
+              <Compare {...found} />
               <Trials {...found} onPick={pick} />
             </div>
             <About study={found.study} />
@@ -96,6 +97,9 @@ export type Found = {
   /** Trials that were better than all before them. */
   steps: ReturnType<typeof improvements<ShownStudy['trials'][number]>>;
 };
+
+/** What sections get in which a trial can be picked, to open it. */
+export type Picking = Found & { onPick: (trial: number) => void };
 
 const STATUS = { saved: 'saved report', connecting: 'connecting', live: 'live', lost: 'reconnecting' };
 

@@ -2,10 +2,10 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { byteSize } from '../src/base/format.js';
-import { workerOf } from '../src/report/charts.js';
 import { describeParam } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
 import { metricNames } from '../src/report/study.js';
+import { workerOf } from '../src/report/timeline.js';
 import { isFeasible } from '../src/tune/constraints.js';
 import { own } from '../src/tune/objects.js';
 import type { Params } from '../src/tune/types.js';
@@ -22,10 +22,10 @@ import {
   valueText,
 } from './format.js';
 import { CopyButton } from './overview.js';
-import type { Found } from './page.js';
+import type { Picking } from './page.js';
 import { type ShownStudy, store } from './store.js';
 
-type Props = Found & { trial: PageTrial; onClose: () => void; onPick: (trial: number) => void };
+type Props = Picking & { trial: PageTrial; onClose: () => void };
 
 export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);

@@ -6,10 +6,8 @@ import { describeParam, failReason, secondsOf } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
 import type { Choice } from '../src/tune/types.js';
 import { Panel, Tabs } from './chart.js';
-import { secondsText, stateText, valueText } from './format.js';
-import type { Found } from './page.js';
-
-type Picking = Found & { onPick: (trial: number) => void };
+import { secondsText, stateName, stateText, valueText } from './format.js';
+import type { Picking } from './page.js';
 
 /** Failed trials by reason, the most frequent first. */
 export function Failures({ study, onPick }: Picking) {
@@ -123,13 +121,7 @@ export function Trials({ study, best, onPick }: Picking) {
       title="Trials"
       wide
       tools={
-        <Tabs
-          label="Which trials"
-          names={present}
-          chosen={filter}
-          onChoose={setFilter}
-          text={(name) => (name === 'fail' ? 'failed' : name)}
-        />
+        <Tabs label="Which trials" names={present} chosen={filter} onChoose={setFilter} text={stateName} />
       }
     >
       <div class="scroll trials" ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>

@@ -23,7 +23,7 @@ export type Feed = {
   snapshot(): { text: string; at: Position };
   /** What changed since, as JSON of a message; null where that is nothing or the whole must be sent again. */
   since(at: Position): { text: string; at: Position } | null | 'again';
-  live(machine: MachineState, resumable: boolean): LiveState;
+  live(machine: MachineState): LiveState;
   entry(): StudyEntry;
 };
 
@@ -103,7 +103,7 @@ export function openFeed(study: Found): Feed {
         at: { ...position },
       };
     },
-    live(machine, resumable) {
+    live(machine) {
       const running = log.trials.filter(({ state }) => state === 'running');
       const states = running.slice(0, 64).map(({ number }): RunningState => {
         const last = steps.last.get(number);
@@ -124,7 +124,7 @@ export function openFeed(study: Found): Feed {
       const evaluated = log.trials.filter(countsAsEvaluated).length;
       const { limits } = steps;
       const stopping = stopRequest(log) !== null && states.some(({ lost }) => !lost);
-      return { time: Date.now(), running: states, machine, limits, evaluated, stopping, resumable };
+      return { time: Date.now(), running: states, machine, limits, evaluated, stopping };
     },
     entry: () => ({
       key,

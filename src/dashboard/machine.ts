@@ -23,6 +23,7 @@ export function watchMachine(): Machine {
     if (Number.isFinite(Number(use)) && Number.isFinite(memoryTotal))
       gpus.set(index, { name, use: Number(use) / 100, memoryUsed, memoryTotal, watts });
   });
+  query?.once('exit', () => gpus.clear()); // what it said last would be shown as if it were now
   return {
     sample() {
       const now = cpuTimes();
@@ -54,7 +55,7 @@ function cpuTimes(): { all: number; idle: number } {
 function watchGpus(onLine: (cells: string[]) => void): ChildProcess | null {
   try {
     const args = [`--query-gpu=${QUERY.join(',')}`, '--format=csv,noheader,nounits', '-l', '2'];
-    const child = spawn('nvidia-smi', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn('nvidia-smi', args, { stdio: ['ignore', 'pipe', 'ignore'], env: process.env });
     child.on('error', () => {}); // not installed
     child.unref();
     createInterface({ input: child.stdout }).on('line', (line) =>

@@ -1,16 +1,11 @@
-// The dashboard's server: the page, its events, and actions.
-//
-// What it holds on to. It listens on loopback unless told otherwise. A page of another site can make a browser send requests
-// here, and a name that resolves to 127.0.0.1 makes that site ours in the browser's eyes (DNS rebinding): so only requests
-// to a local name or an address are answered, none that a browser marks as another site's, and actions must come from this
-// page with the token that the terminal printed. Nothing on the page loads from elsewhere.
+// The dashboard's server: the page, its events, and actions. It listens on loopback unless told otherwise; who is answered
+// is decided in guard.ts, and actions need the token that the terminal printed.
 
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, isIP } from 'node:net';
-import { hostname } from 'node:os';
+import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { bearerAuth } from 'hono/bearer-auth';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
@@ -21,6 +16,7 @@ import { formatStandardJson } from '../base/json.js';
 import { pageFile } from '../report/html.js';
 import { type Actions, enqueue, stop } from './actions.js';
 import { type Feed, openFeed, type Position } from './feed.js';
+import { HEADERS, refusalOf } from './guard.js';
 import { type Found, openLibrary } from './library.js';
 import { type Machine, watchMachine } from './machine.js';
 
@@ -47,6 +43,8 @@ export type Dashboard = {
 const LOOPBACK = '127.0.0.1';
 const TICK_MS = 400;
 const RESCAN_MS = 3000;
+/** A reader that has not taken the last message by then is left. */
+const PATIENCE_MS = 1000;
 const PORTS_TRIED = 20;
 const LARGEST_BODY = 64 * 1024;
 
@@ -80,6 +78,11 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   let machine: Machine | null = null;
   let readers = 0;
   let scanned = Date.now();
+  let ending = false;
+  let endNow = () => {};
+  const closing = new Promise<void>((resolve) => {
+    endNow = resolve;
+  });
 
   function rescan(): void {
     if (Date.now() - scanned < RESCAN_MS) return;
@@ -94,7 +97,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     let entry = feeds.get(key);
     if (!entry || entry.study !== study)
       feeds.set(key, (entry = { study, feed: openFeed(study), refreshed: 0 }));
-    if (Date.now() - entry.refreshed >= TICK_MS / 2) {
+    if (ending || Date.now() - entry.refreshed >= TICK_MS / 2) {
       try {
         entry.feed.refresh();
       } catch {
@@ -151,6 +154,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
         closed = true;
       });
       readers++;
+      c.header('Connection', 'close'); // ends with the stream, so that closing waits for what is said last
       machine ??= watchMachine();
       const say = (data: string) => stream.writeSSE({ data });
       let shown = '';
@@ -159,7 +163,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       let listedAt = 0;
       let lived = 0;
       try {
-        while (!closed && !stream.aborted) {
+        // Once more when the server closes: a study ends just before its --dashboard does.
+        for (let last = false; !last && !closed && !stream.aborted; ) {
+          last = ending;
           rescan();
           // The study that was asked for, else the one that changed last.
           const key = library.studies.some((study) => study.key === (shown || asked))
@@ -181,13 +187,11 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
             const entries = list();
             if (entries !== listed) await say((listed = entries));
           }
-          if (feed && Date.now() - lived >= 900) {
+          if (feed && (last || Date.now() - lived >= 900)) {
             lived = Date.now();
-            await say(
-              formatStandardJson({ kind: 'live', live: feed.live(machine.sample(), isResumable(key)) }),
-            );
+            await say(formatStandardJson({ kind: 'live', live: feed.live(machine.sample()) }));
           }
-          await stream.sleep(TICK_MS);
+          if (!last) await Promise.race([stream.sleep(TICK_MS), closing]);
         }
       } finally {
         if (--readers === 0) {
@@ -199,10 +203,6 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   );
 
   const latest = () => [...library.studies].sort((a, b) => lastChange(b) - lastChange(a))[0]?.key ?? '';
-  const isResumable = (key: string): boolean => {
-    const place = library.studies.find((study) => study.key === key)?.place;
-    return place !== null && place !== undefined && (resumption?.isKnown(place) ?? false);
-  };
 
   app.use(
     '/api/studies/:key/*',
@@ -231,7 +231,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
           return c.json({ message: stop(place, study.log.name, true) });
         case 'resume': {
           const isRunning = feedOf(study.key)
-            ?.live(NO_MACHINE, false)
+            ?.live(NO_MACHINE)
             .running.some(({ lost }) => !lost);
           if (isRunning) return c.json({ message: stop(place, study.log.name, false) });
           if (!resumption?.isKnown(place))
@@ -262,56 +262,21 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     token,
     close: () =>
       new Promise((resolve) => {
-        library.close();
-        machine?.close();
-        server.close(() => resolve());
-        server.closeAllConnections();
+        ending = true;
+        endNow();
+        const late = setTimeout(() => server.closeAllConnections(), PATIENCE_MS);
+        server.close(() => {
+          clearTimeout(late);
+          library.close();
+          machine?.close();
+          resolve();
+        });
       }),
   };
 }
 
 const NO_TOKEN = 'Actions need the token that the terminal printed';
 const NO_MACHINE = { cpu: null, cores: 0, memoryUsed: 0, memoryTotal: 0, gpus: [] };
-
-const HEADERS = {
-  contentSecurityPolicy: {
-    defaultSrc: ["'none'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'"],
-    connectSrc: ["'self'"],
-    imgSrc: ["'self'", 'data:'],
-    baseUri: ["'none'"],
-    formAction: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-  crossOriginResourcePolicy: 'same-origin',
-  crossOriginOpenerPolicy: 'same-origin',
-  referrerPolicy: 'no-referrer',
-  xFrameOptions: 'DENY',
-  strictTransportSecurity: false,
-};
-
-/** Why a request is not answered; null for one that is. */
-function refusalOf(c: Context, host: string): string | null {
-  const name = c.req.header('host') ?? '';
-  const url = URL.canParse(`http://${name}`) ? new URL(`http://${name}`) : null;
-  const asked = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
-  const isLoopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-  // No site can make a browser resolve an address to something else, only a name.
-  const known = isLoopback
-    ? asked === 'localhost' || asked === '::1' || (isIP(asked) === 4 && asked.startsWith('127.'))
-    : isIP(asked) > 0 || ['localhost', host, hostname()].includes(asked);
-  if (!known) return `Expected the dashboard's own address, got ${JSON.stringify(name).slice(0, 80)}`;
-  const site = c.req.header('sec-fetch-site');
-  if (site !== undefined && site !== 'same-origin' && !(site === 'none' && c.req.method === 'GET'))
-    return 'Expected a request of this page, got one of another site';
-  const origin = c.req.header('origin');
-  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD';
-  // Browsers name the origin of every action; what is only read may come without.
-  if (origin === undefined ? !isRead : origin !== `http://${name}`)
-    return 'Expected a request of this page, got one of another origin';
-  return null;
-}
 
 /** When a study last changed, in milliseconds since the epoch. */
 function lastChange({ log: { trials } }: Found): number {

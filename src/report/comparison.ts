@@ -2,9 +2,9 @@
 
 import { completeTrials, improvements } from '../tune/best.js';
 import { drawnRange, improvementRange, onAxis, valueAxis } from './axes.js';
-import type { Curve, Drawing, Frame } from './charts.js';
-import type { ReportedStudy } from './study.js';
-import { metricName } from './study.js';
+import type { Curve } from './curves.js';
+import { metricName, type ReportedStudy } from './study.js';
+import type { Drawing, Frame } from './theme.js';
 
 const GRID = { left: 58, right: 96, top: 12, bottom: 42 };
 /** The name of a line at its end: no legend to look up. */

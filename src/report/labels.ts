@@ -1,8 +1,11 @@
 // Labels and numbers of the report.
 
+import { isObject } from '../base/valid.js';
+import type { CompleteTrial } from '../tune/best.js';
 import { contains, toUnit } from '../tune/distributions.js';
 import { own } from '../tune/objects.js';
 import type { Attributes, Params, SearchSpace, Trial } from '../tune/types.js';
+import { type ReportedStudy, usedSpace } from './study.js';
 
 /** A value in at most `digits` significant digits; large and small ones stay readable. */
 export function shortNumber(value: unknown, digits = 3): string {
@@ -36,6 +39,41 @@ export function describeChange(name: string, from: Params, to: Params): string {
   const [setting, after] = describeParam(name, to[name]);
   return `${setting} ${describeParam(name, from[name])[1]}→${after}`;
 }
+
+/** Parameters that a label names at most. */
+const LABEL_CHANGES = 2;
+
+/**
+ * What each improvement is labelled with: the largest changes among the parameters whose influence is known, or the one
+ * change there was; its value where neither says what made it better.
+ * @param longest characters of a label
+ */
+export function improvementLabels(
+  study: ReportedStudy,
+  improvements: readonly CompleteTrial[],
+  weights: Readonly<Record<string, number>>,
+  longest: number,
+): string[] {
+  const { defaults } = study.userAttrs;
+  const space = usedSpace(study);
+  return improvements.map((trial, i) => {
+    const previous = improvements[i - 1];
+    if (!previous)
+      return isObject(defaults) && changedParams(defaults, trial.params, space).length === 0
+        ? 'defaults'
+        : shortNumber(trial.value, 5);
+    const changed = changedParams(previous.params, trial.params, space);
+    const known = changed.length === 1 ? changed : changed.filter((name) => Object.hasOwn(weights, name));
+    const label = known
+      .slice(0, LABEL_CHANGES)
+      .map((name) => describeChange(name, previous.params, trial.params))
+      .join(', ');
+    return shortened(label || shortNumber(trial.value, 5), longest);
+  });
+}
+
+const shortened = (text: string, longest: number): string =>
+  text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
 
 /** Why a trial failed. */
 export function failReason({ userAttrs: { fail_reason: reason } }: Trial): string {

@@ -59,8 +59,6 @@ export type LiveState = {
   evaluated: number;
   /** Asked to stop after the running trials. */
   stopping: boolean;
-  /** The command that continues it can be run here. */
-  resumable: boolean;
 };
 
 export type Message =

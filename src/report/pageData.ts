@@ -10,8 +10,8 @@ import { fromInternal, toInternal } from '../tune/distributions.js';
 import { states } from '../tune/journal/records.js';
 import { own, setOwn } from '../tune/objects.js';
 import type { Attributes, Direction, SearchSpace, Trial } from '../tune/types.js';
-import { workerOf } from './charts.js';
 import { type ReportedStudy, usedSpace } from './study.js';
+import { workerOf } from './timeline.js';
 
 /** A point of a learning curve. */
 export type Point = readonly [x: number, value: number | null];

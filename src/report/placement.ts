@@ -1,6 +1,6 @@
-// Places the labels of improvements: never on one another, on a dot or outside the plot.
+// Places the labels of improvements: never on one another, on a dot, on another mark or outside the plot.
 //
-// No trial lies beyond the running best, so the region on its far side is free of dots: below it where lower is better. A
+// No feasible trial lies beyond the running best, so the region on its far side is free of dots: below it where lower is better. A
 // label stands there, left of its dot, or right of it beyond the best that the line reaches under the label.
 
 /** A rectangle in pixels, y downwards. */
@@ -18,6 +18,7 @@ const FURTHEST = 46;
  * @param sizes width and height of their labels
  * @param within the plot
  * @param sign 1 where the free region is below the line, -1 where it is above
+ * @param marks what else labels must not cover
  * @returns null for labels that have no place; the last improvement comes first, then the first, then the largest steps
  */
 export function placeLabels(
@@ -25,6 +26,7 @@ export function placeLabels(
   sizes: readonly (readonly [number, number])[],
   within: Box,
   sign: 1 | -1,
+  marks: readonly Box[] = [],
 ): (Place | null)[] {
   const step = (i: number) => Math.abs(points[i]![1] - (points[i - 1] ?? points[i]!)[1]);
   const last = points.length - 1;
@@ -52,7 +54,10 @@ export function placeLabels(
     });
     const found = candidates.find(
       ({ dy, box }) =>
-        Math.abs(dy) <= FURTHEST && isInside(box, within) && !taken.some((other) => overlap(box, other)),
+        Math.abs(dy) <= FURTHEST &&
+        isInside(box, within) &&
+        !taken.some((other) => overlap(box, other, GAP)) &&
+        !marks.some((mark) => overlap(box, mark, 0)),
     );
     if (!found) continue;
     taken.push(found.box);
@@ -64,5 +69,5 @@ export function placeLabels(
 const isInside = (box: Box, outer: Box): boolean =>
   box.left >= outer.left && box.right <= outer.right && box.top >= outer.top && box.bottom <= outer.bottom;
 
-const overlap = (a: Box, b: Box): boolean =>
-  a.left < b.right + GAP && b.left < a.right + GAP && a.top < b.bottom && b.top < a.bottom;
+const overlap = (a: Box, b: Box, gap: number): boolean =>
+  a.left < b.right + gap && b.left < a.right + gap && a.top < b.bottom && b.top < a.bottom;

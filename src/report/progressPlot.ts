@@ -5,22 +5,23 @@
 
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
-import { isObject } from '../base/valid.js';
-import { type CompleteTrial, completeTrials, improvements as improvementsOf } from '../tune/best.js';
-import { isFeasible } from '../tune/constraints.js';
 import { knownImportances } from '../tune/importance.js';
-import type { SearchSpace, Trial } from '../tune/types.js';
-import { axisLook, improvementRange, isBeyond, onAxis, type Range, valueAxis, widened } from './axes.js';
-import { changedParams, describeChange, shortNumber } from './labels.js';
+import { axisLook, isBeyond, onAxis, type Range, valueAxis } from './axes.js';
+import { improvementLabels, shortNumber } from './labels.js';
 import { type Box, placeLabels } from './placement.js';
-import { confirmedOf, defaultNoise, metricName, type ReportedStudy, usedSpace } from './study.js';
+import { beyondNote, progressView } from './progressView.js';
+import { metricName, type ReportedStudy } from './study.js';
 import { LIGHT, type Theme } from './theme.js';
 
-const LABEL_CHANGES = 2;
 const LABEL_FONT = 11;
 /** Width of a letter of a label at most. */
 const LETTER = 6.1;
 const LANE = 16;
+/** Half the size of a mark that labels keep clear of. */
+const MARK = 6;
+/** A line's name: its distance from the right end, its height with the distance from the line. */
+const LINE_GAP = 5;
+const LINE_ROOM = 19;
 /** Many points are drawn as one. */
 const LARGE = { large: true, largeThreshold: 400 };
 
@@ -35,43 +36,6 @@ export type ProgressOptions = {
   size?: readonly [width: number, height: number];
   theme?: Theme;
 };
-
-/** Counts of the study and the axis that the plot has. */
-export function progressView(study: ReportedStudy, reference?: number) {
-  const { direction, trials } = study;
-  const complete = completeTrials(trials);
-  const improvements = improvementsOf(trials, direction);
-  const noise = defaultNoise(study);
-  const band = noise === null ? [] : [noise.mean - noise.deviation, noise.mean + noise.deviation];
-  const confirmed = confirmedOf(study.userAttrs).filter(({ trial }) => trial !== null);
-  const means = confirmed.map(({ mean }) => mean);
-  const include = [...band, ...means, ...(reference === undefined ? [] : [reference])];
-  const finite = improvements.some(({ value }) => Number.isFinite(value));
-  const values = complete.map(({ value }) => value);
-  const range = finite
-    ? improvementRange(values, include, direction)
-    : widened(include.length ? include : [0, 1]);
-  const inState = (state: Trial['state']) => trials.filter((trial) => trial.state === state);
-  return {
-    complete,
-    improvements,
-    noise,
-    confirmed,
-    violating: complete.filter((trial) => !isFeasible(trial)),
-    range,
-    pruned: inState('pruned'),
-    failed: inState('fail'),
-    beyond: complete.filter(({ value }) => isBeyond(value, range)),
-  };
-}
-
-/** `3 of 120 trials lie above`: what the axis leaves out; empty where that is nothing. */
-export function beyondNote({ beyond, complete, range }: ReturnType<typeof progressView>): string {
-  const above = beyond.filter(({ value }) => value > range[1]).length;
-  const part = (count: number, where: string) => (count > 0 ? [`${count} ${where}`] : []);
-  const parts = [...part(above, 'above'), ...part(beyond.length - above, 'below')].join(' and ');
-  return parts && `${parts} the axis, of ${counted(complete.length, 'trial')}`;
-}
 
 /** The chart of a study, an option of ECharts. */
 export function progressOption(study: ReportedStudy, options: ProgressOptions = {}): EChartsOption {
@@ -109,14 +73,48 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     xRange[0] + ((x - grid.left) / (grid.right - grid.left)) * (xRange[1] - xRange[0]),
     range[0] + ((grid.bottom - y) / (grid.bottom - grid.top)) * (range[1] - range[0]),
   ];
+  // Lines with a name at their right end: over the line, but under the lower one of two.
+  const levels = [
+    ...(reference === undefined
+      ? []
+      : [{ yAxis: reference, name: `reference ${shortNumber(reference, 6)}` }]),
+    ...(noise === null ? [] : [{ yAxis: noise.mean, name: `defaults, ${noise.runs} runs` }]),
+  ];
+  const lines = levels.map(({ yAxis, name }) => {
+    const isOver = levels.every((other) => other.yAxis <= yAxis);
+    const [, y] = pixel([0, yAxis]);
+    const sides = { left: grid.right - LINE_GAP - name.length * LETTER, right: grid.right - LINE_GAP };
+    return {
+      yAxis,
+      label: {
+        formatter: name,
+        position: isOver ? ('insideEndTop' as const) : ('insideEndBottom' as const),
+        color: theme.reference,
+        fontSize: LABEL_FONT,
+      },
+      box: { ...sides, top: isOver ? y - LINE_ROOM : y, bottom: isOver ? y : y + LINE_ROOM },
+    };
+  });
+  // Marks that may stand beyond the running best, where the labels are.
+  const around = (x: number, ...values: number[]): Box => {
+    const at = values.map((value) => pixel([x, onAxis(value, range)]));
+    const ys = at.map(([, y]) => y);
+    const [[px]] = at as [[number, number]];
+    return { left: px - MARK, right: px + MARK, top: Math.min(...ys) - MARK, bottom: Math.max(...ys) + MARK };
+  };
+  const marks = [
+    ...confirmed.map(({ trial, mean, interval }) => around(trial!, mean, ...(interval ?? []))),
+    ...violating.map(({ number, value }) => around(number, value)),
+  ];
   const points = improvements.map(({ number, value }): [number, number] => [number, onAxis(value, range)]);
   const best = points.at(-1);
-  const labels = labelsOf(study, improvements, weights, width < 560 ? 26 : 44);
+  const labels = improvementLabels(study, improvements, weights, width < 560 ? 26 : 44);
   const places = placeLabels(
     points.map(pixel),
     labels.map((text) => [text.length * LETTER, LABEL_FONT + 3]),
     grid,
     direction === 'minimize' ? 1 : -1,
+    [...lines.map(({ box }) => box), ...marks],
   );
   const note = beyondNote(view);
   const counts = [
@@ -126,20 +124,6 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     ...(pruned.length > 0 ? [`${pruned.length} pruned`] : []),
   ];
 
-  const lines = [
-    ...(reference === undefined
-      ? []
-      : [{ yAxis: reference, name: `reference ${shortNumber(reference, 6)}` }]),
-    ...(noise === null ? [] : [{ yAxis: noise.mean, name: `defaults, ${noise.runs} runs` }]),
-  ].map(({ yAxis, name }) => ({
-    yAxis,
-    label: {
-      formatter: name,
-      position: 'insideEndTop' as const,
-      color: theme.reference,
-      fontSize: LABEL_FONT,
-    },
-  }));
   const series: SeriesOption[] = [
     {
       name: 'trial',
@@ -155,7 +139,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
           silent: true,
           symbol: 'none',
           lineStyle: { color: theme.reference, type: 'dashed', width: 1.3 },
-          data: lines,
+          data: lines.map(({ yAxis, label }) => ({ yAxis, label })),
         },
       }),
       ...(noise !== null && {
@@ -357,34 +341,3 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     series,
   };
 }
-
-/**
- * What each improvement is labelled with: the largest changes among the parameters whose influence is known, or the one
- * change there was; its value where neither says what made it better.
- */
-function labelsOf(
-  study: ReportedStudy,
-  improvements: readonly CompleteTrial[],
-  weights: Readonly<Record<string, number>>,
-  longest: number,
-): string[] {
-  const { defaults } = study.userAttrs;
-  const space: SearchSpace = usedSpace(study);
-  return improvements.map((trial, i) => {
-    const previous = improvements[i - 1];
-    if (!previous)
-      return isObject(defaults) && changedParams(defaults, trial.params, space).length === 0
-        ? 'defaults'
-        : shortNumber(trial.value, 5);
-    const changed = changedParams(previous.params, trial.params, space);
-    const known = changed.length === 1 ? changed : changed.filter((name) => Object.hasOwn(weights, name));
-    const label = known
-      .slice(0, LABEL_CHANGES)
-      .map((name) => describeChange(name, previous.params, trial.params))
-      .join(', ');
-    return shortened(label || shortNumber(trial.value, 5), longest);
-  });
-}
-
-const shortened = (text: string, longest: number): string =>
-  text.length > longest ? `${text.slice(0, longest - 1)}…` : text;

@@ -1,6 +1,8 @@
 // The colours of plots and pages, light and dark, safe for colour-blind eyes (after Okabe and Ito); states differ in shape
 // too, so that no meaning rests on a colour alone.
 
+import type { EChartsOption } from 'echarts';
+
 /** Colours of one scheme. */
 export type Theme = {
   readonly text: string;
@@ -19,6 +21,11 @@ export type Theme = {
   /** Of samplers, studies and workers. */
   readonly series: readonly string[];
 };
+
+/** A chart with its height in pixels. */
+export type Drawing = { height: number; option: EChartsOption };
+/** What a chart is drawn for: its width in pixels and its colours. */
+export type Frame = { width: number; theme: Theme };
 
 export const LIGHT: Theme = {
   text: '#1d232b',

@@ -1,13 +1,16 @@
 // The page in a real browser: Debian's Chromium driven by playwright-core. Skipped by name where there is none.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type Dashboard, startDashboard } from '../../src/dashboard/server.js';
 import { reportHtml } from '../../src/report/index.js';
+import { improvements } from '../../src/tune/best.js';
 import { formatEntry } from '../../src/tune/journal/lines.js';
 import { createStudyEntry, createTrialEntry, finishEntry } from '../../src/tune/journal/records.js';
 import { readJournal } from '../../src/tune/storage/index.js';
@@ -108,6 +111,57 @@ inBrowser('a study is watched from its first trial to its last, without a reload
   expect(await page.locator('#failures').textContent()).toContain('loss is NaN');
   expect(await page.evaluate('document.body.dataset.loaded')).toBe('once');
 });
+
+inBrowser(
+  'tinygpt tune --dashboard shows each of its 3-second trials, from the first to the last',
+  async () => {
+    const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+    const words = [
+      'tune',
+      '--trials',
+      '3',
+      '--trial-seconds',
+      '3',
+      '--sampler',
+      'random',
+      '--dashboard',
+      '0',
+    ];
+    const child = spawn(process.execPath, [main, ...words, '--out', join(folder, 'study')]);
+    const ended = once(child, 'exit');
+    try {
+      let said = '';
+      child.stdout.on('data', (chunk) => (said += chunk));
+      const url = await new Promise<string>((resolve, reject) => {
+        child.stderr.on('data', (chunk) => {
+          const [, link] = /Dashboard: (http:\S+)\n/.exec((said += chunk)) ?? [];
+          if (link) resolve(link);
+        });
+        void ended.then(() => reject(new Error(said)));
+      });
+      const page = await newPage(url);
+      // All that the page shows on the way, each once.
+      await page.evaluate(`
+      window.seen = [];
+      const note = (text) => text && !seen.includes(text) && seen.push(text);
+      new MutationObserver(() => {
+        note(/\\d+ complete/.exec(document.querySelector('.figure:nth-child(2) p')?.textContent)?.[0]);
+        for (const card of document.querySelectorAll('.run'))
+          if (/loss \\d.* tok\\/s/.test(card.textContent)) note(card.querySelector('button').textContent);
+      }).observe(document.body, { childList: true, subtree: true, characterData: true });`);
+      expect([await ended, said]).toEqual([[0, null], expect.stringContaining('3 trials: 3 complete')]);
+      const seen = ['Trial 0', '1 complete', 'Trial 1', '2 complete', 'Trial 2', '3 complete'];
+      await page.getByText('The dashboard does not answer').waitFor();
+      expect(await page.evaluate('seen')).toEqual(seen);
+      expect(await page.locator('.run').count()).toBe(0); // none that still seems to run
+      const [study] = readJournal(join(folder, 'study', 'journal.log'));
+      const best = Math.min(...study!.trials.map(({ value }) => value!));
+      expect(await page.locator('.figure.best b').textContent()).toBe(best.toFixed(6));
+    } finally {
+      child.kill('SIGKILL');
+    }
+  },
+);
 
 inBrowser('actions work with the token from the link, and fail without', async () => {
   runTrials(openStudy(journal), 3);
@@ -216,8 +270,18 @@ inBrowser('a saved report works from disk, with its tables, in both schemes and 
   for (const id of ['history', 'slices', 'parallel', 'curves', 'timeline', 'trials'])
     await page.locator(`#${id}`).scrollIntoViewIfNeeded();
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
-  await page.locator('#history').getByText('As a table').click();
-  expect(await page.locator('#history tbody tr').count()).toBeGreaterThan(0);
+  const steps = improvements(log!.trials, 'minimize').length;
+  for (const [id, rows] of Object.entries({ history: steps, slices: 24, parallel: 24, timeline: 30 })) {
+    await page.locator(`#${id}`).getByText('As a table').click();
+    await page.locator(`#${id} tbody tr`).first().waitFor();
+    expect([id, await page.locator(`#${id} tbody tr`).count()]).toEqual([id, rows]);
+  }
+  // Every drawing has its table.
+  for (const panel of await page.locator('.panel:has(.drawing)').all())
+    expect([await panel.getAttribute('id'), await panel.locator('.alternative').count()]).toEqual([
+      expect.any(String),
+      1,
+    ]);
   expect(await page.locator('#history').getByRole('img').first().getAttribute('aria-label')).toContain(
     'complete trials',
   );

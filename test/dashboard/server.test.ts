@@ -86,6 +86,7 @@ function events(query: string, enough: (messages: Message[]) => boolean): Promis
         sent.destroy();
         resolve(messages);
       });
+      response.on('close', () => reject(new Error('The stream ended before that')));
     });
     sent.on('error', reject);
     sent.end();
@@ -224,6 +225,23 @@ describe('actions', () => {
 });
 
 describe('what it shows', () => {
+  test('how a study ended, though the server closes right after', async () => {
+    const study = openStudy(journal);
+    const trial = study.ask();
+    const last = (all: Message[]) => all.findLast((message) => message.kind === 'live')?.live;
+    let ended = false;
+    const messages = await events('', (all) => {
+      if (!ended && last(all)?.running.length === 1) {
+        ended = true;
+        study.tell(trial, 0.25);
+        void dashboard.close();
+      }
+      return ended && last(all)?.running.length === 0;
+    });
+    const update = messages.find((message) => message.kind === 'update')!;
+    expect(update.rows.map(([number, [, value]]) => [number, value])).toEqual([[trial.number, 0.25]]);
+  });
+
   test('every journal and folder of runs, and why one cannot be read', async () => {
     runTrials(openStudy(join(folder, 'elsewhere', 'optuna.log'), 'second'), 2);
     writeFileSync(join(folder, 'elsewhere', 'broken.log'), '{"op_code":99}\n');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { drawnRange } from '../../src/report/axes.js';
-import { curvesChart, intermediateCurves, parallelChart, sliceChart } from '../../src/report/charts.js';
+import { curvesChart, intermediateCurves } from '../../src/report/curves.js';
 import {
   progressOption,
   type ReportedStudy,
@@ -14,6 +14,7 @@ import {
 } from '../../src/report/index.js';
 import { changedParams, describeChange, describeParam, escapeHtml } from '../../src/report/labels.js';
 import { type PageStudy, trialOf } from '../../src/report/pageData.js';
+import { parallelChart, sliceChart } from '../../src/report/paramCharts.js';
 import { alignColumns } from '../../src/report/table.js';
 import { LIGHT } from '../../src/report/theme.js';
 import { knownImportances } from '../../src/tune/importance.js';
@@ -104,6 +105,47 @@ describe('the report', () => {
     ]);
     expect(seriesOf(option, 'failed').data).toEqual([[2, 0, 2]]);
     expect(seriesOf(option, 'pruned').data).toEqual([[4, 1, 4]]);
+  });
+
+  test('trials beyond a constraint are rings, and no improvements', () => {
+    const trials = TRIALS.map((trial) =>
+      trial.number === 7 ? { ...trial, systemAttrs: { constraints: [-1, 0.5] } } : trial,
+    );
+    const option = progressOption(study({ trials }));
+    expect(seriesOf(option, 'beyond a constraint')).toMatchObject({
+      symbol: 'emptyCircle',
+      data: [[7, 1.05, 7]],
+    });
+    expect((option as { legend: { data: string[] } }).legend.data).toContain('beyond a constraint');
+    expect(seriesOf(option, 'running best').data.at(-1)).toEqual([9, 1.07]);
+    expect(seriesOf(progressOption(study()), 'beyond a constraint')).toBeUndefined();
+  });
+
+  test('labels give way to intervals of confirmed means and to trials beyond a constraint', () => {
+    const trials = Array.from({ length: 40 }, (_, i) => makeTrial(i, 'complete', i < 20 ? 1.2 : 1.1));
+    const labelOf = (more: object) => {
+      const { data } = seriesOf(progressOption(study({ trials, userAttrs: {}, ...more })), 'improvement');
+      return (data as unknown as { label: { position?: string } }[])[1]!.label;
+    };
+    expect(labelOf({})).toMatchObject({ position: 'left', offset: [0, 10] });
+    const candidate = { trial: 19, mean: 1.09, interval: [1.05, 1.13], values: [1.09] };
+    expect(labelOf({ userAttrs: { confirmation: { candidates: [candidate] } } }).position).toBe('right');
+    const within = trials.map((trial) =>
+      trial.number === 19 ? { ...trial, value: 1.098, systemAttrs: { constraints: [1] } } : trial,
+    );
+    expect(labelOf({ trials: within })).not.toMatchObject({ position: 'left', offset: [0, 10] });
+  });
+
+  test('names of two lines stand on different sides', () => {
+    const candidate = { trial: 'defaults', mean: 1.15, values: [1.14, 1.16] };
+    const userAttrs = { confirmation: { candidates: [candidate] } };
+    const positions = (reference: number) => {
+      const option = progressOption(study({ userAttrs }), { reference });
+      const { data } = (seriesOf(option, 'trial') as unknown as { markLine: { data: object[] } }).markLine;
+      return (data as { label: { position: string } }[]).map(({ label }) => label.position);
+    };
+    expect(positions(1.151)).toEqual(['insideEndTop', 'insideEndBottom']);
+    expect(positions(1.149)).toEqual(['insideEndBottom', 'insideEndTop']);
   });
 
   test('says when no trial has finished', async () => {

@@ -1,10 +1,7 @@
-// The charts of the page except the progress plot: importances, slices, parallel coordinates, learning curves and the
-// timeline. Each is a plain ECharts option, drawn in the reader's browser. The last dimension of a point, or its `trial`, is
-// the number of its trial.
+// How the value depends on the parameters: importances, slices, parallel coordinates. Charts are plain ECharts options,
+// drawn in the reader's browser; the last dimension of a point, or its `trial`, is the number of its trial.
 
-import type { CustomSeriesOption, EChartsOption } from 'echarts';
-import { isObject } from '../base/valid.js';
-import { bestTrial, type CompleteTrial, compareValues, completeTrials } from '../tune/best.js';
+import { type CompleteTrial, compareValues, completeTrials } from '../tune/best.js';
 import { isNumeric } from '../tune/distributions.js';
 import type { Trial } from '../tune/types.js';
 import {
@@ -12,26 +9,17 @@ import {
   axisValue,
   drawnRange,
   isBeyond,
-  markBeyond,
   onAxis,
   parameterAxis,
   type Range,
   valueAxis,
 } from './axes.js';
-import { secondsOf } from './labels.js';
 import { metricName, type ReportedStudy, usedSpace } from './study.js';
-import type { Theme } from './theme.js';
-
-/** A chart with its height in pixels. */
-export type Drawing = { height: number; option: EChartsOption };
-/** What a chart is drawn for: its width in pixels and its colours. */
-export type Frame = { width: number; theme: Theme };
+import type { Drawing, Frame } from './theme.js';
 
 /** Trials in slices and parallel coordinates: more would be one blot, and slow. */
 export const MOST_SLICED = 2000;
 const MOST_LINES = 600;
-const MOST_CURVES = 150;
-const MOST_BARS = 4000;
 
 /** Importances as bars; null where none is known. */
 export function importanceChart(
@@ -263,140 +251,6 @@ export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Dr
             })) as never,
         },
       ],
-    },
-  };
-}
-
-/** A trial's learning curve: (x, value) in order. */
-export type Curve = { trial: Trial; points: readonly (readonly [number, number])[] };
-
-/** Intermediate values over the course of each trial. */
-export const intermediateCurves = (trials: readonly Trial[]): Curve[] =>
-  trials
-    .filter(({ intermediate }) => intermediate.size > 0)
-    .map((trial) => ({ trial, points: [...trial.intermediate].sort(([a], [b]) => a - b) }));
-
-/** Curves on top of each other: the last trials' and the best one's. */
-export function curvesChart(
-  curves: readonly Curve[],
-  names: { x: string; y: string },
-  study: ReportedStudy,
-  { theme, width }: Frame,
-): Drawing | null {
-  if (curves.length === 0) return null;
-  const best = bestTrial(study.trials, study.direction);
-  const kept = curves.filter(({ trial }, i) => trial === best || i >= curves.length - MOST_CURVES);
-  const range = drawnRange(
-    kept.flatMap(({ points }) => points.map(([, value]) => value)),
-    [],
-    study.direction,
-  );
-  const color = (trial: Trial) =>
-    trial === best
-      ? theme.best
-      : ({ pruned: theme.pruned, fail: theme.fail, running: theme.reference }[trial.state as string] ??
-        theme.trial);
-  const dash = ({ state }: Trial) =>
-    state === 'pruned' || state === 'fail' ? ('dashed' as const) : ('solid' as const);
-  return {
-    height: 300,
-    option: {
-      grid: { left: 54, right: 14, top: 10, bottom: 42 },
-      xAxis: valueAxis(theme, names.x, [], 26),
-      yAxis: { ...valueAxis(theme, names.y, range, 40) },
-      series: kept.map(({ trial, points }) => ({
-        id: `trial ${trial.number}`,
-        type: 'line' as const,
-        showSymbol: points.length === 1,
-        triggerLineEvent: true,
-        symbolSize: 4,
-        z: trial === best ? 5 : trial.state === 'running' ? 4 : 2,
-        lineStyle: {
-          width: trial === best || trial.state === 'running' ? 2.4 : 1.1,
-          color: color(trial),
-          type: dash(trial),
-          opacity: trial === best || trial.state === 'running' ? 1 : width < 560 ? 0.45 : 0.6,
-        },
-        itemStyle: { color: color(trial) },
-        data: points
-          .filter(([, value]) => !Number.isNaN(value))
-          .map(([step, value]) => ({ value: [step, onAxis(value, range)], ...markBeyond(value, range) })),
-      })),
-    },
-  };
-}
-
-/** What runs a trial: `4711 on host`; null where the study does not say. */
-export function workerOf({ systemAttrs }: Trial): string | null {
-  const worker = systemAttrs['tinygpt:worker'];
-  if (typeof worker === 'string') return worker; // as the page has it
-  if (!isObject(worker)) return null;
-  const { pid, host } = worker;
-  return typeof pid === 'number' && typeof host === 'string' ? `${pid} on ${host}`.slice(0, 100) : null;
-}
-
-/** When each trial ran, a row for each worker; where workers are unknown, as many rows as ran at once. */
-export function timelineChart(study: ReportedStudy, now: number, { theme }: Frame): Drawing | null {
-  const ran = study.trials.filter((trial) => secondsOf(trial, now) !== null).slice(-MOST_BARS);
-  if (ran.length < 2) return null;
-  const begin = ran.reduce((first, trial) => Math.min(first, trial.start!), Infinity);
-  const end = ran.reduce((last, trial) => Math.max(last, trial.end ?? now), begin);
-  const [unit, size] =
-    end - begin > 7_200_000
-      ? ['hours', 3_600_000]
-      : end - begin > 120_000
-        ? ['minutes', 60_000]
-        : ['seconds', 1000];
-  const rows: string[] = [];
-  const busyUntil: number[] = [];
-  const rowOf = (trial: Trial): number => {
-    const worker = workerOf(trial);
-    const known = worker === null ? -1 : rows.indexOf(worker);
-    if (known >= 0) return known;
-    const free = worker === null ? busyUntil.findIndex((until) => until <= trial.start!) : -1;
-    const row = free >= 0 ? free : rows.length;
-    rows[row] = worker ?? `${row + 1}`;
-    busyUntil[row] = trial.end ?? now;
-    return row;
-  };
-  const colors: Record<string, string> = {
-    complete: theme.best,
-    pruned: theme.pruned,
-    fail: theme.fail,
-    running: theme.reference,
-  };
-  const data = [...ran]
-    .sort((a, b) => a.start! - b.start!)
-    .map((trial) => ({
-      value: [(trial.start! - begin) / size, rowOf(trial), ((trial.end ?? now) - begin) / size, trial.number],
-      itemStyle: { color: colors[trial.state] ?? theme.trial },
-      trial: trial.number,
-    }));
-  const renderItem: CustomSeriesOption['renderItem'] = (_, api) => {
-    const [x, y] = api.coord([api.value(0), api.value(1)]) as [number, number];
-    const [until] = api.coord([api.value(2), api.value(1)]) as [number, number];
-    const height = Math.min(14, (api.size!([0, 1]) as number[])[1]! * 0.7);
-    return {
-      type: 'rect',
-      shape: { x, y: y - height / 2, width: Math.max(1, until - x - (until - x > 4 ? 1 : 0)), height, r: 1 },
-      style: { fill: api.visual('color') as string },
-    };
-  };
-  const named = rows.some((name) => !/^\d+$/.test(name));
-  return {
-    height: 58 + 20 * rows.length,
-    option: {
-      grid: { left: named ? 118 : 30, right: 14, top: 6, bottom: 42 },
-      xAxis: valueAxis(theme, `${unit} from the first trial`, [0, (end - begin) / size], 26),
-      yAxis: {
-        type: 'category',
-        data: rows,
-        inverse: true,
-        ...axisLook(theme),
-        axisTick: { show: false },
-        axisLabel: { color: theme.muted, width: 108, overflow: 'truncate', interval: 0, fontSize: 11 },
-      },
-      series: [{ type: 'custom', renderItem, encode: { x: [0, 2], y: 1 }, data, clip: true }],
     },
   };
 }

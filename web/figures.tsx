@@ -1,0 +1,230 @@
+// The figures in one row: the best value, trials by state, the budget, speed, the machine.
+
+import { byteSize, counted, duration, thousands } from '../src/base/format.js';
+import { isObject } from '../src/base/valid.js';
+import { secondsOf } from '../src/report/labels.js';
+import { costText, llmLines } from '../src/report/llm.js';
+import type { LiveState } from '../src/report/messages.js';
+import { convergedText, isOfTwo, metricNames } from '../src/report/study.js';
+import { paretoFront } from '../src/tune/pareto.js';
+import { differenceText, stateName, valueText } from './format.js';
+import type { Picking } from './page.js';
+import { type ShownStudy, store } from './store.js';
+
+export function Best({ study, best, onPick }: Picking) {
+  if (isOfTwo(study))
+    return (
+      <div class="figure best">
+        <h2>Pareto front</h2>
+        <b>{paretoFront(study.trials, study.head.directions).length}</b>
+        <p>trials that no other one beats in both {metricNames(study).join(' and ')}</p>
+      </div>
+    );
+  const first = study.trials[0];
+  const gain =
+    best && first?.state === 'complete' && first !== best
+      ? differenceText(best.value, first.value!, study)
+      : '';
+  return (
+    <div class="figure best">
+      <h2>Best {study.metric}</h2>
+      <b>{best ? valueText(best.value) : '–'}</b>
+      <p>
+        {best ? (
+          <>
+            <button type="button" class="link" onClick={() => onPick(best.number)}>
+              trial {best.number}
+            </button>
+            {gain && ` · ${gain} than trial 0`}
+          </>
+        ) : (
+          'no trial has finished'
+        )}
+      </p>
+    </div>
+  );
+}
+
+const STATES = ['complete', 'pruned', 'fail', 'running', 'waiting'] as const;
+
+export function Counts({ study }: { study: ShownStudy }) {
+  const counts = STATES.map((state) => ({
+    state,
+    count: study.trials.filter((trial) => trial.state === state).length,
+  })).filter(({ count }) => count > 0);
+  const converged = convergedText(study.userAttrs);
+  return (
+    <div class="figure">
+      <h2>Trials</h2>
+      <b>{thousands(study.trials.length)}</b>
+      <div class="split" aria-hidden="true">
+        {counts.map(({ state, count }) => (
+          <i class={state} style={{ flexGrow: count }} />
+        ))}
+      </div>
+      <p>{counts.map(({ state, count }) => `${thousands(count)} ${stateName(state)}`).join(' · ')}</p>
+      {converged && <p>{converged}</p>}
+    </div>
+  );
+}
+
+/** What the calls of a language model cost, or that its answers came from no model. */
+export function Model({ study }: { study: ShownStudy }) {
+  const usage = study.userAttrs.llm_usage;
+  if (!isObject(usage)) return null;
+  return (
+    <div class="figure">
+      <h2>Cost of the model</h2>
+      <b>{costText(usage)}</b>
+      {llmLines(study).map((line) => (
+        <p>{line}</p>
+      ))}
+    </div>
+  );
+}
+
+/** How much of the limits is used, and the time that is left. */
+export function Budget({ study, live }: { study: ShownStudy; live: LiveState }) {
+  const { limits, evaluated, time, running, stopping } = live;
+  const isRunning = running.some(({ lost }) => !lost);
+  const spent = limits ? (time - limits.started) / 1000 : 0;
+  const shares = [
+    limits?.trials ? evaluated / limits.trials : 0,
+    limits?.seconds && isRunning ? spent / limits.seconds : 0,
+  ];
+  const share = Math.min(1, Math.max(...shares));
+  const left = secondsLeft(study, live, spent);
+  const texts = [
+    limits?.trials ? `${thousands(evaluated)} of ${counted(limits.trials, 'trial')}` : '',
+    limits?.seconds && isRunning
+      ? `${duration(Math.min(spent, limits.seconds))} of ${duration(limits.seconds)}`
+      : '',
+  ].filter(Boolean);
+  return (
+    <div class="figure">
+      <h2>{stopping ? 'Stopping after the running trial' : isRunning ? 'Time left' : 'State'}</h2>
+      <b>{!isRunning ? (running.length > 0 ? 'lost' : 'idle') : left === null ? '–' : duration(left)}</b>
+      {limits && (
+        <div
+          class="meter"
+          role="progressbar"
+          aria-label="Budget used"
+          aria-valuenow={Math.round(100 * share)}
+          aria-valuemin={0}
+          aria-valuemax={100}
+        >
+          <i style={{ width: `${100 * share}%` }} />
+        </div>
+      )}
+      <p>{texts.join(' · ') || (isRunning ? 'no limit recorded' : 'nothing runs on it now')}</p>
+    </div>
+  );
+}
+
+/** Seconds until the limits are reached, by the mean length of the last trials; null where that is not known. */
+function secondsLeft(
+  study: ShownStudy,
+  { limits, evaluated, running }: LiveState,
+  spent: number,
+): number | null {
+  if (!limits) return null;
+  const lengths = study.trials
+    .flatMap((trial) => (trial.state === 'running' ? [] : (secondsOf(trial) ?? [])))
+    .slice(-20);
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const workers = Math.max(1, running.length);
+  const byTrials =
+    limits.trials && lengths.length > 0
+      ? ((limits.trials - evaluated + running.length / 2) * mean) / workers
+      : Infinity;
+  const byTime = limits.seconds ? limits.seconds - spent : Infinity;
+  const left = Math.min(byTrials, byTime);
+  return Number.isFinite(left) ? Math.max(0, left) : null;
+}
+
+/** How long a finished study took. */
+export function Spent({ study }: { study: ShownStudy }) {
+  const times = study.trials.flatMap((trial) =>
+    trial.start === null ? [] : [trial.start, trial.end ?? trial.start],
+  );
+  const range = times.reduce(
+    ([low, high], time) => [Math.min(low, time), Math.max(high, time)],
+    [Infinity, -Infinity],
+  );
+  const seconds = times.length > 0 ? (range[1]! - range[0]!) / 1000 : 0;
+  const started =
+    times.length > 0
+      ? new Date(range[0]!).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+      : '–';
+  return (
+    <div class="figure">
+      <h2>Took</h2>
+      <b>{duration(seconds)}</b>
+      <p>from {started}</p>
+    </div>
+  );
+}
+
+export function Speed({ live }: { live: LiveState }) {
+  const speed = store.history.at(-1)?.speed ?? null;
+  const mfu = live.running.find(({ mfuPercent }) => mfuPercent !== null)?.mfuPercent;
+  const memory = live.running.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
+  if (speed === null) return null;
+  return (
+    <div class="figure">
+      <h2>Tokens per second</h2>
+      <b>{thousands(speed)}</b>
+      <Sparkline
+        values={store.history.map((entry) => entry.speed)}
+        label="Tokens per second in the last minutes"
+      />
+      <p>
+        {[memory > 0 && `${byteSize(memory)} peak`, mfu != null && `mfu ${mfu.toFixed(1)}%`]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+    </div>
+  );
+}
+
+export function Machine({ live: { machine } }: { live: LiveState }) {
+  const gpu = machine.gpus[0];
+  const percent = (share: number | null) => (share === null ? '–' : `${Math.round(100 * share)}%`);
+  return (
+    <div class="figure">
+      <h2>{gpu ? 'GPU' : 'CPU'}</h2>
+      <b>{percent(gpu ? gpu.use : machine.cpu)}</b>
+      <Sparkline
+        values={store.history.map((entry) => (gpu ? entry.gpu : entry.cpu))}
+        most={1}
+        label={`${gpu ? 'GPU' : 'CPU'} use in the last minutes`}
+      />
+      <p>
+        {gpu
+          ? `${byteSize(gpu.memoryUsed)} of ${byteSize(gpu.memoryTotal)}${gpu.watts === null ? '' : ` · ${Math.round(gpu.watts)} W`} · CPU ${percent(machine.cpu)}`
+          : `${machine.cores} cores · ${byteSize(machine.memoryUsed)} of ${byteSize(machine.memoryTotal)}`}
+      </p>
+    </div>
+  );
+}
+
+/** A small line of the last values. */
+function Sparkline(props: { values: readonly (number | null)[]; label: string; most?: number }) {
+  const { values, label } = props;
+  const known = values.filter((value) => value !== null);
+  if (known.length < 2) return <div class="spark" />;
+  const most = props.most ?? Math.max(...known) * 1.05;
+  const path = values
+    .map((value, i) =>
+      value === null
+        ? null
+        : `${((100 * i) / (values.length - 1)).toFixed(1)},${(22 - 20 * (value / (most || 1))).toFixed(1)}`,
+    )
+    .filter((point) => point !== null)
+    .join(' ');
+  return (
+    <svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label={label}>
+      <polyline points={path} />
+    </svg>
+  );
+}

@@ -1,0 +1,60 @@
+// A chart whose points are trials: beside one is what changed, and a click opens it.
+
+import type { ComponentProps } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { Chart } from './chart.js';
+import {
+  bestBefore,
+  changesText,
+  defaultsOf,
+  differenceText,
+  secondsText,
+  stateText,
+  valueText,
+} from './format.js';
+import type { Found, Picking } from './page.js';
+
+export function TrialChart({
+  study,
+  best,
+  steps,
+  ...props
+}: Picking & Omit<ComponentProps<typeof Chart>, 'hint'>) {
+  const hint = useMemo(() => hintOf({ study, best, steps }), [study]);
+  return <Chart {...props} hint={hint} />;
+}
+
+/** The card beside a trial's point: its value, and what changed from the best before it. */
+function hintOf({ study, steps }: Found) {
+  return (number: number) => {
+    const trial = study.trials[number];
+    if (!trial) return null;
+    const before = bestBefore(steps, number);
+    const from = before?.params ?? defaultsOf(study);
+    const changes = from ? changesText(study, from, trial.params, 6) : [];
+    return (
+      <>
+        <strong>
+          Trial {number}
+          {trial.state === 'complete' ? ` · ${valueText(trial.value)}` : ` · ${stateText(trial)}`}
+        </strong>
+        {before && trial.value !== null && trial.state === 'complete' && (
+          <span>
+            {differenceText(trial.value, before.value!, study)} than trial {before.number}, the best before
+          </span>
+        )}
+        {changes.length > 0 && (
+          <ul>
+            {changes.map((change) => (
+              <li>{change}</li>
+            ))}
+          </ul>
+        )}
+        {from && changes.length === 0 && Object.keys(trial.params).length > 0 && (
+          <span>the same configuration</span>
+        )}
+        <small>{secondsText(trial)}</small>
+      </>
+    );
+  };
+}
