@@ -271,8 +271,10 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     ),
   ];
   const xAxis = { ...valueAxis(theme, 'Trial', xRange), minInterval: 1 };
-  const own = { left: grid.left, right, top: grid.top, height: grid.bottom - grid.top };
-  const below = { left: grid.left, right, top: grid.bottom + gap, height: laneHeight };
+  // As large as the labels were placed by: ECharts would shrink each grid by its own axis' texts.
+  const across = { left: grid.left, right, outerBoundsMode: 'none' as const };
+  const own = { ...across, top: grid.top, height: grid.bottom - grid.top };
+  const below = { ...across, top: grid.bottom + gap, height: laneHeight };
   return {
     ...(titled && {
       title: [

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type * as echarts from 'echarts';
 import { drawnRange } from '../../src/report/axes.js';
 import { curvesChart, intermediateCurves } from '../../src/report/curves.js';
 import {
@@ -134,6 +136,20 @@ describe('the report', () => {
       trial.number === 19 ? { ...trial, value: 1.098, systemAttrs: { constraints: [1] } } : trial,
     );
     expect(labelOf({ trials: within })).not.toMatchObject({ position: 'left', offset: [0, 10] });
+  });
+
+  test('lanes of pruned and failed trials are drawn in line with the plot above', () => {
+    const { init } = createRequire(import.meta.url)('echarts') as typeof echarts;
+    const chart = init(null, null, { renderer: 'svg', ssr: true, width: 1280, height: 640 });
+    try {
+      chart.setOption(progressOption(study()));
+      for (const number of [0, 9]) {
+        const [above, below] = [0, 1].map((gridIndex) => chart.convertToPixel({ gridIndex }, [number, 0]));
+        expect(below![0]).toBeCloseTo(above![0]!, 6);
+      }
+    } finally {
+      chart.dispose(); // its animation keeps the process alive
+    }
   });
 
   test('names of two lines stand on different sides', () => {
