@@ -6,7 +6,7 @@ import { describeDistribution } from '../src/tune/distributions.js';
 import { own } from '../src/tune/objects.js';
 import type { Choice, Distribution, Params } from '../src/tune/types.js';
 import { defaultsOf } from './format.js';
-import { act, type ShownStudy, setToken, store, token } from './store.js';
+import { act, type ShownStudy, setToken, store, token, useStore } from './store.js';
 
 /** Runs an action and says how it went; asks for the token first where there is none. */
 function useAction() {
@@ -49,7 +49,7 @@ function Token() {
 export function ActionsMenu({ study }: { study: ShownStudy }) {
   const { run, said } = useAction();
   const [enqueues, setEnqueues] = useState(false);
-  const { live } = store;
+  const live = useStore(() => store.live);
   const isRunning = live?.running.some(({ lost }) => !lost) ?? false;
   return (
     <details class="menu">

@@ -74,28 +74,38 @@ const REACH = 18;
 
 export function Chart({ draw, label, hint, onPick, points, leastWidth = 0 }: Props) {
   const holder = useRef<HTMLDivElement>(null);
-  const state = useRef({ draw, points, onPick, seen: false, chart: null as echarts.ECharts | null });
+  const state = useRef({
+    ...{ draw, points, onPick, leastWidth },
+    /** Whether it is in view, and whether it must be drawn again when it is. */
+    ...{ seen: false, stale: true, width: 0, chart: null as echarts.ECharts | null },
+  });
   const [hovered, setHovered] = useState<Hovered | null>(null);
   const [empty, setEmpty] = useState(false);
-  Object.assign(state.current, { draw, points, onPick });
+  Object.assign(state.current, { draw, points, onPick, leastWidth });
 
   const redraw = useRef((theme?: Theme, width?: number) => {
     const { current } = state;
     const box = holder.current;
+    current.stale = true;
     if (!box || (!current.seen && width === undefined)) return;
+    current.width = box.parentElement!.clientWidth;
     const frame = {
       theme: theme ?? themeNow(),
-      width: Math.max(leastWidth, width ?? box.parentElement!.clientWidth),
+      width: Math.max(current.leastWidth, width ?? current.width),
     };
     if (frame.width < 40) return;
+    current.stale = false;
     const drawing = current.draw(frame);
     setEmpty(drawing === null);
     box.style.height = `${drawing?.height ?? 0}px`;
     box.style.width = `${frame.width}px`;
     if (drawing === null) return;
-    current.chart ??= connect(echarts.init(box, null, { renderer: 'canvas' }));
-    current.chart.resize({ width: frame.width, height: drawing.height });
-    current.chart.setOption(
+    const chart = (current.chart ??= connect(echarts.init(box, null, { renderer: 'canvas' })));
+    if (chart.getWidth() !== frame.width || chart.getHeight() !== drawing.height) {
+      chart.clear(); // or the old one would be drawn again in the new size
+      chart.resize({ width: frame.width, height: drawing.height });
+    }
+    chart.setOption(
       { animation: false, textStyle: { fontFamily: FONT }, ...drawing.option },
       { notMerge: true },
     );
@@ -132,17 +142,17 @@ export function Chart({ draw, label, hint, onPick, points, leastWidth = 0 }: Pro
 
   useEffect(() => {
     charts.add(redraw);
-    const resized = new ResizeObserver(() => redraw());
-    resized.observe(holder.current!.parentElement!);
+    const around = holder.current!.parentElement!;
+    const resized = new ResizeObserver(() => around.clientWidth !== state.current.width && redraw());
+    resized.observe(around);
     const viewed = new IntersectionObserver(
-      ([entry]) => {
-        if (entry!.isIntersecting === state.current.seen) return;
-        state.current.seen = entry!.isIntersecting;
-        redraw();
+      (entries) => {
+        state.current.seen = entries.at(-1)!.isIntersecting;
+        if (state.current.seen && state.current.stale) redraw();
       },
       { rootMargin: '250px' },
     );
-    viewed.observe(holder.current!.parentElement!);
+    viewed.observe(around);
     return () => {
       charts.delete(redraw);
       resized.disconnect();

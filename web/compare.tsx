@@ -2,17 +2,17 @@
 
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { studiesChart, trialsChart } from '../src/report/comparison.js';
-import { intermediateCurves } from '../src/report/curves.js';
+import { intermediateCurves, lossPoints } from '../src/report/curves.js';
 import type { Drawing, Frame } from '../src/report/theme.js';
 import { bestTrial, improvements } from '../src/tune/best.js';
 import { AsTable, Chart, Panel, Tabs } from './chart.js';
 import { differenceText, secondsText, stateText, valueText } from './format.js';
 import type { Found } from './page.js';
-import { fetchStudy, type ShownStudy, store } from './store.js';
+import { fetchStudy, type ShownStudy, store, useStore } from './store.js';
 import { ParamTable } from './trialDialog.js';
 
 export function Compare(props: Found) {
-  const others = store.list.filter(({ key, error }) => key !== props.study.key && !error);
+  const others = useStore(() => store.list).filter(({ key, error }) => key !== props.study.key && !error);
   const [mode, setMode] = useState<'trials' | 'studies'>('trials');
   if (props.study.trials.length < 2 && others.length === 0) return null;
   return (
@@ -44,7 +44,7 @@ function TwoTrials({ study, best }: Found) {
   const [a, b] = numbers.map((number) => trials[Math.min(number, trials.length - 1)]);
   const curves = [a, b].flatMap((trial) => {
     if (!trial) return [];
-    const points = trial.loss.map(([x, y]) => [100 * x, y ?? Number.NaN] as const);
+    const points = lossPoints(trial.loss);
     return points.length > 0 ? [{ trial, points }] : intermediateCurves([trial]);
   });
   const signature = curves.map(({ trial, points }) => `${trial.number} ${points.length}`).join();

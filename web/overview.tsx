@@ -9,11 +9,12 @@ import { copyAs, FORMS, type Form } from './copy.js';
 import { Best, Budget, Counts, Machine, Model, Speed, Spent } from './figures.js';
 import { changesText, defaultsOf } from './format.js';
 import type { Found, Picking } from './page.js';
-import { type ShownStudy, store } from './store.js';
+import { type ShownStudy, store, useStore } from './store.js';
 
 export function Overview(props: Picking) {
   const { study, best, onPick } = props;
-  const { live, connection } = store;
+  const live = useStore(() => store.live);
+  const connection = useStore(() => store.connection);
   const isLive = connection !== 'saved' && live !== null;
   return (
     <>

@@ -4,8 +4,9 @@ import './style.css';
 import { render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { isObject } from '../src/base/valid.js';
+import type { PageTrial } from '../src/report/pageData.js';
 import { isOfTwo } from '../src/report/study.js';
-import { bestTrial, improvements } from '../src/tune/best.js';
+import { type CompleteTrial, improvements } from '../src/tune/best.js';
 import { ActionsMenu } from './actions.js';
 import { isDark, redrawAll } from './chart.js';
 import { Compare } from './compare.js';
@@ -13,30 +14,25 @@ import { attributeText } from './format.js';
 import { Overview } from './overview.js';
 import { Curves, Importances, Parallel, Slices, Timeline } from './plots.js';
 import { Confirmed, Front, Progress } from './progress.js';
-import { begin, open, type ShownStudy, store, subscribe } from './store.js';
+import { begin, open, type ShownStudy, store, useStore } from './store.js';
 import { TrialDialog } from './trialDialog.js';
 import { Failures, Trials } from './trials.js';
 
 function App() {
-  const [, tick] = useState(0);
   const [picked, pick] = useState<number | null>(null);
-  useEffect(() => subscribe(() => tick((n) => n + 1)), []);
-  const { study, connection, version } = store;
-  const found = useMemo(
-    () =>
-      study && {
-        study,
-        // Of two objectives there is no best one, but a front.
-        best: isOfTwo(study) ? null : bestTrial(study.trials, study.direction),
-        steps: isOfTwo(study) ? [] : improvements(study.trials, study.direction),
-      },
-    [study, version],
-  );
+  const study = useStore(() => store.study);
+  const connection = useStore(() => store.connection);
+  const error = useStore(() => store.list.find(({ key }) => key === store.study?.key)?.error);
+  const found = useMemo((): Found | null => {
+    if (!study) return null;
+    // Of two objectives there is no best one, but a front.
+    const steps = isOfTwo(study) ? [] : improvements(study.trials, study.direction);
+    return { study, best: steps.at(-1) ?? null, steps };
+  }, [study]);
   const several = (study?.trials.filter(({ state }) => state === 'complete').length ?? 0) > 1;
   useEffect(() => {
     if (study) document.title = `${study.name}: tinygpt study`;
   }, [study?.name]);
-  const error = store.list.find(({ key }) => key === study?.key)?.error;
   return (
     <>
       <TopBar study={study} />
@@ -93,9 +89,9 @@ function App() {
 /** What every section gets. */
 export type Found = {
   study: ShownStudy;
-  best: ReturnType<typeof bestTrial<ShownStudy['trials'][number]>>;
+  best: CompleteTrial<PageTrial> | null;
   /** Trials that were better than all before them. */
-  steps: ReturnType<typeof improvements<ShownStudy['trials'][number]>>;
+  steps: readonly CompleteTrial<PageTrial>[];
 };
 
 /** What sections get in which a trial can be picked, to open it. */
@@ -104,7 +100,8 @@ export type Picking = Found & { onPick: (trial: number) => void };
 const STATUS = { saved: 'saved report', connecting: 'connecting', live: 'live', lost: 'reconnecting' };
 
 function TopBar({ study }: { study: ShownStudy | null }) {
-  const { list, connection } = store;
+  const list = useStore(() => store.list);
+  const connection = useStore(() => store.connection);
   return (
     <div class="bar">
       <span class="brand" aria-hidden="true">

@@ -1,8 +1,14 @@
 // The other panels with charts: parameters, learning curves, the timeline.
 
-import { useCallback, useState } from 'preact/hooks';
+import { useCallback, useMemo, useState } from 'preact/hooks';
 import { counted } from '../src/base/format.js';
-import { type Curve, curvesChart, intermediateCurves } from '../src/report/curves.js';
+import {
+  type Curve,
+  curvesChart,
+  intermediateCurves,
+  lossPoints,
+  MOST_CURVES,
+} from '../src/report/curves.js';
 import { describeParam } from '../src/report/labels.js';
 import { importanceChart, MOST_SLICED, parallelChart, sliceChart } from '../src/report/paramCharts.js';
 import type { Frame } from '../src/report/theme.js';
@@ -11,7 +17,7 @@ import { compareValues, completeTrials } from '../src/tune/best.js';
 import { Chart, Legend, Panel, type TableData, Tabs } from './chart.js';
 import { secondsText, stateText, timeText, valueText } from './format.js';
 import type { Found, Picking } from './page.js';
-import { type ShownStudy, store } from './store.js';
+import { type ShownStudy, store, useStore } from './store.js';
 import { TrialChart } from './trialChart.js';
 
 export function Importances({ study }: Found) {
@@ -107,13 +113,11 @@ export function Parallel(found: Picking) {
 
 export function Curves(found: Picking) {
   const { study, best } = found;
-  const live = store.live?.running ?? [];
-  const inner = intermediateCurves(study.trials);
+  const live = useStore(() => store.live)?.running;
+  const inner = useMemo(() => intermediateCurves(study.trials), [study]);
   const losses: Curve[] = study.trials.flatMap((trial) => {
-    const now = live.find((running) => running.trial === trial.number)?.curve;
-    const points = (trial.state === 'running' && now ? now : trial.loss).map(
-      ([x, y]) => [100 * x, y ?? Number.NaN] as const,
-    );
+    const now = trial.state === 'running' && live?.find((running) => running.trial === trial.number)?.curve;
+    const points = lossPoints(now || trial.loss);
     return points.length > 0 ? [{ trial, points }] : [];
   });
   const [chosen, choose] = useState<'intermediate' | 'loss' | null>(null);
@@ -122,6 +126,7 @@ export function Curves(found: Picking) {
   const names =
     shown === 'loss' ? { x: '% of the budget', y: 'training loss' } : { x: 'step', y: study.metric };
   const signature = curves
+    .slice(-MOST_CURVES)
     .map(({ trial, points }) => `${trial.number}:${trial.state}:${points.length}`)
     .join();
   const draw = useCallback(
@@ -173,7 +178,7 @@ export function Curves(found: Picking) {
 
 export function Timeline(found: Picking) {
   const { study } = found;
-  const now = store.live?.time ?? Date.now();
+  const now = useStore(() => store.live)?.time ?? Date.now();
   const isRunning = study.trials.some(({ state }) => state === 'running');
   const draw = useCallback(
     (frame: Frame) => timelineChart(study, now, frame),

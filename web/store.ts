@@ -1,6 +1,7 @@
-// The page's data: from the dashboard's server, live, or from the report file itself. One study is shown at a time; trials
-// are replaced as they change, and `version` counts the changes.
+// The page's data: from the dashboard's server, live, or from the report file itself. One study is shown at a time; it and
+// its trials are replaced as they change, so that what shows them is drawn again only then.
 
+import { useEffect, useState } from 'preact/hooks';
 import type { LiveState, Message, StudyEntry } from '../src/report/messages.js';
 import { type PageStudy, type PageTrial, type StudyHead, trialOf } from '../src/report/pageData.js';
 import { metricName, type ReportedStudy } from '../src/report/study.js';
@@ -24,16 +25,21 @@ export const store = {
   live: null as LiveState | null,
   /** Tokens per second and shares of CPU and GPU in the last minutes. */
   history: [] as { time: number; speed: number | null; cpu: number | null; gpu: number | null }[],
-  version: 0,
 };
 
 const listeners = new Set<() => void>();
 let scheduled = false;
 
-/** Calls `listener` after changes, at most once a frame. @returns what ends that */
-export function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+/** A part of the store; the component is drawn again when that changes, at most once a frame. */
+export function useStore<T>(select: () => T): T {
+  const [value, set] = useState(select);
+  useEffect(() => {
+    const listener = () => set(select);
+    listener(); // it may have changed since
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, []);
+  return value;
 }
 
 function changed(): void {
@@ -66,7 +72,6 @@ function receive(message: Message): void {
   if (message.kind === 'list') store.list = message.studies;
   else if (message.kind === 'study') {
     store.study = shownStudy(message.key, message);
-    store.version++;
   } else if (message.kind === 'live') {
     store.live = message.live;
     const { running, machine, time } = message.live;
@@ -79,7 +84,6 @@ function receive(message: Message): void {
     const trials = [...study.trials];
     for (const [number, row] of message.rows) trials[number] = trialOf(row, number, head.space);
     store.study = { ...study, head, ...namesOf(head), trials };
-    store.version++;
   }
   changed();
 }

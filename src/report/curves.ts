@@ -3,13 +3,19 @@
 import { bestTrial } from '../tune/best.js';
 import type { Trial } from '../tune/types.js';
 import { drawnRange, markBeyond, onAxis, valueAxis } from './axes.js';
+import type { Point } from './pageData.js';
 import type { ReportedStudy } from './study.js';
 import type { Drawing, Frame } from './theme.js';
 
-const MOST_CURVES = 150;
+/** Curves that are drawn at most, besides the best trial's. */
+export const MOST_CURVES = 150;
 
 /** A trial's learning curve: (x, value) in order. */
 export type Curve = { trial: Trial; points: readonly (readonly [number, number])[] };
+
+/** Training loss over the percentage of the budget used, from its share. */
+export const lossPoints = (points: readonly Point[]) =>
+  points.map(([x, value]) => [100 * x, value ?? Number.NaN] as const);
 
 /** Intermediate values over the course of each trial. */
 export const intermediateCurves = (trials: readonly Trial[]): Curve[] =>

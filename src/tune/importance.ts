@@ -87,10 +87,12 @@ type Regime = {
 
 function regimesOf(name: string, all: readonly Trial[]): Regime[] {
   const byDistribution = new Map<string, Trial[]>();
+  const keys = new Map<Distribution, string>(); // trials of a journal share their distributions
   for (const trial of all) {
     const distribution = own(trial.distributions, name);
     if (!distribution || !varies(distribution)) continue;
-    const key = JSON.stringify(distribution);
+    const key = keys.get(distribution) ?? JSON.stringify(distribution);
+    keys.set(distribution, key);
     const regime = byDistribution.get(key);
     regime ? regime.push(trial) : byDistribution.set(key, [trial]);
   }
