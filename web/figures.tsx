@@ -6,17 +6,16 @@ import { secondsOf } from '../src/report/labels.js';
 import { costText, llmLines } from '../src/report/llm.js';
 import type { LiveState } from '../src/report/messages.js';
 import { convergedText, isOfTwo, metricNames } from '../src/report/study.js';
-import { paretoFront } from '../src/tune/pareto.js';
 import { differenceText, stateName, valueText } from './format.js';
 import type { Picking } from './page.js';
 import { type ShownStudy, store } from './store.js';
 
-export function Best({ study, best, onPick }: Picking) {
+export function Best({ study, best, front, onPick }: Picking) {
   if (isOfTwo(study))
     return (
       <div class="figure best">
         <h2>Pareto front</h2>
-        <b>{paretoFront(study.trials, study.head.directions).length}</b>
+        <b>{front.length}</b>
         <p>trials that no other one beats in both {metricNames(study).join(' and ')}</p>
       </div>
     );

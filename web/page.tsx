@@ -4,6 +4,7 @@ import './style.css';
 import { render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { isObject } from '../src/base/valid.js';
+import { sortedFront } from '../src/report/frontPlot.js';
 import type { PageTrial } from '../src/report/pageData.js';
 import { isOfTwo } from '../src/report/study.js';
 import { type CompleteTrial, improvements } from '../src/tune/best.js';
@@ -25,9 +26,11 @@ function App() {
   const error = useStore(() => store.list.find(({ key }) => key === store.study?.key)?.error);
   const found = useMemo((): Found | null => {
     if (!study) return null;
+    const { trials, direction } = study;
     // Of two objectives there is no best one, but a front.
-    const steps = isOfTwo(study) ? [] : improvements(study.trials, study.direction);
-    return { study, best: steps.at(-1) ?? null, steps };
+    const steps = isOfTwo(study) ? [] : improvements(trials, direction);
+    const front = isOfTwo(study) ? sortedFront(trials, study.directions) : [];
+    return { study, best: steps.at(-1) ?? null, steps, front };
   }, [study]);
   const several = (study?.trials.filter(({ state }) => state === 'complete').length ?? 0) > 1;
   useEffect(() => {
@@ -92,6 +95,8 @@ export type Found = {
   best: CompleteTrial<PageTrial> | null;
   /** Trials that were better than all before them. */
   steps: readonly CompleteTrial<PageTrial>[];
+  /** Of two objectives: trials that no other dominates, by the first value. */
+  front: readonly PageTrial[];
 };
 
 /** What sections get in which a trial can be picked, to open it. */

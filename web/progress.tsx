@@ -3,7 +3,7 @@
 import { useCallback, useMemo } from 'preact/hooks';
 import { counted } from '../src/base/format.js';
 import { onAxis } from '../src/report/axes.js';
-import { frontOption, sortedFront } from '../src/report/frontPlot.js';
+import { frontOption } from '../src/report/frontPlot.js';
 import { shortNumber } from '../src/report/labels.js';
 import { progressOption } from '../src/report/progressPlot.js';
 import { beyondNote, progressView } from '../src/report/progressView.js';
@@ -77,13 +77,11 @@ export function Progress(found: Picking) {
 
 /** Two objectives: the values of all trials, and the front. */
 export function Front(found: Picking) {
-  const { study } = found;
-  const two = { ...study, directions: study.head.directions };
-  const front = sortedFront(study.trials, study.head.directions);
+  const { study, front } = found;
   const draw = useCallback(
     ({ width, theme }: Frame) => ({
       height: width < 560 ? 330 : 440,
-      option: frontOption(two, { theme, title: false }),
+      option: frontOption({ ...study, directions: study.head.directions }, { theme, title: false }),
     }),
     [study],
   );

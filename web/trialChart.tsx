@@ -13,19 +13,15 @@ import {
   valueText,
 } from './format.js';
 import type { Found, Picking } from './page.js';
+import type { ShownStudy } from './store.js';
 
-export function TrialChart({
-  study,
-  best,
-  steps,
-  ...props
-}: Picking & Omit<ComponentProps<typeof Chart>, 'hint'>) {
-  const hint = useMemo(() => hintOf({ study, best, steps }), [study]);
+export function TrialChart({ study, steps, ...props }: Picking & Omit<ComponentProps<typeof Chart>, 'hint'>) {
+  const hint = useMemo(() => hintOf(study, steps), [study]);
   return <Chart {...props} hint={hint} />;
 }
 
 /** The card beside a trial's point: its value, and what changed from the best before it. */
-function hintOf({ study, steps }: Found) {
+function hintOf(study: ShownStudy, steps: Found['steps']) {
   return (number: number) => {
     const trial = study.trials[number];
     if (!trial) return null;

@@ -29,8 +29,12 @@ export function paretoFront<T extends Trial>(trials: readonly T[], directions: r
     const losses = isFeasible(trial) ? lossesOf(trial, directions) : null;
     return losses ? [{ trial, losses }] : [];
   });
-  const ranks = dominationRanks(points.map((p) => p.losses));
-  return points.filter((_, i) => ranks[i] === 0).map((p) => p.trial);
+  // Sorted, a point can only be dominated by those before it; of two objectives the latest has the lowest second loss.
+  const front: typeof points = [];
+  for (const point of points.toSorted((a, b) => compareLosses(a.losses, b.losses)))
+    if (!front.findLast(({ losses }) => dominates(losses, point.losses))) front.push(point);
+  const inFront = new Set(front);
+  return points.filter((point) => inFront.has(point)).map(({ trial }) => trial);
 }
 
 /** The layer of each point: 0 on the front, 1 on the front of the others, and so on. */

@@ -320,6 +320,8 @@ inBrowser('20,000 trials are shown, and change as one ends', async () => {
   const page = await newPage((await serve()).url);
   await trialCount(page, 20_000);
   await page.locator('#history canvas').first().waitFor();
+  // What is far below the view is drawn when it comes into it.
+  expect(await page.locator('#parallel canvas, #timeline canvas').count()).toBe(0);
   await page.locator('#trials').scrollIntoViewIfNeeded();
   // The table holds what is in view, not 20,000 rows.
   expect(await page.locator('#trials tbody tr').count()).toBeLessThan(100);
