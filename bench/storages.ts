@@ -2,8 +2,10 @@
 // and a study that grows. Nothing may be lost or doubled.
 //
 //   node build/bench/storages.js --storage redis://127.0.0.1:6379 [--clients 64] [--processes 4] [--trials 2000]
+//                                [--seconds 300]
 //
-// Prints throughput, latency of ask and tell at the median and the 99th percentile, and what is found in the end.
+// Prints throughput, latency of ask and tell at the median and the 99th percentile, and what is found in the end: trials that
+// were lost, given to two clients, or given to none.
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +21,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '64' },
     processes: { type: 'string', default: '4' },
     trials: { type: 'string', default: '2000' },
+    seconds: { type: 'string', default: 'Infinity' },
     name: { type: 'string', default: `load-${Date.now()}` },
     part: { type: 'boolean', default: false },
   },
@@ -52,7 +55,8 @@ function work(): Part {
         part.told.push(client.trial.number);
         begun = performance.now();
       }
-      client.trial = client.study.askWithin(trials);
+      const isOver = Date.now() > part.begun + 1000 * Number(values.seconds);
+      client.trial = isOver ? null : client.study.askWithin(trials);
       if (client.trial) {
         part.ask.push(performance.now() - begun);
         active = true;
@@ -94,8 +98,8 @@ if (values.part) {
     parts.flatMap((part) => part[what]).sort((a, b) => a - b),
   );
   console.log(
-    `| ${storage.replace(/:.*/, '')} | ${clients} in ${processes} | ${trials} | ${(trials / seconds).toFixed(0)} | ` +
+    `| ${storage.replace(/:.*/, '')} | ${clients} in ${processes} | ${told.length} | ${(told.length / seconds).toFixed(1)} | ` +
       `${at(ask!, 0.5)} / ${at(ask!, 0.99)} | ${at(tell!, 0.5)} / ${at(tell!, 0.99)} | ` +
-      `${lost} / ${told.length - new Set(told).size} / ${study.trials.length - trials} |`,
+      `${lost} / ${told.length - new Set(told).size} / ${study.trials.length - told.length} |`,
   );
 }

@@ -282,8 +282,8 @@ function openStudy(storage: Storage, log: StudyLog, settings: Settings): Study {
       }
     },
     tell(given, outcome) {
-      storage.refresh('trials');
       const number = typeof given === 'number' ? given : given?.number;
+      if (log.trials[number]?.state !== 'running') storage.refresh('trials'); // started by another process
       const trial = log.trials[number];
       if (!trial || trial.state === 'waiting')
         throw new UsageError(`Expected the number of a trial that was asked for, got ${show(number)}`);

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   claimEntry,
   createTrialEntry,
+  finishEntry,
   setParamEntry,
   trialAttrEntry,
 } from '../../src/tune/journal/records.js';
@@ -19,7 +20,10 @@ import { remoteStorage } from '../../src/tune/storage/remoteStorage.js';
 import { createStudy } from '../../src/tune/study.js';
 import type { Trial } from '../../src/tune/types.js';
 import { defaults, space, uniform } from './problem.js';
+import { scratchFolder } from './scratch.js';
 import { hasOptuna, hasRedis, startProxy, startRedis } from './servers.js';
+
+const fresh = scratchFolder();
 
 /** A storage that notes its calls, and loses the answer of one, or the request. */
 function fragile(url: string) {
@@ -45,7 +49,11 @@ function fragile(url: string) {
     close: () => inner.close(),
   };
   const remote = () => (url.startsWith('grpc') ? grpcRemote(connection) : redisRemote(connection, url));
-  const storage = remoteStorage(connection, remote, { place: url, onNote: () => {} });
+  const storage = remoteStorage(connection, remote, {
+    place: url,
+    onNote: () => {},
+    spoolFolder: fresh('spool'),
+  });
   /** From now on. @param meanwhile what happens before the connection is back */
   function lose(call: number, { request = false, meanwhile = () => {} } = {}): void {
     made.length = 0;
@@ -126,6 +134,25 @@ for (const { kind, available, launch } of kinds)
           ]);
           expect(trials).toMatchObject(found.map(({ state, params }) => ({ state, params })));
         },
+      );
+    });
+
+    test('a result is recorded, in one call', () => {
+      const calls = losingEach(
+        ({ storage, id }) => void storage.transact(() => [running(id)]),
+        ({ storage, trials }) => {
+          storage.record(trials[0]!, [
+            finishEntry(trials[0]!.id, 'complete', [7], { start: 0, end: Date.now() }),
+          ]);
+          storage.refresh('trials'); // sends what is not known to be there
+        },
+        (found, { trials }) => {
+          expect(found).toMatchObject([{ state: 'complete', value: 7 }]);
+          expect(trials).toMatchObject([{ state: 'complete', value: 7 }]);
+        },
+      );
+      expect(calls).toEqual(
+        kind === 'grpc' ? ['SetTrialStateValues', 'pull trials'] : ['exchange', 'exchange'],
       );
     });
 

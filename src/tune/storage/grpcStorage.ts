@@ -304,8 +304,8 @@ export function grpcRemote(connection: Connection): Remote {
     transact,
     record(_id, entries) {
       const work = workOf(() => entries);
-      performAll(work);
-      apply(entries);
+      if (entries.every((entry) => perform(work, entry, false))) apply(entries);
+      else pull('trials'); // another process has finished the trial
     },
     trial(id) {
       const here = byId.get(id);

@@ -176,6 +176,7 @@ export function grpcEndpoint(url: string): Endpoint {
     let seen = { start: '', at: Date.now(), checked: 0 };
     for (let pause = 2; ; pause = Math.min(pause * 2, longestPauseMs)) {
       lockId ??= await findLock();
+      const asked = Date.now();
       const taken = await setState(lockId, running);
       if (taken.refused) {
         lockId = null; // it was taken away, or the study deleted
@@ -196,7 +197,8 @@ export function grpcEndpoint(url: string): Endpoint {
           continue;
         } else seen.checked = now;
       }
-      await sleep(pause * (0.5 + Math.random()));
+      // A server that answers slowly is busy: those that wait must not take its time from the one that works.
+      await sleep((pause + 2 * (now - asked)) * (0.5 + Math.random()));
     }
   }
 
