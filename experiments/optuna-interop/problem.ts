@@ -11,6 +11,7 @@ export const space: SearchSpace = {
   kind: categorical(['a', 'b']),
 };
 
+/** Uniform draws from the stream of the trial's number. */
 export const uniform: Sampler = {
   name: 'uniform',
   ask(study, number) {

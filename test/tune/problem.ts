@@ -1,8 +1,9 @@
 // A small space, a sampler that draws from it, and an objective: shared by the study tests.
 
-import { randomStream } from '../../src/base/random.js';
-import { categorical, float, int, sampleUniform } from '../../src/tune/distributions.js';
-import type { Params, Sampler, SearchSpace } from '../../src/tune/types.js';
+import { categorical, float, int } from '../../src/tune/distributions.js';
+import type { Params, SearchSpace } from '../../src/tune/types.js';
+
+export { uniform } from '../../experiments/optuna-interop/problem.js';
 
 export const space: SearchSpace = {
   x: float(-5, 5),
@@ -11,16 +12,6 @@ export const space: SearchSpace = {
   kind: categorical(['a', 'b', null]),
 };
 export const defaults: Params = { x: 1, lr: 0.01, depth: 4, kind: 'b' };
-
-/** Uniform draws from the stream of the trial's number. */
-export const uniform: Sampler = {
-  name: 'uniform',
-  ask(study, number) {
-    const random = randomStream(study.seed, `uniform/${number}`);
-    const draws = Object.entries(study.space).map(([name, dist]) => [name, sampleUniform(dist, random)]);
-    return { params: Object.fromEntries(draws) };
-  },
-};
 
 export function value({ x, depth }: Params): number {
   return (x as number) ** 2 + (depth as number) / 100;

@@ -7,31 +7,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { capabilities, declareCapabilities } from '../../../../src/backend/capabilities.js';
 import { deviceMemory } from '../../../../src/backend/memory.js';
 import { useBackend } from '../../../../src/backend/use.js';
-import { randomStream } from '../../../../src/base/random.js';
-import { modelConfig } from '../../../../src/model/config.js';
-import { createGpt, type Gpt, gptLoss } from '../../../../src/model/gpt.js';
-import { linear, repeatedGrads } from '../../../../src/ops/index.js';
+import { createGpt } from '../../../../src/model/gpt.js';
 import { createOptimizer } from '../../../../src/optim/optimizer.js';
 import { resolveConfig } from '../../../../src/train/config.js';
 import { presetConfig } from '../../../../src/train/presets.js';
 import { absentBackends, presentBackends } from '../../present.js';
-
-const SHAPE = { batch: 3, seq: 16 };
-const CONFIG = modelConfig({ vocabSize: 50, seqLen: 16, depth: 2, heads: 4, kvHeads: 2, width: 32 });
+import { batch, CONFIG, expectSumsOfSquares, gradsOf, values } from '../../recordedModel.js';
 
 /** The addon's count of the graphs that it holds. */
 const graphs = () =>
   (tf.backend() as unknown as { binding: { getNumOfSavedModels(): number } }).binding.getNumOfSavedModels();
-
-/** The `index`-th batch: ids and targets. */
-function batch(index: number): Int32Array[] {
-  const random = randomStream(5, `batch ${index}`);
-  const draw = () => Int32Array.from({ length: 48 }, () => random.int(50));
-  return [draw(), draw()];
-}
-
-const gradsOf = (gpt: Gpt) =>
-  repeatedGrads((ids, targets) => gptLoss(gpt, ids, targets, SHAPE) as tf.Scalar, gpt.params);
 
 /** The passes after which the next one is recorded. */
 async function prepare(repeated: ReturnType<typeof gradsOf>): Promise<void> {
@@ -40,14 +25,6 @@ async function prepare(repeated: ReturnType<typeof gradsOf>): Promise<void> {
     tf.dispose([value, grads]);
   }
   expect(graphs()).toBe(0);
-}
-
-function values(tensors: Record<string, tf.Tensor>): Record<string, number[]> {
-  return Object.fromEntries(
-    Object.entries(tensors)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, tensor]) => [name, Array.from(tensor.dataSync())]),
-  );
 }
 
 /** The recorder away while `run` runs: every step is then done operation by operation. */
@@ -125,7 +102,7 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
   test('report a bad token and continue', async () => {
     const gpt = createGpt(CONFIG, { seed: 3 });
     const repeated = gradsOf(gpt);
-    const [ids, targets] = batch(0) as [Int32Array, Int32Array];
+    const [ids, targets] = batch(0);
     const bad = ids.slice();
     bad[7] = 50;
     await prepare(repeated);
@@ -139,33 +116,19 @@ when(`recorded steps of the tensorflow backend${absent ? ` (${absent.reason})` :
   });
 
   test('do not include a pass whose results are read on the way', async () => {
-    const w = tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2]));
-    const repeated = repeatedGrads(
-      (ids) => {
-        const [a, b, c, d] = tf.cast(tf.square(ids), 'float32').dataSync();
-        const y = linear(tf.tensor2d([a!, b!, c!, d!], [2, 2]), w);
-        return tf.customGrad((y) => ({
-          value: tf.sum(y as tf.Tensor) as tf.Scalar,
-          gradFunc: () => tf.ones((y as tf.Tensor).shape),
-        }))(y) as tf.Scalar;
-      },
-      new Map([['w', w]]),
-    );
-    for (const ids of [
+    const squared = (ids: tf.Tensor1D) => {
+      const [a, b, c, d] = tf.cast(tf.square(ids), 'float32').dataSync();
+      return tf.tensor2d([a!, b!, c!, d!], [2, 2]);
+    };
+    const batches = [
       [1, 2, 3, 4],
       [2, 2, 0, 1],
       [0, 1, 2, 3],
       [3, 1, 4, 1],
       [5, 9, 2, 6],
-    ]) {
-      const [a, b, c, d] = ids.map((id) => id * id) as [number, number, number, number];
-      const { value, grads } = await repeated([Int32Array.from(ids)]);
-      expect(value.dataSync()[0]).toBe(4 * a + 6 * b + 4 * c + 6 * d);
-      expect(Array.from(Object.values(grads)[0]!.dataSync())).toEqual([a + c, b + d, a + c, b + d]);
-      tf.dispose([value, grads]);
-    }
+    ];
+    await expectSumsOfSquares(squared, batches);
     expect(graphs()).toBe(0);
-    w.dispose();
   });
 
   // The last one: what TensorFlow has not taken once it is not given again.
