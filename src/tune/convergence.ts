@@ -6,7 +6,6 @@
 import { UsageError } from '../base/errors.js';
 import { randomStream } from '../base/random.js';
 import { completeTrials } from './best.js';
-import { activeParams } from './conditions.js';
 import { isFeasible } from './constraints.js';
 import { mean } from './math/order.js';
 import { admissionOf, keyOf } from './samplers/admission.js';
@@ -106,7 +105,7 @@ function improvementLeft(
     thorough: false,
     seed: study.seed,
     purpose: 'convergence/scatter',
-    admits: (x) => admits?.(activeParams(study.space, decode(study.space, axes, x))) ?? true,
+    admits: (x) => admits?.(decode(study.space, axes, x)) ?? true,
     settle: (x) => settle(axes, study.space, x),
   });
   return {
