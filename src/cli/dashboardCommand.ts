@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { type Dashboard, startDashboard } from '../dashboard/server.js';
 import { command, integer, many, text, type ValuesOf } from './options.js';
 import { knownCommands } from './resumption.js';
-import { abortOnInterrupt } from './terminal.js';
+import { abortOnInterrupt, linePrinter } from './terminal.js';
 import { stopWithParent } from './workers.js';
 
 /** The port where it is not said. */
@@ -56,7 +56,7 @@ async function runDashboard(args: ValuesOf<typeof OPTIONS & typeof PLACES>): Pro
 }
 
 function announce({ url, token }: Dashboard, host: string | undefined): void {
-  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const say = linePrinter(true);
   say(`Dashboard: ${url}#token=${token}`);
   say(`Its actions (enqueue, stop, resume) need the token ${token}, which this link carries`);
   if (host !== undefined && !/^(127\.|::1$|localhost$)/.test(host))

@@ -13,9 +13,9 @@ import { BACKEND_OPTIONS } from './backendOptions.js';
 import { packageVersion } from './cli.js';
 import { concludeStudy } from './conclude.js';
 import { DATA_OPTIONS } from './dataOptions.js';
-import { openTask } from './openTask.js';
+import { isOfCommand, openTask } from './openTask.js';
 import { command, group, integer, number, readOptions, text, type ValuesOf } from './options.js';
-import { abortOnInterrupt, openProgress, type Screen } from './terminal.js';
+import { abortOnInterrupt, linePrinter, openProgress, type Screen } from './terminal.js';
 import { TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 
 const { space, fix, only, preset, config } = TUNE_OPTIONS;
@@ -56,7 +56,7 @@ export const mcpCommand = command({
 /** Serves until the client closes stdin or the process is stopped; resolves to the exit code. */
 async function serve(args: Arguments): Promise<number> {
   const protocol = ownStdout();
-  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const say = linePrinter(true);
   const progress = openProgress();
   const gone = new AbortController();
   const { signal: interrupted, release } = abortOnInterrupt(() => gone.abort());
@@ -82,7 +82,7 @@ async function serve(args: Arguments): Promise<number> {
     onRun: (study, folder) => concludeStudy(folder, study, { say }),
   });
   try {
-    if (args.command !== undefined) await task(); // it opens fast, and its options may be wrong
+    if (isOfCommand(args)) await task(); // a command opens fast, and its options may be wrong
     const handle = serveStdio(server.create, {
       transport: new StdioServerTransport(process.stdin, protocol),
       onerror: (error) => say(`mcp: ${messageOf(error)}`),

@@ -4,6 +4,13 @@ import type { Task, TaskOutline } from './task.js';
 import type { ProgressLine } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
 
+/** Whether they name a command, or anything that only a command has. */
+export function isOfCommand(args: Partial<TuneArguments>): boolean {
+  const { command, metric, patch, timeLimit, intermediate, env, direction } = args;
+  const given = [command, metric, patch, timeLimit, intermediate, env?.[0], direction];
+  return given.some((option) => option !== undefined);
+}
+
 /**
  * Opens it; the other one's libraries are not loaded.
  * @param check of options that name parts of the task, before it measures anything
@@ -16,9 +23,7 @@ export async function openTask(
   signal: AbortSignal,
   check: (outline: TaskOutline) => void = () => {},
 ): Promise<Task> {
-  const { command, metric, patch, timeLimit, intermediate, env, direction } = args;
-  const given = [command, metric, patch, timeLimit, intermediate, env[0], direction];
-  if (given.every((option) => option === undefined))
+  if (!isOfCommand(args))
     return (await import('./trainTask.js')).trainTask(args, place, progress, signal, check);
   const task = await (await import('./commandTask.js')).commandTask(args);
   check(task);

@@ -14,11 +14,11 @@ import { stopEntry, stopRequest } from '../tune/stopping.js';
 import { openStorage } from '../tune/storage/index.js';
 import { asWorker } from '../tune/storage/worker.js';
 import type { Trial } from '../tune/types.js';
-import { counted } from './terminal.js';
+import { counted, linePrinter } from './terminal.js';
 
 type Output = { json: boolean };
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`);
+const print = linePrinter(false);
 
 /** What a script wants to know of a study. */
 function statusOf({ log, where, isLost }: Found) {

@@ -398,11 +398,14 @@ test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the
   expect(errors).toEqual([]);
 });
 
-test('tinygpt mcp with a wrong command ends at once, before a client asks', () => {
-  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'mcp', '--command', 'node train.js'], {
+test.each([
+  [['--command', 'node train.js'], 'Expected --metric with --command'],
+  [['--metric', 'loss'], 'Expected --command with --metric'],
+])('tinygpt mcp %j ends at once, before a client asks', (options, message) => {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'mcp', ...options], {
     input: '',
     encoding: 'utf8',
   });
-  expect(stderr).toContain('Expected --metric with --command');
+  expect(stderr).toContain(message);
   expect(status).toBe(2);
 });
