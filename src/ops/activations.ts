@@ -16,9 +16,9 @@ export function gelu<T extends tf.Tensor>(x: T): T {
     saved: [x],
     // (1 + t)/2 + x/2 (1 - t^2) sqrt(2/pi) (1 + 3 * 0.044715 x^2)
     backward: (dy, [x]) => {
-      const t = tanhOf(x!);
-      const slope = tf.add(tf.mul(tf.mul(x!, x!), 3 * GELU_CUBIC * GELU_SCALE), GELU_SCALE);
-      const curved = tf.mul(tf.mul(x!, slope), tf.sub(1, tf.mul(t, t)));
+      const t = tanhOf(x);
+      const slope = tf.add(tf.mul(tf.mul(x, x), 3 * GELU_CUBIC * GELU_SCALE), GELU_SCALE);
+      const curved = tf.mul(tf.mul(x, slope), tf.sub(1, tf.mul(t, t)));
       return [tf.mul(tf.mul(dy, 0.5), tf.add(tf.add(t, 1), curved))];
     },
   }));
@@ -38,10 +38,10 @@ export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
     value: tf.mul(tf.mul(gate, sigmoid(gate)), up) as T,
     saved: [gate, up],
     backward: (dy, [gate, up]) => {
-      const s = sigmoid(gate!);
-      const silu = tf.mul(gate!, s);
+      const s = sigmoid(gate);
+      const silu = tf.mul(gate, s);
       const slope = tf.add(s, tf.mul(silu, tf.sub(1, s)));
-      return [tf.mul(tf.mul(dy, up!), slope), tf.mul(dy, silu)];
+      return [tf.mul(tf.mul(dy, up), slope), tf.mul(dy, silu)];
     },
   }));
 }

@@ -49,22 +49,22 @@ export function causalAttention(
       `Expected q [N,H*D], k and v [N,G*D] with N = batch * seq, H a multiple of G and window >= 0, got ` +
       `[${q.shape}], [${k.shape}], [${v.shape}] and ${JSON.stringify(shape)}`,
   );
-  return differentiable([q, k, v], () => {
-    if (hasKernel('CausalAttention')) {
+  if (hasKernel('CausalAttention'))
+    return differentiable([q, k, v], () => {
       const [y, lse] = runFused('CausalAttention', { q, k, v }, { ...shape });
       return {
-        value: y as tf.Tensor2D,
-        saved: [q, k, v, y!, lse!],
+        value: y,
+        saved: [q, k, v, y, lse],
         backward: (dy, [q, k, v, y, lse]) =>
-          runFused('CausalAttentionGrad', { q: q!, k: k!, v: v!, y: y!, lse: lse!, dy }, { ...shape }),
+          runFused('CausalAttentionGrad', { q, k, v, y, lse, dy }, { ...shape }),
       };
-    }
+    });
+  return differentiable([q, k, v], () => {
     const { y, p } = attend(q, k, v, shape, keepsProbabilities(seq, width));
     return {
       value: y,
-      saved: p ? [q, k, v, y, p] : [q, k, v, y],
-      backward: (dy, [q, k, v, y, p]) =>
-        attendGrad(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, y as tf.Tensor2D, dy, shape, p),
+      saved: [q, k, v, y, ...(p ? [p] : [])],
+      backward: (dy, [q, k, v, y, p]) => attendGrad(q, k, v, y, dy, shape, p),
     };
   });
 }

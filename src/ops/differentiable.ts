@@ -5,15 +5,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../backend/capabilities.js';
 
 /** Result of a forward computation: one tensor, or several. */
-export interface Forward<T extends tf.Tensor | tf.Tensor[]> {
+export interface Forward<T extends tf.Tensor | tf.Tensor[], S extends tf.Tensor[] = tf.Tensor[]> {
   value: T;
   /** Tensors that the backward computation needs; held until the tape is done with them. */
-  saved: tf.Tensor[];
+  saved: [...S];
   /**
    * Gradients of the inputs, in their order. `dy` must not be returned itself: clone it. `takeSum(i)` is what other
    * operations gave to the gradient of input i so far, if the backend can add it: who takes it must add it.
    */
-  backward: (dy: T, saved: tf.Tensor[], takeSum: (input: number) => tf.Tensor | undefined) => tf.Tensor[];
+  backward: (dy: T, saved: S, takeSum: (input: number) => tf.Tensor | undefined) => tf.Tensor[];
 }
 
 /** Gradients so far by tensor id, while a backward computation runs; those that it takes are removed. */
@@ -50,9 +50,9 @@ const SCOPE = 'tinygpt operation';
  * Runs `forward` on `inputs`, recorded on the tape when one is on. All tensors but the values and the saved ones
  * are freed, in both directions. Inputs without a gradient are captured by `forward`, and saved if backward needs them.
  */
-export function differentiable<T extends tf.Tensor | tf.Tensor[]>(
+export function differentiable<T extends tf.Tensor | tf.Tensor[], S extends tf.Tensor[]>(
   inputs: tf.Tensor[],
-  forward: () => Forward<T>,
+  forward: () => Forward<T, S>,
 ): T {
   if (!tf.engine().isTapeOn()) return tf.tidy(() => forward().value);
   const takeSum = (input: number) => {
@@ -62,7 +62,7 @@ export function differentiable<T extends tf.Tensor | tf.Tensor[]>(
     return sum;
   };
   return tf.tidy(SCOPE, () => {
-    let backward: Forward<T>['backward'];
+    let backward: Forward<T, S>['backward'];
     return (tf.engine() as unknown as TapedEngine).runKernelFunc<T>({
       inputs: Object.fromEntries(inputs.entries()),
       forwardFunc: (_, save) => {
@@ -73,7 +73,7 @@ export function differentiable<T extends tf.Tensor | tf.Tensor[]>(
         return made.value;
       },
       backwardsFunc: (dy, saved) => {
-        const grads = tf.tidy(() => backward(dy, saved, takeSum));
+        const grads = tf.tidy(() => backward(dy, saved as S, takeSum));
         return Object.fromEntries(grads.map((grad, i) => [i, () => grad]));
       },
     });

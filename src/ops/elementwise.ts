@@ -34,20 +34,17 @@ export function scale<T extends tf.Tensor>(x: T, factor: number): T {
 
 /** max(x, 0)^2, elementwise (So et al. 2021, "Primer", section 3). */
 export function reluSquared<T extends tf.Tensor>(x: T): T {
-  return differentiable([x], () => {
-    if (hasKernel('ReluSquared')) {
+  if (hasKernel('ReluSquared'))
+    return differentiable([x], () => {
       const y = runFused('ReluSquared', { x })[0] as T;
-      return {
-        value: y,
-        saved: [y],
-        backward: (dy, [y]) => runFused('ReluSquaredGrad', { y: y!, dy }),
-      };
-    }
+      return { value: y, saved: [y], backward: (dy, [y]) => runFused('ReluSquaredGrad', { y, dy }) };
+    });
+  return differentiable([x], () => {
     const positive = tf.relu(x);
     return {
       value: tf.square(positive) as T,
       saved: [positive],
-      backward: (dy, [positive]) => [tf.mul(tf.mul(dy, positive!), 2)],
+      backward: (dy, [positive]) => [tf.mul(tf.mul(dy, positive), 2)],
     };
   });
 }
@@ -64,18 +61,17 @@ export function residualMix(
   layer: number,
 ): tf.Tensor2D {
   assertMix(x, x0, residLambdas, x0Lambdas, layer);
-  return differentiable([x, x0, residLambdas, x0Lambdas], () => {
-    const inputs = { x, x0, residLambdas, x0Lambdas };
-    if (hasKernel('ResidualMix')) {
-      return {
-        value: runFused('ResidualMix', inputs, { layer })[0] as tf.Tensor2D,
-        saved: [x, x0, residLambdas, x0Lambdas],
-        backward: (dy, [x, x0, residLambdas, x0Lambdas], takeSum) => {
-          const given = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas!, dy };
-          return runFused('ResidualMixGrad', { ...given, ...optional({ sum0: takeSum(1) }) }, { layer });
-        },
-      };
-    }
+  const inputs = [x, x0, residLambdas, x0Lambdas];
+  if (hasKernel('ResidualMix'))
+    return differentiable(inputs, () => ({
+      value: runFused('ResidualMix', { x, x0, residLambdas, x0Lambdas }, { layer })[0],
+      saved: [x, x0, residLambdas, x0Lambdas],
+      backward: (dy, [x, x0, residLambdas, x0Lambdas], takeSum) => {
+        const given = { x, x0, residLambdas, x0Lambdas, dy, ...optional({ sum0: takeSum(1) }) };
+        return runFused('ResidualMixGrad', given, { layer });
+      },
+    }));
+  return differentiable(inputs, () => {
     const pick = (lambdas: tf.Tensor1D) => tf.reshape(tf.slice1d(lambdas, layer, 1), []);
     const [a, b] = [pick(residLambdas), pick(x0Lambdas)];
     // The gradient of the lambdas is zero except at `layer`.
@@ -88,10 +84,10 @@ export function residualMix(
       value: tf.add(tf.mul(x, a), tf.mul(x0, b)) as tf.Tensor2D,
       saved: [x, x0, a, b],
       backward: (dy, [x, x0, a, b]) => [
-        tf.mul(dy, a!),
-        tf.mul(dy, b!),
-        place(tf.sum(tf.mul(dy, x!))),
-        place(tf.sum(tf.mul(dy, x0!))),
+        tf.mul(dy, a),
+        tf.mul(dy, b),
+        place(tf.sum(tf.mul(dy, x))),
+        place(tf.sum(tf.mul(dy, x0))),
       ],
     };
   });
@@ -137,9 +133,8 @@ export function residualMixNorm(
       value: [mixed, y] as [tf.Tensor2D, tf.Tensor2D],
       saved: [x, x0, residLambdas, x0Lambdas, y, rstd],
       backward: ([dMixed, dy], [x, x0, residLambdas, x0Lambdas, y, rstd], takeSum) => {
-        const given = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
-        const inputs = { ...given, y: y!, rstd: rstd!, dMixed, dy, ...optional({ sum0: takeSum(1) }) };
-        return runFused('ResidualMixNormGrad', inputs, { layer });
+        const given = { x, x0, residLambdas, x0Lambdas, y, rstd, dMixed, dy };
+        return runFused('ResidualMixNormGrad', { ...given, ...optional({ sum0: takeSum(1) }) }, { layer });
       },
     };
   });

@@ -20,20 +20,20 @@ export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D, { residual = fal
   return differentiable([table], () => ({
     value: takeRows(table, ids, { residual }),
     saved: [ids],
-    backward: (dy, [ids]) => [addRows(dy, ids as tf.Tensor1D, rows)],
+    backward: (dy, [ids]) => [addRows(dy, ids, rows)],
   }));
 }
 
 /** Rows of `table` [V,W] chosen by `ids` int32 [N] -> [N,W]. Not differentiable. */
 export function takeRows(table: tf.Tensor2D, ids: tf.Tensor1D, { residual = true } = {}): tf.Tensor2D {
   return hasKernel('Embedding')
-    ? (runFused('Embedding', { table, ids }, { residual })[0] as tf.Tensor2D)
+    ? runFused('Embedding', { table, ids }, { residual })[0]
     : tf.gather(table, ids);
 }
 
 /** Sums the rows of `values` [N,W] that share an id: `ids` int32 [N] in [0, rows) -> [rows,W]. Not differentiable. */
 export function addRows(values: tf.Tensor2D, ids: tf.Tensor1D, rows: number): tf.Tensor2D {
   return hasKernel('EmbeddingGrad')
-    ? (runFused('EmbeddingGrad', { ids, dy: values }, { rows })[0] as tf.Tensor2D)
+    ? runFused('EmbeddingGrad', { ids, dy: values }, { rows })[0]
     : tf.unsortedSegmentSum(values, ids, rows);
 }

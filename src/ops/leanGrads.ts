@@ -72,22 +72,17 @@ export function recomputed<T extends tf.Tensor, I extends tf.Tensor[]>(
   params: readonly tf.Variable[],
   f: (...inputs: I) => T,
 ): T {
-  return differentiable<T>([...inputs, ...params], () => ({
+  return differentiable([...inputs, ...params], () => ({
     // Within an operation no tape is on.
-    value: tf.tidy(() => f(...(inputs as I))),
+    value: tf.tidy(() => f(...inputs)),
     saved: inputs,
     backward: (dy, saved) => {
       const tape: TapeNode[] = [];
       const wanted = [...saved, ...params];
       try {
-        const value = record(() => f(...(saved as I)), tape);
-        const grads = backpropagate(
-          value,
-          tf.clone(dy),
-          tape,
-          new Map(wanted.map((x, i) => [`${i}`, x])),
-          {},
-        );
+        const value = record(() => f(...saved), tape);
+        const numbered = new Map(wanted.map((x, i) => [`${i}`, x]));
+        const grads = backpropagate(value, tf.clone(dy), tape, numbered, {});
         return wanted.map((x, i) => grads[i] ?? tf.zerosLike(x));
       } finally {
         tape.forEach(release);

@@ -18,14 +18,12 @@ export function linear(x: tf.Tensor2D, w: tf.Tensor2D, sum?: tf.Tensor2D): tf.Te
   );
   if (sum) return capabilities().addsSums ? linearSum(x, w, sum) : add(sum, linear(x, w));
   return differentiable([x, w], () => ({
-    value: hasKernel('Linear')
-      ? (runFused('Linear', { x, w })[0] as tf.Tensor2D)
-      : tf.matMul(x, w, false, true),
+    value: hasKernel('Linear') ? runFused('Linear', { x, w })[0] : tf.matMul(x, w, false, true),
     saved: [x, w],
     backward: (dy, [x, w], takeSum) =>
       hasKernel('LinearGrad')
-        ? runFused('LinearGrad', { x: x!, w: w!, dy, ...optional({ sum: takeSum(0) }) })
-        : [tf.matMul(dy, w!), tf.matMul(dy, x!, true, false)],
+        ? runFused('LinearGrad', { x, w, dy, ...optional({ sum: takeSum(0) }) })
+        : [tf.matMul(dy, w), tf.matMul(dy, x, true, false)],
   }));
 }
 
@@ -34,7 +32,7 @@ const linearSum = (x: tf.Tensor2D, w: tf.Tensor2D, sum: tf.Tensor2D): tf.Tensor2
     value: runFused('Linear', { x, w, sum })[0],
     saved: [x, w],
     backward: (dy, [x, w], takeSum) => {
-      const [dx, dw] = runFused('LinearGrad', { x: x!, w: w!, dy, ...optional({ sum: takeSum(0) }) });
+      const [dx, dw] = runFused('LinearGrad', { x, w, dy, ...optional({ sum: takeSum(0) }) });
       return [dx, dw, tf.clone(dy)];
     },
   }));

@@ -66,7 +66,7 @@ export function lmHeadCrossEntropy(
   expect(softcap > 0, () => `Expected softcap > 0, got ${softcap}`);
   const taped = tf.engine().isTapeOn();
   const withGrad = taped && reduction !== 'none';
-  return differentiable<tf.Tensor>([x, w], () => {
+  return differentiable<tf.Tensor, tf.Tensor[]>([x, w], () => {
     if (hasKernel('LmHeadCrossEntropy') && !(taped && reduction === 'none')) {
       const [loss, dx, dw] = runFused(
         'LmHeadCrossEntropy',

@@ -15,21 +15,22 @@ export const RMS_EPSILON = 2 ** -23;
  */
 export function rmsNorm(x: tf.Tensor2D, { residual = false } = {}): tf.Tensor2D {
   expect(x.rank === 2, () => `Expected a matrix [N,C] to normalize, got [${x.shape}]`);
-  return differentiable([x], () => {
-    if (hasKernel('RmsNorm')) {
+  if (hasKernel('RmsNorm'))
+    return differentiable([x], () => {
       const [y, rstd] = runFused('RmsNorm', { x }, { epsilon: RMS_EPSILON, residual });
       return {
-        value: y as tf.Tensor2D,
-        saved: [y!, rstd!],
+        value: y,
+        saved: [y, rstd],
         backward: (dy, [y, rstd], takeSum) =>
-          runFused('RmsNormGrad', { y: y!, rstd: rstd!, dy, ...optional({ sum: takeSum(0) }) }),
+          runFused('RmsNormGrad', { y, rstd, dy, ...optional({ sum: takeSum(0) }) }),
       };
-    }
+    });
+  return differentiable([x], () => {
     const { y, rstd } = normalizeRows(x);
     return {
       value: y,
       saved: [y, rstd],
-      backward: (dy, [y, rstd]) => [normalizeRowsGrad(y as tf.Tensor2D, rstd as tf.Tensor2D, dy)],
+      backward: (dy, [y, rstd]) => [normalizeRowsGrad(y, rstd, dy)],
     };
   });
 }

@@ -22,16 +22,17 @@ export function rotaryQkNorm(
   checkShapes(x, cos, sin, heads);
   const half = cos.shape[1];
   const [rows, width] = x.shape;
-  return differentiable([x], () => {
-    if (hasKernel('RotaryQkNorm')) {
+  if (hasKernel('RotaryQkNorm'))
+    return differentiable([x], () => {
       const [y, rstd] = runFused('RotaryQkNorm', { x, cos, sin }, { heads, epsilon: RMS_EPSILON });
       return {
-        value: y as tf.Tensor2D,
-        saved: [y!, rstd!, cos, sin],
+        value: y,
+        saved: [y, rstd, cos, sin],
         backward: (dy, [y, rstd, cos, sin]) =>
-          runFused('RotaryQkNormGrad', { y: y!, rstd: rstd!, cos: cos!, sin: sin!, dy }, { heads }),
+          runFused('RotaryQkNormGrad', { y, rstd, cos, sin, dy }, { heads }),
       };
-    }
+    });
+  return differentiable([x], () => {
     const byHead: [number, number] = [rows * heads, 2 * half];
     const { y, rstd } = normalizeRows(tf.reshape(rotate(x, cos, sin, heads), byHead));
     const value = tf.reshape(y, [rows, width]) as tf.Tensor2D;
@@ -39,9 +40,9 @@ export function rotaryQkNorm(
       value,
       saved: [value, rstd, cos, sin],
       backward: (dy, [y, rstd, cos, sin]) => {
-        const dz = normalizeRowsGrad(tf.reshape(y!, byHead), rstd as tf.Tensor2D, tf.reshape(dy, byHead));
+        const dz = normalizeRowsGrad(tf.reshape(y, byHead), rstd, tf.reshape(dy, byHead));
         // The transpose of a rotation is the inverse rotation: the sine changes its sign.
-        const dx = rotate(dz, cos as tf.Tensor2D, tf.neg(sin as tf.Tensor2D), heads);
+        const dx = rotate(dz, cos, tf.neg(sin), heads);
         return [tf.reshape(dx, [rows, width])];
       },
     };
@@ -63,7 +64,7 @@ export function rotary(
   return differentiable([x], () => ({
     value: turn(x, sin) as tf.Tensor2D,
     saved: [cos, sin],
-    backward: (dy, [, sin]) => [turn(dy, tf.neg(sin as tf.Tensor2D))],
+    backward: (dy, [, sin]) => [turn(dy, tf.neg(sin))],
   }));
 }
 

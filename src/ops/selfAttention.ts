@@ -85,13 +85,13 @@ export function selfAttention(input: AttentionInput, shape: AttentionShape): tf.
   return differentiable(inputs, () => {
     const given = { x, wq, wk, wv, cos, sin, ...optional({ ve, gateWeight }) };
     const [y, qkv, rstd, lse, gate] = runFused('SelfAttention', given, { ...shape, epsilon: RMS_EPSILON });
+    const gating = ve && gateWeight && gate ? [ve, gateWeight, gate] : [];
     return {
       value: y,
-      saved: [y, qkv, rstd, lse, cos, sin, ...inputs, ...(gate ? [gate] : [])],
-      backward: (dy, [y, qkv, rstd, lse, cos, sin, x, wq, wk, wv, ve, gateWeight, gate]) => {
-        const kept = { x: x!, wq: wq!, wk: wk!, wv: wv!, cos: cos!, sin: sin!, y: y!, qkv: qkv! };
-        const others = { rstd: rstd!, lse: lse!, dy, ...optional({ ve, gateWeight, gate }) };
-        return runFused('SelfAttentionGrad', { ...kept, ...others }, shape) as tf.Tensor[];
+      saved: [x, wq, wk, wv, cos, sin, y, qkv, rstd, lse, ...gating],
+      backward: (dy, [x, wq, wk, wv, cos, sin, y, qkv, rstd, lse, ve, gateWeight, gate]) => {
+        const kept = { x, wq, wk, wv, cos, sin, y, qkv, rstd, lse, ...optional({ ve, gateWeight, gate }) };
+        return runFused('SelfAttentionGrad', { ...kept, dy }, shape) as tf.Tensor[];
       },
     };
   });

@@ -28,24 +28,20 @@ export function gatedValueEmbedding(
       `Expected v and ve [N,G*D], x [N,C] and a gate [G,K] with K <= C, got [${v.shape}], [${ve.shape}], ` +
       `[${x.shape}] and [${gateWeight.shape}]`,
   );
-  return differentiable([v, ve, x, gateWeight], () => {
-    if (hasKernel('GatedValueEmbedding')) {
+  const inputs = [v, ve, x, gateWeight];
+  if (hasKernel('GatedValueEmbedding'))
+    return differentiable(inputs, () => {
       const [y, gate] = runFused('GatedValueEmbedding', { v, ve, x, gateWeight });
       return {
-        value: y as tf.Tensor2D,
-        saved: [ve, x, gateWeight, gate!],
+        value: y,
+        saved: [ve, x, gateWeight, gate],
         backward: (dy, [ve, x, gateWeight, gate]) => [
           tf.clone(dy),
-          ...runFused('GatedValueEmbeddingGrad', {
-            ve: ve!,
-            x: x!,
-            gateWeight: gateWeight!,
-            gate: gate!,
-            dy,
-          }),
+          ...runFused('GatedValueEmbeddingGrad', { ve, x, gateWeight, gate, dy }),
         ],
       };
-    }
+    });
+  return differentiable(inputs, () => {
     const byHead = [rows, kvHeads, width / kvHeads];
     const shown = tf.slice2d(x, [0, 0], [rows, channels]);
     const sigmoid = tf.sigmoid(tf.matMul(shown, gateWeight, false, true));
@@ -56,16 +52,16 @@ export function gatedValueEmbedding(
       saved: [ve, shown, gateWeight, gate],
       backward: (dy, [ve, shown, gateWeight, gate]) => {
         const dy3 = tf.reshape(dy, byHead);
-        const dve = tf.reshape(tf.mul(dy3, gate!), [rows, width]);
+        const dve = tf.reshape(tf.mul(dy3, gate), [rows, width]);
         // gate = 2 s, ds/dz = s (1 - s): dgate/dz = gate (1 - gate / 2)
-        const dgate = tf.sum(tf.mul(dy3, tf.reshape(ve!, byHead)), -1, true);
-        const dz = tf.reshape(tf.mul(tf.mul(dgate, gate!), tf.sub(1, tf.mul(gate!, 0.5))), [rows, kvHeads]);
-        const dshown = tf.matMul(dz, gateWeight!) as tf.Tensor2D;
+        const dgate = tf.sum(tf.mul(dy3, tf.reshape(ve, byHead)), -1, true);
+        const dz = tf.reshape(tf.mul(tf.mul(dgate, gate), tf.sub(1, tf.mul(gate, 0.5))), [rows, kvHeads]);
+        const dshown = tf.matMul(dz, gateWeight) as tf.Tensor2D;
         const dx = tf.pad2d(dshown, [
           [0, 0],
           [0, x.shape[1] - channels],
         ]);
-        return [tf.clone(dy), dve, dx, tf.matMul(dz, shown!, true, false)];
+        return [tf.clone(dy), dve, dx, tf.matMul(dz, shown, true, false)];
       },
     };
   });
