@@ -35,8 +35,8 @@ export abstract class JoiningBackend extends TensorBackend {
     this.#copyBehind(places, sizes, whole.address);
     const blocks = allocator.split(whole, sizes);
     entries.forEach((entry, i) => {
-      allocator.free(entry[field]!);
       if (field === 'bf16') noteScratch(blocks[i]!.bytes - entry[field]!.bytes);
+      allocator.free(entry[field]!); // which may lengthen the block
       entry[field] = blocks[i]!;
     });
     return whole.address;

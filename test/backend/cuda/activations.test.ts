@@ -43,6 +43,23 @@ describeCuda(
       expect(deviceMemory().bytes).toBe(before);
     });
 
+    test('weights whose copies are moved behind one another take no more memory, and all is given back', () => {
+      const before = deviceMemory().bytes;
+      const weights = ['wk', 'wv', 'wq'].map((name) =>
+        variable(tf.tensor2d(numbers(name, 32 * 16), [32, 16])),
+      );
+      const [wk, wv, wq] = weights.map((weight) => ({ weight, address: backend().activation(weight) }));
+      const given = deviceMemory().bytes;
+      const joined = backend().joined([wq!, wk!, wv!].map(({ weight }) => weight));
+      expect(weights.map((weight) => (backend().activation(weight) - joined) / (2 * 32 * 16))).toEqual([
+        1, 2, 0,
+      ]);
+      expect(wq!.address).not.toBe(joined);
+      expect(deviceMemory().bytes).toBe(given);
+      tf.dispose(weights);
+      expect(deviceMemory().bytes).toBe(before);
+    });
+
     test("stock operations see them as any tensor's elements", () => {
       tf.tidy(() => {
         const x = tf.tensor2d(numbers('x', 6 * 8), [6, 8]);
