@@ -32,7 +32,12 @@ export abstract class JoiningBackend extends TensorBackend {
     for (const entry of entries) this.watch?.assertOwn(entry);
     const { allocator } = this.session;
     const whole = allocator.allocate(total);
-    this.#copyBehind(places, sizes, whole.address);
+    try {
+      this.#copyBehind(places, sizes, whole.address);
+    } catch (error) {
+      allocator.free(whole);
+      throw error;
+    }
     const blocks = allocator.split(whole, sizes);
     entries.forEach((entry, i) => {
       if (field === 'bf16') noteScratch(blocks[i]!.bytes - entry[field]!.bytes);

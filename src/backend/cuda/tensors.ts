@@ -237,8 +237,13 @@ export abstract class TensorBackend extends EnqueuingBackend {
       }
     }
     const { address } = this.#addCopy(entry);
+    try {
+      this.toBf16(entry.size, source, address);
+    } catch (error) {
+      this.dropCopy(entry);
+      throw error;
+    }
     if (!isVariable) this.copied.add(entry);
-    this.toBf16(entry.size, source, address);
     return address;
   }
 

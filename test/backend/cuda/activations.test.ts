@@ -60,6 +60,26 @@ describeCuda(
       expect(deviceMemory().bytes).toBe(before);
     });
 
+    test('copies whose launch failed are not used, and give their memory back', () => {
+      const before = deviceMemory().bytes;
+      const x = tf.tensor2d(numbers('x', 64 * 64), [64, 64]);
+      const weights = ['wk', 'wq'].map((name) => variable(tf.tensor2d(numbers(name, 512), [32, 16])));
+      for (const weight of weights) backend().activation(weight);
+      const given = deviceMemory().bytes;
+      const { current } = backend().session.allocator.statistics();
+      device().controls.fake_fail('cuLaunchKernel', 1, 1);
+      expect(() => runFused('ReluSquared', { x })).toThrow('CUDA_ERROR_INVALID_VALUE');
+      device().controls.fake_fail('cuMemcpyDtoDAsync_v2', 1, 1);
+      expect(() => backend().joined(weights.toReversed())).toThrow('CUDA_ERROR_INVALID_VALUE');
+      expect(deviceMemory().bytes).toBe(given);
+      expect(backend().session.allocator.statistics().current).toBe(current);
+      const y = runFused('ReluSquared', { x })[0];
+      const values = round(numbers('x', 64 * 64)).map((each) => Math.max(each, 0) ** 2);
+      expect(y.dataSync()).toEqual(round(values));
+      tf.dispose([x, y, ...weights]);
+      expect(deviceMemory().bytes).toBe(before);
+    });
+
     test("stock operations see them as any tensor's elements", () => {
       tf.tidy(() => {
         const x = tf.tensor2d(numbers('x', 6 * 8), [6, 8]);
