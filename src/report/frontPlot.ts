@@ -8,7 +8,7 @@ import { lossesOf, paretoFront } from '../tune/pareto.js';
 import type { Direction, Trial } from '../tune/types.js';
 import { drawnRange, onAxis, type Range, valueAxis } from './axes.js';
 import { metricNames, type ReportedStudy } from './study.js';
-import { LIGHT, type Theme } from './theme.js';
+import { hollow, LIGHT, type Theme } from './theme.js';
 
 /** The front's trials, sorted by the first value. */
 export function sortedFront<T extends Trial>(trials: readonly T[], directions: readonly Direction[]): T[] {
@@ -72,9 +72,9 @@ export function frontOption(
       {
         name: 'beyond a constraint',
         type: 'scatter',
-        symbol: 'emptyCircle',
+        symbol: 'circle',
         symbolSize: 6,
-        itemStyle: { color: theme.fail },
+        itemStyle: hollow(theme.fail),
         data: violating.map(at),
       },
       {

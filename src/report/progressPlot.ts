@@ -11,7 +11,7 @@ import { improvementLabels, shortNumber } from './labels.js';
 import { type Box, placeLabels } from './placement.js';
 import { beyondNote, progressView } from './progressView.js';
 import { metricName, type ReportedStudy } from './study.js';
-import { LIGHT, type Theme } from './theme.js';
+import { hollow, LIGHT, type Theme } from './theme.js';
 
 const LABEL_FONT = 11;
 /** Width of a letter of a label at most. */
@@ -50,7 +50,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
   const [width, height] = options.size ?? [1280, 640];
   const lanes = [
     { name: 'failed', color: theme.fail, trials: failed, symbol: 'path://M0,0L10,10M10,0L0,10' },
-    { name: 'pruned', color: theme.pruned, trials: pruned, symbol: 'emptyDiamond' },
+    { name: 'pruned', color: theme.pruned, trials: pruned, symbol: 'diamond' },
   ].filter((lane) => lane.trials.length > 0);
   const left = width < 560 ? 58 : 78;
   const right = width < 560 ? 14 : 36;
@@ -92,7 +92,10 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         color: theme.reference,
         fontSize: LABEL_FONT,
       },
-      box: { ...sides, top: isOver ? y - LINE_ROOM : y, bottom: isOver ? y : y + LINE_ROOM },
+      boxes: [
+        { ...sides, top: isOver ? y - LINE_ROOM : y, bottom: isOver ? y : y + LINE_ROOM },
+        { left: grid.left, right: grid.right, top: y - 1, bottom: y + 1 },
+      ],
     };
   });
   // Marks that may stand beyond the running best, where the labels are.
@@ -114,7 +117,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     labels.map((text) => [text.length * LETTER, LABEL_FONT + 3]),
     grid,
     direction === 'minimize' ? 1 : -1,
-    [...lines.map(({ box }) => box), ...marks],
+    [...lines.flatMap(({ boxes }) => boxes), ...marks],
   );
   const note = beyondNote(view);
   const counts = [
@@ -221,9 +224,9 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
             name: 'beyond a constraint',
             type: 'scatter',
             ...LARGE,
-            symbol: 'emptyCircle',
+            symbol: 'circle',
             symbolSize: 9,
-            itemStyle: { color: theme.fail },
+            itemStyle: hollow(theme.fail, 2),
             data: violating.map(({ number, value }) => [number, onAxis(value, range), number]),
           } satisfies SeriesOption,
         ]),
@@ -233,10 +236,10 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
           {
             name: 'mean on fresh seeds',
             type: 'scatter',
-            symbol: 'emptyDiamond',
+            symbol: 'diamond',
             symbolSize: 11,
             z: 6,
-            itemStyle: { color: theme.reference, borderWidth: 2 },
+            itemStyle: hollow(theme.reference, 2),
             data: confirmed.map(({ trial, mean }) => [trial, onAxis(mean, range), trial]),
             // Their 95% intervals.
             markLine: {
@@ -261,11 +264,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         symbolSize: inLane.length > 500 ? 4 : 7,
         xAxisIndex: 1,
         yAxisIndex: 1,
-        itemStyle: {
-          color: symbol.startsWith('path') ? 'transparent' : color,
-          borderColor: color,
-          borderWidth: 1.5,
-        },
+        itemStyle: hollow(color),
         data: inLane.map(({ number }) => [number, i, number]),
       }),
     ),

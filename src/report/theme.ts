@@ -27,6 +27,11 @@ export type Drawing = { height: number; option: EChartsOption };
 /** What a chart is drawn for: its width in pixels and its colours. */
 export type Frame = { width: number; theme: Theme };
 
+/** The style of a hollow mark: ECharts fills its own empty symbols with white, on dark as well. */
+export const hollow = (color: string, borderWidth = 1.5) => ({
+  ...{ color: 'transparent', borderColor: color, borderWidth },
+});
+
 export const LIGHT: Theme = {
   text: '#1d232b',
   muted: '#5f6b7a',

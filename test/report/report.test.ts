@@ -115,7 +115,7 @@ describe('the report', () => {
     );
     const option = progressOption(study({ trials }));
     expect(seriesOf(option, 'beyond a constraint')).toMatchObject({
-      symbol: 'emptyCircle',
+      itemStyle: { color: 'transparent', borderColor: LIGHT.fail },
       data: [[7, 1.05, 7]],
     });
     expect((option as { legend: { data: string[] } }).legend.data).toContain('beyond a constraint');
@@ -150,6 +150,17 @@ describe('the report', () => {
     } finally {
       chart.dispose(); // its animation keeps the process alive
     }
+  });
+
+  test('labels do not cross the line of a reference', () => {
+    const labelOf = (reference: number) => {
+      const { data } = seriesOf(progressOption(study(), { reference }), 'improvement');
+      return (data as unknown as { label: { show: boolean; offset: [number, number] } }[])[0]!.label;
+    };
+    const { show, offset } = labelOf(1.1);
+    expect(show).toBe(true);
+    expect(offset[1]).toBeLessThan(22);
+    expect(labelOf(1.194)).not.toMatchObject({ offset });
   });
 
   test('names of two lines stand on different sides', () => {
