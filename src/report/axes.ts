@@ -101,6 +101,9 @@ export const valueAxis = (
   },
 });
 
+/** Lines at values: drawn where those are, which ECharts would round to two decimals. */
+export const LEVELS = { silent: true, symbol: 'none', precision: -1 } as const;
+
 /** Lines and names of any axis. */
 export const axisLook = (theme: Theme) => ({
   nameTextStyle: { color: theme.muted },

@@ -8,7 +8,7 @@ import type { ContestTable, Race } from '../tune/contest.js';
 import { clockOf, smallestP } from '../tune/contestStatistics.js';
 import { mean, median } from '../tune/math/order.js';
 import type { Direction } from '../tune/types.js';
-import { isBeyond, onAxis, type Range, valueAxis, widened } from './axes.js';
+import { isBeyond, LEVELS, onAxis, type Range, valueAxis, widened } from './axes.js';
 import type { References } from './references.js';
 import { alignColumns } from './table.js';
 import { LIGHT } from './theme.js';
@@ -268,8 +268,7 @@ export function contestOption(
           data: points(medians[i]!),
           ...(i === 0 && {
             markLine: {
-              silent: true,
-              symbol: 'none',
+              ...LEVELS,
               lineStyle: { type: 'dashed' as const, color: '#777' },
               data: [
                 line(defaults, side ? `defaults ${fixed(defaults)}${side}` : 'defaults'),

@@ -6,7 +6,7 @@
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { knownImportances } from '../tune/importance.js';
-import { axisLook, isBeyond, onAxis, type Range, valueAxis } from './axes.js';
+import { axisLook, isBeyond, LEVELS, onAxis, type Range, valueAxis } from './axes.js';
 import { improvementLabels, shortNumber } from './labels.js';
 import { type Box, placeLabels } from './placement.js';
 import { beyondNote, progressView } from './progressView.js';
@@ -139,8 +139,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         .map(({ number, value }) => [number, value, number]),
       ...(lines.length > 0 && {
         markLine: {
-          silent: true,
-          symbol: 'none',
+          ...LEVELS,
           lineStyle: { color: theme.reference, type: 'dashed', width: 1.3 },
           data: lines.map(({ yAxis, label }) => ({ yAxis, label })),
         },

@@ -138,18 +138,26 @@ describe('the report', () => {
     expect(labelOf({ trials: within })).not.toMatchObject({ position: 'left', offset: [0, 10] });
   });
 
-  test('lanes of pruned and failed trials are drawn in line with the plot above', () => {
-    const { init } = createRequire(import.meta.url)('echarts') as typeof echarts;
-    const chart = init(null, null, { renderer: 'svg', ssr: true, width: 1280, height: 640 });
-    try {
+  describe('as drawn', () => {
+    let chart: echarts.ECharts;
+    beforeEach(() => {
+      const { init } = createRequire(import.meta.url)('echarts') as typeof echarts;
+      chart = init(null, null, { renderer: 'svg', ssr: true, width: 1280, height: 640 });
+    });
+    afterEach(() => chart.dispose()); // its animation keeps the process alive
+    const pixel = (gridIndex: number, point: number[]) =>
+      chart.convertToPixel({ gridIndex }, point) as [number, number];
+
+    test('lanes of pruned and failed trials are in line with the plot above', () => {
       chart.setOption(progressOption(study()));
-      for (const number of [0, 9]) {
-        const [above, below] = [0, 1].map((gridIndex) => chart.convertToPixel({ gridIndex }, [number, 0]));
-        expect(below![0]).toBeCloseTo(above![0]!, 6);
-      }
-    } finally {
-      chart.dispose(); // its animation keeps the process alive
-    }
+      for (const number of [0, 9]) expect(pixel(1, [number, 0])[0]).toBeCloseTo(pixel(0, [number, 0])[0], 6);
+    });
+
+    test('the line of a reference is at its value, not at a rounded one', () => {
+      chart.setOption(progressOption(study(), { reference: 1.1249 }));
+      const [, y] = /<path d="M[\d.]+ ([\d.]+)L[^>]*stroke-dasharray/.exec(chart.renderToSVGString())!;
+      expect(Math.abs(Number(y) - pixel(0, [0, 1.1249])[1])).toBeLessThan(1);
+    });
   });
 
   test('labels do not cross the line of a reference', () => {
