@@ -76,12 +76,33 @@ const runs = (command: string, ...args: string[]): boolean => {
 export const REDIS = process.env.TINYGPT_REDIS_SERVER ?? 'redis-server';
 export const hasRedis = runs(REDIS, '--version');
 
-/** A Redis that keeps what it acknowledges. */
-export async function startRedis(): Promise<Server> {
+/** Whether the Redis can encrypt: one that cannot does not know the option. */
+export const hasRedisTls =
+  hasRedis &&
+  /one of the following/.test(
+    `${spawnSync(REDIS, ['--tls-auth-clients', 'x'], { encoding: 'utf8' }).stderr}`,
+  );
+
+/** A self-signed certificate for 127.0.0.1 and its key, or null where there is no openssl. */
+export function makeCertificate(): { certificate: string; key: string } | null {
+  const folder = fresh('tls');
+  mkdirSync(folder, { recursive: true });
+  const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const made = runs('openssl', 'req', '-x509', ...kind, ...name, '-keyout', key, '-out', certificate);
+  return made ? { certificate, key } : null;
+}
+
+/** A Redis that keeps what it acknowledges. @param tls it accepts nothing that is not encrypted */
+export async function startRedis(tls?: { certificate: string; key: string }): Promise<Server> {
   const port = await freePort();
   const dir = fresh('redis');
   mkdirSync(dir, { recursive: true });
-  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
+  const { certificate = '', key = '' } = tls ?? {};
+  const encrypted = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-auth-clients', 'no'];
+  const ports = tls ? ['--port', '0', '--tls-port', `${port}`, ...encrypted] : ['--port', `${port}`];
+  const args = [...ports, '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
   const safe = ['--appendonly', 'yes', '--appendfsync', 'always'];
   return server(port, () => spawn(REDIS, [...args, ...safe]), /Ready to accept connections/);
 }

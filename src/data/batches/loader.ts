@@ -183,7 +183,10 @@ function useWorker(use: (worker: Worker) => void): () => void {
 }
 
 function startWorker(): NonNullable<typeof shared> {
-  const worker = new Worker(new URL('./loaderWorker.js', import.meta.url), { name: 'tinygpt loader' });
+  const worker = new Worker(new URL('./loaderWorker.js', import.meta.url), {
+    name: 'tinygpt loader',
+    execArgv: [], // those of `node --input-type=module --eval` are refused for a file
+  });
   worker.unref();
   const started = { worker, loaders: 0 };
   // A loader learns of a dead worker from its port; the next one that opens starts another.

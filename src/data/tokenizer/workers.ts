@@ -65,7 +65,7 @@ export function startWorkers(threads: number, setup: WorkerSetup = NO_RANKS): Wo
   }
 
   const workers = Array.from({ length: threads }, () => {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setup });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setup, execArgv: [] });
     worker.on('message', (output: unknown) => {
       const job = running.get(worker);
       running.delete(worker);

@@ -33,6 +33,7 @@ function startThread() {
   const setup: Setup = { port: calls.port2, notices: notices.port2, answered };
   const worker = new Worker(new URL('./thread.js', import.meta.url), {
     name: 'tinygpt network',
+    execArgv: [], // those of `node --input-type=module --eval` are refused for a file
     workerData: setup,
     transferList: [calls.port2, notices.port2],
   });

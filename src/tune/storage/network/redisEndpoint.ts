@@ -9,6 +9,9 @@ import { answerMs, ConnectionLost, type Endpoint, inTime } from './endpoint.js';
 /** What the script answers: whether the lines were written, the last number, and the records since `from`. */
 export type Exchange = { appended: boolean; top: number; lines: (string | null)[] };
 
+/** Codes of a certificate that is not accepted, which trying again does not change. */
+const untrusted = /CERT|LEAF_SIGNATURE|INVALID_CA|HOSTNAME/;
+
 /** Records that one call returns at most; the server does nothing else meanwhile. */
 const most = 1000;
 
@@ -63,6 +66,10 @@ export function redisEndpoint(url: string): Endpoint {
       try {
         await inTime(client.connect(), 'a connection');
       } catch (error) {
+        if (untrusted.test(`${(error as NodeJS.ErrnoException).code}`))
+          throw new Error(
+            `Certificate of ${address.host}: ${messageOf(error)}; NODE_EXTRA_CA_CERTS=FILE adds the authority that signed it`,
+          );
         throw error instanceof ErrorReply && !/^(LOADING|MASTERDOWN|BUSY)/.test(error.message)
           ? error // a wrong password
           : new ConnectionLost(messageOf(error));
