@@ -55,8 +55,9 @@ function failuresOf({ part, what, ...finding }: Finding): string[] {
   if (Array.isArray(finding.failures) && finding.passed === undefined)
     lines.push(...finding.failures.map((failure) => `${title}: ${failure}`));
   if (finding.clean === false) lines.push(`${title}: compute-sanitizer ${finding.status}`);
-  if (Number(finding.other) > 0 || finding.flat === false)
-    lines.push(`${title}: ${JSON.stringify(finding.errors ?? 'memory is not flat')}`);
+  if (Array.isArray(finding.errors)) lines.push(...finding.errors.map((error) => `${title}: ${error}`));
+  if (finding.flat === false)
+    lines.push(`${title}: trials left different memory behind: ${JSON.stringify(finding.seen)}`);
   for (const report of reportsOf(finding))
     if (report.failed ?? report.ended)
       lines.push(`${title}, PyTorch: ${report.failed ?? `ended ${report.ended}`}`);

@@ -2,11 +2,12 @@
 // midway, does not end it, and findings are written to disk part by part.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { summarize } from '../../experiments/gpu/summary.js';
 import { describeEmulated } from '../backend/cuda/present.js';
 
 const PROOF = fileURLToPath(new URL('../../experiments/gpu/proof.js', import.meta.url));
@@ -51,5 +52,24 @@ describeEmulated('the proof on a GPU', (device) => {
     expect(summary).toMatch(/peer, autoresearch.*(it reported nothing|ended)/);
     const late = await prove({}, '--parts', 'golden', '--minutes', '0.01');
     expect(late.summary).toMatch(/golden: skipped, no time is left/);
+  });
+
+  test('the summary says which memory trials left behind, and why one failed', () => {
+    const seen = { tensors: [0], bytes: [0, -512] };
+    const finding = {
+      part: 'trials',
+      what: 'bf16',
+      trials: 2,
+      other: 1,
+      flat: false,
+      seen,
+      errors: ['trial 1: no'],
+    };
+    writeFileSync(join(out, 'proof.jsonl'), `${JSON.stringify(finding)}\n`);
+    const [, failed] = summarize(out).split('## ');
+    expect(failed).toMatch('- trials, bf16: trial 1: no\n');
+    expect(failed).toMatch(
+      '- trials, bf16: trials left different memory behind: {"tensors":[0],"bytes":[0,-512]}',
+    );
   });
 });
