@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.js';
 import { openSource } from '../src/data/sources/openSource.js';
-import { createBpeTrainer, type Ranks } from '../src/data/tokenizer/bpe.js';
+import { createChunkCounter, learnRanks, type Ranks } from '../src/data/tokenizer/bpe.js';
 import { saveTokenizer } from '../src/data/tokenizer/files.js';
 import { formatTiktoken } from '../src/data/tokenizer/tiktoken.js';
 import { createTokenizer } from '../src/data/tokenizer/tokenizer.js';
@@ -114,9 +114,15 @@ async function main(): Promise<void> {
   let rows: number[][] = [];
   const ours = {
     train: () => {
-      const trainer = createBpeTrainer({ vocabSize, maxChars: Infinity, docCap: Infinity });
-      trainer.add(texts);
-      ranks = trainer.finish();
+      const counter = createChunkCounter();
+      for (const each of texts) {
+        const bytes = Buffer.from(each);
+        counter.count(bytes, 0, bytes.length);
+      }
+      const steps = learnRanks(counter.result(), vocabSize);
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      ranks = step.value;
     },
     encode: () => {
       rows = texts.map((each) => tokenizer!.encode(each));

@@ -3,7 +3,6 @@
 // Source: text_iterator and train_tokenizer of the reference's prepare.py, rustbpe's train_from_iterator.
 
 import { UsageError } from '../../base/errors.js';
-import type { OnProgress } from '../../base/progress.js';
 import { createChunkTable, viewOf } from './chunkTable.js';
 import { enlarged } from './enlarged.js';
 import { createMergeLearner } from './merges.js';
@@ -50,17 +49,6 @@ export interface ChunkCounter {
   /** Adds what another counter found. */
   merge(other: ChunkCounts): void;
   result(): ChunkCounts;
-}
-
-/** Trains on documents given piece by piece. */
-export interface BpeTrainer {
-  /** Counts documents; false once `maxChars` is reached and the rest is ignored. */
-  add(texts: string[]): boolean;
-  /**
-   * Learns the merges.
-   * @throws UsageError when the text supports fewer merges than the vocabulary needs
-   */
-  finish(onProgress?: OnProgress): Ranks;
 }
 
 /**
@@ -172,38 +160,4 @@ export function* learnRanks(chunks: ChunkCounts, vocabSize: number): Generator<n
     if (merges % 64 === 63) yield merges + 1;
   }
   return ranks;
-}
-
-/**
- * Creates a trainer that counts on this thread.
- * @throws UsageError for an impossible vocabulary size or cap
- * @example
- * const trainer = createBpeTrainer({ vocabSize: 1024 });
- * trainer.add(documents);
- * const tokenizer = createTokenizer(trainer.finish());
- */
-export function createBpeTrainer(options: BpeOptions = {}): BpeTrainer {
-  const { vocabSize = 8192 } = options;
-  const total = mergesFor(vocabSize);
-  const cap = createTextCap(options);
-  const counter = createChunkCounter();
-  return {
-    add(texts) {
-      for (const text of texts) {
-        const cut = cap(text);
-        if (cut === undefined) return false;
-        const bytes = Buffer.from(cut);
-        counter.count(bytes, 0, bytes.length);
-      }
-      return true;
-    },
-    finish(onProgress) {
-      const steps = learnRanks(counter.result(), vocabSize);
-      for (;;) {
-        const { done, value } = steps.next();
-        if (done) return value;
-        onProgress?.({ stage: 'learn merges', done: value, total, unit: 'merges' });
-      }
-    },
-  };
 }

@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
-import { createBpeTrainer, type Ranks } from '../../../src/data/tokenizer/bpe.js';
+import { createChunkCounter, learnRanks, type Ranks } from '../../../src/data/tokenizer/bpe.js';
 import { formatTiktoken } from '../../../src/data/tokenizer/tiktoken.js';
+import { tokenizerRanks } from '../../../src/data/tokenizer/tokenizer.js';
+import { type TrainTokenizerOptions, trainTokenizer } from '../../../src/data/tokenizer/train.js';
 import { splitText } from './splitText.js';
 
 const golden = new URL('../../../../test/golden/tokenizer/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, golden), 'utf8');
 
-function train(documents: string[], vocabSize: number): Ranks {
-  const trainer = createBpeTrainer({ vocabSize });
-  trainer.add(documents);
-  return trainer.finish();
-}
+const train = async (
+  documents: string[],
+  vocabSize: number,
+  options: TrainTokenizerOptions = {},
+): Promise<Ranks> => tokenizerRanks(await trainTokenizer([documents], { vocabSize, threads: 1, ...options }));
 
 /** The definition, without any of the trainer's bookkeeping: recount all pairs before each merge. */
 function trainPlainly(documents: string[], merges: number): string[] {
@@ -49,26 +51,24 @@ function trainPlainly(documents: string[], merges: number): string[] {
 
 const hex = (ranks: Ranks) => ranks.map((token) => Buffer.from(token).toString('hex'));
 
-describe('createBpeTrainer', () => {
-  test('learns the merges that rustbpe learns', () => {
+describe('trained ranks', () => {
+  test('are the merges that rustbpe learns', async () => {
     const documents = JSON.parse(read('documents.json')) as string[];
-    expect(formatTiktoken(train(documents, 1024))).toBe(read('ranks.tiktoken'));
+    expect(formatTiktoken(await train(documents, 1024))).toBe(read('ranks.tiktoken'));
   });
 
-  test('breaks ties and counts repeats like rustbpe until no pair remains, then reports the largest possible vocabulary', () => {
+  test('break ties and count repeats like rustbpe until no pair remains; then the largest possible vocabulary is reported', async () => {
     const cases = JSON.parse(read('exhausted.json')) as { documents: string[]; tokens: string[] }[];
     for (const { documents, tokens } of cases) {
       const largest = 260 + tokens.length;
-      expect(hex(train(documents, largest)).slice(256)).toEqual(tokens);
-      const trainer = createBpeTrainer({ vocabSize: largest + 1 });
-      trainer.add(documents);
+      expect(hex(await train(documents, largest)).slice(256)).toEqual(tokens);
       const message =
         documents.length === 0 ? /got none; check/ : new RegExp(`got text for ${largest} tokens`);
-      expect(() => trainer.finish()).toThrow(message);
+      await expect(train(documents, largest + 1)).rejects.toThrow(message);
     }
   });
 
-  test('equals plain recounting on random text', () => {
+  test('equal plain recounting on random text', async () => {
     const random = randomStream(1, 'bpe');
     for (let round = 0; round < 30; round++) {
       const letters = ['ab', 'ab c', 'aaaab\n', 'abcdefgh ', 'é漢 x1'][round % 5]!;
@@ -77,51 +77,55 @@ describe('createBpeTrainer', () => {
         Array.from({ length: random.int(80) }, () => characters[random.int(characters.length)]).join(''),
       );
       const plain = trainPlainly(documents, 40);
-      expect(hex(train(documents, plain.length + 4))).toEqual(plain);
+      expect(hex(await train(documents, plain.length + 4))).toEqual(plain);
     }
   });
 
-  test('does not depend on how documents are grouped or ordered', () => {
+  test('do not depend on how documents are grouped or ordered', async () => {
     const documents = JSON.parse(read('documents.json')) as string[];
-    const trainer = createBpeTrainer({ vocabSize: 600 });
-    for (const document of [...documents].reverse()) trainer.add([document]);
-    expect(hex(trainer.finish())).toEqual(hex(train(documents, 600)));
+    const groups = [...documents].reverse().map((document) => [document]);
+    const { hash } = await trainTokenizer(groups, { vocabSize: 600, threads: 1 });
+    expect(hash).toBe((await trainTokenizer([documents], { vocabSize: 600, threads: 1 })).hash);
   });
 
-  test('takes 256 and 260 as plain bytes, even without text', () => {
-    for (const vocabSize of [256, 260]) expect(hex(train([], vocabSize))).toEqual(trainPlainly([], 0));
+  test('are plain bytes for 256 and 260, even without text', async () => {
+    for (const vocabSize of [256, 260]) expect(hex(await train([], vocabSize))).toEqual(trainPlainly([], 0));
   });
 
-  test.each([0, 255, 257, 259, 300.5, 65_537, Number.NaN])('refuses a vocabulary of %d', (vocabSize) => {
-    expect(() => createBpeTrainer({ vocabSize })).toThrow(
+  test.each([0, 255, 257, 259, 300.5, 65_537, Number.NaN])('refuse a vocabulary of %d', async (vocabSize) => {
+    await expect(train([], vocabSize)).rejects.toThrow(
       `Expected a vocabulary of 256 (plain bytes) or 260 to 65536 tokens (256 bytes, merges and 4 specials), ` +
         `got ${vocabSize}; set --vocab-size`,
     );
   });
 
-  test('uses docCap characters of a document, a surrogate pair being one', () => {
-    const capped = createBpeTrainer({ vocabSize: 261, docCap: 3 });
-    capped.add(['😀😀xyyyyyyyyyyyyyy', 'x', 'x']);
-    expect(hex(capped.finish())[256]).toBe('9880'); // of f0 9f 98 80, twice each; y was cut away
+  test('use docCap characters of a document, a surrogate pair being one', async () => {
+    const documents = ['😀😀xyyyyyyyyyyyyyy', 'x', 'x'];
+    expect(hex(await train(documents, 261, { docCap: 3 }))[256]).toBe('9880'); // of f0 9f 98 80, twice each; y was cut away
   });
 
-  test('stops after the document that reaches maxChars', () => {
-    const trainer = createBpeTrainer({ vocabSize: 261, maxChars: 5 });
-    expect(trainer.add(['ab', '😀😀😀'])).toBe(true);
-    expect(trainer.add(['zzzzzzzzzzzz'])).toBe(false);
-    expect(hex(trainer.finish())[256]).toBe('9880');
-    expect(() => createBpeTrainer({ maxChars: 0 })).toThrow('Expected maxChars to be at least 1, got 0');
+  test('come from text up to the document that reaches maxChars', async () => {
+    let read = 0;
+    function* groups() {
+      for (const group of [['ab', '😀😀😀'], ['zzzzzzzzzzzz'], ['zzzz']]) {
+        read++;
+        yield group;
+      }
+    }
+    const tokenizer = await trainTokenizer(groups(), { vocabSize: 261, maxChars: 5, threads: 1 });
+    expect(hex(tokenizerRanks(tokenizer))[256]).toBe('9880');
+    expect(read).toBe(2);
+    await expect(train(['a'], 261, { maxChars: 0 })).rejects.toThrow(
+      'Expected maxChars to be at least 1, got 0',
+    );
   });
 
-  test('reports progress towards the merges', () => {
-    const documents = JSON.parse(read('documents.json')) as string[];
-    const trainer = createBpeTrainer({ vocabSize: 600 });
-    trainer.add(documents);
-    const seen: number[] = [];
-    trainer.finish(({ done, total, unit }) => {
-      expect([total, unit]).toEqual([340, 'merges']);
-      seen.push(done);
-    });
-    expect(seen).toEqual([64, 128, 192, 256, 320]);
+  test('are learned with a pause every 64 merges, for progress', () => {
+    const counter = createChunkCounter();
+    for (const document of JSON.parse(read('documents.json')) as string[]) {
+      const bytes = Buffer.from(document);
+      counter.count(bytes, 0, bytes.length);
+    }
+    expect([...learnRanks(counter.result(), 600)]).toEqual([64, 128, 192, 256, 320]);
   });
 });

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
-import { createBpeTrainer } from '../../../src/data/tokenizer/bpe.js';
 import { createEncoderPool, type EncodedTexts } from '../../../src/data/tokenizer/pool.js';
 import { parseTiktoken } from '../../../src/data/tokenizer/tiktoken.js';
 import { createTokenizer } from '../../../src/data/tokenizer/tokenizer.js';
@@ -34,20 +33,16 @@ function expectSame(encoded: EncodedTexts, texts: string[]): void {
 
 describe('trainTokenizer', () => {
   test('gives the same tokenizer for any number of threads', async () => {
-    const trainer = createBpeTrainer({ vocabSize: 1000 });
     let bytes = 0;
-    for (const group of groups()) {
-      trainer.add(group);
-      bytes += group.join('').length;
-    }
+    for (const group of groups()) bytes += group.join('').length;
     expect(bytes).toBeGreaterThan(4.5 * 2 ** 20);
-    const expected = createTokenizer(trainer.finish()).hash;
-    const stages = new Set<string>();
+    const [stages, hashes] = [new Set<string>(), new Set<string>()];
     for (const threads of [1, 2, 3]) {
       const onProgress = ({ stage }: { stage: string }) => stages.add(stage);
       const trained = await trainTokenizer(groups(), { vocabSize: 1000, threads, onProgress });
-      expect(trained.hash).toBe(expected);
+      hashes.add(trained.hash);
     }
+    expect(hashes.size).toBe(1);
     expect(stages).toContain('count chunks');
   });
 

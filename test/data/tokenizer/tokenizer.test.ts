@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { type Random, randomStream } from '../../../src/base/random.js';
-import { createBpeTrainer, type Ranks } from '../../../src/data/tokenizer/bpe.js';
+import type { Ranks } from '../../../src/data/tokenizer/bpe.js';
 import { createEncoder, deriveVocabulary } from '../../../src/data/tokenizer/encoder.js';
 import { formatHuggingFace, parseHuggingFace } from '../../../src/data/tokenizer/huggingface.js';
 import { parseTiktoken } from '../../../src/data/tokenizer/tiktoken.js';
@@ -10,6 +10,7 @@ import {
   createTokenizer,
   tokenizerRanks,
 } from '../../../src/data/tokenizer/tokenizer.js';
+import { trainTokenizer } from '../../../src/data/tokenizer/train.js';
 
 const golden = new URL('../../../../test/golden/tokenizer/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, golden), 'utf8');
@@ -62,15 +63,14 @@ describe('encode', () => {
     }
   });
 
-  test('finds the merged tokens of any dictionary, wherever its single bytes rank', () => {
+  test('finds the merged tokens of any dictionary, wherever its single bytes rank', async () => {
     const random = randomStream(6, 'dictionaries');
     const letters = (count: number, from: string) =>
       Array.from({ length: count }, () => from[random.int(from.length)]).join('');
     for (let round = 0; round < 16; round++) {
       const alphabet = ['ab', 'abc', 'aab', 'abcdefg'][round % 4]!;
-      const trainer = createBpeTrainer({ vocabSize: 300 });
-      trainer.add(Array.from({ length: 40 }, () => letters(1 + random.int(20), alphabet)));
-      const trained = trainer.finish();
+      const documents = Array.from({ length: 40 }, () => letters(1 + random.int(20), alphabet));
+      const trained = tokenizerRanks(await trainTokenizer([documents], { vocabSize: 300, threads: 1 }));
       const moved = random.int(trained.length);
       for (const known of [
         trained,
@@ -194,8 +194,8 @@ describe('round trip', () => {
     );
   });
 
-  test('with plain bytes', () => {
-    const bytes = createTokenizer(createBpeTrainer({ vocabSize: 256 }).finish());
+  test('with plain bytes', async () => {
+    const bytes = await trainTokenizer([], { vocabSize: 256 });
     expect([bytes.vocabSize, bytes.bosId]).toEqual([260, 256]);
     expect(bytes.encode('hé')).toEqual([0x68, 0xc3, 0xa9]);
   });
