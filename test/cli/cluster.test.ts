@@ -20,10 +20,7 @@ const path = (name: string) => join(folder, name);
 beforeAll(async () => expect((await tune('2')).code).toBe(0));
 
 const tune = (trials: string) =>
-  capture([
-    ...tinyTune(folder, 'cpu', 1),
-    ...['--sampler', 'random', '--trials', trials, '--out', path('study')],
-  ]);
+  capture(tinyTune(folder, 'cpu', 1, 'study', '--sampler', 'random', '--trials', trials));
 const study = (...words: string[]) => capture(['study', ...words]);
 
 test('study status, best and wait answer scripts', async () => {

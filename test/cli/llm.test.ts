@@ -19,10 +19,7 @@ const at = (...names: string[]) => join(folder, ...names);
 const KEY = 'sk-live-0123456789abcdef';
 
 /** A study of a tiny model on a tiny text: two steps a trial. */
-const tune = (name: string, ...more: string[]) => [
-  ...[...tinyTune(folder, 'wasm', 2), '--out', at(name)],
-  ...more,
-];
+const tune = (name: string, ...more: string[]) => tinyTune(folder, 'wasm', 2, name, ...more);
 const studyIn = (name: string) => readJournal(at(name, 'journal.log'))[0]!;
 
 const variables = [

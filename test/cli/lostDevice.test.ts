@@ -14,10 +14,7 @@ const folder = tinyStudyFolder();
 describeEmulated('a study on a GPU that is lost', (device) => {
   /** Runs `tinygpt tune` in a process of its own; `lose` is the stand-in's FAKE_LOSE. */
   async function tune(name: string, lose: string, ...more: string[]) {
-    const words = [
-      ...tinyTune(folder, 'cuda', 2),
-      ...['--out', join(folder, name), '--sampler', 'random', '--pruner', 'nop', ...more],
-    ];
+    const words = tinyTune(folder, 'cuda', 2, name, '--sampler', 'random', '--pruner', 'nop', ...more);
     const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_LOSE: lose };
     const { code, out, err } = await new Promise<{ code: number; out: string; err: string }>((resolve) => {
       execFile(process.execPath, ['--no-warnings', MAIN, ...words], { env }, (error, out, err) =>

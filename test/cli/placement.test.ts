@@ -105,10 +105,8 @@ const folder = tinyStudyFolder();
 
 describeEmulated('four emulated cards', (device) => {
   test('each worker trains on the card that it was given', async () => {
-    const words = [
-      ...[...tinyTune(folder, 'cuda', 2), '--sampler', 'random', '--trials', '500', '--gpus', '1,3'],
-      ...['--out', join(folder, 'study')],
-    ];
+    const options = ['--sampler', 'random', '--trials', '500', '--gpus', '1,3'];
+    const words = tinyTune(folder, 'cuda', 2, 'study', ...options);
     const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_GPUS: '4' };
     const child = spawn(process.execPath, ['--no-warnings', MAIN, ...words], { env });
     let [out, stopped] = ['', false];

@@ -27,9 +27,16 @@ export function tinyStudyFolder(more: object = {}): string {
   return folder;
 }
 
-/** A command line that searches there; --out and the rest follow. */
-export const tinyTune = (folder: string, backend: string, steps: number): string[] => [
+/** A command line that searches there; the study is in the folder `name` of it. */
+export const tinyTune = (
+  folder: string,
+  backend: string,
+  steps: number,
+  name: string,
+  ...more: string[]
+): string[] => [
   ...['tune', '--backend', backend, '--text', join(folder, 'stories.txt')],
   ...['--cache-folder', join(folder, 'cache'), '--config', join(folder, 'tiny.json')],
   ...['--space', join(folder, 'space.json'), '--trial-steps', `${steps}`],
+  ...['--out', join(folder, name), ...more],
 ];

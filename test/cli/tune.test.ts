@@ -18,10 +18,7 @@ import { tinyStudyFolder, tinyTune } from './tinyStudy.js';
 const folder = tinyStudyFolder({ depth: { kind: 'int', low: 1, high: 2 } });
 
 /** A study of a tiny model on a tiny text: three steps a trial. */
-const tune = (name: string, ...more: string[]) => [
-  ...[...tinyTune(folder, 'wasm', 3), '--out', join(folder, name)],
-  ...more,
-];
+const tune = (name: string, ...more: string[]) => tinyTune(folder, 'wasm', 3, name, ...more);
 
 describe('tune', () => {
   test('writes the best configuration, the report and the log, and resumes from its journal', async () => {

@@ -17,7 +17,7 @@ const folder = tinyStudyFolder();
 /** Two workers at trials without end, once both have begun one. */
 async function startStudy(name: string) {
   const out = join(folder, name);
-  const words = [...tinyTune(folder, 'cpu', 1e8), '--trials', '2', '--workers', '2', '--out', out];
+  const words = tinyTune(folder, 'cpu', 1e8, name, '--trials', '2', '--workers', '2');
   const child = spawn(process.execPath, [MAIN, ...words], {
     stdio: 'ignore',
     detached: true, // a process group of its own, as a terminal gives it
