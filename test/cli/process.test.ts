@@ -34,21 +34,9 @@ function start(
 
 /** A training run that would take hours. */
 const train = (out: string, totalBatchSize = 32) => [
-  'train',
-  ...[
-    '--backend',
-    'cpu',
-    '--text',
-    'stories.txt',
-    '--cache-folder',
-    'cache',
-    '--vocab-size',
-    '256',
-    '--out',
-    out,
-  ],
-  ...['--depth', '1', '--width', '32', '--head-dim', '16', '--seq-len', '16', '--device-batch-size', '2'],
-  ...['--total-batch-size', `${totalBatchSize}`, '--sample-tokens', '0', '--steps', '1000000'],
+  ...['train', '--backend', 'cpu', '--text', 'stories.txt', '--cache-folder', 'cache', '--out', out],
+  ...['--config', 'tiny.json', '--total-batch-size', `${totalBatchSize}`, '--sample-tokens', '0'],
+  ...['--steps', '1000000'],
 ];
 
 describe('signals', () => {
