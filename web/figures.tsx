@@ -1,12 +1,13 @@
 // The figures in one row: the best value, trials by state, the budget, speed, the machine.
 
-import { byteSize, counted, duration, thousands } from '../src/base/format.js';
+import { byteSize, duration, thousands } from '../src/base/format.js';
 import { isObject } from '../src/base/valid.js';
-import { secondsOf } from '../src/report/labels.js';
+import { budgetUsed } from '../src/report/budget.js';
+import { secondsOf, stateName } from '../src/report/labels.js';
 import { costText, llmLines } from '../src/report/llm.js';
 import type { LiveState } from '../src/report/messages.js';
 import { convergedText, isOfTwo, metricNames } from '../src/report/study.js';
-import { differenceText, stateName, valueText } from './format.js';
+import { differenceText, valueText } from './format.js';
 import type { Picking } from './page.js';
 import { type ShownStudy, store } from './store.js';
 
@@ -86,36 +87,25 @@ export function Model({ study }: { study: ShownStudy }) {
 export function Budget({ study, live }: { study: ShownStudy; live: LiveState }) {
   const { limits, evaluated, time, running, stopping } = live;
   const isRunning = running.some(({ lost }) => !lost);
-  const spent = limits ? (time - limits.started) / 1000 : 0;
-  const shares = [
-    limits?.trials ? evaluated / limits.trials : 0,
-    limits?.seconds && isRunning ? spent / limits.seconds : 0,
-  ];
-  const share = Math.min(1, Math.max(...shares));
-  const left = secondsLeft(study, live, spent);
-  const texts = [
-    limits?.trials ? `${thousands(evaluated)} of ${counted(limits.trials, 'trial')}` : '',
-    limits?.seconds && isRunning
-      ? `${duration(Math.min(spent, limits.seconds))} of ${duration(limits.seconds)}`
-      : '',
-  ].filter(Boolean);
+  const used = limits && budgetUsed(limits, evaluated, isRunning, time);
+  const left = secondsLeft(study, live, used?.spent ?? 0);
   return (
     <div class="figure">
       <h2>{stopping ? 'Stopping after the running trial' : isRunning ? 'Time left' : 'State'}</h2>
       <b>{!isRunning ? (running.length > 0 ? 'lost' : 'idle') : left === null ? '–' : duration(left)}</b>
-      {limits && (
+      {used && (
         <div
           class="meter"
           role="progressbar"
           aria-label="Budget used"
-          aria-valuenow={Math.round(100 * share)}
+          aria-valuenow={Math.round(100 * used.share)}
           aria-valuemin={0}
           aria-valuemax={100}
         >
-          <i style={{ width: `${100 * share}%` }} />
+          <i style={{ width: `${100 * used.share}%` }} />
         </div>
       )}
-      <p>{texts.join(' · ') || (isRunning ? 'no limit recorded' : 'nothing runs on it now')}</p>
+      <p>{used?.texts.join(' · ') || (isRunning ? 'no limit recorded' : 'nothing runs on it now')}</p>
     </div>
   );
 }

@@ -17,9 +17,6 @@ const fixed = (value: number): string =>
     ? value.toExponential(4)
     : value.toFixed(6);
 
-/** A state as people say it. */
-export const stateName = (state: string): string => (state === 'fail' ? 'failed' : state);
-
 /** What became of a trial. */
 export function stateText(trial: PageTrial): string {
   if (trial.state === 'fail') return failReason(trial);

@@ -2,24 +2,18 @@
 
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { counted, duration, thousands } from '../src/base/format.js';
-import { describeParam, failReason, secondsOf } from '../src/report/labels.js';
+import { describeParam, failuresByReason, secondsOf, stateName } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
 import type { Choice } from '../src/tune/types.js';
 import { Panel, Tabs } from './chart.js';
-import { secondsText, stateName, stateText, valueText } from './format.js';
+import { secondsText, stateText, valueText } from './format.js';
 import type { Picking } from './page.js';
 
 /** Failed trials by reason, the most frequent first. */
 export function Failures({ study, onPick }: Picking) {
   const failed = study.trials.filter(({ state }) => state === 'fail');
   if (failed.length === 0) return null;
-  const reasons = new Map<string, PageTrial[]>();
-  for (const trial of failed) {
-    const reason = failReason(trial);
-    const group = reasons.get(reason);
-    group ? group.push(trial) : reasons.set(reason, [trial]);
-  }
-  const groups = [...reasons].sort(([, a], [, b]) => b.length - a.length);
+  const groups = [...failuresByReason(failed)].sort(([, a], [, b]) => b.length - a.length);
   const lost = failed.reduce((sum, trial) => sum + (secondsOf(trial) ?? 0), 0);
   return (
     <Panel

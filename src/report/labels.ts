@@ -75,6 +75,21 @@ export function improvementLabels(
 const shortened = (text: string, longest: number): string =>
   text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
 
+/** A state as people say it. */
+export const stateName = (state: string): string => (state === 'fail' ? 'failed' : state);
+
+/** Failed trials by reason, in the order in which the reasons first occurred. */
+export function failuresByReason<T extends Trial>(trials: readonly T[]): Map<string, T[]> {
+  const reasons = new Map<string, T[]>();
+  for (const trial of trials) {
+    if (trial.state !== 'fail') continue;
+    const reason = failReason(trial);
+    const group = reasons.get(reason);
+    group ? group.push(trial) : reasons.set(reason, [trial]);
+  }
+  return reasons;
+}
+
 /** Why a trial failed. */
 export function failReason({ userAttrs: { fail_reason: reason } }: Trial): string {
   return typeof reason === 'string' ? reason : 'failed';

@@ -1,5 +1,6 @@
 // What the dashboard's server tells the page.
 
+import type { RunLimits } from './budget.js';
 import type { PageStudy, Point, StudyHead, TrialRow } from './pageData.js';
 
 /** A study that was found. */
@@ -54,7 +55,7 @@ export type LiveState = {
   running: readonly RunningState[];
   machine: MachineState;
   /** The limits of the run that works on the study, where it recorded them. */
-  limits: { trials: number | null; seconds: number | null; started: number } | null;
+  limits: RunLimits | null;
   /** Trials that count against the limit. */
   evaluated: number;
   /** Asked to stop after the running trials. */

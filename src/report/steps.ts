@@ -3,16 +3,13 @@
 // data of anyone who can write to the folder: lines that are not understood are left out.
 
 import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
-
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.js';
 import { makeFolder } from '../base/files.js';
 import { isObject } from '../base/valid.js';
 import type { StepReport } from '../train/runTypes.js';
+import type { RunLimits } from './budget.js';
 import type { Losses } from './html.js';
-
-/** The limits of a run, and when it began, in milliseconds since the epoch. */
-export type RunLimits = { trials: number | null; seconds: number | null; started: number };
 
 /** A step as it is recorded. */
 export type StepRecord = {

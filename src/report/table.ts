@@ -6,7 +6,7 @@ import { knownImportances } from '../tune/importance.js';
 import { own } from '../tune/objects.js';
 import type { Direction, Trial } from '../tune/types.js';
 import { sortedFront } from './frontPlot.js';
-import { describeParam, failReason, shortNumber } from './labels.js';
+import { describeParam, failuresByReason, shortNumber } from './labels.js';
 import { llmLines } from './llm.js';
 import { convergedText, isOfTwo, metricName, metricNames, type ReportedStudy } from './study.js';
 
@@ -44,14 +44,12 @@ export function summaryText(
   const all = completeTrials(trials);
   const complete = rankedTrials(trials, direction);
   const beyond = all.length - complete.length;
-  const failed = trials.filter((trial) => trial.state === 'fail');
+  const failed = trials.filter((trial) => trial.state === 'fail').length;
   const pruned = trials.filter((trial) => trial.state === 'pruned').length;
-  const reasons = new Map<string, number>();
-  for (const trial of failed) reasons.set(failReason(trial), (reasons.get(failReason(trial)) ?? 0) + 1);
-  const why = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ');
+  const why = [...failuresByReason(trials)].map(([reason, of]) => `${of.length} ${reason}`).join(', ');
   const lines = [
     '---',
-    `${counted(trials.length, 'trial')}: ${all.length} complete${beyond > 0 ? ` (${beyond} beyond a constraint)` : ''}, ${pruned} pruned, ${failed.length} failed${why ? ` (${why})` : ''}`,
+    `${counted(trials.length, 'trial')}: ${all.length} complete${beyond > 0 ? ` (${beyond} beyond a constraint)` : ''}, ${pruned} pruned, ${failed} failed${why ? ` (${why})` : ''}`,
     ...llmLines(study),
     ...[convergedText(study.userAttrs)].filter((line) => line !== null),
   ];

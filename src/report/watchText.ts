@@ -5,7 +5,8 @@ import { bestTrial, improvements } from '../tune/best.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import { stopRequest } from '../tune/stopping.js';
 import type { Trial } from '../tune/types.js';
-import { describeParam, failReason, secondsOf, shortNumber } from './labels.js';
+import { budgetUsed } from './budget.js';
+import { describeParam, failReason, secondsOf, shortNumber, stateName } from './labels.js';
 import type { Steps } from './steps.js';
 import { metricName, type ReportedStudy } from './study.js';
 
@@ -44,7 +45,7 @@ export function watchLines(
     `${count('complete')} complete`,
     ...(['pruned', 'fail', 'running', 'waiting'] as const).flatMap((state) => {
       const number = count(state);
-      return number > 0 ? [`${number} ${state === 'fail' ? 'failed' : state}`] : [];
+      return number > 0 ? [`${number} ${stateName(state)}`] : [];
     }),
   ];
   const lines = [
@@ -73,22 +74,10 @@ export function watchLines(
 function budgetLine(study: ReportedStudy, { limits }: Steps, now: number): string[] {
   if (!limits) return [];
   const evaluated = study.trials.filter(countsAsEvaluated).length;
-  const spent = Math.max(0, (now - limits.started) / 1000);
   const isRunning = study.trials.some(({ state }) => state === 'running');
-  const shares = [
-    limits.trials ? evaluated / limits.trials : 0,
-    limits.seconds && isRunning ? spent / limits.seconds : 0,
-  ];
-  const texts = [
-    limits.trials ? `${thousands(evaluated)} of ${counted(limits.trials, 'trial')}` : '',
-    limits.seconds && isRunning
-      ? `${duration(Math.min(spent, limits.seconds))} of ${duration(limits.seconds)}`
-      : '',
-  ].filter(Boolean);
+  const { share, texts } = budgetUsed(limits, evaluated, isRunning, now);
   const stopping = isRunning && stopRequest({ systemAttrs: study.systemAttrs ?? {} }) !== null;
-  return [
-    `${bar(Math.max(...shares), 30)} ${texts.join(', ')}${stopping ? '; stops after the running trial' : ''}`,
-  ];
+  return [`${bar(share, 30)} ${texts.join(', ')}${stopping ? '; stops after the running trial' : ''}`];
 }
 
 function runningLines(trial: Trial, steps: Steps, columns: number, lost: boolean): string[] {
