@@ -156,6 +156,22 @@ for (const { kind, available, launch } of kinds)
       );
     });
 
+    test('a trial of the queue that was interrupted is enqueued again once', () => {
+      losingEach(
+        ({ storage, id }) => void storage.transact(() => [running(id)]),
+        ({ storage, id, trials: [trial] }) => {
+          const again = waitingEntry(id, {}, { retry_history: [0] });
+          storage.record(trial!, [finishEntry(trial!.id, 'fail', null, { start: 0, end: 0 }), again]);
+          storage.refresh('trials'); // sends what is not known to be there
+        },
+        (found) =>
+          expect(found).toMatchObject([
+            { state: 'fail' },
+            { state: 'waiting', systemAttrs: { retry_history: [0] } },
+          ]),
+      );
+    });
+
     test('a trial that lost its worker is failed, and enqueued again once', () => {
       losingEach(
         ({ storage, id }) => void storage.transact(() => [running(id)]),

@@ -19,6 +19,12 @@ export const RECOVERED = 'tinygpt:recovered_from';
 /** Why a trial that was enqueued to repeat it failed. */
 export const SUPERSEDED = 'superseded';
 
+/** Whether a trial repeats another that was cut short. */
+export const isRetryOf =
+  ({ number }: Trial) =>
+  ({ systemAttrs: { retry_history: history } }: Trial): boolean =>
+    Array.isArray(history) && history.at(-1) === number;
+
 /**
  * Records that add the result, and fail the attempt that was enqueued in its place unless it has begun. None where that
  * has happened already.
@@ -38,10 +44,7 @@ export function recoveredEntries(
   const names = Object.keys(trial.params);
   const internal = (name: string) => toInternal(trial.distributions[name]!, trial.params[name]!);
   const reports = entries.filter(({ op_code }) => op_code === op.intermediate);
-  const again = study.trials.filter(
-    ({ state, systemAttrs: { retry_history: history } }) =>
-      state === 'waiting' && Array.isArray(history) && history.at(-1) === trial.number,
-  );
+  const again = study.trials.filter(isRetryOf(trial)).filter(({ state }) => state === 'waiting');
   return [
     {
       op_code: op.createTrial,

@@ -8,7 +8,7 @@ import { type Entry, isFinished, op, states } from '../journal/records.js';
 import type { Trial } from '../types.js';
 import type { Connection } from './network/connection.js';
 import { ConnectionLost } from './network/endpoint.js';
-import { recoveredEntries } from './recovered.js';
+import { isRetryOf, recoveredEntries } from './recovered.js';
 import { type Batch, openSpool } from './spool.js';
 import type { Reads, Storage, Studies } from './types.js';
 
@@ -112,11 +112,19 @@ export function remoteStorage(
     const end = entries.find(
       ({ op_code, state }) => op_code === op.setState && isFinished(states[state as number]!),
     );
-    if (!isFinished(trial.state)) remote.record(id, entries);
-    else if (end && states[end.state as number] !== 'fail' && !isSame(trial, end)) {
+    if (!isFinished(trial.state)) {
+      remote.record(id, entries);
+      return;
+    }
+    const log = remote.log.studies().find((each) => each.id === study);
+    if (!log || !end) return;
+    if (states[end.state as number] === 'fail') {
+      // It may have ended there, and the connection been lost before it was enqueued again.
+      const again = entries.filter(({ op_code }) => op_code === op.createTrial);
+      if (again.length > 0) remote.transact(() => (log.trials.some(isRetryOf(trial)) ? [] : again), 'trials');
+    } else if (!isSame(trial, end)) {
       const all = batches.filter((batch) => batch.trial === id).flatMap((batch) => batch.entries);
-      const log = remote.log.studies().find((each) => each.id === study);
-      remote.transact(() => (log ? recoveredEntries(log, trial, all, end) : []));
+      remote.transact(() => recoveredEntries(log, trial, all, end), 'trials');
       onNote(
         `Trial ${trial.number} had been given up as ${trial.userAttrs.fail_reason ?? trial.state}; its result is recorded as a new trial`,
       );
