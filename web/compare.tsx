@@ -5,9 +5,10 @@ import { studiesChart, trialsChart } from '../src/report/comparison.js';
 import { intermediateCurves, lossPoints } from '../src/report/curves.js';
 import type { Drawing, Frame } from '../src/report/theme.js';
 import { bestTrial, improvements } from '../src/tune/best.js';
-import { AsTable, Chart, Panel, Tabs } from './chart.js';
+import { Chart } from './chart.js';
 import { differenceText, secondsText, stateText, valueText } from './format.js';
 import type { Found } from './page.js';
+import { AsTable, Panel, Tabs } from './panel.js';
 import { fetchStudy, type ShownStudy, store, useStore } from './store.js';
 import { ParamTable } from './trialDialog.js';
 

@@ -4,11 +4,11 @@ import { useState } from 'preact/hooks';
 import { byteSize, duration, thousands } from '../src/base/format.js';
 import type { RunningState } from '../src/report/messages.js';
 import type { Point } from '../src/report/pageData.js';
-import { Tabs } from './chart.js';
 import { copyAs, FORMS, type Form } from './copy.js';
 import { Best, Budget, Counts, Machine, Model, Speed, Spent } from './figures.js';
 import { changesText, defaultsOf } from './format.js';
 import type { Found, Picking } from './page.js';
+import { Tabs } from './panel.js';
 import { type ShownStudy, store, useStore } from './store.js';
 
 export function Overview(props: Picking) {

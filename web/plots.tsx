@@ -14,9 +14,10 @@ import { importanceChart, MOST_SLICED, parallelChart, sliceChart } from '../src/
 import type { Frame } from '../src/report/theme.js';
 import { timelineChart, workerOf } from '../src/report/timeline.js';
 import { compareValues, completeTrials } from '../src/tune/best.js';
-import { Chart, Legend, Panel, type TableData, Tabs } from './chart.js';
+import { Chart } from './chart.js';
 import { secondsText, stateText, timeText, valueText } from './format.js';
 import type { Found, Picking } from './page.js';
+import { Legend, Panel, type TableData, Tabs } from './panel.js';
 import { type ShownStudy, store, useStore } from './store.js';
 import { TrialChart } from './trialChart.js';
 

@@ -10,9 +10,9 @@ import { beyondNote, progressView } from '../src/report/progressView.js';
 import { confirmedOf, metricNames } from '../src/report/study.js';
 import type { Frame } from '../src/report/theme.js';
 import { isFeasible } from '../src/tune/constraints.js';
-import { Legend, Panel } from './chart.js';
 import { changesText, valueText } from './format.js';
 import type { Picking } from './page.js';
+import { Legend, Panel } from './panel.js';
 import { TrialChart } from './trialChart.js';
 
 export function Progress(found: Picking) {

@@ -5,9 +5,9 @@ import { counted, duration, thousands } from '../src/base/format.js';
 import { describeParam, failuresByReason, secondsOf, stateName } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
 import type { Choice } from '../src/tune/types.js';
-import { Panel, Tabs } from './chart.js';
 import { secondsText, stateText, valueText } from './format.js';
 import type { Picking } from './page.js';
+import { Panel, Tabs } from './panel.js';
 
 /** Failed trials by reason, the most frequent first. */
 export function Failures({ study, onPick }: Picking) {
