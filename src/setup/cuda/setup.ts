@@ -14,7 +14,7 @@ import { type HttpOptions, withoutCredentials } from '../../net/http.js';
 import { runScript } from '../program.js';
 import { buildFolder, removeFolder } from '../wheels/folder.js';
 import { extractAll, fetchWheel, type SetupProgress } from '../wheels/install.js';
-import { findWheel, indexUrl, type Wheel } from '../wheels/pypi.js';
+import { findWheel, indexUrl, localWheel, type Wheel } from '../wheels/pypi.js';
 import {
   compareVersions,
   parseWheelName,
@@ -74,7 +74,7 @@ export async function planCudaSetup(options: CudaSetupOptions): Promise<CudaSetu
   const wheels: CudaSetupPlan['wheels'] =
     from === undefined
       ? await Promise.all(requirements.map((choices) => firstWheel(choices, http)))
-      : requirements.map((choices) => localWheel(from, choices));
+      : requirements.map((choices) => wheelIn(from, choices));
   const bytes = wheels.reduce((sum, { size = 0 }) => sum + size, 0);
   const downloadBytes = wheels.reduce((sum, { size = 0, path }) => sum + (path ? 0 : size), 0);
   return {
@@ -140,21 +140,17 @@ async function firstWheel(choices: readonly Requirement[], http: HttpOptions): P
   throw new Error('no requirement');
 }
 
-function localWheel(from: string, choices: readonly Requirement[]): Wheel & { path: string } {
+function wheelIn(from: string, choices: readonly Requirement[]): Wheel & { path: string } {
   if (!existsSync(from) || !statSync(from).isDirectory())
     throw new UsageError(`Expected --from to name a folder of wheels, got ${from}`);
   const { machine } = thisPlatform();
   const here = readdirSync(from)
-    .flatMap((file) => {
-      const name = parseWheelName(file);
-      return name?.platforms.some((tag) => tag.endsWith(machine)) ? [{ ...name, file }] : [];
-    })
+    .filter((file) => parseWheelName(file)?.platforms.some((tag) => tag.endsWith(machine)))
+    .map((file) => localWheel(join(resolve(from), file)))
     .sort((a, b) => compareVersions(b.version, a.version));
   for (const { project, specifier } of choices) {
     const found = here.find((wheel) => wheel.project === project && satisfies(wheel.version, specifier));
-    if (!found) continue;
-    const path = join(resolve(from), found.file);
-    return { project, version: found.version, file: found.file, url: '', path, size: statSync(path).size };
+    if (found) return found;
   }
   const { project, specifier } = choices.at(-1)!;
   throw new UsageError(

@@ -2,10 +2,10 @@
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EnvironmentError, UsageError } from '../../base/errors.js';
 import { type HttpOptions, withoutCredentials } from '../../net/http.js';
-import { findWheel, indexUrl, requirementsOf, type Wheel } from '../wheels/pypi.js';
+import { findWheel, indexUrl, localWheel, requirementsOf, type Wheel } from '../wheels/pypi.js';
 import {
   compareVersions,
   parseWheelName,
@@ -78,13 +78,6 @@ async function fromIndex(
     origin: withoutCredentials(index).replace(/\/$/, ''),
     wheels: [tensorflow, ...others],
   };
-}
-
-function localWheel(path: string): Wheel & { path: string } {
-  const file = basename(path);
-  const name = parseWheelName(file);
-  if (!name) throw new UsageError(`Expected --from to name a wheel (.whl) or a folder, got ${path}`);
-  return { project: name.project, version: name.version, file, url: '', path, size: statSync(path).size };
 }
 
 const isTensorflow = ({ project }: Wheel): boolean => /^tensorflow(-cpu)?$/.test(project);

@@ -2,9 +2,9 @@
 // What an index says is not trusted: a file has a plain name and a SHA-256, or it is not used.
 // Source: PEP 503 and PEP 691 (simple repository API), PEP 658 (metadata beside wheels).
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EnvironmentError, expect, messageOf, UsageError } from '../../base/errors.js';
 import {
   decodeText,
@@ -34,6 +34,14 @@ export interface Wheel {
   sha256?: string;
   /** Bytes, where the index says. */
   size?: number;
+}
+
+/** A wheel on disk. @throws UsageError for another file */
+export function localWheel(path: string): Wheel & { path: string } {
+  const file = basename(path);
+  const name = parseWheelName(file);
+  if (!name) throw new UsageError(`Expected --from to name a wheel (.whl) or a folder, got ${path}`);
+  return { project: name.project, version: name.version, file, url: '', path, size: statSync(path).size };
 }
 
 const elsewhere = () =>
