@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { promisify } from 'node:util';
 
 /** For `tinygpt doctor` and the head of a benchmark: one line per entry. */
 export interface Machine {
@@ -49,10 +50,8 @@ export function systemMemory(): number {
 export async function nvidiaGpus(): Promise<string[]> {
   const query = ['--query-gpu=name,memory.total,driver_version', '--format=csv,noheader,nounits'];
   const options = { timeout: 10_000, env: process.env };
-  const output = await new Promise<string>((resolve) => {
-    execFile('nvidia-smi', query, options, (error, stdout) => resolve(error ? '' : stdout));
-  });
-  return output
+  const { stdout } = await promisify(execFile)('nvidia-smi', query, options).catch(() => ({ stdout: '' }));
+  return stdout
     .split('\n')
     .map((line) => line.split(',').map((field) => field.trim()))
     .filter((fields) => fields.length === 3)

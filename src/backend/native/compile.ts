@@ -19,6 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
 import {
   defaultCacheFolder,
@@ -237,13 +238,9 @@ async function build(compiler: string, sources: string[], folder: string, name: 
 }
 
 /** Runs a compiler, whose messages come in English, with its files in `temporary`. */
-function run(command: string, args: string[], temporary: string): Promise<void> {
+async function run(command: string, args: string[], temporary: string): Promise<void> {
   const env = { ...process.env, LC_ALL: 'C', TMPDIR: temporary };
-  return new Promise((resolve, reject) => {
-    execFile(command, args, { env, maxBuffer: 2 ** 24, timeout: 300_000 }, (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
+  await promisify(execFile)(command, args, { env, maxBuffer: 2 ** 24, timeout: 300_000 });
 }
 
 /** A compiler's complaint, from the message that execFile makes of its whole output. */
