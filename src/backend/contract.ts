@@ -234,6 +234,17 @@ type AttributeOf<Word> = Word extends keyof AttributeTypes ? AttributeTypes[Word
 /** Sizes of an attention: batch B, seq T, heads H, kvHeads G (a divisor of H), window in tokens. */
 export type AttentionShape = KernelAttributes<'CausalAttention'>;
 
+/** N, C, G, D and K of a gated value embedding. */
+export function gatedSizes(
+  ve: tf.TensorInfo,
+  x: tf.TensorInfo,
+  gateWeight: tf.TensorInfo,
+): [number, number, number, number, number] {
+  const [rows, width] = ve.shape as [number, number];
+  const [kvHeads, channels] = gateWeight.shape as [number, number];
+  return [rows, x.shape[1]!, kvHeads, width / kvHeads, channels];
+}
+
 /** A kernel's outputs in order, each a T. */
 export type KernelOutputs<K extends KernelName, T = tf.TensorInfo> = Outputs<Kernels[K]['outputs'], T>;
 type Outputs<O, T> = O extends readonly [infer First, ...infer Rest]

@@ -1,6 +1,7 @@
 // Fused kernels by rows: norm, rotary embedding, gated value embedding, squared ReLU, residual mix, sums of gradients
 // (kernels/cuda/{norm, rotary,value_embedding,elementwise}.cu). Contracts: src/ops.
 
+import { gatedSizes } from '../../contract.js';
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
@@ -119,13 +120,6 @@ export const rotaryQkNormGrad: CudaKernel<'RotaryQkNormGrad'> = ({ inputs, attrs
   return [dx];
 };
 
-/** N, C, G, D and K of a gated value embedding. */
-function gatedSizes(ve: Info, x: Info, gateWeight: Info) {
-  const [rows, width] = ve.shape as [number, number];
-  const [kvHeads, channels] = gateWeight.shape as [number, number];
-  return { N: rows, C: x.shape[1]!, G: kvHeads, D: width / kvHeads, K: channels };
-}
-
 /** What a gated value embedding reads besides the values. */
 interface Gated {
   ve: Info;
@@ -142,7 +136,7 @@ export function openGates(
   y: number,
   gate: Info,
 ): void {
-  const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
+  const [N, C, G, D, K] = gatedSizes(ve, x, gateWeight);
   const given = [v, ...activations(backend, ve, x), backend.address(gateWeight)];
   const values = [N, C, G, D, K, stride, ...given, y, backend.address(gate)];
   const team = rowTeam(D, [C, K], backend.precision);
@@ -173,7 +167,7 @@ export function openGatesGrad(
   [dve, dx, dw]: readonly [Info, Info, Info],
   adds: boolean,
 ): void {
-  const { N, C, G, D, K } = gatedSizes(ve, x, gateWeight);
+  const [N, C, G, D, K] = gatedSizes(ve, x, gateWeight);
   const dz = backend.scratch(4 * N * G);
   const byHead = [N, G, D, stride, backend.activation(ve), backend.address(gate)];
   const { precision } = backend;

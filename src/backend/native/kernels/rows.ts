@@ -1,7 +1,8 @@
 // Kernels by rows: embedding, norm, rotary embedding, gated value embedding (kernels/native/{embedding,norm,rotary,
 // value_embedding}.c).
 
-import { type Info, sizeOf } from '../../flat/store.js';
+import { gatedSizes } from '../../contract.js';
+import { sizeOf } from '../../flat/store.js';
 import { assertMemory } from '../library.js';
 import type { NativeKernel } from './kernel.js';
 
@@ -68,13 +69,6 @@ export const rotaryQkNormGrad: NativeKernel<'RotaryQkNormGrad'> = ({ inputs, att
   c.tg_rotary_grad(bf16, rows, cos.shape[0]!, heads, width / heads, arrays[0], ...others, arrays[1]);
   return [dx];
 };
-
-/** N, C, G, D and K of a gated value embedding. */
-function gatedSizes(ve: Info, x: Info, gateWeight: Info): [number, number, number, number, number] {
-  const [rows, width] = ve.shape as [number, number];
-  const [kvHeads, channels] = gateWeight.shape as [number, number];
-  return [rows, x.shape[1]!, kvHeads, width / kvHeads, channels];
-}
 
 export const gatedValueEmbedding: NativeKernel<'GatedValueEmbedding'> = ({ inputs, backend, c }) => {
   const { v, ve, x, gateWeight } = inputs;

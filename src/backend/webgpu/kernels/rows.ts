@@ -2,6 +2,7 @@
 // value_embedding}.wgsl).
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { gatedSizes } from '../../contract.js';
 import { sizeOf } from '../../flat/store.js';
 import { grid, type WebGpuBackend } from '../backend.js';
 import { type WebGpuKernel, WORKGROUP } from './kernel.js';
@@ -64,17 +65,6 @@ export const rotaryQkNormGrad: WebGpuKernel<'RotaryQkNormGrad'> = ({ inputs, att
 
 /** Invocations for a row of `width`: a power of two from 16 to 64. */
 const lanesFor = (width: number): number => (width > 32 ? 64 : width > 16 ? 32 : 16);
-
-/** N, C, G, D, K of a gated value embedding, as the kernels take them. */
-function gatedSizes(
-  ve: TensorInfo,
-  x: TensorInfo,
-  gateWeight: TensorInfo,
-): [number, number, number, number, number] {
-  const [rows, width] = ve.shape as [number, number];
-  const [kvHeads, channels] = gateWeight.shape as [number, number];
-  return [rows, x.shape[1]!, kvHeads, width / kvHeads, channels];
-}
 
 export const gatedValueEmbedding: WebGpuKernel<'GatedValueEmbedding'> = ({
   inputs: { v, ve, x, gateWeight },
