@@ -3,7 +3,7 @@
 
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { EnvironmentError } from '../../../base/errors.js';
-import { answerMs, ConnectionLost } from './endpoint.js';
+import { ConnectionLost, wholeStudyMs } from './endpoint.js';
 import type { Notice, Reply, Request, Setup } from './thread.js';
 
 export type Connection = {
@@ -67,7 +67,7 @@ function startThread() {
         if (!error) return value;
         throw error.lost ? new ConnectionLost(error.message) : new EnvironmentError(error.message);
       }
-      if (!got && Atomics.wait(answered, 0, seen, request.waitMs + answerMs + slackMs) === 'timed-out')
+      if (!got && Atomics.wait(answered, 0, seen, request.waitMs + wholeStudyMs + slackMs) === 'timed-out')
         throw new EnvironmentError('The network thread does not answer; start again');
     }
   }

@@ -20,6 +20,9 @@ export const LOCK = 'tinygpt-lock';
 /** Longest that a server may take to answer. */
 export const answerMs = 10_000;
 
+/** As above for a whole study at once, which Optuna's proxy assembles slowly: 10,000 trials with reports take it longer. */
+export const wholeStudyMs = 300_000;
+
 /** Rejects with ConnectionLost where there is no answer in time. */
 export async function inTime<T>(answer: Promise<T>, what: string, ms = answerMs): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

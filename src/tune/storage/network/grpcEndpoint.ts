@@ -16,7 +16,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { answerMs, ConnectionLost, type Endpoint, LOCK } from './endpoint.js';
+import { answerMs, ConnectionLost, type Endpoint, LOCK, wholeStudyMs } from './endpoint.js';
 
 /** A trial on the wire. */
 export type WireTrial = {
@@ -99,11 +99,11 @@ export function grpcEndpoint(url: string): Endpoint {
   };
   let client: InstanceType<typeof optuna.StorageService> | undefined;
 
-  function rpc<T>(name: string, request: object): Promise<RpcResult<T>> {
+  function rpc<T>(name: string, request: object, ms = answerMs): Promise<RpcResult<T>> {
     const service = client;
     if (!service) return Promise.reject(new ConnectionLost('not connected'));
     return new Promise((resolve, reject) => {
-      (service[name] as Call).call(service, request, { deadline: Date.now() + answerMs }, (error, reply) => {
+      (service[name] as Call).call(service, request, { deadline: Date.now() + ms }, (error, reply) => {
         if (!error) return resolve({ reply: reply as T });
         const { code, details } = error;
         const refused = refusals[code];
@@ -135,7 +135,7 @@ export function grpcEndpoint(url: string): Endpoint {
     const [user, system, trials] = await Promise.all([
       read('GetStudyUserAttributes'),
       read('GetStudySystemAttributes'),
-      rpc<{ trials: WireTrial[] }>('GetTrials', query),
+      rpc<{ trials: WireTrial[] }>('GetTrials', query, after < 0 ? wholeStudyMs : answerMs),
     ]);
     if (user.refused || system.refused || trials.refused) return null;
     return {
