@@ -17,12 +17,11 @@ try {
 const KEEP_LOADED: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1005, darwin: 0x91 };
 
 /**
- * Keeps koffi itself in memory. When a worker thread ends, Node unloads the addons that only that thread had loaded, while
+ * Keeps an addon in memory. When a worker thread ends, Node unloads the addons that only that thread had loaded, while
  * the threads of our libraries live on: what still refers to the addon then ends the process with SIGSEGV.
  */
-function keepLoaded(): void {
+export function keepLoaded(addon: string | undefined): void {
   const flags = KEEP_LOADED[process.platform];
-  const addon = Object.keys(createRequire(import.meta.url).cache).find((file) => /koffi\.node$/.test(file));
   if (!flags || !addon) return;
   try {
     koffi.load(null).func('void *dlopen(const char *file, int flags)')(addon, flags);
@@ -30,7 +29,7 @@ function keepLoaded(): void {
     // A system without dlopen does not unload either.
   }
 }
-keepLoaded();
+keepLoaded(Object.keys(createRequire(import.meta.url).cache).find((file) => /koffi\.node$/.test(file)));
 
 /** Whether asynchronous calls have a stack that compilers fit on. */
 export const deepStacks = (): boolean => Number(koffi.config().async_stack_size) >= ASYNC_STACK_BYTES;

@@ -9,7 +9,7 @@ import koffi from './koffi.js';
 export function withoutStderr<T>(f: () => T): T {
   const redirect = descriptorCalls();
   if (!redirect) return f();
-  const { dup, dup2 } = redirect;
+  const { dup, dup2, close } = redirect;
   const saved = dup(2);
   const nothing = openSync(devNull, 'w');
   dup2(nothing, 2);
@@ -17,17 +17,20 @@ export function withoutStderr<T>(f: () => T): T {
     return f();
   } finally {
     dup2(saved, 2);
-    closeSync(saved);
+    close(saved); // worker threads warn of descriptors that Node closes without having opened them
     closeSync(nothing);
   }
 }
 
 /** The C library's functions on file descriptors; undefined where they cannot be loaded. */
-function descriptorCalls(): { dup(fd: number): number; dup2(from: number, to: number): number } | undefined {
+function descriptorCalls() {
   if (process.platform === 'win32') return undefined;
   try {
     const self = koffi.load(null);
-    return { dup: self.func('int dup(int)'), dup2: self.func('int dup2(int, int)') };
+    const [dup, dup2, close] = ['int dup(int)', 'int dup2(int, int)', 'int close(int)'].map((type) =>
+      self.func(type),
+    );
+    return { dup: dup!, dup2: dup2!, close: close! };
   } catch {
     return undefined;
   }

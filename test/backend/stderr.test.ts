@@ -24,3 +24,10 @@ test('rethrows errors and restores the descriptor', () => {
   const script = `try { withoutStderr(() => { throw new Error('x'); }); } catch (e) { writeSync(2, e.message); }`;
   expect(stderrOf(script)).toBe('x');
 });
+
+test('leaves no warning of its descriptors in a worker thread', () => {
+  const inWorker = `import(${JSON.stringify(MODULE)}).then(({ withoutStderr }) => withoutStderr(() => {}))`;
+  const script = `const { Worker } = await import('node:worker_threads');
+    new Worker(${JSON.stringify(inWorker)}, { eval: true });`;
+  expect(stderrOf(script)).toBe('');
+});

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import nodeUtil from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { keepLoaded } from '../koffi.js';
 import { quietly } from '../quiet.js';
 import { withoutStderr } from '../stderr.js';
 import { hasDriver, preloadCuda } from './cuda.js';
@@ -51,6 +52,7 @@ async function tryLoad(candidate: Candidate): Promise<Fault | undefined> {
     if (prepared && prepared.record.cuda.length > 0 && hasDriver())
       preloadCuda(cudaFolders(prepared.folder, prepared.record));
     require(candidate.folder);
+    keepLoaded(candidate.addon);
   };
   try {
     await quietly(quiet ? () => withoutStderr(load) : load);
