@@ -1,11 +1,12 @@
 // Encodes many texts at once on worker threads, keeping their order: for preparing large inputs.
 
+import { EnvironmentError } from '../../base/errors.js';
 import { usableThreads } from '../../base/threads.js';
 import type { Tokenizer } from '../types.js';
 import { createEncoder, deriveVocabulary } from './encoder.js';
 import { encodePacked, type Ids, type PackedIds, packTexts, runsOf } from './texts.js';
 import { tokenizerRanks } from './tokenizer.js';
-import { startWorkers } from './workers.js';
+import { CLOSED, startWorkers } from './workers.js';
 
 /** About how many UTF-16 units a worker gets at a time. */
 const RUN_UNITS = 1 << 19;
@@ -37,9 +38,13 @@ export function createEncoderPool(tokenizer: Tokenizer, wanted: number): Encoder
   const ranks = tokenizerRanks(tokenizer);
   if (threads === 1) {
     const encoder = createEncoder(deriveVocabulary(ranks));
+    let closed = false;
     return {
-      encode: async (texts) => join([encodePacked(encoder, tokenizer.vocabSize, packTexts(texts))]),
-      close: async () => {},
+      async encode(texts) {
+        if (closed) throw new EnvironmentError(CLOSED);
+        return join([encodePacked(encoder, tokenizer.vocabSize, packTexts(texts))]);
+      },
+      close: async () => void (closed = true),
     };
   }
   const bytes = Buffer.concat(ranks);

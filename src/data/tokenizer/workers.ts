@@ -5,6 +5,9 @@ import { EnvironmentError, messageOf } from '../../base/errors.js';
 import type { ChunkCounts } from './bpe.js';
 import type { PackedIds, PackedTexts } from './texts.js';
 
+/** What calls after closing are told. */
+export const CLOSED = 'The tokenizer threads have been closed';
+
 /** Jobs of a worker: input and output. */
 export interface WorkerJobs {
   /** Adds texts to the worker's counts. */
@@ -81,7 +84,7 @@ export function startWorkers(threads: number, setup: WorkerSetup = NO_RANKS): Wo
         }),
       ),
     );
-    worker.on('exit', () => fail(new EnvironmentError('The tokenizer threads have been closed')));
+    worker.on('exit', () => fail(new EnvironmentError(CLOSED)));
     idle.push(worker);
     return worker;
   });

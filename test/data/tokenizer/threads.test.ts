@@ -107,8 +107,8 @@ describe('createEncoderPool', () => {
     }
   });
 
-  test('rejects calls after closing', async () => {
-    const pool = createEncoderPool(tokenizer, 2);
+  test.each([1, 2])('rejects calls after closing, with %d threads', async (threads) => {
+    const pool = createEncoderPool(tokenizer, threads);
     await pool.close();
     await expect(pool.encode(['x'])).rejects.toThrow('have been closed');
     expect(() => createEncoderPool(tokenizer, 1.5)).toThrow(
