@@ -5,9 +5,12 @@ import type { AttentionShape } from './contract.js';
 /** Queries [from, to) and the keys that they reach, [first, to). */
 export type Block = { from: number; to: number; first: number };
 
-/** The queries in blocks of `length`; the last one may be shorter. */
-export const blocksOf = ({ seq, window }: AttentionShape, length: number): Block[] =>
-  Array.from({ length: Math.ceil(seq / length) }, (_, i) => {
-    const from = i * length;
-    return { from, to: Math.min(seq, from + length), first: Math.max(0, from - window) };
-  });
+/** Block `i` of `length` queries; the last one may be shorter. */
+export function blockAt(i: number, { seq, window }: AttentionShape, length: number): Block {
+  const from = i * length;
+  return { from, to: Math.min(seq, from + length), first: Math.max(0, from - window) };
+}
+
+/** All of them. */
+export const blocksOf = (shape: AttentionShape, length: number): Block[] =>
+  Array.from({ length: Math.ceil(shape.seq / length) }, (_, i) => blockAt(i, shape, length));

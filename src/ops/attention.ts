@@ -6,7 +6,7 @@
 // larger than the other activations.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type Block, blocksOf } from '../backend/attentionBlocks.js';
+import { type Block, blockAt, blocksOf } from '../backend/attentionBlocks.js';
 import type { AttentionShape } from '../backend/contract.js';
 import { hasKernel, runFused } from '../backend/fused.js';
 import { expect } from '../base/errors.js';
@@ -83,7 +83,8 @@ export function attentionFootprint(
   // A fused kernel keeps one number per row, and the backend accounts for its scores.
   if (hasKernel('CausalAttention')) return { kept: 0, transient: 0 };
   // Later blocks reach as many keys as earlier ones or more; only the last one may be short.
-  const largest = blocksOf(shape, BLOCK_LENGTH).slice(-2);
+  const last = Math.ceil(seq / BLOCK_LENGTH) - 1;
+  const largest = [Math.max(0, last - 1), last].map((i) => blockAt(i, shape, BLOCK_LENGTH));
   const scores = largest.map(({ from, to, first }) => batch * heads * (to - from) * (to - first));
   const kept = keepsProbabilities(seq, width) ? batch * heads * seq * seq : 0;
   // In the backward pass: probabilities, their gradient, and two steps to the scores' gradient.

@@ -71,7 +71,7 @@ function emulatedPlace(): Place {
 
 /** The machine's GPU, never a stand-in for its driver, whatever is loaded in this process. */
 export async function gpuPlace(): Promise<Place> {
-  const { default: koffi } = await import('koffi');
+  const { default: koffi } = await import('../../../src/backend/koffi.js');
   const load = (library: LibraryName) => {
     for (const { path } of candidates(library)) {
       try {
@@ -94,7 +94,7 @@ export async function gpuPlace(): Promise<Place> {
 
 /** Opens the emulated device. */
 export async function openEmulated(chip = 80): Promise<Bench & { controls: Controls }> {
-  const { default: koffi } = await import('koffi');
+  const { default: koffi } = await import('../../../src/backend/koffi.js');
   const folder = emulatedLibraries();
   const controls = await controlsOf(folder);
   // 99 KiB of shared memory a block, the least of chips from 8.0 on.
