@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from '../base/errors.js';
 import { confirm } from '../tune/confirm.js';
 import { type Race, winnerOf } from '../tune/contest.js';
+import { clockOf } from '../tune/contestStatistics.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Study } from '../tune/studyTypes.js';
@@ -66,6 +67,9 @@ export async function runContest(args: TuneArguments): Promise<number> {
   }
 }
 
+/** A race is over when less than this part of its time is left: a sampler may have been asking at its end. */
+const OVER = 0.01;
+
 /** One sampler's study with one seed; training uses the same seed for every sampler. */
 async function race(
   task: Task,
@@ -101,7 +105,9 @@ async function race(
   screen.say(`\n${name}`);
   const run = task.objective({ seed, label: name, pruning, folder: join(folder, name) }, screen);
   const onTrial = () => recordCalls(study, place, opened.caller);
-  await runTrials(study, run, screen, { trials, seconds, defaults, onTrial });
+  const left = seconds && seconds - clockOf(study.trials).total; // what earlier starts of the command have left
+  if (left === undefined || left > OVER * seconds!)
+    await runTrials(study, run, screen, { trials, seconds: left, defaults, onTrial });
   onTrial();
   return study;
 }

@@ -191,6 +191,25 @@ describe('tune', () => {
     }
   });
 
+  test('a contest that goes on starts no trial in races whose time is over', async () => {
+    const args = tune(
+      'timed',
+      '--contest',
+      'random',
+      '--seeds',
+      '1',
+      '--minutes',
+      '0.0001',
+      '--confirm',
+      '0',
+    );
+    const trials = () => readJournal(join(folder, 'timed', 'random-1', 'journal.log'))[0]!.trials.length;
+    expect(await run(...args)).toBe(0);
+    expect(trials()).toBe(1);
+    expect(await run(...args)).toBe(0);
+    expect(trials()).toBe(1);
+  });
+
   test('an imported run stands beside the samplers of a contest, with its cost', async () => {
     const at = join(folder, 'contest');
     const log = join(folder, 'results.tsv');
