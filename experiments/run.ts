@@ -6,8 +6,8 @@
 import { kebab } from '../src/base/names.js';
 import { runMain } from '../src/cli/process.js';
 
-/** Samplers without a model, and the hybrid on a scripted stand-in, which is no result of a model. */
-const CONTESTANTS = 'random,gp,cmaes,tpe,hybrid';
+/** Samplers without a model, and two with a scripted stand-in for one, which is no result of a model. */
+const CONTESTANTS = 'random,gp,cmaes,tpe,hybrid,llm';
 
 type Options = Readonly<Record<string, string>>;
 
