@@ -9,7 +9,7 @@ import type { LiveState } from '../src/report/messages.js';
 import { convergedText, isOfTwo, metricNames } from '../src/report/study.js';
 import { differenceText, valueText } from './format.js';
 import type { Picking } from './page.js';
-import { type ShownStudy, store } from './store.js';
+import { meanUse, type ShownStudy, store } from './store.js';
 
 export function Best({ study, best, front, onPick }: Picking) {
   if (isOfTwo(study))
@@ -176,22 +176,38 @@ export function Speed({ live }: { live: LiveState }) {
   );
 }
 
+type Gpu = LiveState['machine']['gpus'][number];
+
+const percent = (share: number | null) => (share === null ? '–' : `${Math.round(100 * share)}%`);
+
+const gpuText = ({ memoryUsed, memoryTotal, watts }: Gpu) =>
+  `${byteSize(memoryUsed)} of ${byteSize(memoryTotal)}${watts === null ? '' : ` · ${Math.round(watts)} W`}`;
+
 export function Machine({ live: { machine } }: { live: LiveState }) {
-  const gpu = machine.gpus[0];
-  const percent = (share: number | null) => (share === null ? '–' : `${Math.round(100 * share)}%`);
+  const { gpus, cpu, cores, memoryUsed, memoryTotal } = machine;
+  const gpu = meanUse(gpus);
+  const what = gpus.length > 1 ? `${gpus.length} GPUs, mean` : gpus.length === 1 ? 'GPU' : 'CPU';
   return (
     <div class="figure">
-      <h2>{gpu ? 'GPU' : 'CPU'}</h2>
-      <b>{percent(gpu ? gpu.use : machine.cpu)}</b>
+      <h2>{what}</h2>
+      <b>{percent(gpu ?? cpu)}</b>
       <Sparkline
-        values={store.history.map((entry) => (gpu ? entry.gpu : entry.cpu))}
+        values={store.history.map((entry) => (gpu === null ? entry.cpu : entry.gpu))}
         most={1}
-        label={`${gpu ? 'GPU' : 'CPU'} use in the last minutes`}
+        label={`${gpu === null ? 'CPU' : 'GPU'} use in the last minutes`}
       />
+      {gpus.length > 1 &&
+        gpus.map((each, i) => (
+          <p title={each.name}>
+            {i}: {percent(each.use)} · {gpuText(each)}
+          </p>
+        ))}
       <p>
-        {gpu
-          ? `${byteSize(gpu.memoryUsed)} of ${byteSize(gpu.memoryTotal)}${gpu.watts === null ? '' : ` · ${Math.round(gpu.watts)} W`} · CPU ${percent(machine.cpu)}`
-          : `${machine.cores} cores · ${byteSize(machine.memoryUsed)} of ${byteSize(machine.memoryTotal)}`}
+        {gpus.length > 1
+          ? `CPU ${percent(cpu)}`
+          : gpus[0]
+            ? `${gpuText(gpus[0])} · CPU ${percent(cpu)}`
+            : `${cores} cores · ${byteSize(memoryUsed)} of ${byteSize(memoryTotal)}`}
       </p>
     </div>
   );

@@ -65,6 +65,10 @@ const namesOf = ({ name, userAttrs, systemAttrs, space }: StudyHead) => ({
   ...{ name, userAttrs, systemAttrs, space },
 });
 
+/** Of all GPUs; null where there is none. */
+export const meanUse = (gpus: LiveState['machine']['gpus']): number | null =>
+  gpus.length === 0 ? null : gpus.reduce((sum, { use }) => sum + use, 0) / gpus.length;
+
 const HISTORY = 150;
 
 function receive(message: Message): void {
@@ -77,7 +81,7 @@ function receive(message: Message): void {
     const { running, machine, time } = message.live;
     const speeds = running.flatMap(({ tokensPerSecond }) => tokensPerSecond ?? []);
     const speed = speeds.length > 0 ? speeds.reduce((a, b) => a + b) : null;
-    store.history.push({ time, speed, cpu: machine.cpu, gpu: machine.gpus[0]?.use ?? null });
+    store.history.push({ time, speed, cpu: machine.cpu, gpu: meanUse(machine.gpus) });
     if (store.history.length > HISTORY) store.history.shift();
   } else if (study && study.key === message.key) {
     const head = message.head ?? study.head;

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -237,6 +237,33 @@ inBrowser('names, values and messages of a hostile journal are shown as text and
     expect(await page.locator('img, script:not([src]):not([type])').count()).toBe(
       url.startsWith('file') ? 1 : 0,
     );
+  }
+});
+
+inBrowser('every GPU of the machine is shown, and their mean use', async () => {
+  runTrials(openStudy(journal), 1);
+  const script = `#!/bin/sh
+echo '0, NVIDIA L4, 30, 2000, 23034, 70.4'
+echo '1, NVIDIA H100, 90, 40000, 81559, [N/A]'
+while [ -d '${folder}' ]; do sleep 0.1; done
+`;
+  writeFileSync(join(folder, 'nvidia-smi'), script, { mode: 0o755 });
+  const { PATH } = process.env;
+  process.env.PATH = [folder, PATH].join(delimiter);
+  try {
+    const page = await newPage((await serve()).url);
+    const figure = page.locator('.figure', { hasText: '2 GPUs, mean' });
+    await figure.waitFor();
+    expect(await figure.locator('b').textContent()).toBe('60%');
+    const lines = await figure.locator('p').allTextContents();
+    expect(lines).toEqual([
+      '0: 30% · 2.10 GB of 24.2 GB · 70 W',
+      '1: 90% · 41.9 GB of 85.5 GB',
+      expect.stringMatching(/^CPU \d+%$/),
+    ]);
+    expect(await figure.locator('p').nth(1).getAttribute('title')).toBe('NVIDIA H100');
+  } finally {
+    process.env.PATH = PATH;
   }
 });
 
