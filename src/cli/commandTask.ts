@@ -1,6 +1,5 @@
 // Any command as what a study searches, see tune/script.
 
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +15,6 @@ import { expectNone } from './options.js';
 import { proposalFor } from './spaceCommand.js';
 import type { Task } from './task.js';
 import { narrowed, type TuneArguments, wallSeconds } from './tuneOptions.js';
-import { workerIndex } from './workers.js';
 
 const TRAINER_ONLY = [
   ...(['trialSeconds', 'trialTokens', 'trialSteps', 'evalTokens', 'preset', 'config'] as const),
@@ -49,7 +47,6 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
     env,
     timeLimit,
     intermediate,
-    gpu: gpuOfWorker(),
   };
   const check = { ...options, folder: 'studies' };
   commandObjective(check);
@@ -121,16 +118,3 @@ function wantedFrom(patch: string | undefined) {
 
 const hashOf = (path: string): string =>
   createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);
-
-/** The GPU of this worker among those there are, one after the other; unset for a single process. */
-function gpuOfWorker(): string | undefined {
-  const index = workerIndex();
-  if (index === null) return undefined;
-  const visible = process.env.CUDA_VISIBLE_DEVICES?.split(',').filter(Boolean) ?? listedGpus();
-  return visible.length > 0 ? visible[(index - 1) % visible.length] : undefined;
-}
-
-function listedGpus(): string[] {
-  const { stdout } = spawnSync('nvidia-smi', ['-L'], { encoding: 'utf8', timeout: 10_000 });
-  return (stdout ?? '').split('\n').flatMap((line) => /^GPU (\d+):/.exec(line)?.[1] ?? []);
-}

@@ -56,23 +56,18 @@ export function placeWorkers(
   visible: number,
   env: NodeJS.ProcessEnv = process.env,
 ): { workers: Placement[]; about: string } {
-  const { gpus, backend, command } = options;
+  // A command has no backend of ours: it is taken to use the GPUs that it would see.
+  const backend = options.command === undefined ? options.backend : 'auto';
   const onGpu =
-    gpus !== undefined ||
-    (command === undefined &&
-      (backend === 'cuda' || backend === 'webgpu' || (backend === 'auto' && visible > 0)));
-  if (onGpu) return onGpus(options, visible, env);
-  return command === undefined || visible === 0 ? onCores(options) : plain(options);
-}
-
-/** Commands may use what they like. */
-function plain({ workers = 1 }: PlacementOptions) {
-  const place = { label: '', env: {}, prefix: [] };
-  return { workers: range(workers).map(() => place), about: counted(workers, 'worker') };
+    options.gpus !== undefined ||
+    backend === 'cuda' ||
+    backend === 'webgpu' ||
+    (backend === 'auto' && visible > 0);
+  return onGpu ? onGpus({ ...options, backend }, visible, env) : onCores(options);
 }
 
 function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessEnv) {
-  const { gpus, shareGpu, backend, device } = options;
+  const { gpus, shareGpu, backend, device, command } = options;
   expect(
     gpus === undefined || device === undefined,
     () => `Expected one of --gpus and --device, got both; --gpus ${gpus} chooses the GPUs`,
@@ -93,15 +88,13 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
   );
   const chosen = gpus === undefined ? range(found) : readGpus(gpus, found);
   const count = options.workers ?? chosen.length;
-  if (count > chosen.length) {
-    const timed = options.trialTokens === undefined && options.trialSteps === undefined;
-    expect(
-      shareGpu && !timed,
-      () =>
-        `Expected --workers at most ${chosen.length}, the number of GPUs, got ${count}: trials that share a GPU slow each other down, ` +
-        `so that in the same time each learns less than it would alone; ${shareGpu ? 'with' : 'for a fixed amount of work, add --share-gpu and'} --trial-tokens or --trial-steps`,
-    );
-  }
+  const hasFixedWork = options.trialTokens !== undefined || options.trialSteps !== undefined;
+  expect(
+    count <= chosen.length || (shareGpu && (hasFixedWork || command !== undefined)),
+    () =>
+      `Expected --workers at most ${chosen.length}, the number of GPUs, got ${count}: trials that share a GPU slow each other down, ` +
+      `so that in the same time each learns less than it would alone; ${shareAdvice(options)}`,
+  );
   const used = chosen.slice(0, count);
   const names = list ? list.split(',') : undefined;
   const sharers = Math.ceil(count / chosen.length);
@@ -121,6 +114,13 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
   });
   const shared = sharers > 1 ? `, up to ${sharers} on each` : ', one on each';
   return { workers, about: `${counted(count, 'worker')} on GPU ${used.join(', ')}${shared}` };
+}
+
+/** How more workers than GPUs may run after all. */
+function shareAdvice({ command, shareGpu }: PlacementOptions): string {
+  if (command !== undefined)
+    return 'add --share-gpu if trials of the command may share one, or set CUDA_VISIBLE_DEVICES to nothing if it uses none';
+  return `${shareGpu ? 'with' : 'for a fixed amount of work, add --share-gpu and'} --trial-tokens or --trial-steps`;
 }
 
 /** `all`, or indices such as `0,2,3`. */

@@ -83,7 +83,9 @@ export const TUNE_OPTIONS = {
   ...group('Study:', {
     workers: integer('worker processes on this machine (default 1, or one per GPU of --gpus)', { min: 1 }),
     gpus: text('one worker per GPU: all, or indices such as 0,2,3', { placeholder: 'list' }),
-    shareGpu: flag('allow more workers than GPUs, with --trial-tokens or --trial-steps', { default: false }),
+    shareGpu: flag('allow more workers than GPUs, with --trial-tokens, --trial-steps or --command', {
+      default: false,
+    }),
     storage: text('server of the study: redis://, rediss:// or grpc:// (default: a journal in its folder)', {
       placeholder: 'url',
     }),

@@ -63,6 +63,32 @@ test('timed trials must not share a card; those of a fixed amount of work may', 
   expect(workers[0]!.env.TINYGPT_TUNE_SHARE).toBe('3');
 });
 
+test('workers of a command get a GPU each where there are any, as those of the trainer', () => {
+  const command = 'python train.py --lr {lr}';
+  const { workers, about } = place({ command, workers: 2 }, 2);
+  expect(workers.map(({ label }) => label)).toEqual(['GPU 0', 'GPU 1']);
+  expect(workers[1]!.env).toMatchObject({ CUDA_VISIBLE_DEVICES: '1', CUDA_DEVICE_ORDER: 'PCI_BUS_ID' });
+  expect(about).toBe('2 workers on GPU 0, 1, one on each');
+  expect(cards({ command, workers: 2, backend: 'cpu' }, 2)).toEqual(['0', '1']);
+  expect(cards({ command, gpus: 'all', backend: 'webgpu' }, 2)).toEqual(['0', '1']);
+  expect(cards({ command, workers: 2 }, 2, { CUDA_VISIBLE_DEVICES: '5,7' })).toEqual(['5', '7']);
+  expect(() => place({ command, workers: 8 }, 2)).toThrow(
+    'Expected --workers at most 2, the number of GPUs, got 8: trials that share a GPU slow each other down, so that in the same time each learns less than it would alone; ' +
+      'add --share-gpu if trials of the command may share one, or set CUDA_VISIBLE_DEVICES to nothing if it uses none',
+  );
+  expect(cards({ command, workers: 3, shareGpu: true }, 2)).toEqual(['0', '1', '0']);
+});
+
+test('workers of a command split the cores where no GPU is visible', () => {
+  const command = 'python train.py --lr {lr}';
+  const { workers, about } = place({ command, workers: 2 }, 0, { CUDA_VISIBLE_DEVICES: '' });
+  expect(about).toMatch(/^2 workers with \d+ of \d+ cores each/);
+  expect(workers.map(({ label, env }) => [label, env.CUDA_VISIBLE_DEVICES])).toEqual([
+    ['', undefined],
+    ['', undefined],
+  ]);
+});
+
 test.each([
   [{ gpus: '0,4' }, 4, 'Expected --gpus below 4, the number of visible GPUs, got 0,4'],
   [{ gpus: '0,0' }, 4, 'Expected --gpus all or different indices such as 0,2,3, got 0,0'],
@@ -127,5 +153,33 @@ describeEmulated('four emulated cards', (device) => {
     expect(reasons.filter((reason) => reason !== 'interrupted')).toEqual([]);
     expect(existsSync(join(folder, 'study', 'report.html'))).toBe(true);
     expect(readFileSync(join(folder, 'study', 'journal.log'), 'utf8')).toContain('tinygpt:concluded');
+  });
+
+  test('each worker of a command runs it on the card that it was given', async () => {
+    const code =
+      'const { env } = process; console.log("card:", env.CUDA_DEVICE_ORDER === "PCI_BUS_ID" && env.CUDA_VISIBLE_DEVICES)';
+    const tune = async (name: string, ...more: string[]) => {
+      const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder, FAKE_GPUS: '2' };
+      const words = ['--command', `"${process.execPath}" -e '${code}' {matrixLr}`, '--metric', 'card'];
+      const place = ['--space', join(folder, 'space.json'), '--out', join(folder, name)];
+      const all = ['tune', ...words, ...place, '--sampler', 'random', '--trials', '12', ...more];
+      const child = spawn(process.execPath, ['--no-warnings', MAIN, ...all], { env });
+      let [out, err] = ['', ''];
+      child.stdout.on('data', (chunk) => void (out += chunk));
+      child.stderr.on('data', (chunk) => void (err += chunk));
+      const [exit] = await once(child, 'close');
+      return { exit, out, err };
+    };
+    const { exit, out } = await tune('command', '--workers', '2');
+    expect(exit).toBe(0);
+    expect(out).toContain('2 workers on GPU 0, 1, one on each');
+    const lines = [...out.matchAll(/^GPU (\d) +\d+ .*? (\d\.\d+)/gm)];
+    expect(lines).toHaveLength(12);
+    for (const [, gpu, value] of lines) expect(Number(value)).toBe(Number(gpu));
+
+    const refused = await tune('refused', '--workers', '8');
+    expect(refused.exit).toBe(2);
+    expect(refused.err).toContain('Expected --workers at most 2, the number of GPUs, got 8');
+    expect(existsSync(join(folder, 'refused'))).toBe(false);
   });
 });
