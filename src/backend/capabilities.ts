@@ -21,6 +21,8 @@ export interface Capabilities {
   choices?(): string | undefined;
   /** Bytes that the backend holds from the system, free ones included. */
   reservedBytes?(): number;
+  /** Whether the device has reported a failure, after which the backend must be opened again. */
+  hasFailed?(): boolean;
 }
 
 /** What the scratch memory of a training step depends on. */

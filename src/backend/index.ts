@@ -19,6 +19,7 @@ export {
   currentBackend,
   probeBackends,
   releaseDevice,
+  reopenFailed,
   type UseBackendOptions,
   useBackend,
 } from './use.js';

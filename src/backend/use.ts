@@ -1,7 +1,7 @@
 // Choosing a backend: makes one current for tfjs, or says why it cannot be.
 
 import { EnvironmentError, messageOf, UsageError } from '../base/errors.js';
-import { backendInUse } from './capabilities.js';
+import { backendInUse, capabilities } from './capabilities.js';
 import { rememberPass, wasPassed } from './checks/passes.js';
 import { findDriver } from './drivers.js';
 import { startMeter } from './memory.js';
@@ -128,6 +128,13 @@ async function startTrusted(
     );
   rememberPass(info, names);
   return info;
+}
+
+/** Opens the backend in use again where its device has failed; tensors that lived there are gone. @throws as `useBackend` */
+export async function reopenFailed(): Promise<void> {
+  const current = currentBackend();
+  if (current && capabilities().hasFailed?.())
+    await useBackend(current.name, { precision: current.precision });
 }
 
 /**

@@ -1,6 +1,7 @@
 // The trainer as an objective: a trial's parameters become a configuration, which is checked before it runs and
 // stored with the trial; it returns val_bpb and reports intermediate values for pruners and learning curves.
 
+import { reopenFailed } from '../backend/index.js';
 import { messageOf, TrainingError, UsageError } from '../base/errors.js';
 import type { Dataset } from '../data/types.js';
 import type { Gpt } from '../model/gpt.js';
@@ -70,6 +71,7 @@ export function trainCheck(options: TrainObjectiveOptions): Check {
 export function trainObjective(options: TrainObjectiveOptions): Objective {
   const { data, budget, seed = 1, peakFlops, reportAt = [] } = options;
   return async (trial) => {
+    await reopenFailed(); // what a trial before this one has met
     const resolved = resolveConfig(configOfTrial(options, trial.params), data.tokenizer.vocabSize);
     trial.setUserAttr('config', resolved.config);
     let testBpb: number | null = null;

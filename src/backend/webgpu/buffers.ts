@@ -52,7 +52,7 @@ export class BufferPool implements BufferSource {
     if (size > most)
       throw this.#exhausted(
         size,
-        `one buffer may hold ${most} bytes on this device; set a smaller deviceBatchSize`,
+        `one buffer may hold ${most} bytes on this device; set a smaller deviceBatchSize, or a smaller vocabSize or width`,
       );
     if (this.numBytesAllocated + size > this.limit) this.#trim(this.limit - size);
     if (this.numBytesAllocated + size > this.limit)

@@ -91,6 +91,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   declareCapabilities('webgpu', {
     stepScratch: webGpuScratch,
     reservedBytes: () => backend.pool.numBytesAllocated,
+    hasFailed: () => backend.failure !== undefined,
   });
   // A software driver would take seconds for it.
   if (isNew && !opened.adapter.info.isFallbackAdapter) await chooseMatmul(backend);

@@ -24,8 +24,10 @@ export class UniformArena {
     this.#device = device;
   }
 
-  /** Keeps `bytes` (at most 256) for a kernel. */
+  /** Keeps `bytes` for a kernel. @throws RangeError above 256 */
   write(bytes: Uint8Array): UniformBinding {
+    if (bytes.length > SLOT)
+      throw new RangeError(`Expected at most ${SLOT} bytes of parameters, got ${bytes.length}`);
     let page = this.#pages.at(-1);
     if (!page || page.used === BUFFER_BYTES) {
       page = this.#free.pop() ?? this.#create();

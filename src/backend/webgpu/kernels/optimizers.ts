@@ -9,6 +9,9 @@ import { multiply } from './matmul.js';
 
 const source = 'optimizer';
 
+/** As many as their parameters, 32 bytes each, fit into a slot of uniforms. */
+const MOST_TENSORS = 8;
+
 type AdamWStep = { size: number; settings: readonly number[]; bind: readonly GPUBuffer[] };
 
 /** Steps that wait for others to share a dispatch with. */
@@ -31,7 +34,8 @@ export const adamWStep: WebGpuKernel<'AdamWStep'> = ({ inputs, attrs, backend })
   queue.push(step);
   if (queue.length === 1)
     backend.postpone(() => {
-      for (const steps of chunks(queue.splice(0), Math.floor(backend.bindings / 4))) dispatch(backend, steps);
+      for (const steps of chunks(queue.splice(0), Math.min(MOST_TENSORS, Math.floor(backend.bindings / 4))))
+        dispatch(backend, steps);
     });
   return [];
 };
