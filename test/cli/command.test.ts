@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -121,6 +121,20 @@ describe('tune --command', () => {
     expect(err).toContain('Expected --warm-start to name another study');
     expect(await tune('none', ...args, '--warm-start', join(folder, 'nothing'), '--trials', '1')).toBe(2);
     expect(err).toContain('No study at');
+  });
+
+  test('does not search the seed of the script', async () => {
+    const space = join(folder, 'seeds.json');
+    const int = { kind: 'int', low: 1, high: 100 };
+    writeFileSync(space, JSON.stringify({ space: { SEED: int, DEPTH: int } }));
+    const args = ['--patch', script, '--space', space, '--metric', 'val_bpb', '--trials', '4'];
+    for (const narrowed of [[], ['--only', 'DEPTH']]) {
+      expect(await tune('seeds', ...args, ...narrowed)).toBe(2);
+      expect(err).toContain('got SEED, which is a seed: a better value on another seed is luck');
+    }
+    expect(existsSync(join(folder, 'seeds', 'journal.log'))).toBe(false);
+    expect(await run('tune', '--space', space, '--out', join(folder, 'seeds'))).toBe(2);
+    expect(err).toContain('Parameter SEED is not a setting of the trainer');
   });
 
   test('refuses to continue a study after the script has changed', async () => {

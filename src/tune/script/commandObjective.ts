@@ -51,8 +51,12 @@ export type CommandOptions = {
 
 /** What this process was told about itself: a command that is tinygpt again must not take it for its own. */
 const OURS = /^TINYGPT_TUNE_/;
-/** Names of a script's seed that is not searched. */
+/** Names of a script's seed, which is set to that of the study. */
 const SEEDS = ['SEED', 'seed', 'RANDOM_SEED'];
+/** `torch_seed`, `randomSeed`, `config.seed`, `SEEDS[0]`: no hyperparameter, whatever sets it. */
+const SEED_NAME = /(?:(?:^|[^A-Za-z])(?:[Ss]eed|SEED)|[a-z]Seed)[sS]?(?:\[\d+\])*$/;
+/** A parameter that reaches the command as a seed: `--seed {x}`, `--seed={x}`, SEED={x} in the environment. */
+const AS_SEED = /(?:\s-\S*seed\s|seed=)\{([^{}]+)\}/gi;
 const OUT_OF_MEMORY =
   /out of memory|OutOfMemory|MemoryError|bad_alloc|RESOURCE_EXHAUSTED|Cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED/i;
 /** Lines before the end in which the reason of a failure is looked for. */
@@ -62,8 +66,8 @@ type Script = { path: string; text: string; language: Language; project: Project
 
 /**
  * An objective that runs a command.
- * @throws UsageError for a parameter that reaches the command in no way, an unknown placeholder, a constant that the
- *   script does not define once
+ * @throws UsageError for a parameter that is a seed or reaches the command in no way, an unknown placeholder, a constant
+ *   that the script does not define once
  */
 export function commandObjective(options: CommandOptions): Objective {
   const { command, metric, fixed = {}, seed = 1, env = {} } = options;
@@ -72,6 +76,7 @@ export function commandObjective(options: CommandOptions): Objective {
   const cwd = resolve(options.cwd ?? '.');
   const script = options.patch === undefined ? null : openScript(options.patch, cwd, options.folder);
   const names = [...new Set([...options.parameters, ...Object.keys(fixed)])];
+  refuseSeeds(names, [...words, ...Object.entries(env).map((variable) => variable.join('='))]);
   const templates = [...words, ...Object.values(env)];
   const patched = patchedNames(names, templates, script, options.patch);
   for (const each of [metric, ...(options.record ?? [])]) metricReader(each);
@@ -112,9 +117,7 @@ export function commandObjective(options: CommandOptions): Objective {
 }
 
 /** Whether the command is told the seed; else repeated runs only show its own noise. */
-export function takesSeed(
-  options: Pick<CommandOptions, 'command' | 'patch' | 'env' | 'cwd' | 'folder' | 'parameters'>,
-): boolean {
+export function takesSeed(options: Pick<CommandOptions, 'command' | 'patch' | 'env'>): boolean {
   const words = typeof options.command === 'string' ? splitCommand(options.command) : options.command;
   if (placeholdersIn([...words, ...Object.values(options.env ?? {})]).has('seed')) return true;
   if (options.patch === undefined) return false;
@@ -156,6 +159,19 @@ function valuesOf(params: Params, more: { seed: number; trial: number }): Record
   return { ...more, params: JSON.stringify(expanded), ...params, ...expanded };
 }
 
+/** @throws UsageError for a parameter that is a seed by its name, or by the option or variable that it is written to */
+function refuseSeeds(parameters: readonly string[], templates: readonly string[]): void {
+  const asSeed = [...templates.join(' ').matchAll(AS_SEED)].map((match) => match[1]!);
+  const seed = parameters.find(
+    (name) => SEED_NAME.test(name) || namesOf(name).some((one) => asSeed.includes(one)),
+  );
+  if (seed !== undefined)
+    throw new UsageError(
+      `Expected hyperparameters to search, got ${seed}, which is a seed: a better value on another seed is luck, no improvement; take it out of the space. ` +
+        'The study sets {seed}, TINYGPT_SEED and a constant SEED of the script to its --seed, and to fresh ones for a confirmation',
+    );
+}
+
 /** The parameters that are constants of the script. @throws UsageError for one that reaches the command in no way */
 function patchedNames(
   parameters: readonly string[],
@@ -173,7 +189,6 @@ function patchedNames(
     // Refuses what the script does not define, before a trial runs.
     const zeros = Object.fromEntries(constants.map((name) => [name, 0]));
     patchConstants(script.text, script.language, zeros, file!);
-    if (script.seed !== null && parameters.includes(script.seed)) script.seed = null;
   } else if (rest.length > 0)
     throw new UsageError(
       `Parameter ${rest[0]} does not reach the command; write {${rest[0]}} in it, set an environment variable with --env ${rest[0]}={${rest[0]}}, or name the script that defines it with --patch`,

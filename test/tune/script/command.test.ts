@@ -98,6 +98,42 @@ describe('a command line', () => {
   });
 });
 
+describe('a seed in the space is refused before a trial runs', () => {
+  const base = { metric: 'loss', command: 'p {params}' };
+  test.each([
+    'SEED',
+    'seed',
+    'RANDOM_SEED',
+    'torch_seed',
+    'trainSeed',
+    'config.seed',
+    'SEEDS[0]',
+    'log2_SEED',
+  ])('named %s', (name) => {
+    const refused = `Expected hyperparameters to search, got ${name}, which is a seed`;
+    expect(() => commandObjective({ ...base, parameters: ['lr', name], folder })).toThrow(refused);
+    expect(() => commandObjective({ ...base, parameters: [], fixed: { [name]: 1 }, folder })).toThrow(
+      refused,
+    );
+  });
+
+  test('or written to one', () => {
+    const parameters = ['x'];
+    for (const command of ['p --seed {x}', 'p --seed={x}', 'p --torch-seed {x}', 'p train.seed={x}'])
+      expect(() => commandObjective({ ...base, command, parameters, folder })).toThrow(
+        'got x, which is a seed',
+      );
+    expect(() =>
+      commandObjective({ ...base, command: 'p', env: { TINYGPT_SEED: '{x}' }, parameters, folder }),
+    ).toThrow('got x, which is a seed');
+  });
+
+  test('other names and the seed of the study are not', () => {
+    const parameters = ['x', 'birdseed', 'seed_points', 'SEEDLING'];
+    commandObjective({ ...base, command: 'p seed {x} --seed {seed} {params}', parameters, folder });
+  });
+});
+
 describe('a metric', () => {
   test.each([
     ['loss', '{"loss": 0.5}', 0.5],
