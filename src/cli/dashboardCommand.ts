@@ -1,6 +1,8 @@
 // tinygpt dashboard: serves the live page of every study that it finds.
 
 import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import type { StepsFolder } from '../dashboard/library.js';
 import { type Dashboard, startDashboard } from '../dashboard/server.js';
 import { command, integer, many, text, type ValuesOf } from './options.js';
 import { knownCommands } from './resumption.js';
@@ -18,6 +20,10 @@ const OPTIONS = {
     min: 0,
     max: 65_535,
   }),
+  steps: text('folder with the steps of a study in a storage: the --out of its tune on this machine', {
+    placeholder: 'folder',
+  }),
+  stepsOf: text("that study's name (default: the folder's)", { placeholder: 'name' }),
   host: text('address to listen on (default: this machine only)', { placeholder: 'address' }),
 };
 
@@ -43,6 +49,7 @@ async function runDashboard(args: ValuesOf<typeof OPTIONS & typeof PLACES>): Pro
       places: places.length > 0 ? places : ['.'],
       port: args.port ?? USUAL_PORT,
       host: args.host,
+      steps: args.steps === undefined ? undefined : stepsFolder(args.steps, args.stepsOf),
       resumption: knownCommands(),
     });
     announce(dashboard, args.host);
@@ -54,6 +61,8 @@ async function runDashboard(args: ValuesOf<typeof OPTIONS & typeof PLACES>): Pro
     release();
   }
 }
+
+const stepsFolder = (folder: string, study = basename(resolve(folder))): StepsFolder => ({ study, folder });
 
 function announce({ url, token }: Dashboard, host: string | undefined): void {
   const say = linePrinter(true);

@@ -2,10 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { makeFolder } from '../base/files.js';
-import { isRemote } from '../tune/storage/index.js';
+import { isRemote, openStorage } from '../tune/storage/index.js';
 import { MAIN } from './commandLine.js';
 import { USUAL_PORT } from './dashboardCommand.js';
 import { optional } from './options.js';
+import type { StudyPlace } from './tuneOptions.js';
 
 export const DASHBOARD_OPTION = {
   dashboard: optional(`serve a live page meanwhile, at port ${USUAL_PORT} or --dashboard PORT`, {
@@ -19,20 +20,19 @@ export const DASHBOARD_OPTION = {
 const SERVED = 'TINYGPT_DASHBOARD';
 
 /**
- * Runs `work` with a dashboard of `folder` where one is asked for. On a terminal the page stays after the end, until Ctrl-C,
+ * Runs `work` with a dashboard of `place` where one is asked for. On a terminal the page stays after the end, until Ctrl-C,
  * so that a study can be looked at and resumed from it.
- * @param folder made where it is missing
+ * @param place folder, made where it is missing, or where a study is kept with its steps elsewhere
  * @returns what `work` returns
  */
 export async function withDashboard(
   port: number | null | undefined,
-  folder: string,
+  place: string | StudyPlace,
   work: () => Promise<number>,
 ): Promise<number> {
   if (port === undefined || port === null || process.env[SERVED]) return work();
-  if (!isRemote(folder)) makeFolder(folder);
   process.env[SERVED] = '1';
-  const words = [MAIN, 'dashboard', '--port', String(port), '--', folder];
+  const words = [MAIN, 'dashboard', '--port', String(port), ...served(place)];
   const server = spawn(process.execPath, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   // Where it cannot listen it has said why, and the work goes on.
@@ -52,4 +52,15 @@ export async function withDashboard(
     delete process.env[SERVED];
     if (server.connected) server.disconnect();
   }
+}
+
+/** Makes what is served where it is missing. @returns the words that name it */
+function served(place: string | StudyPlace): string[] {
+  if (typeof place === 'string') {
+    makeFolder(place);
+    return ['--', place];
+  }
+  const { name, folder, storage } = place;
+  if (!isRemote(storage)) openStorage(storage, { create: true }).close();
+  return [`--steps=${folder}`, `--steps-of=${name}`, '--', storage];
 }

@@ -55,7 +55,7 @@ async function runTune(args: TuneArguments): Promise<number> {
   const place = studyPlace(args);
   checkSampler(args.advise ? 'llm' : args.sampler, args, place.folder);
   if (!isWorker && commandLine.words) rememberCommand(place.storage, commandLine.words);
-  return withDashboard(args.dashboard, args.storage ?? place.folder, () =>
+  return withDashboard(args.dashboard, args.storage ? place : place.folder, () =>
     needsPlacement(args) && !isWorker && !args.advise
       ? runWorkers(args, place)
       : orInNewProcess(args.storage ?? place.folder, isWorker, () => runStudy(args, place, isWorker)),

@@ -43,6 +43,9 @@ export type Library = {
   close(): void;
 };
 
+/** Where this machine records the steps of a study that is kept elsewhere. */
+export type StepsFolder = { study: string; folder: string };
+
 /** A worker on another machine is taken for gone after so long without a sign of life. */
 const GRACE_SECONDS = 120;
 const DEEPEST = 4;
@@ -53,9 +56,10 @@ const FIRST_BYTES = '{"op_code"';
 
 /**
  * @param places folders, journal files and URLs of storages
+ * @param recorded the steps of a study are there, not beside its journal
  * @throws UsageError for a place that does not exist
  */
-export function openLibrary(places: readonly string[]): Library {
+export function openLibrary(places: readonly string[], recorded?: StepsFolder): Library {
   for (const place of places)
     if (!isRemote(place) && !statSync(place, { throwIfNoEntry: false }))
       throw new UsageError(
@@ -88,7 +92,9 @@ export function openLibrary(places: readonly string[]): Library {
     const known = found.get(key);
     if (known && known.log === log) return known;
     const steps = noSteps();
-    const follow = storage.path === null ? () => {} : followSteps(stepsFile(dirname(storage.path)), steps);
+    const beside = storage.path === null ? null : dirname(storage.path);
+    const folder = recorded?.study === log.name ? recorded.folder : beside;
+    const follow = folder === null ? () => {} : followSteps(stepsFile(folder), steps);
     const refresh = () => {
       storage.refresh();
       follow();

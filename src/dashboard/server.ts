@@ -17,12 +17,14 @@ import { pageFile } from '../report/html.js';
 import { type Actions, enqueue, stop } from './actions.js';
 import { type Feed, openFeed, type Position } from './feed.js';
 import { HEADERS, refusalOf } from './guard.js';
-import { type Found, openLibrary } from './library.js';
+import { type Found, openLibrary, type StepsFolder } from './library.js';
 import { type Machine, watchMachine } from './machine.js';
 
 export type DashboardOptions = {
   /** Folders, journals and URLs of storages. */
   places: readonly string[];
+  /** Steps that are not beside their study's journal. */
+  steps?: StepsFolder | undefined;
   /** Taken as given, or the next free one after it; 0 takes any. */
   port: number;
   /** Address to listen on; loopback unless set. */
@@ -73,7 +75,7 @@ const PAGE = `<!doctype html>
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { host = LOOPBACK, token = randomBytes(24).toString('base64url'), resumption } = options;
   const files = { 'page.js': pageFile('page.js'), 'page.css': pageFile('page.css') };
-  const library = openLibrary(options.places);
+  const library = openLibrary(options.places, options.steps);
   const feeds = new Map<string, { study: Found; feed: Feed; refreshed: number }>();
   let machine: Machine | null = null;
   let readers = 0;

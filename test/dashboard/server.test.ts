@@ -326,6 +326,34 @@ describe('what it shows', () => {
     expect(trialOf(rows[trial.number]!, trial.number, head.space).loss).toHaveLength(2);
   });
 
+  test('steps that are recorded elsewhere, for the study that they are of', async () => {
+    const shared = join(folder, 'shared.log');
+    const trials = ['day', 'night'].map((name) => openStudy(shared, name).ask().number);
+    expect(trials).toEqual([0, 0]);
+    const steps = join(folder, 'machine');
+    const apart = await startDashboard({
+      places: [shared],
+      port: 0,
+      steps: { study: 'night', folder: steps },
+    });
+    try {
+      mkdirSync(steps); // begun after the dashboard
+      const step = { kind: 'step', trial: 0, progress: 0.5, step: 1, loss: 3, trainingSeconds: 4 };
+      writeFileSync(join(steps, 'steps.jsonl'), `${JSON.stringify(step)}\n`);
+      const get = async (path: string) => JSON.parse(await (await fetch(new URL(path, apart.url))).text());
+      const { studies }: { studies: StudyEntry[] } = await get('api/studies');
+      const losses: unknown[] = [];
+      for (const name of ['day', 'night']) {
+        const { key } = studies.find((entry) => entry.name === name)!;
+        const { head, rows }: PageStudy = await get(`api/studies/${key}`);
+        losses.push(trialOf(rows[0]!, 0, head.space).loss);
+      }
+      expect(losses).toEqual([[], [[0.5, 3]]]);
+    } finally {
+      await apart.close();
+    }
+  });
+
   test('a journal that is removed or replaced is listed so, and read again when it is back', async () => {
     const [{ key }] = await entries();
     rmSync(journal);
