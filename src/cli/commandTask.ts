@@ -7,8 +7,8 @@ import { expect } from '../base/errors.js';
 import { readTextFile } from '../base/textFile.js';
 import { splitCommand } from '../tune/script/commandLine.js';
 import { type CommandOptions, commandObjective, takesSeed } from '../tune/script/commandObjective.js';
-import { languageOf } from '../tune/script/lexer.js';
-import { scriptValues } from '../tune/script/propose.js';
+import { type Language, languageOf } from '../tune/script/lexer.js';
+import { scriptComments, scriptValues } from '../tune/script/propose.js';
 import { checkSpace, loadSpaceFile, parseAssignments, type TunableSpace } from '../tune/space.js';
 import { metricsOf } from './goals.js';
 import { expectNone } from './options.js';
@@ -97,8 +97,12 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
     ],
     perTrial:
       timeLimit === undefined ? `${words[0]} sets the length of a trial` : `at most ${timeLimit} s per trial`,
+    ...(patch !== undefined && { meanings: readScript(patch, scriptComments) }),
   };
 }
+
+const readScript = <T>(patch: string, read: (text: string, language: Language) => T): T =>
+  read(readTextFile(patch, '--patch'), languageOf(patch));
 
 async function commandSpace(args: TuneArguments): Promise<TunableSpace> {
   if (args.space !== undefined) return loadSpaceFile(args.space, wantedFrom(args.patch));
@@ -111,10 +115,8 @@ async function commandSpace(args: TuneArguments): Promise<TunableSpace> {
 }
 
 /** Defaults that a space leaves out are the script's own values. */
-function wantedFrom(patch: string | undefined) {
-  if (patch === undefined) return () => ({});
-  return () => scriptValues(readTextFile(patch, '--patch'), languageOf(patch));
-}
+const wantedFrom = (patch: string | undefined) => () =>
+  patch === undefined ? {} : readScript(patch, scriptValues);
 
 const hashOf = (path: string): string =>
   createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);

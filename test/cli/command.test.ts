@@ -123,6 +123,26 @@ describe('tune --command', () => {
     expect(err).toContain('No study at');
   });
 
+  test("tells a model what the script's comments say of its constants", async () => {
+    const sized = join(folder, 'sized.mjs');
+    writeFileSync(
+      sized,
+      'const LR = 0.1; // rate, per step\nconst BATCH_SIZE = 2 ** 6; // tokens of a step\nconst DEPTH = 4;\nconsole.log("loss:", LR + BATCH_SIZE + DEPTH);\n',
+    );
+    const model = join(folder, 'model.mjs');
+    const seen = join(folder, 'prompt.txt');
+    const code = `import { readFileSync, writeFileSync } from 'node:fs';\nwriteFileSync(${JSON.stringify(seen)}, readFileSync(0));\nconsole.log('{}');\n`;
+    writeFileSync(model, code);
+    const args = ['--patch', sized, '--metric', 'loss', '--trials', '2', '--sampler', 'llm'];
+    expect(await tune('meanings', ...args, '--llm-command', `${process.execPath} ${model}`)).toBe(0);
+    const prompt = readFileSync(seen, 'utf8');
+    expect(prompt).toMatch(/"name":"LR".*"meaning":"rate, per step"/);
+    expect(prompt).toMatch(
+      /"name":"log2_BATCH_SIZE".*"meaning":"exponent of two: tokens of a step is 2 to this power"/,
+    );
+    expect(prompt).toMatch(/"name":"DEPTH".*"default":4}/);
+  });
+
   test('does not search the seed of the script', async () => {
     const space = join(folder, 'seeds.json');
     const int = { kind: 'int', low: 1, high: 100 };

@@ -102,6 +102,12 @@ export function scriptValues(text: string, language: Language): Params {
   );
 }
 
+/** What a script says beside its constants, by name; those without a comment are left out. */
+export function scriptComments(text: string, language: Language): Record<string, string> {
+  const constants = constantsIn(text, language).filter(({ comment }) => comment !== '');
+  return Object.fromEntries(constants.map(({ name, comment }) => [name, comment]));
+}
+
 const TABLE = 'a table of numbers';
 
 const fits = (distribution: Distribution, value: Choice): boolean =>
