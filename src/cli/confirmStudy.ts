@@ -7,6 +7,7 @@ import { type Confirmation, confirm } from '../tune/confirm.js';
 import { median } from '../tune/math/order.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import type { Study } from '../tune/studyTypes.js';
+import type { Trial } from '../tune/types.js';
 import type { Task } from './task.js';
 import { counted, duration, type Screen } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
@@ -49,12 +50,13 @@ export function mustConfirm(
 
 /** Runs the confirmation; null where there is none to run. @param seconds that are left, where time is limited */
 export async function confirmStudy(
-  args: TuneArguments,
-  task: Task,
+  args: Pick<TuneArguments, 'confirm' | 'repeats' | 'storage'>,
+  task: Pick<Task, 'objective'>,
   study: Study,
   folder: string,
   seconds: number | undefined,
   screen: Screen,
+  onTrial?: (trial: Trial) => void,
 ): Promise<Confirmation | null> {
   const { progress, signal, say } = screen;
   const top = confirmedTrials(args, study);
@@ -85,6 +87,7 @@ export async function confirmStudy(
         const result =
           trial.state === 'complete' ? value!.toFixed(4) : String(userAttrs.fail_reason ?? 'failed');
         say(`${what.padStart(11)}  seed ${params.seed}  ${result}  ${duration(secondsOf(trial) ?? 0)}`);
+        onTrial?.(trial);
       },
     },
   );

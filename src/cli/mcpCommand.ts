@@ -6,21 +6,23 @@ import { Writable } from 'node:stream';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import { messageOf } from '../base/errors.js';
 import { isObject } from '../base/valid.js';
-import { openServer } from '../mcp/server.js';
+import { type Confirming, openServer } from '../mcp/server.js';
 import { journalsIn, type ServerTask } from '../mcp/studies.js';
 import { readJournal } from '../tune/storage/index.js';
 import { BACKEND_OPTIONS } from './backendOptions.js';
 import { packageVersion } from './cli.js';
-import { concludeStudy } from './conclude.js';
+import { concluded, concludeStudy } from './conclude.js';
+import { confirmStudy, mustConfirm } from './confirmStudy.js';
 import { DATA_OPTIONS } from './dataOptions.js';
 import { isOfCommand, openTask } from './openTask.js';
 import { command, group, integer, number, readOptions, text, type ValuesOf } from './options.js';
+import type { TaskRun } from './task.js';
 import { abortOnInterrupt, linePrinter, openProgress, type Screen } from './terminal.js';
 import { TUNE_OPTIONS, type TuneArguments } from './tuneOptions.js';
 
 const { space, fix, only, preset, config } = TUNE_OPTIONS;
 const { metric, direction, patch, env, timeLimit } = TUNE_OPTIONS;
-const { trialSeconds, trialTokens, trialSteps, evalTokens, memoryLimit } = TUNE_OPTIONS;
+const { trialSeconds, trialTokens, trialSteps, evalTokens, memoryLimit, confirm, repeats } = TUNE_OPTIONS;
 
 const OPTIONS = {
   ...group('Server:', {
@@ -36,6 +38,7 @@ const OPTIONS = {
   ...{ space, fix, only, preset, config },
   ...{ command: TUNE_OPTIONS.command, metric, direction, patch, env, timeLimit },
   ...{ trialSeconds, trialTokens, trialSteps, evalTokens, memoryLimit },
+  ...{ confirm, repeats },
 };
 
 type Arguments = ValuesOf<typeof OPTIONS>;
@@ -79,7 +82,13 @@ async function serve(args: Arguments): Promise<number> {
     maxMinutes: args.maxMinutes,
     signal,
     task,
-    onRun: (study, folder) => concludeStudy(folder, study, { say }),
+    confirmation: confirmationBy(args, task, { progress, signal, say }),
+    onRun: (study, folder) => {
+      const studies = readJournal(study.path!);
+      return concludeStudy(folder, concluded(studies.find(({ name }) => name === study.name)!, studies), {
+        say,
+      });
+    },
   });
   try {
     if (isOfCommand(args)) await task(); // a command opens fast, and its options may be wrong
@@ -94,6 +103,23 @@ async function serve(args: Arguments): Promise<number> {
   } finally {
     release();
   }
+}
+
+/** As in a study of tune; an agent may ask for another number of trials. */
+function confirmationBy(args: Arguments, task: () => Promise<ServerTask>, screen: Screen): Confirming {
+  const asked = (top: number | undefined) => ({
+    confirm: top ?? args.confirm,
+    repeats: args.repeats,
+    storage: undefined,
+  });
+  return {
+    isDue: (study, top, seconds, elapsed) => mustConfirm(asked(top), study, seconds, elapsed),
+    async run(study, top, { folder, seconds, signal, onTrial }) {
+      const { objective } = await task();
+      const seeded = { objective: ({ seed, folder }: TaskRun) => objective(seed, folder) };
+      return confirmStudy(asked(top), seeded, study, folder, seconds, { ...screen, signal }, onTrial);
+    },
+  };
 }
 
 /** What run_trials evaluates with. */

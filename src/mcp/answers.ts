@@ -3,10 +3,11 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import { printable } from '../base/format.js';
 import { formatStandardJson } from '../base/json.js';
+import { isObject } from '../base/valid.js';
 import { bestTrial } from '../tune/best.js';
 import { describeDistribution } from '../tune/distributions.js';
 import type { Study } from '../tune/studyTypes.js';
-import type { SearchSpace, Trial } from '../tune/types.js';
+import type { Attributes, SearchSpace, Trial } from '../tune/types.js';
 
 const MOST_MESSAGE = 300;
 
@@ -45,6 +46,10 @@ export function bestOf({ trials, direction }: Pick<Study, 'trials' | 'direction'
   const best = bestTrial(trials, direction);
   return { best: best && { trial: best.number, value: best.value, params: best.params } };
 }
+
+/** What its runs on fresh seeds have shown, where there are any. */
+export const confirmationOf = ({ confirmation }: Attributes) =>
+  isObject(confirmation) ? { confirmation } : {};
 
 /** A trial's value, or why it has none. */
 export function stateOf({ state, value, userAttrs }: Trial): string {

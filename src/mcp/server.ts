@@ -11,7 +11,16 @@ import { samplerNames } from '../tune/samplers/index.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import type { Study } from '../tune/studyTypes.js';
 import type { Trial } from '../tune/types.js';
-import { answer, bestOf, bounded, describeSpace, notify, progressOf, stateOf } from './answers.js';
+import {
+  answer,
+  bestOf,
+  bounded,
+  confirmationOf,
+  describeSpace,
+  notify,
+  progressOf,
+  stateOf,
+} from './answers.js';
 import { openStudies, type ServerTask } from './studies.js';
 
 export type ServerOptions = {
@@ -24,10 +33,27 @@ export type ServerOptions = {
   maxMinutes: number;
   /** Opens what run_trials evaluates with. */
   task: () => Promise<ServerTask>;
+  /** Runs the best trials of a study again on fresh seeds. */
+  confirmation?: Confirming;
   /** Called when run_trials has ended, for reports in the study's folder. */
   onRun?: (study: Study, folder: string) => Promise<void>;
   /** Ends what runs when the server stops. */
   signal: AbortSignal;
+};
+
+/** How studies are confirmed. `top`: how many of the best trials, as the agent asked; undefined for the usual. */
+export type Confirming = {
+  /** Whether the search must end for its confirmation to fit into the time. @param seconds of both */
+  isDue(study: Study, top: number | undefined, seconds: number, elapsed: number): boolean;
+  run(study: Study, top: number | undefined, run: ConfirmationRun): Promise<unknown>;
+};
+
+export type ConfirmationRun = {
+  folder: string;
+  /** That are left. */
+  seconds: number;
+  signal: AbortSignal;
+  onTrial: (trial: Trial) => void;
 };
 
 /** Between news of a running trial. */
@@ -35,6 +61,7 @@ const NEWS_MS = 5000;
 /** Suggestions that may be open at once in a study. */
 const MOST_OPEN = 32;
 const MOST_LISTED = 20;
+const MOST_CONFIRMED = 10;
 
 const studyName = z.string().min(1).max(64).describe('name of the study');
 const params = z.record(z.string(), z.unknown());
@@ -165,11 +192,19 @@ export function openServer(options: ServerOptions): StudyServer {
       'run_trials',
       {
         description:
-          'Runs trials of a study that the server evaluates, and answers when they are done; progress is notified after each. Ends at the number of trials, at the minutes, or when cancelled; finished trials are kept, and the next call continues.',
+          'Runs trials of a study that the server evaluates, and answers when they are done; progress is notified after each. Ends at the number of trials, at the minutes, or when cancelled; finished trials are kept, and the next call continues. At its end the best trials and the defaults run again on fresh seeds within the minutes, which tells an improvement from luck: the answer has them as "confirmation".',
         inputSchema: z.object({
           study: studyName,
           trials: z.int().min(1).max(10_000).default(10).describe('more trials to run'),
           minutes: z.number().positive().max(10_000).optional().describe('no trial starts after these'),
+          confirm: z
+            .int()
+            .min(0)
+            .max(MOST_CONFIRMED)
+            .optional()
+            .describe(
+              'how many of the best trials to confirm, by default 3 once the study has 20 trials; 0 while the search goes on',
+            ),
         }),
       },
       async (request, ctx) => {
@@ -198,13 +233,14 @@ export function openServer(options: ServerOptions): StudyServer {
         annotations: { readOnlyHint: true },
       },
       ({ study: name, count }) => {
-        const { trials, directions } = studies.read(name);
+        const { trials, directions, userAttrs } = studies.read(name);
         const list = rankedTrials(trials, directions[0]!)
           .slice(0, count)
           .map(({ number, value, params }) => ({ trial: number, value, params }));
         return answer({
           best: list,
           defaults: trials[0]?.state === 'complete' ? trials[0].value : null,
+          ...confirmationOf(userAttrs),
           ...progressOf(trials),
         });
       },
@@ -277,7 +313,8 @@ export function openServer(options: ServerOptions): StudyServer {
       study: name,
       trials,
       minutes = Infinity,
-    }: { study: string; trials: number; minutes?: number | undefined },
+      confirm: top,
+    }: { study: string; trials: number; minutes?: number | undefined; confirm?: number | undefined },
     ctx: ServerContext,
   ): Promise<object> {
     const study = await studies.get(name);
@@ -291,32 +328,51 @@ export function openServer(options: ServerOptions): StudyServer {
       );
     const folder = studies.folderOf(name);
     const task = await options.task();
+    const seconds = Math.min(left(), 60 * minutes);
+    const begun = performance.now();
+    const elapsed = () => (performance.now() - begun) / 1000;
+    const cancelled = anySignal(ctx);
     let finished = 0;
-    let began = performance.now();
+    let began = begun;
+    let phase = 'trial';
+    const news = (progress: number, message: string) =>
+      notify(ctx, progress, Math.max(Math.ceil(progress), total - done), message);
+    const onTrial = (trial: Trial) => {
+      began = performance.now();
+      if (trial.userAttrs.fail_reason !== 'infeasible')
+        news(++finished, `${phase} ${trial.number}: ${stateOf(trial)}`);
+    };
     // Clients give up on a call that they hear nothing of, and a trial may take longer than they wait.
     const alive = setInterval(() => {
       const part = 1 - Math.exp((began - performance.now()) / 60_000); // always more, never a whole trial
-      notify(ctx, finished + part, total - done, `trial ${study.trials.length - 1} is running`);
+      news(finished + part, `a ${phase} is running`);
     }, NEWS_MS);
-    const limits = { trials: total, seconds: Math.min(left(), 60 * minutes), signal: anySignal(ctx) };
-    const onTrial = (trial: Trial) => {
-      began = performance.now();
-      if (trial.userAttrs.fail_reason === 'infeasible') return;
-      notify(ctx, ++finished, total - done, `trial ${trial.number}: ${stateOf(trial)}`);
-    };
-    const objective = task.objective(Number(study.seed), folder);
-    const result = await study
-      .optimize(objective, { ...limits, catch: true, onTrial })
-      .finally(() => clearInterval(alive));
-    await options.onRun?.(study, folder);
-    return {
-      ran: result.trials,
-      infeasible: result.infeasible,
-      seconds: Math.round(result.seconds),
-      stopped: result.stopped,
-      ...bestOf(study),
-      ...progressOf(study.trials),
-    };
+    const { confirmation, onRun } = options;
+    try {
+      const result = await study.optimize(task.objective(Number(study.seed), folder), {
+        trials: total,
+        seconds,
+        signal: cancelled,
+        until: () => confirmation?.isDue(study, top, seconds, elapsed()) ?? false,
+        catch: true,
+        onTrial,
+      });
+      phase = 'confirmation run';
+      const rest = { seconds: seconds - elapsed(), signal: cancelled };
+      await confirmation?.run(study, top, { folder, onTrial, ...rest });
+      await onRun?.(study, folder);
+      return {
+        ran: result.trials,
+        infeasible: result.infeasible,
+        seconds: Math.round(result.seconds),
+        stopped: result.stopped === 'until' ? 'seconds' : result.stopped,
+        ...bestOf(study),
+        ...confirmationOf(study.userAttrs),
+        ...progressOf(study.trials),
+      };
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   async function reported(name: string): Promise<Study> {

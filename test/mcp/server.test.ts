@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Client, InMemoryTransport } from '@modelcontextprotocol/client';
@@ -352,39 +352,74 @@ describe('what comes from outside', () => {
   });
 });
 
-test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the client', async () => {
+/** A server over stdio of a task by command, whose loss is lowest at LR = 0.1 and differs by seed. */
+async function connectCommand(...more: string[]) {
   const folder = folderFor();
   mkdirSync(dirname(folder), { recursive: true });
   const script = join(dirname(folder), 'train.cjs');
-  writeFileSync(script, 'const LR = 0.5;\nconsole.log("noise");\nconsole.log("loss: " + (LR - 0.1) ** 2);\n');
-  const space = join(dirname(folder), 'space.json');
   writeFileSync(
-    space,
-    JSON.stringify({
-      space: { LR: { kind: 'float', low: 0.01, high: 1, log: true } },
-      defaults: { LR: 0.5 },
-    }),
-  );
-  const args = [
-    MAIN,
-    'mcp',
-    '--out',
-    folder,
-    '--command',
-    `${process.execPath} ${script}`,
-    '--patch',
     script,
-    '--metric',
-    'loss',
-    '--space',
-    space,
-  ];
+    'const LR = 0.5;\nconst SEED = 1;\nconsole.log("noise");\nconsole.log("loss: " + ((LR - 0.1) ** 2 + SEED / 1e6));\n',
+  );
+  const space = join(dirname(folder), 'space.json');
+  const LR = { kind: 'float', low: 0.01, high: 1, log: true };
+  writeFileSync(space, JSON.stringify({ space: { LR }, defaults: { LR: 0.5 } }));
+  const task = ['--command', `${process.execPath} ${script}`, '--patch', script, '--metric', 'loss'];
+  const args = [MAIN, 'mcp', '--out', folder, ...task, '--space', space, ...more];
   const transport = new StdioClientTransport({ command: process.execPath, args, stderr: 'pipe' });
   const errors: Error[] = [];
   transport.onerror = (error) => errors.push(error);
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(transport, { timeout });
-  const { call } = caller(client);
+  closing.push(() => client.close());
+  return { folder, transport, client, errors, ...caller(client) };
+}
+
+describe('run_trials confirms its best trials and the defaults on fresh seeds', () => {
+  type Confirmed = { confirmation?: { winner: unknown; candidates: { trial: unknown; values: number[] }[] } };
+  const bestIn = (folder: string) =>
+    JSON.parse(readFileSync(join(folder, 'script', 'best.json'), 'utf8'))._study;
+
+  test('once the study has 20 trials, or when it is asked to', async () => {
+    const { folder, call } = await connectCommand('--repeats', '2');
+    await call('create_study', { name: 'script', sampler: 'random' });
+    const run = (args: object) => call('run_trials', { study: 'script', ...args }) as Promise<Confirmed>;
+
+    expect((await run({ trials: 2 })).confirmation).toBeUndefined();
+    expect(bestIn(folder).confirmed).toBeUndefined();
+    const asked = await run({ trials: 1, confirm: 1 });
+    expect(asked.confirmation!.candidates.map(({ values }) => values.length)).toEqual([2, 2]);
+    // The loss of the defaults, 0.16, and the seed's part of it.
+    expect(asked.confirmation!.candidates[0]).toMatchObject({ trial: 'defaults' });
+    expect(asked.confirmation!.candidates[0]!.values[1]).toBeCloseTo(0.161001, 9);
+    expect(bestIn(folder).confirmed.seeds).toEqual([1000, 1001]);
+
+    const messages: string[] = [];
+    const onprogress = ({ message }: { message?: string }) => messages.push(message!);
+    const usual = (await call(
+      'run_trials',
+      { study: 'script', trials: 17 },
+      { onprogress },
+    )) as unknown as Confirmed;
+    expect(usual.confirmation!.candidates).toHaveLength(4);
+    expect(usual.confirmation!.winner).toBe(bestIn(folder).trial);
+    expect(messages.at(-1)).toMatch(/^confirmation run \d+: 0\.\d+$/);
+    expect(await call('best', { study: 'script' })).toMatchObject({ confirmation: usual.confirmation });
+    expect(await call('status', { study: 'script' })).toMatchObject({ trials: 20, complete: 20 });
+  });
+
+  test('not where the operator or the agent says so, nor beyond the minutes', async () => {
+    const off = await connectCommand('--confirm', '0');
+    await off.call('create_study', { name: 'script', sampler: 'random' });
+    expect(await off.call('run_trials', { study: 'script', trials: 20 })).not.toHaveProperty('confirmation');
+    const short = await connectCommand('--confirm', '1', '--max-minutes', '1e-9');
+    await short.call('create_study', { name: 'script', sampler: 'random' });
+    expect(await short.call('run_trials', { study: 'script', trials: 2 })).not.toHaveProperty('confirmation');
+  });
+});
+
+test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the client', async () => {
+  const { folder, transport, client, errors, call } = await connectCommand();
   await call('create_study', { name: 'script', sampler: 'random' });
   const { best } = (await call('run_trials', { study: 'script', trials: 3 })) as { best: { value: number } };
   expect(best.value).toBeLessThanOrEqual(0.16);
