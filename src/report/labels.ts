@@ -64,11 +64,14 @@ export function improvementLabels(
         : shortNumber(trial.value, 5);
     const changed = changedParams(previous.params, trial.params, space);
     const known = changed.length === 1 ? changed : changed.filter((name) => Object.hasOwn(weights, name));
-    const label = known
+    const [first = shortNumber(trial.value, 5), ...others] = known
       .slice(0, LABEL_CHANGES)
-      .map((name) => describeChange(name, previous.params, trial.params))
-      .join(', ');
-    return shortened(label || shortNumber(trial.value, 5), longest);
+      .map((name) => describeChange(name, previous.params, trial.params));
+    // A change is named whole or not at all, except the only one.
+    return others.reduce(
+      (label, change) => (label.length + 2 + change.length > longest ? label : `${label}, ${change}`),
+      shortened(first, longest),
+    );
   });
 }
 

@@ -111,7 +111,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
   ];
   const points = improvements.map(({ number, value }): [number, number] => [number, onAxis(value, range)]);
   const best = points.at(-1);
-  const labels = improvementLabels(study, improvements, weights, width < 560 ? 26 : 44);
+  const labels = improvementLabels(study, improvements, weights, width < 560 ? 26 : 48);
   const places = placeLabels(
     points.map(pixel),
     labels.map((text) => [text.length * LETTER, LABEL_FONT + 3]),

@@ -14,11 +14,19 @@ import {
   summaryText,
   writeReport,
 } from '../../src/report/index.js';
-import { changedParams, describeChange, describeParam, escapeHtml } from '../../src/report/labels.js';
+import {
+  changedParams,
+  describeChange,
+  describeParam,
+  escapeHtml,
+  improvementLabels,
+} from '../../src/report/labels.js';
 import { type PageStudy, trialOf } from '../../src/report/pageData.js';
 import { parallelChart, sliceChart } from '../../src/report/paramCharts.js';
 import { alignColumns } from '../../src/report/table.js';
 import { LIGHT } from '../../src/report/theme.js';
+import type { CompleteTrial } from '../../src/tune/best.js';
+import { float } from '../../src/tune/distributions.js';
 import { knownImportances } from '../../src/tune/importance.js';
 import { LEARNABLE, makeTrial, SPACE, TRIALS } from './trials.js';
 
@@ -216,6 +224,21 @@ describe('the report', () => {
     expect(labels({})).toContain('"window SSSL→L"');
     expect(labels({})).not.toContain('defaults');
     expect(labels({ defaults: trials[0]!.params })).toContain('"defaults"');
+  });
+
+  test('labels an improvement with as many changes as fit whole', () => {
+    const names = ['short', 'parameterOfALongName', 'parameterOfALongerName'] as const;
+    const space = Object.fromEntries(names.map((name) => [name, float(0, 1)]));
+    const weights = Object.fromEntries(names.map((name) => [name, 1]));
+    const trials = [makeTrial(0, 'complete', 2), makeTrial(1, 'complete', 1)] as CompleteTrial[];
+    const labels = (changed: readonly string[], longest: number) => {
+      for (const [i, trial] of trials.entries())
+        trial.params = Object.fromEntries(names.map((name) => [name, changed.includes(name) ? i / 2 : 0]));
+      return improvementLabels(study({ trials, space, userAttrs: {} }), trials, weights, longest)[1];
+    };
+    expect(labels(names.slice(0, 2), 60)).toBe('short 0→0.5, parameterOfALongName 0→0.5');
+    expect(labels(names.slice(0, 2), 20)).toBe('short 0→0.5');
+    expect(labels(names.slice(1, 2), 20)).toBe('parameterOfALongNam…');
   });
 
   test('shows infinite values in every table, and as triangles at the edge of plots', async () => {
