@@ -15,7 +15,7 @@ import { hollow, LIGHT, type Theme } from './theme.js';
 
 const LABEL_FONT = 11;
 /** Width of a letter of a label at most. */
-const LETTER = 6.1;
+const LETTER = 7.1;
 const LANE = 16;
 /** Half the size of a mark that labels keep clear of. */
 const MARK = 6;
@@ -52,7 +52,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     { name: 'failed', color: theme.fail, trials: failed, symbol: 'path://M0,0L10,10M10,0L0,10' },
     { name: 'pruned', color: theme.pruned, trials: pruned, symbol: 'diamond' },
   ].filter((lane) => lane.trials.length > 0);
-  const left = width < 560 ? 58 : 78;
+  const left = width < 560 ? 66 : 78;
   const right = width < 560 ? 14 : 36;
   const top = titled ? 84 : 12;
   const bottom = 50;
