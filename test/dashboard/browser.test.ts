@@ -347,6 +347,8 @@ inBrowser('20,000 trials are shown, and change as one ends', async () => {
   const page = await newPage((await serve()).url);
   await trialCount(page, 20_000);
   await page.locator('#history canvas').first().waitFor();
+  const paints = await page.evaluate("performance.getEntriesByType('paint').map(({ name }) => name)");
+  expect(paints).toContain('first-contentful-paint');
   // What is far below the view is drawn when it comes into it.
   expect(await page.locator('#parallel canvas, #timeline canvas').count()).toBe(0);
   await page.locator('#trials').scrollIntoViewIfNeeded();
