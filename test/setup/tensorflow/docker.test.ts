@@ -1,4 +1,5 @@
-// Dockerfile.cuda, as far as it can be tested without a container engine: what it copies and runs is there and parses.
+// Dockerfile.cuda, as far as it can be tested without a container engine: what it copies and runs is there and parses, as do
+// the scripts in deploy/.
 
 import { spawnSync } from 'node:child_process';
 import {
@@ -19,7 +20,11 @@ import { describe, expect, test } from '@jest/globals';
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const lines = readFileSync(join(root, 'Dockerfile.cuda'), 'utf8').replace(/\\\n/g, ' ').split('\n');
 const instructions = (name: string) => lines.filter((line) => line.startsWith(`${name} `));
-const scripts = readdirSync(join(root, 'docker')).filter((name) => name.endsWith('.sh'));
+const scripts = ['docker', 'deploy'].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.sh'))
+    .map((name) => `${folder}/${name}`),
+);
 const has = (program: string) => spawnSync(program, ['--version']).error === undefined;
 
 describe('Dockerfile.cuda', () => {
@@ -71,15 +76,15 @@ describe('Dockerfile.cuda', () => {
 
 const bash = has('bash') ? describe : describe.skip;
 
-bash('docker/', () => {
+bash('docker/ and deploy/', () => {
   test.each(scripts)('%s parses', (script) => {
-    const { status, stderr } = spawnSync('bash', ['-n', join(root, 'docker', script)], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync('bash', ['-n', join(root, script)], { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(status).toBe(0);
   });
 
   (has('shellcheck') ? test : test.skip).each(scripts)('%s has nothing that shellcheck minds', (script) => {
-    const { stdout } = spawnSync('shellcheck', ['-x', `docker/${script}`], { cwd: root, encoding: 'utf8' });
+    const { stdout } = spawnSync('shellcheck', ['-x', script], { cwd: root, encoding: 'utf8' });
     expect(stdout).toBe('');
   });
 

@@ -1,0 +1,63 @@
+// The YAML in deploy/, as far as it can be tested without a cluster: it parses, and its commands have options that exist.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { findCommand } from '../src/cli/cli.js';
+import { readOptions } from '../src/cli/options.js';
+
+const FOLDER = fileURLToPath(new URL('../../deploy/', import.meta.url));
+const files = readdirSync(FOLDER);
+
+type Yaml = string | number | boolean | null | Yaml[] | { [key: string]: Yaml };
+const parser = yamlParser();
+
+/** Jest's own; it may go with another version. */
+function yamlParser(): ((text: string) => Yaml[]) | null {
+  try {
+    const { loadAll } = createRequire(import.meta.url)('js-yaml');
+    return (text) => {
+      const documents: Yaml[] = [];
+      loadAll(text, (each: Yaml) => documents.push(each));
+      return documents;
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** The command lines in it: `command` with its `args`, and lines of scripts. */
+function commandsIn(node: Yaml): string[][] {
+  if (typeof node === 'string')
+    return [...node.matchAll(/^\s*npx (tinygpt .*)$/gm)].map(([, line]) =>
+      line!.replaceAll('"', '').split(/\s+/),
+    );
+  if (node === null || typeof node !== 'object') return [];
+  const own = Array.isArray(node) ? [] : [node.command ?? [], node.args ?? []].flat().map(String);
+  return [...(own[1] === 'tinygpt' ? [own.slice(1)] : []), ...Object.values(node).flatMap(commandsIn)];
+}
+
+/** @throws UsageError for options that do not exist */
+async function read([, name, ...argv]: string[]): Promise<Record<string, unknown>> {
+  const { options, positionals } = await findCommand(name!);
+  return readOptions(argv, options, positionals)!;
+}
+
+(parser ? describe : describe.skip)('YAML in deploy/ (with js-yaml)', () => {
+  test.each(files.filter((name) => /\.ya?ml$/.test(name)))(
+    '%s parses, and starts workers on a study with options that exist',
+    async (name) => {
+      const documents = parser!(readFileSync(join(FOLDER, name), 'utf8'));
+      for (const each of documents) expect(each).toBeInstanceOf(Object);
+      const tune = [];
+      for (const words of documents.flatMap(commandsIn))
+        if (words[1] === 'tune') tune.push(await read(words));
+        else expect(words.slice(0, 2)).toEqual(['tinygpt', 'setup']);
+      expect(tune).toMatchObject([
+        { storage: expect.any(String), name: expect.any(String), hours: 8, trialSeconds: 300 },
+      ]);
+    },
+  );
+});
