@@ -73,35 +73,41 @@ export function polarExpress<T extends Stack, V>(math: UpdateMath<T, V>, g: T, s
   const tall = g.shape[1]! > g.shape[2]!;
   let x = math.tidy(() => math.div(g, math.add(math.mul(math.norm(g, 1, 2), 1.02), 1e-6)));
   for (const [a, b, c] of POLAR_EXPRESS_COEFFICIENTS.slice(0, steps)) {
-    const next = math.tidy(() => {
+    const product = math.tidy(() => {
       const gram = math.batchMatMul(x, x, { transposeA: tall, transposeB: !tall });
       const polynomial = math.add(math.mul(gram, b), math.mul(math.batchMatMul(gram, gram), c));
-      const product = tall ? math.batchMatMul(x, polynomial) : math.batchMatMul(polynomial, x);
-      return math.add(math.mul(x, a), product);
+      return tall ? math.batchMatMul(x, polynomial) : math.batchMatMul(polynomial, x);
     });
+    const scaled = math.mul(x, a);
     math.free(x);
-    x = next;
+    x = math.add(scaled, product);
+    math.free(scaled);
+    math.free(product);
   }
   return x;
 }
 
 /**
- * The orthogonalized, variance-reduced update of a stack of gradients; `state` is updated in place.
- * @param grads [K, R, S]
+ * The orthogonalized, variance-reduced updates of K gradients; `state` is updated in place.
+ * @param grads [R, S] each
  * @returns [K, R, S]
  */
 export function muonUpdate<T extends Stack, V>(
   math: UpdateMath<T, V>,
-  grads: T,
+  grads: T[],
   state: { momentum: V; secondMoment: V },
   options: MuonAttributes,
 ): T {
   const { mul, sqrt, square, sum } = math;
-  const [, rows, columns] = grads.shape as readonly [number, number, number];
+  const [rows, columns] = grads[0]!.shape as readonly [number, number];
   const size = Math.min(rows, columns);
-  const momentum = lerp(math, math.input(state.momentum), grads, 1 - options.momentum);
-  const direction = lerp(math, grads, momentum, options.momentum);
-  math.replace(state.momentum, momentum);
+  const direction = math.tidy(() => {
+    const stacked = math.stack(grads);
+    const momentum = lerp(math, math.input(state.momentum), stacked, 1 - options.momentum);
+    const nesterov = lerp(math, stacked, momentum, options.momentum);
+    math.replace(state.momentum, momentum);
+    return nesterov;
+  });
   const update = polarExpress(math, direction, options.nsSteps);
   math.free(direction);
 
@@ -127,9 +133,8 @@ export function applyMuon<T extends Stack, V>(
   options: MuonAttributes,
 ): void {
   const { lr, weightDecay } = options;
-  const update = math.tidy(() =>
-    muonUpdate(math, math.stack(grads.map((grad) => math.input(grad))), state, options),
-  );
+  const inputs = grads.map((grad) => math.input(grad));
+  const update = math.tidy(() => muonUpdate(math, inputs, state, options));
   const updates = math.unstack(update);
   math.free(update);
   params.forEach((variable, i) => {
@@ -141,5 +146,6 @@ export function applyMuon<T extends Stack, V>(
       return math.sub(param, math.add(step, math.mul(math.mul(param, agree), lr * weightDecay)));
     });
     math.replace(variable, decayed);
+    math.free(updates[i]!);
   });
 }

@@ -22,15 +22,16 @@ export const muonLrScale = (rows: number, columns: number): number => Math.max(1
 export const secondMomentShape = (count: number, rows: number, columns: number): [number, number, number] =>
   rows >= columns ? [count, rows, 1] : [count, 1, columns];
 
-const { add, sub, mul, div, maximum, square, sqrt, rsqrt, stack, unstack, tidy } = tf;
+const { add, sub, mul, div, maximum, square, sqrt, rsqrt, stack, tidy } = tf;
 const sum = (x: tf.Tensor, ...axes: number[]): tf.Tensor => tf.sum(x, axes, true);
 
 /** tfjs's own operations. */
 export const STOCK: UpdateMath<tf.Tensor, tf.Tensor> = {
-  ...{ add, sub, mul, div, maximum, square, sqrt, rsqrt, sum, stack, unstack, tidy, free: tf.dispose },
+  ...{ add, sub, mul, div, maximum, square, sqrt, rsqrt, sum, stack, tidy, free: tf.dispose },
   input: (variable) => variable,
   replace: (variable, value) => (variable as tf.Variable).assign(value),
   norm: (x, ...axes) => sqrt(sum(square(x), ...axes)),
+  unstack: (x) => (x.shape[0] === 1 ? [tf.reshape(x, x.shape.slice(1))] : tf.unstack(x)), // a slice copies
   meanSquare: (x, ...axes) => tf.mean(square(x), axes, true),
   nonNegative: (x) => tf.cast(tf.greaterEqual(x, 0), 'float32'),
   batchMatMul: (a, b, transpose) => tf.matMul(a, b, transpose?.transposeA, transpose?.transposeB),

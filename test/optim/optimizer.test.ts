@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { Matrix, SVD } from 'ml-matrix';
-import { muonUpdate, polarExpress } from '../../src/backend/updates.js';
+import { applyMuon, muonUpdate, polarExpress } from '../../src/backend/updates.js';
 import { randomStream } from '../../src/base/random.js';
 import { MODEL_DEFAULTS, type ModelConfig } from '../../src/model/config.js';
 import { adamwStep } from '../../src/optim/adamw.js';
@@ -64,9 +64,9 @@ describeEachBackend('optimizers', () => {
         secondMoment: zeros(secondMomentShape(count, 12, 20)),
       });
       const grads = normal([3, 12, 20], 2) as tf.Tensor3D;
-      const together = muonUpdate(STOCK, grads, state(3), options);
+      const together = muonUpdate(STOCK, tf.unstack(grads), state(3), options);
       for (const [i, grad] of tf.unstack(grads).entries()) {
-        const alone = muonUpdate(STOCK, tf.expandDims(grad, 0) as tf.Tensor3D, state(1), options);
+        const alone = muonUpdate(STOCK, [grad], state(1), options);
         const difference = (
           await tf.max(tf.abs(tf.sub(tf.squeeze(alone, [0]), tf.unstack(together)[i]!))).data()
         )[0]!;
@@ -75,11 +75,48 @@ describeEachBackend('optimizers', () => {
     });
   });
 
+  test('Muon frees the stacked gradients before it orthogonalizes', async () => {
+    await tidyAsync(async () => {
+      const stack = { count: 3, rows: 200, columns: 4 }; // large beside its Gram matrices
+      const bytes = 4 * stack.count * stack.rows * stack.columns;
+      const many = (seed: number) =>
+        Array.from({ length: stack.count }, (_, i) => normal([stack.rows, stack.columns], 10 * seed + i));
+      const [params, grads] = [many(1).map((value) => tf.variable(value)), many(2)];
+      const state = {
+        momentum: zeros([stack.count, stack.rows, stack.columns]),
+        secondMoment: zeros(secondMomentShape(stack.count, stack.rows, stack.columns)),
+      };
+      const before = tf.memory().numBytes;
+      const held: number[] = [];
+      const watched: typeof STOCK = {
+        ...STOCK,
+        batchMatMul(...inputs) {
+          held.push((tf.memory().numBytes - before) / bytes);
+          return STOCK.batchMatMul(...inputs);
+        },
+      };
+      const options = { lr: 0.1, momentum: 0.9, beta2: 0.95, weightDecay: 0.1, nsSteps: 5 };
+      tf.tidy(() => applyMuon(watched, params, grads, state, options));
+      expect(held).toHaveLength(15);
+      expect(Math.max(...held)).toBeLessThan(2.5); // the direction and its orthogonalization
+    });
+  });
+
+  test('a stack of one matrix is taken apart without a copy', async () => {
+    await tidyAsync(async () => {
+      const stack = normal([1, 3, 4], 1);
+      let parts: tf.Tensor[] = [];
+      const { kernelNames } = await tf.profile(() => (parts = STOCK.unstack(stack)));
+      expect(parts.map(({ shape }) => shape)).toEqual([[3, 4]]);
+      expect(kernelNames).toEqual(['Reshape']);
+    });
+  });
+
   test('the Muon update keeps the norm of the orthogonalized gradient', async () => {
     await tidyAsync(async () => {
       const grads = normal([1, 16, 48], 3) as tf.Tensor3D;
       const state = { momentum: zeros([1, 16, 48]), secondMoment: zeros(secondMomentShape(1, 16, 48)) };
-      const update = muonUpdate(STOCK, grads, state, {
+      const update = muonUpdate(STOCK, tf.unstack(grads), state, {
         lr: 1,
         momentum: 0,
         beta2: 0.95,
@@ -98,7 +135,7 @@ describeEachBackend('optimizers', () => {
       const grad = tf.tensor2d([1, 0, 0, 1], [2, 2]); // its polar factor is itself
       const state = { momentum: zeros([1, 2, 2]), secondMoment: zeros(secondMomentShape(1, 2, 2)) };
       const options = { lr: 0.1, momentum: 0, beta2: 0.95, weightDecay: 0.5, nsSteps: 5 };
-      const plain = await muonUpdate(STOCK, tf.expandDims(grad, 0) as tf.Tensor3D, state, options).data();
+      const plain = await muonUpdate(STOCK, [grad], state, options).data();
       const fresh = { momentum: zeros([1, 2, 2]), secondMoment: zeros(secondMomentShape(1, 2, 2)) };
       muonStep([weight], [grad], fresh, options);
       const [a, b, c, d] = await weight.data();

@@ -44,8 +44,8 @@ export function replaceKernels<B extends object>(
     backendName,
     kernels,
     call(kernel, { inputs, attrs, backend }) {
-      const store = stores.get(backend as B) ?? openStore(backend as B);
-      stores.set(backend as B, store);
+      let store = stores.get(backend as B);
+      if (!store) stores.set(backend as B, (store = openStore(backend as B)));
       return kernel({ inputs, attrs, backend, store });
     },
   });
