@@ -1,7 +1,7 @@
 // A model's advice on a search, asked for once: space, ranges, priors, defaults and first configurations. It becomes a file
 // that shows what differs from the default, for a person to accept or edit; the search is left to a classic sampler.
 
-import { EnvironmentError } from '../../base/errors.js';
+import { EnvironmentError, UsageError } from '../../base/errors.js';
 import { printable } from '../../base/format.js';
 import { formatJson, show } from '../../base/json.js';
 import { isObject } from '../../base/valid.js';
@@ -55,7 +55,7 @@ export async function askAdvice(
   );
 }
 
-/** @throws AnswerError or UsageError for what the space or the study's check refuses */
+/** @throws AnswerError for what the space or the study's check refuses */
 function readAdvice(text: string, { setup, more, check }: AdviceRequest): Advice {
   const { space, defaults = {}, first = [], reasons } = objectIn(text, 'space');
   if (!isObject(space)) throw new AnswerError(`Expected "space" to be an object, got ${show(space)}`);
@@ -63,7 +63,7 @@ function readAdvice(text: string, { setup, more, check }: AdviceRequest): Advice
     if (!Object.hasOwn(setup.space, name) && !Object.hasOwn(more, name))
       throw new AnswerError(`Parameter ${show(name)} can neither be searched nor added`);
   // Fixed by the user stays fixed.
-  const advised = { ...checkSpace(space, defaults, setup.defaults), fixed: setup.fixed };
+  const advised = { ...readSpace(space, defaults, setup.defaults), fixed: setup.fixed };
   const refused = check?.(advised.defaults);
   if (refused) throw new AnswerError(`The defaults cannot run (${refused.reason}: ${refused.detail})`);
   if (!Array.isArray(first) || first.length > MOST_FIRST)
@@ -88,6 +88,15 @@ function readAdvice(text: string, { setup, more, check }: AdviceRequest): Advice
     first: configurations,
     changes: changesOf(setup, advised, configurations, reasons),
   };
+}
+
+/** As `checkSpace`. @throws AnswerError */
+function readSpace(...given: Parameters<typeof checkSpace>): TunableSpace {
+  try {
+    return checkSpace(...given);
+  } catch (error) {
+    throw error instanceof UsageError ? new AnswerError(error.message) : error;
+  }
 }
 
 /** What differs, a line each, with the model's reason. */

@@ -31,7 +31,7 @@ async function run(command: string, input: string, seconds: number, signal: Abor
   let bytes = 0;
   let complaint = '';
   const flood = new AbortController();
-  const end = await runProcess(['/bin/sh', '-c', command], {
+  const end = await runProcess(command, {
     cwd: process.cwd(),
     env: process.env,
     timeLimit: seconds,

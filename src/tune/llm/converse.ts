@@ -1,13 +1,12 @@
 // A question to a model, and one more where its answer cannot be used.
 
-import { messageOf, UsageError } from '../../base/errors.js';
 import { AnswerError } from './answer.js';
 import type { Caller } from './caller.js';
 import type { CallKey, EndRecord } from './callLog.js';
 import { type Prompt, repairPrompt } from './prompt.js';
 
 /**
- * Asks, and where `read` throws an AnswerError or a UsageError, asks once to correct that.
+ * Asks, and where `read` throws an AnswerError, asks once to correct that.
  * @returns the answer, or why there is none; `ends` are the calls it took
  * @throws the signal's reason
  */
@@ -28,8 +27,8 @@ export async function converse<T>(
     try {
       return { answer: read(outcome.text), ends };
     } catch (error) {
-      if (!(error instanceof AnswerError || error instanceof UsageError)) throw error;
-      failed = messageOf(error);
+      if (!(error instanceof AnswerError)) throw error;
+      failed = error.message;
       ({ messages, about } = repairPrompt(first, outcome.text, failed));
     }
   }

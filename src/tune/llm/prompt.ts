@@ -165,7 +165,7 @@ function spaceText(
 }
 
 /** What a parameter means; log2_X is the exponent of X. */
-export function meaningOf(name: string, meanings: Readonly<Record<string, string>>): string | undefined {
+function meaningOf(name: string, meanings: Readonly<Record<string, string>>): string | undefined {
   const direct = own(meanings, name);
   if (direct !== undefined || !name.startsWith('log2_')) return direct;
   return `exponent of two: ${own(meanings, name.slice(5)) ?? name.slice(5)} is 2 to this power`;

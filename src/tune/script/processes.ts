@@ -34,13 +34,19 @@ export type ProcessOptions = {
 };
 
 /**
- * Runs a program to its end. When this resolves, nothing that it has started is running.
+ * Runs a program, or a command line by the system's shell, to its end. When this resolves, nothing that it has started is running.
  * @throws the system's error where it cannot be started
  */
-export async function runProcess(words: readonly string[], options: ProcessOptions): Promise<ProcessEnd> {
+export async function runProcess(
+  command: readonly string[] | string,
+  options: ProcessOptions,
+): Promise<ProcessEnd> {
   const { cwd, env, timeLimit, signal, input, onOutput } = options;
   const mark = randomUUID();
-  const child = spawn(words[0]!, words.slice(1), {
+  const shell = typeof command === 'string';
+  const [program, ...args] = shell ? [command] : command;
+  const child = spawn(program!, args, {
+    shell,
     cwd,
     env: { ...env, [MARK]: mark },
     detached: true,

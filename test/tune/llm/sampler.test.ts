@@ -2,7 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { UsageError } from '../../../src/base/errors.js';
 import { categorical, float } from '../../../src/tune/distributions.js';
+import { askAdvice } from '../../../src/tune/llm/advise.js';
 import type { Caller } from '../../../src/tune/llm/caller.js';
 import { openRecording } from '../../../src/tune/llm/callLog.js';
 import type { Message } from '../../../src/tune/llm/provider.js';
@@ -91,6 +93,40 @@ test('a configuration that cannot run is never started, and the model is told wh
   await study.optimize(({ params }) => loss(params), { trials: 2 });
   expect(textOf(provider.calls[1]!)).toContain('cannot run (memory: too large)');
   expect(study.trials.map(({ params }) => params.x)).toEqual([1, 2]);
+});
+
+test("an error of the study's own check is no fault of the answer", async () => {
+  const check = ({ x }: Params) => {
+    if (x === 4) throw new UsageError('broken check');
+    return null;
+  };
+  const { provider, study } = setup(() => propose(4, 0), { check });
+  await expect(study.optimize(({ params }) => loss(params), { trials: 2 })).rejects.toThrow('broken check');
+  expect(provider.calls).toHaveLength(1);
+
+  const request = {
+    setup: { space, defaults, fixed: {} },
+    direction: 'minimize',
+    context,
+    more: {},
+  } as const;
+  const advice = JSON.stringify({ space, defaults, first: [{ x: 4, y: 0 }] });
+  const caller = callerFor(scratch('calls.jsonl'), { provider: scriptedProvider(() => advice) });
+  await expect(askAdvice({ ...request, check }, caller, never)).rejects.toThrow(/^broken check$/);
+});
+
+test('advice that the space refuses is corrected once', async () => {
+  const request = {
+    setup: { space, defaults, fixed: {} },
+    direction: 'minimize',
+    context,
+    more: {},
+  } as const;
+  const advice = (x: number) => JSON.stringify({ space, defaults: { x, y: 0 } });
+  const provider = scriptedProvider((_, call) => advice(call === 0 ? 9 : 2));
+  const caller = callerFor(scratch('calls.jsonl'), { provider });
+  expect((await askAdvice(request, caller, never)).setup.defaults).toEqual({ x: 2, y: 0 });
+  expect(textOf(provider.calls[1]!)).toContain('expected a default within float -5 .. 5, got 9');
 });
 
 describe('what trials say is data', () => {
