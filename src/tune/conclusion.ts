@@ -12,7 +12,7 @@ import type { Trial } from './types.js';
 
 /**
  * System attribute of a study: the process that concludes it, whether it has, and how many trials and confirmation runs had
- * begun then.
+ * begun then. Without `done` it has.
  */
 const CONCLUDED = 'tinygpt:concluded';
 
@@ -24,7 +24,7 @@ const begun = (trials: readonly Trial[]): number => trials.filter(({ state }) =>
 /** Whether a study was concluded and nothing was begun since. */
 export function isConcluded({ systemAttrs, trials }: Pick<StudyLog, 'systemAttrs' | 'trials'>): boolean {
   const mark = Object(systemAttrs[CONCLUDED]) as { trials?: unknown; done?: unknown };
-  return mark.done === true && mark.trials === begun(trials);
+  return mark.done !== false && mark.trials === begun(trials);
 }
 
 /** By a worker of ours that may be alive; Python's are not waited for. */
@@ -53,7 +53,7 @@ export async function concludeOnce(
     const counts = { trials: begun(study.trials), runs: begun(runs) };
     const known = Object(study.systemAttrs[CONCLUDED]) as Partial<typeof counts> & Record<string, unknown>;
     const owner = asWorker(known.worker);
-    const isTaken = known.done === true || (owner !== null && mayBeAlive(owner));
+    const isTaken = known.done !== false || (owner !== null && mayBeAlive(owner));
     if (running > 0) decision = running;
     else if (!isTaken || known.trials !== counts.trials || known.runs !== counts.runs) decision = 'mine';
     mark = { ...counts, worker: identify(), done: false };

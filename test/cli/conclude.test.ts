@@ -74,6 +74,18 @@ test('a study counts as concluded when its report is written', async () => {
   expect(seen.at(-1)).toBe(true);
 });
 
+test('a mark of an earlier version, which does not say whether it is done, is', async () => {
+  const { journal, runTrial, conclude } = begin();
+  const storage = openStorage(journal);
+  const mark = { trials: 1, runs: 0, worker: { ...identify(), boot: 'before' } };
+  storage.transact(() => [studyAttrEntry('system', 0, 'tinygpt:concluded', mark)]);
+  expect(isConcluded(readJournal(journal)[0]!)).toBe(true);
+  expect(await conclude()).toBe(false);
+  runTrial();
+  expect(isConcluded(readJournal(journal)[0]!)).toBe(false);
+  expect(await conclude()).toBe(true);
+});
+
 test('a conclusion whose process died is made by the next', async () => {
   const { journal, conclude } = begin();
   const storage = openStorage(journal);

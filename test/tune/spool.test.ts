@@ -30,3 +30,13 @@ test.each([
   next.clear();
   expect(readdirSync(folder)).toEqual([]);
 });
+
+test('records under a name of an earlier version are taken over', () => {
+  const folder = fresh('spool');
+  const left = openSpool('redis://host', folder);
+  left.add(batch(1));
+  const text = readFileSync(left.path!, 'utf8').replace(/"boot":"[^"]*"/, '"boot":"before"');
+  rmSync(left.path!);
+  writeFileSync(left.path!.replace(`.${process.pid}.`, `-${NO_PID}.`), text);
+  expect(openSpool('redis://host', folder).adopt()).toEqual([batch(1)]);
+});

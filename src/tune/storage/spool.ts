@@ -60,8 +60,7 @@ export function openSpool(place: string, folder = join(defaultCacheFolder(), 'sp
     try {
       return readdirSync(folder).filter(
         (name) =>
-          name.startsWith(`${base}.`) &&
-          (name.endsWith('.jsonl') || isOrphan(name.replace(/\.adopted$/, ''))), // one died while it took over
+          name.startsWith(base) && (name.endsWith('.jsonl') || isOrphan(name.replace(/\.adopted$/, ''))), // one died while it took over
       );
     } catch {
       return []; // none was ever needed
