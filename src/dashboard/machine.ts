@@ -23,7 +23,7 @@ export function watchMachine(): Machine {
     if (Number.isFinite(Number(use)) && Number.isFinite(memoryTotal))
       gpus.set(index, { name, use: Number(use) / 100, memoryUsed, memoryTotal, watts });
   });
-  query?.once('exit', () => gpus.clear()); // what it said last would be shown as if it were now
+  query?.once('close', () => gpus.clear()); // what it said last would be shown as if it were now
   return {
     sample() {
       const now = cpuTimes();

@@ -13,6 +13,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
 import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
 import { formatStandardJson } from '../base/json.js';
+import { pause } from '../base/pause.js';
 import { pageFile } from '../report/html.js';
 import { type Actions, enqueue, stop } from './actions.js';
 import { type Feed, openFeed, type Position } from './feed.js';
@@ -80,11 +81,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   let machine: Machine | null = null;
   let readers = 0;
   let scanned = Date.now();
-  let ending = false;
-  let endNow = () => {};
-  const closing = new Promise<void>((resolve) => {
-    endNow = resolve;
-  });
+  const ending = new AbortController();
 
   function rescan(): void {
     if (Date.now() - scanned < RESCAN_MS) return;
@@ -99,7 +96,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     let entry = feeds.get(key);
     if (!entry || entry.study !== study)
       feeds.set(key, (entry = { study, feed: openFeed(study), refreshed: 0 }));
-    if (ending || Date.now() - entry.refreshed >= TICK_MS / 2) {
+    if (ending.signal.aborted || Date.now() - entry.refreshed >= TICK_MS / 2) {
       try {
         entry.feed.refresh();
       } catch {
@@ -167,7 +164,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       try {
         // Once more when the server closes: a study ends just before its --dashboard does.
         for (let last = false; !last && !closed && !stream.aborted; ) {
-          last = ending;
+          last = ending.signal.aborted;
           rescan();
           // The study that was asked for, else the one that changed last.
           const key = library.studies.some((study) => study.key === (shown || asked))
@@ -193,7 +190,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
             lived = Date.now();
             await say(formatStandardJson({ kind: 'live', live: feed.live(machine.sample()) }));
           }
-          if (!last) await Promise.race([stream.sleep(TICK_MS), closing]);
+          if (!last) await pause(TICK_MS, ending.signal);
         }
       } finally {
         if (--readers === 0) {
@@ -264,8 +261,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     token,
     close: () =>
       new Promise((resolve) => {
-        ending = true;
-        endNow();
+        ending.abort();
         const late = setTimeout(() => server.closeAllConnections(), PATIENCE_MS);
         server.close(() => {
           clearTimeout(late);

@@ -19,22 +19,23 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Watches with an nvidia-smi that answers the query with lines, and ends when the file `end` is there. */
-function watch(...lines: string[]): Machine {
-  const answer = lines.map((line) => `echo '${line}'`).join('\n');
-  writeFileSync(
-    join(folder, 'nvidia-smi'),
-    `#!/bin/sh
-[ "$*" = '--query-gpu=index,name,utilization.gpu,memory.used,memory.total,power.draw --format=csv,noheader,nounits -l 2' ] || exit 6
-${answer}
-while [ -d '${folder}' ] && [ ! -e '${join(folder, 'end')}' ]; do sleep 0.05; done
-`,
-  );
+/** Waits for the file `end`. */
+const stay = () => `while [ -d '${folder}' ] && [ ! -e '${join(folder, 'end')}' ]; do sleep 0.05; done`;
+
+/** Watches with a shell script as nvidia-smi. */
+function watchScript(script: string): Machine {
+  writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\n${script}\n`);
   chmodSync(join(folder, 'nvidia-smi'), 0o755);
   process.env.PATH = [folder, PATH].join(delimiter);
   machine = watchMachine();
   return machine;
 }
+
+/** Watches with an nvidia-smi that answers the query with lines, and ends when the file `end` is there. */
+const watch = (...lines: string[]): Machine =>
+  watchScript(`[ "$*" = '--query-gpu=index,name,utilization.gpu,memory.used,memory.total,power.draw --format=csv,noheader,nounits -l 2' ] || exit 6
+${lines.map((line) => `echo '${line}'`).join('\n')}
+${stay()}`);
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await wait(10);
 }
@@ -72,6 +73,15 @@ test('lines that are no figures are left out', async () => {
 
 test('a GPU is not shown any more once nvidia-smi has ended', async () => {
   const { sample } = watch('0, NVIDIA L4, 5, 10, 23034, 30.1');
+  await until(() => sample().gpus.length === 1);
+  writeFileSync(join(folder, 'end'), '');
+  await until(() => sample().gpus.length === 0);
+});
+
+test('a GPU whose line is read after nvidia-smi has ended is not shown any more either', async () => {
+  // What it leaves behind writes the line once it is gone.
+  const late = "while kill -0 $watched; do sleep 0.05; done; echo '0, NVIDIA L4, 5, 10, 23034, 30.1'";
+  const { sample } = watchScript(`watched=$$; { ${late}; ${stay()}; } 2>/dev/null &`);
   await until(() => sample().gpus.length === 1);
   writeFileSync(join(folder, 'end'), '');
   await until(() => sample().gpus.length === 0);
