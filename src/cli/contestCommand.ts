@@ -9,6 +9,7 @@ import { clockOf } from '../tune/contestStatistics.js';
 import { prunerByName } from '../tune/pruners/index.js';
 import { createStudy } from '../tune/study.js';
 import type { Study } from '../tune/studyTypes.js';
+import type { KnownStudy } from '../tune/warmStart.js';
 import { concludeContest, poolOf } from './concludeContest.js';
 import { USUAL_TOP } from './confirmStudy.js';
 import { goalsOf } from './goals.js';
@@ -43,20 +44,23 @@ export async function runContest(args: TuneArguments): Promise<number> {
   const { progress, signal, say } = screen;
   const folder = contestFolder(args);
   try {
-    const first = { journal: join(folder, `${samplers[0]}-1`, 'journal.log'), name: `${samplers[0]}-1` };
-    let constraints!: readonly string[];
+    const seeds = Array.from({ length: args.seeds }, (_, i) => i + 1);
+    const names = seeds.flatMap((seed) => samplers.map((sampler) => raceName(sampler, seed)));
+    const journals = names.map((name) => join(folder, name, 'journal.log'));
+    const first = { journal: journals[0]!, name: names[0]! };
+    let known!: Known;
     const task = await openTask(args, first, progress, signal, (outline) => {
-      constraints = goalsOf(args, outline).constraints;
-      warmStartOf(args, outline, first.journal);
+      const { constraints } = goalsOf(args, outline);
+      known = { constraints, warmStart: warmStartOf(args, outline, ...journals) };
     });
     for (const line of task.about) say(line);
     say(`Contest of ${samplers.join(', ')}, ${counted(args.seeds, 'seed')} each; in ${folder}`);
 
     const races: Race[] = [];
-    for (let seed = 1; seed <= args.seeds; seed++)
+    for (const seed of seeds)
       for (const sampler of samplers) {
         if (signal.aborted) break;
-        const study = await race(task, args, constraints, folder, sampler, seed, screen);
+        const study = await race(task, args, known, folder, sampler, seed, screen);
         races.push({ sampler, seed, trials: study.trials });
       }
     await rerun(task, args, folder, races, samplers, screen);
@@ -67,6 +71,12 @@ export async function runContest(args: TuneArguments): Promise<number> {
   }
 }
 
+/** What its studies share beside the task. */
+type Known = { constraints: readonly string[]; warmStart: KnownStudy[] };
+
+/** Name and folder of a race's study. */
+const raceName = (sampler: string, seed: number) => `${sampler}-${seed}`;
+
 /** A race is over when less than this part of its time is left: a sampler may have been asking at its end. */
 const OVER = 0.01;
 
@@ -74,13 +84,13 @@ const OVER = 0.01;
 async function race(
   task: Task,
   args: TuneArguments,
-  constraints: readonly string[],
+  { constraints, warmStart }: Known,
   folder: string,
   sampler: string,
   seed: number,
   screen: Screen,
 ): Promise<Study> {
-  const name = `${sampler}-${seed}`;
+  const name = raceName(sampler, seed);
   const { space, defaults } = task.setup;
   const { trials, seconds } = task.limits;
   const pruning = sampler === 'random' && task.reports;
@@ -94,7 +104,7 @@ async function race(
     sampler: opened.sampler,
     pruner: task.pruner(prunerByName(pruning ? 'median' : 'nop')),
     storage: journal,
-    warmStart: warmStartOf(args, task, journal),
+    warmStart,
     seed,
     direction: task.direction,
     objective: task.identity(seed),

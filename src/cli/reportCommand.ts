@@ -29,12 +29,12 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
     return 0;
   }
   const journal = journalOf(args.study);
-  const studies = readJournal(journal);
-  const study = studyNamed(studies, args.name, journal);
   expect(
     !isRemote(journal) || args.out !== undefined,
     () => 'Expected --out with the URL of a storage, got none; say where to write the report',
   );
+  const studies = readJournal(journal);
+  const study = studyNamed(studies, args.name, journal);
   expect(
     study.directions.length <= 2,
     () => `Expected a study with one or two objectives, got ${study.directions.length}`,

@@ -70,7 +70,7 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
     const enqueued = args.enqueue === undefined ? [] : readEnqueued(args.enqueue);
     const journal = args.storage ?? journalIn(place.folder);
     if (args.storage) makeFolder(place.folder);
-    let known!: { goals: Goals; warmStart: KnownStudy[] };
+    let known!: Known;
     const open = () =>
       openTask(args, { journal, name: place.name }, progress, signal, (outline) => {
         known = { goals: goalsOf(args, outline), warmStart: warmStartOf(args, outline, place.storage) };
@@ -85,8 +85,7 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
       progress.note,
       timer(task.limits.seconds),
     );
-    const { goals, warmStart } = known;
-    const begin = () => openStudy(args, task, goals, warmStart, place, opened.sampler, progress.note);
+    const begin = () => openStudy(args, task, known, place, opened.sampler, progress.note);
     let study: Study;
     try {
       study = begin();
@@ -96,6 +95,7 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
       task = await open(); // another worker has measured the default configuration and begun the study meanwhile
       study = begin();
     }
+    const { goals } = known;
     enqueue(study, enqueued, args.enqueue);
     announce(args, task, goals, study, place, say);
     if (opened.caller) say(describeModel(args, opened.caller));
@@ -110,11 +110,13 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
   }
 }
 
+/** What is read before the task measures anything. */
+type Known = { goals: Goals; warmStart: KnownStudy[] };
+
 function openStudy(
   args: TuneArguments,
   task: Task,
-  { constraints, front }: Goals,
-  warmStart: KnownStudy[],
+  { goals: { constraints, front }, warmStart }: Known,
   { name, storage }: StudyPlace,
   sampler: Sampler,
   onNote: (line: string) => void,

@@ -11,18 +11,18 @@ import type { TuneArguments } from './tuneOptions.js';
 
 /**
  * Results of other studies for `createStudy`.
- * @param journal of the new study, which cannot start from itself
+ * @param journals of the new studies, which cannot start from themselves
  * @throws UsageError as `knownStudies`
  */
 export function warmStartOf(
   args: TuneArguments,
   { setup, direction, configured }: TaskOutline,
-  journal: string,
+  ...journals: string[]
 ): KnownStudy[] {
   return args.warmStart.flatMap((place) => {
     const from = journalOf(place);
     expect(
-      resolve(from) !== resolve(journal),
+      !journals.some((journal) => resolve(journal) === resolve(from)),
       () => `Expected --warm-start to name another study, got ${place}, which continues by itself`,
     );
     const complete = configured && { complete: configured };

@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -119,6 +128,13 @@ describe('tune --command', () => {
       await tune('long', ...args, '--only', 'LR', '--warm-start', join(folder, 'long'), '--trials', '1'),
     ).toBe(2);
     expect(err).toContain('Expected --warm-start to name another study');
+    const later = join(folder, 'races', 'random-2');
+    mkdirSync(later, { recursive: true });
+    copyFileSync(join(from, 'journal.log'), join(later, 'journal.log'));
+    const contest = ['--patch', script, '--metric', 'val_bpb', '--contest', 'random', '--trials', '1'];
+    expect(await tune('races', ...contest, '--seeds', '2', '--warm-start', later)).toBe(2);
+    expect(err).toContain('Expected --warm-start to name another study');
+    expect(existsSync(join(folder, 'races', 'random-1'))).toBe(false); // before any race
     expect(await tune('none', ...args, '--warm-start', join(folder, 'nothing'), '--trials', '1')).toBe(2);
     expect(err).toContain('No study at');
   });

@@ -203,6 +203,7 @@ describe('bad input is one line and an exit code', () => {
       /other than cpu .*set --reference/,
     ],
     [['report', '/nowhere'], 2, /No study at \/nowhere/],
+    [['report', 'redis://127.0.0.1:1'], 2, /Expected --out with the URL of a storage, got none/],
   ])('%j', async (argv, code, message) => {
     expect(await run(...(argv as string[]))).toBe(code);
     expect(err).toMatch(message as RegExp);
