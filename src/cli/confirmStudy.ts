@@ -20,7 +20,7 @@ export const USUAL_TOP = 3;
 const MOST_SHARE = 1 / 4;
 
 /** How many of the best trials to run again. @throws UsageError with two objectives */
-export function confirmedTrials(args: Pick<TuneArguments, 'confirm'>, study: Study): number {
+function confirmedTrials(args: Pick<TuneArguments, 'confirm'>, study: Study): number {
   const isFront = (study.directions?.length ?? 1) > 1;
   expect(
     !isFront || (args.confirm ?? 0) === 0,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import { messageOf } from '../base/errors.js';
+import { once } from '../base/once.js';
 import { isObject } from '../base/valid.js';
 import { type Confirming, openServer } from '../mcp/server.js';
 import { journalsIn, type ServerTask } from '../mcp/studies.js';
@@ -69,12 +70,7 @@ async function serve(args: Arguments): Promise<number> {
     signal.addEventListener('abort', () => resolve());
   });
 
-  let opening: Promise<ServerTask> | undefined;
-  const task = () =>
-    (opening ??= open(args, { progress, signal, say }).catch((error) => {
-      opening = undefined;
-      throw error;
-    }));
+  const task = once(() => open(args, { progress, signal, say }));
   const server = openServer({
     folder: args.out,
     version: packageVersion(),

@@ -36,7 +36,7 @@ export function progressView(study: ReportedStudy, reference?: number) {
   };
 }
 
-/** `3 of 120 trials lie above`: what the axis leaves out; empty where that is nothing. */
+/** `3 above the axis, of 120 trials`: what the axis leaves out; empty where that is nothing. */
 export function beyondNote({ beyond, complete, range }: ReturnType<typeof progressView>): string {
   const above = beyond.filter(({ value }) => value > range[1]).length;
   const part = (count: number, where: string) => (count > 0 ? [`${count} ${where}`] : []);

@@ -13,7 +13,7 @@ import { metricName, type ReportedStudy } from './study.js';
 const BLOCKS = ' ▁▂▃▄▅▆▇█';
 
 /** A curve in one line of blocks, at most `width` of them. */
-export function sparkline(values: readonly number[], width: number): string {
+function sparkline(values: readonly number[], width: number): string {
   const every = Math.max(1, Math.ceil(values.length / width));
   const shown = values.filter((value, i) => i % every === 0 && Number.isFinite(value));
   const [low, high] = [Math.min(...shown), Math.max(...shown)];

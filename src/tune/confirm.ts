@@ -20,7 +20,7 @@ import type { ObjectiveValue, RunningTrial } from './trial.js';
 import type { Attributes, Direction, Params, Sampler, Trial } from './types.js';
 
 /** Fresh seeds begin here, away from those of studies and contests. */
-export const FRESH_SEED = 1000;
+const FRESH_SEED = 1000;
 /** A run that was interrupted or killed so often is given up. */
 const MOST_ATTEMPTS = 3;
 /** Stands for the default configuration where a run names its trial. */
@@ -80,7 +80,7 @@ export type ConfirmedStudy = {
 export const confirmationName = (study: string): string => `${study}:confirmation`;
 
 /** Whether a study holds the confirmation runs of another. */
-export const isConfirmation = ({ userAttrs }: { userAttrs: Attributes }): boolean =>
+const isConfirmation = ({ userAttrs }: { userAttrs: Attributes }): boolean =>
   typeof userAttrs.confirms === 'string';
 
 /**

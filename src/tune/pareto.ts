@@ -54,7 +54,7 @@ export function dominationRanks(points: readonly Losses[]): number[] {
 }
 
 /** By the first loss, then the second. */
-export function compareLosses(a: Losses, b: Losses): number {
+function compareLosses(a: Losses, b: Losses): number {
   for (const [k, v] of a.entries()) if (v !== b[k]) return v < b[k]! ? -1 : 1;
   return 0;
 }

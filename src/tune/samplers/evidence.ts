@@ -6,6 +6,7 @@ import { storedViolations, UNMEASURED } from '../constraints.js';
 import { isFinished } from '../journal/records.js';
 import { median, quantile } from '../math/order.js';
 import { type Losses, lossesOf } from '../pareto.js';
+import { SUPERSEDED } from '../storage/recovered.js';
 import type { StudyView, Trial } from '../types.js';
 import { type Axis, encode } from './axes.js';
 
@@ -38,9 +39,7 @@ export interface Evidence {
 
 /** Whether a trial was cut short, which says nothing about its configuration. */
 export function isSilent({ state, userAttrs }: Pick<Trial, 'state' | 'userAttrs'>): boolean {
-  return (
-    state === 'fail' && ['interrupted', 'killed', 'superseded'].includes(userAttrs.fail_reason as string)
-  );
+  return state === 'fail' && ['interrupted', 'killed', SUPERSEDED].includes(userAttrs.fail_reason as string);
 }
 
 /**

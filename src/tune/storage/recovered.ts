@@ -14,7 +14,7 @@ import type { StudyLog } from '../journal/replay.js';
 import type { Trial } from '../types.js';
 
 /** System attribute of such a trial: the number of the one that was given up. */
-export const RECOVERED = 'tinygpt:recovered_from';
+const RECOVERED = 'tinygpt:recovered_from';
 
 /** Why a trial that was enqueued to repeat it failed. */
 export const SUPERSEDED = 'superseded';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
+import type { OnProgress } from '../../../src/base/progress.js';
 import { randomStream } from '../../../src/base/random.js';
 import { createChunkCounter, learnRanks, type Ranks } from '../../../src/data/tokenizer/bpe.js';
 import { formatTiktoken } from '../../../src/data/tokenizer/tiktoken.js';
@@ -120,12 +121,28 @@ describe('trained ranks', () => {
     );
   });
 
-  test('are learned with a pause every 64 merges, for progress', () => {
+  test('are learned with a pause every 64 merges, for progress', async () => {
+    const documents = JSON.parse(read('documents.json')) as string[];
     const counter = createChunkCounter();
-    for (const document of JSON.parse(read('documents.json')) as string[]) {
+    for (const document of documents) {
       const bytes = Buffer.from(document);
       counter.count(bytes, 0, bytes.length);
     }
     expect([...learnRanks(counter.result(), 600)]).toEqual([64, 128, 192, 256, 320]);
+
+    let time = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => (time += 1000)); // every pause is due
+    const seen: Parameters<OnProgress>[0][] = [];
+    await train(documents, 600, { onProgress: (progress) => seen.push(progress) });
+    clock.mockRestore();
+    const bytes = Buffer.byteLength(documents.join(''));
+    expect(seen.filter(({ stage }) => stage === 'count chunks').at(-1)).toEqual({
+      stage: 'count chunks',
+      done: bytes,
+      unit: 'bytes',
+    });
+    expect(seen.filter(({ stage }) => stage === 'learn merges')).toEqual(
+      [64, 128, 192, 256, 320].map((done) => ({ stage: 'learn merges', done, total: 340, unit: 'merges' })),
+    );
   });
 });
