@@ -23,6 +23,7 @@ import {
 } from '../../src/report/labels.js';
 import { type PageStudy, trialOf } from '../../src/report/pageData.js';
 import { parallelChart, sliceChart } from '../../src/report/paramCharts.js';
+import { renderSvg } from '../../src/report/svg.js';
 import { alignColumns } from '../../src/report/table.js';
 import { LIGHT } from '../../src/report/theme.js';
 import type { CompleteTrial } from '../../src/tune/best.js';
@@ -144,6 +145,13 @@ describe('the report', () => {
       trial.number === 19 ? { ...trial, value: 1.098, systemAttrs: { constraints: [1] } } : trial,
     );
     expect(labelOf({ trials: within })).not.toMatchObject({ position: 'left', offset: [0, 10] });
+  });
+
+  test('of a single trial is drawn, whatever its value: ticks are rounded, and so may lie beside the axis', () => {
+    for (const value of [0.9, 5.62, 6.58, 0.25, 1e-300, 1e300, 0]) {
+      const option = progressOption(study({ trials: [makeTrial(0, 'complete', value)] }));
+      expect(renderSvg(option, 1280, 640)).toMatch(/^<svg/);
+    }
   });
 
   describe('as drawn', () => {

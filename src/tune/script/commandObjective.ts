@@ -4,7 +4,7 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { expect, TrialFailedError, UsageError } from '../../base/errors.js';
+import { expect, hasCode, TrialFailedError, UsageError } from '../../base/errors.js';
 import { makeFolder } from '../../base/files.js';
 import { readTextFile } from '../../base/textFile.js';
 import { expandExponents } from '../space.js';
@@ -51,14 +51,25 @@ export type CommandOptions = {
 
 /** What this process was told about itself: a command that is tinygpt again must not take it for its own. */
 const OURS = /^TINYGPT_TUNE_/;
+/** Variables with folders of modules. */
+const SEARCHED = ['PYTHONPATH', 'NODE_PATH'];
 /** Names of a script's seed, which is set to that of the study. */
 const SEEDS = ['SEED', 'seed', 'RANDOM_SEED'];
 /** `torch_seed`, `randomSeed`, `config.seed`, `SEEDS[0]`: no hyperparameter, whatever sets it. */
 const SEED_NAME = /(?:(?:^|[^A-Za-z])(?:[Ss]eed|SEED)|[a-z]Seed)[sS]?(?:\[\d+\])*$/;
 /** A parameter that reaches the command as a seed: `--seed {x}`, `--seed={x}`, SEED={x} in the environment. */
 const AS_SEED = /(?:\s-\S*seed\s|seed=)\{([^{}]+)\}/gi;
-const OUT_OF_MEMORY =
-  /out of memory|OutOfMemory|MemoryError|bad_alloc|RESOURCE_EXHAUSTED|Cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED/i;
+/** Messages of PyTorch, JAX, TensorFlow, CUDA, C++, Rust, Node, the system, and our own. */
+const OUT_OF_MEMORY = new RegExp(
+  [
+    /out[ _]of[ _](?:\w+[ _])?memory|OutOfMemory|\bOOM\b|MemoryError|bad_alloc|RESOURCE_EXHAUSTED/,
+    /(?:can(?:no|')t|could not|unable to|failed to) allocate .{0,80}?(?:memory|bytes|[KMGT]i?B\b)/,
+    /memory allocation of \d+ bytes failed|buffer allocation failed|CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 /** Lines before the end in which the reason of a failure is looked for. */
 const LAST_LINES = 100;
 
@@ -89,6 +100,9 @@ export function commandObjective(options: CommandOptions): Objective {
     let folder = cwd;
     let tidy = () => {};
     let run = words.map((word) => fillIn(word, values));
+    let variables = Object.fromEntries(
+      Object.entries(env).map(([name, text]) => [name, fillIn(text, values)]),
+    );
     if (script) {
       folder = resolve(options.folder, String(trial.number));
       const constants = Object.fromEntries(
@@ -97,7 +111,13 @@ export function commandObjective(options: CommandOptions): Objective {
       if (script.seed !== null) constants[script.seed] = seed;
       const text = patchConstants(script.text, script.language, constants, options.patch!);
       tidy = copyProject(script.project, folder, { path: script.path, text });
-      run = run.map((word) => intoCopy(word, script.project.root, folder));
+      const lead = (word: string) => intoCopy(word, { root: script.project.root, cwd, copy: folder });
+      run = run.map(lead);
+      // Where modules are looked for, too: those of the copy have the constants.
+      const inherited = SEARCHED.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+      variables = Object.fromEntries(
+        [...inherited, ...Object.entries(variables)].map(([name, text]) => [name, lead(text!)]),
+      );
     }
     const log = join(options.folder, `${trial.number}.log`);
     trial.setUserAttr('log', log);
@@ -106,7 +126,7 @@ export function commandObjective(options: CommandOptions): Objective {
       TINYGPT_SEED: `${seed}`,
       TINYGPT_TRIAL: `${trial.number}`,
       ...(options.gpu !== undefined && { CUDA_VISIBLE_DEVICES: options.gpu }),
-      ...Object.fromEntries(Object.entries(env).map(([name, text]) => [name, fillIn(text, values)])),
+      ...variables,
     };
     try {
       return await evaluate(trial, run, { ...options, cwd: folder, env: environment, log });
@@ -138,7 +158,7 @@ function openScript(patch: string, cwd: string, folder: string): Script {
     path,
     text: whole,
     language,
-    project: readProject(root, folder),
+    project: readProject(root, folder, path),
     seed: seedConstant(text, language),
   };
 }
@@ -247,6 +267,10 @@ async function evaluate(
         lines[from].write(chunk);
       },
     });
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) throw new Error(`Cannot run ${words[0]}: there is no such program`);
+    if (hasCode(error, 'EACCES')) throw new Error(`Cannot run ${words[0]}: it is not executable`);
+    throw error;
   } finally {
     log.close();
   }

@@ -75,7 +75,8 @@ function pythonDefinitions(tokens: readonly Token[]): Definition[] {
 /** The simple statements of a line: split at semicolons, after the colon of a block. */
 function statements(line: readonly Token[]): Token[][] {
   let rest = [...line];
-  if (BLOCKS.test(line[0]!.text)) {
+  // `match` and `case` may also be names.
+  if (BLOCKS.test(line[0]!.text) && !assigns(line[1])) {
     const { depth } = line[0]!;
     const colon = line.findIndex((token) => isOp(token, ':') && token.depth === depth);
     rest = colon < 0 ? [] : line.slice(colon + 1);
@@ -120,7 +121,8 @@ function scriptDefinitions(tokens: readonly Token[]): Definition[] {
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
     const previous = tokens[i - 1];
-    const begins = !previous || previous.kind === 'newline' || /^(?:[;}]|export)$/.test(previous.text);
+    const begins =
+      !previous || previous.kind === 'newline' || /^(?:[;})]|export|else|do)$/.test(previous.text);
     if (token.kind !== 'word' || token.depth > 0 || !begins) continue;
     if (/^(?:const|let|var)$/.test(token.text)) i = declarators(tokens, i + 1, found) - 1;
     else if (assigns(tokens[i + 1]))
@@ -195,9 +197,8 @@ function leaves(name: string, literal: Literal): { name: string; literal: Litera
 /** What a script defines exactly once, at module level, with a value that can be read without running it. */
 export function constantsIn(text: string, language: Language): Constant[] {
   const { definitions, comments } = scan(text, language);
-  const once = definitions.filter(
-    ({ name }) => definitions.filter((other) => other.name === name).length === 1,
-  );
+  const repeated = new Set(repeatedNames(definitions));
+  const once = definitions.filter(({ name }) => !repeated.has(name));
   return once.flatMap(({ name, literal, nested = false }) => {
     if (!literal) return [];
     const line = comments.find(
@@ -207,9 +208,32 @@ export function constantsIn(text: string, language: Language): Constant[] {
       ? text.slice(line.start, line.end).replace(/^(?:#+|\/\/+|\/\*+)\s*|\s*\*\/$/g, '')
       : '';
     return leaves(name, literal)
-      .filter((leaf) => leaf.literal.kind !== 'other')
+      .filter((leaf) => leaf.literal.kind !== 'other' && !repeated.has(leaf.name))
       .map((leaf) => ({ ...leaf, comment: comment.trim().replace(/\s+/g, ' '), nested }));
   });
+}
+
+/** Names that are assigned more than once, or stand twice in a dictionary. */
+function repeatedNames(definitions: readonly Definition[]): string[] {
+  const names = definitions.flatMap(({ name, literal }) => [
+    name,
+    ...(literal ? leaves(name, literal).flatMap((leaf) => (leaf.name === name ? [] : [leaf.name])) : []),
+  ]);
+  const once = new Set<string>();
+  const twice = new Set<string>();
+  for (const name of names) (once.has(name) ? twice : once).add(name);
+  return [...twice];
+}
+
+/** What a script gives more than one value, of which at least one can be read: none of them is the constant's. */
+export function repeatedIn(text: string, language: Language): string[] {
+  const { definitions } = scan(text, language);
+  const readable = new Set(
+    definitions.flatMap(({ name, literal }) =>
+      literal ? leaves(name, literal).map((leaf) => leaf.name) : [],
+    ),
+  );
+  return repeatedNames(definitions).filter((name) => readable.has(name));
 }
 
 /**

@@ -104,7 +104,7 @@ export function literalAt(
     if (!token || token.depth > DEEPEST) return null;
     const { start, end } = token;
     if (token.kind === 'number') {
-      const value = numberValue(token.text, python);
+      const value = numberValue(token.text);
       if (value === null) return null;
       i++;
       const whole = /^0[xob]/i.test(token.text) || !(python ? /[.eE]/ : /\./).test(token.text);
@@ -202,9 +202,10 @@ function combine(
   return { kind: 'number', value, integer, start: a.start, end: b.end };
 }
 
-function numberValue(text: string, python: boolean): number | null {
-  if (/[jJ]$/.test(text) || (python && /n$/.test(text))) return null;
-  const value = Number(text.replaceAll('_', '').replace(/n$/, ''));
+/** null for complex numbers and big integers. */
+function numberValue(text: string): number | null {
+  if (/[jJn]$/.test(text)) return null;
+  const value = Number(text.replaceAll('_', ''));
   return Number.isFinite(value) ? value : null;
 }
 

@@ -54,7 +54,7 @@ function namedMetric(name: string): MetricReader {
           ? Number.NaN
           : typeof value === 'number'
             ? value
-            : String(value);
+            : (numberOf(String(value)) ?? String(value));
     } catch {
       return null; // no JSON
     }

@@ -5,7 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 
 /** Of a log's beginning and end, each. */
 const KEPT_BYTES = 2 ** 22;
-const LONGEST_LINE = 2 ** 16;
+const LONGEST_LINE = 2 ** 20;
 /** ANSI's colors and cursor movements. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const ESCAPES = /\x1b\[[\d;?]*[A-Za-z]/g;
@@ -43,13 +43,15 @@ export function openBoundedLog(path: string): { write(chunk: Buffer): void; clos
 
 /**
  * Splits what is written into lines, which \n, \r\n or \r end (progress bars rewrite theirs by \r). Bytes that are no text
- * become replacement characters; of a line without an end the last 64 KiB are kept.
+ * become replacement characters; of a longer line the last MiB is kept.
  */
 export function lineSplitter(onLine: (line: string) => void): { write(chunk: Buffer): void; end(): void } {
   const decoder = new StringDecoder('utf8');
   let open = '';
   const take = (text: string) => {
-    const lines = (open + text).split(/\r\n|\n|\r(?!$)/);
+    const cut = open.endsWith('\r'); // of a \r\n, perhaps
+    const lines = (cut ? `\r${text}` : text).split(/\r\n|\n|\r(?!$)/);
+    lines[0] = (cut ? open.slice(0, -1) : open) + lines[0];
     open = lines.pop()!.slice(-LONGEST_LINE);
     for (const line of lines) onLine(line.slice(-LONGEST_LINE).replace(ESCAPES, ''));
   };

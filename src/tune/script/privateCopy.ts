@@ -10,12 +10,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmdirSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { expect } from '../../base/errors.js';
 
 /** What a program reads as code or configuration. */
@@ -38,9 +40,11 @@ export type Project = { root: string; folders: string[]; files: string[]; links:
 /**
  * Lists a project.
  * @param without a folder that is left out (that of the study)
+ * @param changed the file that each copy gets its own text of, below the root: neither it nor a folder above it is a link,
+ *   through which the original would be written
  * @throws UsageError where the folder holds too many files to copy for each trial
  */
-export function readProject(root: string, without: string): Project {
+export function readProject(root: string, without: string, changed: string): Project {
   const project: Project = { root, folders: [], files: [], links: [] };
   /** Whether the folder is copied, rather than linked as a whole. */
   const visit = (folder: string): boolean => {
@@ -50,20 +54,26 @@ export function readProject(root: string, without: string): Project {
         resolve(root, folder, name) !== resolve(without) &&
         !existsSync(join(root, folder, name, JOURNAL)),
     );
-    const isLink = (entry: Dirent) => LINKED.test(entry.name) || entry.isSymbolicLink();
-    const files = entries.filter((entry) => !isLink(entry) && entry.isFile());
+    const within = ({ name }: Dirent) => join(folder, name);
+    const isChanged = (entry: Dirent) => within(entry) === changed;
+    const leads = (entry: Dirent) => changed.startsWith(within(entry) + sep);
+    const isLink = (entry: Dirent) =>
+      !leads(entry) && !isChanged(entry) && (LINKED.test(entry.name) || entry.isSymbolicLink());
+    const files = entries.filter((entry) => !isLink(entry) && (entry.isFile() || isChanged(entry)));
     const isPlain = files.length <= MOST_PLAIN_FILES;
     const isSmall = ({ name }: Dirent) => lstatSync(join(root, folder, name)).size <= LARGEST_COPY;
-    const copied = files.filter((entry) => (isPlain || SOURCE.test(entry.name)) && isSmall(entry));
+    const copied = files.filter(
+      (entry) => isChanged(entry) || ((isPlain || SOURCE.test(entry.name)) && isSmall(entry)),
+    );
     const before = project.folders.length;
-    const inner = entries.filter((entry) => !isLink(entry) && entry.isDirectory());
+    const inner = entries.filter((entry) => !isLink(entry) && (entry.isDirectory() || leads(entry)));
     const linked = inner.filter(({ name }) => !visit(join(folder, name)));
     const holdsStudy = resolve(without).startsWith(resolve(root, folder) + sep);
     const isData =
-      !copied.some(({ name }) => SOURCE.test(name)) && (!isPlain || copied.length < files.length);
+      !copied.some((entry) => isChanged(entry) || SOURCE.test(entry.name)) &&
+      (!isPlain || copied.length < files.length);
     if (isData && project.folders.length === before && !holdsStudy && folder !== '') return false;
     const links = [...entries.filter(isLink), ...files.filter((entry) => !copied.includes(entry)), ...linked];
-    const within = ({ name }: Dirent) => join(folder, name);
     project.folders.push(folder);
     project.files.push(...copied.map(within));
     project.links.push(...links.map(within));
@@ -92,10 +102,22 @@ export function copyProject(
   const { root } = project;
   mkdirSync(to, { recursive: true });
   for (const folder of [...project.folders].sort()) mkdirSync(join(to, folder), { recursive: true });
-  for (const path of project.links) symlinkSync(resolve(root, path), join(to, path));
   for (const path of project.files) if (path !== changed.path) copyFileSync(join(root, path), join(to, path));
   mkdirSync(dirname(join(to, changed.path)), { recursive: true });
+  rmSync(join(to, changed.path), { force: true });
   writeFileSync(join(to, changed.path), changed.text);
+  // Links to what is copied lead to the copy of it: else its text would depend on the path that the program reads.
+  const targets = project.links.map((path) => ({
+    path,
+    within: pathWithin(root, resolve(root, path)) ?? path,
+  }));
+  const isCopied = ({ path, within }: (typeof targets)[number]) =>
+    within !== path && existsSync(join(to, within));
+  for (const target of targets)
+    symlinkSync(
+      isCopied(target) ? resolve(to, target.within) : resolve(root, target.path),
+      join(to, target.path),
+    );
   return () => {
     for (const path of project.links)
       attempt(() => lstatSync(join(to, path)).isSymbolicLink() && unlinkSync(join(to, path)));
@@ -118,16 +140,56 @@ function attempt(action: () => unknown): void {
   }
 }
 
-/** A word of a command with the project's folder in it, for the copy. */
-export function intoCopy(word: string, root: string, copy: string): string {
-  const at = word.indexOf(root);
-  if (at < 0 || !(at === 0 || word[at - 1] === '=')) return word;
-  const rest = word.slice(at + root.length);
-  return rest === '' || rest.startsWith(sep) ? word.slice(0, at) + copy + rest : word;
+/** Absolute paths within a text, as a shell, an option or a list has them: `cd /a/b && ...`, `--data=/a/b`, `/a:/b`. */
+const absolutePaths = (root: string): RegExp => {
+  const ends = '\\s"\'`:,;&|<>()';
+  const known = root.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'); // with its blanks
+  return new RegExp(`(?<=^|[${ends}=])(?:${known}|/(?!/))[^${ends}]*`, 'g');
+};
+
+/**
+ * A word of a command for a copy, where the program runs: absolute paths into the project lead into the copy, through
+ * whatever links they are written; a relative path out of the folder that the command was written for (`../data`) becomes
+ * absolute, or leads into the copy too.
+ */
+export function intoCopy(
+  word: string,
+  { root, cwd, copy }: { root: string; cwd: string; copy: string },
+): string {
+  const lead = (path: string): string | null => {
+    const whole = resolve(cwd, path);
+    const written = relative(root, whole);
+    if (!isOutside(written)) return join(copy, written);
+    if (realPath(whole) === realPath(root)) return copy;
+    const rest = pathWithin(root, whole);
+    return rest === null ? null : join(copy, rest);
+  };
+  const [, before, path] = /^((?:-[^=]*=|\w+=)?)([\s\S]*)$/.exec(word)!;
+  if (/^\.\.(?:\/|$)/.test(path!) && existsSync(resolve(cwd, path!)))
+    return before! + (lead(path!) ?? resolve(cwd, path!));
+  if (path!.startsWith(sep) && existsSync(path!)) return before! + (lead(path!) ?? path!);
+  return word.replace(absolutePaths(root), (one) => lead(one) ?? one);
 }
 
-/** The path of a file below a folder; null where it lies elsewhere. */
-export function pathWithin(folder: string, file: string): string | null {
-  const path = relative(resolve(folder), resolve(file));
-  return path === '' || path.startsWith('..') || resolve(path) === path ? null : path;
+/** Where a path leads, also where its end does not exist. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const above = dirname(path);
+    return above === path ? path : join(realPath(above), basename(path));
+  }
 }
+
+/** Where a file stands, which may itself be a link. */
+const placeOf = (path: string): string => join(realPath(dirname(path)), basename(path));
+
+/** The path of a file below a folder, through whatever links both are written; null where it lies elsewhere. */
+export function pathWithin(folder: string, file: string): string | null {
+  const whole = resolve(file);
+  const paths = [realPath(whole), placeOf(whole)].map((path) => relative(realPath(resolve(folder)), path));
+  return paths.find((path) => path !== '' && !isOutside(path)) ?? null;
+}
+
+/** Whether a relative path leads out of the folder that it begins in. */
+const isOutside = (path: string): boolean => path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path);

@@ -4,7 +4,7 @@
 
 import { categorical, float, int } from '../distributions.js';
 import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
-import { type Constant, constantsIn } from './constants.js';
+import { type Constant, constantsIn, repeatedIn } from './constants.js';
 import type { Language } from './lexer.js';
 
 /** A space for a script. */
@@ -84,6 +84,8 @@ export function proposeSpace(text: string, language: Language): Proposed {
     found.defaults[parameter] = value;
     found.comments[parameter] = comment;
   }
+  const repeated = repeatedIn(text, language).map((name) => ({ name, reason: 'assigned more than once' }));
+  found.leftOut.push(...repeated);
   return found;
 }
 

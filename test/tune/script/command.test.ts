@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { float, int } from '../../../src/tune/distributions.js';
 import { medianPruner } from '../../../src/tune/pruners/index.js';
@@ -144,6 +144,9 @@ describe('a metric', () => {
     ['val_bpb', 'best_val_bpb: 1', null],
     ['loss', 'loss = -inf', -Infinity],
     ['loss', 'loss: low', 'low'],
+    ['loss', '{"loss": "0.25"}', 0.25],
+    ['loss', '{"loss": true}', 'true'],
+    ['loss', JSON.stringify({ loss: 0.5, curve: Array(20_000).fill(0.125) }), 0.5],
     ['loss=([\\d.]+)', 'step 3 loss=0.25 done', 0.25],
     ['(?P<value>\\S+) bpb', 'is nan bpb', Number.NaN],
     ['bpb: [\\d.e-]+', 'step 9 bpb: 1.5e-3', 1.5e-3],
@@ -191,6 +194,15 @@ describe('output', () => {
     expect(lines).toEqual(['a', 'b', 'cd', 'é\ufffd', 'end']);
   });
 
+  test('a line of hundreds of KiB is whole, in however many chunks it comes', () => {
+    const lines: string[] = [];
+    const splitter = lineSplitter((line) => lines.push(line));
+    for (const chunk of ['a'.repeat(3e5), 'b'.repeat(3e5), '\r', 'c\r', '\nd'])
+      splitter.write(Buffer.from(chunk));
+    splitter.end();
+    expect(lines).toEqual(['a'.repeat(3e5) + 'b'.repeat(3e5), 'c', 'd']);
+  });
+
   test('a log keeps its beginning and its end', () => {
     const path = join(folder, 'big.log');
     const log = openBoundedLog(path);
@@ -233,6 +245,19 @@ describe('a trial of a command', () => {
       'out_of_memory',
       /^torch/,
     ],
+    ...[
+      'Out of GPU memory: 100.0 MiB requested with 3.0 GiB in use', // ours
+      'RESOURCE_EXHAUSTED: Out of memory while trying to allocate 123 bytes.', // JAX
+      'INTERNAL: Failed to allocate 3221225472 bytes for new constant', // JAX
+      'OOM when allocating tensor with shape[1,2]', // TensorFlow
+      'memory allocation of 4096 bytes failed', // Rust
+      "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000 bytes", // PyTorch
+    ].map((said): [string, string, RegExp] => [
+      `console.error(${JSON.stringify(said)}); process.exit(1)`,
+      'out_of_memory',
+      /alloc|memory/,
+    ]),
+    ["console.error('failed to allocate a port'); process.exit(1)", 'exit_code', /port$/],
     ["process.kill(process.pid, 'SIGSEGV')", 'signal', /^Ended by SIGSEGV/],
     ['console.log(\'{"loss": NaN}\')', 'nan', /NaN/],
     ["console.log('hello')", 'metric_missing', /^No line has the metric loss; it last printed: hello/],
@@ -249,7 +274,7 @@ describe('a trial of a command', () => {
   test('of a program that does not exist fails with an error', async () => {
     const [trial] = await runScript('', { command: ['/nowhere/program', '{x}'] });
     expect(trial!.userAttrs).toMatchObject({ fail_reason: 'exception' });
-    expect(trial!.userAttrs.fail_message).toContain('/nowhere/program');
+    expect(trial!.userAttrs.fail_message).toBe('Cannot run /nowhere/program: there is no such program');
   });
 
   test('ends children that ignore SIGTERM or leave the process group', async () => {
@@ -350,6 +375,63 @@ describe('a patched script', () => {
     expect(existsSync(join(cwd, 'out', 'model.bin'))).toBe(false);
     expect(readdirSync(cwd).sort()).toEqual([...before, 'studies'].sort());
     expect(readFileSync(join(cwd, 'config.mjs'), 'utf8')).toContain('LR = 0.1;');
+  });
+
+  test.each([
+    ['a link', 'original.json', 'linked.json'],
+    ['in a hidden folder', '.hidden/c.json', '.hidden/c.json'],
+    ['behind a linked folder', 'folder/c.json', 'linked/c.json'],
+  ])('that is %s is copied, and the original stays as it was', async (_, original, patch) => {
+    const cwd = mkdtempSync(join(folder, 'linked-'));
+    mkdirSync(dirname(join(cwd, original)), { recursive: true });
+    writeFileSync(join(cwd, original), '{"x": 0.125}');
+    if (patch.startsWith('linked')) symlinkSync(original.split('/')[0]!, join(cwd, patch.split('/')[0]!));
+    const code = `console.log('loss: ' + JSON.parse(require('fs').readFileSync('${patch}')).x)`;
+    const options = { cwd, folder: join(cwd, 'out'), patch: join(cwd, patch), command: [node, '-e', code] };
+    const trials = await runScript('', { ...options, trials: 2 });
+    expect(trials.map(({ value }) => value)).toEqual(trials.map(({ params }) => params.x));
+    expect(readFileSync(join(cwd, original), 'utf8')).toBe('{"x": 0.125}');
+  });
+
+  test('is found in its copy by every path that leads to it', async () => {
+    const at = mkdtempSync(join(folder, 'paths-'));
+    const root = join(at, 'my project');
+    mkdirSync(join(root, 'lib'), { recursive: true });
+    mkdirSync(join(at, 'other'));
+    writeFileSync(join(at, 'data.txt'), 'data');
+    writeFileSync(join(root, 'lib', 'rate.js'), 'const x = 0.125;\nmodule.exports = { x };\n');
+    writeFileSync(
+      join(root, 'train.js'),
+      "require('fs').readFileSync(process.argv[2] ?? __filename); console.log('loss: ' + require('./lib/rate.js').x)",
+    );
+    symlinkSync(root, join(at, 'link'));
+    const [other, link] = [join(at, 'other'), join(at, 'link')];
+    const cases: [cwd: string, command: string[], env?: Record<string, string>][] = [
+      [root, [node, 'train.js', '../data.txt']],
+      [root, [node, join(link, 'train.js'), join(at, 'data.txt')]],
+      [link, [node, join(root, 'train.js')]],
+      [at, [node, './my project/train.js']],
+      [at, ['sh', '-c', `cd ${link} && "${node}" train.js`]],
+      [at, ['sh', '-c', `"${node}" '${root}/train.js'`]],
+      [at, ['sh', '-c', `"${node}" "$TRAIN"`], { TRAIN: join(link, 'train.js') }],
+      [
+        at,
+        [node, '-e', "console.log('loss: ' + require('rate.js').x)"],
+        { NODE_PATH: `/nowhere:${root}/lib` },
+      ],
+    ];
+    for (const [cwd, command, env = {}] of cases) {
+      const options = { cwd, folder: join(other, 'trials'), patch: join(root, 'lib', 'rate.js') };
+      const trials = await runScript('', { ...options, command, env, trials: 2 });
+      expect([command, trials.map(({ value }) => value)]).toEqual([
+        command,
+        trials.map(({ params }) => params.x),
+      ]);
+    }
+    // From a folder beside it.
+    const options = { cwd: other, folder: join(other, 'trials'), patch: join(root, 'lib', 'rate.js') };
+    const [trial] = await runScript('', { ...options, command: [node, '../my project/lib/rate.js'] });
+    expect(trial!.userAttrs.fail_reason).toBe('metric_missing');
   });
 
   test('a constant that it does not define is refused before a trial runs', () => {

@@ -218,7 +218,7 @@ describe('a proposed space', () => {
     expect(space.MATRIX_LR).toMatchObject({ kind: 'float', low: 0.005, high: 0.2, log: true });
     expect(defaults).toMatchObject({ log2_TOTAL_BATCH_SIZE: 19, MATRIX_LR: 0.04, WINDOW_PATTERN: 'SSSL' });
     expect(comments.DEPTH).toBe('number of transformer layers');
-    expect(leftOut.map(({ name }) => name)).toEqual(['x', 'H100_BF16_PEAK_FLOPS', 'ema_beta']);
+    expect(leftOut.map(({ name }) => name)).toEqual(['x', 'H100_BF16_PEAK_FLOPS', 'ema_beta', 'step']);
   });
 
   test('keeps a comment of several lines on one', () => {
@@ -240,6 +240,27 @@ describe('a proposed space', () => {
     });
     expect(leftOut.map(({ name }) => name)).toEqual(['maxIters', 'outDir', 'seed']);
   });
+});
+
+test.each([
+  ['python', 'LR = 0.1\nLR = 0.2\nWD = 0.1\n', ['LR']],
+  ['python', "C = {'lr': 0.1, 'wd': 0.1, 'lr': 0.2}\n", ['C.lr']],
+  ['python', 'match = 0.1\nmatch = 0.2\ncase = 0.3\n', ['match']],
+  ['javascript', 'let lr = 0.1, wd = 0.1;\nif (fast) lr = 0.2;\nelse wd = 0.3\n', ['lr', 'wd']],
+  ['json', '{"lr": 0.1, "wd": 0.1, "lr": 0.2}', ['lr']],
+] as const)(
+  'what has two values is left out, with the reason, as --patch refuses it: %s, %j',
+  (language, text, names) => {
+    const { space, leftOut } = proposeSpace(text, language);
+    expect(leftOut).toEqual(names.map((name) => ({ name, reason: 'assigned more than once' })));
+    for (const name of names)
+      expect(() => patchConstants(text, language, { [name]: 1 }, 'x')).toThrow(/once/);
+    for (const name of Object.keys(space)) patchConstants(text, language, { [name]: 1 }, 'x');
+  },
+);
+
+test('a big integer is no number to search: it could not be written back', () => {
+  expect(proposeSpace('const BATCH = 64n, LR = 0.1;', 'javascript').defaults).toEqual({ LR: 0.1 });
 });
 
 test('a file of another kind is refused', () => {

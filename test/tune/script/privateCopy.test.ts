@@ -20,7 +20,7 @@ test('studies below a project are not part of its copies: their trials write whi
     'contest/gp-1/journal.log',
   ])
     write(path);
-  const { files, folders } = readProject(root, join(root, 'out', 'confirmation'));
+  const { files, folders } = readProject(root, join(root, 'out', 'confirmation'), 'train.py');
   expect(files.sort()).toEqual(['lib/model.py', 'train.py']);
   expect(folders.filter((folder) => /out|gp-1/.test(folder))).toEqual([]);
 });
