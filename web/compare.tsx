@@ -3,10 +3,11 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { studiesChart, trialsChart } from '../src/report/comparison.js';
 import { intermediateCurves, lossPoints } from '../src/report/curves.js';
+import { isOfSeveral, metricNames, outcomesOf } from '../src/report/study.js';
 import type { Drawing, Frame } from '../src/report/theme.js';
 import { bestTrial, improvements } from '../src/tune/best.js';
 import { Chart } from './chart.js';
-import { differenceText, secondsText, stateText, valueText } from './format.js';
+import { differenceText, secondsText, stateText, valuesText, valueText } from './format.js';
 import type { Found } from './page.js';
 import { AsTable, Panel, Tabs } from './panel.js';
 import { fetchStudy, type ShownStudy, store, useStore } from './store.js';
@@ -38,11 +39,12 @@ export function Compare(props: Found) {
   );
 }
 
-function TwoTrials({ study, best }: Found) {
+function TwoTrials({ study, best, front }: Found) {
   const { trials } = study;
   const [chosen, choose] = useState<[number | null, number | null]>([null, null]);
-  const numbers = [chosen[0] ?? best?.number ?? 0, chosen[1] ?? (best?.number === 0 ? 1 : 0)];
-  const [a, b] = numbers.map((number) => trials[Math.min(number, trials.length - 1)]);
+  const first = chosen[0] ?? best?.number ?? front[0]?.number ?? 0;
+  const numbers = [first, chosen[1] ?? (first === 0 ? 1 : 0)].map((n) => Math.min(n, trials.length - 1));
+  const [a, b] = numbers.map((number) => trials[number]);
   const curves = [a, b].flatMap((trial) => {
     if (!trial) return [];
     const points = lossPoints(trial.loss);
@@ -70,18 +72,18 @@ function TwoTrials({ study, best }: Found) {
       />
     </label>
   );
-  const both = a.state === 'complete' && b.state === 'complete';
+  const both = a.state === 'complete' && b.state === 'complete' && !isOfSeveral(study);
   const facts = [a, b].map(
-    (trial) =>
-      `${trial.state === 'complete' ? valueText(trial.value) : stateText(trial)} in ${secondsText(trial)}`,
+    (trial) => `${valuesText(outcomesOf(study, trial)) || stateText(trial)} in ${secondsText(trial)}`,
   );
+  const difference = both && differenceText(a.value!, b.value!, study);
   return (
     <div class="compare">
       <p class="pick">
         {input(0)} {input(1)}
         <span>
-          {study.metric} {facts.join(' against ')}
-          {both && `: ${differenceText(a.value!, b.value!, study)}`}
+          {metricNames(study).join(', ')} {facts.join(' against ')}
+          {difference && `: ${difference}`}
         </span>
       </p>
       <ParamTable

@@ -6,25 +6,23 @@ import { budgetUsed } from '../src/report/budget.js';
 import { secondsOf, stateName } from '../src/report/labels.js';
 import { costText, llmLines } from '../src/report/llm.js';
 import type { LiveState } from '../src/report/messages.js';
-import { convergedText, isOfTwo, metricNames } from '../src/report/study.js';
-import { differenceText, valueText } from './format.js';
+import { convergedText, isOfSeveral, metricNames } from '../src/report/study.js';
+import { comparedText, valueText } from './format.js';
 import type { Picking } from './page.js';
 import { meanUse, type ShownStudy, store } from './store.js';
 
 export function Best({ study, best, front, onPick }: Picking) {
-  if (isOfTwo(study))
+  if (isOfSeveral(study))
     return (
       <div class="figure best">
         <h2>Pareto front</h2>
         <b>{front.length}</b>
-        <p>trials that no other one beats in both {metricNames(study).join(' and ')}</p>
+        <p>trials that no other one beats in all of {metricNames(study).join(' and ')}</p>
       </div>
     );
   const first = study.trials[0];
   const gain =
-    best && first?.state === 'complete' && first !== best
-      ? differenceText(best.value, first.value!, study)
-      : '';
+    best && first?.state === 'complete' && first !== best ? comparedText(best.value, first, study) : '';
   return (
     <div class="figure best">
       <h2>Best {study.metric}</h2>
@@ -35,7 +33,7 @@ export function Best({ study, best, front, onPick }: Picking) {
             <button type="button" class="link" onClick={() => onPick(best.number)}>
               trial {best.number}
             </button>
-            {gain && ` · ${gain} than trial 0`}
+            {gain && ` · ${gain}`}
           </>
         ) : (
           'no trial has finished'

@@ -12,6 +12,9 @@ import type { ShownStudy } from './store.js';
 export const valueText = (value: number | null): string =>
   value === null ? '–' : Number.isFinite(value) ? fixed(value) : String(value);
 
+/** The values of a trial's objectives; empty for a trial without. */
+export const valuesText = (values: readonly (number | null)[]): string => values.map(valueText).join(', ');
+
 const fixed = (value: number): string =>
   Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-4)
     ? value.toExponential(4)
@@ -47,11 +50,19 @@ export function changesText(study: ShownStudy, from: Params, to: Params, most: n
   return changed.length > most ? [...shown, `and ${changed.length - most} more`] : shown;
 }
 
+/** `−0.0123 (1.2% better) than trial 3`; empty where there is nothing to subtract. */
+export function comparedText(value: number, other: PageTrial, study: ShownStudy): string {
+  const difference = differenceText(value, other.value!, study);
+  return difference && `${difference} ${difference === EQUAL ? 'to' : 'than'} trial ${other.number}`;
+}
+
+const EQUAL = 'equal';
+
 /** The difference to another value: `−0.0123 (1.2% better)`. */
 export function differenceText(value: number, other: number, study: ShownStudy): string {
   const difference = value - other;
   if (!Number.isFinite(difference)) return '';
-  if (difference === 0) return 'equal';
+  if (difference === 0) return EQUAL;
   const better = study.direction === 'minimize' ? difference < 0 : difference > 0;
   const percent =
     other === 0

@@ -6,7 +6,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { isObject } from '../src/base/valid.js';
 import { sortedFront } from '../src/report/frontPlot.js';
 import type { PageTrial } from '../src/report/pageData.js';
-import { isOfTwo } from '../src/report/study.js';
+import { isOfSeveral } from '../src/report/study.js';
 import { type CompleteTrial, improvements } from '../src/tune/best.js';
 import { ActionsMenu } from './actions.js';
 import { isDark, redrawAll } from './chart.js';
@@ -27,9 +27,9 @@ function App() {
   const found = useMemo((): Found | null => {
     if (!study) return null;
     const { trials, direction } = study;
-    // Of two objectives there is no best one, but a front.
-    const steps = isOfTwo(study) ? [] : improvements(trials, direction);
-    const front = isOfTwo(study) ? sortedFront(trials, study.directions) : [];
+    // Of several objectives there is no best one, but a front.
+    const steps = isOfSeveral(study) ? [] : improvements(trials, direction);
+    const front = isOfSeveral(study) ? sortedFront(trials, study.directions) : [];
     return { study, best: steps.at(-1) ?? null, steps, front };
   }, [study]);
   const several = (study?.trials.filter(({ state }) => state === 'complete').length ?? 0) > 1;
@@ -53,7 +53,7 @@ function App() {
         {found ? (
           <>
             <Overview {...found} onPick={pick} />
-            {isOfTwo(found.study) ? (
+            {isOfSeveral(found.study) ? (
               <Front {...found} onPick={pick} />
             ) : (
               <Progress {...found} onPick={pick} />

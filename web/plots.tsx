@@ -197,7 +197,7 @@ export function Timeline(found: Picking) {
             ['block pruned', 'pruned'],
             ['block fail', 'failed'],
             ['block running', 'running'],
-            ['', 'a row for each worker'],
+            ['', 'a row for each worker, where there are few, or for trials at the same time'],
           ]}
         />
       }

@@ -75,7 +75,7 @@ export function Progress(found: Picking) {
   );
 }
 
-/** Two objectives: the values of all trials, and the front. */
+/** Several objectives: the first two values of all trials, and the front. */
 export function Front(found: Picking) {
   const { study, front } = found;
   const draw = useCallback(
@@ -98,7 +98,8 @@ export function Front(found: Picking) {
         <Legend
           keys={[
             ['trial', 'trial'],
-            ['best', `no other trial is better in both (${front.length})`],
+            ['best', `no other trial is better in all (${front.length})`],
+            names.length > 2 && ['', `drawn by the first two of ${names.length} objectives`],
             violating > 0 && ['ring', `beyond a constraint (${violating})`],
           ]}
         />
@@ -111,7 +112,7 @@ export function Front(found: Picking) {
       <TrialChart
         {...found}
         draw={draw}
-        label={`${names.join(' against ')}: ${counted(front.length, 'trial')} in the Pareto front.`}
+        label={`${names.slice(0, 2).join(' against ')}: ${counted(front.length, 'trial')} in the Pareto front.`}
       />
     </Panel>
   );

@@ -2,15 +2,16 @@
 
 import type { ComponentProps } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { outcomesOf } from '../src/report/study.js';
 import { Chart } from './chart.js';
 import {
   bestBefore,
   changesText,
+  comparedText,
   defaultsOf,
-  differenceText,
   secondsText,
   stateText,
-  valueText,
+  valuesText,
 } from './format.js';
 import type { Found, Picking } from './page.js';
 import type { ShownStudy } from './store.js';
@@ -26,19 +27,20 @@ function hintOf(study: ShownStudy, steps: Found['steps']) {
     const trial = study.trials[number];
     if (!trial) return null;
     const before = bestBefore(steps, number);
+    const compared =
+      before &&
+      trial.value !== null &&
+      trial.state === 'complete' &&
+      comparedText(trial.value, before, study);
     const from = before?.params ?? defaultsOf(study);
     const changes = from ? changesText(study, from, trial.params, 6) : [];
     return (
       <>
         <strong>
           Trial {number}
-          {trial.state === 'complete' ? ` · ${valueText(trial.value)}` : ` · ${stateText(trial)}`}
+          {` · ${valuesText(outcomesOf(study, trial)) || stateText(trial)}`}
         </strong>
-        {before && trial.value !== null && trial.state === 'complete' && (
-          <span>
-            {differenceText(trial.value, before.value!, study)} than trial {before.number}, the best before
-          </span>
-        )}
+        {compared && <span>{compared}, the best before</span>}
         {changes.length > 0 && (
           <ul>
             {changes.map((change) => (

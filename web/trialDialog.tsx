@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { byteSize } from '../src/base/format.js';
 import { describeParam } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
-import { metricNames } from '../src/report/study.js';
+import { metricNames, outcomesOf } from '../src/report/study.js';
 import { workerOf } from '../src/report/timeline.js';
 import { isFeasible } from '../src/tune/constraints.js';
 import { own } from '../src/tune/objects.js';
@@ -14,8 +14,8 @@ import { copyAs, FORMS } from './copy.js';
 import {
   attributeText,
   bestBefore,
+  comparedText,
   defaultsOf,
-  differenceText,
   secondsText,
   stateText,
   timeText,
@@ -34,6 +34,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
   useEffect(() => setEnqueues(false), [trial.number]);
   const { number, state, value, userAttrs } = trial;
   const before = bestBefore(steps, number);
+  const compared = state === 'complete' && before && comparedText(value!, before, study);
   const { fail_message: message, ...attributes } = userAttrs;
   const params = state === 'waiting' && trial.fixed ? (trial.fixed as Params) : trial.params;
   const columns: [string, Params][] = [['this trial', params]];
@@ -45,7 +46,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
   const facts: [string, string][] = [
     ...metricNames(study).map((name, k): [string, string] => [
       name,
-      state === 'complete' ? valueText(trial.values?.[k] ?? value) : '–',
+      valueText(outcomesOf(study, trial)[k] ?? null),
     ]),
     ['state', stateText(trial)],
     ...(isFeasible(trial) ? [] : [['constraints', 'violated'] as [string, string]]),
@@ -99,11 +100,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
             </div>
           ))}
         </dl>
-        {state === 'complete' && before && (
-          <p class="note">
-            {differenceText(value!, before.value!, study)} than trial {before.number}, the best before it.
-          </p>
-        )}
+        {compared && <p class="note">{compared}, the best before it.</p>}
         {typeof message === 'string' && <pre class="message">{message}</pre>}
         <ParamTable study={study} columns={columns} />
         <div class="tools">

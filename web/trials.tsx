@@ -4,8 +4,9 @@ import { useMemo, useRef, useState } from 'preact/hooks';
 import { counted, duration, thousands } from '../src/base/format.js';
 import { describeParam, failuresByReason, secondsOf, stateName } from '../src/report/labels.js';
 import type { PageTrial } from '../src/report/pageData.js';
+import { metricNames, outcomesOf } from '../src/report/study.js';
 import type { Choice } from '../src/tune/types.js';
-import { secondsText, stateText, valueText } from './format.js';
+import { secondsText, stateText, valuesText } from './format.js';
 import type { Picking } from './page.js';
 import { Panel, Tabs } from './panel.js';
 
@@ -84,12 +85,14 @@ export function Trials({ study, best, onPick }: Picking) {
     return [
       { name: 'trial', of: ({ number }) => number, text: ({ number }) => String(number) },
       { name: 'state', of: stateText, text: stateText },
-      {
-        // A pruned trial has only its last intermediate value, which is no result to compare with.
-        name: study.metric,
-        of: ({ state, value }) => (state === 'complete' ? (value ?? undefined) : undefined),
-        text: ({ state, value }) => (state === 'complete' ? valueText(value) : ''),
-      },
+      // A pruned trial has only its last intermediate value, which is no result to compare with.
+      ...metricNames(study).map(
+        (name, k): Column => ({
+          name,
+          of: (trial) => outcomesOf(study, trial)[k] ?? undefined,
+          text: (trial) => valuesText(outcomesOf(study, trial).slice(k, k + 1)),
+        }),
+      ),
       { name: 'time', of: (trial) => secondsOf(trial) ?? undefined, text: secondsText },
       ...params,
     ];

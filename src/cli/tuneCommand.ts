@@ -232,9 +232,10 @@ async function search(
   const { defaults } = setup;
   const begun = performance.now();
   const elapsed = () => (performance.now() - begun) / 1000;
+  const metrics = goals.front?.metricNames ?? [task.metricName];
   const onTrial = (trial?: Trial) => {
     recordCalls(study, folder, caller);
-    if (trial) events?.end(trial, task.metricName);
+    if (trial) events?.end(trial, metrics);
   };
   const isConverged = convergenceOf(args, study);
   const until = () =>

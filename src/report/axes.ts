@@ -81,6 +81,50 @@ export const markBeyond = (value: number, range: Range) =>
     ? { symbol: 'triangle', symbolSize: 8, symbolRotate: value < range[0] ? 180 : 0 }
     : {};
 
+/** Digits that ticks in a range need at most. */
+const tickDigits = ([low, high]: Range): number => {
+  const digits = Math.ceil(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low))) + 3;
+  return Number.isFinite(digits) ? Math.min(15, Math.max(4, digits)) : 4;
+};
+
+/** Writes ticks with as many digits as tell them apart, large and small ones as powers. */
+export function ticksIn(range: Range): (value: number) => string {
+  const digits = tickDigits(range);
+  return (value) => {
+    const rounded = Number(value.toPrecision(digits));
+    const size = Math.abs(rounded);
+    return size !== 0 && (size < 1e-3 || size >= 1e5)
+      ? rounded.toExponential().replace('e+', 'e')
+      : String(rounded);
+  };
+}
+
+const inOneLine = (text: string): string => text.replace(/\s+/g, ' ');
+
+/** A text in one line, cut to a width in pixels. */
+export const fitted = (text: string, pixels: number): string => {
+  const letters = Math.max(4, Math.floor(pixels / 6.2));
+  const line = inOneLine(text);
+  return line.length > letters ? `${line.slice(0, letters - 1)}…` : line;
+};
+
+/** Whether ticks are written as powers: they would not fit beside an axis. */
+const hasPowers = ([low, high]: Range): boolean => {
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  return size >= 1e6 || size < 1e-5;
+};
+
+/** Room on the left of an axis for its ticks and its name, in pixels. */
+export function roomFor(range: Range, least: number): number {
+  const digits = tickDigits(range) - 2; // nice numbers
+  const texts = range.map((value) =>
+    hasPowers(range)
+      ? ticksIn(range)(value)
+      : Number(value.toPrecision(digits)).toLocaleString('en-US', { maximumFractionDigits: 20 }),
+  );
+  return Math.max(least, 36 + 7 * Math.max(...texts.map(({ length }) => length)));
+}
+
 /** A numeric axis with its name along it. */
 export const valueAxis = (
   theme: Theme,
@@ -98,6 +142,9 @@ export const valueAxis = (
     color: theme.muted,
     hideOverlap: true,
     ...(min !== undefined && { showMinLabel: false, showMaxLabel: false }),
+    ...(min !== undefined &&
+      max !== undefined &&
+      hasPowers([min, max]) && { formatter: ticksIn([min, max]) }),
   },
 });
 
@@ -120,6 +167,13 @@ export function parameterAxis(distribution: Distribution) {
   const type = log ? ('log' as const) : ('value' as const);
   const max = log ? high : Math.max(high, low + SHORTEST);
   return { type, min: low, max, ...(kind === 'int' && !log && { minInterval: 1 }) };
+}
+
+/** Writes ticks of a parameter: numbers, or choices cut to a width in pixels. */
+export function parameterTicks(distribution: Distribution, pixels: number) {
+  if (!isNumeric(distribution)) return (choice: number | string) => fitted(String(choice), pixels);
+  const write = ticksIn([distribution.low, distribution.high]);
+  return (value: number | string) => write(Number(value));
 }
 
 /** A parameter's value on its axis. */

@@ -2,7 +2,7 @@
 
 import { bestTrial } from '../tune/best.js';
 import type { Trial } from '../tune/types.js';
-import { drawnRange, markBeyond, onAxis, valueAxis } from './axes.js';
+import { drawnRange, fitted, markBeyond, onAxis, roomFor, valueAxis } from './axes.js';
 import type { Point } from './pageData.js';
 import type { ReportedStudy } from './study.js';
 import type { Drawing, Frame } from './theme.js';
@@ -20,8 +20,8 @@ export const lossPoints = (points: readonly Point[]) =>
 /** Intermediate values over the course of each trial. */
 export const intermediateCurves = (trials: readonly Trial[]): Curve[] =>
   trials
-    .filter(({ intermediate }) => intermediate.size > 0)
-    .map((trial) => ({ trial, points: [...trial.intermediate].sort(([a], [b]) => a - b) }));
+    .map((trial) => ({ trial, points: [...trial.intermediate].sort(([a], [b]) => a - b) }))
+    .filter(({ points }) => points.some(([, value]) => !Number.isNaN(value)));
 
 /** Curves on top of each other: the last trials' and the best one's. */
 export function curvesChart(
@@ -45,12 +45,13 @@ export function curvesChart(
         theme.trial);
   const dash = ({ state }: Trial) =>
     state === 'pruned' || state === 'fail' ? ('dashed' as const) : ('solid' as const);
+  const left = roomFor(range, 54);
   return {
     height: 300,
     option: {
-      grid: { left: 54, right: 14, top: 10, bottom: 42 },
+      grid: { left, right: 14, top: 10, bottom: 42 },
       xAxis: valueAxis(theme, names.x, [], 26),
-      yAxis: { ...valueAxis(theme, names.y, range, 40) },
+      yAxis: { ...valueAxis(theme, fitted(names.y, 240), range, left - 14) },
       series: kept.map(({ trial, points }) => ({
         id: `trial ${trial.number}`,
         type: 'line' as const,

@@ -3,7 +3,7 @@
 import { formatStandardJson } from '../base/json.js';
 import type { Trial } from '../tune/types.js';
 import { secondsOf } from './labels.js';
-import { metricName, type ReportedStudy, usedSpace } from './study.js';
+import { metricNames, outcomesOf, type ReportedStudy, usedSpace } from './study.js';
 
 /** Columns that every study has. */
 const FIRST = ['trial', 'state'] as const;
@@ -20,7 +20,7 @@ function attributeNames(trials: readonly Trial[]): string[] {
 }
 
 /**
- * The trials as CSV (RFC 4180), a row each: number, state, value, parameters as `params_NAME`, attributes as `attr_NAME`.
+ * The trials as CSV (RFC 4180), a row each: number, state, value of each objective, parameters as `params_NAME`, attributes as `attr_NAME`.
  * Texts that a spreadsheet would take for a formula get a quote in front.
  */
 export function studyCsv(study: ReportedStudy): string {
@@ -28,7 +28,7 @@ export function studyCsv(study: ReportedStudy): string {
   const attributes = attributeNames(study.trials);
   const head = [
     ...FIRST,
-    metricName(study),
+    ...metricNames(study),
     ...params.map((name) => `params_${name}`),
     ...LAST,
     ...attributes.map((name) => `attr_${name}`),
@@ -36,7 +36,7 @@ export function studyCsv(study: ReportedStudy): string {
   const rows = study.trials.map((trial) => [
     trial.number,
     trial.state,
-    trial.state === 'complete' ? trial.value : '',
+    ...metricNames(study).map((_, k) => outcomesOf(study, trial)[k] ?? ''),
     ...params.map((name) => (Object.hasOwn(trial.params, name) ? trial.params[name] : '')),
     secondsOf(trial) ?? '',
     time(trial.start),

@@ -1,12 +1,12 @@
-// The plot of a study of two objectives: all trials by their two values, the Pareto front as a line, trials that violate a
-// constraint as rings.
+// The plot of a study of several objectives: all trials by their first two values, the Pareto front, of two objectives as a
+// line, trials that violate a constraint as rings.
 
 import type { EChartsOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { isFeasible } from '../tune/constraints.js';
 import { lossesOf, paretoFront } from '../tune/pareto.js';
 import type { Direction, Trial } from '../tune/types.js';
-import { drawnRange, onAxis, type Range, valueAxis } from './axes.js';
+import { drawnRange, fitted, onAxis, type Range, roomFor, valueAxis } from './axes.js';
 import { metricNames, type ReportedStudy } from './study.js';
 import { hollow, LIGHT, type Theme } from './theme.js';
 
@@ -25,7 +25,7 @@ export function frontOption(
   const names = metricNames(study);
   const complete = trials.filter((trial) => lossesOf(trial, directions) !== null);
   const front = sortedFront(trials, directions);
-  const ranges = directions.map(
+  const ranges = directions.slice(0, 2).map(
     (direction, k): Range =>
       drawnRange(
         complete.map(({ values }) => values![k]!),
@@ -33,7 +33,7 @@ export function frontOption(
         direction,
       ),
   );
-  const at = ({ number, values }: Trial) => [...values!.map((v, k) => onAxis(v, ranges[k]!)), number];
+  const at = ({ number, values }: Trial) => [...ranges.map((range, k) => onAxis(values![k]!, range)), number];
   const inFront = new Set<Trial>(front);
   const violating = complete.filter((trial) => !isFeasible(trial));
   const feasible = complete.filter((trial) => isFeasible(trial) && !inFront.has(trial));
@@ -42,6 +42,7 @@ export function frontOption(
     `${front.length} in the front`,
     ...(violating.length > 0 ? [`${violating.length} beyond a constraint`] : []),
   ];
+  const left = roomFor(ranges[1]!, 90);
   const better = directions.map((direction) => (direction === 'minimize' ? 'lower' : 'higher'));
   return {
     ...(options.title !== false && {
@@ -52,7 +53,7 @@ export function frontOption(
         textStyle: { fontSize: 17, fontWeight: 600, color: theme.text },
       },
     }),
-    grid: { left: 90, right: 40, top: options.title === false ? 12 : 70, bottom: 56 },
+    grid: { left, right: 40, top: options.title === false ? 12 : 70, bottom: 56 },
     legend: {
       show: options.title !== false,
       right: 44,
@@ -60,7 +61,7 @@ export function frontOption(
       data: ['trial', ...(violating.length > 0 ? ['beyond a constraint'] : []), 'Pareto front'],
     },
     xAxis: valueAxis(theme, `${names[0]} (${better[0]} is better)`, ranges[0]!),
-    yAxis: valueAxis(theme, `${names[1]} (${better[1]} is better)`, ranges[1]!, 68),
+    yAxis: valueAxis(theme, `${fitted(names[1]!, 200)} (${better[1]} is better)`, ranges[1]!, left - 22),
     series: [
       {
         name: 'trial',
@@ -82,7 +83,7 @@ export function frontOption(
         type: 'line',
         symbol: 'circle',
         symbolSize: 9,
-        lineStyle: { color: theme.best, width: 2 },
+        lineStyle: { color: theme.best, width: directions.length === 2 ? 2 : 0 },
         itemStyle: { color: theme.best },
         data: front.map(at),
       },

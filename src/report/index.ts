@@ -9,7 +9,7 @@ import { frontOption } from './frontPlot.js';
 import { type ReportOptions, reportHtml } from './html.js';
 import { progressOption } from './progressPlot.js';
 import type { References } from './references.js';
-import { isOfTwo, type ReportedStudy } from './study.js';
+import { isOfSeveral, type ReportedStudy } from './study.js';
 import { renderSvg } from './svg.js';
 import { summaryText } from './table.js';
 
@@ -35,10 +35,10 @@ export async function writeReport(
   study: ReportedStudy,
   options: ReportOptions = {},
 ): Promise<{ text: string; svg: string; html: string }> {
-  const svg = join(folder, isOfTwo(study) ? 'front.svg' : 'progress.svg');
+  const svg = join(folder, isOfSeveral(study) ? 'front.svg' : 'progress.svg');
   const html = join(folder, 'report.html');
-  const weights = isOfTwo(study) ? {} : knownImportances(study.trials, study.direction);
-  const chart = isOfTwo(study) ? frontOption(study) : progressOption(study, { ...options, weights });
+  const weights = isOfSeveral(study) ? {} : knownImportances(study.trials, study.direction);
+  const chart = isOfSeveral(study) ? frontOption(study) : progressOption(study, { ...options, weights });
   writeFileAtomic(svg, renderSvg(chart, WIDTH, HEIGHT));
   writeFileAtomic(html, reportHtml(study, { ...options, weights }));
   return { text: summaryText(study, weights), svg, html };

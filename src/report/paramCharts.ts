@@ -3,15 +3,18 @@
 
 import { type CompleteTrial, compareValues, completeTrials } from '../tune/best.js';
 import { isNumeric } from '../tune/distributions.js';
-import type { Trial } from '../tune/types.js';
+import type { Distribution, Trial } from '../tune/types.js';
 import {
   axisLook,
   axisValue,
   drawnRange,
+  fitted,
   isBeyond,
   onAxis,
   parameterAxis,
+  parameterTicks,
   type Range,
+  ticksIn,
   valueAxis,
 } from './axes.js';
 import { metricName, type ReportedStudy, usedSpace } from './study.js';
@@ -20,6 +23,8 @@ import type { Drawing, Frame } from './theme.js';
 /** Trials in slices and parallel coordinates: more would be one blot, and slow. */
 export const MOST_SLICED = 2000;
 const MOST_LINES = 600;
+/** Pixels of a name above its axis. */
+const LONGEST_NAME = 130;
 
 /** Importances as bars; null where none is known. */
 export function importanceChart(
@@ -28,7 +33,7 @@ export function importanceChart(
 ): Drawing | null {
   const entries = Object.entries(weights).sort(([, a], [, b]) => a - b);
   if (entries.length === 0) return null;
-  const room = Math.min(width * 0.45, 12 + 6.6 * Math.max(...entries.map(([name]) => name.length)));
+  const room = Math.min(width * 0.45, 16 + 7.6 * Math.max(...entries.map(([name]) => name.length)));
   return {
     height: 34 + 24 * entries.length,
     option: {
@@ -109,7 +114,7 @@ export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawi
           fontSize: 10,
           hideOverlap: true,
           color: theme.muted,
-          formatter: tick,
+          formatter: parameterTicks(space[name]!, (cell.width - 18) / choicesOf(space[name]!)),
           ...(isNumeric(space[name]!)
             ? ({ alignMinLabel: 'left', alignMaxLabel: 'right' } as const)
             : { interval: 0 }),
@@ -125,6 +130,7 @@ export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawi
           showMaxLabel: false,
           fontSize: 10,
           color: theme.muted,
+          formatter: ticksIn(range),
         },
       })),
       series: names.flatMap((name, i) => {
@@ -164,37 +170,29 @@ export function sliceChart(study: ReportedStudy, { theme, width }: Frame): Drawi
   };
 }
 
-/** A text cut to a width in pixels. */
-const fitted = (text: string, pixels: number): string => {
-  const letters = Math.max(4, Math.floor(pixels / 6.2));
-  return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
-};
+const choicesOf = (distribution: Distribution): number =>
+  isNumeric(distribution) ? 1 : distribution.choices.length;
 
-/** A short tick: powers for small and large values. */
-const tick = (value: number | string): string => {
-  const number = Number(value);
-  if (typeof value === 'string' && !Number.isFinite(number)) return value;
-  if (number !== 0 && (Math.abs(number) < 1e-3 || Math.abs(number) >= 1e5))
-    return number.toExponential(0).replace('e+', 'e');
-  return String(Number(number.toPrecision(4)));
-};
-
-/** All parameters of each trial as one line, the best on top. */
+/** All parameters of each trial as one line, the best on top; a line passes over parameters that its trial does not have. */
 export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Drawing | null {
   const shown = someTrials(study, MOST_LINES);
   const space = usedSpace(study);
-  const names = Object.keys(space).filter((name) =>
-    shown.every((trial) => Object.hasOwn(trial.params, name)),
-  );
+  const names = Object.keys(space);
   if (shown.length < 2 || names.length < 2) return null;
   const range = rangeOf(study);
   const [low, high] = range;
   const compare = compareValues(study.direction);
   const minimize = study.direction === 'minimize';
   const line = { lineStyle: { color: theme.trial } };
+  const metric = fitted(metricName(study), LONGEST_NAME);
+  const ticks = ticksIn(range);
+  const margin = {
+    left: 34,
+    right: Math.max(74, 6 * metric.length, ...range.map((end) => 14 + 6 * ticks(end).length)),
+  };
   const axis = (dim: number, name: string) => ({
     dim,
-    name: fitted(name, 130),
+    name: fitted(name, LONGEST_NAME),
     nameTextStyle: {
       color: theme.text,
       fontSize: 11,
@@ -203,8 +201,23 @@ export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Dr
     },
     axisLine: line,
     axisTick: line,
-    axisLabel: { color: theme.muted, fontSize: 10, formatter: tick, showMinLabel: true, showMaxLabel: true },
+    axisLabel: {
+      color: theme.muted,
+      fontSize: 10,
+      showMinLabel: true,
+      showMaxLabel: true,
+      // Lines pass below.
+      textBorderColor: theme.surface,
+      textBorderWidth: 2,
+    },
   });
+  const between = (width - margin.left - margin.right) / names.length;
+  const parameter = (dim: number, name: string) => {
+    const own = axis(dim, name);
+    const formatter = parameterTicks(space[name]!, between - 8);
+    return { ...own, ...parameterAxis(space[name]!), axisLabel: { ...own.axisLabel, formatter } };
+  };
+  const value = axis(names.length, metric);
   return {
     height: 380,
     option: {
@@ -216,8 +229,7 @@ export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Dr
         inRange: { color: minimize ? [...theme.ramp] : [...theme.ramp].reverse() },
       },
       parallel: {
-        left: 34,
-        right: 74,
+        ...margin,
         top: width < 900 ? 84 : 74,
         bottom: 16,
         parallelAxisDefault: {
@@ -227,12 +239,13 @@ export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Dr
         } as never,
       },
       parallelAxis: [
-        ...names.map((name, dim) => ({ ...axis(dim, name), ...parameterAxis(space[name]!) })),
+        ...names.map((name, dim) => parameter(dim, name)),
         {
-          ...axis(names.length, metricName(study)),
+          ...value,
+          axisLabel: { ...value.axisLabel, formatter: ticks },
           type: 'value' as const,
-          min: Number(low.toPrecision(5)),
-          max: Number(high.toPrecision(5)),
+          min: low,
+          max: high,
           inverse: minimize, // the best on top
           nameLocation: minimize ? 'start' : 'end',
         },
@@ -246,7 +259,12 @@ export function parallelChart(study: ReportedStudy, { theme, width }: Frame): Dr
           data: [...shown]
             .sort((a, b) => compare(b.value, a.value))
             .map((trial) => ({
-              value: [...names.map((name) => axisValue(trial.params[name])), onAxis(trial.value, range)],
+              value: [
+                ...names.map((name) =>
+                  Object.hasOwn(trial.params, name) ? axisValue(trial.params[name]) : null,
+                ),
+                onAxis(trial.value, range),
+              ],
               trial: trial.number,
             })) as never,
         },

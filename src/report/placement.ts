@@ -1,4 +1,5 @@
-// Places the labels of improvements: never on one another, on a dot, on another mark or outside the plot.
+// Places the labels of improvements: never on one another, on a dot, on another mark, on a line from a
+// dot to its label or outside the plot.
 //
 // No feasible trial lies beyond the running best, so the region on its far side is free of dots: below it where lower is better. A
 // label stands there, left of its dot, or right of it beyond the best that the line reaches under the label.
@@ -12,6 +13,14 @@ export type Place = { side: 'left' | 'right'; dy: number };
 const GAP = 8;
 /** A label further from its dot than this would seem to belong to another. */
 const FURTHEST = 46;
+/** A label at least so far from its dot has a line to it. */
+const LED = 16;
+/** How far to the side that line ends. */
+const LEAD = 6;
+
+/** The end of the line from a dot to its label, from the dot; null where the label is near. */
+export const leadOf = ({ side, dy }: Place): [dx: number, dy: number] | null =>
+  Math.abs(dy) < LED ? null : [side === 'left' ? -LEAD : LEAD, dy];
 
 /**
  * @param points pixels of the improvements, in order
@@ -34,6 +43,7 @@ export function placeLabels(
   const order = points.map((_, i) => i).sort((a, b) => rank(b) - rank(a));
   const places: (Place | null)[] = points.map(() => null);
   const taken: Box[] = [];
+  const leads: Box[] = [];
   for (const i of order) {
     const [x, y] = points[i]!;
     const [width, height] = sizes[i]!;
@@ -49,22 +59,37 @@ export function placeLabels(
       return [0, 1, 2].map((row) => {
         const near = first + sign * row * (height + 2);
         const [top, bottom] = sign === 1 ? [near, near + height] : [near - height, near];
-        return { side, dy: (top + bottom) / 2 - y, box: { left, right, top, bottom } };
+        const place = { side, dy: (top + bottom) / 2 - y };
+        const lead = leadOf(place);
+        return {
+          place,
+          box: { left, right, top, bottom },
+          lead: lead && between([x, y], [x + lead[0], y + lead[1]]),
+        };
       });
     });
     const found = candidates.find(
-      ({ dy, box }) =>
+      ({ place: { dy }, box, lead }) =>
         Math.abs(dy) <= FURTHEST &&
         isInside(box, within) &&
         !taken.some((other) => overlap(box, other, GAP)) &&
-        !marks.some((mark) => overlap(box, mark, 0)),
+        ![...marks, ...leads].some((mark) => overlap(box, mark, 0)) &&
+        !(lead && taken.some((other) => overlap(lead, other, 0))),
     );
     if (!found) continue;
     taken.push(found.box);
-    places[i] = { side: found.side, dy: found.dy };
+    if (found.lead) leads.push(found.lead);
+    places[i] = found.place;
   }
   return places;
 }
+
+const between = ([ax, ay]: readonly [number, number], [bx, by]: readonly [number, number]): Box => ({
+  left: Math.min(ax, bx),
+  right: Math.max(ax, bx),
+  top: Math.min(ay, by),
+  bottom: Math.max(ay, by),
+});
 
 const isInside = (box: Box, outer: Box): boolean =>
   box.left >= outer.left && box.right <= outer.right && box.top >= outer.top && box.bottom <= outer.bottom;

@@ -6,9 +6,9 @@
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { counted } from '../base/format.js';
 import { knownImportances } from '../tune/importance.js';
-import { axisLook, isBeyond, LEVELS, onAxis, type Range, valueAxis } from './axes.js';
+import { axisLook, fitted, isBeyond, LEVELS, onAxis, type Range, roomFor, valueAxis } from './axes.js';
 import { improvementLabels, shortNumber } from './labels.js';
-import { type Box, placeLabels } from './placement.js';
+import { type Box, leadOf, placeLabels } from './placement.js';
 import { beyondNote, progressView } from './progressView.js';
 import { metricName, type ReportedStudy } from './study.js';
 import { hollow, LIGHT, type Theme } from './theme.js';
@@ -52,7 +52,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     { name: 'failed', color: theme.fail, trials: failed, symbol: 'path://M0,0L10,10M10,0L0,10' },
     { name: 'pruned', color: theme.pruned, trials: pruned, symbol: 'diamond' },
   ].filter((lane) => lane.trials.length > 0);
-  const left = width < 560 ? 66 : 78;
+  const left = roomFor(range, width < 560 ? 66 : 78);
   const right = width < 560 ? 14 : 36;
   const top = titled ? 84 : 12;
   const bottom = 50;
@@ -190,10 +190,10 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
         lineStyle: { color: theme.best, width: 1, opacity: 0.45, type: 'solid' },
         data: points.flatMap((point, i) => {
           const place = places[i];
-          if (!place || Math.abs(place.dy) < 16) return [];
+          const lead = place && leadOf(place);
+          if (!lead) return [];
           const [x, y] = pixel(point);
-          const end: [number, number] = [x + (place.side === 'left' ? -6 : 6), y + place.dy];
-          return [[{ coord: point }, { coord: atPixel(end) }] as never];
+          return [[{ coord: point }, { coord: atPixel([x + lead[0], y + lead[1]]) }] as never];
         }),
       },
       data: improvements.map(({ number, value }, i) => {
@@ -319,7 +319,7 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
     yAxis: [
       valueAxis(
         theme,
-        `${metricName(study)} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`,
+        `${fitted(metricName(study), grid.bottom - grid.top - 110)} (${direction === 'minimize' ? 'lower' : 'higher'} is better)`,
         range,
         left - 16,
       ),

@@ -4,7 +4,7 @@ import { counted } from '../base/format.js';
 import { completeTrials, improvements as improvementsOf } from '../tune/best.js';
 import { isFeasible } from '../tune/constraints.js';
 import type { Trial } from '../tune/types.js';
-import { improvementRange, isBeyond, widened } from './axes.js';
+import { improvementRange, isBeyond } from './axes.js';
 import { confirmedOf, defaultNoise, type ReportedStudy } from './study.js';
 
 /** Counts of the study and the axis that the plot has. */
@@ -17,11 +17,8 @@ export function progressView(study: ReportedStudy, reference?: number) {
   const confirmed = confirmedOf(study.userAttrs).filter(({ trial }) => trial !== null);
   const means = confirmed.map(({ mean }) => mean);
   const include = [...band, ...means, ...(reference === undefined ? [] : [reference])];
-  const finite = improvements.some(({ value }) => Number.isFinite(value));
   const values = complete.map(({ value }) => value);
-  const range = finite
-    ? improvementRange(values, include, direction)
-    : widened(include.length ? include : [0, 1]);
+  const range = improvementRange(values, include, direction);
   const inState = (state: Trial['state']) => trials.filter((trial) => trial.state === state);
   return {
     complete,

@@ -10,7 +10,7 @@ import type { Attributes, Direction, SearchSpace, Trial } from '../tune/types.js
 export type ReportedStudy = {
   readonly name: string;
   readonly direction: Direction;
-  /** Two of a study of two objectives. */
+  /** Those of a study of several objectives. */
   readonly directions?: readonly Direction[] | undefined;
   readonly trials: readonly Trial[];
   readonly userAttrs: Attributes;
@@ -38,10 +38,16 @@ export function metricNames(study: ReportedStudy): string[] {
   return directions.map((_, k) => (isWhole ? String(names[k]) : `value ${k + 1}`));
 }
 
-/** Whether a study has two objectives. */
-export const isOfTwo = (
+/** Whether a study has several objectives: it has no best trial then, but a Pareto front. */
+export const isOfSeveral = (
   study: ReportedStudy,
-): study is ReportedStudy & { directions: readonly Direction[] } => study.directions?.length === 2;
+): study is ReportedStudy & { directions: readonly Direction[] } => (study.directions?.length ?? 1) > 1;
+
+/** A complete trial's value of each objective; none of another trial. */
+export const outcomesOf = (
+  study: ReportedStudy,
+  { state, value, values }: Trial,
+): readonly (number | null)[] => (state !== 'complete' ? [] : isOfSeveral(study) ? (values ?? []) : [value]);
 
 /** Every parameter that a trial used, with its distribution as last used. */
 export function usedSpace(study: Pick<ReportedStudy, 'trials' | 'space'>): SearchSpace {

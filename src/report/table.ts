@@ -8,7 +8,7 @@ import type { Direction, Trial } from '../tune/types.js';
 import { sortedFront } from './frontPlot.js';
 import { describeParam, failuresByReason, shortNumber } from './labels.js';
 import { llmLines } from './llm.js';
-import { convergedText, isOfTwo, metricName, metricNames, type ReportedStudy } from './study.js';
+import { convergedText, isOfSeveral, metricName, metricNames, type ReportedStudy } from './study.js';
 
 const BEST_ROWS = 5;
 const FRONT_ROWS = 12;
@@ -55,7 +55,7 @@ export function summaryText(
   ];
   const best = complete[0];
   if (!best) return lines.join('\n');
-  if (isOfTwo(study)) return [...lines, ...frontLines(study)].join('\n');
+  if (isOfSeveral(study)) return [...lines, ...frontLines(study)].join('\n');
   lines.push(
     `best ${metric}: ${best.value.toFixed(6)} in trial ${best.number}${gainOver(trials[0], best, direction)}`,
   );

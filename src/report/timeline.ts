@@ -9,6 +9,10 @@ import type { ReportedStudy } from './study.js';
 import type { Drawing, Frame } from './theme.js';
 
 const MOST_BARS = 4000;
+/** Workers that have a row each; of more, trials share rows. */
+const MOST_WORKERS = 40;
+/** Height of all rows in pixels at most. */
+const TALLEST = 900;
 
 /** What runs a trial: `4711 on host`; null where the study does not say. */
 export function workerOf({ systemAttrs }: Trial): string | null {
@@ -19,7 +23,7 @@ export function workerOf({ systemAttrs }: Trial): string | null {
   return typeof pid === 'number' && typeof host === 'string' ? `${pid} on ${host}`.slice(0, 100) : null;
 }
 
-/** When each trial ran, a row for each worker; where workers are unknown, as many rows as ran at once. */
+/** When each trial ran, a row for each worker; where those are unknown or many, as many rows as ran at once. */
 export function timelineChart(study: ReportedStudy, now: number, { theme }: Frame): Drawing | null {
   const ran = study.trials.filter((trial) => secondsOf(trial, now) !== null).slice(-MOST_BARS);
   if (ran.length < 2) return null;
@@ -32,9 +36,10 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
         ? ['minutes', 60_000]
         : ['seconds', 1000];
   const rows: string[] = [];
+  const isCrowd = new Set(ran.map(workerOf)).size > MOST_WORKERS;
   const busyUntil: number[] = [];
   const rowOf = (trial: Trial): number => {
-    const worker = workerOf(trial);
+    const worker = isCrowd ? null : workerOf(trial);
     const known = worker === null ? -1 : rows.indexOf(worker);
     if (known >= 0) return known;
     const free = worker === null ? busyUntil.findIndex((until) => until <= trial.start!) : -1;
@@ -66,9 +71,10 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
       style: { fill: api.visual('color') as string },
     };
   };
+  const height = Math.min(20, TALLEST / rows.length);
   const named = rows.some((name) => !/^\d+$/.test(name));
   return {
-    height: 58 + 20 * rows.length,
+    height: 58 + Math.ceil(height * rows.length),
     option: {
       grid: { left: named ? 118 : 30, right: 14, top: 6, bottom: 42 },
       xAxis: valueAxis(theme, `${unit} from the first trial`, [0, (end - begin) / size], 26),
@@ -78,7 +84,13 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
         inverse: true,
         ...axisLook(theme),
         axisTick: { show: false },
-        axisLabel: { color: theme.muted, width: 108, overflow: 'truncate', interval: 0, fontSize: 11 },
+        axisLabel: {
+          color: theme.muted,
+          width: 108,
+          overflow: 'truncate',
+          interval: height < 14 ? 'auto' : 0,
+          fontSize: 11,
+        },
       },
       series: [{ type: 'custom', renderItem, encode: { x: [0, 2], y: 1 }, data, clip: true }],
     },

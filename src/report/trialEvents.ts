@@ -6,7 +6,7 @@ import type { StepReport } from '../train/runTypes.js';
 import { isFinished } from '../tune/journal/records.js';
 import type { Params, Trial } from '../tune/types.js';
 import type { Losses } from './html.js';
-import { metricName, type ReportedStudy } from './study.js';
+import { metricNames, type ReportedStudy } from './study.js';
 import { createEventFile, type EventFile } from './tensorboard.js';
 
 /** A step of the trainer by tag. */
@@ -23,7 +23,8 @@ const folderOf = (root: string, number: number): string =>
 /** Writes trials while they run. */
 export type TrialEvents = {
   step(number: number, params: Params, report: StepReport): void;
-  end(trial: Trial, metric: string): void;
+  /** `metrics` are the names of the objectives. */
+  end(trial: Trial, metrics: readonly string[]): void;
 };
 
 /** @param onNote called once where the files cannot be written; training goes on */
@@ -51,21 +52,23 @@ export function trialEvents(root: string, onNote: (line: string) => void): Trial
   return {
     step: (number, params, report) =>
       attempt(() => fileOf(number, params).scalars(report.step, stepScalars(report))),
-    end: (trial, metric) =>
+    end: (trial, metrics) =>
       attempt(() => {
         const file = fileOf(trial.number, trial.params);
-        writeOutcome(file, trial, metric);
+        writeOutcome(file, trial, metrics);
         file.close();
         open.delete(trial.number);
       }),
   };
 }
 
-function writeOutcome(file: EventFile, trial: Trial, metric: string): void {
+function writeOutcome(file: EventFile, trial: Trial, metrics: readonly string[]): void {
   const time = trial.end ?? Date.now();
   for (const [step, value] of trial.intermediate)
-    file.scalars(step, { [`${metric}/intermediate`]: value }, time);
-  if (trial.state === 'complete') file.scalars(0, { [metric]: trial.value }, time);
+    file.scalars(step, { [`${metrics[0]}/intermediate`]: value }, time);
+  const values = trial.values ?? [trial.value];
+  const outcome = Object.fromEntries(metrics.map((metric, k) => [metric, values[k] ?? null]));
+  if (trial.state === 'complete') file.scalars(0, outcome, time);
   if (isFinished(trial.state)) file.end(trial.state === 'complete', time);
 }
 
@@ -83,7 +86,7 @@ export function exportEvents(root: string, study: ReportedStudy, losses: Losses)
       file.begin(trial.params, time);
       for (const [progress, loss] of losses.get(trial.number) ?? [])
         file.scalars(Math.round(1000 * progress), { 'train/loss by budget': loss }, time);
-      writeOutcome(file, trial, metricName(study));
+      writeOutcome(file, trial, metricNames(study));
     } finally {
       file.close();
     }

@@ -6,9 +6,10 @@ import { countsAsEvaluated } from '../tune/starting.js';
 import { stopRequest } from '../tune/stopping.js';
 import type { Trial } from '../tune/types.js';
 import { budgetUsed } from './budget.js';
+import { sortedFront } from './frontPlot.js';
 import { describeParam, failReason, secondsOf, shortNumber, stateName } from './labels.js';
 import type { Steps } from './steps.js';
-import { metricName, type ReportedStudy } from './study.js';
+import { isOfSeveral, metricName, metricNames, outcomesOf, type ReportedStudy } from './study.js';
 
 const BLOCKS = ' ▁▂▃▄▅▆▇█';
 
@@ -39,7 +40,7 @@ export function watchLines(
 ): string[] {
   const { trials, direction } = study;
   const metric = metricName(study);
-  const best = bestTrial(trials, direction);
+  const best = isOfSeveral(study) ? null : bestTrial(trials, direction);
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;
   const states = [
     `${count('complete')} complete`,
@@ -50,9 +51,11 @@ export function watchLines(
   ];
   const lines = [
     `${study.name}: ${counted(trials.length, 'trial')} (${states.join(', ')})`,
-    best
-      ? `best ${metric} ${shortNumber(best.value, 7)} in trial ${best.number}, ${counted(improvements(trials, direction).length - 1, 'improvement')}`
-      : 'no trial has finished',
+    isOfSeveral(study)
+      ? `${counted(sortedFront(trials, study.directions).length, 'trial')} in the Pareto front of ${metricNames(study).join(', ')}`
+      : best
+        ? `best ${metric} ${shortNumber(best.value, 7)} in trial ${best.number}, ${counted(improvements(trials, direction).length - 1, 'improvement')}`
+        : 'no trial has finished',
     ...budgetLine(study, steps, now),
     '',
   ];
@@ -63,8 +66,12 @@ export function watchLines(
   const room = Math.max(0, rows - lines.length - 1);
   const last = room > 0 ? ended.slice(-room) : [];
   if (last.length > 0)
-    lines.push(`   #  ${metric.slice(0, 12).padStart(12)}    time  state           parameters`);
-  for (const trial of last) lines.push(endedLine(trial, trial === best));
+    lines.push(
+      `   #  ${metricNames(study)
+        .map((name) => name.slice(0, 12).padStart(12))
+        .join('  ')}    time  state           parameters`,
+    );
+  for (const trial of last) lines.push(endedLine(study, trial, trial === best));
   return lines.slice(0, rows).map((line) => {
     const shown = printable(line).replace(/[\n\t]/g, ' ');
     return shown.length > columns ? `${shown.slice(0, columns - 1)}…` : shown;
@@ -102,13 +109,14 @@ function runningLines(trial: Trial, steps: Steps, columns: number, lost: boolean
   ];
 }
 
-function endedLine(trial: Trial, isBest: boolean): string {
-  const { number, state, value, params } = trial;
+function endedLine(study: ReportedStudy, trial: Trial, isBest: boolean): string {
+  const { number, state, params } = trial;
+  const values = outcomesOf(study, trial);
   const outcome = state === 'fail' ? failReason(trial) : isBest ? 'best' : state;
   const changed = Object.entries(params).map(([name, each]) => describeParam(name, each).join('='));
   return [
     String(number).padStart(4),
-    (state === 'complete' && value !== null ? value.toFixed(6) : '-').padStart(12),
+    ...metricNames(study).map((_, k) => (values[k]?.toFixed(6) ?? '-').padStart(12)),
     duration(secondsOf(trial) ?? 0).padStart(6),
     outcome.slice(0, 14).padEnd(14),
     changed.join(' '),

@@ -12,7 +12,12 @@ import { type Dashboard, startDashboard } from '../../src/dashboard/server.js';
 import { reportHtml } from '../../src/report/index.js';
 import { improvements } from '../../src/tune/best.js';
 import { formatEntry } from '../../src/tune/journal/lines.js';
-import { createStudyEntry, createTrialEntry, finishEntry } from '../../src/tune/journal/records.js';
+import {
+  createStudyEntry,
+  createTrialEntry,
+  finishEntry,
+  studyAttrEntry,
+} from '../../src/tune/journal/records.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { openStudy, runTrials, SPACE } from './studies.js';
 
@@ -320,6 +325,30 @@ inBrowser('a saved report works from disk, with its tables, in both schemes and 
   expect(values).toEqual([...values].sort((a, b) => Number(a) - Number(b)));
   await page.emulateMedia({ media: 'print' });
   expect(await page.locator('.menu, .scheme').first().isVisible()).toBe(false);
+});
+
+inBrowser("a study of two objectives shows both values; long names do not widen a phone's page", async () => {
+  const long = 'validation_bits_per_byte_on_the_held_out_stories_of_the_evening';
+  const entries = [
+    createStudyEntry('two', 'minimize', 'maximize'),
+    studyAttrEntry('system', 0, 'study:metric_names', [long, 'speed']),
+  ];
+  for (let i = 0; i < 4; i++) {
+    const params = { lr: 0.01 * (i + 1), kind: 'a' };
+    entries.push(createTrialEntry(0, SPACE, { state: 'running', params, start: 1e12 }));
+    entries.push(finishEntry(i, 'complete', [4 - i, 10 + i], { start: 1e12, end: 1e12 + 1 }));
+  }
+  writeFileSync(journal, entries.map((entry) => `${formatEntry(entry, 'w')}\n`).join(''));
+  await context.close();
+  context = await browser.newContext({ viewport: { width: 390, height: 800 } });
+  const page = await newPage((await serve()).url);
+  await trialCount(page, 4);
+  expect(await page.locator('#trials tbody tr:not(.gap)').first().locator('td').allTextContents()).toEqual(
+    expect.arrayContaining(['3', 'complete', '1.000000', '13.000000']),
+  );
+  expect(await page.locator('#compare .pick').textContent()).toContain('1.000000, 13.000000 in');
+  for (const id of ['front', 'slices', 'parallel']) await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
 });
 
 inBrowser('20,000 trials are shown, and change as one ends', async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { studyCsv, studyJsonl } from '../../src/report/export.js';
-import { placeLabels } from '../../src/report/placement.js';
+import { leadOf, placeLabels } from '../../src/report/placement.js';
 import { followSteps, noSteps, readLosses, stepsFile, stepsLog } from '../../src/report/steps.js';
 import type { ReportedStudy } from '../../src/report/study.js';
 import { crc32c, createEventFile } from '../../src/report/tensorboard.js';
@@ -62,6 +62,16 @@ describe('CSV and JSON Lines', () => {
     expect(csv).toContain(",-1.5,'-1+1\r\n");
     expect(csv).toContain('0,complete,-2,');
     expect(csv).not.toContain('deep');
+  });
+
+  test('a trial has the value of each objective', () => {
+    const trials = [makeTrial(0, 'complete', 1.5, { values: [1.5, 900] }), makeTrial(1, 'fail', null)];
+    const directions = ['minimize', 'maximize'] as const;
+    const systemAttrs = { 'study:metric_names': ['val_bpb', 'tokens/s'] };
+    const [head, first, second] = studyCsv(study({ trials, directions, systemAttrs })).split('\r\n');
+    expect(head).toMatch(/^trial,state,val_bpb,tokens\/s,params_lr,/);
+    expect(first).toMatch(/^0,complete,1.5,900,0.01,/);
+    expect(second).toMatch(/^1,fail,,,0.02,/);
   });
 
   test('JSON Lines hold all that the journal says', () => {
@@ -211,6 +221,18 @@ describe('the view in a terminal', () => {
     expect(lines.every((line) => line.length <= 80)).toBe(true);
   });
 
+  test('two objectives have no best trial, but a front and two columns', () => {
+    const trials = [
+      [1, 5],
+      [2, 9],
+      [3, 4],
+    ].map((values, i) => makeTrial(i, 'complete', values[0]!, { values }));
+    const directions = ['minimize', 'maximize'] as const;
+    const lines = watchLines(study({ trials, directions }), noSteps(), view);
+    expect(lines[1]).toBe('2 trials in the Pareto front of value 1, value 2');
+    expect(lines.at(-1)).toMatch(/^ {3}2 {6}3\.000000 {6}4\.000000 {5}10s {2}complete/);
+  });
+
   test('a hostile name does not steer the terminal, and a lost process is said to be one', () => {
     const trials = [makeTrial(0, 'running', null, { params: { '\x1b[2J': '\x07' } })];
     const lines = watchLines(study({ name: '\x1b]0;x\x07\nname', trials }), noSteps(), {
@@ -223,7 +245,7 @@ describe('the view in a terminal', () => {
 });
 
 describe('labels of improvements', () => {
-  test('overlap neither one another nor dots, stay inside, and the last one has a place', () => {
+  test('overlap neither one another nor dots nor lines to labels, stay inside, and the last one has a place', () => {
     for (let seed = 1; seed <= 40; seed++) {
       let state = seed;
       const random = () => {
@@ -256,6 +278,19 @@ describe('labels of improvements', () => {
             },
           ];
         });
+        const leads = places.flatMap((place, i) => {
+          const lead = place && leadOf(place);
+          const [px, py] = drawn[i]!;
+          return lead ? [{ x: [px, px + lead[0]], y: [py, py + lead[1]] }] : [];
+        });
+        for (const { x: xs, y: ys } of leads)
+          for (const box of boxes)
+            expect(
+              Math.max(...xs) > box.left &&
+                Math.min(...xs) < box.right &&
+                Math.max(...ys) > box.top &&
+                Math.min(...ys) < box.bottom,
+            ).toBe(false);
         for (const [i, box] of boxes.entries()) {
           expect(box.left >= 60 && box.right <= 900 && box.top >= 9.9 && box.bottom <= 400.1).toBe(true);
           for (const other of boxes.slice(i + 1))

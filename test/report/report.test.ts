@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type * as echarts from 'echarts';
-import { drawnRange } from '../../src/report/axes.js';
+import { drawnRange, ticksIn } from '../../src/report/axes.js';
+import { apart } from '../../src/report/comparison.js';
 import { curvesChart, intermediateCurves } from '../../src/report/curves.js';
+import { frontOption } from '../../src/report/frontPlot.js';
 import {
   progressOption,
   type ReportedStudy,
@@ -23,9 +25,11 @@ import {
 } from '../../src/report/labels.js';
 import { type PageStudy, trialOf } from '../../src/report/pageData.js';
 import { parallelChart, sliceChart } from '../../src/report/paramCharts.js';
+import { isOfSeveral } from '../../src/report/study.js';
 import { renderSvg } from '../../src/report/svg.js';
 import { alignColumns } from '../../src/report/table.js';
 import { LIGHT } from '../../src/report/theme.js';
+import { timelineChart } from '../../src/report/timeline.js';
 import type { CompleteTrial } from '../../src/tune/best.js';
 import { float } from '../../src/tune/distributions.js';
 import { knownImportances } from '../../src/tune/importance.js';
@@ -282,6 +286,124 @@ describe('the report', () => {
       curves,
     ])
       expect(JSON.stringify(chart.option)).not.toContain('null');
+  });
+
+  test('the axis shows finite values where the best one is infinite', () => {
+    const values = [-Infinity, 1e300, ...Array.from({ length: 30 }, (_, i) => 2 + i / 100)];
+    const trials = values.map((value, i) => makeTrial(i, 'complete', value));
+    const { min, max } = (progressOption(study({ trials })) as { yAxis: { min: number; max: number }[] })
+      .yAxis[0]!;
+    expect(min).toBeGreaterThan(1.9);
+    expect(max).toBeLessThan(3);
+  });
+
+  test('ticks tell apart close values and are short for large and small ones', () => {
+    const ticks = (low: number, high: number, ...values: number[]) => values.map(ticksIn([low, high]));
+    expect(ticks(1.1e15, 1.6e15, 1.2e15, 1.25e15)).toEqual(['1.2e15', '1.25e15']);
+    expect(ticks(1e-12, 1.5e-12, 1.1e-12)).toEqual(['1.1e-12']);
+    expect(ticks(1e5, 2e5, 1e5, 1.2e5, 2e5)).toEqual(['1e5', '1.2e5', '2e5']);
+    expect(ticks(2.30121, 2.30124, 2.301215, 2.30122)).toEqual(['2.301215', '2.30122']);
+    expect(ticks(0, 1, 0.25, 0.30000000000000004)).toEqual(['0.25', '0.3']);
+    expect(ticks(0.5, 0.5, 0.5)).toEqual(['0.5']);
+  });
+
+  test.each([
+    [1e15, (text: string) => /e15$/.test(text)],
+    [1e-12, (text: string) => /e-12$/.test(text)],
+    [123_456, (text: string) => /^123,456\./.test(text)],
+  ])('ticks and the name of the axis are inside the plot for values near %d', (middle, isTick) => {
+    const spread = middle === 123_456 ? 1e-5 : 0.2 * middle;
+    const trials = Array.from({ length: 20 }, (_, i) =>
+      makeTrial(i, 'complete', middle + spread * (1 - i / 20)),
+    );
+    const svg = renderSvg(progressOption(study({ trials })), 1280, 640);
+    const ends = [...svg.matchAll(/text-anchor="end"[^>]*translate\(([\d.]+) [^>]*>([^<]+)/g)].filter(
+      ([, , text]) => isTick(text!),
+    );
+    expect(ends.length).toBeGreaterThan(2);
+    for (const [, x, text] of ends) expect(Number(x)).toBeGreaterThan(6.6 * text!.length + 12);
+  });
+
+  test('a long name of the metric is cut, in the plot and above parallel coordinates', () => {
+    const long = study({ systemAttrs: { 'study:metric_names': ['bits_per_byte_'.repeat(9)] } });
+    const [axis] = (progressOption(long) as { yAxis: { name: string }[] }).yAxis;
+    expect(axis!.name).toMatch(/… \(lower is better\)$/);
+    expect(axis!.name.length).toBeLessThan(90);
+    const { option } = parallelChart(long, { width: 800, theme: LIGHT })!;
+    const { parallel, parallelAxis } = option as {
+      parallel: { right: number };
+      parallelAxis: { name: string }[];
+    };
+    expect(parallel.right).toBeGreaterThan(5.5 * parallelAxis.at(-1)!.name.length);
+  });
+
+  test('parallel coordinates have the parameters that only some trials have, and close values apart', () => {
+    const trials = TRIALS.map((trial, i) => {
+      const { lr: _, ...params } = trial.params;
+      return i % 3 === 0
+        ? { ...trial, params, value: trial.value && 2.3 + trial.value * 1e-6 }
+        : { ...trial, value: trial.value && 2.3 };
+    });
+    const { option } = parallelChart(study({ trials }), { width: 800, theme: LIGHT })!;
+    const { parallelAxis, series } = option as unknown as {
+      parallelAxis: { name: string; min: number; max: number }[];
+      series: { data: { trial: number; value: (number | null)[] }[] }[];
+    };
+    expect(parallelAxis.map(({ name }) => name)).toEqual(['lr', 'log2_batch', 'window', 'val_bpb']);
+    const lines = new Map(series[0]!.data.map(({ trial, value }) => [trial, value]));
+    expect(lines.get(0)![0]).toBeNull();
+    expect(lines.get(1)![0]).toBe(0.02);
+    const { min, max } = parallelAxis.at(-1)!;
+    expect(max - min).toBeLessThan(1e-5);
+  });
+
+  test('choices with long names do not reach into the next slice', () => {
+    const window = { kind: 'categorical', choices: ['a'.repeat(80), 'b'.repeat(80)] } as const;
+    const trials = TRIALS.map((trial) => ({
+      ...trial,
+      params: { ...trial.params, window: window.choices[trial.number % 2]! },
+      distributions: { ...trial.distributions, window },
+    }));
+    const { option } = sliceChart(study({ trials }), { width: 800, theme: LIGHT })!;
+    const [, , axis] = option.xAxis as unknown as { axisLabel: { formatter: (choice: string) => string } }[];
+    expect(axis!.axisLabel.formatter(window.choices[0])).toMatch(/^a{5,20}…$/);
+  });
+
+  test('the timeline stays short, however many workers there were', () => {
+    const height = (workers: number, seconds: number) => {
+      const trials = Array.from({ length: 900 }, (_, i) =>
+        makeTrial(i, 'complete', 1, {
+          end: 1_000_000 + 10_000 * i + 1000 * seconds,
+          systemAttrs: { 'tinygpt:worker': { pid: i % workers, host: 'h' } },
+        }),
+      );
+      return timelineChart(study({ trials }), 0, { width: 800, theme: LIGHT })!.height;
+    };
+    expect(height(3, 10)).toBe(58 + 3 * 20);
+    expect(height(900, 10)).toBe(58 + 20); // one after the other
+    expect(height(900, 9000)).toBeLessThan(1000); // all at once
+  });
+
+  test('names of two lines that end together do not stand on one another', () => {
+    expect(apart([2, 2], [0, 4], 200)).toEqual([-7.5, 7.5]);
+    expect(apart([1.9, 2], [0, 4], 200)).toEqual([5, -5]);
+    expect(apart([1, 2], [0, 4], 200)).toEqual([0, 0]);
+    expect(apart([1, undefined], [0, 4], 200)).toEqual([0, 0]);
+  });
+
+  test('a study of three objectives has a front, and no best trial', () => {
+    const values = [
+      [1, 5, 2],
+      [2, 9, 1],
+      [3, 4, 9],
+    ];
+    const trials = values.map((of, i) => makeTrial(i, 'complete', of[0]!, { values: of }));
+    const of = study({ trials, directions: ['minimize', 'maximize', 'minimize'] });
+    expect(isOfSeveral(of)).toBe(true);
+    expect(seriesOf(frontOption(of as never), 'Pareto front').data).toEqual([
+      [1, 5, 0],
+      [2, 9, 1],
+    ]);
   });
 
   test('handles a study whose values are all infinite', async () => {
