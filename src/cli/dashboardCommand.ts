@@ -15,15 +15,18 @@ export const USUAL_PORT = 6006;
 const PLACES = {
   places: many('folders, journals or storages (default: studies and runs, else this folder)'),
 };
+export const STEPS_OPTIONS = {
+  steps: text('folder with the steps of a study in a storage: the --out of its tune on this machine', {
+    placeholder: 'folder',
+  }),
+  stepsOf: text("that study's name (default: the folder's)", { placeholder: 'name' }),
+};
 const OPTIONS = {
   port: integer(`port, or the next free one after it (default ${USUAL_PORT}); 0 takes any`, {
     min: 0,
     max: 65_535,
   }),
-  steps: text('folder with the steps of a study in a storage: the --out of its tune on this machine', {
-    placeholder: 'folder',
-  }),
-  stepsOf: text("that study's name (default: the folder's)", { placeholder: 'name' }),
+  ...STEPS_OPTIONS,
   host: text('address to listen on (default: this machine only)', { placeholder: 'address' }),
 };
 
@@ -49,7 +52,7 @@ async function runDashboard(args: ValuesOf<typeof OPTIONS & typeof PLACES>): Pro
       places: places.length > 0 ? places : ['.'],
       port: args.port ?? USUAL_PORT,
       host: args.host,
-      steps: args.steps === undefined ? undefined : stepsFolder(args.steps, args.stepsOf),
+      steps: stepsFolder(args),
       resumption: knownCommands(),
     });
     announce(dashboard, args.host);
@@ -62,7 +65,12 @@ async function runDashboard(args: ValuesOf<typeof OPTIONS & typeof PLACES>): Pro
   }
 }
 
-const stepsFolder = (folder: string, study = basename(resolve(folder))): StepsFolder => ({ study, folder });
+/** Where the steps of a study are that is kept elsewhere. */
+export const stepsFolder = ({
+  steps: folder,
+  stepsOf: study,
+}: ValuesOf<typeof STEPS_OPTIONS>): StepsFolder | undefined =>
+  folder === undefined ? undefined : { study: study ?? basename(resolve(folder)), folder };
 
 function announce({ url, token }: Dashboard, host: string | undefined): void {
   const say = linePrinter(true);

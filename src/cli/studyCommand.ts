@@ -10,6 +10,7 @@ import type { ReportedStudy } from '../report/study.js';
 import { exportEvents } from '../report/trialEvents.js';
 import { watchLines } from '../report/watchText.js';
 import { shownPlace } from '../tune/storage/index.js';
+import { STEPS_OPTIONS, stepsFolder } from './dashboardCommand.js';
 import { choice, command, flag, integer, number, required, text, type ValuesOf } from './options.js';
 import { studyBest, studyStatus, studyStop, studyWait } from './studyActions.js';
 import { abortOnInterrupt, counted, fitted } from './terminal.js';
@@ -41,6 +42,7 @@ const OPTIONS = {
   }),
   timeout: number('seconds that wait waits at most', { above: 0 }),
   json: flag('print one JSON object', { default: false }),
+  ...STEPS_OPTIONS,
   format: choice(FORMATS, `what export writes: ${FORMATS.join(', ')}`, { default: 'csv' }),
   out: text('file that export writes, or folder for tensorboard (default: standard output)', {
     placeholder: 'path',
@@ -53,6 +55,7 @@ export const studyCommand = command({
   positionals: WORDS,
   examples: [
     ['tinygpt study watch studies/gp', 'the study in this terminal, live'],
+    ['tinygpt study watch redis://host:6379 --steps studies/night', 'with the loss curves of this machine'],
     ['tinygpt study best --storage redis://host:6379 --name night --json', 'for a script'],
     ['tinygpt study export studies/gp > trials.csv', 'its trials for a spreadsheet'],
     ['tinygpt study export studies/gp --format tensorboard --out events', 'event files for TensorBoard'],
@@ -65,7 +68,7 @@ const WATCH_MS = 1000;
 /** Reads the study and does one thing with it. */
 function once(act: (study: Found, args: Arguments) => number): (args: Arguments) => Promise<number> {
   return async (args) => {
-    const library = openLibrary([args.study]);
+    const library = openLibrary([args.study], stepsFolder(args));
     try {
       return act(chosen(library, args), args);
     } finally {
@@ -75,7 +78,7 @@ function once(act: (study: Found, args: Arguments) => number): (args: Arguments)
 }
 
 async function wait(args: Arguments): Promise<number> {
-  const library = openLibrary([args.study]);
+  const library = openLibrary([args.study], stepsFolder(args));
   const { signal, release } = abortOnInterrupt(() => {});
   const find = () => {
     library.rescan();
@@ -93,7 +96,7 @@ async function wait(args: Arguments): Promise<number> {
 
 /** Redraws on a terminal; elsewhere prints a line for each trial that ends. Ends with Ctrl-C. */
 async function watch(args: Arguments): Promise<number> {
-  const library = openLibrary([args.study]);
+  const library = openLibrary([args.study], stepsFolder(args));
   const { signal, release } = abortOnInterrupt(() => {});
   const { stdout } = process;
   let printed = 0;

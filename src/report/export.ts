@@ -50,7 +50,7 @@ function cell(value: unknown): string {
   if (typeof value === 'object' && value !== null) return '';
   const plain = String(value ?? '');
   // A number is no formula, whatever its sign.
-  const text = typeof value !== 'number' && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
+  const text = typeof value !== 'number' && /^[=+\-@\t\r\n＝＋－＠]/.test(plain) ? `'${plain}` : plain;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -1,6 +1,6 @@
 // A study that workers share, from the command line: its status for scripts, its conclusion, and its data.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { createTrialEntry } from '../../src/tune/journal/records.js';
@@ -59,6 +59,19 @@ test('study export writes the trials for other tools', async () => {
   ).toEqual([0, 1]);
   expect((await study('export', path('study'), '--format', 'tensorboard')).stderr).toContain('2 trials in ');
   expect(readdirSync(path('study/tensorboard')).length).toBeGreaterThan(0);
+});
+
+test('study export finds the steps of a study whose journal is elsewhere', async () => {
+  copyFileSync(path('study/journal.log'), path('shared.log'));
+  const losses = async (out: string, ...more: string[]) => {
+    const words = ['export', path('shared.log'), '--format', 'tensorboard', '--out', path(out), ...more];
+    expect((await study(...words)).code).toBe(0);
+    const run = join(path(out), 'trial-0000');
+    return readFileSync(join(run, readdirSync(run)[0]!), 'latin1').includes('train/loss by budget');
+  };
+  expect(await losses('without')).toBe(false);
+  expect(await losses('with', '--steps', path('study'))).toBe(true);
+  expect(await losses('named', '--steps', path('study'), '--steps-of', 'another')).toBe(false);
 });
 
 test('study says why a place cannot be read', async () => {

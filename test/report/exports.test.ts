@@ -54,12 +54,14 @@ describe('CSV and JSON Lines', () => {
       c: -1.5,
       d: '-1+1',
       e: { deep: 1 },
+      f: '\n=1+1',
+      g: '＝1+1',
     };
     const trials = [makeTrial(0, 'complete', -2, { userAttrs: hostile })];
     const csv = studyCsv(study({ trials }));
     expect(csv).toContain(`"'=HYPERLINK(""http://x"")"`);
     expect(csv).toContain('"one,""two""\nthree"');
-    expect(csv).toContain(",-1.5,'-1+1\r\n");
+    expect(csv).toContain(",-1.5,'-1+1,\"'\n=1+1\",'＝1+1\r\n");
     expect(csv).toContain('0,complete,-2,');
     expect(csv).not.toContain('deep');
   });
