@@ -121,7 +121,8 @@ function TopBar({ study }: { study: ShownStudy | null }) {
         >
           {list.map(({ key, name, where, trials, running, error }) => (
             <option value={key}>
-              {name} · {error ? 'unreadable' : `${trials} trials${running > 0 ? ', running' : ''}`} · {where}
+              {isolated(name)} · {error ? 'unreadable' : `${trials} trials${running > 0 ? ', running' : ''}`}{' '}
+              · {where}
             </option>
           ))}
         </select>
@@ -152,6 +153,9 @@ function TopBar({ study }: { study: ShownStudy | null }) {
     </div>
   );
 }
+
+/** A name whose marks of writing direction end with it. */
+const isolated = (name: string): string => `\u2068${name}\u2069`;
 
 /** What the study says about itself. */
 function About({ study }: { study: ShownStudy }) {

@@ -166,6 +166,11 @@ export function Trials({ study, best, onPick }: Picking) {
             <tr class="gap" style={{ height: `${Math.max(0, rows.length - from - shown.length) * ROW}px` }} />
           </tbody>
         </table>
+        {shown.length < rows.length && (
+          <p class="note printed">
+            {shown.length} of {thousands(rows.length)} trials; tinygpt study export writes them all.
+          </p>
+        )}
       </div>
     </Panel>
   );

@@ -385,6 +385,10 @@ inBrowser('20,000 trials are shown, and change as one ends', async () => {
   expect(await page.locator('#trials tbody tr').count()).toBeLessThan(100);
   await page.locator('#trials .scroll').evaluate((box) => box.scrollTo(0, box.scrollHeight));
   await page.getByRole('button', { name: 'Open trial 0', exact: true }).waitFor();
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.evaluate('document.documentElement.scrollHeight')).toBeLessThan(20_000);
+  await page.locator('#trials').getByText(' of 20,000 trials').waitFor();
+  await page.emulateMedia({ media: 'screen' });
   const [trial, end] = [
     createTrialEntry(0, SPACE, { state: 'running', params: { lr: 0.01, kind: 'a' }, start: 1e12 }),
     finishEntry(20_000, 'complete', [0.5], { start: 1e12, end: 1e12 + 1 }),
