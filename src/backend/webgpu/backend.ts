@@ -90,7 +90,9 @@ export function webGpuBackendClass({
       this.bindings = device.limits.maxStorageBuffersPerShaderStage;
       device.addEventListener('uncapturederror', (event) => {
         event.preventDefault();
-        fail(new EnvironmentError(`WebGPU: ${event.error.message.trim().split('\n').join(' ')}`));
+        const error = new EnvironmentError(`WebGPU: ${event.error.message.trim().split('\n').join(' ')}`);
+        // A kernel that gets a refused buffer fails too, which is reported before the refusal.
+        void this.pool.settled.then(() => fail(error));
       });
       device.lost.then(({ message, reason }) => {
         if (!this.disposed) fail(new DeviceLostError(`The GPU was lost (${message.trim() || reason})`));
@@ -279,10 +281,12 @@ export function webGpuBackendClass({
       try {
         await staging.mapAsync(MAP_READ, 0, bytes);
       } catch (error) {
-        await this.device.lost.catch(() => {});
+        await this.pool.settled; // the staging buffer itself may have been refused
+        if (!this.failure) await this.device.lost;
         throw this.failure ?? error;
       }
       // Errors of the work that was just waited for.
+      await this.pool.settled;
       await null;
       const data = staging.getMappedRange(0, bytes).slice(0, 4 * size);
       staging.unmap();

@@ -12,6 +12,10 @@ const IDLE_BYTES = 64 * 2 ** 20;
 
 type Idle = { key: string; buffer: GPUBuffer };
 
+/** Bytes of a buffer that a kernel can bind, at most. */
+export const largestBuffer = ({ maxBufferSize, maxStorageBufferBindingSize }: GPUSupportedLimits): number =>
+  Math.min(maxBufferSize, maxStorageBufferBindingSize);
+
 const keyOf = (size: number, usage: number): string => `${size} ${usage}`;
 
 export class BufferPool implements BufferSource {
@@ -23,6 +27,7 @@ export class BufferPool implements BufferSource {
   readonly #order = new Set<Idle>();
   readonly #entries = new Map<GPUBuffer, Idle>();
   #doomed: GPUBuffer[] = [];
+  #settled: Promise<unknown> = Promise.resolve();
 
   /**
    * @param limit bytes that may be held
@@ -48,7 +53,7 @@ export class BufferPool implements BufferSource {
   }
 
   #create(size: number, usage: number, mappedAtCreation: boolean): GPUBuffer {
-    const most = Math.min(this.device.limits.maxBufferSize, this.device.limits.maxStorageBufferBindingSize);
+    const most = largestBuffer(this.device.limits);
     if (size > most)
       throw this.#exhausted(
         size,
@@ -59,12 +64,18 @@ export class BufferPool implements BufferSource {
       throw this.#exhausted(size, `the limit is ${this.limit} bytes`);
     this.device.pushErrorScope('out-of-memory');
     const buffer = this.device.createBuffer({ size, usage, mappedAtCreation });
-    this.device.popErrorScope().then(
+    const answered = this.device.popErrorScope().then(
       (error) => error && this.onError(this.#exhausted(size, error.message)),
       () => {}, // the device was lost, which is reported elsewhere
     );
+    this.#settled = Promise.all([this.#settled, answered]);
     this.numBytesAllocated += size;
     return buffer;
+  }
+
+  /** Resolves when the device has answered all allocations so far. */
+  get settled(): Promise<unknown> {
+    return this.#settled;
   }
 
   #exhausted(bytes: number, why: string): OutOfMemoryError {

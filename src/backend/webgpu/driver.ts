@@ -11,6 +11,7 @@ import { registerKernels } from '../register.js';
 import { withoutStderr } from '../stderr.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import { type WebGpuBackend, webGpuBackendClass } from './backend.js';
+import { largestBuffer } from './buffers.js';
 import { webGpuScratch } from './footprint.js';
 import { FUSED, STOCK } from './kernels/index.js';
 import { type Loaded, loadWebGpu } from './load.js';
@@ -133,7 +134,7 @@ async function probe(): Promise<BackendProbe> {
       info: describe(opened, 'fp32'),
       details: [
         `driver: ${info.description || 'unknown'}${software ? ', in software: used only when requested by name' : ''}`,
-        `largest buffer ${(limits.maxBufferSize / 2 ** 30).toFixed(1)} GiB, ` +
+        `largest buffer ${(largestBuffer(limits) / 2 ** 30).toFixed(1)} GiB, ` +
           `${limits.maxComputeInvocationsPerWorkgroup} invocations and ` +
           `${limits.maxComputeWorkgroupStorageSize / 1024} KiB per workgroup`,
       ],
@@ -146,10 +147,23 @@ async function probe(): Promise<BackendProbe> {
 /** Why the backend cannot be used, and what fixes it. */
 function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy' | 'broken'> {
   const reason = messageOf(error);
+  if (/Cannot find .*dawn\.node/.test(reason))
+    return {
+      reason: `the package webgpu has no build for ${process.platform}-${process.arch}`,
+      remedy: 'choose another with --backend',
+    };
   if (/Cannot find (package|module)/.test(reason))
     return {
       reason: 'the package webgpu is not installed',
       remedy: 'npm install webgpu @tensorflow/tfjs-backend-webgpu',
+    };
+  const wanted = process.env.TINYGPT_WEBGPU_ADAPTER;
+  if (wanted && reason.startsWith('no suitable backends'))
+    return {
+      reason: `no adapter has ${JSON.stringify(wanted)} in its name; there are ${
+        [...reason.matchAll(/name: '(.*)'/g)].map(([, name]) => name).join(', ') || 'none'
+      }`,
+      remedy: 'name one with --device or TINYGPT_WEBGPU_ADAPTER, or leave it out',
     };
   if (error instanceof NoAdapter)
     return {

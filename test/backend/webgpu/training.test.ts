@@ -97,7 +97,15 @@ onWebGpu(`training on webgpu${probe.available ? '' : ` (${probe.reason})`}`, () 
   test('memory that the device refuses fails the trial, and the study goes on', async () => {
     const { run, trials } = study(() => {
       const { device } = backend();
-      const pop = device.popErrorScope.bind(device);
+      const [create, pop] = [device.createBuffer.bind(device), device.popErrorScope.bind(device)];
+      // An invalid buffer, as of an allocation that fails: kernels that get it are refused before the allocation is.
+      device.createBuffer = (descriptor) => {
+        device.createBuffer = create;
+        device.pushErrorScope('validation');
+        const buffer = create({ ...descriptor, usage: 0 });
+        void pop();
+        return buffer;
+      };
       device.popErrorScope = async () => {
         await pop();
         device.popErrorScope = pop;

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { isOutOfMemory } from '../../../src/backend/outOfMemory.js';
 import { byPreference, useBackend } from '../../../src/backend/use.js';
 import type { WebGpuBackend } from '../../../src/backend/webgpu/backend.js';
+import { largestBuffer } from '../../../src/backend/webgpu/buffers.js';
 import { driver } from '../../../src/backend/webgpu/driver.js';
 import { chooseMatmul } from '../../../src/backend/webgpu/matmulVariant.js';
 import { DeviceLostError, EnvironmentError } from '../../../src/base/errors.js';
@@ -133,10 +134,7 @@ onWebGpu(`webgpu${probe.available ? '' : ` (${probe.reason})`}`, () => {
   });
 
   test('a tensor above the largest binding is a typed error that names the limit', () => {
-    const most = Math.min(
-      backend().device.limits.maxBufferSize,
-      backend().device.limits.maxStorageBufferBindingSize,
-    );
+    const most = largestBuffer(backend().device.limits);
     expect(() => backend().pool.acquireBuffer(most + 4, 0x80)).toThrow(
       new RegExp(`one buffer may hold ${most} bytes`),
     );
