@@ -1,7 +1,10 @@
 // Numbers and texts as people read them.
 
-/** A text without control characters but line breaks and tabs: names from elsewhere must not steer a terminal. */
-export const printable = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '?');
+/**
+ * A text without control characters but line breaks and tabs, and without those that reorder it: names from elsewhere must not
+ * steer a terminal.
+ */
+export const printable = (text: string): string => text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, '?');
 
 /** The number that a decimal text stands for (`1e-3`, `-.5`); NaN for any other text, hexadecimal and empty ones included. */
 export const parseDecimal = (text: string): number =>

@@ -18,7 +18,7 @@ import { printable, type Screen, shellPath } from './terminal.js';
  * @throws EnvironmentError where no usable advice came
  */
 export async function advise(
-  args: LlmArguments,
+  args: LlmArguments & { space?: string | undefined },
   task: Task,
   folder: string,
   screen: Screen,
@@ -44,8 +44,9 @@ export async function advise(
   for (const line of advice.changes) say(printable(`  ${line}`));
   say(`${usageText(caller.log.usage())}; calls in ${callLogIn(folder)}`);
   const more = advice.first.length > 0 ? ` --enqueue ${shellPath(first)}` : '';
+  const replaced = args.space === undefined ? '--advise' : '--advise and --space';
   say(
-    `To accept it, edited or not: the same command with --space ${shellPath(file)}${more} --out ${shellPath(folder)} in place of --advise`,
+    `To accept it, edited or not: the same command with --space ${shellPath(file)}${more} --out ${shellPath(folder)} in place of ${replaced}`,
   );
   return 0;
 }

@@ -214,7 +214,7 @@ function trialLine(space: SearchSpace, trial: Trial, metric: string, attributes:
 function notesOf({ userAttrs }: Trial): object {
   const isScalar = (value: unknown) => ['number', 'string', 'boolean'].includes(typeof value);
   const notes = Object.entries(userAttrs)
-    .filter(([name, value]) => isScalar(value) && !/^(llm_|fail_)/.test(name))
+    .filter(([name, value]) => isScalar(value) && !/^(?:llm_|fail_|log$)/.test(name))
     .slice(0, MOST_ATTRIBUTES)
     .map(([name, value]) => [bounded(name), typeof value === 'string' ? bounded(value) : short(value)]);
   return notes.length > 0 ? { notes: Object.fromEntries(notes) } : {};
