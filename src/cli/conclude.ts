@@ -67,10 +67,10 @@ export async function concludeShared(
       );
     else {
       if (!options.json) options.say(printable(summaryText(study)));
-      const words = isRemote(place) ? [shownPlace(place), '--name', name, '--out', folder] : [folder];
-      options.say(
-        `The report is written already, or by another worker now; again: tinygpt report ${words.map(shellPath).join(' ')}`,
-      );
+      const words = isRemote(place)
+        ? `${shellPath(shownPlace(place))} --name ${shellPath(name)} --out ${shellPath(folder)}`
+        : shellPath(folder);
+      options.say(`The report is written already, or by another worker now; again: tinygpt report ${words}`);
     }
     if (options.json) printOutcome(folder, study, { running });
   } finally {

@@ -12,6 +12,7 @@ import { identify } from '../../src/tune/storage/worker.js';
 import { createStudy } from '../../src/tune/study.js';
 import { defaults, space, uniform } from '../tune/problem.js';
 import { scratchFolder } from '../tune/scratch.js';
+import { hasRedis, startRedis } from '../tune/servers.js';
 
 const fresh = scratchFolder();
 
@@ -40,6 +41,23 @@ test('a worker that ends later without a trial does not write the report again, 
   expect(await conclude()).toBe(false);
   expect(said.at(-1)).toBe(
     `The report is written already, or by another worker now; again: tinygpt report ${dirname(journal)}`,
+  );
+});
+
+(hasRedis ? test : test.skip)('the command for the report of a study in Redis is one that runs', async () => {
+  const { port } = await startRedis();
+  const storage = `redis://:hidden@127.0.0.1:${port}?prefix=p`;
+  const folder = dirname(fresh('report.html'));
+  const study = createStudy({ storage, name: 'a study', space, defaults, sampler: uniform });
+  study.tell(study.ask(), 1);
+  study.close();
+  const said: string[] = [];
+  const say = (line: string) => void said.push(line);
+  for (let i = 0; i < 2; i++) await concludeShared({ name: 'a study', folder, storage }, { say });
+  expect(said.at(-1)).toMatch(
+    new RegExp(
+      `tinygpt report 'redis://127\\.0\\.0\\.1:${port}\\?prefix=p' --name "a study" --out ${folder}$`,
+    ),
   );
 });
 

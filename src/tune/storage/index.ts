@@ -1,16 +1,16 @@
 // Where studies are kept. Every storage holds what Optuna's does, so that a study means the same in each.
 
-import { UsageError } from '../../base/errors.js';
-import { show } from '../../base/json.js';
 import type { StudyLog } from '../journal/replay.js';
 import { fileStorage } from './fileStorage.js';
 import { grpcRemote } from './grpcStorage.js';
 import { memoryStorage } from './memoryStorage.js';
+import { checkAddress, shownPlace } from './network/address.js';
 import { openConnection } from './network/connection.js';
 import { redisRemote } from './redisStorage.js';
 import { remoteStorage } from './remoteStorage.js';
 import type { Storage } from './types.js';
 
+export { shownPlace } from './network/address.js';
 export type { Storage } from './types.js';
 
 export type OpenOptions = {
@@ -21,7 +21,7 @@ export type OpenOptions = {
 };
 
 /** Whether a place is a server, not a file. */
-export const isRemote = (place: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(place);
+export const isRemote = (place: string): boolean => /^[a-z][a-z0-9+.-]+:\//i.test(place);
 
 /**
  * Opens the storage that a study asks for.
@@ -36,19 +36,12 @@ export function openStorage(place: string | undefined, options: OpenOptions = {}
 }
 
 function openRemote(url: string, { onNote = warn }: OpenOptions): Storage {
-  const kind = /^(redis|rediss|grpc):\/\/[^/?#]+/.exec(url)?.[1];
-  if (kind === undefined || !URL.canParse(url))
-    throw new UsageError(
-      `Expected a storage like redis://host:6379, rediss://host:6379 or grpc://host:13000, got ${show(shownPlace(url))}`,
-    );
+  checkAddress(url);
   const place = shownPlace(url);
   const connection = openConnection(url);
-  const open = () => (kind === 'grpc' ? grpcRemote(connection) : redisRemote(connection, place));
+  const open = () => (url.startsWith('grpc:') ? grpcRemote(connection) : redisRemote(connection, place));
   return remoteStorage(connection, open, { place, onNote });
 }
-
-/** A URL as it may be shown. */
-export const shownPlace = (url: string): string => url.replace(/:\/\/[^/?#]*@/, '://');
 
 const warn = (line: string) => process.emitWarning(line, 'TinygptWarning');
 

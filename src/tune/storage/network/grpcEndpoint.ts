@@ -16,6 +16,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { grpcAddress } from './address.js';
 import { answerMs, ConnectionLost, type Endpoint, LOCK, wholeStudyMs } from './endpoint.js';
 
 /** A trial on the wire. */
@@ -85,8 +86,7 @@ type Call = (
 
 /** @param url `grpc://HOST:PORT` */
 export function grpcEndpoint(url: string): Endpoint {
-  const { host } = new URL(url.replace(/^grpc:/, 'http:'));
-  const address = host.includes(':', host.lastIndexOf(']') + 1) ? host : `${host}:80`;
+  const address = grpcAddress(url);
   const definition = loadSync(PROTO, { keepCase: true, longs: Number, defaults: true });
   const { optuna } = loadPackageDefinition(definition) as unknown as {
     optuna: {

@@ -4,6 +4,7 @@
 
 import { createClient, ErrorReply } from '@redis/client';
 import { messageOf } from '../../../base/errors.js';
+import { redisAddress } from './address.js';
 import { answerMs, ConnectionLost, type Endpoint, inTime } from './endpoint.js';
 
 /** What the script answers: whether the lines were written, the last number, and the records since `from`. */
@@ -35,19 +36,35 @@ return out`;
 
 /** @param url as Optuna's, with \`?prefix=P\` for its \`prefix\` */
 export function redisEndpoint(url: string): Endpoint {
-  const address = new URL(url);
-  const prefix = address.searchParams.get('prefix') ?? '';
-  address.search = '';
+  const { host, port, encrypted, username, password, database, prefix } = redisAddress(url);
+  const place = new URL(url).host;
   let client: ReturnType<typeof open> | undefined;
 
   function open() {
     const made = createClient({
-      url: address.href,
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      database,
       disableOfflineQueue: true,
-      socket: { reconnectStrategy: false, connectTimeout: answerMs }, // the thread reconnects
+      // The thread reconnects.
+      socket: {
+        host,
+        port,
+        ...(encrypted && { tls: true as const }),
+        reconnectStrategy: false,
+        connectTimeout: answerMs,
+      },
     });
     made.on('error', () => {}); // each call has its own
     return made;
+  }
+
+  /** What the server says no to, for good. */
+  function refusal({ message }: ErrorReply): Error {
+    const help = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/.test(message)
+      ? '; user and password go into the URL: redis://USER:PASSWORD@host, special characters percent-encoded (@ is %40)'
+      : '';
+    return new Error(`Redis at ${place} refuses: ${message}${help}`);
   }
 
   function close(): void {
@@ -68,11 +85,11 @@ export function redisEndpoint(url: string): Endpoint {
       } catch (error) {
         if (untrusted.test(`${(error as NodeJS.ErrnoException).code}`))
           throw new Error(
-            `Certificate of ${address.host}: ${messageOf(error)}; NODE_EXTRA_CA_CERTS=FILE adds the authority that signed it`,
+            `Certificate of ${place}: ${messageOf(error)}; NODE_EXTRA_CA_CERTS=FILE adds the authority that signed it`,
           );
-        throw error instanceof ErrorReply && !/^(LOADING|MASTERDOWN|BUSY)/.test(error.message)
-          ? error // a wrong password
-          : new ConnectionLost(messageOf(error));
+        if (!(error instanceof ErrorReply) || /^(LOADING|MASTERDOWN|BUSY)/.test(error.message))
+          throw new ConnectionLost(messageOf(error));
+        throw refusal(error);
       }
     },
     async call(_method, args) {
@@ -92,7 +109,7 @@ export function redisEndpoint(url: string): Endpoint {
           error instanceof ErrorReply &&
           !/^(LOADING|MASTERDOWN|BUSY|READONLY|UNBLOCKED)/.test(error.message)
         )
-          throw error;
+          throw refusal(error);
         throw new ConnectionLost(messageOf(error));
       }
     },
