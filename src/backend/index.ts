@@ -26,3 +26,12 @@ export {
 
 /** GPUs that CUDA_VISIBLE_DEVICES leaves visible; 0 without NVIDIA's driver. */
 export const visibleGpus = async (): Promise<number> => (await import('./cuda/count.js')).countGpus();
+
+/** Whether the TensorFlow that would be used is the build for GPUs. */
+export async function hasGpuTensorflow(): Promise<boolean> {
+  const [{ findPackages }, { VARIANTS }] = [
+    await import('./tensorflow/find.js'),
+    await import('./tensorflow/prepared.js'),
+  ];
+  return findPackages(import.meta.url).candidates[0]?.name === VARIANTS.gpu;
+}

@@ -48,7 +48,7 @@ export const needsPlacement = ({ workers, gpus }: PlacementOptions): boolean =>
 
 /**
  * The place of each worker, and a line that says what was decided.
- * @param visible GPUs that CUDA_VISIBLE_DEVICES leaves visible
+ * @param visible GPUs that CUDA_VISIBLE_DEVICES leaves visible, and that the backend can use
  * @throws UsageError where timed trials would share a GPU
  */
 export function placeWorkers(
@@ -62,7 +62,7 @@ export function placeWorkers(
     options.gpus !== undefined ||
     backend === 'cuda' ||
     backend === 'webgpu' ||
-    (backend === 'auto' && visible > 0);
+    ((backend === 'auto' || backend === 'tensorflow') && visible > 0);
   return onGpu ? onGpus({ ...options, backend }, visible, env) : onCores(options);
 }
 

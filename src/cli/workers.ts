@@ -4,7 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { visibleGpus } from '../backend/index.js';
+import { hasGpuTensorflow, visibleGpus } from '../backend/index.js';
 import { isRemote } from '../tune/storage/index.js';
 import { concludeShared } from './conclude.js';
 import { placeWorkers } from './placement.js';
@@ -46,6 +46,12 @@ export function stopWithParent(): { signal: AbortSignal; release: () => void } {
   return { signal: controller.signal, release };
 }
 
+/** GPUs that workers may be given: none for TensorFlow's build for CPUs, unless some are asked for. */
+const usableGpus = async ({ backend, command, gpus }: TuneArguments): Promise<number> =>
+  backend === 'tensorflow' && command === undefined && gpus === undefined && !(await hasGpuTensorflow())
+    ? 0
+    : visibleGpus();
+
 /**
  * Runs the same command in `--workers` processes and reports once all are done. The first signal stops the workers, which
  * record their running trials; the second ends all at once.
@@ -54,7 +60,7 @@ export function stopWithParent(): { signal: AbortSignal; release: () => void } {
  */
 export async function runWorkers(args: TuneArguments, place: StudyPlace): Promise<number> {
   const say = linePrinter(args.json);
-  const { workers: placements, about } = placeWorkers(args, await visibleGpus());
+  const { workers: placements, about } = placeWorkers(args, await usableGpus(args));
   say(about);
   const workers: ChildProcess[] = [];
   const killAll = () => {

@@ -49,6 +49,14 @@ test('--workers on GPUs gives each its own card, within those that the scheduler
   expect(place({ gpus: '1' }, 2, uuids).workers[0]!.env.CUDA_DEVICE_ORDER).toBeUndefined();
 });
 
+test('workers on the tensorflow backend get a card each, where it has any', () => {
+  expect(cards({ backend: 'tensorflow', workers: 2 }, 2)).toEqual(['0', '1']);
+  expect(() => place({ backend: 'tensorflow', workers: 8 }, 2)).toThrow(
+    'Expected --workers at most 2, the number of GPUs, got 8',
+  );
+  expect(place({ backend: 'tensorflow', workers: 2 }, 0).about).toMatch(/cores each/);
+});
+
 test('timed trials must not share a card; those of a fixed amount of work may', () => {
   const message =
     'Expected --workers at most 2, the number of GPUs, got 8: trials that share a GPU slow each other down, so that in the same time each learns less than it would alone; ' +
