@@ -31,7 +31,7 @@ function yamlParser(): ((text: string) => Yaml[]) | null {
 /** The command lines in it: `command` with its `args`, and lines of scripts. */
 function commandsIn(node: Yaml): string[][] {
   if (typeof node === 'string')
-    return [...node.matchAll(/^\s*npx (tinygpt .*)$/gm)].map(([, line]) =>
+    return [...node.matchAll(/^\s*(?:exec )?npx (tinygpt .*)$/gm)].map(([, line]) =>
       line!.replaceAll('"', '').split(/\s+/),
     );
   if (node === null || typeof node !== 'object') return [];

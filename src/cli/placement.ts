@@ -4,7 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { expect } from '../base/errors.js';
+import type { BackendInfo } from '../backend/index.js';
+import { EnvironmentError, expect } from '../base/errors.js';
 import { usableThreads } from '../base/threads.js';
 import { counted } from './terminal.js';
 import type { TuneArguments } from './tuneOptions.js';
@@ -41,6 +42,23 @@ export const memorySharers = (): number => Number(process.env[SHARE] ?? 1);
 
 /** This worker's label, to be followed by what it does. */
 export const placeLabel = (): string => (process.env[LABEL] ? `${process.env[LABEL]} ` : '');
+
+/**
+ * A worker with a GPU of its own must compute on it: on the CPU each would take all cores, and `webgpu` looks for a GPU itself.
+ * @throws EnvironmentError where it does not
+ */
+export function checkPlacedOnGpu(
+  { backend: asked, gpus }: PlacementOptions,
+  { name, gpu }: BackendInfo,
+): void {
+  const label = placeLabel().trim();
+  if (!label.startsWith('GPU') || asked === 'webgpu' || (gpu && name !== 'webgpu')) return;
+  throw new EnvironmentError(
+    `Expected the cuda or tensorflow backend to compute on ${label}, got ${name}, since neither can be used; ` +
+      `tinygpt doctor says why (npx tinygpt setup cuda brings the libraries). For the CPU, ` +
+      (gpus === undefined ? 'set --backend native' : 'leave out --gpus and set --backend native'),
+  );
+}
 
 /** Whether the options ask for several processes, or one on a chosen GPU. */
 export const needsPlacement = ({ workers, gpus }: PlacementOptions): boolean =>

@@ -14,7 +14,7 @@ import { configOfTrial, type TrainObjectiveOptions, trainCheck } from '../tune/t
 import type { Attributes } from '../tune/types.js';
 import { backendChoice, setThreadCount } from './backendOptions.js';
 import { openData, sourceSpec } from './dataOptions.js';
-import { memorySharers } from './placement.js';
+import { checkPlacedOnGpu, memorySharers } from './placement.js';
 import type { ProgressLine } from './terminal.js';
 import { type Limits, limitsFromArguments, spaceFromArguments, type TuneArguments } from './tuneOptions.js';
 
@@ -46,6 +46,7 @@ export async function prepareTuning(
     precision: args.precision,
     onNote: (line) => progress.note(line),
   });
+  checkPlacedOnGpu(args, backend);
   const limits = limitsFromArguments(args, backend.gpu === true);
   const { setup, preset, base } = await spaceFromArguments(args, backend, progress.note);
   const spec = sourceSpec(args);

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { MAIN } from '../../src/cli/commandLine.js';
@@ -161,6 +161,22 @@ describeEmulated('four emulated cards', (device) => {
     expect(reasons.filter((reason) => reason !== 'interrupted')).toEqual([]);
     expect(existsSync(join(folder, 'study', 'report.html'))).toBe(true);
     expect(readFileSync(join(folder, 'study', 'journal.log'), 'utf8')).toContain('tinygpt:concluded');
+  });
+
+  test('a worker that has a card and cannot use it ends, and says what to do', async () => {
+    const driver = join(folder, 'driver');
+    mkdirSync(driver);
+    symlinkSync(join(device().folder, 'libcuda.so.1'), join(driver, 'libcuda.so.1'));
+    const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: driver, FAKE_GPUS: '4' };
+    const words = tinyTune(folder, 'auto', 1, 'unusable', '--trials', '2', '--gpus', '1');
+    const child = spawn(process.execPath, ['--no-warnings', MAIN, ...words], { env });
+    let err = '';
+    child.stdout.resume();
+    child.stderr.on('data', (chunk) => (err += chunk));
+    expect((await once(child, 'close'))[0]).toBe(1);
+    expect(err).toMatch(
+      /Expected the cuda or tensorflow backend to compute on GPU 1, got \w+, since neither/,
+    );
   });
 
   test('each worker of a command runs it on the card that it was given', async () => {
