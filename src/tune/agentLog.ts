@@ -15,7 +15,7 @@ import {
 } from './journal/records.js';
 import { own } from './objects.js';
 import type { Language } from './script/lexer.js';
-import { proposeSpace, scriptValues } from './script/propose.js';
+import { isSeed, proposeSpace, scriptValues } from './script/propose.js';
 import type { Attributes, Choice, Direction, Params, SearchSpace } from './types.js';
 
 /** One experiment of the log. */
@@ -160,12 +160,17 @@ export function agentEntries(study: AgentStudy): Entry[] {
   return entries;
 }
 
-/** The constants that look like hyperparameters, or that the agent changed, in the range that it used. */
+/**
+ * The constants that look like hyperparameters, or that the agent changed, in the range that it used; seeds are none, so that
+ * a change of one shows as noise.
+ */
 function spaceOf({ scripts, language }: AgentStudy, configurations: readonly Params[]): SearchSpace {
   const first = scripts.find((text) => text !== null);
   if (first === undefined || first === null) return {};
   const proposed = Object.keys(proposeSpace(first, language).space).map((name) => name.replace(/^log2_/, ''));
-  const names = new Set(configurations.flatMap(Object.keys).filter((name) => !name.startsWith('log2_')));
+  const names = new Set(
+    configurations.flatMap(Object.keys).filter((name) => !name.startsWith('log2_') && !isSeed(name)),
+  );
   const space: SearchSpace = {};
   for (const name of names) {
     const values = [

@@ -95,7 +95,8 @@ describe('tinygpt import', () => {
     const commit = (rate: number, depth: number) => {
       writeFileSync(
         join(repository, 'train.py'),
-        `MATRIX_LR = ${rate}\nDEPTH = ${depth}\nTIME_BUDGET = 300\n`,
+        // A seed that changes is no parameter.
+        `MATRIX_LR = ${rate}\nDEPTH = ${depth}\nTIME_BUDGET = 300\nSEED = ${depth}\ntorch_seed = ${1000 * rate}\n`,
       );
       call('add', '.');
       call('commit', '-q', '-m', 'change');

@@ -18,6 +18,7 @@ import { metricReader, stepReader } from './metric.js';
 import { lineSplitter, openBoundedLog } from './output.js';
 import { copyProject, intoCopy, type Project, pathWithin, readProject } from './privateCopy.js';
 import { type ProcessEnd, runProcess } from './processes.js';
+import { isSeed } from './propose.js';
 
 export type CommandOptions = {
   /** A command line, which is split without a shell, or its words. Placeholders: `{name}`, `{seed}`, `{trial}`, `{params}`. */
@@ -55,8 +56,6 @@ const OURS = /^TINYGPT_TUNE_/;
 const SEARCHED = ['PYTHONPATH', 'NODE_PATH'];
 /** Names of a script's seed, which is set to that of the study. */
 const SEEDS = ['SEED', 'seed', 'RANDOM_SEED'];
-/** `torch_seed`, `randomSeed`, `config.seed`, `SEEDS[0]`: no hyperparameter, whatever sets it. */
-const SEED_NAME = /(?:(?:^|[^A-Za-z])(?:[Ss]eed|SEED)|[a-z]Seed)[sS]?(?:\[\d+\])*$/;
 /** A parameter that reaches the command as a seed: `--seed {x}`, `--seed={x}`, SEED={x} in the environment. */
 const AS_SEED = /(?:\s-\S*seed\s|seed=)\{([^{}]+)\}/gi;
 /** Messages of PyTorch, JAX, TensorFlow, CUDA, C++, Rust, Node, the system, and our own. */
@@ -182,9 +181,7 @@ function valuesOf(params: Params, more: { seed: number; trial: number }): Record
 /** @throws UsageError for a parameter that is a seed by its name, or by the option or variable that it is written to */
 function refuseSeeds(parameters: readonly string[], templates: readonly string[]): void {
   const asSeed = [...templates.join(' ').matchAll(AS_SEED)].map((match) => match[1]!);
-  const seed = parameters.find(
-    (name) => SEED_NAME.test(name) || namesOf(name).some((one) => asSeed.includes(one)),
-  );
+  const seed = parameters.find((name) => isSeed(name) || namesOf(name).some((one) => asSeed.includes(one)));
   if (seed !== undefined)
     throw new UsageError(
       `Expected hyperparameters to search, got ${seed}, which is a seed: a better value on another seed is luck, no improvement; take it out of the space. ` +

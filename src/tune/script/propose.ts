@@ -58,6 +58,10 @@ const EXCLUDED: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** `torch_seed`, `randomSeed`, `config.seed`, `SEEDS[0]`: no hyperparameter, whatever sets it. */
+export const isSeed = (name: string): boolean =>
+  /(?:(?:^|[^A-Za-z])(?:[Ss]eed|SEED)|[a-z]Seed)[sS]?(?:\[\d+\])*$/.test(name);
+
 const wordsOf = (name: string): string[] =>
   name
     .replace(/([a-z\d])([A-Z])/g, '$1_$2')
