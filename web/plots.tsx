@@ -12,7 +12,7 @@ import {
 import { describeParam } from '../src/report/labels.js';
 import { importanceChart, MOST_SLICED, parallelChart, sliceChart } from '../src/report/paramCharts.js';
 import type { Frame } from '../src/report/theme.js';
-import { timelineChart, workerOf } from '../src/report/timeline.js';
+import { isByWorker, timelineChart, workerOf } from '../src/report/timeline.js';
 import { compareValues, completeTrials } from '../src/tune/best.js';
 import { Chart } from './chart.js';
 import { secondsText, stateText, timeText, valueText } from './format.js';
@@ -197,7 +197,7 @@ export function Timeline(found: Picking) {
             ['block pruned', 'pruned'],
             ['block fail', 'failed'],
             ['block running', 'running'],
-            ['', 'a row for each worker, where there are few, or for trials at the same time'],
+            ['', isByWorker(study.trials) ? 'a row for each worker' : 'trials at the same time in rows'],
           ]}
         />
       }

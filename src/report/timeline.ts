@@ -23,7 +23,13 @@ export function workerOf({ systemAttrs }: Trial): string | null {
   return typeof pid === 'number' && typeof host === 'string' ? `${pid} on ${host}`.slice(0, 100) : null;
 }
 
-/** When each trial ran, a row for each worker; where those are unknown or many, as many rows as ran at once. */
+/** Whether each worker has a row: not where none is known, or too many are. */
+export function isByWorker(trials: readonly Trial[]): boolean {
+  const workers = new Set(trials.flatMap((trial) => workerOf(trial) ?? []));
+  return workers.size > 0 && workers.size <= MOST_WORKERS;
+}
+
+/** When each trial ran, a row for each worker, or as many rows as ran at once. */
 export function timelineChart(study: ReportedStudy, now: number, { theme }: Frame): Drawing | null {
   const ran = study.trials.filter((trial) => secondsOf(trial, now) !== null).slice(-MOST_BARS);
   if (ran.length < 2) return null;
@@ -36,10 +42,10 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
         ? ['minutes', 60_000]
         : ['seconds', 1000];
   const rows: string[] = [];
-  const isCrowd = new Set(ran.map(workerOf)).size > MOST_WORKERS;
+  const byWorker = isByWorker(ran);
   const busyUntil: number[] = [];
   const rowOf = (trial: Trial): number => {
-    const worker = isCrowd ? null : workerOf(trial);
+    const worker = byWorker ? workerOf(trial) : null;
     const known = worker === null ? -1 : rows.indexOf(worker);
     if (known >= 0) return known;
     const free = worker === null ? busyUntil.findIndex((until) => until <= trial.start!) : -1;
