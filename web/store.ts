@@ -76,6 +76,7 @@ function receive(message: Message): void {
   if (message.kind === 'list') store.list = message.studies;
   else if (message.kind === 'study') {
     store.study = shownStudy(message.key, message);
+    wanted = message.key;
   } else if (message.kind === 'live') {
     store.live = message.live;
     const { running, machine, time } = message.live;
@@ -93,24 +94,35 @@ function receive(message: Message): void {
 }
 
 let events: EventSource | null = null;
+/** The study that is shown, or asked for. */
+let wanted = '';
 
 /** Shows a study, live; reconnects by itself and begins again with all its trials then. */
 export function open(key: string): void {
-  events?.close();
+  wanted = key;
   store.history = [];
   store.live = null;
-  events = new EventSource(`api/events?study=${encodeURIComponent(key)}`);
-  events.onopen = () => {
+  connect();
+}
+
+function connect(): void {
+  events?.close();
+  events = null;
+  // Browsers open six connections to a server, for all tabs together: one that is not seen leaves its own to others.
+  if (document.hidden) return;
+  const source = new EventSource(`api/events?study=${encodeURIComponent(wanted)}`);
+  events = source;
+  source.onopen = () => {
     store.connection = 'live';
     changed();
   };
-  events.onerror = () => {
+  source.onerror = () => {
     store.connection = 'lost';
     changed();
     // A server that answers with an error closes the stream for good: try again later.
-    if (events?.readyState === EventSource.CLOSED) setTimeout(() => open(store.study?.key ?? key), 2000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => source === events && connect(), 2000);
   };
-  events.onmessage = ({ data }) => receive(JSON.parse(data) as Message);
+  source.onmessage = ({ data }) => receive(JSON.parse(data) as Message);
 }
 
 /** Begins with the report's own data, or with the server's. */
@@ -121,6 +133,7 @@ export function begin(): void {
     store.study = shownStudy('', JSON.parse(own) as PageStudy);
     return;
   }
+  document.addEventListener('visibilitychange', connect);
   open(decodeURIComponent(/[#&]study=([^&]*)/.exec(location.hash)?.[1] ?? ''));
 }
 

@@ -30,6 +30,7 @@ type Props = Picking & { trial: PageTrial; onClose: () => void };
 export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current!.showModal(), []);
+  const close = () => dialog.current!.close(); // the focus returns to what opened it
   const [enqueues, setEnqueues] = useState(false);
   useEffect(() => setEnqueues(false), [trial.number]);
   const { number, state, value, userAttrs } = trial;
@@ -61,7 +62,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
       class="trial"
       aria-labelledby="trial-title"
       onClose={onClose}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      onClick={(event) => event.target === dialog.current && close()}
     >
       <div class="inside">
         <header>
@@ -88,7 +89,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
           >
             ›
           </button>
-          <button type="button" class="plain" onClick={onClose} aria-label="Close">
+          <button type="button" class="plain" onClick={close} aria-label="Close">
             ✕
           </button>
         </header>

@@ -113,6 +113,11 @@ inBrowser('a study is watched from its first trial to its last, without a reload
   expect(await page.locator('dialog .facts').textContent()).toContain(best.value.toFixed(6));
   await page.keyboard.press('Escape');
   await page.locator('dialog').waitFor({ state: 'detached' });
+  const opener = page.getByRole('button', { name: 'Open trial 3', exact: true });
+  await opener.press('Enter');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  expect(await opener.evaluate((button) => button.matches(':focus'))).toBe(true);
   expect(await page.locator('#failures').textContent()).toContain('loss is NaN');
   expect(await page.evaluate('document.body.dataset.loaded')).toBe('once');
 });
@@ -285,6 +290,29 @@ inBrowser('the page connects again after the server restarts, with what happened
   await trialCount(page, 5);
   await page.getByText('The dashboard does not answer').waitFor({ state: 'detached' });
 });
+
+inBrowser(
+  'more tabs than a browser has connections work: those that are not seen leave theirs to others',
+  async () => {
+    const study = openStudy(journal);
+    runTrials(study, 3);
+    const { url } = await serve();
+    const turn = (page: Page, hidden: boolean) =>
+      page.evaluate(`
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
+      document.dispatchEvent(new Event('visibilitychange'));`);
+    const pages: Page[] = [];
+    for (let i = 0; i < 8; i++) {
+      const page = await newPage(url);
+      await trialCount(page, 3);
+      await turn(page, true);
+      pages.push(page);
+    }
+    runTrials(study, 2);
+    await turn(pages[0]!, false);
+    await trialCount(pages[0]!, 5);
+  },
+);
 
 inBrowser('a saved report works from disk, with its tables, in both schemes and at 390 pixels', async () => {
   runTrials(openStudy(journal), 30);
