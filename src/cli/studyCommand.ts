@@ -150,11 +150,13 @@ function exportStudy(study: Found, { format, out }: Arguments): number {
 const reported = ({ log }: Found): ReportedStudy => ({ ...log, direction: log.directions[0] ?? 'minimize' });
 
 /**
- * The study of the name that was given, else the one that changed last.
+ * The study of the name that was given, else the one that changed last; its confirmation runs are no study to ask for.
  * @throws UsageError where there is none; EnvironmentError where its place cannot be read
  */
 function chosen({ studies, unreadable }: Library, { name, study }: Arguments): Found {
-  const found = name === undefined ? studies : studies.filter(({ log }) => log.name === name);
+  const found = studies.filter(({ log }) =>
+    name === undefined ? log.userAttrs.confirms === undefined : log.name === name,
+  );
   if (found.length === 0 && unreadable[0]) throw new EnvironmentError(unreadable[0].error);
   const names = [...new Set(studies.map(({ log }) => log.name))].join(', ');
   expect(

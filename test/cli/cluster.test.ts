@@ -3,8 +3,10 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
+import { float, randomSampler } from '../../src/tune/index.js';
 import { createTrialEntry } from '../../src/tune/journal/records.js';
 import { openStorage, readJournal } from '../../src/tune/storage/index.js';
+import { createStudy } from '../../src/tune/study.js';
 import { err, out, run } from './capture.js';
 import { tinyStudyFolder, tinyTune, writeStories } from './tinyStudy.js';
 
@@ -43,6 +45,25 @@ test('study status, best and wait answer scripts', async () => {
   expect([late.code, late.stderr]).toEqual([1, 'error: The study has not 3 finished trials after 0.01 s\n']);
   const none = await study('wait', path('study'), '--name', 'other', '--timeout', '0.01');
   expect(none.stderr).toBe('error: The study has not ended after 0.01 s; it does not exist yet\n');
+});
+
+test('the confirmation runs of a study are not taken for it', async () => {
+  const journal = join(folder, 'confirmed', 'journal.log');
+  const runs = { space: { x: float(0, 1) }, sampler: randomSampler(), storage: journal };
+  for (const [name, value, userAttrs] of [
+    ['confirmed', 1, {}],
+    ['confirmed:confirmation', 0.5, { confirms: 'confirmed' }],
+  ] as const) {
+    const own = createStudy({ ...runs, name, userAttrs });
+    own.tell(own.ask(), value);
+    own.close();
+  }
+  for (const action of ['best', 'status', 'stop'])
+    expect(JSON.parse((await study(action, path('confirmed'), '--json')).stdout)).toMatchObject(
+      action === 'best' ? { trial: 0, value: 1 } : { study: 'confirmed' },
+    );
+  const named = await study('best', path('confirmed'), '--name', 'confirmed:confirmation', '--json');
+  expect(JSON.parse(named.stdout)).toMatchObject({ value: 0.5 });
 });
 
 test('study export writes the trials for other tools', async () => {
