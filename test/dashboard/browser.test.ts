@@ -360,6 +360,7 @@ inBrowser("a study of two objectives shows both values; long names do not widen 
   const entries = [
     createStudyEntry('two', 'minimize', 'maximize'),
     studyAttrEntry('system', 0, 'study:metric_names', [long, 'speed']),
+    createStudyEntry(`another with a name as long as ${long}`, 'minimize'),
   ];
   for (let i = 0; i < 4; i++) {
     const params = { lr: 0.01 * (i + 1), kind: 'a' };
@@ -376,7 +377,15 @@ inBrowser("a study of two objectives shows both values; long names do not widen 
   );
   expect(await page.locator('#compare .pick').textContent()).toContain('1.000000, 13.000000 in');
   for (const id of ['front', 'slices', 'parallel']) await page.locator(`#${id}`).scrollIntoViewIfNeeded();
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+  const width = () => page.evaluate('document.documentElement.scrollWidth');
+  expect(await width()).toBeLessThanOrEqual(390);
+  await page.getByRole('button', { name: 'two studies' }).click();
+  await page.locator('#compare select').waitFor();
+  expect(await width()).toBeLessThanOrEqual(390);
+  await page.getByText('Actions').click();
+  const menu = (await page.locator('.menu > div').boundingBox())!;
+  expect(menu.x).toBeGreaterThanOrEqual(0);
+  expect(menu.x + menu.width).toBeLessThanOrEqual(390);
 });
 
 inBrowser('20,000 trials are shown, and change as one ends', async () => {
