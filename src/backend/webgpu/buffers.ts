@@ -68,7 +68,8 @@ export class BufferPool implements BufferSource {
       (error) => error && this.onError(this.#exhausted(size, error.message)),
       () => {}, // the device was lost, which is reported elsewhere
     );
-    this.#settled = Promise.all([this.#settled, answered]);
+    const before = this.#settled;
+    this.#settled = answered.then(() => before);
     this.numBytesAllocated += size;
     return buffer;
   }
