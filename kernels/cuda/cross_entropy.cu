@@ -44,10 +44,20 @@ static __device__ __forceinline__ float held_row(int V, float cap, float weight,
 }
 #endif
 
+// Rows that are not held take 64 registers, 1,024 threads a multiprocessor: ptxas of CUDA 13.5 would rather spill than
+// take more than 40.
+#if TEAM <= 32
+#define BOUNDS 256
+#elif HELD > 0
+#define BOUNDS TEAM
+#else
+#define BOUNDS TEAM, 1024 / TEAM
+#endif
+
 // A team a row. z [rows,V], logits before the cap; with `grad` they become the gradient of the sum of weight[0] times the
 // losses (1 where weight is null). losses [rows], not weighted.
-KERNEL cross_entropy(int rows, int V, float cap, int grad, const float *weight, const int *targets,
-                                         act *z, float *losses) {
+extern "C" __global__ void __launch_bounds__(BOUNDS)
+cross_entropy(int rows, int V, float cap, int grad, const float *weight, const int *targets, act *z, float *losses) {
   float share = grad ? weight ? weight[0] : 1 : 0;
   EACH_ROW(n, rows) {
     int target = targets[n];
