@@ -3,6 +3,7 @@
 // ids_place make `order`, which serves every table that is indexed by the same ids; embedding_grad then sums. Ids
 // outside [0, V) read NaN and scatter nothing. N ids, V rows of W numbers.
 #include "rows.h"
+#include "table.h"
 
 // Tokens whose ids one block counts.
 #define CHUNK 1024
@@ -12,10 +13,9 @@
 // A team a token.
 KERNEL embedding(int N, int V, int W, const float *table, const int *ids, act *y) {
   EACH_ROW(n, N) {
-    int id = ids[n];
-    bool known = id >= 0 && id < V;
-    const float *from = table + (known ? (long)id * W : 0);
-    EACH(c, W, put(y + n * W, c, known ? get(from, c) : vset(__int_as_float(0x7fffffff))));
+    bool known = is_known(ids, V, n);
+    const float *from = table + row_of(ids, V, n) * W;
+    EACH(c, W, put(y + n * W, c, known ? get(from, c) : vset(NOT_A_NUMBER)));
   }
 }
 

@@ -15,6 +15,8 @@ export interface Capabilities {
   readonly bf16Activations?: boolean;
   /** Kernels add the `sum` of their contract in the same pass. */
   readonly addsSums?: boolean;
+  /** Whether rows of a table of so many, taken by so many ids, are read from the table and take no memory. */
+  readsTable?(rows: number, ids: number): boolean;
   /** Memory besides tensors that a training step takes. */
   stepScratch?(sizes: StepSizes): ScratchBytes;
   /** Identifies what has been chosen by measuring in this process, on which the bits of results depend; undefined: nothing. */

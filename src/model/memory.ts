@@ -16,6 +16,7 @@ import {
   parameterShapes,
   windowSizes,
 } from './config.js';
+import { ngramTables } from './ngrams.js';
 
 const FLOAT = 4;
 
@@ -27,6 +28,8 @@ const FLOAT = 4;
 const KEPT = { width: 13.1, kv: 2.1, valueEmbeddingKv: 1.1, gate: GATE_CHANNELS } as const;
 /** The same outside the layers: embedding, its norm, the head's input and gradient. */
 const KEPT_OUTSIDE = 4.1;
+/** How much of that is the first embedding and the first layer's input, where the backend reads them from a table. */
+const FROM_TABLE = 2;
 /** How much less where the backend keeps the operands of matmuls as bfloat16: norms, q, attention, the MLP. */
 const HALVED = { width: 4, kv: 1, outside: 0.5 } as const;
 /** Widths C a token that a recording keeps of one layer's backward pass; as measured. */
@@ -71,7 +74,8 @@ export function estimateMemory(
   }
   const windows = windowSizes(config);
   const attention = (window: number) => ({ batch: options.batch, seq: T, heads: H, kvHeads, window });
-  const { stepScratch, bf16Activations = false, recorder } = capabilities();
+  const { stepScratch, bf16Activations = false, readsTable, recorder } = capabilities();
+  const byId = readsTable?.(V, N) ?? false;
   const scratch: ScratchBytes = stepScratch?.({
     rows: N,
     width: C,
@@ -79,7 +83,10 @@ export function estimateMemory(
     attention: attention(Math.max(...windows)),
     matrices: [...stacks.values()],
   }) ?? { passes: 0, optimizer: 0 };
-  const outside = KEPT_OUTSIDE - (bf16Activations ? HALVED.outside : 0);
+  const outside =
+    KEPT_OUTSIDE -
+    (bf16Activations ? HALVED.outside : 0) -
+    (byId && ngramTables(config).length === 0 ? FROM_TABLE : 0);
   let kept = N * outside * C + V * C; // the head's gradient is made in the forward pass
   const width =
     KEPT.width -
@@ -91,7 +98,7 @@ export function estimateMemory(
   let widest = 0;
   for (let layer = 0; layer < L; layer++) {
     let own = N * (width * C + kvWidth * kv);
-    if (hasValueEmbedding(config, layer)) own += N * (KEPT.valueEmbeddingKv * kv + KEPT.gate);
+    if (hasValueEmbedding(config, layer)) own += N * ((byId ? 0 : KEPT.valueEmbeddingKv * kv) + KEPT.gate);
     const { kept: probabilities, transient } = attentionFootprint(
       attention(windows[layer]!),
       headDim(config),

@@ -39,4 +39,4 @@ export function fusedChecks(): SelfCheck[] {
 
 /** Those of kernels that do the work of several, which not every backend has. */
 export const joinedChecks = (): SelfCheck[] =>
-  [mixedNorm(48), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);
+  [mixedNorm(48), mixedNorm(48, true), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);

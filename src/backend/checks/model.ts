@@ -153,12 +153,27 @@ const opened = (
     return value + (2 / (1 + Math.exp(-z))) * ve[i]!;
   });
 
-/** From its input on, groups of two heads. @param K channels of the gate; without, no value embeddings */
+/** Rows of a table by id, some of them several times. */
+function rowsById(N: number, V: number, width: number) {
+  const ids = Int32Array.from({ length: N }, (_, n) => (n * n) % (V - 1));
+  const at = (i: number) => ids[Math.floor(i / width)]! * width + (i % width);
+  return {
+    reference: (table: Vec): Vec => Float64Array.from({ length: N * width }, (_, i) => table[at(i)]!),
+    take: (table: tf.Tensor, residual: boolean) =>
+      runFused('Embedding', { table, ids: tf.tensor1d(ids, 'int32') }, { residual })[0],
+    gradient: (dy: tf.Tensor) =>
+      runFused('EmbeddingGrad', { ids: tf.tensor1d(ids, 'int32'), dy }, { rows: V })[0],
+  };
+}
+
+/** From its input on, groups of two heads. @param K channels of the gate of a table's values; without, no value embeddings */
 export function selfAttention(D: number, C: number, K?: number): Case {
   const [batch, seq, heads, kvHeads, window] = [2, 35, 2, 1, 20];
   const shape = { batch, seq, heads, kvHeads, window };
   const [N, wide, narrow] = [batch * seq, heads * D, kvHeads * D];
   const { turned, tables } = turning(seq, D);
+  const V = 9;
+  const values = rowsById(N, V, narrow);
   const weights = [
     [wide, C],
     [narrow, C],
@@ -171,25 +186,29 @@ export function selfAttention(D: number, C: number, K?: number): Case {
       ...weights,
       ...(K
         ? [
-            [N, narrow],
+            [V, narrow],
             [kvHeads, K],
           ]
         : []),
     ],
-    reference: ([x, wq, wk, wv, ve, gateWeight]) => {
+    reference: ([x, wq, wk, wv, table, gateWeight]) => {
       const [q, k, v] = [wq, wk, wv].map((w) => mapped(x!, w!, C)) as [Vec, Vec, Vec];
-      const values = K ? opened(v, ve!, x!, gateWeight!, { C, G: kvHeads, D, K }) : v;
+      const sizes = { C, G: kvHeads, D };
+      const sum = K ? opened(v, values.reference(table!), x!, gateWeight!, { ...sizes, K }) : v;
       const [turnedQ, turnedK] = [turned(q, wide), turned(k, narrow)];
-      return attended(normalized(turnedQ, D), normalized(turnedK, D), values, shape, D);
+      return attended(normalized(turnedQ, D), normalized(turnedK, D), sum, shape, D);
     },
-    run: ([x, wq, wk, wv, ve, gateWeight]) => {
+    run: ([x, wq, wk, wv, table, gateWeight]) => {
       const weights = { x: x!, wq: wq!, wk: wk!, wv: wv!, ...tables() };
-      const inputs = K ? { ...weights, ve: ve!, gateWeight: gateWeight! } : weights;
+      const inputs = K ? { ...weights, ve: values.take(table!, false), gateWeight: gateWeight! } : weights;
       const [y, qkv, rstd, lse, gate] = runFused('SelfAttention', inputs, { ...shape, epsilon: EPSILON });
       const kept = { ...inputs, y, qkv, rstd, lse, ...(gate && { gate }) };
       return {
         value: y,
-        backward: (dy) => runFused('SelfAttentionGrad', { ...kept, dy }, shape) as tf.Tensor[],
+        backward: (dy) => {
+          const [dx, dwq, dwk, dwv, dve, dGate] = runFused('SelfAttentionGrad', { ...kept, dy }, shape);
+          return [dx, dwq, dwk, dwv, ...(dve && dGate ? [values.gradient(dve), dGate] : [])];
+        },
       };
     },
   };
@@ -247,22 +266,35 @@ export function residual(): Case {
   };
 }
 
-/** Both results in one, which a linear map of them weighs. */
-export function mixedNorm(width: number): Case {
-  const [layer, N] = [1, 7];
-  const mixed = ([x, x0, a, b]: Vec[]) => x!.map((v, i) => a![layer]! * v + b![layer]! * x0![i]!);
+/** Both results in one, which a linear map of them weighs. @param byId x0 is the norm of rows of a table */
+export function mixedNorm(width: number, byId = false): Case {
+  const [layer, N, V] = [1, 7, 5];
+  const rows = rowsById(N, V, width);
+  const start = (x0: Vec) => (byId ? normalized(rows.reference(x0), width) : x0);
+  const mixed = ([x, given, a, b]: Vec[]) => {
+    const x0 = start(given!);
+    return x!.map((v, i) => a![layer]! * v + b![layer]! * x0[i]!);
+  };
   return {
-    name: 'residual mix and its norm',
-    shapes: [[N, width], [N, width], [3], [3]],
+    name: `residual mix and its norm${byId ? ' from rows of a table' : ''}`,
+    shapes: [[N, width], [byId ? V : N, width], [3], [3]],
     reference: (inputs) => Float64Array.from([...mixed(inputs), ...normalized(mixed(inputs), width)]),
-    run: ([x, x0, residLambdas, x0Lambdas]) => {
-      const inputs = { x: x!, x0: x0!, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
+    run: ([x, given, residLambdas, x0Lambdas]) => {
+      const normed = byId
+        ? runFused('RmsNorm', { x: rows.take(given!, true) }, { epsilon: EPSILON, residual: true })
+        : undefined;
+      const x0 = normed?.[0] ?? given!;
+      const inputs = { x: x!, x0, residLambdas: residLambdas!, x0Lambdas: x0Lambdas! };
       const [mixed, y, rstd] = runFused('ResidualMixNorm', inputs, { layer, epsilon: EPSILON });
       return {
         value: tf.concat([mixed, y]),
         backward: (dy) => {
           const [dMixed, dNorm] = tf.split(dy as tf.Tensor2D, 2) as [tf.Tensor2D, tf.Tensor2D];
-          return runFused('ResidualMixNormGrad', { ...inputs, y, rstd, dMixed, dy: dNorm }, { layer });
+          const gradients = { ...inputs, y, rstd, dMixed, dy: dNorm };
+          const [dx, dx0, ...dLambdas] = runFused('ResidualMixNormGrad', gradients, { layer });
+          if (!normed) return [dx, dx0, ...dLambdas];
+          const dRows = runFused('RmsNormGrad', { y: normed[0], rstd: normed[1], dy: dx0 })[0];
+          return [dx, rows.gradient(dRows), ...dLambdas];
         },
       };
     },

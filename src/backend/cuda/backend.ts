@@ -56,10 +56,11 @@ export class CudaBackend extends JoiningBackend {
     const entry = this.data.get(dataId);
     entry.refCount--;
     if (!force && entry.refCount > 0) return false;
-    if (this.holdsOnlyBf16(entry)) noteScratch(4 * entry.size, true);
+    if (this.hasNoFloats(entry)) noteScratch(4 * entry.size, true);
     if (entry.block && !entry.lent) this.session.allocator.free(entry.block);
     entry.block = undefined;
     this.dropCopy(entry);
+    this.dropRows(entry);
     this.detach(entry);
     this.data.delete(dataId);
     for (const done of entry.dependents ?? []) done();

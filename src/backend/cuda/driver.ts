@@ -7,7 +7,7 @@ import { declareCapabilities } from '../capabilities.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import type { CudaBackend } from './backend.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
-import { cudaScratch } from './footprint.js';
+import { cudaScratch, readsTable } from './footprint.js';
 import { MissingLibrary } from './library.js';
 import type { createStepRecorder } from './recording.js';
 import { memoryLimit, openSession, type Session } from './session.js';
@@ -69,6 +69,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
   declareCapabilities('cuda', {
     ...(records && { stepRecorder: recorder }),
     addsSums: true,
+    readsTable,
     bf16Activations: precision === 'bf16',
     choices: () => session.products.choices(),
     stepScratch: (sizes) => cudaScratch(sizes, precision),

@@ -28,6 +28,12 @@ export function logitsRowsOnDevice(
   return Math.min(rows, Math.max(1, Math.min(most, Math.max(MIN_ROWS, wanted))));
 }
 
+/** A table of more rows than there are ids, and than this, had better not have a copy in bfloat16, or of its norm. */
+const FEW_ROWS = 1024;
+
+/** See ../capabilities.ts. */
+export const readsTable = (rows: number, ids: number): boolean => rows <= Math.max(ids, FEW_ROWS);
+
 /** The most bytes of scores' gradients of an attention held at once, unless one kv head has more. */
 const MAX_SCORE_BYTES = 512 * 2 ** 20;
 

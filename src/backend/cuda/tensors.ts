@@ -1,7 +1,9 @@
 // Tensors of the cuda backend as kernels see them: each has a block of device memory, or, for a few numbers that came from the
 // host, just those numbers until a kernel wants them in memory. In bf16 precision activations have only bfloat16 numbers, and
 // others may have a copy in bfloat16, for products to read. A kernel runs within `call`: what it makes is taken back when it
-// throws, and its scratch space is released as soon as its work is enqueued, which is safe on one stream.
+// throws, and its scratch space is released as soon as its work is enqueued, which is safe on one stream. A tensor of rows of a
+// table gets memory only where something else wants it than kernels that read rows by id: a table of tens of MB stays in the GPU's
+// L2 cache, where its rows would take a hundred times that in memory.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';
@@ -11,7 +13,7 @@ import type { Block } from './allocator.js';
 import { EnqueuingBackend } from './enqueue.js';
 import type { Session } from './session.js';
 import { FEW, isOnDevice, type Numbers, WIDTH } from './values.js';
-import type { Entry, Watch } from './watch.js';
+import type { Entry, TableRows, Watch } from './watch.js';
 
 /** Copies in bfloat16 that are kept of tensors which are no variables, as several products in a row share an operand. */
 const KEPT_COPIES = 4;
@@ -78,6 +80,46 @@ export abstract class TensorBackend extends EnqueuingBackend {
     );
   }
 
+  /**
+   * A float32 tensor [N, W] of rows of a table. Nobody changes table and ids as long as it needs them: in-place work on a tensor
+   * that is held makes a copy.
+   * @param given the table is this tensor's from now on, and was not made for anybody else
+   */
+  makeRows(rows: TableRows, given = false): Info {
+    const { table, ids } = rows;
+    const shape = [ids.shape[0]!, table.shape[1]!];
+    const size = tf.util.sizeFromShape(shape);
+    this.incRef(ids.dataId);
+    if (given) noteScratch(4 * tf.util.sizeFromShape(table.shape));
+    else this.incRef(table.dataId);
+    noteScratch(-4 * size);
+    return this.wrap(
+      { dtype: 'float32', refCount: 1, size, block: undefined, values: undefined, rows },
+      shape,
+    );
+  }
+
+  /** Table and ids of a tensor whose rows have no memory of their own. @param narrow as an activation */
+  rowsOf(x: Info, narrow: boolean): TableRows | undefined {
+    const { rows } = this.data.get(x.dataId);
+    return rows && (narrow || !rows.narrow) && x.shape[1] === rows.table.shape[1] ? rows : undefined;
+  }
+
+  /** Lets go of a table whose rows are no longer needed, or have memory of their own. */
+  protected dropRows(entry: Entry): void {
+    const { rows } = entry;
+    delete entry.rows;
+    if (!rows) return;
+    for (const { dataId, shape } of [rows.table, rows.ids]) {
+      const { tensorInfo } = tf.engine().state;
+      const known = tensorInfo.get(dataId);
+      // tfjs does not know a table that was made for these rows.
+      if (!known) noteScratch(-4 * tf.util.sizeFromShape(shape));
+      const holder = known?.backend ?? this;
+      if (holder.disposeData(dataId)) tf.engine().removeDataId(dataId, holder);
+    }
+  }
+
   /** Activations of these shapes. @throws OutOfMemoryError */
   makeActivations<T extends Info[]>(...tensors: T): { [I in keyof T]: Info } {
     return tensors.map(({ shape }) => this.makeActivation(shape)) as { [I in keyof T]: Info };
@@ -137,11 +179,13 @@ export abstract class TensorBackend extends EnqueuingBackend {
 
   /** Whether a tensor has only bfloat16 elements. */
   isActivation(x: Info): boolean {
-    return this.holdsOnlyBf16(this.data.get(x.dataId));
+    const entry = this.data.get(x.dataId);
+    return this.hasNoFloats(entry) && (entry.rows?.narrow ?? true);
   }
 
-  protected holdsOnlyBf16({ block, bf16, values }: Entry): boolean {
-    return bf16 !== undefined && block === undefined && values === undefined;
+  /** Whether a tensor's elements are in bfloat16, or a table's, only. */
+  protected hasNoFloats({ block, values }: Entry): boolean {
+    return block === undefined && values === undefined;
   }
 
   /** The one number of a tensor, where the host knows it. */
@@ -229,6 +273,7 @@ export abstract class TensorBackend extends EnqueuingBackend {
       else if (this.copied.delete(entry)) this.copied.add(entry);
       return entry.bf16.address;
     }
+    if (entry.rows?.narrow) return this.#gather(entry, entry.rows).address;
     const source = this.resident(entry).address;
     if (!isVariable) {
       for (const oldest of this.copied) {
@@ -290,20 +335,36 @@ export abstract class TensorBackend extends EnqueuingBackend {
     if (!entry.block) this.watch?.assertOwn(entry);
     this.watch?.note(entry);
     if (entry.block) return entry.block;
-    const { dtype, size, values, bf16 } = entry;
+    const { dtype, size, values, rows } = entry;
     if (!isOnDevice(dtype)) throw new Error(`Expected a tensor of numbers, got ${dtype}`);
+    const bf16 = rows?.narrow ? this.#gather(entry, rows) : entry.bf16;
     const block = this.session.allocator.allocate(size * WIDTH[dtype]!);
     try {
       if (values) this.upload(values as Numbers, block.address);
-      else this.fromBf16(size, bf16!.address, block.address);
+      else if (bf16) this.fromBf16(size, bf16.address, block.address);
+      else rows!.gather(block.address);
     } catch (error) {
       this.session.allocator.free(block);
       throw error;
     }
     entry.block = block;
+    this.dropRows(entry);
     // tfjs has counted these bytes; so far there were fewer.
     if (!values) noteScratch(4 * size);
     if (size > FEW) entry.values = undefined;
+    return block;
+  }
+
+  /** Gives the rows of an activation memory of their own. */
+  #gather(entry: Entry, rows: TableRows): Block {
+    const block = this.#addCopy(entry);
+    try {
+      rows.gather(block.address);
+    } catch (error) {
+      this.dropCopy(entry);
+      throw error;
+    }
+    this.dropRows(entry);
     return block;
   }
 

@@ -1,8 +1,21 @@
 // What work finds while it is recorded (capture.ts): a replay must find the same at the same addresses.
 
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Info } from '../flat/store.js';
 import type { Block } from './allocator.js';
 import type { Values } from './values.js';
+
+/** What a tensor consists of whose rows are those of a table. */
+export interface TableRows {
+  /** float32 [V, W] */
+  table: Info;
+  /** int32 [N] */
+  ids: Info;
+  /** Whether they are an activation: rounded in bf16 precision. */
+  narrow: boolean;
+  /** Enqueues the copy of all rows to an address. */
+  gather(to: number): void;
+}
 
 /** A tensor's data. */
 export interface Entry {
@@ -15,6 +28,8 @@ export interface Entry {
   bf16?: Block;
   /** The numbers, where they are known here and `block` may be absent; strings and complex numbers in any case. */
   values: Values | undefined;
+  /** Where the elements are, as long as they have no memory of their own. */
+  rows?: TableRows;
   /** What kernels worked out about the tensor and keep with it, by name. */
   attached?: Map<string, Block[]>;
   /** `block` belongs to a recording, which lends it. */

@@ -17,6 +17,8 @@ const launchOf = (rows: number, { TEAM }: { TEAM: number }) => {
   return { grid: Math.max(1, Math.ceil((rows * TEAM) / block / 2)), block };
 };
 const int = (n: number) => ({ int: n });
+/** In the place of ids and a table's rows: the matrix has its own. */
+const OWN_ROWS = [null, int(0)];
 
 describeKernels('CUDA row kernels', (bench) => {
   test.each(TEAMS)('rms norm and its gradient, %j', (team) => {
@@ -39,7 +41,17 @@ describeKernels('CUDA row kernels', (bench) => {
         y,
         x.map((each, i) => each * scale[Math.floor(i / C)]!),
       );
-      program.run('rms_norm_grad', launchOf(N, team), [int(N), int(C), y, rstd, dy, null, dx, null]);
+      program.run('rms_norm_grad', launchOf(N, team), [
+        int(N),
+        int(C),
+        y,
+        rstd,
+        ...OWN_ROWS,
+        dy,
+        null,
+        dx,
+        null,
+      ]);
       const along = Float64Array.from(
         { length: N },
         (_, n) => sum(C, (c) => dy[n * C + c]! * x[n * C + c]! * scale[n]!) / C,
@@ -76,7 +88,7 @@ describeKernels('CUDA row kernels', (bench) => {
     const make = (values: Float32Array = new Float32Array(N * C)) => (half ? toBf16(values) : values);
     const [y, dy] = [make(), make(numbers('dy', N * C))];
     const sizes = [int(N), int(C), int(layer)];
-    const lambdas = [x, x0, resid, first];
+    const lambdas = [x, x0, ...OWN_ROWS, resid, first];
     program.run('mix_norm', launchOf(N, team), [...sizes, { float: EPSILON }, ...lambdas, mixed, y, rstd]);
     const [a, b] = [resid[layer]!, first[layer]!];
     const m = Float64Array.from({ length: N * C }, (_, i) => a * x[i]! + b * x0[i]!);
@@ -133,7 +145,7 @@ describeKernels('CUDA row kernels', (bench) => {
     // Rounded once, to nearest even.
     expect([...y]).toEqual([...toBf16(x.map((each, i) => each * rstd[Math.floor(i / C)]!))]);
     const [dx, rounded] = [new Float32Array(N * C), new Uint16Array(N * C)];
-    const given = [int(N), int(C), y, rstd, dy];
+    const given = [int(N), int(C), y, rstd, ...OWN_ROWS, dy];
     program.run('rms_norm_grad', launchOf(N, team), [...given, sums, dx, rounded]);
     const [ys, dys] = [fromBf16(y), fromBf16(dy)];
     expectClose(
@@ -224,7 +236,7 @@ describeKernels('CUDA row kernels', (bench) => {
     const gate = (v: Float32Array, width: number) => {
       const out = new Float32Array(N * G);
       const given = [int(N), int(C), int(G), int(D), int(K), int(width)];
-      gated.run('value_embedding', launchOf(N * G, team), [...given, v, ve, x, w, v, out]);
+      gated.run('value_embedding', launchOf(N * G, team), [...given, v, ve, ...OWN_ROWS, x, w, v, out]);
       return out;
     };
     // The values' part at the start of the rows.
@@ -251,18 +263,10 @@ describeKernels('CUDA row kernels', (bench) => {
     const [parts, dw] = [new Float32Array(pieces * G * K), new Float32Array(G * K)];
     const program = bench().program('value_embedding.cu', team);
     const all = [int(N), int(C), int(G), int(D), int(K)];
-    program.run('value_embedding', launchOf(N * G, team), [...all, int(G * D), v, ve, x, w, y, gate]);
-    program.run('gated_grad', launchOf(N * G, team), [
-      int(N),
-      int(G),
-      int(D),
-      int(G * D),
-      ve,
-      gate,
-      dy,
-      dve,
-      dz,
-    ]);
+    const values = [v, ve, ...OWN_ROWS];
+    program.run('value_embedding', launchOf(N * G, team), [...all, int(G * D), ...values, x, w, y, gate]);
+    const byHead = [int(N), int(G), int(D), int(G * D), ve, ...OWN_ROWS];
+    program.run('gated_grad', launchOf(N * G, team), [...byHead, gate, dy, dve, dz]);
     program.run('gate_dx', launchOf(N, team), [int(N), int(C), int(G), int(K), dz, w, dx]);
     const added = new Float32Array(N * C).fill(0.25);
     program.run('gate_dx_add', launchOf(N, team), [int(N), int(C), int(G), int(K), dz, w, added]);
@@ -426,6 +430,73 @@ describeKernels('CUDA row kernels', (bench) => {
     const expected = new Float64Array(V * W);
     for (const n of sorted) for (let c = 0; c < W; c++) expected[ids[n]! * W + c]! += y[n * W + c]!;
     expectClose(dtable, expected);
+  });
+
+  test.each([
+    { TEAM: 8, VL: 4, ACT_BF16: 0 },
+    { TEAM: 32, VL: 1, ACT_BF16: 0 },
+    { TEAM: 64, VL: 4, ACT_BF16: 0 },
+    { TEAM: 4, VL: 8, ACT_BF16: 1 },
+  ])('rows of a table by id serve as the same rows in memory do, to the bit, %j', ({ ACT_BF16, ...team }) => {
+    const half = ACT_BF16 === 1;
+    const defines = half ? { ...team, ACT_BF16 } : team;
+    const [N, V, G, D, K] = [21, 6, 2, 24, 8];
+    const C = G * D;
+    const ids = integers('ids', N, 0, V);
+    const [table, x, dy, dMixed] = [
+      numbers('table', V * C),
+      ...['x', 'dy', 'dMixed'].map((name) => numbers(name, N * C)),
+    ] as [Float32Array, Float32Array, Float32Array, Float32Array];
+    const [resid, first, w] = [numbers('resid', 2), numbers('first', 2), numbers('w', G * K)];
+    const scales = numbers('scales', V).map(Math.abs);
+    const taken = <T extends Float32Array | Uint16Array>(from: T, width: number): T => {
+      const rows =
+        from.constructor === Uint16Array ? new Uint16Array(N * width) : new Float32Array(N * width);
+      return rows.map((_, i) => from[ids[Math.floor(i / width)]! * width + (i % width)]!) as T;
+    };
+    const act = (values: Float32Array) => (half ? toBf16(values) : values);
+    const make = () => act(new Float32Array(N * C));
+    const launch = launchOf(N, team);
+    const norm = bench().program('norm.cu', defines);
+    const gated = bench().program('value_embedding.cu', defines);
+    /** What all kernels give. @param same x is x0 */
+    const results = (byId: boolean, known: Int32Array, same: boolean) => {
+      const rows = byId ? [known, int(V)] : OWN_ROWS;
+      const from = <T extends Float32Array | Uint16Array>(values: T, width: number) =>
+        byId ? values : taken(values, width);
+      const x0 = from(table, C);
+      const mixing = [int(N), int(C), int(1)];
+      const both = [same ? (byId ? null : x0) : x, x0, ...rows, resid, first];
+      const [mixed, y, rstd] = [new Float32Array(N * C), make(), new Float32Array(N)];
+      norm.run('mix_norm', launch, [...mixing, { float: EPSILON }, ...both, mixed, y, rstd]);
+      const [dx, rounded, dx0] = [new Float32Array(N * C), new Uint16Array(N * C), new Float32Array(N * C)];
+      const sums = new Uint8Array(16 * launch.grid);
+      const gradient = [y, rstd, dMixed, act(dy), null];
+      norm.run('mix_norm_grad', launch, [...mixing, ...both, ...gradient, dx, rounded, dx0, sums]);
+      const normGrad = new Float32Array(N * C);
+      const normed = [from(act(table), C), from(scales, 1), ...rows];
+      norm.run('rms_norm_grad', launch, [int(N), int(C), ...normed, act(dy), null, normGrad, null]);
+      const [values, gate] = [make(), new Float32Array(N * G)];
+      const heads = launchOf(N * G, team);
+      const ve = [from(act(table), C), ...rows];
+      const sizes = [int(N), int(C), int(G), int(D), int(K), int(C)];
+      gated.run('value_embedding', heads, [...sizes, act(x), ...ve, act(dy), w, values, gate]);
+      const [dve, dz] = [make(), new Float32Array(N * G)];
+      gated.run('gated_grad', heads, [int(N), int(G), int(D), int(C), ...ve, gate, act(dy), dve, dz]);
+      return { mixed, y, rstd, dx, rounded, dx0, sums, normGrad, values, gate, dve, dz };
+    };
+    for (const same of [false, true]) expect(results(true, ids, same)).toEqual(results(false, ids, same));
+
+    // An id that is no row makes the whole row not-a-number.
+    const unknown = ids.slice();
+    unknown.set([-1, V], 3);
+    const { mixed, y, rstd, dx, normGrad, values } = results(true, unknown, false);
+    const floats = (a: Float32Array | Uint16Array) => (a instanceof Uint16Array ? fromBf16(a) : a);
+    for (const each of [mixed, y, dx, normGrad, values])
+      expect([...floats(each).keys()].filter((i) => Number.isNaN(floats(each)[i]))).toEqual(
+        Array.from({ length: 2 * C }, (_, i) => 3 * C + i),
+      );
+    expect([...rstd.subarray(3, 5)]).toEqual([Number.NaN, Number.NaN]);
   });
 
   test('an id outside the table reads NaN', () => {

@@ -4,6 +4,8 @@
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { Defines } from '../compile.js';
+import { readsTable } from '../footprint.js';
+import type { TableRows } from '../watch.js';
 import type { CudaKernel } from './kernel.js';
 import { rowTeam } from './team.js';
 
@@ -13,14 +15,41 @@ const CHUNK = 1024;
 /** Threads of a block that sums one row of the table, and lanes that share its columns. */
 const GRAD = { threads: 256, lanes: 32 };
 
+/** A tensor as it is: a variable may be another later. */
+const asItIs = ({ dataId, shape, dtype }: Info): Info => ({ dataId, shape, dtype });
+
+/** Rows of a table by id, for `makeRows`. */
+export function tableRows(backend: CudaBackend, from: Info, by: Info, narrow: boolean): TableRows {
+  const [table, ids] = [asItIs(from), asItIs(by)];
+  const [vocab, width] = table.shape as [number, number];
+  const count = sizeOf(ids.shape);
+  const { defines, threads, blocks } = rowTeam(width, [], narrow ? 'bf16' : 'fp32');
+  const gather = (to: number) => {
+    const values = [count, vocab, width, backend.address(table), backend.address(ids), to];
+    backend.launch({ source: SOURCE, name: 'embedding', defines }, blocks(count), threads, values);
+  };
+  return { table, ids, narrow, gather };
+}
+
+/** Where a kernel finds a matrix, or the table that its rows are from, their ids, and the rows of the table. */
+export function rowsIn(backend: CudaBackend, x: Info, asActivation: boolean): [number, number, number] {
+  const rows = backend.rowsOf(x, asActivation);
+  const read = (matrix: Info) => (asActivation ? backend.activation(matrix) : backend.address(matrix));
+  return rows ? [read(rows.table), backend.address(rows.ids), rows.table.shape[0]!] : [read(x), 0, 0];
+}
+
 export const embedding: CudaKernel<'Embedding'> = ({ inputs: { table, ids }, attrs, backend }) => {
   const [vocab, width] = table.shape as [number, number];
   const count = sizeOf(ids.shape);
-  const y = attrs.residual ? backend.make([count, width]) : backend.makeActivation([count, width]);
-  const { defines, threads, blocks } = rowTeam(width, [], attrs.residual ? 'fp32' : backend.precision);
-  const to = attrs.residual ? backend.address(y) : backend.activation(y);
-  const values = [count, vocab, width, backend.address(table), backend.address(ids), to];
-  backend.launch({ source: SOURCE, name: 'embedding', defines }, blocks(count), threads, values);
+  const narrow = !attrs.residual && backend.precision === 'bf16';
+  const rows = tableRows(backend, table, ids, narrow);
+  if (readsTable(vocab, count)) {
+    // A variable's copy in bfloat16 is the variable's own, and kept with it.
+    if (narrow) backend.activation(table);
+    return [backend.makeRows(rows)];
+  }
+  const y = narrow ? backend.makeActivation([count, width]) : backend.make([count, width]);
+  rows.gather(narrow ? backend.activation(y) : backend.address(y));
   return [y];
 };
 

@@ -5,6 +5,7 @@ import { gatedSizes } from '../../contract.js';
 import { type Info, sizeOf } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
+import { rowsIn, tableRows } from './embedding.js';
 import type { CudaKernel, CudaStockKernel } from './kernel.js';
 import { piecesOf, pieceTeam, rowTeam, type Team } from './team.js';
 
@@ -28,15 +29,20 @@ const activations = (backend: CudaBackend, ...tensors: Info[]): number[] =>
 
 export const rmsNorm: CudaKernel<'RmsNorm'> = ({ inputs, attrs, backend }) => {
   const { x } = inputs;
-  const [rows, width] = x.shape as [number, number];
-  const y = attrs.residual ? backend.make(x.shape) : backend.makeActivation(x.shape);
+  const { residual, epsilon } = attrs;
+  // The norm of rows of a table is that of the table.
+  const known = residual ? backend.rowsOf(x, false) : undefined;
+  const from = known?.table ?? x;
+  const [rows, width] = from.shape as [number, number];
+  const y = residual ? backend.make(from.shape) : backend.makeActivation(from.shape);
   const rstd = backend.make([rows, 1]);
-  const { epsilon } = attrs;
-  const team = rowTeam(width, [], attrs.residual ? 'fp32' : backend.precision);
-  const to = attrs.residual ? backend.address(y) : backend.activation(y);
-  const values = [rows, width, epsilon, backend.address(x), to, backend.address(rstd)];
+  const team = rowTeam(width, [], residual ? 'fp32' : backend.precision);
+  const to = residual ? backend.address(y) : backend.activation(y);
+  const values = [rows, width, epsilon, backend.address(from), to, backend.address(rstd)];
   onRows(backend, ['norm', 'rms_norm'], team, rows, values);
-  return [y, rstd];
+  if (!known) return [y, rstd];
+  const rowsOf = (table: Info) => backend.makeRows(tableRows(backend, table, known.ids, false), true);
+  return [rowsOf(y), rowsOf(rstd)];
 };
 
 export const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
@@ -46,10 +52,13 @@ export const rmsNormGrad: CudaKernel<'RmsNormGrad'> = ({ inputs, backend }) => {
   // The result of a norm in the residual stream is float32, and so is its gradient.
   const inStream = backend.precision === 'bf16' && !backend.isActivation(y);
   const team = rowTeam(width, [], inStream ? 'fp32' : backend.precision);
-  const given = inStream ? addresses(backend, y, dy) : activations(backend, y, dy);
+  const byId = [y, rstd].every((x) => backend.rowsOf(x, false));
+  const read = (x: Info) => (inStream ? backend.address(x) : backend.activation(x));
+  const [from, ids, V] = byId ? rowsIn(backend, y, false) : [read(y), 0, 0];
+  const factors = byId ? rowsIn(backend, rstd, false)[0] : backend.address(rstd);
   const added = sum ? backend.address(sum) : 0;
   const made = [backend.address(dx), inStream ? 0 : backend.makeCopy(dx)];
-  const values = [rows, width, given[0]!, backend.address(rstd), given[1]!, added, ...made];
+  const values = [rows, width, from, factors, ids, V, read(dy), added, ...made];
   onRows(backend, ['norm', 'rms_norm_grad'], team, rows, values);
   return [dx];
 };
@@ -137,7 +146,7 @@ export function openGates(
   gate: Info,
 ): void {
   const [N, C, G, D, K] = gatedSizes(ve, x, gateWeight);
-  const given = [v, ...activations(backend, ve, x), backend.address(gateWeight)];
+  const given = [v, ...rowsIn(backend, ve, true), backend.activation(x), backend.address(gateWeight)];
   const values = [N, C, G, D, K, stride, ...given, y, backend.address(gate)];
   const team = rowTeam(D, [C, K], backend.precision);
   onRows(backend, ['value_embedding', 'value_embedding'], team, N * G, values);
@@ -169,7 +178,7 @@ export function openGatesGrad(
 ): void {
   const [N, C, G, D, K] = gatedSizes(ve, x, gateWeight);
   const dz = backend.scratch(4 * N * G);
-  const byHead = [N, G, D, stride, backend.activation(ve), backend.address(gate)];
+  const byHead = [N, G, D, stride, ...rowsIn(backend, ve, true), backend.address(gate)];
   const { precision } = backend;
   onRows(backend, ['value_embedding', 'gated_grad'], rowTeam(D, [], precision), N * G, [
     ...byHead,
@@ -268,15 +277,25 @@ function addMixSums(
   onRows(backend, ['elementwise', 'residual_mix_sums'], pieceTeam(4), 1, totals);
 }
 
+/** Addresses of what a mix reads: x, x0 with ids and rows of its table, lambdas. In the first layer x is x0, perhaps of a table. */
+function mixInputs(
+  backend: CudaBackend,
+  { x, x0, residLambdas, x0Lambdas }: Record<'x' | 'x0' | 'residLambdas' | 'x0Lambdas', Info>,
+): number[] {
+  const first = rowsIn(backend, x0, false);
+  const same = first[1] !== 0 && x.dataId === x0.dataId;
+  return [same ? 0 : backend.address(x), ...first, ...addresses(backend, residLambdas, x0Lambdas)];
+}
+
 export const residualMixNorm: CudaKernel<'ResidualMixNorm'> = ({ inputs, attrs, backend }) => {
-  const { x, x0, residLambdas, x0Lambdas } = inputs;
+  const { x } = inputs;
   const { layer, epsilon } = attrs;
   const [rows, width] = x.shape as [number, number];
   const mixed = backend.make(x.shape);
   const y = backend.makeActivation(x.shape);
   const rstd = backend.make([rows, 1]);
-  const given = addresses(backend, x, x0, residLambdas, x0Lambdas, mixed);
-  const values = [rows, width, layer, epsilon, ...given, backend.activation(y), backend.address(rstd)];
+  const made = [backend.address(mixed), backend.activation(y), backend.address(rstd)];
+  const values = [rows, width, layer, epsilon, ...mixInputs(backend, inputs), ...made];
   onRows(backend, ['norm', 'mix_norm'], rowTeam(width, [], backend.precision), rows, values);
   return [mixed, y, rstd];
 };
@@ -293,11 +312,10 @@ export const residualMixNormGrad: CudaKernel<'ResidualMixNormGrad'> = ({ inputs,
   const team = rowTeam(width, [], backend.precision);
   const blocks = Math.min(MOST_SUMS, team.blocks(rows));
   const sums = backend.scratch(16 * blocks);
-  const lambdas = addresses(backend, x, x0, residLambdas, x0Lambdas);
   const gradients = [backend.address(dMixed), backend.activation(dy), sum0 ? backend.address(sum0) : 0];
   const normed = [backend.activation(y), backend.address(rstd)];
   const made = [backend.address(dx), backend.makeCopy(dx), backend.address(dx0), sums];
-  const values = [rows, width, layer, ...lambdas, ...normed, ...gradients, ...made];
+  const values = [rows, width, layer, ...mixInputs(backend, inputs), ...normed, ...gradients, ...made];
   const spec = { source: 'cuda/norm.cu', name: 'mix_norm_grad', defines: team.defines };
   backend.launch(spec, blocks, team.threads, values);
   addMixSums(backend, blocks, layer, sums, dResid, dFirst);
