@@ -30,13 +30,25 @@ export async function peer(): Promise<void> {
     });
 }
 
-/** Attention alone, ours and PyTorch's. */
+/** Attention alone, by our kernels and PyTorch's. */
 export async function attention(): Promise<void> {
+  await measureAttention();
+  const [precision, cases] = [(await precisions()).at(-1)!, attentionCases(tiny)];
+  await attempt(out, name, 'PyTorch', async () => ({
+    reports: await runPeer(
+      options,
+      { mode: 'attention', cases, precision, seconds: tiny ? 0 : 0.3 },
+      0.9 * secondsLeft(),
+    ),
+  }));
+}
+
+/** Attention by our kernels, or by cuDNN, as TINYGPT_CUDA_ATTENTION says. */
+export async function measureAttention(): Promise<void> {
   const precision = (await precisions()).at(-1)!;
-  const cases = attentionCases(tiny);
-  for (const shape of cases)
+  for (const shape of attentionCases(tiny))
     await attempt(out, name, `T ${shape.seq} window ${shape.window}`, async () => {
-      const { transfer } = await start(precision);
+      const { transfer, attention, files } = await start(precision);
       const { batch, seq, heads, headDim, window } = shape;
       const made = () => tf.randomNormal([batch * seq, heads * headDim]) as tf.Tensor2D;
       const [q, k, v, dy] = [made(), made(), made(), made()];
@@ -49,15 +61,10 @@ export async function attention(): Promise<void> {
       const pairs = Array.from({ length: seq }, (_, i) => Math.min(i, window) + 1).reduce((a, b) => a + b, 0);
       const flops = 4 * batch * heads * headDim * pairs;
       const rates = { forward_tflops: flops / forward / 1e9, both_tflops: (3.5 * flops) / both / 1e9 };
-      return { shape, precision, forward_ms: forward, both_ms: both, ...rates };
+      // Where cuDNN is used, for which shapes; else why not.
+      const cudnn = attention ? { [attention.version]: [...attention.used().keys()] } : files.libcudnn;
+      return { shape, precision, forward_ms: forward, both_ms: both, ...rates, cudnn };
     });
-  await attempt(out, name, 'PyTorch', async () => ({
-    reports: await runPeer(
-      options,
-      { mode: 'attention', cases, precision, seconds: tiny ? 0 : 0.3 },
-      0.9 * secondsLeft(),
-    ),
-  }));
 }
 
 /** Median of repetitions, the device's queue kept full within each. */

@@ -1,7 +1,7 @@
 // Packs the proof (proof.ts) for a machine with an NVIDIA GPU but without Node or network: `npm run build && node
 // build/experiments/gpu/pack.js --out FOLDER`, then there `sh FOLDER/run.sh`. The folder holds Node, the built project with the
 // packages that it loads, kernels that NVIDIA's NVRTC has compiled ahead for the GPU, and prepared data, in less than 60 MB. The
-// machine brings its driver, NVRTC and cuBLASLt (as PyTorch does), glibc and libstdc++.
+// machine brings its driver, NVRTC and cuBLASLt (as PyTorch does; cuDNN where it is there), glibc and libstdc++.
 //
 // The kernels are those of the proof itself, which runs here once on a driver that computes nothing (test/cuda/device).
 
@@ -179,6 +179,8 @@ function compileAhead(out: string, nvrtc: string | undefined, tiny: boolean): vo
         TINYGPT_CUDA_LIBRARIES: scratch,
         TINYGPT_CUDA_KERNELS: join(out, 'kernels'),
         TINYGPT_CACHE: join(scratch, 'cache'),
+        // The real cuDNN, where there is one, does not know this driver.
+        TINYGPT_CUDA_ATTENTION: 'own',
         FAKE_DRY: '1',
         FAKE_DEVICE: GPU,
         PROOF_PATIENCE: '20',

@@ -21,7 +21,7 @@ import { train } from '../../src/train/trainer.js';
 import { describeCase, drawCase } from '../../src/verify/randomCase.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/verify/verify.js';
 import { defaultReference, verifyRandom } from '../../src/verify/verifyRandom.js';
-import { attention, losses, peer } from './comparisons.js';
+import { attention, losses, measureAttention, peer } from './comparisons.js';
 import { dataset, name, options, out, precisions, secondsLeft, start, tiny } from './context.js';
 import { profileStep } from './profile.js';
 import { attempt, record } from './record.js';
@@ -207,6 +207,7 @@ const PARTS: Record<string, () => Promise<void>> = {
   speed,
   peer,
   attention,
+  cudnn: measureAttention,
   losses,
   trials,
   graph,

@@ -2,7 +2,7 @@
 // or, on a machine without Node or network, `sh run.sh` in the folder that pack.ts makes.
 //
 // Parts, the most valuable first: the self-test's checks, golden runs, speed with milliseconds by kernel, PyTorch's speed on the
-// same shapes, attention beside PyTorch's, the losses of 200 steps beside PyTorch's, trials that run out of memory,
+// same shapes, attention beside PyTorch's and by cuDNN, the losses of 200 steps beside PyTorch's, trials that run out of memory,
 // compute-sanitizer on a golden run, random models beside a backend of the processor. Each runs in a process of its own within a
 // time of its own, whatever became of the others, and writes what it finds to OUT/proof.jsonl as it finds it; OUT/summary.md is
 // written anew after each part.
@@ -28,12 +28,15 @@ const PARTS: Record<string, number> = {
   speed: 120,
   peer: 240,
   attention: 80,
+  cudnn: 40,
   losses: 120,
   trials: 50,
   graph: 20,
   sanitizer: 90,
   random: 60,
 };
+/** Who computes attention in these parts; elsewhere whoever is faster. */
+const ATTENTION: Record<string, string> = { attention: 'own', cudnn: 'cudnn' };
 /** A part is not begun with less time than this. */
 const LEAST_SECONDS = 10;
 
@@ -75,7 +78,7 @@ function findPython(): string | undefined {
 }
 
 const python = findPython();
-// Its wheels hold NVRTC and cuBLASLt; Triton and torch.compile keep what they compile in the folder of the results.
+// Its wheels hold NVRTC, cuBLASLt and cuDNN; Triton and torch.compile keep what they compile in the folder of the results.
 const environment: NodeJS.ProcessEnv = {
   ...process.env,
   TINYGPT_CUDA_DEVICE: `${args.device}`,
@@ -95,10 +98,11 @@ async function runWithin(
   program: string,
   words: string[],
   seconds: number,
+  variables: NodeJS.ProcessEnv = {},
 ): Promise<{ status: string; output: string }> {
   const child = spawn(program, words, {
     cwd: ROOT,
-    env: environment,
+    env: { ...environment, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -170,6 +174,7 @@ for (const part of parts) {
       process.execPath,
       ['--no-warnings', PART, part, optionsFor(seconds)],
       seconds,
+      part in ATTENTION ? { TINYGPT_CUDA_ATTENTION: ATTENTION[part] } : {},
     );
     const problem = status === 'ok' ? {} : { output: output.trim().split('\n').slice(-10) };
     record(out, part, { ended: status, seconds: Math.round((performance.now() - begun) / 1000), ...problem });

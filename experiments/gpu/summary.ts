@@ -17,7 +17,7 @@ export function summarize(out: string): string {
     machine(of('checks')),
     list('What failed', findings.flatMap(failuresOf)),
     speedTable(of('speed'), of('peer')),
-    attentionTable(of('attention')),
+    attentionTable(of('attention'), of('cudnn')),
     lossLines(of('losses')),
     list(
       'Trials',
@@ -118,7 +118,7 @@ function speedTable(speed: Finding[], peer: Finding[]): string {
   return table('Training', head, rows);
 }
 
-function attentionTable(attention: Finding[]): string {
+function attentionTable(attention: Finding[], cudnn: Finding[]): string {
   const reports = attention.flatMap(reportsOf);
   const rows = attention
     .filter(({ shape }) => shape !== undefined)
@@ -127,15 +127,15 @@ function attentionTable(attention: Finding[]): string {
         (report) => report.kind && JSON.stringify(report.case) === JSON.stringify(ours.shape),
       );
       const best = same.sort((a, b) => Number(b.both_tflops) - Number(a.both_tflops))[0] ?? {};
+      const fused: Partial<Finding> = cudnn.find(({ what }) => what === ours.what) ?? {};
       return [
         `${ours.what}`,
-        ...[ours.forward_tflops, ours.both_tflops, best.forward_tflops, best.both_tflops].map((value) =>
-          round(value),
-        ),
+        ...[ours, fused, best].flatMap((each) => [round(each.forward_tflops), round(each.both_tflops)]),
         `${best.kind ?? '-'}`,
       ];
     });
-  const head = ['attention', 'forward TFLOP/s', 'and backward', "PyTorch's forward", 'and backward', 'by'];
+  const both = 'and backward';
+  const head = ['attention', 'forward TFLOP/s', both, 'by cuDNN', both, "PyTorch's forward", both, 'by'];
   return table('Attention alone', head, rows);
 }
 

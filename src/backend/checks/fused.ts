@@ -37,6 +37,10 @@ export function fusedChecks(): SelfCheck[] {
   return [...cases.map(differentiable), adamw(), muon(24, 16), muon(8, 16)];
 }
 
+/** Those of attention, for a library that may compute it. */
+export const attentionChecks = (): SelfCheck[] =>
+  [attention(64), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);
+
 /** Those of kernels that do the work of several, which not every backend has. */
 export const joinedChecks = (): SelfCheck[] =>
   [mixedNorm(48), mixedNorm(48, true), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);

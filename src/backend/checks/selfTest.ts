@@ -27,13 +27,19 @@ export async function selfTest(
   extraChecks: readonly SelfCheck[] = [],
 ): Promise<SelfTestResult> {
   const start = performance.now();
-  const failures: string[] = [];
   const checks = [...coreChecks(), ...extraChecks];
+  const failures = await failuresOf(checks, precision);
+  return { failures, cases: checks.length, milliseconds: performance.now() - start };
+}
+
+/** One line per case that fails. Leaves no tensor behind and never throws. */
+export async function failuresOf(checks: readonly SelfCheck[], precision: Precision): Promise<string[]> {
+  const failures: string[] = [];
   for (const check of checks) {
     const failure = await runCheck(check, check.tolerance?.[precision] ?? TOLERANCE[precision]);
     if (failure) failures.push(`${check.name}: ${failure}`);
   }
-  return { failures, cases: checks.length, milliseconds: performance.now() - start };
+  return failures;
 }
 
 async function runCheck(check: SelfCheck, tolerance: number): Promise<string | undefined> {

@@ -1,5 +1,5 @@
-// Which of cuBLASLt's algorithms computes which product: chosen by time once per shape, GPU and version of the library, and
-// kept in the cache folder, so that runs repeat to the bit. One file per choice. Of processes that choose at the same time
+// Which of cuBLASLt's algorithms computes which product, and whether cuDNN computes which attention: chosen by time once per
+// shape, GPU and version of the library, and kept in the cache folder, so that runs repeat to the bit. One file per choice. Of processes that choose at the same time
 // the first one's choice is everybody's.
 
 import { linkSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -17,9 +17,9 @@ import {
 /** Of the files' contents. */
 const VERSION = 1;
 
-/** A choice among the algorithms that cuBLASLt offers. */
+/** A choice among the algorithms that are offered. */
 export interface Choice {
-  /** The algorithm, hex. */
+  /** The algorithm: of cuBLASLt's, hex. */
   algorithm: string;
   /** Milliseconds of each algorithm that was offered, in their order; null where it failed. */
   milliseconds: (number | null)[];
@@ -79,6 +79,15 @@ export function createChoices(
       return choice;
     },
   };
+}
+
+/** Start of a hash of choices in use, on which the bits of results depend; undefined where there are none. */
+export function fingerprint(
+  used: readonly (readonly [product: string, algorithm: string])[],
+): string | undefined {
+  if (used.length === 0) return undefined;
+  const sorted = [...used].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sha256(JSON.stringify(sorted)).slice(0, 8);
 }
 
 const checkOf = (key: object, choice: Choice): string => sha256(JSON.stringify({ ...key, choice }));

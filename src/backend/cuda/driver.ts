@@ -19,7 +19,7 @@ let opening: Promise<Session> | undefined;
 
 /** Opens the GPU, once; a failure is tried again next time. */
 function open(): Promise<Session> {
-  opening ??= openSession({ onCompile: announce }).catch((error) => {
+  opening ??= openSession({ onCompile: announce, onNote: note }).catch((error) => {
     opening = undefined;
     throw error;
   });
@@ -30,6 +30,10 @@ function announce(target: string): void {
   process.stderr.write(
     `Compiling the CUDA kernels for ${target}, once for this GPU; this takes a few seconds\n`,
   );
+}
+
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 let recorder: ReturnType<typeof createStepRecorder> | undefined;
@@ -71,8 +75,8 @@ async function start(precision: Precision): Promise<BackendInfo> {
     addsSums: true,
     readsTable,
     bf16Activations: precision === 'bf16',
-    choices: () => session.products.choices(),
-    stepScratch: (sizes) => cudaScratch(sizes, precision),
+    choices: () => session.choices(),
+    stepScratch: (sizes) => cudaScratch(sizes, precision, session.attention !== undefined),
     reservedBytes: () => backend.reservedBytes(),
   });
   return describe(session, precision);
@@ -81,7 +85,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
 const precisionsOf = ({ device }: Session): Precision[] =>
   PRECISIONS.filter((precision) => precision === 'fp32' || device.chip >= OLDEST_BF16_CHIP);
 
-function describe({ device, compiler, products }: Session, precision: Precision): BackendInfo {
+function describe({ device, compiler, products, attention }: Session, precision: Precision): BackendInfo {
   const { name, chip, memoryBytes, multiprocessors, ordinal } = device;
   const gibibytes = (memoryBytes / 2 ** 30).toFixed(1);
   const peak = peakFlops(device, precision);
@@ -91,7 +95,7 @@ function describe({ device, compiler, products }: Session, precision: Precision)
     device: `${name} (device ${ordinal}, sm_${chip}, ${multiprocessors} multiprocessors, ${gibibytes} GiB)`,
     version:
       `tfjs ${tf.version_core}, driver for CUDA ${device.driverVersion}, NVRTC ${compiler.version}, ` +
-      `cuBLASLt ${products.version}, kernels ${compiler.fingerprint}`,
+      `cuBLASLt ${products.version}, ${attention ? `cuDNN ${attention.version}, ` : ''}kernels ${compiler.fingerprint}`,
     gpu: true,
     memoryBytes: Math.min(memoryBytes, memoryLimit()),
     ...(peak !== undefined && { peakFlops: peak }),
@@ -153,15 +157,24 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
   return { broken: true, reason, remedy };
 }
 
-/** The fused kernels take part in the self-test, whose kernels are compiled beforehand. */
+/**
+ * The fused kernels take part in the self-test, whose kernels are compiled beforehand. cuDNN is tested here: where it goes wrong,
+ * only it is given up.
+ */
 async function checks(): Promise<SelfCheck[]> {
-  const [{ fusedChecks, joinedChecks }, { prepareKernels }, { coreChecks }] = await Promise.all([
-    import('../checks/fused.js'),
-    import('./prepareChecks.js'),
-    import('../checks/core.js'),
-  ]);
+  const [{ fusedChecks, joinedChecks, attentionChecks }, { prepareKernels }, { coreChecks }, { failuresOf }] =
+    await Promise.all([
+      import('../checks/fused.js'),
+      import('./prepareChecks.js'),
+      import('../checks/core.js'),
+      import('../checks/selfTest.js'),
+    ]);
   const own = [...fusedChecks(), ...joinedChecks()];
   await prepareKernels([...coreChecks(), ...own]);
+  const { attention } = await open();
+  const { precision } = tf.backend() as unknown as CudaBackend;
+  if (precision === 'bf16' && attention?.untested())
+    await attention.test(() => failuresOf(attentionChecks(), 'bf16'));
   return own;
 }
 

@@ -2,6 +2,7 @@
 // stays that of tfjs's calls.
 
 import * as tf from '@tensorflow/tfjs-core';
+import type { AttentionCall } from './cudnn/attention.js';
 import { piecesOf, pieceTeam } from './kernels/team.js';
 import type { Grid } from './launch.js';
 import type { KernelSpec } from './modules.js';
@@ -64,6 +65,14 @@ export class EnqueuingBackend extends tf.KernelBackend {
   multiply(call: ProductCall): void {
     this.settle();
     if (!this.#collected) this.session.products.multiply(call);
+  }
+
+  /** Enqueues an attention by cuDNN, with `after` behind it, where that is chosen, else by the kernels of `own`. */
+  attend(call: AttentionCall, own: () => void, after: () => void): void {
+    this.settle();
+    const { attention } = this.session;
+    if (attention && !this.#collected) attention.run(call, own, after, this.recorded !== undefined);
+    else own();
   }
 
   /** Enqueues a copy within the device. */

@@ -1,12 +1,13 @@
 // Where to look for the CUDA libraries. No toolkit is needed: the driver brings libcuda, and NVRTC and cuBLASLt come from
-// `tinygpt setup cuda`, the toolkit, conda, or pip's wheels, as PyTorch installs them. Python is never run to find them.
+// `tinygpt setup cuda`, the toolkit, conda, or pip's wheels, as PyTorch installs them. cuDNN, which is optional, comes from one
+// of the last three. Python is never run to find them.
 
 import { existsSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { defaultCacheFolder } from '../../base/files.js';
 
-const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt'] as const;
+const LIBRARY_NAMES = ['libcuda', 'libnvrtc', 'libcublasLt', 'libcudnn'] as const;
 export type LibraryName = (typeof LIBRARY_NAMES)[number];
 
 /** File names to look for, the newest first. NVRTC and cuBLASLt of CUDA 12 and 13 keep the calls that are used here. */
@@ -14,13 +15,14 @@ const FILES: Record<LibraryName, readonly string[]> = {
   libcuda: ['libcuda.so.1'],
   libnvrtc: ['libnvrtc.so.13', 'libnvrtc.so.12'],
   libcublasLt: ['libcublasLt.so.13', 'libcublasLt.so.12'],
+  libcudnn: ['libcudnn.so.9'],
 };
 
 /** A file that may be the library. */
 export interface Candidate {
   /** A full path, or a bare name that the system's loader looks up. */
   path: string;
-  /** CUDA's major version by the file's name; 0 for libcuda, whose version the driver tells. */
+  /** CUDA's major version by the file's name; 0 for libcuda and libcudnn, which tell their version themselves. */
   major: number;
   /** Where it was found, in words. */
   where: string;
@@ -99,7 +101,7 @@ export function companions({ path, major }: Candidate): string[] {
   );
 }
 
-const majorOf = (file: string): number => (file.startsWith('libcuda.') ? 0 : Number(file.split('.').pop()));
+const majorOf = (file: string): number => (/^libcu(da|dnn)\./.test(file) ? 0 : Number(file.split('.').pop()));
 
 const split = (folders: string | undefined): string[] => (folders ?? '').split(delimiter).filter(Boolean);
 

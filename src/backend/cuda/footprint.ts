@@ -34,8 +34,8 @@ const FEW_ROWS = 1024;
 /** See ../capabilities.ts. */
 export const readsTable = (rows: number, ids: number): boolean => rows <= Math.max(ids, FEW_ROWS);
 
-/** The most bytes of scores' gradients of an attention held at once, unless one kv head has more. */
-const MAX_SCORE_BYTES = 512 * 2 ** 20;
+/** The most bytes of scores' gradients of an attention held at once, unless one kv head has more; with cuDNN in any case. */
+export const MAX_SCORE_BYTES = 512 * 2 ** 20;
 
 /** Side of the squares that gradients of scores are stored in, for heads of D on tensor cores. */
 export const scoreSquare = (D: number): number => (D > 128 ? 64 : 128);
@@ -56,13 +56,22 @@ export function scoreGradients(T: number, window: number, D: number): { reach: n
 export const scoreHeads = (heads: number, bytes: number): number =>
   Math.min(heads, Math.max(1, Math.floor(MAX_SCORE_BYTES / bytes)));
 
+/**
+ * What cuDNN takes for the gradients of an attention that repeat to the bit: those of all scores, of blocks of 128 x 128, and of
+ * keys and values by query head where these share them (plans of cuDNN 9.13 to 9.28 say 128 to 256 bytes more).
+ */
+export function sdpaWorkspace(B: number, T: number, H: number, G: number, D: number): number {
+  const side = 128 * Math.ceil(T / 128);
+  return B * H * (2 * side * side + (H === G ? 0 : 4 * T * D));
+}
+
 /** Bytes a token and unit of width that the backward pass of the widest layer has at once: its result, in bf16 roundings. */
 const BACKWARD = { fp32: 16, bf16: 30 };
 /** The same while attention's gradient is at work, beside the gradients of its scores. */
 const BACKWARD_OF_ATTENTION = 14;
 
-/** See `stepScratch` of ../capabilities.ts. */
-export function cudaScratch(sizes: StepSizes, precision: Precision): ScratchBytes {
+/** See `stepScratch` of ../capabilities.ts. @param cudnn whether cuDNN may compute attention */
+export function cudaScratch(sizes: StepSizes, precision: Precision, cudnn = false): ScratchBytes {
   const { rows, width, vocab, matrices, attention } = sizes;
   const half = precision === 'bf16';
   const each = logitBytes(precision);
@@ -70,7 +79,9 @@ export function cudaScratch(sizes: StepSizes, precision: Precision): ScratchByte
   const roundings = half ? 2 * width * (rows + vocab) : 0;
   const { batch, seq, heads, kvHeads, window } = attention;
   const group = (scoreGradients(seq, window, width / heads).bytes * heads) / kvHeads;
-  const scores = half ? scoreHeads(batch * kvHeads, group) * group : 0;
+  const own = half ? scoreHeads(batch * kvHeads, group) * group : 0;
+  const all = sdpaWorkspace(batch, seq, heads, kvHeads, width / heads);
+  const scores = half && cudnn ? Math.max(own, Math.min(MAX_SCORE_BYTES, all)) : own;
   const stacks = matrices.map(({ count, rows, columns }) => {
     // Two iterates, the first of them float32 for a while, and two square matrices.
     const each = half ? 2 : 4;

@@ -16,7 +16,7 @@ export type Aside = Raw & {
   async(...args: [...Argument[], (error: Error | null, result: number) => void]): void;
 };
 
-// Parameters as C declares them (cuda.h, nvrtc.h, cublasLt.h), except that a handle or an address which is handed back is a
+// Parameters as C declares them (cuda.h, nvrtc.h, cublasLt.h, cudnn_graph.h), except that a handle or an address which is handed back is a
 // number, `uintptr_t`, and that `str` is a text.
 
 const DRIVER = {
@@ -106,6 +106,20 @@ const CUBLAS = {
     'uintptr_t, uintptr_t, void *, uintptr_t, uintptr_t, uintptr_t, uintptr_t, void *, uintptr_t, uintptr_t, uintptr_t, uintptr_t, void *, uintptr_t, size_t, uintptr_t',
 } as const;
 
+const CUDNN = {
+  cudnnCreate: 'void *',
+  cudnnSetStream: 'uintptr_t, uintptr_t',
+  cudnnBackendCreateDescriptor: 'int, void *',
+  cudnnBackendDestroyDescriptor: 'uintptr_t',
+  cudnnBackendSetAttribute: 'uintptr_t, int, int, int64_t, void *',
+  cudnnBackendGetAttribute: 'uintptr_t, int, int, int64_t, void *, void *',
+  cudnnBackendFinalize: 'uintptr_t',
+  cudnnBackendExecute: 'uintptr_t, uintptr_t, uintptr_t',
+} as const;
+
+/** Return a size_t, not a status. */
+const CUDNN_VERSIONS = { cudnnGetVersion: '', cudnnGetCudartVersion: '' } as const;
+
 /** Returns a size_t, not a status. */
 const CUBLAS_VERSION = { cublasLtGetVersion: '' } as const;
 
@@ -116,6 +130,7 @@ export type DriverApi = Functions<typeof DRIVER, Checked> &
   Partial<Functions<typeof DRIVER_EITHER, Checked>>;
 export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Aside>;
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
+export type CudnnApi = Functions<typeof CUDNN, Checked> & Functions<typeof CUDNN_VERSIONS, Raw>;
 
 type Handle = ReturnType<typeof koffi.load>;
 
@@ -171,6 +186,27 @@ export const loadCublasLt = (major: number, env = process.env): Promise<Loaded<C
     ...bind(handle, 'cublas', CUBLAS, rescue),
     ...bindRaw(handle, CUBLAS_VERSION, 'size_t'),
   }));
+
+/** The first cuDNN whose descriptors and patterns are those of src/backend/cuda/cudnn. */
+const OLDEST_CUDNN = 91_000;
+
+/**
+ * Loads cuDNN 9 made for CUDA `major`. It needs cuBLASLt and NVRTC of that CUDA, and ends the process where it does not find
+ * them: load these first. @throws MissingLibrary
+ */
+export const loadCudnn = (major: number, env = process.env): Promise<Loaded<CudnnApi>> =>
+  load('libcudnn', env, major, (handle, rescue) => {
+    const api = {
+      ...bind(handle, 'cudnn', CUDNN, rescue),
+      ...bindRaw(handle, CUDNN_VERSIONS, 'size_t'),
+    };
+    const [version, cuda] = [api.cudnnGetVersion(), Math.floor(api.cudnnGetCudartVersion() / 1000)];
+    if (version < OLDEST_CUDNN || cuda !== major)
+      throw new EnvironmentError(
+        `expected cuDNN 9.10 or later for CUDA ${major}, got version ${version} for CUDA ${cuda}`,
+      );
+    return api;
+  });
 
 /** A library that could not be loaded. */
 export class MissingLibrary extends EnvironmentError {

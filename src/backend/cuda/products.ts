@@ -4,7 +4,6 @@
 //
 // Letters: op(a) [M,K], op(b) [K,N], c [M,N], each one of a batch of matrices a stride apart.
 
-import { sha256 } from '../../base/files.js';
 import { OutOfMemoryError } from '../outOfMemory.js';
 import type { Allocator, Block } from './allocator.js';
 import type { Choices } from './choices.js';
@@ -70,8 +69,8 @@ export interface Products {
   readonly version: string;
   /** Shapes that heuristics were asked about, and products. */
   statistics(): { plans: number; products: number };
-  /** Start of a hash of the stored choices in use, on which the bits of results depend; undefined while there are none. */
-  choices(): string | undefined;
+  /** Stored choices in use: products and their algorithms. */
+  used(): ReadonlyMap<string, string>;
 }
 
 /** How algorithms are chosen; without it the heuristics' first one is used. */
@@ -96,7 +95,7 @@ interface Plan {
   chosen?: Algorithm;
 }
 
-/** cuBLASLt's version as its parts: 120405 or 130401 -> 12.4.5. */
+/** A version of cuBLASLt or cuDNN as its parts: 120405 -> 12.4.5, 92801 -> 9.28.1. */
 export const versionText = (version: number): string =>
   [Math.floor(version / 10_000), Math.floor(version / 100) % 100, version % 100].join('.');
 
@@ -199,11 +198,7 @@ export function createProducts(
     },
     version: versionText(api.cublasLtGetVersion()),
     statistics: () => ({ plans: plans.size, products }),
-    choices: () => {
-      if (used.size === 0) return undefined;
-      const sorted = [...used].sort(([a], [b]) => (a < b ? -1 : 1));
-      return sha256(JSON.stringify(sorted)).slice(0, 8);
-    },
+    used: () => used,
   };
 }
 

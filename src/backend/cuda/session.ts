@@ -1,16 +1,25 @@
 // One GPU made ready: the driver initialized, a context current, a stream, memory, copies, kernels and products.
 
-import { EnvironmentError, expect } from '../../base/errors.js';
+import { EnvironmentError, expect, messageOf } from '../../base/errors.js';
 import { type Allocator, createAllocator } from './allocator.js';
-import { createChoices } from './choices.js';
+import { createChoices, fingerprint } from './choices.js';
 import { createCompiler, type KernelCompiler } from './compile.js';
-import { chosenDevice, type DeviceProperties, driverVersion, openDevice } from './device.js';
+import { createFusedAttention, type FusedAttention } from './cudnn/attention.js';
+import {
+  chosenDevice,
+  type DeviceProperties,
+  driverVersion,
+  OLDEST_BF16_CHIP,
+  openDevice,
+} from './device.js';
 import { createLauncher, type Launcher } from './launch.js';
 import {
   type CublasApi,
+  type CudnnApi,
   type DriverApi,
   type Loaded,
   loadCublasLt,
+  loadCudnn,
   loadDriver,
   loadNvrtc,
   MissingLibrary,
@@ -28,6 +37,14 @@ const STREAM_NON_BLOCKING = 1;
 /** The first driver that runs CUDA 12, whose libraries are the oldest that serve. */
 const OLDEST_CUDA = 12;
 
+interface Libraries {
+  libcuda: Loaded<DriverApi>;
+  nvrtc: Loaded<NvrtcApi>;
+  cublas: Loaded<CublasApi>;
+  /** Or why there is none. */
+  cudnn: Loaded<CudnnApi> | string;
+}
+
 /** Everything that works on one GPU. */
 export interface Session {
   readonly device: DeviceProperties;
@@ -39,8 +56,12 @@ export interface Session {
   readonly compiler: KernelCompiler;
   readonly kernel: FindKernel;
   readonly products: Products;
-  /** Where the libraries were found. */
-  readonly files: { libcuda: string; libnvrtc: string; libcublasLt: string };
+  /** Attention by cuDNN, where that was found and may be used. */
+  readonly attention: FusedAttention | undefined;
+  /** Start of a hash of the stored choices in use, on which the bits of results depend; undefined while there are none. */
+  choices(): string | undefined;
+  /** Where the libraries were found; for cuDNN, which is optional, or why it is not used. */
+  readonly files: { libcuda: string; libnvrtc: string; libcublasLt: string; libcudnn: string };
   /** Sets what runs before memory is returned to the device: deferred work may still read it. */
   onTrim(settle: () => void): void;
   /** Device memory in all and free. */
@@ -54,9 +75,13 @@ export interface Session {
  * @throws MissingLibrary, CudaError, EnvironmentError, UsageError
  */
 export async function openSession(
-  options: { env?: NodeJS.ProcessEnv; onCompile?: (target: string) => void } = {},
+  options: {
+    env?: NodeJS.ProcessEnv;
+    onCompile?: (target: string) => void;
+    onNote?: (line: string) => void;
+  } = {},
 ): Promise<Session> {
-  const { env = process.env, onCompile } = options;
+  const { env = process.env } = options;
   const libcuda = await loadDriver(env);
   const driver = libcuda.api;
   driver.cuInit(0);
@@ -67,6 +92,7 @@ export async function openSession(
     );
   const device = openDevice(driver, chosenDevice(env));
   const [nvrtc, cublas] = await both(loadNvrtc(major, env), loadCublasLt(major, env));
+  const cudnn = await optionalCudnn(device, nvrtc, cublas, env);
   const context = received((place) => driver.cuDevicePrimaryCtxRetain(place, device.handle));
   const close = () => {
     try {
@@ -76,7 +102,7 @@ export async function openSession(
   try {
     const code = driver.cuCtxSetCurrent(context);
     if (code !== 0) throw failure('driver', 'cuCtxSetCurrent', code);
-    return { ...equip({ libcuda, nvrtc, cublas }, device, context, env, onCompile), close };
+    return { ...equip({ libcuda, nvrtc, cublas, cudnn }, device, context, env, options), close };
   } catch (error) {
     close();
     throw error;
@@ -85,15 +111,11 @@ export async function openSession(
 
 /** What works in the context that is current. */
 function equip(
-  {
-    libcuda,
-    nvrtc,
-    cublas,
-  }: { libcuda: Loaded<DriverApi>; nvrtc: Loaded<NvrtcApi>; cublas: Loaded<CublasApi> },
+  { libcuda, nvrtc, cublas, cudnn }: Libraries,
   device: DeviceProperties,
   context: number,
   env: NodeJS.ProcessEnv,
-  onCompile?: (target: string) => void,
+  { onCompile, onNote }: { onCompile?: (target: string) => void; onNote?: (line: string) => void },
 ): Omit<Session, 'close'> {
   const driver = libcuda.api;
   const stream = received((place) => driver.cuStreamCreate(place, STREAM_NON_BLOCKING));
@@ -113,8 +135,8 @@ function equip(
     memoryLimit(env),
   );
   const transfer = createTransfer(driver, stream, context);
-  libcuda.rescue.makeRoom = cublas.rescue.makeRoom = () => allocator.trim() + transfer.trim();
-  cublas.rescue.deviceError = () => {
+  const makeRoom = () => allocator.trim() + transfer.trim();
+  const deviceError = () => {
     try {
       driver.cuStreamSynchronize(stream);
       return undefined;
@@ -122,7 +144,21 @@ function equip(
       return error as Error;
     }
   };
+  libcuda.rescue.makeRoom = makeRoom;
+  const fused = typeof cudnn === 'string' ? undefined : cudnn;
+  for (const library of fused ? [cublas, fused] : [cublas])
+    Object.assign(library.rescue, { makeRoom, deviceError });
   const compiler = createCompiler(nvrtc.api, { chip: device.chip, ...(onCompile && { onFirst: onCompile }) });
+  const choosing = (library: string) => selectionFor(device, library, driver, stream, env);
+  const blas = `cuBLASLt ${cublas.api.cublasLtGetVersion()}`;
+  const products = createProducts(cublas.api, allocator, stream, choosing(blas));
+  const attention =
+    fused &&
+    createFusedAttention({
+      ...{ api: fused.api, allocator, stream, transfer, onNote },
+      selection: choosing(`cuDNN ${fused.api.cudnnGetVersion()}, kernels ${compiler.fingerprint}`),
+      always: env.TINYGPT_CUDA_ATTENTION === 'cudnn',
+    });
   return {
     device,
     driver,
@@ -132,13 +168,15 @@ function equip(
     launcher: createLauncher(driver, stream),
     compiler,
     kernel: createModules(driver, compiler),
-    products: createProducts(
-      cublas.api,
-      allocator,
-      stream,
-      selectionFor(device, cublas.api, driver, stream, env),
-    ),
-    files: { libcuda: libcuda.file.path, libnvrtc: nvrtc.file.path, libcublasLt: cublas.file.path },
+    products,
+    attention,
+    choices: () => fingerprint([...products.used(), ...(attention?.used() ?? [])]),
+    files: {
+      libcuda: libcuda.file.path,
+      libnvrtc: nvrtc.file.path,
+      libcublasLt: cublas.file.path,
+      libcudnn: typeof cudnn === 'string' ? cudnn : cudnn.file.path,
+    },
     onTrim: (work) => {
       settle = work;
     },
@@ -146,10 +184,32 @@ function equip(
   };
 }
 
-/** How algorithms of products are chosen: by time, unless TINYGPT_CUDA_MATMULS=heuristic. */
+/** cuDNN, unless TINYGPT_CUDA_ATTENTION=own, or why not; it must be made for the CUDA of the other libraries. @throws UsageError */
+async function optionalCudnn(
+  { chip }: DeviceProperties,
+  nvrtc: Loaded<NvrtcApi>,
+  cublas: Loaded<CublasApi>,
+  env: NodeJS.ProcessEnv,
+): Promise<Loaded<CudnnApi> | string> {
+  const wanted = env.TINYGPT_CUDA_ATTENTION;
+  expect(
+    !wanted || wanted === 'own' || wanted === 'cudnn',
+    () => `Expected TINYGPT_CUDA_ATTENTION to be own or cudnn, got ${wanted}`,
+  );
+  if (wanted === 'own') return 'turned off by TINYGPT_CUDA_ATTENTION=own';
+  if (chip < OLDEST_BF16_CHIP) return `it needs compute capability ${OLDEST_BF16_CHIP / 10} or later`;
+  if (nvrtc.file.major !== cublas.file.major) return 'NVRTC and cuBLASLt are of different CUDA versions';
+  try {
+    return await loadCudnn(cublas.file.major, env);
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** How algorithms are chosen: by time, unless TINYGPT_CUDA_MATMULS=heuristic. */
 function selectionFor(
   { name, chip, multiprocessors }: DeviceProperties,
-  cublas: CublasApi,
+  library: string,
   driver: DriverApi,
   stream: number,
   env: NodeJS.ProcessEnv,
@@ -157,7 +217,6 @@ function selectionFor(
   const stopwatch = createStopwatch(driver, stream);
   if (!stopwatch || env.TINYGPT_CUDA_MATMULS === 'heuristic') return undefined;
   const device = `${name}, sm_${chip}, ${multiprocessors} multiprocessors`;
-  const library = `cuBLASLt ${cublas.cublasLtGetVersion()}`;
   return { choices: createChoices({ device, library }), stopwatch };
 }
 

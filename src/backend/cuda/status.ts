@@ -108,7 +108,19 @@ const CUBLAS: Record<number, [string, string]> = {
   15: ['CUBLAS_STATUS_NOT_SUPPORTED', 'this cuBLASLt has no kernel for such a matmul; install a newer one'],
 };
 
-const TABLES = { driver: DRIVER, nvrtc: NVRTC, cublas: CUBLAS };
+/** Some of cudnnStatus_t's names; cudnn_graph.h. */
+const CUDNN: Record<number, [string, string]> = {
+  1001: ['CUDNN_STATUS_NOT_INITIALIZED', 'cuDNN needs a newer driver, or a GPU that it supports'],
+  1002: ['CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH', 'two versions of cuDNN are mixed; reinstall it'],
+  1008: ['CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED', 'libraries next to libcudnn are missing; reinstall cuDNN'],
+  2000: ['CUDNN_STATUS_BAD_PARAM', 'this is a bug in tinygpt; please report it'],
+  3000: ['CUDNN_STATUS_NOT_SUPPORTED', 'this cuDNN has no engine for it; install a newer one'],
+  4000: ['CUDNN_STATUS_INTERNAL_ERROR', 'reinstall cuDNN, or try another version of it'],
+  4004: ['CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED', 'make batch or model smaller'],
+  5000: ['CUDNN_STATUS_EXECUTION_FAILED', 'try another version of cuDNN'],
+};
+
+const TABLES = { driver: DRIVER, nvrtc: NVRTC, cublas: CUBLAS, cudnn: CUDNN };
 
 /** Which library's codes a number is of. */
 export type CodeSpace = keyof typeof TABLES;
@@ -116,7 +128,7 @@ export type CodeSpace = keyof typeof TABLES;
 export const NOT_READY_CODE = 600;
 
 /** Codes that say that memory ran out: the device's, page-locked memory, or, for NVRTC, the machine's. */
-const EXHAUSTED: Record<CodeSpace, number> = { driver: 2, nvrtc: 1, cublas: 3 };
+const EXHAUSTED: Record<CodeSpace, number> = { driver: 2, nvrtc: 1, cublas: 3, cudnn: 4004 };
 
 /** Whether a call failed for lack of memory. */
 export const isExhausted = (space: CodeSpace, code: number): boolean => EXHAUSTED[space] === code;

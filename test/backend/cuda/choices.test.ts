@@ -62,7 +62,7 @@ describeEmulated('algorithms of matmuls', (device) => {
   test('the only one is used without a measurement', async () => {
     const session = await openSession();
     expect(multiply(session).algorithms).toEqual([1]);
-    expect(session.products.choices()).toBeUndefined();
+    expect(session.choices()).toBeUndefined();
     expect(() => readdirSync(stored())).toThrow(/ENOENT/);
   });
 
@@ -76,8 +76,8 @@ describeEmulated('algorithms of matmuls', (device) => {
     expect(again).toEqual({ result: first.result, algorithms: [3] });
     const next = await openSession();
     expect(multiply(next)).toEqual(again);
-    expect(next.products.choices()).toMatch(/^[0-9a-f]{8}$/);
-    expect(next.products.choices()).toBe(session.products.choices());
+    expect(next.choices()).toMatch(/^[0-9a-f]{8}$/);
+    expect(next.choices()).toBe(session.choices());
     const [file] = files();
     expect(files()).toHaveLength(1);
     expect(JSON.parse(readFileSync(file!, 'utf8'))).toMatchObject({
@@ -88,7 +88,7 @@ describeEmulated('algorithms of matmuls', (device) => {
     });
     // Another choice is another fingerprint.
     multiply(next, 0, k + 1);
-    expect(next.products.choices()).not.toBe(session.products.choices());
+    expect(next.choices()).not.toBe(session.choices());
   });
 
   test('a stored choice is used although another one would be faster now', async () => {
@@ -144,7 +144,7 @@ describeEmulated('algorithms of matmuls', (device) => {
     const session = await openSession();
     delete process.env.TINYGPT_CUDA_MATMULS;
     expect(multiply(session).algorithms).toEqual([1]);
-    expect(session.products.choices()).toBeUndefined();
+    expect(session.choices()).toBeUndefined();
   });
 
   test('without a writable cache each process measures', async () => {

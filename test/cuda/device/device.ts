@@ -1,5 +1,5 @@
-// The emulated device: stand-ins for libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12 compiled by this machine's C++
-// compiler (test/cuda/device/*.cpp say what they do). Their sonames differ from NVIDIA's: the loader would otherwise
+// The emulated device: stand-ins for libcuda.so.1, libnvrtc.so.12, libcublasLt.so.12 and libcudnn.so.9 compiled by this machine's
+// C++ compiler (test/cuda/device/*.cpp say what they do). Their sonames differ from NVIDIA's: the loader would otherwise
 // return a loaded stand-in for the bare name `libcuda.so.1`, to the tests and to NVRTC.
 
 import { execFileSync } from 'node:child_process';
@@ -10,7 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { sha256 } from '../../../src/base/files.js';
 
 const SOURCES = fileURLToPath(new URL('../../../../test/cuda/device/', import.meta.url));
-const FILES = { cuda: 'libcuda.so.1', nvrtc: 'libnvrtc.so.12', cublaslt: 'libcublasLt.so.12' } as const;
+const FILES = {
+  cuda: 'libcuda.so.1',
+  nvrtc: 'libnvrtc.so.12',
+  cublaslt: 'libcublasLt.so.12',
+  cudnn: 'libcudnn.so.9',
+} as const;
 
 /** Why there can be no emulated device here, or undefined. */
 export function whyNoEmulatedDevice(): string | undefined {
@@ -18,7 +23,8 @@ export function whyNoEmulatedDevice(): string | undefined {
   return compilerPath() ? undefined : 'no C++ compiler (CXX, g++ or clang++)';
 }
 
-function compilerPath(): string | undefined {
+/** The C++ compiler; undefined where there is none. */
+export function compilerPath(): string | undefined {
   const { CXX, PATH } = process.env;
   for (const name of CXX ? [CXX] : ['g++', 'clang++'])
     for (const folder of name.includes('/') ? [''] : (PATH ?? '').split(delimiter)) {
@@ -50,8 +56,8 @@ export function emulatedLibraries(): string {
       ...['-std=c++17', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-Wl,-soname,emulated-${file}`],
       ...[`-DCXX="${compiler}"`, `-DEMULATION_H="${join(SOURCES, 'emulation.h')}"`],
       ...[join(SOURCES, `${name}.cpp`), '-o', temporary],
-      // cuBLASLt's stand-in queues its work in libcuda's, which the loader finds beside it.
-      ...(name === 'cublaslt' ? [join(folder, FILES.cuda), '-Wl,-rpath,$ORIGIN'] : []),
+      // The stand-ins for cuBLASLt and cuDNN queue their work in libcuda's, which the loader finds beside them.
+      ...(name === 'cublaslt' || name === 'cudnn' ? [join(folder, FILES.cuda), '-Wl,-rpath,$ORIGIN'] : []),
       ...['-ldl', '-lpthread'],
     ]);
     renameSync(temporary, join(folder, file));
@@ -115,6 +121,12 @@ const CONTROLS: Record<keyof Controls, [string, string[]]> = {
   fake_set_algorithms: ['void', ['int']],
   fake_allocated: ['double', []],
 };
+
+/** Sets how the stand-in for cuDNN behaves (cudnn.cpp); an empty name undoes all settings. */
+export async function cudnnControl(folder: string): Promise<(name: string, value: number) => void> {
+  const { default: koffi } = await import('../../../src/backend/koffi.js');
+  return koffi.load(join(folder, FILES.cudnn)).func('fake_cudnn', 'void', ['str', 'double']);
+}
 
 const unavailable = (name: string) => () => {
   throw new Error(`Expected stand-ins with ${name}`);

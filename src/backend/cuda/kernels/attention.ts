@@ -1,10 +1,11 @@
-// Causal attention (kernels/cuda/attention.cu, in bf16 attention_mma.cu). Contract: src/ops/attention.ts.
+// Causal attention (kernels/cuda/attention.cu, in bf16 attention_mma.cu or cuDNN). Contract: src/ops/attention.ts.
 
 import { expect } from '../../../base/errors.js';
 import type { KernelAttributes } from '../../contract.js';
 import type { Info } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
+import type { SdpaShape } from '../cudnn/sdpa.js';
 import { OLDEST_BF16_CHIP } from '../device.js';
 import { scoreGradients, scoreHeads, scoreSquare } from '../footprint.js';
 import type { CudaKernel } from './kernel.js';
@@ -124,38 +125,75 @@ export const causalAttentionGrad: CudaKernel<'CausalAttentionGrad'> = ({ inputs,
 /** Enqueues attention. @param y [N,H*D]; @param lse [N,H] */
 export function attend(backend: CudaBackend, sizes: Sizes, arrays: HeadArrays, y: Info, lse: Info): void {
   const { B, T, H, G, D, window } = sizes;
-  const { source, own, threads, shared } = launchFor(backend, D);
+  const { source, own, threads, shared, storesScores } = launchFor(backend, D);
   const { q, k, v, qStride, kvStride } = arrays;
-  backend.launch(
-    { source, name: 'attention', defines: definesOf(D, backend.precision), shared: shared.forward },
-    Math.ceil(T / own) * H * B,
-    threads,
-    [
-      ...[T, H, G, window, 1 / Math.sqrt(D), qStride, kvStride, q, k, v],
-      backend.activation(y),
-      backend.address(lse),
-    ],
-  );
+  const at = { q, k, v, y: backend.activation(y), lse: backend.address(lse) };
+  const launch = () =>
+    backend.launch(
+      { source, name: 'attention', defines: definesOf(D, backend.precision), shared: shared.forward },
+      Math.ceil(T / own) * H * B,
+      threads,
+      [T, H, G, window, 1 / Math.sqrt(D), qStride, kvStride, q, k, v, at.y, at.lse],
+    );
+  if (storesScores) backend.attend({ work: 'forward', shape: shapeOf(sizes, arrays), at }, launch, () => {});
+  else launch();
 }
 
-/** What turned and normed queries and keys: factors [N,H+G], and tables [T,D/2]. */
+/** Sizes and strides as cuDNN's graphs take them. */
+const shapeOf = ({ B, T, H, G, D, window }: Sizes, { qStride, kvStride }: HeadArrays): SdpaShape => ({
+  ...{ B, T, H, G, D, window, qStride, kvStride },
+});
+
+/** What turned and normed queries and keys: factors [N,H+G], and tables [T,D/2]; `back` turns their gradients back. */
 export interface Turned {
   rstd: Info;
   cos: Info;
   sin: Info;
+  back: () => void;
 }
+
+/** Where attention's result, its log-sum-exp and its gradient are. */
+type Results = Record<'y' | 'lse' | 'dy', number>;
 
 /**
  * Enqueues the gradients of attention.
  * @param made where they go, with the strides of `arrays`
  * @param turned where given, those of queries and keys before they were turned are wanted
- * @returns whether they are that
  */
 export function attendGrad(
   backend: CudaBackend,
   sizes: Sizes,
   arrays: HeadArrays,
-  { y, lse, dy }: { y: Info; lse: Info; dy: Info },
+  results: { y: Info; lse: Info; dy: Info },
+  made: HeadArrays,
+  turned?: Turned,
+): void {
+  const [y, dy] = [backend.activation(results.y), backend.activation(results.dy)];
+  const at = { y, dy, lse: backend.address(results.lse) };
+  const own = () => {
+    // Within a call of its own, as its scratch space is wanted no longer than for the launches.
+    const done = backend.call(() => launchGrad(backend, sizes, arrays, at, made, turned));
+    if (!done) turned?.back();
+  };
+  if (!launchFor(backend, sizes.D).storesScores) {
+    own();
+    return;
+  }
+  const [{ q, k, v }, { q: dq, k: dk, v: dv }] = [arrays, made];
+  const call = {
+    work: 'backward',
+    shape: shapeOf(sizes, arrays),
+    at: { ...at, q, k, v, dq, dk, dv },
+  } as const;
+  backend.attend(call, own, () => turned?.back());
+}
+
+/** Our kernels. @returns whether they turn the gradients back */
+function launchGrad(
+  backend: CudaBackend,
+  sizes: Sizes,
+  arrays: HeadArrays,
+  { y, lse, dy }: Results,
   made: HeadArrays,
   turned?: Turned,
 ): boolean {
@@ -165,8 +203,7 @@ export function attendGrad(
   const { source, own, gradThreads, gradQThreads, shared, storesScores } = launchFor(backend, D);
   const defines = definesOf(D, backend.precision);
   const team = rowTeam(D, [], backend.precision);
-  const gradient = backend.activation(dy);
-  const forDelta = [B * T * H, backend.activation(y), gradient, delta];
+  const forDelta = [B * T * H, y, dy, delta];
   backend.launch(
     { source, name: 'attention_delta', defines },
     team.blocks(B * T * H),
@@ -177,7 +214,7 @@ export function attendGrad(
   const gradQ = { source, name: 'attention_grad_q', defines, shared: shared.gradQ };
   const gradKv = { source, name: 'attention_grad_kv', defines, shared: shared.gradKv };
   const common = [T, H, G, window, 1 / Math.sqrt(D), qStride, kvStride];
-  const given = [q, k, v, gradient, backend.address(lse), delta];
+  const given = [q, k, v, dy, lse, delta];
   if (!storesScores) {
     backend.launch(gradQ, tiles * H * B, gradQThreads, [...common, ...given, made.q]);
     backend.launch(gradKv, tiles * G * B, gradThreads, [...common, ...given, made.k, made.v]);

@@ -60,8 +60,8 @@ export const selfAttentionGrad: CudaKernel<'SelfAttentionGrad'> = ({ inputs, att
   const arrays = arraysIn(backend, qkv, sizes);
   const a = backend.scratch(bytes * sizeOf(qkv.shape));
   const made = { ...arrays, q: a, k: a + arrays.k - arrays.q, v: a + arrays.v - arrays.q };
-  if (!attendGrad(backend, sizes, arrays, { y, lse, dy }, made, { rstd, cos, sin }))
-    rotateGrad(backend, rotatedHeads(qkv, cos, sizes), [cos, sin], arrays.q, rstd, a, a);
+  const back = () => rotateGrad(backend, rotatedHeads(qkv, cos, sizes), [cos, sin], arrays.q, rstd, a, a);
+  attendGrad(backend, sizes, arrays, { y, lse, dy }, made, { rstd, cos, sin, back });
   backend.multiply({
     ...{ m: N, n: C, k: width, a, b: backend.joined([wq, wk, wv]), c: backend.activation(dx) },
     ...{ operands, result: operands },
