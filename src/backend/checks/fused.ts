@@ -38,8 +38,7 @@ export function fusedChecks(): SelfCheck[] {
 }
 
 /** Those of attention, for a library that may compute it. */
-export const attentionChecks = (): SelfCheck[] =>
-  [attention(64), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);
+export const attentionChecks = (): SelfCheck[] => [attention(64), selfAttention(64, 36)].map(differentiable);
 
 /** Those of kernels that do the work of several, which not every backend has. */
 export const joinedChecks = (): SelfCheck[] =>

@@ -3,9 +3,10 @@
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { coreChecks } from '../../../src/backend/checks/core.js';
-import { fusedChecks, joinedChecks } from '../../../src/backend/checks/fused.js';
-import { selfTest } from '../../../src/backend/checks/selfTest.js';
+import { attentionChecks, fusedChecks, joinedChecks } from '../../../src/backend/checks/fused.js';
+import { failuresOf, selfTest } from '../../../src/backend/checks/selfTest.js';
 import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
+import { cudnnControl } from '../../cuda/device/device.js';
 import { describeCuda } from '../cuda/present.js';
 
 let restore = () => {};
@@ -71,6 +72,30 @@ for (const precision of ['fp32', 'bf16'] as const)
         expect(failures).toEqual([]);
         expect(tf.memory().numTensors).toBe(before);
       });
+
+      if (precision === 'bf16' && !process.env.PTX_LIBRARIES)
+        test.each([
+          ['pass where cuDNN computes it', 0, []],
+          [
+            'fail where cuDNN computes something else',
+            0.5,
+            Array(2).fill(expect.stringMatching('attention')),
+          ],
+        ])('the cases of attention %s', async (_, wrong, expected) => {
+          const control = await cudnnControl(device().folder);
+          control('wrong', wrong);
+          device().controls.fake_reset();
+          let failures: string[] = [];
+          const { attention } = backend().session;
+          await attention!.test(async () => {
+            failures = await failuresOf(attentionChecks(), precision);
+            return [];
+          });
+          control('', 0);
+          expect(failures).toEqual(expected);
+          expect(device().controls.fake_log()).toMatch(/cudnnBackendExecute backward/);
+          expect(device().controls.fake_log()).not.toMatch(/cuLaunchKernel attention/);
+        });
     },
     precision,
   );

@@ -88,6 +88,16 @@ describe('the finder of CUDA libraries', () => {
     ]);
   });
 
+  test("cuDNN of pip's wheels, as PyTorch installs it, whatever its CUDA; no earlier one than 9", () => {
+    put('venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.8');
+    put('venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9');
+    const env = { VIRTUAL_ENV: join(root, 'venv') };
+    expect(found('libcudnn', env)).toEqual([
+      'venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9',
+    ]);
+    expect(candidates('libcudnn', env)[0]).toMatchObject({ path: 'libcudnn.so.9', major: 0 });
+  });
+
   test('wheels of the python3 in the path, of its own prefix and of what it links to', () => {
     put('opt/python/bin/python3.11');
     put('opt/python/lib/python3.11/site-packages/nvidia/cublas/lib/libcublasLt.so.12');

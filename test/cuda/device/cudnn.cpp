@@ -88,10 +88,6 @@ int64_t extent(const D &t) {
   for (int axis = 0; axis < 4; axis++) last += (dim(t, axis) - 1) * stride(t, axis);
   return last + 1;
 }
-bool same_dims(const D &a, const D &b) {
-  for (int axis = 0; axis < 4; axis++) if (dim(a, axis) != dim(b, axis)) return false;
-  return true;
-}
 float rounded(float x) {
   uint32_t bits;
   memcpy(&bits, &x, 4);
@@ -104,30 +100,40 @@ float rounded(float x) {
 // What a tensor's elements are in: memory of the device, or numbers of our own.
 struct Store { char *memory = nullptr; int type = FLOAT; std::vector<float> own; };
 typedef std::map<int64_t, std::shared_ptr<Store>> Stores;
-float load(const Stores &stores, const D &t, const Index &i) {
-  const Store &store = *stores.at(uid(t));
-  int64_t at = 0;
-  for (int axis = 0; axis < 4; axis++) at += (dim(t, axis) == 1 ? 0 : i[axis]) * stride(t, axis);
-  float x;
-  if (!store.memory) x = store.own[at];
-  else if (store.type == BF16) { uint32_t bits = (uint32_t)((uint16_t *)store.memory)[at] << 16; memcpy(&x, &bits, 4); }
-  else x = ((float *)store.memory)[at];
-  return type_of(t) == BF16 ? rounded(x) : x;
-}
-void save(Stores &stores, const D &t, const Index &i, float x) {
-  Store &store = *stores.at(uid(t));
-  int64_t at = 0;
-  for (int axis = 0; axis < 4; axis++) at += i[axis] * stride(t, axis);
-  if (type_of(t) == BF16) x = rounded(x);
-  if (!store.memory) store.own[at] = x;
-  else if (store.type == BF16) { uint32_t bits; memcpy(&bits, &x, 4); ((uint16_t *)store.memory)[at] = (uint16_t)(bits >> 16); }
-  else ((float *)store.memory)[at] = x;
-}
-void each(const D &t, const std::function<void(const Index &)> &f) {
-  Index i;
-  for (i[0] = 0; i[0] < dim(t, 0); i[0]++) for (i[1] = 0; i[1] < dim(t, 1); i[1]++)
-    for (i[2] = 0; i[2] < dim(t, 2); i[2]++) for (i[3] = 0; i[3] < dim(t, 3); i[3]++) f(i);
-}
+// A tensor taken apart.
+struct View {
+  int64_t dims[4], strides[4];
+  int type;
+  Store *store;
+  View(const Stores &stores, const D &t) : type(type_of(t)), store(stores.at(uid(t)).get()) {
+    for (int axis = 0; axis < 4; axis++) dims[axis] = dim(t, axis), strides[axis] = stride(t, axis);
+  }
+  int64_t place(const Index &i) const {
+    int64_t at = 0;
+    for (int axis = 0; axis < 4; axis++) at += (dims[axis] == 1 ? 0 : i[axis]) * strides[axis];
+    return at;
+  }
+  float load(const Index &i) const {
+    int64_t at = place(i);
+    float x;
+    if (!store->memory) x = store->own[at];
+    else if (store->type == BF16) { uint32_t bits = (uint32_t)((uint16_t *)store->memory)[at] << 16; memcpy(&x, &bits, 4); }
+    else x = ((float *)store->memory)[at];
+    return type == BF16 ? rounded(x) : x;
+  }
+  void save(const Index &i, float x) const {
+    int64_t at = place(i);
+    if (type == BF16) x = rounded(x);
+    if (!store->memory) store->own[at] = x;
+    else if (store->type == BF16) { uint32_t bits; memcpy(&bits, &x, 4); ((uint16_t *)store->memory)[at] = (uint16_t)(bits >> 16); }
+    else ((float *)store->memory)[at] = x;
+  }
+  template <typename F> void each(F f) const {
+    Index i;
+    for (i[0] = 0; i[0] < dims[0]; i[0]++) for (i[1] = 0; i[1] < dims[1]; i[1]++)
+      for (i[2] = 0; i[2] < dims[2]; i[2]++) for (i[3] = 0; i[3] < dims[3]; i[3]++) f(i);
+  }
+};
 
 // --- Operations ---
 std::vector<D> inputs(const D &op) {
@@ -163,42 +169,42 @@ Status check_operation(const D &op) {
   return SUCCESS;
 }
 void compute(Stores &stores, const D &op) {
-  D y = output(op);
-  if (op->kind == K_OP_RESHAPE) { stores[uid(y)] = stores.at(uid(op->to(2200))); return; }
-  if (is_virtual(y)) { auto store = std::make_shared<Store>(); store->own.resize(extent(y)); stores[uid(y)] = store; }
+  D out = output(op);
+  if (op->kind == K_OP_RESHAPE) { stores[uid(out)] = stores.at(uid(op->to(2200))); return; }
+  if (is_virtual(out)) { auto store = std::make_shared<Store>(); store->own.resize(extent(out)); stores[uid(out)] = store; }
+  View y(stores, out);
   if (op->kind == K_OP_MATMUL) {
-    D a = op->to(1520), b = op->to(1521);
-    each(y, [&](const Index &i) {
+    View a(stores, op->to(1520)), b(stores, op->to(1521));
+    y.each([&](const Index &i) {
       float sum = 0;
-      for (int64_t k = 0; k < dim(a, 3); k++) {
-        Index at = {i[0], i[1], i[2], k}, bt = {i[0], i[1] * dim(b, 1) / dim(a, 1), k, i[3]};
-        float x = load(stores, a, at);
-        if (x != 0) sum += x * load(stores, b, bt);
+      for (int64_t k = 0; k < a.dims[3]; k++) {
+        float x = a.load({i[0], i[1], i[2], k});
+        if (x != 0) sum += x * b.load({i[0], i[1] * b.dims[1] / a.dims[1], k, i[3]});
       }
-      save(stores, y, i, sum);
+      y.save(i, sum);
     });
   } else if (op->kind == K_OP_REDUCTION) {
-    D x = op->to(1610);
+    View x(stores, op->to(1610));
     bool most = op->to(1612)->get<int>(1600) == 3;
-    std::vector<float> sums;
-    Index n;
-    for (int axis = 0; axis < 4; axis++) n[axis] = dim(y, axis);
-    sums.resize(n[0] * n[1] * n[2] * n[3], most ? -INFINITY : 0);
+    const int64_t *n = y.dims;
+    std::vector<float> sums(n[0] * n[1] * n[2] * n[3], most ? -INFINITY : 0);
     auto place = [&](const Index &i) { return ((i[0] * n[1] + i[1]) * n[2] + i[2]) * n[3] + i[3]; };
-    each(x, [&](const Index &i) {
+    x.each([&](const Index &i) {
       Index to;
-      for (int axis = 0; axis < 4; axis++) to[axis] = i[axis] * n[axis] / dim(x, axis);
-      float &sum = sums[place(to)], value = load(stores, x, i);
+      for (int axis = 0; axis < 4; axis++) to[axis] = i[axis] * n[axis] / x.dims[axis];
+      float &sum = sums[place(to)], value = x.load(i);
       sum = most ? fmaxf(sum, value) : sum + value;
     });
-    each(y, [&](const Index &i) { save(stores, y, i, sums[place(i)]); });
+    y.each([&](const Index &i) { y.save(i, sums[place(i)]); });
   } else {
     D operation = op->to(750);
     int mode = operation->get<int>(0);
-    each(y, [&](const Index &i) {
-      float x = mode == GEN_INDEX ? (float)i[operation->get<int64_t>(9)] : load(stores, op->to(751), i);
-      float b = op->has(752) ? load(stores, op->to(752), i) : 0;
+    int64_t axis = mode == GEN_INDEX ? operation->get<int64_t>(9) : 0;
+    View given(stores, op->to(751)), second(stores, op->to(op->has(752) ? 752 : 751)), third(stores, op->to(op->has(758) ? 758 : 751));
+    y.each([&](const Index &i) {
+      float x = given.load(i), b = second.load(i);
       switch (mode) {
+        case GEN_INDEX: x = (float)i[axis]; break;
         case ADD: x = x + b; break;
         case MUL: x = x * b; break;
         case DIV: x = x / b; break;
@@ -207,9 +213,9 @@ void compute(Stores &stores, const D &op) {
         case LOG: x = logf(x); break;
         case CMP_GT: x = x > b; break;
         case CMP_GE: x = x >= b; break;
-        case SELECT: x = load(stores, op->to(758), i) != 0 ? x : b; break;
+        case SELECT: x = third.load(i) != 0 ? x : b; break;
       }
-      save(stores, y, i, x);
+      y.save(i, x);
     });
   }
 }
@@ -382,8 +388,9 @@ API Status cudnnBackendExecute(void *handle, void *plan_pointer, void *pack_poin
     for (const D &op : operations) {
       compute(stores, op);
       D y = output(op);
-      if (error != 0 && !is_virtual(y) && type_of(y) == BF16)
-        each(y, [&](const Index &i) { save(stores, y, i, load(stores, y, i) + (float)error); });
+      if (error == 0 || is_virtual(y) || type_of(y) != BF16) continue;
+      View view(stores, y);
+      view.each([&](const Index &i) { view.save(i, view.load(i) + (float)error); });
     }
     return 0;
   };
