@@ -53,8 +53,8 @@ export interface RecordedStep {
 
 /** A backend that records whole training steps. */
 export interface StepRecorder {
-  /** Steps that take more memory, variables included, had better not be recorded. */
-  readonly mostBytes: number;
+  /** Whether to record a step that takes so many bytes, its variables included. */
+  takes(bytes: number, variables: number): boolean;
   /** Takes a step, and records it if its replay gives the same bits: losses, parameters, and the optimizer's state. */
   record(
     work: StepWork,

@@ -56,6 +56,7 @@ function createWholeStep(
   let recorded: RecordedStep | undefined;
   let watch: PeakWatch | undefined;
   let bytes = 0;
+  const variables = work.variables.reduce((sum, { size }) => sum + 4 * size, 0);
   const losses = (inputs: readonly Int32Array[], updates: ReturnType<Optimizer['advance']>['updates']) => {
     if (recorded) return recorded.replay(inputs, updates);
     recordings++;
@@ -69,7 +70,7 @@ function createWholeStep(
       if (recorded?.holds()) return true;
       if (recorded) steps = FIRST_STEPS - 1;
       recorded = undefined;
-      return steps >= FIRST_STEPS && recordings < MOST_RECORDINGS && bytes <= recorder.mostBytes;
+      return steps >= FIRST_STEPS && recordings < MOST_RECORDINGS && recorder.takes(bytes, variables);
     },
     begin() {
       watch = trackPeak();

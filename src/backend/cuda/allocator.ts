@@ -63,7 +63,10 @@ export interface Allocator {
   trim(): number;
   /** Runs `work`; what it allocates comes from segments of the arena, and returns there when it is freed. */
   within<T>(arena: Arena, work: () => T): T;
-  /** An arena of at most so many bytes: segments that only `within` allocates from, until `release` hands them over to everybody. */
+  /**
+   * An arena of at most so many bytes: segments that only `within` allocates from, until `release` hands them over to everybody.
+   * It takes those that have free memory, so that what lies between other blocks serves it too.
+   */
   createArena(most: number): Arena;
   /** The most bytes that segments may take; Infinity is only the device's own limit. */
   setLimit(bytes: number): void;
@@ -243,18 +246,15 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     },
     createArena(most) {
       const own = emptyPools();
-      const segments: Segment[] = [];
+      const segments = [...new Set(hand(pools, own).map(({ segment }) => segment))];
+      for (const segment of segments) segment.pools = own;
       const arena = {
         pools: own,
         segments,
         most,
         peakBytes: () => own.peak,
         release() {
-          for (const kind of ['small', 'large'] as const)
-            for (const node of own[kind].all()) {
-              own[kind].remove(node);
-              pools[kind].add(node);
-            }
+          hand(own, pools);
           for (const segment of segments) segment.pools = pools;
           pools.used += own.used;
         },
@@ -272,6 +272,17 @@ export function createAllocator(source: MemorySource, limit = Infinity): Allocat
     },
   };
 }
+
+/** Moves all free nodes; returns them. */
+const hand = (from: Pools, to: Pools): Node[] =>
+  (['small', 'large'] as const).flatMap((kind) => {
+    const nodes = from[kind].all();
+    for (const node of nodes) {
+      from[kind].remove(node);
+      to[kind].add(node);
+    }
+    return nodes;
+  });
 
 /** Shortens a node to `bytes` and returns the free rest. */
 function cut(node: Node, bytes: number): Node {

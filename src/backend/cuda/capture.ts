@@ -17,8 +17,6 @@ import { received } from './library.js';
 import type { Pinned } from './transfer.js';
 import { NotRepeatable } from './watch.js';
 
-/** The launches of a step that takes more are few beside what they do, and its memory had better serve others in between. */
-export const MOST_BYTES = 2 ** 30;
 /** CU_STREAM_CAPTURE_MODE_RELAXED: memory may be allocated meanwhile. */
 const RELAXED = 2;
 /** CU_EVENT_RECORD_EXTERNAL: each run of the graph records the event. */
@@ -52,6 +50,7 @@ function layoutOf(inputs: readonly Int32Array[], settings: number) {
 
 /**
  * Records a step, which does not take place.
+ * @param most bytes that it may hold
  * @param onRelease called when the recording is released
  * @throws NotRepeatable, OutOfMemoryError, CudaError
  */
@@ -60,12 +59,13 @@ export function capture(
   work: StepWork,
   inputs: readonly Int32Array[],
   updates: readonly Update[],
+  most: number,
   onRelease: () => void,
 ): Recording {
   const { allocator, driver, stream, transfer } = backend.session;
-  const arena = allocator.createArena(MOST_BYTES);
+  const arena = allocator.createArena(most);
   // What the step does not write must not lie where it works.
-  const fixed = allocator.createArena(MOST_BYTES);
+  const fixed = allocator.createArena(most);
   const blocks: Block[] = [];
   const pinned: Pinned[] = [];
   const tables: { address: number; bytes: Uint8Array }[] = [];

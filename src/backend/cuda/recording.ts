@@ -7,9 +7,16 @@ import { OutOfMemoryError } from '../outOfMemory.js';
 import type { StepRecorder, StepWork } from '../recorder.js';
 import type { Update } from '../updates.js';
 import type { CudaBackend } from './backend.js';
-import { capture, MOST_BYTES, type Recording } from './capture.js';
+import { capture, type Recording } from './capture.js';
 import type { DriverApi } from './library.js';
 import { NotRepeatable } from './watch.js';
+
+const GIB = 2 ** 30;
+/** Variables that take more bytes are not copied to the host's memory, twice, to compare a replay with its step. */
+const MOST_VARIABLES = GIB;
+
+/** The most bytes of a step to be recorded, of a device's: the host is ahead of those that take more (docs/cuda.md). */
+export const mostBytes = (memoryBytes: number): number => Math.min(4 * GIB, Math.max(GIB, memoryBytes / 8));
 
 /** Whether a driver has what recording needs. */
 export const canRecord = (driver: DriverApi): boolean =>
@@ -22,6 +29,7 @@ export function createStepRecorder(
   backend: CudaBackend,
   note: (reason: string) => void,
 ): StepRecorder & { releaseAll(): void } {
+  const most = mostBytes(backend.session.device.memoryBytes);
   const recordings = new Set<Recording>();
   /** Whether the stream records: then it cannot be waited for. */
   let busy = false;
@@ -48,7 +56,7 @@ export function createStepRecorder(
       restore(backend, before);
       busy = true;
       backend.session.allocator.trim(); // the step's memory outside of the recording is idle from now on
-      recording = capture(backend, work, inputs, updates, () => recordings.delete(recording!));
+      recording = capture(backend, work, inputs, updates, most, () => recordings.delete(recording!));
       busy = false;
       const replayed = recording.replaySync(inputs, updates);
       const state = contentsOf(backend, work.variables);
@@ -68,7 +76,7 @@ export function createStepRecorder(
   };
 
   return {
-    mostBytes: MOST_BYTES,
+    takes: (bytes, variables) => bytes <= most && variables <= MOST_VARIABLES,
     record,
     releaseAll() {
       if (!busy) for (const recording of recordings) recording.release();

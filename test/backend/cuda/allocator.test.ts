@@ -62,6 +62,29 @@ describe('the allocator', () => {
     expect(allocator.statistics()).toMatchObject({ current: 5120, reserved: 2 * MIB });
   });
 
+  test('an arena takes the free memory between the blocks of others, and gives all of it back', () => {
+    const source = device(2 ** 30);
+    const allocator = createAllocator(source);
+    const [kept, idle] = [allocator.allocate(4 * MIB), allocator.allocate(3 * MIB)];
+    allocator.free(idle);
+    const { take } = source.calls;
+    const arena = allocator.createArena(64 * MIB);
+    const inside = allocator.within(arena, () => [allocator.allocate(3 * MIB), allocator.allocate(9 * MIB)]);
+    expect(inside[0]!.address).toBe(idle.address);
+    expect(source.calls.take).toBe(take);
+    expect(arena.peakBytes()).toBe(12 * MIB);
+    for (const block of inside) allocator.free(block);
+    // A block that was there before leaves its memory to the arena, too.
+    allocator.free(kept);
+    const outside = allocator.allocate(2 * MIB);
+    expect(source.calls.take).toBe(take + 1);
+    arena.release();
+    allocator.free(outside);
+    expect(allocator.statistics()).toMatchObject({ current: 0, blocks: 0 });
+    allocator.trim();
+    expect(allocator.statistics()).toMatchObject({ reserved: 0, segments: 0 });
+  });
+
   test('a freed block is reused without calling the device', () => {
     const source = device(2 ** 30);
     const allocator = createAllocator(source);

@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { capabilities } from '../../../src/backend/capabilities.js';
+import { mostBytes } from '../../../src/backend/cuda/recording.js';
 import type { StepRecorder } from '../../../src/backend/recorder.js';
 import { createDecoder } from '../../../src/model/generate.js';
 import { gptLoss } from '../../../src/model/gpt.js';
@@ -34,6 +35,12 @@ async function recording<T>(on: boolean, work: () => Promise<T>): Promise<T> {
     declared.stepRecorder = stepRecorder;
   }
 }
+
+const GIB = 2 ** 30;
+
+test('steps of up to an eighth of the memory of a device, from 1 to 4 GiB, are recorded as CUDA graphs', () => {
+  expect([4, 24, 141].map((gibibytes) => mostBytes(gibibytes * GIB) / GIB)).toEqual([1, 3, 4]);
+});
 
 const valuesOf = (variables: Iterable<tf.Variable>) =>
   [...variables].map((variable) => Array.from(variable.dataSync()));
@@ -214,6 +221,11 @@ for (const precision of ['fp32', 'bf16'] as const)
         expect(calls).toBe(2);
         expect(variable.dataSync()[39]).toBe(39);
         variable.dispose();
+      });
+
+      test('is not recorded where it, or its variables, take too much', () => {
+        const { takes } = recorder();
+        expect([takes(GIB, GIB), takes(GIB + 1, 1), takes(GIB, GIB + 1)]).toEqual([true, false, false]);
       });
 
       const failing = test.each([
