@@ -43,9 +43,9 @@ export async function profileStep(
   if (attention)
     attention.run = (call, own, after, fixed) => {
       let ours = false;
-      const launches = () => {
+      const launches: typeof own = (at) => {
         ours = true;
-        own();
+        own(at);
       };
       timed(`attention by cuDNN, ${call.work}`, () => run!(call, launches, () => {}, fixed));
       if (!ours) after();

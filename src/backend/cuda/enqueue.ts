@@ -2,7 +2,7 @@
 // stays that of tfjs's calls.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { AttentionCall } from './cudnn/attention.js';
+import type { AttentionCall, Compute } from './cudnn/attention.js';
 import { piecesOf, pieceTeam } from './kernels/team.js';
 import type { Grid } from './launch.js';
 import type { KernelSpec } from './modules.js';
@@ -68,11 +68,11 @@ export class EnqueuingBackend extends tf.KernelBackend {
   }
 
   /** Enqueues an attention by cuDNN, with `after` behind it, where that is chosen, else by the kernels of `own`. */
-  attend(call: AttentionCall, own: () => void, after: () => void): void {
+  attend(call: AttentionCall, own: Compute, after: () => void): void {
     this.settle();
     const { attention } = this.session;
     if (attention && !this.#collected) attention.run(call, own, after, this.recorded !== undefined);
-    else own();
+    else own(call.at);
   }
 
   /** Enqueues a copy within the device. */

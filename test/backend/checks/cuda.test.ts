@@ -1,11 +1,19 @@
 // The fused kernels' part of the self-test passes, and detects a wrong kernel.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { coreChecks } from '../../../src/backend/checks/core.js';
 import { attentionChecks, fusedChecks, joinedChecks } from '../../../src/backend/checks/fused.js';
 import { failuresOf, selfTest } from '../../../src/backend/checks/selfTest.js';
+import { createChoices } from '../../../src/backend/cuda/choices.js';
+import { createFusedAttention, type FusedAttention } from '../../../src/backend/cuda/cudnn/attention.js';
+import { loadCudnn } from '../../../src/backend/cuda/library.js';
 import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
+import type { Session } from '../../../src/backend/cuda/session.js';
+import { createStopwatch } from '../../../src/backend/cuda/timing.js';
 import { cudnnControl } from '../../cuda/device/device.js';
 import { describeCuda } from '../cuda/present.js';
 
@@ -95,6 +103,32 @@ for (const precision of ['fp32', 'bf16'] as const)
           expect(failures).toEqual(expected);
           expect(device().controls.fake_log()).toMatch(/cudnnBackendExecute backward/);
           expect(device().controls.fake_log()).not.toMatch(/cuLaunchKernel attention/);
+        });
+
+      if (precision === 'bf16' && !process.env.PTX_LIBRARIES)
+        test('the cases of attention pass where their kernels and cuDNN are measured and compared', async () => {
+          const session = backend().session as { attention: FusedAttention | undefined } & Session;
+          const { attention, allocator, stream, transfer, driver } = session;
+          const folder = mkdtempSync(join(tmpdir(), 'tinygpt-choices-'));
+          const notes: string[] = [];
+          const measured = createFusedAttention({
+            ...{ api: (await loadCudnn(12)).api, allocator, stream, transfer, leastFlops: 0 },
+            selection: {
+              choices: createChoices({ device: '', library: '' }, folder),
+              stopwatch: createStopwatch(driver, stream)!,
+            },
+            onNote: (line) => notes.push(line),
+          });
+          try {
+            await measured.test(async () => []);
+            session.attention = measured;
+            expect(await failuresOf(attentionChecks(), precision)).toEqual([]);
+            expect(measured.used().size).toBe(4);
+            expect(notes.join()).not.toMatch(/off|repeat|fails/);
+          } finally {
+            session.attention = attention;
+            rmSync(folder, { recursive: true });
+          }
         });
     },
     precision,

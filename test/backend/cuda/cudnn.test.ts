@@ -45,11 +45,11 @@ describeEmulated('attention by cuDNN', (device) => {
   });
 
   /** Tensors on the device where self-attention has them, and `own`, which stands in for our kernels: it writes the reference. */
-  function prepare(session: Session, sizes: AttentionSizes) {
+  function prepare(session: Session, sizes: AttentionSizes, dyScale = 1) {
     const { allocator, transfer } = session;
     const { B, T, H, G, D } = sizes;
     const [N, row] = [B * T, (H + 2 * G) * D];
-    const [qkv, dy] = [toBf16(numbers('qkv', N * row)), toBf16(numbers('dy', N * H * D))];
+    const [qkv, dy] = [toBf16(numbers('qkv', N * row)), toBf16(numbers('dy', N * H * D, dyScale))];
     const columns = (x: Uint16Array, from: number, width: number) =>
       fromBf16(
         Uint16Array.from(
@@ -103,13 +103,15 @@ describeEmulated('attention by cuDNN', (device) => {
     };
     const calls = (work: AttentionCall['work']) => {
       if (work === 'backward') writeForward();
-      const own = () => {
+      const own = (given: AttentionCall['at']) => {
         launches++;
         // By the device's clock this takes 3 s (cublaslt.cpp).
         session.products.multiply({ m: 1, n: 1, k: 1, ...waste, operands: 'fp32' });
         if (work === 'forward') return writeForward();
         const all = new Float32Array(N * row);
-        [reference.dq, reference.dk, reference.dv].forEach((x, part) => {
+        const ofY = () => attention(sizes, { q, k, v, dy: fromBf16(toBf16(Float32Array.from(reference.y))) });
+        const { dq, dk, dv } = given.dy === at.dy ? reference : ofY();
+        [dq, dk, dv].forEach((x, part) => {
           const [from, width] = parts[part]!;
           x.forEach((value, i) => {
             all[Math.floor(i / width) * row + from + (i % width)] = value;
@@ -222,6 +224,18 @@ describeEmulated('attention by cuDNN', (device) => {
     const other = prepare(session, { ...SMALL, T: 12 }).calls('backward');
     made.run(other.call, other.own, nothing, false);
     expect(notes).toHaveLength(1);
+  });
+
+  test('a wrong gradient is found at a first step too, where the gradients that come in are zero', async () => {
+    const session = await openSession();
+    const { made, notes } = await fused(session);
+    await pass(made);
+    control('wrong', 0.5);
+    const { calls, check } = prepare(session, SMALL, 0);
+    const { call, own } = calls('backward');
+    made.run(call, own, nothing, false);
+    check('backward');
+    expect(notes).toEqual([expect.stringMatching(/is off by/)]);
   });
 
   test('our kernels compute from the first execution on that fails', async () => {

@@ -5,8 +5,8 @@
 // a tensor has that type. Pointers must be device memory over the whole of a tensor with its strides, aligned as it says;
 // scalars are read from the host at once; the workspace is written all over.
 //
-// fake_cudnn sets: version, cuda (of the runtime, times 1000), refuse (1: all graphs, 2: those of gradients), wrong (results),
-// unsteady (results change from run to run), ms (that an execution takes by the device's clock).
+// fake_cudnn sets: version, cuda (of the runtime, times 1000), refuse (1: all graphs, 2: those of gradients), wrong (results are
+// off by this part), unsteady (every other time), ms (that an execution takes by the device's clock).
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -390,7 +390,7 @@ API Status cudnnBackendExecute(void *handle, void *plan_pointer, void *pack_poin
       D y = output(op);
       if (error == 0 || is_virtual(y) || type_of(y) != BF16) continue;
       View view(stores, y);
-      view.each([&](const Index &i) { view.save(i, view.load(i) + (float)error); });
+      view.each([&](const Index &i) { view.save(i, view.load(i) * (1 + (float)error)); });
     }
     return 0;
   };

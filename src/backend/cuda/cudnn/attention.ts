@@ -41,6 +41,9 @@ export interface AttentionCall {
   at: Partial<Record<SdpaTensor, number>>;
 }
 
+/** Enqueues an attention's kernels on tensors at these places. */
+export type Compute = (at: AttentionCall['at']) => void;
+
 /** See the head of this file. */
 export interface FusedAttention {
   /** E.g. 9.28.1. */
@@ -50,7 +53,7 @@ export interface FusedAttention {
    * @param fixed whether nothing may be measured, as the work is being recorded
    * @throws OutOfMemoryError, DeviceLostError
    */
-  run(call: AttentionCall, own: () => void, after: () => void, fixed: boolean): void;
+  run(call: AttentionCall, own: Compute, after: () => void, fixed: boolean): void;
   /** Whether cuDNN still has to be tested before anything is measured. */
   untested(): boolean;
   /** Runs `checks`, in which cuDNN computes every attention, and stores whether there were no failures. */
@@ -93,7 +96,7 @@ export function createFusedAttention(options: Options): FusedAttention {
   let [testing, noted, failed, handle] = [false, false, false, 0];
 
   const note = (reason: string) => {
-    if (!noted) options.onNote?.(`cuDNN ${version} does not compute attention here: ${reason}`);
+    if (!noted) options.onNote?.(`Attention by our kernels instead of cuDNN ${version}: ${reason}`);
     noted = true;
   };
   /** A stored decision, undefined where there is none. */
@@ -179,9 +182,11 @@ export function createFusedAttention(options: Options): FusedAttention {
   };
 
   /** What is wrong with cuDNN's results; undefined where they are right. */
-  const fault = (call: AttentionCall, own: () => void, fused: () => void): string | undefined => {
+  const fault = (call: AttentionCall, own: Compute, fused: Compute): string | undefined => {
+    // A model's first gradients may be zero, of which nothing is learned.
+    const at = { ...call.at, dy: call.at.y };
     const [expected, got, again] = [own, fused, fused].map((compute) => {
-      compute();
+      compute(at);
       return results(call);
     }) as [Float32Array[], Float32Array[], Float32Array[]];
     const off = Math.max(...expected.map((values, i) => difference(values, got[i]!)));
@@ -192,12 +197,13 @@ export function createFusedAttention(options: Options): FusedAttention {
   };
 
   /** The choice for a shape that has none. */
-  const measure = (call: AttentionCall, engine: Engine, own: () => void, after: () => void): Choice => {
-    const fused = () => {
-      run(engine, call);
+  const measure = (call: AttentionCall, engine: Engine, own: Compute, after: () => void): Choice => {
+    const fused = (at: AttentionCall['at']) => {
+      run(engine, { ...call, at });
       after();
     };
-    const { chosen, milliseconds } = fastest([own, fused], selection!.stopwatch);
+    const ways = [own, fused].map((compute) => () => compute(call.at));
+    const { chosen, milliseconds } = fastest(ways, selection!.stopwatch);
     const [ours, theirs] = milliseconds;
     if (chosen === 0) {
       note(
@@ -213,7 +219,7 @@ export function createFusedAttention(options: Options): FusedAttention {
   };
 
   /** The engine to use for a call, or null: ours. */
-  const choose = (key: string, call: AttentionCall, own: () => void, after: () => void): Engine | null => {
+  const choose = (key: string, call: AttentionCall, own: Compute, after: () => void): Engine | null => {
     if (always || testing) {
       const engine = engineFor(call);
       if (!engine) note(`it has no engine for ${key}`);
@@ -263,7 +269,7 @@ export function createFusedAttention(options: Options): FusedAttention {
         note(messageOf(error));
       }
       if (done) after();
-      else own();
+      else own(call.at);
     },
     untested: () => selection !== undefined && !always && verdict === undefined,
     async test(checks) {

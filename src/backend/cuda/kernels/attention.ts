@@ -170,13 +170,13 @@ export function attendGrad(
 ): void {
   const [y, dy] = [backend.activation(results.y), backend.activation(results.dy)];
   const at = { y, dy, lse: backend.address(results.lse) };
-  const own = () => {
+  const own = ({ dy = at.dy }: { dy?: number }) => {
     // Within a call of its own, as its scratch space is wanted no longer than for the launches.
-    const done = backend.call(() => launchGrad(backend, sizes, arrays, at, made, turned));
+    const done = backend.call(() => launchGrad(backend, sizes, arrays, { ...at, dy }, made, turned));
     if (!done) turned?.back();
   };
   if (!launchFor(backend, sizes.D).storesScores) {
-    own();
+    own(at);
     return;
   }
   const [{ q, k, v }, { q: dq, k: dk, v: dv }] = [arrays, made];
