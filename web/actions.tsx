@@ -68,15 +68,19 @@ export function ActionsMenu({ study }: { study: ShownStudy }) {
           </button>
         </div>
         {said}
-        {enqueues && <EnqueueForm study={study} from={defaultsOf(study) ?? {}} />}
+        {enqueues && <EnqueueForm study={study} from={defaultsOf(study) ?? {}} asks={false} />}
       </div>
     </details>
   );
 }
 
-/** A field for each parameter, filled with a configuration. */
-export function EnqueueForm({ study, from }: { study: ShownStudy; from: Params }) {
+/**
+ * A field for each parameter, filled with a configuration.
+ * @param asks whether it has a field for the token where none is known
+ */
+export function EnqueueForm({ study, from, asks }: { study: ShownStudy; from: Params; asks: boolean }) {
   const { run, said } = useAction();
+  const [unknown] = useState(() => token() === ''); // the field stays while it is filled
   const [texts, setTexts] = useState<Record<string, string>>({});
   const space = Object.entries(study.head.space);
   const textOf = (name: string) => own(texts, name) ?? formText(own(from, name));
@@ -120,7 +124,7 @@ export function EnqueueForm({ study, from }: { study: ShownStudy; from: Params }
           )}
         </label>
       ))}
-      {token() === '' && <Token />}
+      {asks && unknown && <Token />}
       <button type="submit">Enqueue</button>
       {said}
     </form>

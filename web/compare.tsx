@@ -151,6 +151,7 @@ function TwoStudies({ study, best, keys }: Found & { keys: typeof store.list }) 
           </select>
         </label>
         {problem && <span role="alert">{problem}</span>}
+        {isOfSeveral(study) && <span>by {study.metric}, the first objective</span>}
         {best && second && other.direction === study.direction && (
           <span>
             {valueText(best.value)} ({count(study)}) against {valueText(second.value)} ({count(other)}):{' '}

@@ -23,7 +23,7 @@ function App() {
   const [picked, pick] = useState<number | null>(null);
   const study = useStore(() => store.study);
   const connection = useStore(() => store.connection);
-  const error = useStore(() => store.list.find(({ key }) => key === store.study?.key)?.error);
+  const problem = useStore(() => store.problem);
   const found = useMemo((): Found | null => {
     if (!study) return null;
     const { trials, direction } = study;
@@ -44,9 +44,9 @@ function App() {
           The dashboard does not answer; what is shown may be old. Trying again…
         </p>
       )}
-      {error && (
+      {problem && (
         <p class="banner" role="alert">
-          {error}
+          This study cannot be read now ({problem}); what is shown is how it was.
         </p>
       )}
       <main>
@@ -80,12 +80,22 @@ function App() {
             )}
           </>
         ) : (
-          <p class="waiting" role="status">
-            {connection === 'live' ? 'No study yet. It appears here as soon as one begins.' : 'Connecting…'}
-          </p>
+          <Waiting />
         )}
       </main>
     </>
+  );
+}
+
+function Waiting() {
+  const connection = useStore(() => store.connection);
+  const list = useStore(() => store.list);
+  const reasons = list.map(({ error }) => <p>{error}</p>);
+  const empty = 'No study yet. It appears here as soon as one begins.';
+  return (
+    <div class="waiting" role="status">
+      {connection !== 'live' ? 'Connecting…' : reasons.length > 0 ? reasons : empty}
+    </div>
   );
 }
 
@@ -112,7 +122,8 @@ function TopBar({ study }: { study: ShownStudy | null }) {
       <span class="brand" aria-hidden="true">
         tinygpt
       </span>
-      {list.length > 1 ? (
+      <h1 class={list.length > 1 ? 'unseen' : ''}>{study?.name ?? ''}</h1>
+      {list.length > 1 && (
         <select
           class="choice"
           aria-label="Study"
@@ -126,8 +137,6 @@ function TopBar({ study }: { study: ShownStudy | null }) {
             </option>
           ))}
         </select>
-      ) : (
-        <h1>{study?.name ?? ''}</h1>
       )}
       <span class="space" />
       <span class={`status ${connection}`} role="status">

@@ -21,6 +21,8 @@ export type Connection = 'saved' | 'connecting' | 'live' | 'lost';
 export const store = {
   connection: 'connecting' as Connection,
   list: [] as readonly StudyEntry[],
+  /** Why the study that is shown cannot be read now. */
+  problem: '',
   study: null as ShownStudy | null,
   live: null as LiveState | null,
   /** Tokens per second and shares of CPU and GPU in the last minutes. */
@@ -73,9 +75,14 @@ const HISTORY = 150;
 
 function receive(message: Message): void {
   const { study } = store;
-  if (message.kind === 'list') store.list = message.studies;
-  else if (message.kind === 'study') {
+  if (message.kind === 'list') {
+    store.list = message.studies;
+    const entry = store.list.find(({ key }) => key === study?.key);
+    store.problem = study && !entry ? 'it is not there any more' : (entry?.error ?? '');
+  } else if (message.kind === 'study') {
+    if (message.key !== study?.key) [store.live, store.history] = [null, []];
     store.study = shownStudy(message.key, message);
+    store.problem = '';
     wanted = message.key;
   } else if (message.kind === 'live') {
     store.live = message.live;
@@ -97,14 +104,14 @@ let events: EventSource | null = null;
 /** The study that is shown, or asked for. */
 let wanted = '';
 
-/** Shows a study, live; reconnects by itself and begins again with all its trials then. */
+/** Shows a study, live, also when the page is loaded again. */
 export function open(key: string): void {
   wanted = key;
-  store.history = [];
-  store.live = null;
+  history.replaceState(null, '', `#study=${encodeURIComponent(key)}`);
   connect();
 }
 
+/** Connects again by itself, and begins with all trials of the study then. */
 function connect(): void {
   events?.close();
   events = null;
@@ -119,8 +126,9 @@ function connect(): void {
   source.onerror = () => {
     store.connection = 'lost';
     changed();
-    // A server that answers with an error closes the stream for good: try again later.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => source === events && connect(), 2000);
+    // Not by the browser, which would ask for the study of the first time, or end for good after an error's answer.
+    source.close();
+    setTimeout(() => source === events && connect(), 1000);
   };
   source.onmessage = ({ data }) => receive(JSON.parse(data) as Message);
 }
@@ -133,8 +141,10 @@ export function begin(): void {
     store.study = shownStudy('', JSON.parse(own) as PageStudy);
     return;
   }
+  wanted = /[#&]study=(\w*)/.exec(location.hash)?.[1] ?? '';
+  token();
   document.addEventListener('visibilitychange', connect);
-  open(decodeURIComponent(/[#&]study=([^&]*)/.exec(location.hash)?.[1] ?? ''));
+  connect();
 }
 
 const TOKEN = 'tinygpt-token';

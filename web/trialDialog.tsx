@@ -130,7 +130,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
             </button>
           )}
         </div>
-        {enqueues && <EnqueueForm study={study} from={params} />}
+        {enqueues && <EnqueueForm study={study} from={params} asks />}
         {Object.keys(attributes).length > 0 && (
           <>
             <h3>Recorded</h3>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EnvironmentError, expect } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { pause } from '../base/pause.js';
-import { type Found, type Library, openLibrary } from '../dashboard/library.js';
+import { type Found, isJournal, type Library, openLibrary } from '../dashboard/library.js';
 import { studyCsv, studyJsonl } from '../report/export.js';
 import type { ReportedStudy } from '../report/study.js';
 import { exportEvents } from '../report/trialEvents.js';
@@ -13,7 +13,7 @@ import { shownPlace } from '../tune/storage/index.js';
 import { STEPS_OPTIONS, stepsFolder } from './dashboardCommand.js';
 import { choice, command, flag, integer, number, required, text, type ValuesOf } from './options.js';
 import { studyBest, studyStatus, studyStop, studyWait } from './studyActions.js';
-import { abortOnInterrupt, counted, fitted } from './terminal.js';
+import { abortOnInterrupt, counted, fitted, isLive } from './terminal.js';
 
 const FORMATS = ['csv', 'jsonl', 'tensorboard'] as const;
 const ACTIONS: Record<string, { describe: string; run: (args: Arguments) => Promise<number> }> = {
@@ -99,12 +99,12 @@ async function watch(args: Arguments): Promise<number> {
   const library = openLibrary([args.study], stepsFolder(args));
   const { signal, release } = abortOnInterrupt(() => {});
   const { stdout } = process;
-  let printed = 0;
+  const printed = new Set<string>();
   try {
     while (!signal.aborted) {
       const study = chosen(library, args);
       study.refresh();
-      if (stdout.isTTY) {
+      if (isLive(stdout)) {
         const size = { rows: (stdout.rows || 24) - 1, columns: stdout.columns || 80 };
         const lines = watchLines(reported(study), study.steps, {
           ...size,
@@ -118,9 +118,12 @@ async function watch(args: Arguments): Promise<number> {
           ...{ rows: Number.POSITIVE_INFINITY, columns: Number.POSITIVE_INFINITY, now: Date.now() },
           isLost: study.isLost,
         });
-        for (const line of lines.slice(lines.length - ended.length + printed))
-          stdout.write(`${fitted(line)}\n`);
-        printed = ended.length;
+        // Trials do not end in the order of their numbers.
+        lines.slice(lines.length - ended.length).forEach((line, i) => {
+          const id = `${study.key} ${ended[i]!.number}`;
+          if (!printed.has(id)) stdout.write(`${fitted(line)}\n`);
+          printed.add(id);
+        });
       }
       await pause(WATCH_MS, signal);
       library.rescan();
@@ -141,6 +144,10 @@ function exportStudy(study: Found, { format, out }: Arguments): number {
     );
     return 0;
   }
+  expect(
+    out === undefined || !isJournal(out),
+    () => `Expected --out to be a file for the export, got ${out}, the journal of a study; name another`,
+  );
   const content = format === 'csv' ? studyCsv(reported(study)) : studyJsonl(reported(study));
   if (out === undefined) process.stdout.write(content);
   else writeFileAtomic(out, content);

@@ -7,6 +7,10 @@ export { bar, byteSize, counted, duration, printable, shellQuoted, thousands } f
 const REDRAW_MS = 100;
 const PLAIN_MS = 5000;
 
+/** Whether a stream is a terminal on which lines can be drawn again. */
+export const isLive = ({ isTTY }: NodeJS.WriteStream): boolean =>
+  isTTY === true && process.env.TERM !== 'dumb';
+
 /** Where progress goes; results go to stdout on their own. */
 export interface ProgressLine {
   /** Shows the state of the work; drawn at most ten times a second (every five seconds off a terminal). */
@@ -19,7 +23,7 @@ export interface ProgressLine {
 
 /** A progress line on `stream` (default stderr, so that stdout stays clean for results). */
 export function openProgress(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
-  const live = stream.isTTY === true;
+  const live = isLive(stream);
   let drawn = live ? Number.NEGATIVE_INFINITY : performance.now();
   let shown = false;
   const clear = () => {

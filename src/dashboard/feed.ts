@@ -31,6 +31,9 @@ export type Feed = {
 const GROWTH = 1.1;
 const CURVE = 120;
 
+/** No two feeds have one: a study that was opened again is sent whole. */
+let epochs = 0;
+
 /** Follows one study. */
 export function openFeed(study: Found): Feed {
   const { key, log, steps } = study;
@@ -43,7 +46,7 @@ export function openFeed(study: Found): Feed {
   let headChanged = 0;
   let weights: Record<string, number> = {};
   let weighed = 0;
-  const position: Position = { epoch: 0, version: 1 };
+  const position: Position = { epoch: ++epochs, version: 1 };
 
   function refresh(): void {
     study.refresh();
@@ -56,12 +59,15 @@ export function openFeed(study: Found): Feed {
       if (!final[i])
         for (const name of Object.keys(trial.distributions)) setOwn(space, name, trial.distributions[name]!);
     const now = Object.entries(space)
-      .map(([name, { kind }]) => `${name}\0${kind}`)
+      .map(
+        ([name, each]) =>
+          `${name}\0${each.kind === 'categorical' ? formatStandardJson(each.choices) : each.kind}`,
+      )
       .join('\0');
     if (now !== shape || trials.length < rows.length) {
       shape = now;
       [rows.length, final.length, changed.length] = [0, 0, 0];
-      position.epoch++;
+      position.epoch = ++epochs;
     }
     for (const [i, trial] of trials.entries()) {
       if (final[i]) continue;

@@ -32,7 +32,7 @@ export type Found = Followed & {
   place: string | null;
 };
 /** A place that cannot be read. */
-export type Unreadable = { key: string; where: string; error: string };
+export type Unreadable = { key: string; name: string; where: string; error: string };
 
 export type Library = {
   /** Studies as last looked for. */
@@ -82,7 +82,10 @@ export function openLibrary(places: readonly string[], recorded?: StepsFolder): 
     } catch (error) {
       storages.get(place)?.close();
       storages.delete(place);
-      unreadable.push({ key: keyOf(place, ''), where, error: messageOf(error) });
+      const before = [...found].filter(([, study]) => study.place === place);
+      const named = before.map(([key, { log }]) => ({ key, name: log.name }));
+      const entries = named.length > 0 ? named : [{ key: keyOf(place, ''), name: where }];
+      unreadable.push(...entries.map((entry) => ({ ...entry, where, error: messageOf(error) })));
       return [];
     }
   }
@@ -116,7 +119,7 @@ export function openLibrary(places: readonly string[], recorded?: StepsFolder): 
       else runs.set(folder, { ...openRuns(folder), key: keyOf(folder, 'runs'), where, place: null });
       return [runs.get(folder)!];
     } catch (error) {
-      unreadable.push({ key: keyOf(folder, 'runs'), where, error: messageOf(error) });
+      unreadable.push({ key: keyOf(folder, 'runs'), name: where, where, error: messageOf(error) });
       return [];
     }
   }
@@ -185,7 +188,8 @@ function entriesOf(folder: string) {
   }
 }
 
-function isJournal(path: string): boolean {
+/** Whether a file begins as a journal does. */
+export function isJournal(path: string): boolean {
   try {
     const fd = openSync(path, 'r');
     try {

@@ -5,7 +5,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readJsonFile } from '../base/textFile.js';
 import { isObject } from '../base/valid.js';
-import { followSteps, noSteps } from '../report/steps.js';
+import { followSteps, noSteps, type StepRecord } from '../report/steps.js';
 import type { StudyLog } from '../tune/journal/replay.js';
 import { setOwn } from '../tune/objects.js';
 import type { Attributes, Choice, Distribution, SearchSpace, Trial } from '../tune/types.js';
@@ -30,7 +30,7 @@ export function openRuns(folder: string): Followed {
     trials,
   };
   const steps = noSteps();
-  const follow = new Map<string, () => void>();
+  const logs = new Map<string, ReturnType<typeof followRun>>();
   function refresh(): void {
     const names = isRun(folder)
       ? ['']
@@ -39,16 +39,30 @@ export function openRuns(folder: string): Followed {
           .sort();
     const runs = names.map((name) => readRun(join(folder, name)));
     const space = differingSettings(runs.map(({ config }) => config));
+    // A new run may come before others, which moves their numbers.
+    steps.losses.clear();
+    steps.last.clear();
     names.forEach((name, number) => {
-      if (!follow.has(name))
-        follow.set(name, followSteps(join(folder, name, 'metrics.jsonl'), steps, number));
-      follow.get(name)!();
-      trials[number] = trialOf(number, name || basename(folder), runs[number]!, space);
+      if (!logs.has(name)) logs.set(name, followRun(join(folder, name)));
+      const { losses, last } = logs.get(name)!();
+      if (losses) steps.losses.set(number, losses);
+      if (last) steps.last.set(number, { ...last, trial: number });
+      trials[number] = trialOf(number, name || basename(folder), runs[number]!, space, last);
     });
     trials.length = names.length;
   }
   refresh();
   return { log, steps, refresh, isLost: () => false };
+}
+
+/** Follows the steps of one run. @returns reads what is new, and gives all so far */
+function followRun(folder: string) {
+  const steps = noSteps();
+  const follow = followSteps(join(folder, 'metrics.jsonl'), steps, 0);
+  return () => {
+    follow();
+    return { losses: steps.losses.get(0), last: steps.last.get(0) };
+  };
 }
 
 type Run = { config: Attributes; record: Attributes; summary: Attributes; folder: string };
@@ -98,9 +112,13 @@ function differingSettings(configs: readonly Attributes[]): SearchSpace {
 function trialOf(
   number: number,
   name: string,
-  { record, config, summary, folder }: Run,
+  { record, config, summary: written, folder }: Run,
   space: SearchSpace,
+  last: StepRecord | undefined,
 ): Trial {
+  // A run that was resumed still has the summary of its first end.
+  const isResumed = last !== undefined && last.step >= Number(written.num_steps);
+  const summary = isResumed ? {} : written;
   const value = typeof summary.val_bpb === 'number' ? summary.val_bpb : null;
   const start = statSync(join(folder, 'run.json')).mtimeMs;
   const ended = statSync(join(folder, 'metrics.jsonl'), { throwIfNoEntry: false })?.mtimeMs ?? start;

@@ -80,13 +80,13 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const feeds = new Map<string, { study: Found; feed: Feed; refreshed: number }>();
   let machine: Machine | null = null;
   let readers = 0;
-  let scanned = Date.now();
+  let scanned = performance.now();
   const ending = new AbortController();
 
   function rescan(): void {
-    if (Date.now() - scanned < RESCAN_MS) return;
+    if (performance.now() - scanned < RESCAN_MS) return;
     library.rescan();
-    scanned = Date.now();
+    scanned = performance.now();
   }
 
   /** The feed of a study, as it is now. */
@@ -95,15 +95,15 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     if (!study) return null;
     let entry = feeds.get(key);
     if (!entry || entry.study !== study)
-      feeds.set(key, (entry = { study, feed: openFeed(study), refreshed: 0 }));
-    if (ending.signal.aborted || Date.now() - entry.refreshed >= TICK_MS / 2) {
+      feeds.set(key, (entry = { study, feed: openFeed(study), refreshed: Number.NEGATIVE_INFINITY }));
+    if (ending.signal.aborted || performance.now() - entry.refreshed >= TICK_MS / 2) {
       try {
         entry.feed.refresh();
       } catch {
         library.rescan(); // removed or replaced: it is opened again, or listed with its reason
         return null;
       }
-      entry.refreshed = Date.now();
+      entry.refreshed = performance.now();
     }
     return entry.feed;
   }
@@ -114,10 +114,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       .map((study) => ({ entry: entryOf(study), last: lastChange(study) }))
       .sort((a, b) => b.last - a.last)
       .map(({ entry }) => entry);
-    const errors = library.unreadable.map(({ key, where, error }) => ({
-      ...{ key, where, error, name: where },
-      ...{ trials: 0, running: 0, best: null },
-    }));
+    const errors = library.unreadable.map((entry) => ({ ...entry, trials: 0, running: 0, best: null }));
     return formatStandardJson({ kind: 'list', studies: [...studies, ...errors] });
   }
   const entryOf = (study: Found) =>
@@ -159,17 +156,16 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       let shown = '';
       let at: Position | null = null;
       let listed = '';
-      let listedAt = 0;
-      let lived = 0;
+      let listedAt = Number.NEGATIVE_INFINITY;
+      let lived = Number.NEGATIVE_INFINITY;
       try {
         // Once more when the server closes: a study ends just before its --dashboard does.
         for (let last = false; !last && !closed && !stream.aborted; ) {
           last = ending.signal.aborted;
           rescan();
-          // The study that was asked for, else the one that changed last.
-          const key = library.studies.some((study) => study.key === (shown || asked))
-            ? shown || asked
-            : latest();
+          // The study that was asked for, else the one that changed last; it stays while it cannot be read.
+          const isThere = library.studies.some(({ key }) => key === asked);
+          const key = shown || (isThere ? asked : latest());
           if (key !== shown) [shown, at] = [key, null];
           const feed = key === '' ? null : feedOf(key);
           if (feed) {
@@ -178,16 +174,16 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
             if (message) {
               await say(message.text);
               at = message.at;
-              listedAt = 0;
+              listedAt = Number.NEGATIVE_INFINITY;
             }
           }
-          if (Date.now() - listedAt >= RESCAN_MS / 2) {
-            listedAt = Date.now();
+          if (performance.now() - listedAt >= RESCAN_MS / 2) {
+            listedAt = performance.now();
             const entries = list();
             if (entries !== listed) await say((listed = entries));
           }
-          if (feed && (last || Date.now() - lived >= 900)) {
-            lived = Date.now();
+          if (feed && (last || performance.now() - lived >= 900)) {
+            lived = performance.now();
             await say(formatStandardJson({ kind: 'live', live: feed.live(machine.sample()) }));
           }
           if (!last) await pause(TICK_MS, ending.signal);

@@ -107,12 +107,13 @@ const MOST_POINTS = 400;
 export function followSteps(path: string, steps: Steps, trial?: number): () => void {
   let offset = 0;
   let rest = '';
+  let file = -1;
   return () => {
     if (!existsSync(path)) return;
     const fd = openSync(path, 'r');
     try {
-      const { size } = fstatSync(fd);
-      if (size < offset) [offset, rest] = [0, ''];
+      const { size, ino } = fstatSync(fd);
+      if (size < offset || ino !== file) [offset, rest, file] = [0, '', ino];
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, size - offset)));
       for (let got = 1; offset < size && got > 0; offset += got) {
         got = readSync(fd, buffer, 0, buffer.length, offset);
@@ -157,7 +158,8 @@ function applyLine(line: string, steps: Steps, usual: number | undefined): void 
     secondsLeft: number('secondsLeft') ?? left,
   });
   let points = steps.losses.get(trial) ?? [];
-  if (progress < (points.at(-1)?.[0] ?? 0)) points = []; // begun again
+  // Begun again, or resumed at a checkpoint.
+  if (progress <= (points.at(-1)?.[0] ?? -1)) points = points.filter(([x]) => x < progress);
   points.push([progress, loss]);
   if (points.length > MOST_POINTS) points = points.filter((_, i) => i % 2 === 0);
   steps.losses.set(trial, points);

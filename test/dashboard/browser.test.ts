@@ -204,6 +204,48 @@ inBrowser('actions work with the token from the link, and fail without', async (
   openStudy(journal).tell(running, 1);
 });
 
+inBrowser('the token is asked for in one place, which stays while it is typed', async () => {
+  const study = openStudy(journal);
+  runTrials(study, 3);
+  const page = await newPage((await serve()).url);
+  await page.getByText('Actions').click();
+  await page.getByRole('button', { name: 'Enqueue…' }).click();
+  expect(await page.getByLabel('Token').count()).toBe(1);
+  await page.getByText('Actions').click();
+  await page.getByRole('button', { name: 'Open trial 1', exact: true }).click();
+  await page.getByRole('button', { name: 'Enqueue a variant…' }).click();
+  const field = page.locator('dialog').getByLabel('Token');
+  await field.fill('the-');
+  runTrials(study, 1);
+  await trialCount(page, 4);
+  await field.press('End');
+  await field.pressSequentially('token');
+  await page.locator('dialog').getByRole('button', { name: 'Enqueue', exact: true }).click();
+  await page.getByText('Enqueued as trial 4').waitFor();
+});
+
+inBrowser(
+  'of several studies the one that is shown is the heading, and stays when its journal is gone',
+  async () => {
+    const other = join(folder, 'other.log');
+    runTrials(openStudy(journal, 'first'), 3);
+    runTrials(openStudy(other, 'second'), 4);
+    const page = await newPage((await serve()).url);
+    await page.getByRole('heading', { level: 1, name: 'second' }).waitFor();
+    await page.getByLabel('Study', { exact: true }).selectOption({ index: 1 });
+    await page.getByRole('heading', { level: 1, name: 'first' }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { level: 1, name: 'first' }).waitFor();
+    rmSync(journal);
+    await page.getByText('This study cannot be read now').waitFor();
+    await page.getByRole('heading', { level: 1, name: 'first' }).waitFor();
+    await trialCount(page, 3);
+    runTrials(openStudy(journal, 'first'), 2);
+    await trialCount(page, 2);
+    await page.getByText('This study cannot be read now').waitFor({ state: 'detached' });
+  },
+);
+
 inBrowser('names, values and messages of a hostile journal are shown as text and run nothing', async () => {
   const attack = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}</script>';
   const distribution = { kind: 'categorical' as const, choices: [attack, 'b'] };

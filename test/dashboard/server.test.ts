@@ -4,7 +4,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { openRuns } from '../../src/dashboard/runs.js';
 import { type Dashboard, startDashboard } from '../../src/dashboard/server.js';
 import type { Message, StudyEntry } from '../../src/report/messages.js';
 import { type PageStudy, trialOf } from '../../src/report/pageData.js';
@@ -361,5 +362,81 @@ describe('what it shows', () => {
     runTrials(openStudy(journal), 2);
     const messages = await events('', (all) => all.some((m) => m.kind === 'study' && m.rows.length === 2));
     expect(messages.at(-1)).toMatchObject({ kind: 'study', key });
+  });
+
+  test('a journal that is replaced while it is watched is sent whole', async () => {
+    const [{ key }] = await entries();
+    const isWhole = (message: Message) => message.kind === 'study';
+    let replaced = false;
+    const messages = await events(`?study=${key}`, (all) => {
+      if (!replaced) {
+        rmSync(journal);
+        runTrials(openStudy(journal), 3);
+      }
+      replaced = true;
+      return all.filter(isWhole).length === 2;
+    });
+    expect(messages.filter(isWhole)).toMatchObject([
+      { key, rows: { length: 6 } },
+      { key, rows: { length: 3 } },
+    ]);
+  });
+
+  test('a study that cannot be read any more is named with its reason, and no other shown in its place', async () => {
+    runTrials(openStudy(join(folder, 'other.log'), 'second'), 1);
+    const [{ key }] = (await entries()).filter(({ name }) => name === 'first') as [StudyEntry];
+    let damaged = false;
+    const messages = await events(`?study=${key}`, (all) => {
+      if (!damaged) appendFileSync(journal, '{"op_code":99}\n');
+      damaged = true;
+      return all.some((m) => m.kind === 'list' && m.studies.some(({ error }) => error));
+    });
+    const last = messages.findLast((message) => message.kind === 'list')!;
+    expect(last.studies.find((entry) => entry.key === key)).toMatchObject({
+      name: 'first',
+      error: expect.stringContaining('journal.log:'),
+    });
+    expect(messages.flatMap((message) => (message.kind === 'study' ? message.key : []))).toEqual([key]);
+  });
+
+  test('what is new, though the clock was put back', async () => {
+    let clock: { mockRestore(): void } | null = null;
+    try {
+      const messages = await events('', (all) => {
+        if (!clock) {
+          clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
+          runTrials(openStudy(journal), 1);
+        }
+        return all.some(({ kind }) => kind === 'update');
+      });
+      expect(messages.some(({ kind }) => kind === 'update')).toBe(true);
+    } finally {
+      (clock as { mockRestore(): void } | null)?.mockRestore();
+    }
+  });
+
+  test('runs with the curve of each, though a new one comes first, and one that was resumed as running', () => {
+    const runs = join(folder, 'runs');
+    const step = (number: number, loss: number) =>
+      `${JSON.stringify({ kind: 'step', step: number, progress: number / 10, smoothLoss: loss })}\n`;
+    const begin = (name: string, loss: number) => {
+      mkdirSync(join(runs, name), { recursive: true });
+      writeFileSync(join(runs, name, 'run.json'), JSON.stringify({ version: 1, config: { depth: loss } }));
+      writeFileSync(join(runs, name, 'metrics.jsonl'), step(1, loss));
+    };
+    begin('b', 2);
+    const study = openRuns(runs);
+    expect(study.steps.losses.get(0)).toEqual([[0.1, 2]]);
+    begin('a', 1);
+    study.refresh();
+    expect([0, 1].map((number) => study.steps.losses.get(number))).toEqual([[[0.1, 1]], [[0.1, 2]]]);
+    const stateOf = (number: number) => study.log.trials[number]!.state;
+    writeFileSync(join(runs, 'b', 'summary.json'), JSON.stringify({ val_bpb: null, num_steps: 2 }));
+    study.refresh();
+    expect([stateOf(0), stateOf(1)]).toEqual(['running', 'fail']);
+    appendFileSync(join(runs, 'b', 'metrics.jsonl'), step(2, 1.5));
+    study.refresh();
+    expect(stateOf(1)).toBe('running');
+    expect(study.steps.last.get(1)).toMatchObject({ trial: 1, step: 2 });
   });
 });

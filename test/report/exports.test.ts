@@ -1,7 +1,15 @@
 // What a study is written as for other tools and for the terminal: CSV, JSON Lines, TensorBoard's event files, steps, the
 // view of a running study.
 
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -184,6 +192,31 @@ describe('steps', () => {
     writeFileSync(path, '{"kind":"step","trial":0,"progress":0.05,"loss":5}\n');
     refresh();
     expect(steps.losses.get(0)).toEqual([[0.05, 5]]);
+  });
+
+  test('a run that resumes keeps its curve up to the checkpoint; another file in its place is read again', () => {
+    const path = stepsFile(folder);
+    const steps = noSteps();
+    const refresh = followSteps(path, steps);
+    const line = (progress: number, loss: number) =>
+      `${JSON.stringify({ kind: 'step', trial: 0, progress, loss })}\n`;
+    writeFileSync(path, [0.1, 0.2, 0.3].map((progress) => line(progress, 2)).join(''));
+    refresh();
+    appendFileSync(path, line(0.25, 1));
+    refresh();
+    const resumed = [
+      [0.1, 2],
+      [0.2, 2],
+      [0.25, 1],
+    ];
+    expect(steps.losses.get(0)).toEqual(resumed);
+    // What a checkpoint leaves of metrics is written anew, and may have grown beyond its old size meanwhile.
+    const other = `${path}.new`;
+    writeFileSync(other, [0.1, 0.2, 0.3, 0.4, 0.5].map((progress) => line(progress, 3)).join(''));
+    renameSync(other, path);
+    refresh();
+    expect(steps.losses.get(0)).toHaveLength(5);
+    expect(steps.losses.get(0)!.every(([, loss]) => loss === 3)).toBe(true);
   });
 
   test('training goes on where they cannot be written', () => {
