@@ -211,11 +211,12 @@ export const loadCudnn = (major: number, env = process.env): Promise<Loaded<Cudn
 /** A library that could not be loaded. */
 export class MissingLibrary extends EnvironmentError {
   override readonly name = 'MissingLibrary';
-  /** @param tooNew files of a later CUDA than the driver runs */
+  /** @param tooNew files of a later CUDA than the driver runs; @param found whether there are others, which do not serve */
   constructor(
     readonly library: LibraryName,
     readonly tooNew: readonly Candidate[],
     message: string,
+    readonly found = false,
   ) {
     super(message);
   }
@@ -258,7 +259,7 @@ async function load<Api>(
     : failures.length > 0
       ? `${library} cannot be loaded (${failures.join('; ')})`
       : `${library} was not found`;
-  throw new MissingLibrary(library, tooNew, what);
+  throw new MissingLibrary(library, tooNew, what, failures.length > 0);
 }
 
 function bind<T extends Record<string, string>>(

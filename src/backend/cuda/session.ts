@@ -92,7 +92,7 @@ export async function openSession(
     );
   const device = openDevice(driver, chosenDevice(env));
   const [nvrtc, cublas] = await both(loadNvrtc(major, env), loadCublasLt(major, env));
-  const cudnn = await optionalCudnn(device, nvrtc, cublas, env);
+  const cudnn = await optionalCudnn(device, nvrtc, cublas, env, options.onNote);
   const context = received((place) => driver.cuDevicePrimaryCtxRetain(place, device.handle));
   const close = () => {
     try {
@@ -190,6 +190,7 @@ async function optionalCudnn(
   nvrtc: Loaded<NvrtcApi>,
   cublas: Loaded<CublasApi>,
   env: NodeJS.ProcessEnv,
+  onNote?: (line: string) => void,
 ): Promise<Loaded<CudnnApi> | string> {
   const wanted = env.TINYGPT_CUDA_ATTENTION;
   expect(
@@ -202,6 +203,9 @@ async function optionalCudnn(
   try {
     return await loadCudnn(cublas.file.major, env);
   } catch (error) {
+    if (error instanceof MissingLibrary && !error.found)
+      return 'none, which is fine: attention is by our kernels';
+    onNote?.(`Attention by our kernels instead of cuDNN: ${messageOf(error)}`);
     return messageOf(error);
   }
 }

@@ -1,7 +1,7 @@
 // Attention by cuDNN on the emulated device: what it computes, when it is chosen, and that everything that goes wrong leaves our
 // kernels in charge.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -329,9 +329,24 @@ describeEmulated('attention by cuDNN', (device) => {
     ['one for another CUDA', 'cuda', 13_000, /got version 92801 for CUDA 13/],
   ])('a session goes without %s', async (_, name, value, reason) => {
     control(name, value);
-    const session = await openSession();
+    const notes: string[] = [];
+    const session = await openSession({ onNote: (line) => notes.push(line) });
     expect(session.attention).toBeUndefined();
     expect(session.files.libcudnn).toMatch(reason);
+    expect(notes).toEqual([expect.stringMatching(reason)]);
+  });
+
+  test('a session goes without cuDNN where there is none, and says so only when asked', async () => {
+    const without = mkdtempSync(join(tmpdir(), 'tinygpt-libraries-'));
+    for (const name of readdirSync(device().folder))
+      if (!name.includes('cudnn')) symlinkSync(join(device().folder, name), join(without, name));
+    const notes: string[] = [];
+    const env = { TINYGPT_CUDA_LIBRARIES: without, PATH: '' };
+    const session = await openSession({ env, onNote: (line) => notes.push(line) });
+    rmSync(without, { recursive: true });
+    if (!session.files.libcudnn.startsWith('none')) return; // this machine has one of its own
+    expect(session.attention).toBeUndefined();
+    expect(notes).toEqual([]);
   });
 
   test('TINYGPT_CUDA_ATTENTION turns it off, and is checked', async () => {
