@@ -1,10 +1,11 @@
 #!/bin/bash
 # One worker per array task, each on a GPU of its own, all on one study. Submit it again to resume or to add workers:
 #
-#   sbatch --array=0-15 --export=ALL,STUDY=night deploy/slurm.sh --hours 8 --trial-seconds 300
+#   sbatch --array=0-15 --export=ALL,STUDY=night deploy/slurm.sh --gpus all --hours 8 --trial-seconds 300
 #
-# What follows the script's name is passed on to tinygpt tune. Workers meet in a journal on the shared folder, or, with
-# STORAGE=redis://host:6379 in the environment, on a server. A task that reaches its time limit is told two minutes before.
+# What follows the script's name is passed on to tinygpt tune: with --gpus all, a task that cannot use its GPU fails instead of
+# going on with the CPU. Workers meet in a journal on the shared folder, or, with STORAGE=redis://host:6379 in the environment,
+# on a server. A task that reaches its time limit is told two minutes before.
 #SBATCH --job-name=tinygpt
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=4

@@ -47,7 +47,7 @@ async function read([, name, ...argv]: string[]): Promise<Record<string, unknown
 
 (parser ? describe : describe.skip)('YAML in deploy/ (with js-yaml)', () => {
   test.each(files.filter((name) => /\.ya?ml$/.test(name)))(
-    '%s parses, and starts workers on a study with options that exist',
+    '%s parses, and starts workers on GPUs with options that exist',
     async (name) => {
       const documents = parser!(readFileSync(join(FOLDER, name), 'utf8'));
       for (const each of documents) expect(each).toBeInstanceOf(Object);
@@ -56,7 +56,7 @@ async function read([, name, ...argv]: string[]): Promise<Record<string, unknown
         if (words[1] === 'tune') tune.push(await read(words));
         else expect(words.slice(0, 2)).toEqual(['tinygpt', 'setup']);
       expect(tune).toMatchObject([
-        { storage: expect.any(String), name: expect.any(String), hours: 8, trialSeconds: 300 },
+        { gpus: 'all', storage: expect.any(String), name: expect.any(String), hours: 8, trialSeconds: 300 },
       ]);
     },
   );

@@ -5,3 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 /** Resolves after a time, or as soon as the signal aborts; leaves no listener behind. */
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, { ...(signal && { signal }) }).catch(() => {});
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks the thread. */
+export const sleepSync = (ms: number): void => void Atomics.wait(sleeper, 0, 0, ms);

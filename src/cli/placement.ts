@@ -91,9 +91,10 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
     () => `Expected one of --gpus and --device, got both; --gpus ${gpus} chooses the GPUs`,
   );
   expect(
-    gpus === undefined || backend !== 'webgpu',
+    gpus === undefined || backend === 'auto' || backend === 'cuda' || backend === 'tensorflow',
     () =>
-      'Expected --gpus with the cuda or tensorflow backend, got webgpu, which chooses a GPU with --device',
+      `Expected --gpus with the cuda or tensorflow backend, got ${backend}, which ` +
+      (backend === 'webgpu' ? 'chooses a GPU with --device' : 'uses none; leave out --gpus'),
   );
   const list = env.CUDA_VISIBLE_DEVICES;
   const hidden = list === undefined ? '' : ` (CUDA_VISIBLE_DEVICES is "${list}")`;

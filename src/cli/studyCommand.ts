@@ -82,9 +82,7 @@ async function wait(args: Arguments): Promise<number> {
   const { signal, release } = abortOnInterrupt(() => {});
   const find = () => {
     library.rescan();
-    const { studies } = library;
-    const isThere = studies.some(({ log }) => args.name === undefined || log.name === args.name);
-    return isThere ? chosen(library, args) : null;
+    return named(library, args).length > 0 ? chosen(library, args) : null;
   };
   try {
     return await studyWait(find, { ...args, signal });
@@ -156,14 +154,19 @@ function exportStudy(study: Found, { format, out }: Arguments): number {
 
 const reported = ({ log }: Found): ReportedStudy => ({ ...log, direction: log.directions[0] ?? 'minimize' });
 
-/**
- * The study of the name that was given, else the one that changed last; its confirmation runs are no study to ask for.
- * @throws UsageError where there is none; EnvironmentError where its place cannot be read
- */
-function chosen({ studies, unreadable }: Library, { name, study }: Arguments): Found {
-  const found = studies.filter(({ log }) =>
+/** The studies of the name that was given, else all but confirmation runs, which are no study to ask for. */
+const named = ({ studies }: Library, { name }: Pick<Arguments, 'name'>): Found[] =>
+  studies.filter(({ log }) =>
     name === undefined ? log.userAttrs.confirms === undefined : log.name === name,
   );
+
+/**
+ * The study of the name that was given, else the one that changed last.
+ * @throws UsageError where there is none; EnvironmentError where its place cannot be read
+ */
+function chosen(library: Library, { name, study }: Arguments): Found {
+  const { studies, unreadable } = library;
+  const found = named(library, { name });
   if (found.length === 0 && unreadable[0]) throw new EnvironmentError(unreadable[0].error);
   const names = [...new Set(studies.map(({ log }) => log.name))].join(', ');
   expect(

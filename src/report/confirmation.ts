@@ -35,7 +35,10 @@ export function confirmationText(confirmation: Confirmation): string {
 }
 
 function verdict(confirmation: Confirmation, winner: Confirmation['winner']): string {
-  if (!winner) return 'winner: none yet, no configuration has all its runs';
+  if (!winner)
+    return confirmation.complete
+      ? 'winner: none, each configuration has a run that failed'
+      : 'winner: none yet, no configuration has all its runs';
   if (winner.trial === null) return 'winner: the defaults; no trial was better on fresh seeds';
   const how = isImprovement(confirmation)
     ? 'better than the defaults'

@@ -181,6 +181,9 @@ const isRunOf = (run: Trial, candidate: Known, seed: number): boolean => {
 
 const paramsOf = (run: Trial): Params => ({ ...enqueuedParams(run), ...run.params });
 
+const isGivenUp = (attempts: readonly Trial[]): boolean =>
+  attempts.length >= MOST_ATTEMPTS && attempts.every(isSilent);
+
 /** Enqueues, seed by seed, the runs that the study does not have, or has only as interrupted or killed ones. */
 function enqueueMissing(runs: Study, candidates: readonly Known[], repeats: number): void {
   const wanted = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i).flatMap((seed) =>
@@ -196,7 +199,7 @@ function enqueueMissing(runs: Study, candidates: readonly Known[], repeats: numb
   );
   for (const { candidate, seed, params } of wanted) {
     const attempts = runs.trials.filter((run) => isRunOf(run, candidate, seed));
-    if (attempts.every(isSilent) && attempts.length < MOST_ATTEMPTS) runs.enqueue(params);
+    if (attempts.every(isSilent) && !isGivenUp(attempts)) runs.enqueue(params);
   }
 }
 
@@ -239,9 +242,11 @@ function summarize(
   const seeds = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i);
   const valuesOf = (candidate: Known) =>
     seeds.flatMap((seed) => {
-      const ended = runs.filter((run) => isRunOf(run, candidate, seed) && !isSilent(run));
+      const attempts = runs.filter((run) => isRunOf(run, candidate, seed));
       const run =
-        ended.find(({ state }) => state === 'complete') ?? ended.find(({ state }) => state === 'fail');
+        attempts.find(({ state }) => state === 'complete') ??
+        attempts.find((attempt) => attempt.state === 'fail' && !isSilent(attempt)) ??
+        (isGivenUp(attempts) ? attempts.at(-1) : undefined);
       if (!run) return [];
       const { test_bpb: test } = run.userAttrs;
       const value = run.state === 'complete' ? run.value : null;

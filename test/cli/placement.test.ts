@@ -109,7 +109,8 @@ test.each([
   [{ gpus: '0' }, 0, 'Expected a visible GPU for --gpus 0, found none'],
   [{ workers: 2, backend: 'cuda' as const }, 0, 'Expected a visible GPU for --backend cuda, found none'],
   [{ gpus: 'all', device: '1' }, 4, 'Expected one of --gpus and --device, got both'],
-  [{ gpus: 'all', backend: 'webgpu' as const }, 1, 'Expected --gpus with the cuda or tensorflow backend'],
+  [{ gpus: 'all', backend: 'webgpu' as const }, 1, 'got webgpu, which chooses a GPU with --device'],
+  [{ gpus: 'all', backend: 'native' as const }, 1, 'got native, which uses none; leave out --gpus'],
 ])('%j with %d GPUs is refused: %s', (options, visible, message) => {
   expect(() => place(options, visible)).toThrow(message);
 });

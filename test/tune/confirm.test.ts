@@ -134,6 +134,37 @@ describe('confirmation', () => {
     expect(confirmationText(found)).toContain('failed');
   });
 
+  test('that no configuration has all its runs is said to be final where it is', async () => {
+    const study = open('none');
+    await study.optimize((trial) => only(trial), { trials: 2 });
+    const found = await confirm(study, () => {
+      throw Object.assign(new Error('nan'), { reason: 'diverged' });
+    });
+    expect(found).toMatchObject({ complete: true, winner: null });
+    expect(confirmationText(found)).toContain('winner: none, each configuration has a run that failed');
+    expect(confirmationText({ ...found, complete: false })).toContain('winner: none yet');
+  });
+
+  test('a run that was killed so often that it is given up counts as failed, and the rest as finished', async () => {
+    const study = open('given-up');
+    await study.optimize((trial) => only(trial), { trials: 4 });
+    const killed = study.best()!.params.x;
+    const runs: number[] = [];
+    const kill = (trial: RunningTrial, seed: number) => {
+      runs.push(seed);
+      if (only(trial) === killed && seed === 1001)
+        throw Object.assign(new Error('killed'), { reason: 'killed' });
+      return only(trial);
+    };
+    for (const complete of [false, false, true])
+      expect(await confirm(study, kill, { top: 1 })).toMatchObject({ complete });
+    expect(runs).toHaveLength(6 + 2);
+    const found = await confirm(study, kill, { top: 1 });
+    expect(runs).toHaveLength(8);
+    expect(found.candidates[1]).toMatchObject({ mean: null, runs: [{}, { seed: 1001, value: null }, {}] });
+    expect(found.winner).toMatchObject({ trial: null });
+  });
+
   test('processes share its runs', async () => {
     const study = open('shared');
     await study.optimize((trial) => only(trial), { trials: 10 });

@@ -3,13 +3,16 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { createClient } from '@redis/client';
 import { studyNamed } from '../../src/tune/identity.js';
-import { finishEntry, trialAttrEntry } from '../../src/tune/journal/records.js';
+import { createStudyEntry, finishEntry, trialAttrEntry } from '../../src/tune/journal/records.js';
 import { openStorage } from '../../src/tune/storage/index.js';
 import { openConnection } from '../../src/tune/storage/network/connection.js';
+import { redisRemote } from '../../src/tune/storage/redisStorage.js';
+import { remoteStorage } from '../../src/tune/storage/remoteStorage.js';
 import { createStudy } from '../../src/tune/study.js';
 import { defaults, space, uniform, value } from './problem.js';
 import { scratchFolder } from './scratch.js';
@@ -93,7 +96,7 @@ for (const { kind, available, launch } of kinds)
       });
       expect(notes[0]).toMatch(/^Connection to .* lost \(.*\); trying again until it is back$/);
       expect(notes[1]).toMatch(/^The trial goes on; its records are kept in .*spool.* meanwhile$/);
-      expect(notes.at(-1)).toMatch(/^\d records that were kept in .* are now in /);
+      expect(notes.at(-1)).toMatch(/^\d records? that (?:was|were) kept in .* (?:is|are) now in /);
       expect(spooled()).toEqual([]);
     });
 
@@ -191,3 +194,106 @@ for (const { kind, available, launch } of kinds)
     expect(again.trials[4]!.intermediate.get(2)).toBe(4);
   },
 );
+
+(hasRedis ? describe : describe.skip)('a Redis', () => {
+  let server: Server;
+  let url = '';
+  const open = (name: string, notes: string[] = [], storage = url) =>
+    createStudy({ name, storage, space, defaults, sampler: uniform, onNote: (line) => notes.push(line) });
+  /** @returns what it answers */
+  const say = async (...words: string[]): Promise<string> => {
+    const client = await createClient({ url }).connect();
+    const answer = await client.sendCommand(words);
+    client.destroy();
+    return `${answer}`;
+  };
+  beforeAll(async () => {
+    server = await startRedis();
+    url = `redis://127.0.0.1:${server.port}`;
+  });
+
+  test.each([
+    ['is full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0'], 'OOM'],
+    ['became a replica', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE'], 'READONLY'],
+  ])(
+    'that %s loses no result, is asked with growing pauses, and is noted once',
+    async (_, break_, mend, code) => {
+      const notes: string[] = [];
+      const study = open(code, notes);
+      const trial = study.ask();
+      await say(...break_);
+      study.tell(trial, 7);
+      expect(notes).toEqual([
+        expect.stringMatching(
+          new RegExp(`^Connection to .* lost \\(${code} .*\\); trying again until it is back$`),
+        ),
+        expect.stringMatching(/^The trial goes on; its records are kept in /),
+      ]);
+
+      const connection = openConnection(url);
+      const heard: string[] = [];
+      const storage = remoteStorage(connection, () => redisRemote(connection, url), {
+        place: 'redis://full',
+        onNote: (line) => heard.push(line),
+        patience: 1,
+      });
+      const count = async () =>
+        Number(/total_connections_received:(\d+)/.exec(await say('INFO', 'stats'))![1]);
+      const before = await count();
+      expect(() => storage.transact(() => [createStudyEntry(`${code} too`, 'minimize')])).toThrow(code);
+      expect((await count()) - before).toBeLessThan(25);
+      expect(heard).toEqual([expect.stringContaining(`lost (${code} `)]);
+      storage.close();
+
+      await say(...mend);
+      await study.ready();
+      expect(notes.at(-1)).toMatch(/^\d records? that (?:was|were) kept in .* (?:is|are) now in /);
+      expect(notes).toHaveLength(3);
+      expect(open(code).trials[0]).toMatchObject({ state: 'complete', value: 7 });
+      expect(spooled()).toEqual([]);
+    },
+  );
+
+  test('that was emptied gets no result of the study before, which stays in a file', async () => {
+    const cable = await startCable(server.port);
+    const through = `redis://127.0.0.1:${cable.port}`;
+    open('emptied').close();
+    const worker = fork(fileURLToPath(new URL('./leavingWorker.js', import.meta.url)), [through, 'emptied'], {
+      env: process.env,
+    });
+    await once(worker, 'message');
+    await cable.cut();
+    worker.send('tell');
+    await once(worker, 'exit');
+    await say('FLUSHALL');
+    const other = open('emptied');
+    const trial = other.ask();
+    await cable.mend();
+    const notes: string[] = [];
+    const next = open('emptied', notes, through);
+    await next.ready();
+    expect(next.trials[0]!.state).toBe('running');
+    expect(notes).toEqual([
+      expect.stringMatching(/^Not sent: \d records? of trials that .* does not have, as after/),
+    ]);
+    const [kept] = spooled();
+    expect(kept).toMatch(/^unsent-/);
+    expect(notes[0]).toContain(kept);
+    other.tell(trial, 1);
+    next.close();
+    expect(open('emptied', notes, through).trials[0]).toMatchObject({ state: 'complete', value: 1 });
+    expect(notes).toHaveLength(1);
+    rmSync(`${spool}/${kept}`);
+  });
+
+  test('that was emptied under a worker ends it, and its result stays on disk', async () => {
+    const notes: string[] = [];
+    const study = open('lost', notes);
+    const trial = study.ask();
+    await say('FLUSHALL');
+    expect(() => study.tell(trial, 7)).toThrow('the server lost some, or was emptied');
+    expect(notes).toEqual([expect.stringMatching(/keeps what was measured/)]);
+    expect(spooled()).toHaveLength(1);
+    rmSync(`${spool}/${spooled()[0]}`);
+  });
+});

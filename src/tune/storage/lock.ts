@@ -24,6 +24,7 @@ import {
 } from 'node:fs';
 import { EnvironmentError, hasCode } from '../../base/errors.js';
 import { describeWriteError, sha256, temporaryName } from '../../base/files.js';
+import { sleepSync } from '../../base/pause.js';
 import { identify, processStatus } from './worker.js';
 
 /** Bits of the holder in the link: pid (Linux allows 22), host, start time. */
@@ -90,8 +91,6 @@ function look(lock: string): Sight | undefined {
   });
 }
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
 /**
  * Runs `work` while holding the lock of `path`; waits for other holders without yielding to the event loop.
  * @param path absolute path of the log
@@ -129,7 +128,7 @@ function acquire(lock: string, target: string, staleAfterMs: number): string {
       since = performance.now();
     }
     if (isDead(sight.target) || performance.now() - since > staleAfterMs) remove(lock, sight.identity);
-    else Atomics.wait(sleeper, 0, 0, pause * (0.5 + Math.random() / 2)); // jitter is not part of any result
+    else sleepSync(pause * (0.5 + Math.random() / 2)); // jitter is not part of any result
     pause = Math.min(2 * pause, longestPauseMs);
   }
 }

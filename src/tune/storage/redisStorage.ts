@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
 import { parseJson } from '../../base/json.js';
+import { sleepSync } from '../../base/pause.js';
 import { checkedLines } from '../journal/lines.js';
 import { type Entry, isFinished } from '../journal/records.js';
 import { createReplay } from '../journal/replay.js';
@@ -57,7 +58,7 @@ export function redisRemote(connection: Connection, place: string): Remote {
           throw new EnvironmentError(
             `${place}: record ${next} is numbered but absent; its writer died between the two`,
           );
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, gapPauseMs);
+        sleepSync(gapPauseMs);
       }
     }
   }

@@ -3,8 +3,11 @@
 // training goes on and nothing that was measured is lost. Redis and gRPC differ in the `Remote` that they give.
 
 import { EnvironmentError } from '../../base/errors.js';
-import { pause } from '../../base/pause.js';
+import { counted } from '../../base/format.js';
+import { formatJson } from '../../base/json.js';
+import { pause, sleepSync } from '../../base/pause.js';
 import { type Entry, isFinished, op, states } from '../journal/records.js';
+import { WORKER } from '../liveness.js';
 import type { Trial } from '../types.js';
 import type { Connection } from './network/connection.js';
 import { ConnectionLost } from './network/endpoint.js';
@@ -38,6 +41,10 @@ export type RemoteOptions = {
   spoolFolder?: string | undefined;
 };
 
+/** Between attempts at a decision. */
+const firstPauseMs = 20;
+const longestPauseMs = 5000;
+
 /** Seconds that the first connection may take: servers and workers start together. */
 const firstPatience = 15;
 
@@ -60,55 +67,74 @@ export function remoteStorage(
     );
   }
   let pending: Batch[] = spool.adopt();
-  let isNoted = false;
+  /** What was noted as failing. A server may answer reads and take no writes: its memory is full, or it is a replica. */
+  let noted: 'reads' | 'writes' | null = null;
 
   /** Runs `work`; false where the connection is lost. */
-  function attempt(work: () => void): boolean {
-    if (!connection.up) return lost(connection.reason);
+  function attempt(work: () => void, what: 'reads' | 'writes' = 'reads'): boolean {
+    if (!connection.up) return lost(connection.reason, 'reads');
     try {
+      const sends = pending.length > 0;
+      flush();
       work();
+      if (noted === 'reads' || (noted && (sends || what === 'writes'))) {
+        if (!sends) onNote(`Connection to ${place} is back`);
+        noted = null;
+      }
       return true;
     } catch (error) {
-      if (error instanceof ConnectionLost) return lost(error.message);
+      if (error instanceof ConnectionLost) return lost(error.message, pending.length > 0 ? 'writes' : what);
       throw error;
     }
   }
 
-  function lost(reason: string): false {
-    if (!isNoted) onNote(`Connection to ${place} lost (${reason}); trying again until it is back`);
-    isNoted = true;
+  function lost(reason: string, what: 'reads' | 'writes'): false {
+    if (!noted) onNote(`Connection to ${place} lost (${reason}); trying again until it is back`);
+    if (noted !== 'writes') noted = what;
     return false;
   }
 
   /** Sends what was kept. */
   function flush(): void {
-    if (pending.length > 0) {
-      const batches = pending;
-      // What ended here has not ended there; whether another process has ended it is read next.
-      for (const { trial } of batches) reopen(remote.trial(trial));
-      try {
-        remote.pull();
-        while (pending.length > 0) {
-          send(pending[0]!, batches);
-          pending = pending.slice(1);
-        }
-      } catch (error) {
-        for (const { entries } of pending) remote.apply(entries);
-        throw error;
+    if (pending.length === 0) return;
+    const batches = pending;
+    const strays: Batch[] = [];
+    // What ended here has not ended there; whether another process has ended it is read next.
+    for (const batch of batches) reopen(trialOf(batch));
+    try {
+      remote.pull();
+      while (pending.length > 0) {
+        const trial = trialOf(pending[0]!);
+        if (trial) send(trial, pending[0]!, batches);
+        else strays.push(pending[0]!);
+        pending = pending.slice(1);
       }
-      const count = batches.reduce((sum, { entries }) => sum + entries.length, 0);
-      onNote(`${count} records that were kept in ${spool.path} are now in ${place}`);
-      spool.clear();
-      isNoted = false;
-    } else if (isNoted) {
-      onNote(`Connection to ${place} is back`);
-      isNoted = false;
+    } catch (error) {
+      pending = [...strays, ...pending];
+      for (const batch of pending) if (trialOf(batch)) remote.apply(batch.entries);
+      throw error;
     }
+    const sent = countOf(batches) - countOf(strays);
+    if (sent > 0)
+      onNote(
+        `${counted(sent, 'record')} that ${sent === 1 ? 'was' : 'were'} kept in ${spool.path} ${sent === 1 ? 'is' : 'are'} now in ${place}`,
+      );
+    if (strays.length > 0)
+      onNote(
+        `Not sent: ${counted(countOf(strays), 'record')} of trials that ${place} does not have, as after it was emptied; kept in ${spool.setAside(strays)}`,
+      );
+    spool.clear();
   }
 
-  function send({ study, trial: id, entries }: Batch, batches: Batch[]): void {
+  /** The trial of a batch; undefined where the number now stands for a trial of another worker. */
+  function trialOf({ trial: id, owner }: Batch): Trial | undefined {
     const trial = remote.trial(id);
-    if (!trial) return; // deleted
+    const isOwners =
+      owner === undefined || formatJson(owner) === formatJson(trial?.systemAttrs[WORKER] ?? null);
+    return isOwners ? trial : undefined;
+  }
+
+  function send(trial: Trial, { study, trial: id, entries }: Batch, batches: Batch[]): void {
     const end = entries.find(
       ({ op_code, state }) => op_code === op.setState && isFinished(states[state as number]!),
     );
@@ -132,28 +158,27 @@ export function remoteStorage(
   }
 
   connection.onChange(() => {
-    if (connection.up) attempt(flush);
-    else lost(connection.reason);
+    try {
+      if (connection.up) attempt(() => {});
+      else lost(connection.reason, 'reads');
+    } catch {
+      // the next call says so
+    }
   });
-  attempt(flush);
+  attempt(() => {});
 
   return {
     place,
     path: null,
     log: remote.log,
-    refresh: (reads) =>
-      void attempt(() => {
-        flush();
-        remote.pull(reads);
-      }),
+    refresh: (reads) => void attempt(() => remote.pull(reads)),
     transact(build, reads) {
       let created: Trial[] = [];
       const end = Date.now() + patience * 1000;
       const work = () => {
-        flush();
         created = remote.transact(build, reads);
       };
-      while (!attempt(work)) {
+      for (let pauseMs = firstPauseMs; !attempt(work, 'writes'); pauseMs *= 2) {
         const left = end - Date.now();
         if (left <= 0)
           throw new EnvironmentError(
@@ -164,35 +189,51 @@ export function remoteStorage(
         } catch (error) {
           if (!(error instanceof ConnectionLost)) throw error;
         }
+        // Connected, it may refuse again at once.
+        sleepSync(Math.min(pauseMs, longestPauseMs, left));
       }
       return created;
     },
     record(trial, entries, { passing = false } = {}) {
       if (entries.length === 0 || isFinished(trial.state)) return;
-      const work = () => {
-        flush();
-        remote.record(trial.id, entries);
+      const keep = (said: (path: string) => string) => {
+        const owner = trial.systemAttrs[WORKER];
+        const batch = {
+          study: remote.studyOf(trial),
+          trial: trial.id,
+          ...(owner !== undefined && { owner }),
+          entries,
+        };
+        const isFirst = spool.path === null;
+        spool.add(batch);
+        pending.push(batch);
+        remote.apply(entries);
+        if (isFirst) onNote(said(spool.path!));
       };
-      if (attempt(work) || passing) return;
-      const batch = { study: remote.studyOf(trial), trial: trial.id, entries };
-      const isFirst = spool.path === null;
-      spool.add(batch);
-      pending.push(batch);
-      remote.apply(entries);
-      if (isFirst) onNote(`The trial goes on; its records are kept in ${spool.path} meanwhile`);
+      try {
+        if (attempt(() => remote.record(trial.id, entries), 'writes') || passing) return;
+      } catch (error) {
+        if (error instanceof EnvironmentError && !passing)
+          keep((path) => `${path} keeps what was measured, and the next start on this machine sends it`);
+        throw error;
+      }
+      keep((path) => `The trial goes on; its records are kept in ${path} meanwhile`);
     },
     async ready(signal) {
-      while (!signal?.aborted && !attempt(flush)) await pause(200, signal);
+      while (!signal?.aborted && !attempt(() => {})) await pause(200, signal);
     },
     close() {
       connection.onChange(null);
-      if (connection.up) attempt(flush);
+      if (connection.up) attempt(() => {});
       if (pending.length > 0)
         onNote(`${spool.path} keeps what ${place} has not got; the next start on this machine sends it`);
       connection.close();
     },
   };
 }
+
+const countOf = (batches: readonly Batch[]): number =>
+  batches.reduce((sum, { entries }) => sum + entries.length, 0);
 
 function reopen(trial: Trial | undefined): void {
   if (!trial || !isFinished(trial.state)) return;

@@ -11,14 +11,15 @@ import {
   makeFolder,
   sha256,
   temporaryName,
+  writeFileAtomic,
   writeWhole,
 } from '../../base/files.js';
 import { formatJson, parseJson } from '../../base/json.js';
 import type { Entry } from '../journal/records.js';
 import { asWorker, identify, mayBeAlive } from './worker.js';
 
-/** Records about one trial, by the ids of the storage. */
-export type Batch = { study: number; trial: number; entries: Entry[] };
+/** Records about one trial, by the ids of the storage, and the worker that the trial names. */
+export type Batch = { study: number; trial: number; owner?: unknown; entries: Entry[] };
 
 export type Spool = {
   /** Where the records are; null while there are none. */
@@ -27,6 +28,8 @@ export type Spool = {
   add(batch: Batch): void;
   /** Takes over what processes that are gone have left for this storage on this machine. */
   adopt(): Batch[];
+  /** Keeps what the storage has no trials for in a file of its own, which nobody takes over. @returns the file */
+  setAside(batches: readonly Batch[]): string;
   /** Everything is recorded. */
   clear(): void;
 };
@@ -94,6 +97,11 @@ export function openSpool(place: string, folder = join(defaultCacheFolder(), 'sp
       for (const batch of batches) write(formatJson(batch)); // under this process's name before they go
       for (const file of adopted.splice(0)) unlinkSync(file);
       return batches;
+    },
+    setAside(batches) {
+      const file = join(folder, `unsent-${newName('jsonl').slice(folder.length + 1)}`);
+      writeFileAtomic(file, [{ place }, ...batches].map((each) => `${formatJson(each)}\n`).join(''));
+      return file;
     },
     clear() {
       if (path !== null) unlinkSync(path);

@@ -10,6 +10,10 @@ import { answerMs, ConnectionLost, type Endpoint, inTime } from './endpoint.js';
 /** What the script answers: whether the lines were written, the last number, and the records since `from`. */
 export type Exchange = { appended: boolean; top: number; lines: (string | null)[] };
 
+/** A server that is there, and cannot do what it is asked yet: it starts, is a replica, or its memory or disk is full. */
+const temporary =
+  /^(LOADING|MASTERDOWN|BUSY|READONLY|UNBLOCKED|OOM|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|ERR max number of clients)/;
+
 /** Codes of a certificate that is not accepted, which trying again does not change. */
 const untrusted = /CERT|LEAF_SIGNATURE|INVALID_CA|HOSTNAME/;
 
@@ -87,7 +91,7 @@ export function redisEndpoint(url: string): Endpoint {
           throw new Error(
             `Certificate of ${place}: ${messageOf(error)}; NODE_EXTRA_CA_CERTS=FILE adds the authority that signed it`,
           );
-        if (!(error instanceof ErrorReply) || /^(LOADING|MASTERDOWN|BUSY)/.test(error.message))
+        if (!(error instanceof ErrorReply) || temporary.test(error.message))
           throw new ConnectionLost(messageOf(error));
         throw refusal(error);
       }
@@ -104,12 +108,7 @@ export function redisEndpoint(url: string): Endpoint {
         const [appended, top, ...read] = reply as [number, number, ...(string | null)[]];
         return { appended: appended === 1, top, lines: read } satisfies Exchange;
       } catch (error) {
-        // READONLY, LOADING, OOM and the like come from a server that is there; a broken socket does not.
-        if (
-          error instanceof ErrorReply &&
-          !/^(LOADING|MASTERDOWN|BUSY|READONLY|UNBLOCKED)/.test(error.message)
-        )
-          throw refusal(error);
+        if (error instanceof ErrorReply && !temporary.test(error.message)) throw refusal(error);
         throw new ConnectionLost(messageOf(error));
       }
     },
