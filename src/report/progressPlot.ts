@@ -181,7 +181,8 @@ export function progressOption(study: ReportedStudy, options: ProgressOptions = 
       type: 'scatter',
       symbolSize: width < 560 ? 8 : 10,
       z: 5,
-      itemStyle: { color: theme.best, borderColor: theme.surface, borderWidth: 1.5 },
+      // Labels are as opaque as their dots.
+      itemStyle: { color: theme.best, borderColor: theme.surface, borderWidth: 1.5, opacity: 1 },
       // From dots to labels that had to move away.
       markLine: {
         silent: true,

@@ -28,7 +28,7 @@ import { parallelChart, sliceChart } from '../../src/report/paramCharts.js';
 import { isOfSeveral } from '../../src/report/study.js';
 import { renderSvg } from '../../src/report/svg.js';
 import { alignColumns } from '../../src/report/table.js';
-import { LIGHT } from '../../src/report/theme.js';
+import { DARK, LIGHT } from '../../src/report/theme.js';
 import { timelineChart } from '../../src/report/timeline.js';
 import type { CompleteTrial } from '../../src/tune/best.js';
 import { float } from '../../src/tune/distributions.js';
@@ -322,6 +322,36 @@ describe('the report', () => {
     );
     expect(ends.length).toBeGreaterThan(2);
     for (const [, x, text] of ends) expect(Number(x)).toBeGreaterThan(6.6 * text!.length + 12);
+  });
+
+  test('texts have a contrast of 4.5 to what is behind them, in both schemes', () => {
+    const linear = (c: number) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const channels = (color: string) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16) / 255);
+    const luminance = (color: readonly number[]) =>
+      color.map(linear).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i]!, 0);
+    // Relative luminance and contrast as WCAG 2.2 defines them.
+    const contrast = (color: string, behind: string, opacity = 1) => {
+      const [top, under] = [channels(color), channels(behind)];
+      const both = [top.map((c, i) => opacity * c + (1 - opacity) * under[i]!), under].map(luminance);
+      return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+    };
+    for (const theme of [LIGHT, DARK]) {
+      const svg = renderSvg(progressOption(study(), { theme }), 1280, 640);
+      const texts = [
+        ...svg.matchAll(/<text [^>]*fill="(#\w{6})"(?: fill-opacity="([\d.]+)")?[^>]*>([^<]*)/g),
+      ];
+      expect(texts.length).toBeGreaterThan(10);
+      for (const [, color, opacity, text] of texts)
+        expect([text, contrast(color!, theme.surface, Number(opacity ?? 1)) >= 4.5]).toEqual([text, true]);
+    }
+    const css = readFileSync(new URL('../../../web/style.css', import.meta.url), 'utf8');
+    for (const scheme of [1, 2]) {
+      const color = (name: string) => new RegExp(`--${name}: light-dark\\((.*), (.*)\\)`).exec(css)![scheme]!;
+      for (const text of ['text', 'muted', 'accent', 'pruned-text', 'fail-text'])
+        for (const behind of ['page', 'surface', 'raised', 'best-soft'])
+          expect([text, behind, contrast(color(text), color(behind)) >= 4.5]).toEqual([text, behind, true]);
+      expect(contrast(color('best'), color('surface'))).toBeGreaterThanOrEqual(4.5);
+    }
   });
 
   test('a long name of the metric is cut, in the plot and above parallel coordinates', () => {
