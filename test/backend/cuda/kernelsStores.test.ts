@@ -10,7 +10,8 @@ import { findNvrtc } from './nvrtc.js';
 
 /** Kernels by source and macros, with the stores of 4 bytes or less that they may have: one number a row, or a rest. */
 const KERNELS: [string, string[], Record<string, number>][] = [
-  ['adamw.cu', ['TEAM=256', 'VL=4'], { adamw: 3 }],
+  // Of the rest: both moments, the parameter and its copy.
+  ['adamw.cu', ['TEAM=256', 'VL=4'], { adamw: 4 }],
   ['cross_entropy.cu', ['TEAM=256', 'VL=4'], { cross_entropy: 2 }],
   ['cross_entropy.cu', ['TEAM=256', 'VL=8', 'ACT_BF16'], { cross_entropy: 2 }],
   ['cross_entropy.cu', ['TEAM=256', 'VL=8', 'ACT_BF16', 'HELD=4'], { cross_entropy: 3 }],
