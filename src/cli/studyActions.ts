@@ -113,21 +113,25 @@ export function studyStop({ log, place }: Found, { json }: Output): number {
 
 const POLL_MS = 1000;
 
+type WaitOptions = Output & {
+  trials?: number | undefined;
+  timeout?: number | undefined;
+  /** When the timeout is over, by `performance.now()`. */
+  end: number;
+  /** Why `find` gives none. */
+  missing: () => string;
+  signal: AbortSignal;
+};
+
 /**
  * Waits until a study is concluded, or has so many finished trials.
- * @param find the study, or null where it does not exist yet; reads what is new
+ * @param find the study, or null where there is none that can be read; reads what is new
  * @throws EnvironmentError after `timeout` seconds
  */
 export async function studyWait(
   find: () => Found | null,
-  {
-    json,
-    trials,
-    timeout,
-    signal,
-  }: Output & { trials?: number | undefined; timeout?: number | undefined; signal: AbortSignal },
+  { json, trials, timeout, end, missing, signal }: WaitOptions,
 ): Promise<number> {
-  const end = performance.now() + (timeout ?? Number.POSITIVE_INFINITY) * 1000;
   for (;;) {
     const study = find();
     const finished = (trial: Trial) => trial.state !== 'running' && countsAsEvaluated(trial);
@@ -138,7 +142,7 @@ export async function studyWait(
     if (done) return studyStatus(study!, { json });
     if (performance.now() >= end)
       throw new EnvironmentError(
-        `The study has not ${trials === undefined ? 'ended' : `${trials} finished trials`} after ${timeout} s${study ? '' : '; it does not exist yet'}`,
+        `The study has not ${trials === undefined ? 'ended' : `${trials} finished trials`} after ${timeout} s${study ? '' : `; ${missing()}`}`,
       );
     await pause(Math.min(POLL_MS, end - performance.now()), signal);
     if (signal.aborted) return 130;

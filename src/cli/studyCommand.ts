@@ -64,6 +64,8 @@ export const studyCommand = command({
 });
 
 const WATCH_MS = 1000;
+/** A server that is there has connected by then. */
+const LEAST_SECONDS = 1;
 
 /** Reads the study and does one thing with it. */
 function once(act: (study: Found, args: Arguments) => number): (args: Arguments) => Promise<number> {
@@ -78,14 +80,19 @@ function once(act: (study: Found, args: Arguments) => number): (args: Arguments)
 }
 
 async function wait(args: Arguments): Promise<number> {
-  const library = openLibrary([args.study], stepsFolder(args));
+  const end = performance.now() + (args.timeout ?? Number.POSITIVE_INFINITY) * 1000;
+  const left = () => Math.max(LEAST_SECONDS, (end - performance.now()) / 1000);
+  const library = openLibrary([args.study], stepsFolder(args), left);
   const { signal, release } = abortOnInterrupt(() => {});
+  let isRead = true;
   const find = () => {
-    library.rescan();
+    if (!isRead) library.rescan();
+    isRead = false;
     return named(library, args).length > 0 ? chosen(library, args) : null;
   };
   try {
-    return await studyWait(find, { ...args, signal });
+    const missing = () => library.unreadable[0]?.error ?? 'it does not exist yet';
+    return await studyWait(find, { ...args, missing, end, signal });
   } finally {
     library.close();
     release();

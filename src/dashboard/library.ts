@@ -57,9 +57,14 @@ const FIRST_BYTES = '{"op_code"';
 /**
  * @param places folders, journal files and URLs of storages
  * @param recorded the steps of a study are there, not beside its journal
+ * @param connectSeconds that a storage on the network may take to be reached, where that is less than usual
  * @throws UsageError for a place that does not exist
  */
-export function openLibrary(places: readonly string[], recorded?: StepsFolder): Library {
+export function openLibrary(
+  places: readonly string[],
+  recorded?: StepsFolder,
+  connectSeconds?: () => number,
+): Library {
   for (const place of places)
     if (!isRemote(place) && !statSync(place, { throwIfNoEntry: false }))
       throw new UsageError(
@@ -75,7 +80,7 @@ export function openLibrary(places: readonly string[], recorded?: StepsFolder): 
   function inStorage(place: string, where: string): Found[] {
     try {
       const known = storages.get(place);
-      const storage = known ?? openStorage(place);
+      const storage = known ?? openStorage(place, { connectSeconds: connectSeconds?.() });
       storages.set(place, storage);
       storage.refresh();
       return storage.log.studies().map((log) => foundIn(storage, place, where, log));

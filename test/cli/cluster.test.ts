@@ -47,6 +47,17 @@ test('study status, best and wait answer scripts', async () => {
   expect(none.stderr).toBe('error: The study has not ended after 0.01 s; it does not exist yet\n');
 });
 
+test('study wait ends with the reason where the server cannot be reached', async () => {
+  const storage = 'redis://127.0.0.1:1';
+  const late = await study('wait', '--storage', storage, '--name', 'night', '--timeout', '1.5');
+  expect(late).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^error: The study has not ended after 1.5 s; Cannot reach redis:.*ECONNREFUSED/,
+    ),
+  });
+});
+
 test('the confirmation runs of a study are not taken for it', async () => {
   const journal = join(folder, 'confirmed', 'journal.log');
   const runs = { space: { x: float(0, 1) }, sampler: randomSampler(), storage: journal };

@@ -13,6 +13,8 @@ test('a line is truncated to the width of a terminal but not in a file', () => {
 
 test('names from a study cannot steer the terminal', () => {
   expect(fitted('\u001b[31mred\u0007\u009b2J\tok', stream(true, 80))).toBe('?[31mred??2J\tok');
+  const reordered = ['\u061c', '\u200e', '\u200f', '\u202a', '\u202e', '\u2066', '\u2069'].join('a');
+  expect(fitted(`${reordered} \u05d0b`, stream(true, 80))).toBe('?a?a?a?a?a?a? \u05d0b');
 });
 
 test('sizes and times read as people write them', () => {

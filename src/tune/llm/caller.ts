@@ -2,7 +2,7 @@
 // never ends a study: the caller says why there is no answer, and the classic sampler goes on.
 
 import { randomUUID } from 'node:crypto';
-import { hasCode, messageOf } from '../../base/errors.js';
+import { EnvironmentError, hasCode, messageOf } from '../../base/errors.js';
 import { printable } from '../../base/format.js';
 import { isObject } from '../../base/valid.js';
 import { type HttpOptions, Retriable, retrying } from '../../net/http.js';
@@ -154,14 +154,16 @@ export function openCaller(options: CallerOptions): Caller {
     }
     const cost = costOf(reply);
     const answer = redact(reply.text);
-    end('answered', {
-      answer,
+    const { refused } = reply;
+    end(refused === undefined ? 'answered' : 'failed', {
+      ...(refused === undefined ? { answer } : { error: refused }),
       input_tokens: reply.inputTokens,
       output_tokens: reply.outputTokens,
       cost_usd: cost,
       charged_usd: cost ?? worst,
       ...(reply.model !== undefined && { model: redact(reply.model) }),
     });
+    if (refused !== undefined) throw new EnvironmentError(refused);
     return answer;
   }
 

@@ -38,7 +38,9 @@ export function openaiProvider(options: EndpointOptions): Provider {
       const message = isObject(choice) ? choice.message : undefined;
       const { content, refusal } = isObject(message) ? message : {};
       const { prompt_tokens, completion_tokens } = isObject(usage) ? usage : {};
-      return { text: textOf(content) ?? refusal, input: prompt_tokens, output: completion_tokens, said };
+      const stop = isObject(choice) ? choice.finish_reason : undefined;
+      const text = textOf(content) || (refusal ?? textOf(content));
+      return { text, stop, input: prompt_tokens, output: completion_tokens, said };
     },
   });
 }
@@ -56,7 +58,7 @@ export function anthropicProvider(options: EndpointOptions): Provider {
       system: textsOf(messages, true).join('\n\n'),
       messages: messages.filter(({ role }) => role !== 'system'),
     }),
-    read: ({ content, usage, model: said }) => {
+    read: ({ content, usage, model: said, stop_reason: stop }) => {
       const use = isObject(usage) ? usage : {};
       const cached = [use.cache_creation_input_tokens, use.cache_read_input_tokens].map(
         (count) => tokenCount(count) ?? 0,
@@ -64,6 +66,7 @@ export function anthropicProvider(options: EndpointOptions): Provider {
       const input = tokenCount(use.input_tokens);
       return {
         text: textOf(content),
+        stop,
         input: input === null ? null : cached.reduce((sum, count) => sum + count, input),
         output: use.output_tokens,
         said,
@@ -88,8 +91,16 @@ type Protocol = {
   path: string;
   headers: Record<string, string>;
   body(messages: readonly Message[]): unknown;
-  read(answer: Record<string, unknown>): { text: unknown; input: unknown; output: unknown; said: unknown };
+  read(answer: Record<string, unknown>): Record<'text' | 'stop' | 'input' | 'output' | 'said', unknown>;
 };
+
+/** Why an answer has no text. @param stop why the model stopped, in either API's words */
+function whyEmpty(stop: unknown, maxTokens: number): string | undefined {
+  if (stop === 'length' || stop === 'max_tokens')
+    return `The answer ended after ${maxTokens} tokens, before any text (hidden reasoning counts); raise --llm-max-tokens`;
+  if (stop === 'refusal' || stop === 'content_filter') return 'The model refused to answer';
+  return undefined;
+}
 
 function endpoint(kind: string, base: string, options: EndpointOptions, protocol: Protocol): Provider {
   const place = withoutCredentials(base);
@@ -102,13 +113,16 @@ function endpoint(kind: string, base: string, options: EndpointOptions, protocol
       const { headers, body, read, path } = protocol;
       const timeout = 1000 * options.timeout;
       const answer = await postJson(`${base}${path}`, body(messages), { headers, signal, timeout });
-      const { text, input, output, said } = read(isObject(answer) ? answer : {});
-      if (typeof text !== 'string')
+      const { text, stop, input, output, said } = read(isObject(answer) ? answer : {});
+      const isEmpty = text === null || text === undefined || text === '';
+      const refused = isEmpty ? whyEmpty(stop, options.maxTokens) : undefined;
+      if (typeof text !== 'string' && refused === undefined)
         throw new EnvironmentError(
           `Expected an answer of ${kind}'s form from ${place}, got another${saidIn(JSON.stringify(answer))}`,
         );
       return {
-        text,
+        text: typeof text === 'string' ? text : '',
+        ...(refused !== undefined && { refused }),
         inputTokens: tokenCount(input),
         outputTokens: tokenCount(output),
         cost: null,

@@ -9,6 +9,8 @@ export type Reply = {
   outputTokens: number | null;
   /** Dollars, where the provider itself says what the call cost. */
   cost: number | null;
+  /** Why the text is empty, where that is said. */
+  refused?: string | undefined;
   /** The model that answered, where that is said. */
   model?: string | undefined;
 };

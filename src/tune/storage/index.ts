@@ -18,6 +18,8 @@ export type OpenOptions = {
   create?: boolean;
   /** Called when a connection is lost, and when it is back; a warning of the process unless set. */
   onNote?: ((line: string) => void) | undefined;
+  /** Seconds that connecting may take, where that is less than usual. */
+  connectSeconds?: number | undefined;
 };
 
 /** Whether a place is a server, not a file. */
@@ -35,12 +37,12 @@ export function openStorage(place: string | undefined, options: OpenOptions = {}
   return isRemote(place) ? openRemote(place, options) : fileStorage(place, options);
 }
 
-function openRemote(url: string, { onNote = warn }: OpenOptions): Storage {
+function openRemote(url: string, { onNote = warn, connectSeconds }: OpenOptions): Storage {
   checkAddress(url);
   const place = shownPlace(url);
   const connection = openConnection(url);
   const open = () => (url.startsWith('grpc:') ? grpcRemote(connection) : redisRemote(connection, place));
-  return remoteStorage(connection, open, { place, onNote });
+  return remoteStorage(connection, open, { place, onNote, connectSeconds });
 }
 
 const warn = (line: string) => process.emitWarning(line, 'TinygptWarning');

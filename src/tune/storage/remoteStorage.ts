@@ -37,6 +37,8 @@ export type RemoteOptions = {
   onNote: (line: string) => void;
   /** Seconds that a decision waits for a lost connection. */
   patience?: number;
+  /** Seconds that the first connection may take; 15 unless set. */
+  connectSeconds?: number | undefined;
   /** Where records are kept meanwhile; in the cache unless set. */
   spoolFolder?: string | undefined;
 };
@@ -45,19 +47,19 @@ export type RemoteOptions = {
 const firstPauseMs = 20;
 const longestPauseMs = 5000;
 
-/** Seconds that the first connection may take: servers and workers start together. */
-const firstPatience = 15;
+/** Servers and workers start together. */
+const usualConnectSeconds = 15;
 
 /** @throws EnvironmentError where the server cannot be reached */
 export function remoteStorage(
   connection: Connection,
   open: () => Remote,
-  { place, onNote, patience = 60, spoolFolder }: RemoteOptions,
+  { place, onNote, patience = 60, connectSeconds = usualConnectSeconds, spoolFolder }: RemoteOptions,
 ): Storage {
   const spool = openSpool(place, spoolFolder);
   let remote: Remote;
   try {
-    connection.call('connected', [], firstPatience * 1000);
+    connection.call('connected', [], Math.min(connectSeconds, usualConnectSeconds) * 1000);
     remote = open();
   } catch (error) {
     connection.close();

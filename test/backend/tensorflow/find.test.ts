@@ -13,6 +13,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { hasGpuTensorflow } from '../../../src/backend/index.js';
 import { diagnose } from '../../../src/backend/tensorflow/diagnose.js';
 import { type Candidate, findPackages, inspect } from '../../../src/backend/tensorflow/find.js';
 import type { SetupRecord } from '../../../src/backend/tensorflow/prepared.js';
@@ -89,6 +90,18 @@ describe('findPackages', () => {
       process.env.TINYGPT_TFJS = value;
       expect(findPackages('/nowhere/any.js').candidates.map((c) => c.folder)).toEqual([folder]);
     }
+  });
+
+  test('workers are given GPUs by the build that would be used', async () => {
+    for (const [name, isGpu] of [
+      [CPU, false],
+      [GPU, true],
+    ] as const) {
+      process.env.TINYGPT_TFJS = install(name);
+      expect(await hasGpuTensorflow()).toBe(isGpu);
+    }
+    process.env.TINYGPT_TFJS = join(project, 'nowhere');
+    expect(await hasGpuTensorflow()).toBe(false);
   });
 
   test('a TINYGPT_TFJS folder without a package is an error that names it', () => {

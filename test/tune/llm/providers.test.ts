@@ -71,6 +71,25 @@ describe('an OpenAI-compatible endpoint', () => {
     await expect(openai(url).ask(messages, never)).rejects.toThrow('Expected JSON');
   });
 
+  test.each([
+    [{ content: null, reasoning_content: 'hmm' }, 'length', /ended after 100 tokens.*--llm-max-tokens/],
+    [{ content: '' }, 'content_filter', /The model refused to answer/],
+  ])(
+    'an answer without text (%j, %s) fails with the reason and counts its tokens',
+    async (message, stop, why) => {
+      const usage = { prompt_tokens: 1000, completion_tokens: 100 };
+      const { url, requests } = await serve((response) =>
+        response.end(JSON.stringify({ choices: [{ message, finish_reason: stop }], usage })),
+      );
+      const prices = { input: 1, output: 10 };
+      const caller = callerFor(scratch('calls.jsonl'), { provider: openai(url), prices });
+      const { failed, ends } = await caller.ask(key, messages, never);
+      expect(failed).toMatch(why);
+      expect(ends).toMatchObject([{ status: 'failed', output_tokens: 100, cost_usd: 0.002 }]);
+      expect(requests).toHaveLength(1);
+    },
+  );
+
   test('a redirect is not followed, so that the key stays with its host', async () => {
     const { url, requests } = await serve(status(307, 'moved', { location: '/elsewhere' }), says('hello'));
     await expect(openai(url).ask(messages, never)).rejects.toThrow('answered 307');
@@ -87,6 +106,19 @@ describe('an OpenAI-compatible endpoint', () => {
       expect(at(url)).not.toThrow(KEY);
     }
   });
+});
+
+test("Anthropic's messages: an answer without text says why", async () => {
+  const { url } = await serve(
+    (response) => response.end(JSON.stringify({ content: [], stop_reason: 'refusal' })),
+    (response) =>
+      response.end(
+        JSON.stringify({ content: [{ type: 'thinking', thinking: 'hmm' }], stop_reason: 'max_tokens' }),
+      ),
+  );
+  const anthropic = anthropicProvider({ url, model: 'm', key: KEY, maxTokens: 100, timeout: 600 });
+  expect(await anthropic.ask(messages, never)).toMatchObject({ refused: 'The model refused to answer' });
+  expect((await anthropic.ask(messages, never)).refused).toMatch(/ended after 100 tokens/);
 });
 
 test("Anthropic's messages: system apart, text parts joined, cached tokens counted", async () => {

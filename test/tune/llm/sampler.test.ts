@@ -155,6 +155,21 @@ describe('what trials say is data', () => {
     expect(prompt.length).toBeLessThan(10_000);
   });
 
+  test('where logs lie is not in a prompt, so that answers are replayed in any folder as recorded', async () => {
+    const { study, provider } = setup((_, call) => propose(0.5 / (call + 1), 0));
+    await study.optimize(
+      (trial) => {
+        trial.setUserAttr('log', '/home/me/studies/a/trials/0.log');
+        trial.setUserAttr('log_loss', 0.5);
+        return loss(trial.params);
+      },
+      { trials: 3 },
+    );
+    const prompt = textOf(provider.calls.at(-1)!);
+    expect(prompt).not.toContain('0.log');
+    expect(prompt).toContain('"notes":{"log_loss":0.5}');
+  });
+
   test('a model that follows them gets no further than a checked proposal', async () => {
     const obedient = '{"params": {"x": 99, "y": 99}, "run": "rm -rf /", "seed": 7}';
     const { study } = setup(() => obedient);
