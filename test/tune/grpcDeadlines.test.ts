@@ -1,4 +1,4 @@
-// How long Optuna's gRPC storage proxy may take to answer, as a server sees it.
+// How long Optuna's gRPC storage proxy may take to answer, as a server sees it; and a server that is none.
 
 import { fileURLToPath } from 'node:url';
 import { type handleUnaryCall, loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
@@ -44,4 +44,22 @@ test('a study that is read for the first time may take minutes, what is new in i
   await endpoint.call('pull', [1, [], 0, true]);
   expect(given.get('GetTrials')).toBeLessThanOrEqual(10);
   endpoint.close();
+});
+
+test('a server that is no storage proxy is named, and asked no more', async () => {
+  const other = new Server();
+  const at = await new Promise<number>((resolve, reject) =>
+    other.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  const endpoint = grpcEndpoint(`grpc://127.0.0.1:${at}`);
+  await expect(endpoint.connect()).rejects.toMatchObject({
+    name: 'Error', // no ConnectionLost
+    message: expect.stringContaining(
+      `Expected Optuna's storage proxy at 127.0.0.1:${at}, got a server without its GetStudyIdFromName`,
+    ),
+  });
+  endpoint.close();
+  other.forceShutdown();
 });

@@ -108,8 +108,12 @@ export function grpcEndpoint(url: string): Endpoint {
         const { code, details } = error;
         const refused = refusals[code];
         if (refused) return resolve({ refused, details });
-        const lost = losses.has(code);
-        reject(lost ? new ConnectionLost(details) : new Error(`${name}: ${details}`));
+        if (losses.has(code)) return reject(new ConnectionLost(details));
+        const what =
+          code === status.UNIMPLEMENTED
+            ? `Expected Optuna's storage proxy at ${address}, got a server without its ${name}`
+            : name;
+        reject(new Error(`${what}: ${details}`));
       });
     });
   }
