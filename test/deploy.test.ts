@@ -28,15 +28,17 @@ function yamlParser(): ((text: string) => Yaml[]) | null {
   }
 }
 
-/** The command lines in it: `command` with its `args`, and lines of scripts. */
+const MAIN = 'build/src/cli/main.js';
+
+/** The command lines in it from tinygpt or its main program on: `command` with its `args`, and lines of scripts. */
 function commandsIn(node: Yaml): string[][] {
   if (typeof node === 'string')
-    return [...node.matchAll(/^\s*(?:exec )?npx (tinygpt .*)$/gm)].map(([, line]) =>
-      line!.replaceAll('"', '').split(/\s+/),
+    return [...node.matchAll(/^\s*(?:npx|exec node) ((?:tinygpt|build\/src\/cli\/main\.js) .*)$/gm)].map(
+      ([, line]) => line!.replaceAll('"', '').split(/\s+/),
     );
   if (node === null || typeof node !== 'object') return [];
   const own = Array.isArray(node) ? [] : [node.command ?? [], node.args ?? []].flat().map(String);
-  return [...(own[1] === 'tinygpt' ? [own.slice(1)] : []), ...Object.values(node).flatMap(commandsIn)];
+  return [...(own[1] === MAIN ? [own.slice(1)] : []), ...Object.values(node).flatMap(commandsIn)];
 }
 
 /** @throws UsageError for options that do not exist */
@@ -47,14 +49,16 @@ async function read([, name, ...argv]: string[]): Promise<Record<string, unknown
 
 (parser ? describe : describe.skip)('YAML in deploy/ (with js-yaml)', () => {
   test.each(files.filter((name) => /\.ya?ml$/.test(name)))(
-    '%s parses, and starts workers on GPUs with options that exist',
+    '%s parses, and starts workers on GPUs with options that exist, where signals reach them',
     async (name) => {
       const documents = parser!(readFileSync(join(FOLDER, name), 'utf8'));
       for (const each of documents) expect(each).toBeInstanceOf(Object);
       const tune = [];
       for (const words of documents.flatMap(commandsIn))
-        if (words[1] === 'tune') tune.push(await read(words));
-        else expect(words.slice(0, 2)).toEqual(['tinygpt', 'setup']);
+        if (words[1] === 'tune') {
+          expect(words[0]).toBe(MAIN); // npx passes no signal on
+          tune.push(await read(words));
+        } else expect(words.slice(0, 2)).toEqual(['tinygpt', 'setup']);
       expect(tune).toMatchObject([
         { gpus: 'all', storage: expect.any(String), name: expect.any(String), hours: 8, trialSeconds: 300 },
       ]);
