@@ -250,7 +250,7 @@ export class Graph {
 
   /**
    * The first plan of cuDNN's heuristics that can be made and takes at most so much workspace; undefined where there is none.
-   * Destroys everything but the plan, which keeps what it needs.
+   * Destroys everything but the plan and its engine's configuration, which outlive the graph in PyTorch too.
    */
   plan(target: Target, mostWorkspace = Number.POSITIVE_INFINITY): Plan | undefined {
     try {
@@ -272,7 +272,7 @@ export class Graph {
           const [name, type] = [ATTRIBUTE.EXECUTION_PLAN_WORKSPACE_SIZE, TYPE.INT64];
           this.api.cudnnBackendGetAttribute(descriptor, name, type, 1, new BigInt64Array(1), bytes);
           if (bytes[0]! > mostWorkspace) continue;
-          this.#made.splice(this.#made.indexOf(descriptor), 1);
+          for (const kept of [descriptor, config]) this.#made.splice(this.#made.indexOf(kept), 1);
           return { descriptor, workspaceBytes: Number(bytes[0]) };
         }
       return undefined;
