@@ -15,7 +15,7 @@ import { attributeText } from './format.js';
 import { Overview } from './overview.js';
 import { Curves, Importances, Parallel, Slices, Timeline } from './plots.js';
 import { Confirmed, Front, Progress } from './progress.js';
-import { begin, open, type ShownStudy, store, useStore } from './store.js';
+import { begin, open, type ShownStudy, store, takesActions, useStore } from './store.js';
 import { TrialDialog } from './trialDialog.js';
 import { Failures, Trials } from './trials.js';
 
@@ -117,6 +117,7 @@ const STATUS = { saved: 'saved report', connecting: 'connecting', live: 'live', 
 function TopBar({ study }: { study: ShownStudy | null }) {
   const list = useStore(() => store.list);
   const connection = useStore(() => store.connection);
+  const actions = useStore(takesActions);
   return (
     <div class="bar">
       <span class="brand" aria-hidden="true">
@@ -143,7 +144,7 @@ function TopBar({ study }: { study: ShownStudy | null }) {
         <i aria-hidden="true" />
         {STATUS[connection]}
       </span>
-      {study && connection !== 'saved' && <ActionsMenu study={study} />}
+      {study && actions && <ActionsMenu study={study} />}
       <button
         type="button"
         class="plain scheme"

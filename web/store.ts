@@ -161,6 +161,10 @@ export function token(): string {
 
 export const setToken = (text: string): void => sessionStorage.setItem(TOKEN, text.trim());
 
+/** Whether the study that is shown takes actions. */
+export const takesActions = (): boolean =>
+  store.connection !== 'saved' && (store.list.find(({ key }) => key === store.study?.key)?.actions ?? false);
+
 /** Asks the server to act. @returns what it did; throws an Error with its reason */
 export async function act(action: 'enqueue' | 'stop' | 'resume', body: unknown = {}): Promise<string> {
   const response = await fetch(`api/studies/${encodeURIComponent(store.study!.key)}/${action}`, {

@@ -23,7 +23,7 @@ import {
 } from './format.js';
 import { CopyButton } from './overview.js';
 import type { Picking } from './page.js';
-import { type ShownStudy, store } from './store.js';
+import { type ShownStudy, takesActions } from './store.js';
 
 type Props = Picking & { trial: PageTrial; onClose: () => void };
 
@@ -119,7 +119,7 @@ export function TrialDialog({ study, best, steps, trial, onClose, onPick }: Prop
               />
             </span>
           ))}
-          {store.connection !== 'saved' && (
+          {takesActions() && (
             <button
               type="button"
               class="plain"

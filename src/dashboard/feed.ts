@@ -139,6 +139,7 @@ export function openFeed(study: Found): Feed {
       trials: log.trials.length,
       running: log.trials.filter(({ state }) => state === 'running').length,
       best: bestTrial(log.trials, log.directions[0] ?? 'minimize')?.value ?? null,
+      actions: study.place !== null,
     }),
   };
 }

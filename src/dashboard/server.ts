@@ -114,7 +114,10 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       .map((study) => ({ entry: entryOf(study), last: lastChange(study) }))
       .sort((a, b) => b.last - a.last)
       .map(({ entry }) => entry);
-    const errors = library.unreadable.map((entry) => ({ ...entry, trials: 0, running: 0, best: null }));
+    const errors = library.unreadable.map((entry) => ({
+      ...entry,
+      ...{ trials: 0, running: 0, best: null, actions: false },
+    }));
     return formatStandardJson({ kind: 'list', studies: [...studies, ...errors] });
   }
   const entryOf = (study: Found) =>

@@ -12,6 +12,8 @@ export type StudyEntry = {
   trials: number;
   running: number;
   best: number | null;
+  /** Whether it takes actions, which runs of tinygpt train do not. */
+  actions: boolean;
   /** Why it cannot be read. */
   error?: string;
 };

@@ -267,7 +267,8 @@ describe('what it shows', () => {
       ['runs', 1],
       ['second', 2],
     ]);
-    expect(found.find(({ name }) => name === 'runs')!.best).toBe(1.5);
+    expect(found.find(({ name }) => name === 'runs')).toMatchObject({ best: 1.5, actions: false });
+    expect(found.find(({ name }) => name === 'first')).toMatchObject({ actions: true });
     const broken = found.filter(({ error }) => error);
     expect(broken).toHaveLength(1);
     expect(broken[0]!.error).toContain('broken.log:1');

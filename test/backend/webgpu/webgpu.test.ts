@@ -1,7 +1,7 @@
 // What only the webgpu backend can get wrong: globals left behind, buffers that are kept, errors that come later than their
 // cause, a device that is lost.
 
-import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { isOutOfMemory } from '../../../src/backend/outOfMemory.js';
 import { byPreference, useBackend } from '../../../src/backend/use.js';
@@ -162,6 +162,14 @@ onWebGpu(`webgpu${probe.available ? '' : ` (${probe.reason})`}`, () => {
     const y = tf.tidy(() => tf.tanh(tf.zeros([8])));
     expect([...(await y.data())]).toEqual(Array(8).fill(0));
     y.dispose();
+  });
+
+  test('two calls at once open one device', async () => {
+    tf.removeBackend('webgpu');
+    const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+    await Promise.all([useBackend('webgpu'), useBackend('webgpu')]);
+    expect(warn.mock.calls).toEqual([]); // tfjs says where a backend is registered again
+    warn.mockRestore();
   });
 
   test('matmul by quad broadcasts gives the same bits as the plain form', async () => {
