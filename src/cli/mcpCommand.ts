@@ -7,7 +7,8 @@ import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/s
 import { messageOf } from '../base/errors.js';
 import { once } from '../base/once.js';
 import { isObject } from '../base/valid.js';
-import { type Confirming, openServer } from '../mcp/server.js';
+import type { Confirming } from '../mcp/runs.js';
+import { openServer } from '../mcp/server.js';
 import { journalsIn, type ServerTask } from '../mcp/studies.js';
 import { readJournal } from '../tune/storage/index.js';
 import { BACKEND_OPTIONS } from './backendOptions.js';

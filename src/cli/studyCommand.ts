@@ -9,6 +9,7 @@ import { studyCsv, studyJsonl } from '../report/export.js';
 import type { ReportedStudy } from '../report/study.js';
 import { exportEvents } from '../report/trialEvents.js';
 import { watchLines } from '../report/watchText.js';
+import { isConfirmation } from '../tune/identity.js';
 import { shownPlace } from '../tune/storage/index.js';
 import { STEPS_OPTIONS, stepsFolder } from './dashboardCommand.js';
 import { choice, command, flag, integer, number, required, text, type ValuesOf } from './options.js';
@@ -163,9 +164,7 @@ const reported = ({ log }: Found): ReportedStudy => ({ ...log, direction: log.di
 
 /** The studies of the name that was given, else all but confirmation runs, which are no study to ask for. */
 const named = ({ studies }: Library, { name }: Pick<Arguments, 'name'>): Found[] =>
-  studies.filter(({ log }) =>
-    name === undefined ? log.userAttrs.confirms === undefined : log.name === name,
-  );
+  studies.filter(({ log }) => (name === undefined ? !isConfirmation(log) : log.name === name));
 
 /**
  * The study of the name that was given, else the one that changed last.

@@ -2,7 +2,7 @@
 // at a time. What the agent sends is checked like any input from outside: names, spaces, numbers; it reaches the folder of
 // studies, the limits below hold whatever it asks for, and it can start nothing but the server's own task.
 
-import { McpServer, type ServerContext } from '@modelcontextprotocol/server';
+import { McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import { completeTrials, rankedTrials } from '../tune/best.js';
@@ -10,54 +10,16 @@ import { importances, knownImportances } from '../tune/importance.js';
 import { samplerNames } from '../tune/samplers/index.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import type { Study } from '../tune/studyTypes.js';
-import type { Trial } from '../tune/types.js';
-import {
-  answer,
-  bestOf,
-  bounded,
-  confirmationOf,
-  describeSpace,
-  notify,
-  progressOf,
-  stateOf,
-} from './answers.js';
-import { openStudies, type ServerTask } from './studies.js';
+import { answer, bestOf, bounded, confirmationOf, describeSpace, progressOf, stateOf } from './answers.js';
+import { openRuns, type RunOptions } from './runs.js';
+import { openStudies } from './studies.js';
 
-export type ServerOptions = {
+export type ServerOptions = RunOptions & {
   /** Folder of the studies. */
   folder: string;
   version: string;
-  /** Evaluated trials that a study may have. */
-  maxTrials: number;
-  /** Minutes that all run_trials of this server may take. */
-  maxMinutes: number;
-  /** Opens what run_trials evaluates with. */
-  task: () => Promise<ServerTask>;
-  /** Runs the best trials of a study again on fresh seeds. */
-  confirmation?: Confirming;
-  /** Called when run_trials has ended, for reports in the study's folder. */
-  onRun?: (study: Study, folder: string) => Promise<void>;
-  /** Ends what runs when the server stops. */
-  signal: AbortSignal;
 };
 
-/** How studies are confirmed. `top`: how many of the best trials, as the agent asked; undefined for the usual. */
-export type Confirming = {
-  /** Whether the search must end for its confirmation to fit into the time. @param seconds of both */
-  isDue(study: Study, top: number | undefined, seconds: number, elapsed: number): boolean;
-  run(study: Study, top: number | undefined, run: ConfirmationRun): Promise<unknown>;
-};
-
-export type ConfirmationRun = {
-  folder: string;
-  /** That are left. */
-  seconds: number;
-  signal: AbortSignal;
-  onTrial: (trial: Trial) => void;
-};
-
-/** Between news of a running trial. */
-const NEWS_MS = 5000;
 /** Suggestions that may be open at once in a study. */
 const MOST_OPEN = 32;
 const MOST_LISTED = 20;
@@ -75,13 +37,9 @@ export interface StudyServer {
 
 /** Opens the server of a folder of studies. */
 export function openServer(options: ServerOptions): StudyServer {
-  const { folder, version, maxTrials, maxMinutes, signal } = options;
+  const { folder, version, maxTrials, signal } = options;
   const studies = openStudies(folder, options.task);
-  let running: string | null = null;
-  let used = 0; // seconds of run_trials
-  const left = () => Math.max(0, 60 * maxMinutes - used);
-
-  let run: Promise<unknown> = Promise.resolve();
+  const runs = openRuns(studies, options);
 
   const create = () => {
     const server = new McpServer(
@@ -147,7 +105,9 @@ export function openServer(options: ServerOptions): StudyServer {
           );
         const suggestions: object[] = [];
         while (suggestions.length < count) {
-          const trial = await study.askAsync(maxTrials, { signal: anySignal(ctx) });
+          const trial = await study.askAsync(maxTrials, {
+            signal: AbortSignal.any([signal, ctx.mcpReq.signal]),
+          });
           if (!trial) break;
           suggestions.push({ trial: trial.number, params: trial.params });
         }
@@ -207,22 +167,7 @@ export function openServer(options: ServerOptions): StudyServer {
             ),
         }),
       },
-      async (request, ctx) => {
-        if (running !== null)
-          throw new UsageError(`Trials of ${running} are running; wait for them or cancel them`);
-        if (left() <= 0)
-          throw new UsageError(
-            `The server's ${maxMinutes} minutes of trials are used up; restart it with a larger --max-minutes`,
-          );
-        running = request.study;
-        const begun = performance.now();
-        const trials = runTrials(request, ctx).finally(() => {
-          running = null;
-          used += (performance.now() - begun) / 1000;
-        });
-        run = trials.catch(() => undefined);
-        return answer(await trials);
-      },
+      async (request, ctx) => answer(await runs.start(request, ctx)),
     );
 
     server.registerTool(
@@ -275,8 +220,8 @@ export function openServer(options: ServerOptions): StudyServer {
       ({ study: name }) => {
         const limits = {
           max_trials_per_study: maxTrials,
-          minutes_of_trials_left: Math.round(left() / 6) / 10,
-          running,
+          minutes_of_trials_left: Math.round(runs.left() / 6) / 10,
+          running: runs.running(),
         };
         if (name === undefined) return answer({ studies: studies.names(), ...limits });
         const log = studies.read(name);
@@ -306,82 +251,11 @@ export function openServer(options: ServerOptions): StudyServer {
     return server;
   };
 
-  return { create, settled: async () => void (await run) };
-
-  async function runTrials(
-    {
-      study: name,
-      trials,
-      minutes = Infinity,
-      confirm: top,
-    }: { study: string; trials: number; minutes?: number | undefined; confirm?: number | undefined },
-    ctx: ServerContext,
-  ): Promise<object> {
-    const study = await studies.get(name);
-    if (studies.isReported(study))
-      throw new UsageError(`The agent evaluates ${name}; use suggest and report_result`);
-    const done = study.trials.filter(countsAsEvaluated).length;
-    const total = Math.min(done + trials, maxTrials);
-    if (total <= done)
-      throw new UsageError(
-        `Study ${name} has its ${maxTrials} trials; restart the server with a larger --max-trials`,
-      );
-    const folder = studies.folderOf(name);
-    const task = await options.task();
-    const seconds = Math.min(left(), 60 * minutes);
-    const begun = performance.now();
-    const elapsed = () => (performance.now() - begun) / 1000;
-    const cancelled = anySignal(ctx);
-    let finished = 0;
-    let began = begun;
-    let phase = 'trial';
-    const news = (progress: number, message: string) =>
-      notify(ctx, progress, Math.max(Math.ceil(progress), total - done), message);
-    const onTrial = (trial: Trial) => {
-      began = performance.now();
-      if (trial.userAttrs.fail_reason !== 'infeasible')
-        news(++finished, `${phase} ${trial.number}: ${stateOf(trial)}`);
-    };
-    // Clients give up on a call that they hear nothing of, and a trial may take longer than they wait.
-    const alive = setInterval(() => {
-      const part = 1 - Math.exp((began - performance.now()) / 60_000); // always more, never a whole trial
-      news(finished + part, `a ${phase} is running`);
-    }, NEWS_MS);
-    const { confirmation, onRun } = options;
-    try {
-      const result = await study.optimize(task.objective(Number(study.seed), folder), {
-        trials: total,
-        seconds,
-        signal: cancelled,
-        until: () => confirmation?.isDue(study, top, seconds, elapsed()) ?? false,
-        catch: true,
-        onTrial,
-      });
-      phase = 'confirmation run';
-      const rest = { seconds: seconds - elapsed(), signal: cancelled };
-      await confirmation?.run(study, top, { folder, onTrial, ...rest });
-      await onRun?.(study, folder);
-      return {
-        ran: result.trials,
-        infeasible: result.infeasible,
-        seconds: Math.round(result.seconds),
-        stopped: result.stopped === 'until' ? 'seconds' : result.stopped,
-        ...bestOf(study),
-        ...confirmationOf(study.userAttrs),
-        ...progressOf(study.trials),
-      };
-    } finally {
-      clearInterval(alive);
-    }
-  }
+  return { create, settled: runs.settled };
 
   async function reported(name: string): Promise<Study> {
     const study = await studies.get(name);
     if (!studies.isReported(study)) throw new UsageError(`The server evaluates ${name}; use run_trials`);
     return study;
-  }
-
-  function anySignal(ctx: ServerContext): AbortSignal {
-    return AbortSignal.any([signal, ctx.mcpReq.signal]);
   }
 }

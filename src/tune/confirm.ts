@@ -10,7 +10,7 @@ import { activeParams } from './conditions.js';
 import { isFeasible } from './constraints.js';
 import { meanInterval, spread } from './contest.js';
 import { int } from './distributions.js';
-import { recordedSpace } from './identity.js';
+import { isConfirmation, recordedSpace } from './identity.js';
 import { mean } from './math/order.js';
 import { isSilent } from './samplers/evidence.js';
 import { enqueuedParams } from './starting.js';
@@ -78,10 +78,6 @@ export type ConfirmedStudy = {
 
 /** The name of the study that holds a study's confirmation runs. */
 export const confirmationName = (study: string): string => `${study}:confirmation`;
-
-/** Whether a study holds the confirmation runs of another. */
-const isConfirmation = ({ userAttrs }: { userAttrs: Attributes }): boolean =>
-  typeof userAttrs.confirms === 'string';
 
 /**
  * Runs the best trials and the defaults again on fresh seeds. The same call resumes; runs that are there are not repeated.

@@ -23,6 +23,10 @@ export type Identity = {
   objective?: Attributes | undefined;
 };
 
+/** Whether a study holds the confirmation runs of another. */
+export const isConfirmation = ({ userAttrs }: Pick<StudyLog, 'userAttrs'>): boolean =>
+  typeof userAttrs.confirms === 'string';
+
 /**
  * The study of this name, or the only one where none is given.
  * @param where the journal, for the message
@@ -32,7 +36,7 @@ export function studyNamed(studies: readonly StudyLog[], name: string | undefine
   // Confirmation runs are part of the study that they confirm.
   const found =
     name === undefined
-      ? studies.filter(({ userAttrs }) => userAttrs.confirms === undefined)
+      ? studies.filter((study) => !isConfirmation(study))
       : studies.filter((study) => study.name === name);
   if (found.length === 1) return found[0]!;
   const place = shownPlace(where);

@@ -194,6 +194,9 @@ function leaves(name: string, literal: Literal): { name: string; literal: Litera
   return [{ name, literal }];
 }
 
+const leafNames = ({ name, literal }: Definition): string[] =>
+  literal ? leaves(name, literal).map((leaf) => leaf.name) : [];
+
 /** What a script defines exactly once, at module level, with a value that can be read without running it. */
 export function constantsIn(text: string, language: Language): Constant[] {
   const { definitions, comments } = scan(text, language);
@@ -215,9 +218,9 @@ export function constantsIn(text: string, language: Language): Constant[] {
 
 /** Names that are assigned more than once, or stand twice in a dictionary. */
 function repeatedNames(definitions: readonly Definition[]): string[] {
-  const names = definitions.flatMap(({ name, literal }) => [
-    name,
-    ...(literal ? leaves(name, literal).flatMap((leaf) => (leaf.name === name ? [] : [leaf.name])) : []),
+  const names = definitions.flatMap((one) => [
+    one.name,
+    ...leafNames(one).filter((name) => name !== one.name),
   ]);
   const once = new Set<string>();
   const twice = new Set<string>();
@@ -228,11 +231,7 @@ function repeatedNames(definitions: readonly Definition[]): string[] {
 /** What a script gives more than one value, of which at least one can be read: none of them is the constant's. */
 export function repeatedIn(text: string, language: Language): string[] {
   const { definitions } = scan(text, language);
-  const readable = new Set(
-    definitions.flatMap(({ name, literal }) =>
-      literal ? leaves(name, literal).map((leaf) => leaf.name) : [],
-    ),
-  );
+  const readable = new Set(definitions.flatMap(leafNames));
   return repeatedNames(definitions).filter((name) => readable.has(name));
 }
 
@@ -273,13 +272,7 @@ function target(definitions: readonly Definition[], name: string, text: string, 
                 .map(({ literal }) => ({ ...definition, span: literal, literal }))
             : [],
         );
-  const names = () => [
-    ...new Set(
-      definitions.flatMap((one) =>
-        one.literal ? leaves(one.name, one.literal).map((leaf) => leaf.name) : one.name,
-      ),
-    ),
-  ];
+  const names = () => [...new Set(definitions.flatMap((one) => (one.literal ? leafNames(one) : one.name)))];
   const [only, second] = found;
   if (!only)
     throw new UsageError(

@@ -95,6 +95,13 @@ test('a configuration that cannot run is never started, and the model is told wh
   expect(study.trials.map(({ params }) => params.x)).toEqual([1, 2]);
 });
 
+const adviceRequest = {
+  setup: { space, defaults, fixed: {} },
+  direction: 'minimize',
+  context,
+  more: {},
+} as const;
+
 test("an error of the study's own check is no fault of the answer", async () => {
   const check = ({ x }: Params) => {
     if (x === 4) throw new UsageError('broken check');
@@ -104,28 +111,16 @@ test("an error of the study's own check is no fault of the answer", async () => 
   await expect(study.optimize(({ params }) => loss(params), { trials: 2 })).rejects.toThrow('broken check');
   expect(provider.calls).toHaveLength(1);
 
-  const request = {
-    setup: { space, defaults, fixed: {} },
-    direction: 'minimize',
-    context,
-    more: {},
-  } as const;
   const advice = JSON.stringify({ space, defaults, first: [{ x: 4, y: 0 }] });
   const caller = callerFor(scratch('calls.jsonl'), { provider: scriptedProvider(() => advice) });
-  await expect(askAdvice({ ...request, check }, caller, never)).rejects.toThrow(/^broken check$/);
+  await expect(askAdvice({ ...adviceRequest, check }, caller, never)).rejects.toThrow(/^broken check$/);
 });
 
 test('advice that the space refuses is corrected once', async () => {
-  const request = {
-    setup: { space, defaults, fixed: {} },
-    direction: 'minimize',
-    context,
-    more: {},
-  } as const;
   const advice = (x: number) => JSON.stringify({ space, defaults: { x, y: 0 } });
   const provider = scriptedProvider((_, call) => advice(call === 0 ? 9 : 2));
   const caller = callerFor(scratch('calls.jsonl'), { provider });
-  expect((await askAdvice(request, caller, never)).setup.defaults).toEqual({ x: 2, y: 0 });
+  expect((await askAdvice(adviceRequest, caller, never)).setup.defaults).toEqual({ x: 2, y: 0 });
   expect(textOf(provider.calls[1]!)).toContain('expected a default within float -5 .. 5, got 9');
 });
 
