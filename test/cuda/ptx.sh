@@ -10,7 +10,7 @@ if [ -z "$PTX_LIBRARIES" ] || [ ! -e "$PTX_LIBRARIES/libcuda.so.1" ]; then
   exit 0
 fi
 TESTS=("$@")
-[ $# -gt 0 ] || TESTS=(backend/cuda/{kernelsRows,kernelsOptimizers,kernelsAttention,activations,ops,golden,random,step} backend/checks/cuda)
+[ $# -gt 0 ] || TESTS=(backend/cuda/{kernelsRows,kernelsOptimizers,kernelsAttention,tableRows,activations,ops,golden,random,step} backend/checks/cuda)
 export TINYGPT_CUDA_ATTENTION=own # the interpreter has no cuDNN, and the real one would not know its driver
 failed=0
 attempt() { # label, command...

@@ -3,7 +3,7 @@
 // others may have a copy in bfloat16, for products to read. A kernel runs within `call`: what it makes is taken back when it
 // throws, and its scratch space is released as soon as its work is enqueued, which is safe on one stream. A tensor of rows of a
 // table gets memory only where something else wants it than kernels that read rows by id: a table of tens of MB stays in the GPU's
-// L2 cache, where its rows would take a hundred times that in memory.
+// L2 cache, where the rows of a pass take many times that in memory.
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Info } from '../flat/store.js';

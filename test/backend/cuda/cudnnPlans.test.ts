@@ -15,7 +15,7 @@ import {
   POINTWISE,
   REDUCE,
   TYPE,
-} from '../../../src/backend/cuda/cudnn/graph.js';
+} from '../../../src/backend/cuda/cudnn/constants.js';
 import { candidates } from '../../../src/backend/cuda/find.js';
 import { sdpaWorkspace } from '../../../src/backend/cuda/footprint.js';
 import { type Answer, SHAPES } from '../../cuda/cudnnPlans.js';

@@ -1,101 +1,12 @@
 // Operation graphs of cuDNN's backend API, which is C (cudnn_graph.h; NVIDIA's "cuDNN backend API"): everything is a descriptor
 // with attributes. Tensors and operations form a graph, heuristics name engines for it, and an engine becomes a plan.
-// Numbers of kinds, types and attributes are those of the header; test/backend/cuda/cudnnPlans.test.ts compares them.
 
 import { type CudnnApi, received } from '../library.js';
 import { CudaError } from '../status.js';
-
-/** cudnnBackendDescriptorType_t, CUDNN_BACKEND_*_DESCRIPTOR. */
-export const KIND = {
-  POINTWISE: 0,
-  ENGINECFG: 3,
-  ENGINEHEUR: 4,
-  EXECUTION_PLAN: 5,
-  OPERATION_POINTWISE: 13,
-  OPERATIONGRAPH: 15,
-  VARIANT_PACK: 16,
-  TENSOR: 17,
-  MATMUL: 18,
-  OPERATION_MATMUL: 19,
-  REDUCTION: 21,
-  OPERATION_REDUCTION: 22,
-  OPERATION_RESHAPE: 31,
-  DEVICEPROP: 38,
-} as const;
-
-/** cudnnBackendAttributeType_t, CUDNN_TYPE_*. */
-export const TYPE = {
-  HANDLE: 0,
-  DATA_TYPE: 1,
-  BOOLEAN: 2,
-  INT64: 3,
-  VOID_PTR: 6,
-  HEUR_MODE: 8,
-  POINTWISE_MODE: 14,
-  BACKEND_DESCRIPTOR: 15,
-  REDUCTION_OPERATOR_TYPE: 18,
-  CHAR: 24,
-} as const;
-
-/** cudnnBackendAttributeName_t, CUDNN_ATTR_*. */
-export const ATTRIBUTE = {
-  POINTWISE_MODE: 0,
-  POINTWISE_MATH_PREC: 1,
-  POINTWISE_AXIS: 9,
-  ENGINEHEUR_MODE: 200,
-  ENGINEHEUR_OPERATION_GRAPH: 201,
-  ENGINEHEUR_RESULTS: 202,
-  ENGINEHEUR_DEVICEPROP: 204,
-  EXECUTION_PLAN_HANDLE: 400,
-  EXECUTION_PLAN_ENGINE_CONFIG: 401,
-  EXECUTION_PLAN_WORKSPACE_SIZE: 402,
-  EXECUTION_PLAN_DEVICEPROP: 407,
-  OPERATION_POINTWISE_PW_DESCRIPTOR: 750,
-  OPERATION_POINTWISE_XDESC: 751,
-  OPERATION_POINTWISE_BDESC: 752,
-  OPERATION_POINTWISE_YDESC: 753,
-  OPERATION_POINTWISE_TDESC: 758,
-  OPERATIONGRAPH_HANDLE: 800,
-  OPERATIONGRAPH_OPS: 801,
-  TENSOR_BYTE_ALIGNMENT: 900,
-  TENSOR_DATA_TYPE: 901,
-  TENSOR_DIMENSIONS: 902,
-  TENSOR_STRIDES: 903,
-  TENSOR_UNIQUE_ID: 906,
-  TENSOR_IS_VIRTUAL: 907,
-  TENSOR_IS_BY_VALUE: 908,
-  VARIANT_PACK_UNIQUE_IDS: 1000,
-  VARIANT_PACK_DATA_POINTERS: 1001,
-  VARIANT_PACK_WORKSPACE: 1003,
-  MATMUL_COMP_TYPE: 1500,
-  OPERATION_MATMUL_ADESC: 1520,
-  OPERATION_MATMUL_BDESC: 1521,
-  OPERATION_MATMUL_CDESC: 1522,
-  OPERATION_MATMUL_DESC: 1523,
-  REDUCTION_OPERATOR: 1600,
-  REDUCTION_COMP_TYPE: 1601,
-  OPERATION_REDUCTION_XDESC: 1610,
-  OPERATION_REDUCTION_YDESC: 1611,
-  OPERATION_REDUCTION_DESC: 1612,
-  OPERATION_RESHAPE_XDESC: 2200,
-  OPERATION_RESHAPE_YDESC: 2201,
-  DEVICEPROP_JSON_REPRESENTATION: 2702,
-} as const;
-
-/** cudnnDataType_t, CUDNN_DATA_*. */
-export const DATA = { FLOAT: 0, INT32: 4, BFLOAT16: 9, BOOLEAN: 11 } as const;
-/** cudnnPointwiseMode_t, CUDNN_POINTWISE_*. */
-export const POINTWISE = {
-  ...{ ADD: 0, MUL: 1, DIV: 6, SUB: 9, EXP: 13, LOG: 15 },
-  ...{ CMP_GT: 302, CMP_GE: 303, GEN_INDEX: 501, BINARY_SELECT: 601 },
-} as const;
-/** cudnnReduceTensorOp_t, CUDNN_REDUCE_TENSOR_*. */
-export const REDUCE = { ADD: 0, MAX: 3 } as const;
-/** cudnnBackendHeurMode_t, CUDNN_HEUR_MODE_*: the better choice, and what takes more graphs. */
-export const HEURISTICS = { A: 3, FALLBACK: 2 } as const;
+import { ATTRIBUTE, DATA, HEURISTICS, KIND, POINTWISE, REDUCE, TYPE } from './constants.js';
 
 /** Alignment of tensors in memory, bytes. */
-export const ALIGNMENT = { [DATA.FLOAT]: 4, [DATA.BFLOAT16]: 16, [DATA.INT32]: 4, [DATA.BOOLEAN]: 1 };
+const ALIGNMENT = { [DATA.FLOAT]: 4, [DATA.BFLOAT16]: 16, [DATA.INT32]: 4, [DATA.BOOLEAN]: 1 };
 
 type DataType = (typeof DATA)[keyof typeof DATA];
 type Type = keyof typeof TYPE;

@@ -6,7 +6,8 @@
 // gradients of scores are rounded to bfloat16 before they are multiplied, as in kernels/cuda/attention_mma.cu.
 
 import type { CudnnApi } from '../library.js';
-import { DATA, Graph, type Tensor } from './graph.js';
+import { DATA } from './constants.js';
+import { Graph, type Tensor } from './graph.js';
 
 export interface SdpaShape {
   B: number;

@@ -16,7 +16,7 @@ const WIDEST = 256;
 /** The widest whose gradients attention_mma.cu turns back. */
 const WIDEST_TURNED = 128;
 
-export type Sizes = { B: number; T: number; H: number; G: number; D: number; window: number };
+export type Sizes = Omit<SdpaShape, 'qStride' | 'kvStride'>;
 
 /** @param width of the queries of all heads */
 export function sizesOf(width: number, attrs: KernelAttributes<'CausalAttention'>): Sizes {
