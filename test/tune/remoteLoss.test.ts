@@ -294,6 +294,8 @@ for (const { kind, available, launch } of kinds)
     expect(() => study.tell(trial, 7)).toThrow('the server lost some, or was emptied');
     expect(notes).toEqual([expect.stringMatching(/keeps what was measured/)]);
     expect(spooled()).toHaveLength(1);
+    expect(() => study.close()).toThrow('was emptied');
+    expect(() => study.ask()).toThrow('The storage is closed');
     rmSync(`${spool}/${spooled()[0]}`);
   });
 });

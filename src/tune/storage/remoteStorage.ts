@@ -226,10 +226,13 @@ export function remoteStorage(
     },
     close() {
       connection.onChange(null);
-      if (connection.up) attempt(() => {});
-      if (pending.length > 0)
-        onNote(`${spool.path} keeps what ${place} has not got; the next start on this machine sends it`);
-      connection.close();
+      try {
+        if (connection.up) attempt(() => {});
+      } finally {
+        if (pending.length > 0)
+          onNote(`${spool.path} keeps what ${place} has not got; the next start on this machine sends it`);
+        connection.close();
+      }
     },
   };
 }
