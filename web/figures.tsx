@@ -17,7 +17,7 @@ export function Best({ study, best, front, onPick }: Picking) {
       <div class="figure best">
         <h2>Pareto front</h2>
         <b>{front.length}</b>
-        <p>trials that no other one beats in all of {metricNames(study).join(' and ')}</p>
+        <p>trials that no other one beats in every objective: {metricNames(study).join(', ')}</p>
       </div>
     );
   const first = study.trials[0];

@@ -181,6 +181,7 @@ export function Timeline(found: Picking) {
   const { study } = found;
   const now = useStore(() => store.live)?.time ?? Date.now();
   const isRunning = study.trials.some(({ state }) => state === 'running');
+  const byWorker = useMemo(() => isByWorker(study.trials, now), [study]);
   const draw = useCallback(
     (frame: Frame) => timelineChart(study, now, frame),
     [study, isRunning ? Math.floor(now / 3000) : 0],
@@ -197,7 +198,7 @@ export function Timeline(found: Picking) {
             ['block pruned', 'pruned'],
             ['block fail', 'failed'],
             ['block running', 'running'],
-            ['', isByWorker(study.trials) ? 'a row for each worker' : 'trials at the same time in rows'],
+            ['', byWorker ? 'a row for each worker' : 'as many rows as ran at once'],
           ]}
         />
       }

@@ -73,7 +73,8 @@ export function Trials({ study, best, onPick }: Picking) {
   const [top, setTop] = useState(0);
   const box = useRef<HTMLDivElement>(null);
   const names = Object.keys(study.head.space);
-  const key = names.join('\0');
+  const metrics = metricNames(study);
+  const key = [...metrics, '', ...names].join('\0');
   const columns = useMemo((): Column[] => {
     const params = names.map(
       (name): Column => ({
@@ -86,7 +87,7 @@ export function Trials({ study, best, onPick }: Picking) {
       { name: 'trial', of: ({ number }) => number, text: ({ number }) => String(number) },
       { name: 'state', of: stateText, text: stateText },
       // A pruned trial has only its last intermediate value, which is no result to compare with.
-      ...metricNames(study).map(
+      ...metrics.map(
         (name, k): Column => ({
           name,
           of: (trial) => outcomesOf(study, trial)[k] ?? undefined,
@@ -96,7 +97,7 @@ export function Trials({ study, best, onPick }: Picking) {
       { name: 'time', of: (trial) => secondsOf(trial) ?? undefined, text: secondsText },
       ...params,
     ];
-  }, [key, study.metric]);
+  }, [key]);
   const rows = useMemo(() => {
     const { of } = columns[sorting.column] ?? columns[0]!;
     const kept = study.trials.filter(({ state }) => filter === 'all' || state === filter);

@@ -31,7 +31,7 @@ export type Feed = {
 const GROWTH = 1.1;
 const CURVE = 120;
 
-/** No two feeds have one: a study that was opened again is sent whole. */
+/** No two feeds share an epoch, so that a study that was opened again is sent whole. */
 let epochs = 0;
 
 /** Follows one study. */

@@ -26,9 +26,10 @@ function attributeNames(trials: readonly Trial[]): string[] {
 export function studyCsv(study: ReportedStudy): string {
   const params = Object.keys(usedSpace(study));
   const attributes = attributeNames(study.trials);
+  const metrics = metricNames(study);
   const head = [
     ...FIRST,
-    ...metricNames(study),
+    ...metrics,
     ...params.map((name) => `params_${name}`),
     ...LAST,
     ...attributes.map((name) => `attr_${name}`),
@@ -36,7 +37,7 @@ export function studyCsv(study: ReportedStudy): string {
   const rows = study.trials.map((trial) => [
     trial.number,
     trial.state,
-    ...metricNames(study).map((_, k) => outcomesOf(study, trial)[k] ?? ''),
+    ...metrics.map((_, k) => outcomesOf(study, trial)[k] ?? ''),
     ...params.map((name) => (Object.hasOwn(trial.params, name) ? trial.params[name] : '')),
     secondsOf(trial) ?? '',
     time(trial.start),

@@ -9,7 +9,7 @@ import type { ReportedStudy } from './study.js';
 import type { Drawing, Frame } from './theme.js';
 
 const MOST_BARS = 4000;
-/** Workers that have a row each; of more, trials share rows. */
+/** With more workers than this, trials share rows. */
 const MOST_WORKERS = 40;
 /** Height of all rows in pixels at most. */
 const TALLEST = 900;
@@ -23,15 +23,19 @@ export function workerOf({ systemAttrs }: Trial): string | null {
   return typeof pid === 'number' && typeof host === 'string' ? `${pid} on ${host}`.slice(0, 100) : null;
 }
 
+/** The trials that the timeline shows. */
+const shownOf = (trials: readonly Trial[], now: number): Trial[] =>
+  trials.filter((trial) => secondsOf(trial, now) !== null).slice(-MOST_BARS);
+
 /** Whether each worker has a row: not where none is known, or too many are. */
-export function isByWorker(trials: readonly Trial[]): boolean {
-  const workers = new Set(trials.flatMap((trial) => workerOf(trial) ?? []));
+export function isByWorker(trials: readonly Trial[], now: number): boolean {
+  const workers = new Set(shownOf(trials, now).flatMap((trial) => workerOf(trial) ?? []));
   return workers.size > 0 && workers.size <= MOST_WORKERS;
 }
 
 /** When each trial ran, a row for each worker, or as many rows as ran at once. */
 export function timelineChart(study: ReportedStudy, now: number, { theme }: Frame): Drawing | null {
-  const ran = study.trials.filter((trial) => secondsOf(trial, now) !== null).slice(-MOST_BARS);
+  const ran = shownOf(study.trials, now);
   if (ran.length < 2) return null;
   const begin = ran.reduce((first, trial) => Math.min(first, trial.start!), Infinity);
   const end = ran.reduce((last, trial) => Math.max(last, trial.end ?? now), begin);
@@ -42,7 +46,7 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
         ? ['minutes', 60_000]
         : ['seconds', 1000];
   const rows: string[] = [];
-  const byWorker = isByWorker(ran);
+  const byWorker = isByWorker(ran, now);
   const busyUntil: number[] = [];
   const rowOf = (trial: Trial): number => {
     const worker = byWorker ? workerOf(trial) : null;

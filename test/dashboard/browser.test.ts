@@ -403,12 +403,17 @@ inBrowser("a study of two objectives shows both values; long names do not widen 
     createStudyEntry('two', 'minimize', 'maximize'),
     studyAttrEntry('system', 0, 'study:metric_names', [long, 'speed']),
     createStudyEntry(`another with a name as long as ${long}`, 'minimize'),
+    studyAttrEntry('system', 1, 'study:metric_names', [long]),
   ];
   for (let i = 0; i < 4; i++) {
     const params = { lr: 0.01 * (i + 1), kind: 'a' };
     entries.push(createTrialEntry(0, SPACE, { state: 'running', params, start: 1e12 }));
     entries.push(finishEntry(i, 'complete', [4 - i, 10 + i], { start: 1e12, end: 1e12 + 1 }));
   }
+  entries.push(
+    createTrialEntry(1, SPACE, { state: 'running', params: { lr: 0.01, kind: 'a' }, start: 1e11 }),
+  );
+  entries.push(finishEntry(4, 'complete', [7], { start: 1e11, end: 1e11 + 1 }));
   writeFileSync(journal, entries.map((entry) => `${formatEntry(entry, 'w')}\n`).join(''));
   await context.close();
   context = await browser.newContext({ viewport: { width: 390, height: 800 } });
@@ -428,6 +433,10 @@ inBrowser("a study of two objectives shows both values; long names do not widen 
   const menu = (await page.locator('.menu > div').boundingBox())!;
   expect(menu.x).toBeGreaterThanOrEqual(0);
   expect(menu.x + menu.width).toBeLessThanOrEqual(390);
+  await page.getByText('Actions').click();
+  await page.getByLabel('Study', { exact: true }).selectOption({ index: 1 });
+  await trialCount(page, 1);
+  expect((await page.locator('#trials thead').textContent())!).not.toContain('speed');
 });
 
 inBrowser('20,000 trials are shown, and change as one ends', async () => {

@@ -281,6 +281,7 @@ describe('the view in a terminal', () => {
 
 describe('labels of improvements', () => {
   test('overlap neither one another nor dots nor lines to labels, stay inside, and the last one has a place', () => {
+    let led = 0;
     for (let seed = 1; seed <= 40; seed++) {
       let state = seed;
       const random = () => {
@@ -318,6 +319,7 @@ describe('labels of improvements', () => {
           const [px, py] = drawn[i]!;
           return lead ? [{ x: [px, px + lead[0]], y: [py, py + lead[1]] }] : [];
         });
+        led += leads.length;
         for (const { x: xs, y: ys } of leads)
           for (const box of boxes)
             expect(
@@ -340,5 +342,6 @@ describe('labels of improvements', () => {
         }
       }
     }
+    expect(led).toBeGreaterThan(0);
   });
 });

@@ -29,7 +29,7 @@ import { isOfSeveral } from '../../src/report/study.js';
 import { renderSvg } from '../../src/report/svg.js';
 import { alignColumns } from '../../src/report/table.js';
 import { DARK, LIGHT } from '../../src/report/theme.js';
-import { timelineChart } from '../../src/report/timeline.js';
+import { isByWorker, timelineChart } from '../../src/report/timeline.js';
 import type { CompleteTrial } from '../../src/tune/best.js';
 import { float } from '../../src/tune/distributions.js';
 import { knownImportances } from '../../src/tune/importance.js';
@@ -412,6 +412,16 @@ describe('the report', () => {
     expect(height(3, 10)).toBe(58 + 3 * 20);
     expect(height(900, 10)).toBe(58 + 20); // one after the other
     expect(height(900, 9000)).toBeLessThan(1000); // all at once
+  });
+
+  test('the timeline has a row for each worker of the trials that it shows', () => {
+    const trials = Array.from({ length: 4100 }, (_, i) =>
+      makeTrial(i, 'complete', 1, {
+        systemAttrs: { 'tinygpt:worker': { pid: i < 100 ? 9 + i : i % 3, host: 'h' } },
+      }),
+    );
+    expect(isByWorker(trials, 0)).toBe(true);
+    expect(isByWorker(trials.slice(0, 100), 0)).toBe(false);
   });
 
   test('names of two lines that end together do not stand on one another', () => {
