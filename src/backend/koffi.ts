@@ -31,6 +31,18 @@ export function keepLoaded(addon: string | undefined): void {
 }
 keepLoaded(Object.keys(createRequire(import.meta.url).cache).find((file) => /koffi\.node$/.test(file)));
 
+/**
+ * Loads a native library and keeps it in memory. koffi unloads what is garbage: a library whose code still runs, in threads
+ * of its own or in work that the GPU has yet to do, would end the process with SIGSEGV.
+ * @param path file, or name that the loader looks for
+ * @throws when it cannot be loaded
+ */
+export function loadForGood(path: string, options: Parameters<typeof koffi.load>[1] = {}) {
+  const library = koffi.load(path, options);
+  keepLoaded(path);
+  return library;
+}
+
 /** Whether asynchronous calls have a stack that compilers fit on. */
 export const deepStacks = (): boolean => Number(koffi.config().async_stack_size) >= ASYNC_STACK_BYTES;
 

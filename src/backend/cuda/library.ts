@@ -3,7 +3,7 @@
 
 import { EnvironmentError, messageOf } from '../../base/errors.js';
 import { whyUntrusted } from '../../base/trust.js';
-import type koffi from '../koffi.js';
+import type { loadForGood } from '../koffi.js';
 import { type Candidate, candidates, companions, type LibraryName, PREPARED } from './find.js';
 import { type CodeSpace, failure, isExhausted } from './status.js';
 
@@ -132,7 +132,7 @@ export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
 export type CudnnApi = Functions<typeof CUDNN, Checked> & Functions<typeof CUDNN_VERSIONS, Raw>;
 
-type Handle = ReturnType<typeof koffi.load>;
+type Handle = ReturnType<typeof loadForGood>;
 
 /** A library that is loaded, and the file that it came from. */
 export interface Loaded<Api> {
@@ -222,16 +222,13 @@ export class MissingLibrary extends EnvironmentError {
   }
 }
 
-/** Companions of loaded libraries, which must stay loaded. */
-const kept: Handle[] = [];
-
 async function load<Api>(
   library: LibraryName,
   env: NodeJS.ProcessEnv,
   major: number,
   open: (handle: Handle, rescue: Rescue) => Api,
 ): Promise<Loaded<Api>> {
-  const { default: koffi } = await import('../koffi.js');
+  const { loadForGood } = await import('../koffi.js');
   const tooNew: Candidate[] = [];
   const failures: string[] = [];
   for (const file of candidates(library, env)) {
@@ -245,9 +242,9 @@ async function load<Api>(
       // Other places are the system's, or named by the user.
       const untrusted = file.where === PREPARED ? whyUntrusted(file.path) : undefined;
       if (untrusted) throw new EnvironmentError(untrusted);
-      for (const path of companions(file)) kept.push(koffi.load(path));
+      for (const path of companions(file)) loadForGood(path);
       const rescue: Rescue = {};
-      return { api: open(koffi.load(file.path), rescue), file, rescue };
+      return { api: open(loadForGood(file.path), rescue), file, rescue };
     } catch (error) {
       // A bare name that is not there is no news.
       if (file.path.includes('/')) failures.push(`${file.path}: ${messageOf(error)}`);

@@ -19,8 +19,8 @@ export type Library = Record<`tg_${string}`, NativeFunction>;
  * @throws when koffi or the library cannot be loaded
  */
 export async function loadLibrary(path: string, sources: string): Promise<Library> {
-  const { default: koffi } = await import('../koffi.js');
-  const library = koffi.load(path);
+  const { loadForGood } = await import('../koffi.js');
+  const library = loadForGood(path);
   const functions: [string, NativeFunction][] = [];
   for (const file of readdirSync(sources).filter((name) => name.endsWith('.c')))
     for (const [name, { result, parameters }] of functionsOf(readFileSync(join(sources, file), 'utf8'))) {

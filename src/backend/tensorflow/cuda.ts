@@ -3,13 +3,13 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import koffi from '../koffi.js';
+import { loadForGood } from '../koffi.js';
 
 /** Loads a library by path or name, visible to all; throws where it cannot. */
 export type LoadLibrary = (library: string) => void;
 
 const loadGlobally: LoadLibrary = (library) => {
-  koffi.load(library, { global: true });
+  loadForGood(library, { global: true });
 };
 
 /** What TensorFlow opens by name. */
@@ -62,7 +62,7 @@ export const missingLibraries = (tensorflow: string, load: LoadLibrary = loadGlo
 /** Version of the CUDA runtime that TensorFlow uses, e.g. `12.9`; undefined where it cannot be asked. */
 export function cudaVersion(tensorflow: string): string | undefined {
   try {
-    const runtime = koffi.load(neededLibraries(tensorflow)[0]!);
+    const runtime = loadForGood(neededLibraries(tensorflow)[0]!);
     const version = [0];
     const status = runtime.func('int cudaRuntimeGetVersion(_Out_ int *version)')(version) as number;
     return status === 0

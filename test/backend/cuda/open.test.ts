@@ -1,5 +1,6 @@
 // Opening a GPU: errors say what is missing or too old, and what fixes it.
 
+import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { chosenDevice, peakFlops } from '../../../src/backend/cuda/device.js';
@@ -127,6 +128,24 @@ describeEmulated('opening the emulated device', (device) => {
     await expect(openSession()).rejects.toThrow(
       /Emulated device 0 has compute capability 7; the kernels need 7\.5/,
     );
+  });
+
+  test('its libraries stay in memory when nothing refers to them any more', () => {
+    const session = new URL('../../../src/backend/cuda/session.js', import.meta.url);
+    const program = `import { readFileSync } from 'node:fs';
+      import { setImmediate } from 'node:timers/promises';
+      const { openSession } = await import('${session}');
+      const open = async () => Object.values((await openSession()).files);
+      const files = await open();
+      for (let turn = 0; turn < 20; turn++) {
+        gc();
+        await setImmediate();
+      }
+      const mapped = readFileSync('/proc/self/maps', 'utf8');
+      console.log(files.length, files.filter((file) => !mapped.includes(file)).join());`;
+    const words = ['--expose-gc', '--input-type=module', '--eval', program];
+    const env = { ...process.env, TINYGPT_CUDA_LIBRARIES: device().folder };
+    expect(execFileSync(process.execPath, words, { env, encoding: 'utf8' })).toBe('4 \n');
   });
 
   test('a driver function that exists only under its older name is found', async () => {
