@@ -12,14 +12,18 @@ const ROOM = 1;
 /**
  * A map of values (smaller is better) to their place relative to the median, in units of median - best: -1 is the
  * best finite one, those above 8 approach 9. Infinity is 9 and -Infinity -2. All 0 where all are equal.
+ * @param early values whose median takes the place of a lower one in the unit: that of all sinks as a search converges, and
+ *   what the early ones say about the slope would go above the cap; the best is then above -1
  */
-export function softCap(values: readonly number[]): (value: number) => number {
+export function softCap(values: readonly number[], early: readonly number[] = []): (value: number) => number {
   const quarter = (v: number) => v / 4; // differences of the largest numbers overflow otherwise
   const finite = values.filter(Number.isFinite).map(quarter);
   const middle = median(finite);
   const best = finite.reduce((a, b) => Math.min(a, b), Infinity);
   // Where half of the values are equally good, the median of the others takes its place.
-  const width = (middle > best ? middle : median(finite.filter((v) => v > best))) - best;
+  const now = (middle > best ? middle : median(finite.filter((v) => v > best))) - best;
+  const then = median(early.filter(Number.isFinite).map(quarter)) - best;
+  const width = Math.max(now, then || now); // `then` is NaN without early values
   return (value) => {
     if (value === -Infinity) return -2;
     const t = value < Infinity ? (width > 0 ? (quarter(value) - middle) / width : 0) : Infinity;

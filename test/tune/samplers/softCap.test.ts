@@ -20,6 +20,17 @@ describe('the soft cap', () => {
     expect(found).toEqual([-1, 0, 0, 1, 8]);
   });
 
+  test('early values keep the unit that they had as later ones converge', () => {
+    const early = [10, 2, 4, 3, 6];
+    const later = [1.5, 1, 1.25, 1.125, 1.0625, 1.03125];
+    const values = [...early, ...later];
+    const cap = softCap(values, early);
+    expect(early.map((v) => cap(v) - cap(1))).toEqual(early.map((v) => (v - 1) / (4 - 1)));
+    // Without them the largest would be above the cap.
+    expect(softCap(values)(10)).toBeGreaterThan(8);
+    expect(softCap(values, [1, 1, 1])(10)).toBe(softCap(values)(10));
+  });
+
   test('infinite values become the ends', () => {
     const found = capped([3, Infinity, 1, -Infinity, 2]);
     expect(found).toEqual([1, 9, -1, -2, 0]);

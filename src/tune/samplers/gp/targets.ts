@@ -11,10 +11,16 @@ import { moments, softCap } from '../softCap.js';
  */
 const POWERS = [0, 2] as const;
 
-/** Warped targets, mean 0 and variance 1, and the variance of each one's own uncertainty. */
+/** Observations that the unit of the soft cap is kept from. */
+const EARLY = 16;
+
+/**
+ * Warped targets, mean 0 and variance 1, and the variance of each one's own uncertainty.
+ * @param observations in the order in which they were made
+ */
 export function warp(observations: readonly Observation[]): { y: Float64Array; extra: Float64Array } {
   const values = observations.map((o) => o.value);
-  const cap = softCap(values);
+  const cap = softCap(values, values.slice(0, EARLY));
   const capped = values.map(cap);
   const { mean: center, deviation: scale } = moments(capped);
   if (!(scale > 0)) return { y: new Float64Array(values.length), extra: new Float64Array(values.length) };
