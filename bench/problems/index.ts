@@ -4,9 +4,8 @@ import { ackley, branin, ellipsoid, levy, rosenbrock } from './classic.js';
 import { network, styblinski, trid } from './heldOut.js';
 import { LANDSCAPES } from './landscapes.js';
 import { TAILS } from './tails.js';
-import { training } from './training.js';
 import { cliff, pretrain, pretrainFromDefaults, svm } from './tuning.js';
-import type { Problem, TrainingProblem } from './types.js';
+import type { Problem } from './types.js';
 import { hartmann, valley } from './yardstick.js';
 
 export const PROBLEMS: readonly Problem[] = [
@@ -28,4 +27,4 @@ export const PROBLEMS: readonly Problem[] = [
   pretrainFromDefaults,
 ];
 
-export const TRAINING: readonly TrainingProblem[] = [training];
+export { TRAINING } from './training.js';
