@@ -107,6 +107,18 @@ export const FUSED_KERNELS = {
   ReluSquared: { inputs: { x: '[...]' }, attrs: {}, outputs: ['y [...]'] },
   ReluSquaredGrad: { inputs: { y: '[...]', dy: '[...]' }, attrs: {}, outputs: ['dx [...]'] },
 
+  /** y = sum + hidden wProj^T, which stays float32 in any precision, with hidden = ReluSquared of x wFc^T. */
+  ReluSquaredMlp: {
+    inputs: { x: '[N,C]', wFc: '[M,C]', wProj: '[O,M]', sum: '[N,O]' },
+    attrs: {},
+    outputs: ['y [N,O]', 'hidden [N,M]'],
+  },
+  ReluSquaredMlpGrad: {
+    inputs: { x: '[N,C]', wFc: '[M,C]', wProj: '[O,M]', hidden: '[N,M]', dy: '[N,O]', 'sum?': '[N,C]' },
+    attrs: {},
+    outputs: ['dx [N,C]', 'dwFc [M,C]', 'dwProj [O,M]'],
+  },
+
   /** y = residLambdas[layer] x + x0Lambdas[layer] x0. */
   ResidualMix: {
     inputs: MIX,

@@ -1,6 +1,7 @@
 // The list of backends. A new backend is one folder and one line here; its place in the automatic choice is in
 // BACKEND_NAMES.
 
+import { driverWithoutKoffi } from './absent.js';
 import type { BackendDriver, BackendName } from './types.js';
 
 /** Loaded on first use: tfjs packages cost tens of milliseconds each. */
@@ -15,6 +16,9 @@ const DRIVERS: Partial<Record<BackendName, () => Promise<{ driver: BackendDriver
 
 /** The driver of a backend; undefined when this version does not include one. */
 export async function findDriver(name: BackendName): Promise<BackendDriver | undefined> {
-  const load = DRIVERS[name];
-  return load && (await load()).driver;
+  try {
+    return (await DRIVERS[name]?.())?.driver;
+  } catch (error) {
+    return driverWithoutKoffi(name, error);
+  }
 }

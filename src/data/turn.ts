@@ -36,8 +36,9 @@ export async function takeTurn(
     if (!waited) onWait?.();
     const mtime = lstatSync(lock, { throwIfNoEntry: false })?.mtimeMs;
     if (mtime !== undefined && mtime !== seen.mtime) seen = { mtime, at: performance.now() };
-    if (performance.now() - seen.at > STALE_MS || isLeft(lock)) remove(lock);
-    else await delay(POLL_MS, undefined, { ...(signal && { signal }) });
+    if (performance.now() - seen.at > STALE_MS || isLeft(lock)) {
+      if (!remove(lock)) return () => {}; // not ours to remove: prepare at once
+    } else await delay(POLL_MS, undefined, { ...(signal && { signal }) });
   }
 }
 
@@ -56,12 +57,13 @@ function hold(lock: string): () => void {
   };
 }
 
-/** A link that leads nowhere, which rmSync takes for absent. */
-function remove(lock: string): void {
+/** Removes a link that leads nowhere, which rmSync takes for absent. @returns whether it is gone */
+function remove(lock: string): boolean {
   try {
     unlinkSync(lock);
-  } catch {
-    // another process was faster
+    return true;
+  } catch (error) {
+    return hasCode(error, 'ENOENT'); // another process was faster
   }
 }
 

@@ -17,7 +17,7 @@ import {
   lmHeadCrossEntropy,
   lmHeadLogits,
   recomputed,
-  reluSquared,
+  reluSquaredMlp,
   residualMixNorm,
   rmsNorm,
   scale,
@@ -46,7 +46,7 @@ export interface Gpt extends Disposable {
 /**
  * Builds a model from a seed, or from given weights.
  * @param options.weights every parameter by name, in its shape, finite
- * @throws UsageError on other weights, before anything is allocated
+ * @throws UsageError on other weights, or before a backend was chosen; nothing is allocated then
  */
 export function createGpt(
   config: Valid<ModelConfig>,
@@ -55,6 +55,10 @@ export function createGpt(
   const weights = 'weights' in options ? options.weights : initialWeights(config, options.seed);
   const problem = 'weights' in options ? weightsMismatch(config, weights) : null;
   expect(problem === null, () => problem!);
+  expect(
+    Object.keys(tf.engine().registryFactory).length > 0,
+    () => "Expected a backend for the model, got none; call await useBackend('auto') first",
+  );
   const params = new Map<string, tf.Variable>();
   const made: tf.Tensor[] = [];
   const dispose = () => tf.dispose(made);
@@ -127,18 +131,14 @@ export function applyLayer(
   x = linear(attend(input), weight('attn.c_proj'), mixed);
 
   const normed = rmsNorm(x);
-  const up = linear(normed, weight('mlp.c_fc'));
-  return linear(activate(up), weight('mlp.c_proj'), x);
-
-  function activate(up: tf.Tensor2D): tf.Tensor2D {
-    switch (gpt.config.activation) {
-      case 'reluSquared':
-        return reluSquared(up);
-      case 'gelu':
-        return gelu(up);
-      case 'swiglu':
-        return swiglu(linear(normed, weight('mlp.c_gate')), up);
-    }
+  const [fc, proj] = [weight('mlp.c_fc'), weight('mlp.c_proj')];
+  switch (gpt.config.activation) {
+    case 'reluSquared':
+      return reluSquaredMlp(normed, fc, proj, x);
+    case 'gelu':
+      return linear(gelu(linear(normed, fc)), proj, x);
+    case 'swiglu':
+      return linear(swiglu(linear(normed, weight('mlp.c_gate')), linear(normed, fc)), proj, x);
   }
 }
 

@@ -13,6 +13,7 @@ import {
   isBlockMatrix,
   kvDim,
   type ModelConfig,
+  mlpWidth,
   parameterShapes,
   windowSizes,
 } from './config.js';
@@ -34,6 +35,12 @@ const FROM_TABLE = 2;
 const HALVED = { width: 4, kv: 1, outside: 0.5 } as const;
 /** Widths C a token that a recording keeps of one layer's backward pass; as measured. */
 const RECORDED_BACKWARD = { whole: 12, halved: 6 } as const;
+/**
+ * Matrices [N, width of the MLP] that the gradient of an activation of stock operations has alive at once beside those of
+ * squared ReLU, and how many more where bfloat16 is widened for it.
+ */
+const ACTIVATION_AT_ONCE = { reluSquared: 0, gelu: 9, swiglu: 4 } as const;
+const WIDENED = 2;
 /** Matrices of logits alive at once in the cross-entropy. */
 const LOGITS_AT_ONCE = 6.2;
 
@@ -110,12 +117,14 @@ export function estimateMemory(
   }
   if (options.recompute) kept += widest;
   const logits = hasKernel('LmHeadCrossEntropy') ? 0 : LOGITS_AT_ONCE * logitsRows(N, C, V) * V;
+  const matrices = ACTIVATION_AT_ONCE[config.activation];
+  const activation = matrices && (matrices + (bf16Activations ? WIDENED : 0)) * N * mlpWidth(config);
   const parts = {
     parameters: FLOAT * count,
     gradients: FLOAT * count * (options.accumulation > 1 ? 2 : 1),
     optimizer: FLOAT * moments,
     activations: FLOAT * kept,
-    transient: FLOAT * Math.max(logits, scores) + scratch.passes,
+    transient: FLOAT * Math.max(logits, scores, activation) + scratch.passes,
     optimizerTransient: scratch.optimizer,
   };
   const updating = parts.gradients + parts.optimizerTransient;

@@ -10,7 +10,7 @@ const [GELU_SCALE, GELU_CUBIC] = [Math.sqrt(2 / Math.PI), 0.044715];
 /** x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), elementwise (Hendrycks & Gimpel 2016, the tanh approximation). */
 export function gelu<T extends tf.Tensor>(x: T): T {
   const tanhOf = (x: tf.Tensor) =>
-    tf.tanh(tf.mul(tf.mul(x, tf.add(tf.mul(tf.mul(x, x), GELU_CUBIC), 1)), GELU_SCALE));
+    tf.tidy(() => tf.tanh(tf.mul(tf.mul(x, tf.add(tf.mul(tf.mul(x, x), GELU_CUBIC), 1)), GELU_SCALE)));
   return differentiable([x], () => ({
     value: tf.mul(tf.mul(x, 0.5), tf.add(tanhOf(x), 1)) as T,
     saved: [x],
@@ -33,7 +33,7 @@ export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
     tf.util.arraysEqual(gate.shape, up.shape),
     () => `Expected a gate and values of one shape, got [${gate.shape}] and [${up.shape}]`,
   );
-  const sigmoid = (x: tf.Tensor) => tf.mul(tf.add(tf.tanh(tf.mul(x, 0.5)), 1), 0.5);
+  const sigmoid = (x: tf.Tensor) => tf.tidy(() => tf.mul(tf.add(tf.tanh(tf.mul(x, 0.5)), 1), 0.5));
   return differentiable([gate, up], () => ({
     value: tf.mul(tf.mul(gate, sigmoid(gate)), up) as T,
     saved: [gate, up],

@@ -23,6 +23,7 @@ export {
   logitsRows,
   MAX_LOGITS_BYTES,
 } from './lmHead.js';
+export { reluSquaredMlp } from './mlp.js';
 export { RMS_EPSILON, rmsNorm } from './norm.js';
 export { repeatedGrads } from './repeatedGrads.js';
 export { rotary, rotaryQkNorm } from './rotary.js';

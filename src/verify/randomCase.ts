@@ -4,6 +4,7 @@
 // B batch, T sequence, N = B * T tokens, C width, H query heads, G kv heads, D head width, V vocabulary, L layers.
 
 import { expect } from '../base/errors.js';
+import { counted } from '../base/format.js';
 import { type Random, randomStream } from '../base/random.js';
 import type { NamedArray } from '../base/safetensors.js';
 import type { Valid } from '../base/valid.js';
@@ -208,7 +209,7 @@ export function describeCase(drawn: RandomCase): string {
   const { depth, heads, kvHeads, width, vocabSize, seqLen, windowPattern, valueEmbeds } = model;
   return (
     `seed ${seed} ${size}: ${batch} x ${seq} tokens${seqLen > seq ? ` of ${seqLen}` : ''}, ` +
-    `${depth} layers of width ${width}, ${heads} heads of ${headDim(model)} (${kvHeads} kv), ${vocabSize} ids, ` +
+    `${counted(depth, 'layer')} of width ${width}, ${counted(heads, 'head')} of ${headDim(model)} (${kvHeads} kv), ${vocabSize} ids, ` +
     `windows ${windowPattern} ${model.shortWindowFraction.toFixed(2)}, ${valueEmbeds ? '' : 'no '}value embeddings, ` +
     `${switchesOf(model)}softcap ${model.softcap}, ${Math.round(100 * ignored)}% ignored, ${optimizer.nsSteps} Muon iterations`
   );

@@ -1,14 +1,16 @@
-// Asks the real cuDNN, where it is installed, for plans of attention's graphs on GPUs that are not here: cuDNN 9.8 and later take
-// a GPU's properties as JSON. One line of JSON for each. In a process of its own, as cuDNN needs a libcuda.so.1, which is a
-// library that says that there is no GPU, and ends the process where it does not find cuBLASLt.
+// Asks the real cuDNN, where it is installed, for plans of attention's and the MLP's graphs on GPUs that are not here: cuDNN 9.8
+// and later take a GPU's properties as JSON. One line of JSON for each. In a process of its own, as cuDNN needs a libcuda.so.1,
+// which is a library that says that there is no GPU, and ends the process where it does not find cuBLASLt.
 //
-//   TINYGPT_CUDA_LIBRARIES=FOLDER:... node build/test/cuda/cudnnPlans.js [CHIP...]     default: 90, and one shape for 80 and 100
+//   TINYGPT_CUDA_LIBRARIES=FOLDER:... node build/test/cuda/cudnnPlans.js [CHIP...]     default: 90, and for 80 and 100 one attention and the MLPs
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Graph } from '../../src/backend/cuda/cudnn/graph.js';
+import { hiddenGradGraph, hiddenGraph, type MlpShape } from '../../src/backend/cuda/cudnn/mlp.js';
 import { backwardGraph, forwardGraph, type SdpaShape } from '../../src/backend/cuda/cudnn/sdpa.js';
 import { loadCublasLt, loadCudnn, loadNvrtc } from '../../src/backend/cuda/library.js';
 import { compilerPath } from './device/device.js';
@@ -27,6 +29,13 @@ export const SHAPES: Record<string, Omit<SdpaShape, 'qStride' | 'kvStride'>> = {
 /** Chips that are asked about by default, and what is asked of those other than 90. */
 const CHIPS = [80, 90, 100];
 const ELSEWHERE = ['autoresearch, window'];
+
+/** The MLP's: the self-test's, and those of a pass of presets. */
+export const MLPS: Record<string, MlpShape> = {
+  'MLP, self-test': { N: 70, C: 48, M: 40 },
+  'MLP, autoresearch': { N: 262_144, C: 512, M: 2048 },
+  'MLP, tinystories': { N: 16_384, C: 384, M: 1536 },
+};
 
 export interface Answer {
   cudnn: string;
@@ -134,23 +143,23 @@ async function ask(chips: number[], all: boolean): Promise<void> {
   for (const { file } of [await loadCublasLt(major), await loadNvrtc(major)])
     if (file.major !== major) throw new Error(`Expected libraries of CUDA ${major}, got ${file.path}`);
   const cudnn = `${api.cudnnGetVersion()} for CUDA ${api.cudnnGetCudartVersion()}`;
+  const answer = (chip: number, shape: string, work: Answer['work'], graph: Graph) => {
+    const plan = graph.plan({ properties: propertiesOf(chip) });
+    const found: Answer = { cudnn, chip, shape, work, ...(plan && { workspaceBytes: plan.workspaceBytes }) };
+    console.log(JSON.stringify(found));
+  };
   for (const chip of chips)
     for (const [shape, sizes] of Object.entries(SHAPES)) {
       if (!all && chip !== 90 && !ELSEWHERE.includes(shape)) continue;
       const row = (sizes.H + 2 * sizes.G) * sizes.D;
-      for (const work of ['forward', 'backward'] as const) {
-        const make = work === 'forward' ? forwardGraph : backwardGraph;
-        const { graph } = make(api, { ...sizes, qStride: row, kvStride: row });
-        const plan = graph.plan({ properties: propertiesOf(chip) });
-        const answer: Answer = {
-          cudnn,
-          chip,
-          shape,
-          work,
-          ...(plan && { workspaceBytes: plan.workspaceBytes }),
-        };
-        console.log(JSON.stringify(answer));
-      }
+      const whole = { ...sizes, qStride: row, kvStride: row };
+      answer(chip, shape, 'forward', forwardGraph(api, whole).graph);
+      answer(chip, shape, 'backward', backwardGraph(api, whole).graph);
+    }
+  for (const chip of chips)
+    for (const [shape, sizes] of Object.entries(MLPS)) {
+      answer(chip, shape, 'forward', hiddenGraph(api, sizes).graph);
+      answer(chip, shape, 'backward', hiddenGradGraph(api, sizes).graph);
     }
 }
 

@@ -11,7 +11,7 @@ if [ -z "$PTX_LIBRARIES" ] || [ ! -e "$PTX_LIBRARIES/libcuda.so.1" ]; then
 fi
 TESTS=("$@")
 [ $# -gt 0 ] || TESTS=(backend/cuda/{kernelsRows,kernelsOptimizers,kernelsAttention,tableRows,activations,ops,golden,random,step} backend/checks/cuda)
-export TINYGPT_CUDA_ATTENTION=own # the interpreter has no cuDNN, and the real one would not know its driver
+export TINYGPT_CUDA_CUDNN=off # the interpreter has no cuDNN, and the real one would not know its driver
 failed=0
 attempt() { # label, command...
   local label=$1 log

@@ -10,6 +10,8 @@ import { tinyData } from '../tinyData.js';
 
 const base: TrainConfig = { ...TINY, valueEmbeds: true, kvHeads: null, windowPattern: 'SL' };
 
+const wide = { depth: 3, width: 64, headDim: 16, seqLen: 64, deviceBatchSize: 4, totalBatchSize: 256 };
+
 describeEachBackend('the memory estimate', (backend) => {
   // The stock cpu backend is slow: two shapes there, more on the others.
   const shapes: Partial<TrainConfig>[] = [
@@ -30,6 +32,14 @@ describeEachBackend('the memory estimate', (backend) => {
           { depth: 3, width: 64, headDim: 32, seqLen: 256, deviceBatchSize: 2, totalBatchSize: 512 },
           { depth: 2, width: 128, headDim: 32, seqLen: 128, deviceBatchSize: 8, totalBatchSize: 1024 },
           { depth: 6, seqLen: 64, deviceBatchSize: 16, totalBatchSize: 1024, recompute: true },
+          { ...wide, activation: 'gelu' as const, recompute: true },
+          // A driver in software compiles for ten seconds each.
+          ...(backend === 'webgpu'
+            ? []
+            : [
+                { ...wide, activation: 'gelu' as const },
+                { ...wide, activation: 'swiglu' as const },
+              ]),
         ]),
   ];
   test.each(shapes)('is within 25%% of the measured peak: %j', holdAgainstPeak);
@@ -40,6 +50,8 @@ describeNative('the memory estimate in bf16', () => {
     { depth: 3, width: 64, headDim: 32, seqLen: 256, deviceBatchSize: 2, totalBatchSize: 512 },
     { depth: 2, width: 128, headDim: 32, seqLen: 128, deviceBatchSize: 8, totalBatchSize: 1024 },
     { depth: 6, width: 64, headDim: 16, kvHeads: 1, seqLen: 64, deviceBatchSize: 4, totalBatchSize: 512 },
+    { ...wide, activation: 'gelu' },
+    { ...wide, activation: 'swiglu', recompute: true },
   ];
   test.each(shapes)('counts activations of half the size: %j', async (sizes) => {
     await useBackend('native', { precision: 'bf16' });

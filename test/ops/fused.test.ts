@@ -24,13 +24,17 @@ type Fake = { kernel: KernelName; inputs: string[]; attrs?: object; outputs: num
 type Call = { kernel: string; inputs: string[]; attrs: object };
 
 const calls: Call[] = [];
-const registered: [string, string][] = [];
+/** Fakes that are registered, and what each took the place of. */
+const registered: { kernel: string; backend: string; own: tf.KernelConfig | undefined }[] = [];
 
 function register({ kernel, outputs, first }: Fake): void {
-  registered.push([kernel, tf.getBackend()]);
+  const backend = tf.getBackend();
+  const own = tf.getKernel(kernel, backend);
+  if (own) tf.unregisterKernel(kernel, backend);
+  registered.push({ kernel, backend, own });
   tf.registerKernel({
     kernelName: kernel,
-    backendName: tf.getBackend(),
+    backendName: backend,
     kernelFunc: ({ inputs, attrs }) => {
       calls.push({ kernel, inputs: Object.keys(inputs), attrs: { ...attrs } });
       return outputs.map((shape, i) => tf.fill(shape, first + i));
@@ -253,7 +257,10 @@ const CASES: {
 
 describeEachBackend('fused kernels', () => {
   afterEach(() => {
-    for (const [kernel, backend] of registered.splice(0)) tf.unregisterKernel(kernel, backend);
+    for (const { kernel, backend, own } of registered.splice(0)) {
+      tf.unregisterKernel(kernel, backend);
+      if (own) tf.registerKernel(own);
+    }
     calls.length = 0;
   });
 

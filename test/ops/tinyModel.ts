@@ -6,7 +6,7 @@ import {
   embedding,
   linear,
   lmHeadCrossEntropy,
-  reluSquared,
+  reluSquaredMlp,
   residualMixNorm,
   rmsNorm,
   selfAttention,
@@ -70,7 +70,7 @@ export function tinyModel({ B, T, H, G, D, V, L }: Sizes, prefix = '') {
     const input = { x: h, wq: w.q, wk: w.k, wv: w.v, cos, sin, qkNorm: true, values };
     const shape = { batch: B, seq: T, heads: H, kvHeads: G, window: layer % 2 ? T : Math.floor(T / 2) };
     const attended = add(mixed, linear(selfAttention(input, shape), w.o));
-    return add(attended, linear(reluSquared(linear(rmsNorm(attended), w.fc)), w.proj));
+    return reluSquaredMlp(rmsNorm(attended), w.fc, w.proj, attended);
   };
   const loss = (): tf.Scalar => {
     const x0 = rmsNorm(embedding(wte, ids));

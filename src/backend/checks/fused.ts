@@ -10,6 +10,7 @@ import {
   head,
   linear,
   mixedNorm,
+  mlp,
   norm,
   residual,
   rotary,
@@ -37,9 +38,14 @@ export function fusedChecks(): SelfCheck[] {
   return [...cases.map(differentiable), adamw(), muon(24, 16), muon(8, 16)];
 }
 
-/** Those of attention, for a library that may compute it. */
-export const attentionChecks = (): SelfCheck[] => [attention(64), selfAttention(64, 36)].map(differentiable);
+/** Those of what a library may compute instead of kernels, by subject. */
+export const cudnnChecks = () => ({
+  attention: [attention(64), selfAttention(64, 36)].map(differentiable),
+  MLP: [mlp(48, 40)].map(differentiable),
+});
 
 /** Those of kernels that do the work of several, which not every backend has. */
 export const joinedChecks = (): SelfCheck[] =>
-  [mixedNorm(48), mixedNorm(48, true), selfAttention(64, 48, 32), selfAttention(64, 36)].map(differentiable);
+  [mixedNorm(48), mixedNorm(48, true), selfAttention(64, 48, 32), selfAttention(64, 36), mlp(48, 40)].map(
+    differentiable,
+  );

@@ -250,6 +250,32 @@ export function squaredRelu(): Case {
   };
 }
 
+/** @param C width, @param M hidden */
+export function mlp(C: number, M: number): Case {
+  const N = 70;
+  return {
+    name: 'MLP with squared ReLU',
+    shapes: [
+      [N, C],
+      [M, C],
+      [C, M],
+      [N, C],
+    ],
+    reference: ([x, wFc, wProj, sum]) => {
+      const hidden = mapped(x!, wFc!, C).map((v) => Math.max(v, 0) ** 2);
+      return mapped(hidden, wProj!, M).map((v, i) => v + sum![i]!);
+    },
+    run: ([x, wFc, wProj, sum]) => {
+      const inputs = { x: x!, wFc: wFc!, wProj: wProj! };
+      const [y, hidden] = runFused('ReluSquaredMlp', { ...inputs, sum: sum! });
+      return {
+        value: y,
+        backward: (dy) => [...runFused('ReluSquaredMlpGrad', { ...inputs, hidden, dy }), tf.clone(dy)],
+      };
+    },
+  };
+}
+
 export function residual(): Case {
   const layer = 1;
   return {

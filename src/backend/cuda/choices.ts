@@ -1,6 +1,6 @@
-// Which of cuBLASLt's algorithms computes which product, and whether cuDNN computes which attention: chosen by time once per
-// shape, GPU and version of the library, and kept in the cache folder, so that runs repeat to the bit. One file per choice. Of processes that choose at the same time
-// the first one's choice is everybody's.
+// Which of cuBLASLt's algorithms computes which product, and what cuDNN computes instead of our kernels: chosen by time once
+// per shape, GPU and version of the library, and kept in the cache folder, so that runs repeat to the bit. One file per choice.
+// Of processes that choose at the same time the first one's choice is everybody's.
 
 import { linkSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -92,8 +92,8 @@ function nameOf(api: DriverApi, handle: number): string {
 const PEAK: readonly [RegExp, { fp32: number; bf16?: number; multiprocessors: number }][] = [
   [/GB200|B200/, { fp32: 75, bf16: 2250, multiprocessors: 148 }],
   [/GB300|B300/, { fp32: 75, bf16: 2250, multiprocessors: 148 }],
+  [/H[12]00 NVL/, { fp32: 60, bf16: 835, multiprocessors: 132 }],
   [/H200|H100.*(SXM|HBM3)|GH200/, { fp32: 67, bf16: 989.5, multiprocessors: 132 }],
-  [/H100 NVL/, { fp32: 60, bf16: 835, multiprocessors: 132 }],
   [/H100/, { fp32: 51, bf16: 756, multiprocessors: 114 }],
   [/H20\b/, { fp32: 44, bf16: 148, multiprocessors: 78 }],
   [/A100|A800/, { fp32: 19.5, bf16: 312, multiprocessors: 108 }],
@@ -104,10 +104,10 @@ const PEAK: readonly [RegExp, { fp32: number; bf16?: number; multiprocessors: nu
   [/L40S/, { fp32: 91.6, bf16: 362, multiprocessors: 142 }],
   [/L4\b/, { fp32: 30.3, bf16: 121, multiprocessors: 58 }],
   [/T4\b/, { fp32: 8.1, multiprocessors: 40 }],
-  [/RTX 5090/, { fp32: 104.8, bf16: 209.5, multiprocessors: 170 }],
-  [/RTX 4090/, { fp32: 82.6, bf16: 165.2, multiprocessors: 128 }],
-  [/RTX 3090/, { fp32: 35.6, bf16: 71, multiprocessors: 82 }],
-  [/RTX 3060(?! Ti)/, { fp32: 12.7, bf16: 25.4, multiprocessors: 28 }],
+  [/RTX 5090(?! (Ti|D|Laptop))/, { fp32: 104.8, bf16: 209.5, multiprocessors: 170 }],
+  [/RTX 4090(?! (Ti|D|Laptop))/, { fp32: 82.6, bf16: 165.2, multiprocessors: 128 }],
+  [/RTX 3090(?! (Ti|D|Laptop))/, { fp32: 35.6, bf16: 71, multiprocessors: 82 }],
+  [/RTX 3060(?! (Ti|Laptop))/, { fp32: 12.7, bf16: 25.4, multiprocessors: 28 }],
 ];
 
 /**

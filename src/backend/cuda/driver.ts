@@ -6,6 +6,7 @@ import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
 import { declareCapabilities } from '../capabilities.js';
 import type { BackendDriver, BackendInfo, BackendProbe, Precision, SelfCheck } from '../types.js';
 import type { CudaBackend } from './backend.js';
+import type { Subject } from './cudnn/cudnn.js';
 import { OLDEST_BF16_CHIP, peakFlops } from './device.js';
 import { cudaScratch, readsTable } from './footprint.js';
 import { MissingLibrary } from './library.js';
@@ -76,7 +77,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
     readsTable,
     bf16Activations: precision === 'bf16',
     choices: () => session.choices(),
-    stepScratch: (sizes) => cudaScratch(sizes, precision, session.attention !== undefined),
+    stepScratch: (sizes) => cudaScratch(sizes, precision, session.cudnn !== undefined),
     reservedBytes: () => backend.reservedBytes(),
   });
   return describe(session, precision);
@@ -85,7 +86,7 @@ async function start(precision: Precision): Promise<BackendInfo> {
 const precisionsOf = ({ device }: Session): Precision[] =>
   PRECISIONS.filter((precision) => precision === 'fp32' || device.chip >= OLDEST_BF16_CHIP);
 
-function describe({ device, compiler, products, attention }: Session, precision: Precision): BackendInfo {
+function describe({ device, compiler, products, cudnn }: Session, precision: Precision): BackendInfo {
   const { name, chip, memoryBytes, multiprocessors, ordinal } = device;
   const gibibytes = (memoryBytes / 2 ** 30).toFixed(1);
   const peak = peakFlops(device, precision);
@@ -95,7 +96,7 @@ function describe({ device, compiler, products, attention }: Session, precision:
     device: `${name} (device ${ordinal}, sm_${chip}, ${multiprocessors} multiprocessors, ${gibibytes} GiB)`,
     version:
       `tfjs ${tf.version_core}, driver for CUDA ${device.driverVersion}, NVRTC ${compiler.version}, ` +
-      `cuBLASLt ${products.version}, ${attention ? `cuDNN ${attention.version}, ` : ''}kernels ${compiler.fingerprint}`,
+      `cuBLASLt ${products.version}, ${cudnn ? `cuDNN ${cudnn.version}, ` : ''}kernels ${compiler.fingerprint}`,
     gpu: true,
     memoryBytes: Math.min(memoryBytes, memoryLimit()),
     ...(peak !== undefined && { peakFlops: peak }),
@@ -162,7 +163,7 @@ export function diagnose(error: unknown): Pick<BackendProbe, 'reason' | 'remedy'
  * only it is given up.
  */
 async function checks(): Promise<SelfCheck[]> {
-  const [{ fusedChecks, joinedChecks, attentionChecks }, { prepareKernels }, { coreChecks }, { failuresOf }] =
+  const [{ fusedChecks, joinedChecks, cudnnChecks }, { prepareKernels }, { coreChecks }, { failuresOf }] =
     await Promise.all([
       import('../checks/fused.js'),
       import('./prepareChecks.js'),
@@ -171,10 +172,11 @@ async function checks(): Promise<SelfCheck[]> {
     ]);
   const own = [...fusedChecks(), ...joinedChecks()];
   await prepareKernels([...coreChecks(), ...own]);
-  const { attention } = await open();
+  const { cudnn } = await open();
   const { precision } = tf.backend() as unknown as CudaBackend;
-  if (precision === 'bf16' && attention?.untested())
-    await attention.test(() => failuresOf(attentionChecks(), 'bf16'));
+  for (const [subject, cases] of Object.entries(cudnnChecks()) as [Subject, SelfCheck[]][])
+    if (precision === 'bf16' && cudnn?.untested(subject))
+      await cudnn.test(subject, () => failuresOf(cases, 'bf16'));
   return own;
 }
 

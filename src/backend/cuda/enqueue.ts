@@ -2,7 +2,7 @@
 // stays that of tfjs's calls.
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { AttentionCall, Compute } from './cudnn/attention.js';
+import type { Compute, Work } from './cudnn/cudnn.js';
 import { piecesOf, pieceTeam } from './kernels/team.js';
 import type { Grid } from './launch.js';
 import type { KernelSpec } from './modules.js';
@@ -67,12 +67,12 @@ export class EnqueuingBackend extends tf.KernelBackend {
     if (!this.#collected) this.session.products.multiply(call);
   }
 
-  /** Enqueues an attention by cuDNN, with `after` behind it, where that is chosen, else by the kernels of `own`. */
-  attend(call: AttentionCall, own: Compute, after: () => void): void {
+  /** Enqueues work by cuDNN, with `after` behind it, where that is chosen, else by `own`. */
+  fuse(work: Work, own: Compute, after: () => void = () => {}): void {
     this.settle();
-    const { attention } = this.session;
-    if (attention && !this.#collected) attention.run(call, own, after, this.recorded !== undefined);
-    else own(call.at);
+    const { cudnn } = this.session;
+    if (cudnn && !this.#collected) cudnn.run(work, own, after, this.recorded !== undefined);
+    else own(work.at);
   }
 
   /** Enqueues a copy within the device. */

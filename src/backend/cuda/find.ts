@@ -39,6 +39,9 @@ export interface SystemFolders {
   prepared: string;
 }
 
+/** The variable that names folders before all others. */
+const NAMED = 'TINYGPT_CUDA_LIBRARIES';
+
 /** What `where` says of libraries that `tinygpt setup cuda` downloaded. */
 export const PREPARED = 'tinygpt setup cuda';
 
@@ -48,7 +51,10 @@ export const preparedFolder = (): string => join(defaultCacheFolder(), 'cuda-lib
 const systemFolders = (): SystemFolders => ({
   home: homedir(),
   usrLocal: '/usr/local',
-  driver: ['/usr/lib/wsl/lib', '/usr/local/nvidia/lib64', '/usr/lib64-nvidia', '/usr/lib64', '/usr/lib'],
+  driver: [
+    ...['/usr/lib/wsl/lib', '/run/opengl-driver/lib', '/usr/local/nvidia/lib64', '/usr/lib64-nvidia'],
+    ...['/usr/lib64', '/usr/lib'],
+  ],
   python: ['/usr/lib/python3', '/usr/local/lib'],
   prepared: preparedFolder(),
 });
@@ -57,12 +63,20 @@ const systemFolders = (): SystemFolders => ({
  * What could be loaded as `library`, the best first: $TINYGPT_CUDA_LIBRARIES (folders separated by colons), what `tinygpt setup
  * cuda` downloaded, the loader's path, CUDA_HOME and CUDA_PATH, conda, pip's wheels, /usr/local/cuda*. Files outside of the
  * loader's path exist.
+ * @param beside what was found where this was comes before all but the first of these
  */
 export function candidates(
   library: LibraryName,
   env: NodeJS.ProcessEnv = process.env,
   system: SystemFolders = systemFolders(),
+  beside?: Candidate,
 ): Candidate[] {
+  const all = allCandidates(library, env, system);
+  const isFirst = ({ where }: Candidate) => where === NAMED || where === beside?.where;
+  return [...all.filter(isFirst), ...all.filter((file) => !isFirst(file))];
+}
+
+function allCandidates(library: LibraryName, env: NodeJS.ProcessEnv, system: SystemFolders): Candidate[] {
   const found: Candidate[] = [];
   const from = (where: string, folders: readonly string[]) => {
     for (const folder of folders)
@@ -71,7 +85,7 @@ export function candidates(
         if (existsSync(path)) found.push({ path, major: majorOf(file), where });
       }
   };
-  from('TINYGPT_CUDA_LIBRARIES', split(env.TINYGPT_CUDA_LIBRARIES));
+  from(NAMED, split(env.TINYGPT_CUDA_LIBRARIES));
   from(PREPARED, [system.prepared]);
   for (const path of FILES[library]) found.push({ path, major: majorOf(path), where: "the loader's path" });
   if (library === 'libcuda') {

@@ -66,7 +66,7 @@ export function sdpaWorkspace(B: number, T: number, H: number, G: number, D: num
 }
 
 /** Bytes a token and unit of width that the backward pass of the widest layer has at once: its result, in bf16 roundings. */
-const BACKWARD = { fp32: 16, bf16: 30 };
+const BACKWARD = { fp32: 16, bf16: 26 };
 /** The same while attention's gradient is at work, beside the gradients of its scores. */
 const BACKWARD_OF_ATTENTION = 14;
 

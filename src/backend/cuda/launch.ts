@@ -4,7 +4,6 @@
 import { expect, UsageError } from '../../base/errors.js';
 import koffi from '../koffi.js';
 import type { DriverApi } from './library.js';
-import { failure } from './status.js';
 
 /** The most bytes of arguments that a kernel may have on every chip. */
 const MAX_ARGUMENT_BYTES = 4096;
@@ -70,7 +69,7 @@ export function createLauncher(api: DriverApi, stream: number): Launcher {
           `got ${x} x ${y} x ${z}; make batch or model smaller`,
       );
       const code = api.cuLaunchKernel(handle, x, y, z, threads, 1, 1, shared, stream, 0, extraAddress);
-      if (code !== 0) throw failure('driver', `cuLaunchKernel of ${name}`, code);
+      if (code !== 0) throw api.failed(`cuLaunchKernel of ${name}`, code);
       launches++;
     },
     count: () => launches,

@@ -1,11 +1,11 @@
 // The CUDA libraries as functions, every call checked. Handles and device addresses are numbers: addresses have at
 // most 57 bits on the hosts that NVIDIA supports and 49 on the device, and are far below 2^53 in practice.
 
-import { EnvironmentError, messageOf } from '../../base/errors.js';
+import { DeviceLostError, EnvironmentError, messageOf } from '../../base/errors.js';
 import { whyUntrusted } from '../../base/trust.js';
 import type { loadForGood } from '../koffi.js';
 import { type Candidate, candidates, companions, type LibraryName, PREPARED } from './find.js';
-import { type CodeSpace, failure, isExhausted } from './status.js';
+import { type CodeSpace, CudaError, failure, isExhausted, lost } from './status.js';
 
 type Argument = number | string | readonly string[] | ArrayBufferView | null;
 type Checked = (...args: Argument[]) => void;
@@ -127,7 +127,10 @@ type Functions<T, F> = { readonly [K in keyof T]: F };
 export type DriverApi = Functions<typeof DRIVER, Checked> &
   Functions<typeof DRIVER_RAW, Raw> &
   Functions<typeof DRIVER_ASIDE, Aside> &
-  Partial<Functions<typeof DRIVER_EITHER, Checked>>;
+  Partial<Functions<typeof DRIVER_EITHER, Checked>> & {
+    /** The error for a raw call that returned `code`. */
+    failed(call: string, code: number): Error;
+  };
 export type NvrtcApi = Functions<typeof NVRTC, Checked> & Functions<typeof NVRTC_RAW, Aside>;
 export type CublasApi = Functions<typeof CUBLAS, Checked> & Functions<typeof CUBLAS_VERSION, Raw>;
 export type CudnnApi = Functions<typeof CUDNN, Checked> & Functions<typeof CUDNN_VERSIONS, Raw>;
@@ -145,7 +148,7 @@ export interface Loaded<Api> {
 export interface Rescue {
   /** Gives idle memory back to the device; returns its bytes. The call is then tried once more. */
   makeRoom?(): number;
-  /** What the driver says of the device's state, where a library above it says only that it failed. */
+  /** What the driver says of the device's state, where the code of a failed call does not tell. */
   deviceError?(): Error | undefined;
 }
 
@@ -159,6 +162,7 @@ export const loadDriver = (env = process.env): Promise<Loaded<DriverApi>> =>
     ...launching(bindRaw(handle, DRIVER_RAW, 'int'), rescue),
     ...(bindRaw(handle, DRIVER_ASIDE, 'int') as Functions<typeof DRIVER_ASIDE, Aside>),
     ...bindEither(handle, 'driver', DRIVER_EITHER, rescue),
+    failed: (call: string, code: number) => failureOf('driver', call, code, rescue),
   }));
 
 /** A launch may need memory too: for its module, which is loaded late, or for local memory. */
@@ -192,10 +196,17 @@ const OLDEST_CUDNN = 91_000;
 
 /**
  * Loads cuDNN 9 made for CUDA `major`. It needs cuBLASLt and NVRTC of that CUDA, and ends the process where it does not find
- * them: load these first. @throws MissingLibrary
+ * them: load these first. Of two versions in a process the second calls into the first one's parts, so that only the first which is
+ * found can serve.
+ * @param cublas where cuBLASLt was found: a cuDNN from there is the most likely to be made for it
+ * @throws MissingLibrary
  */
-export const loadCudnn = (major: number, env = process.env): Promise<Loaded<CudnnApi>> =>
-  load('libcudnn', env, major, (handle, rescue) => {
+export const loadCudnn = (
+  major: number,
+  env = process.env,
+  cublas?: Candidate,
+): Promise<Loaded<CudnnApi>> => {
+  const open = (handle: Handle, rescue: Rescue): CudnnApi => {
     const api = {
       ...bind(handle, 'cudnn', CUDNN, rescue),
       ...bindRaw(handle, CUDNN_VERSIONS, 'size_t'),
@@ -206,7 +217,9 @@ export const loadCudnn = (major: number, env = process.env): Promise<Loaded<Cudn
         `expected cuDNN 9.10 or later for CUDA ${major}, got version ${version} for CUDA ${cuda}`,
       );
     return api;
-  });
+  };
+  return load('libcudnn', env, major, open, cublas);
+};
 
 /** A library that could not be loaded. */
 export class MissingLibrary extends EnvironmentError {
@@ -227,11 +240,12 @@ async function load<Api>(
   env: NodeJS.ProcessEnv,
   major: number,
   open: (handle: Handle, rescue: Rescue) => Api,
+  beside?: Candidate,
 ): Promise<Loaded<Api>> {
   const { loadForGood } = await import('../koffi.js');
   const tooNew: Candidate[] = [];
   const failures: string[] = [];
-  for (const file of candidates(library, env)) {
+  for (const file of candidates(library, env, undefined, beside)) {
     const later = file.major > major;
     if (later && !file.path.includes('/')) continue;
     if (later) {
@@ -272,10 +286,17 @@ function bind<T extends Record<string, string>>(
       let code = call(...args);
       if (code === 0) return;
       if (isExhausted(space, code) && !OWN_RESCUE.includes(name) && rescue.makeRoom?.()) code = call(...args);
-      if (code !== 0) throw rescue.deviceError?.() ?? failure(space, name, code);
+      if (code !== 0) throw failureOf(space, name, code, rescue);
     },
   ]);
   return Object.fromEntries(checked) as Functions<T, Checked>;
+}
+
+/** The error for a failed call: the loss of the device where that is behind it. */
+function failureOf(space: CodeSpace, call: string, code: number, { deviceError }: Rescue): Error {
+  if (space !== 'driver') return deviceError?.() ?? failure(space, call, code);
+  const error = failure(space, call, code);
+  return error instanceof CudaError && deviceError?.() instanceof DeviceLostError ? lost(error) : error;
 }
 
 /** Binds the first name of each that the library has. */

@@ -4,7 +4,7 @@ import { EnvironmentError, expect, messageOf } from '../../base/errors.js';
 import { type Allocator, createAllocator } from './allocator.js';
 import { createChoices, fingerprint } from './choices.js';
 import { createCompiler, type KernelCompiler } from './compile.js';
-import { createFusedAttention, type FusedAttention } from './cudnn/attention.js';
+import { type Cudnn, createCudnn } from './cudnn/cudnn.js';
 import {
   chosenDevice,
   type DeviceProperties,
@@ -28,7 +28,7 @@ import {
 } from './library.js';
 import { createModules, type FindKernel } from './modules.js';
 import { createProducts, type Products, type Selection } from './products.js';
-import { failure } from './status.js';
+import { CudaError, failure, isRefusedByCapture, lost } from './status.js';
 import { createStopwatch } from './timing.js';
 import { createTransfer, type Transfer } from './transfer.js';
 
@@ -56,8 +56,8 @@ export interface Session {
   readonly compiler: KernelCompiler;
   readonly kernel: FindKernel;
   readonly products: Products;
-  /** Attention by cuDNN, where that was found and may be used. */
-  readonly attention: FusedAttention | undefined;
+  /** cuDNN, where it was found and may be used. */
+  readonly cudnn: Cudnn | undefined;
   /** Start of a hash of the stored choices in use, on which the bits of results depend; undefined while there are none. */
   choices(): string | undefined;
   /** Where the libraries were found; for cuDNN, which is optional, or why it is not used. */
@@ -136,28 +136,35 @@ function equip(
   );
   const transfer = createTransfer(driver, stream, context);
   const makeRoom = () => allocator.trim() + transfer.trim();
+  let asking = false;
+  // A GPU that has fallen off the bus, or slept, may answer every call with a code that does not say so, such as 999.
   const deviceError = () => {
+    if (asking) return undefined;
+    asking = true;
     try {
       driver.cuStreamSynchronize(stream);
       return undefined;
     } catch (error) {
-      return error as Error;
+      if (!(error instanceof CudaError)) return error as Error;
+      return isRefusedByCapture(error) ? undefined : lost(error);
+    } finally {
+      asking = false;
     }
   };
-  libcuda.rescue.makeRoom = makeRoom;
-  const fused = typeof cudnn === 'string' ? undefined : cudnn;
-  for (const library of fused ? [cublas, fused] : [cublas])
-    Object.assign(library.rescue, { makeRoom, deviceError });
+  Object.assign(libcuda.rescue, { makeRoom, deviceError });
+  const library = typeof cudnn === 'string' ? undefined : cudnn;
+  for (const each of library ? [cublas, library] : [cublas])
+    Object.assign(each.rescue, { makeRoom, deviceError });
   const compiler = createCompiler(nvrtc.api, { chip: device.chip, ...(onCompile && { onFirst: onCompile }) });
   const choosing = (library: string) => selectionFor(device, library, driver, stream, env);
   const blas = `cuBLASLt ${cublas.api.cublasLtGetVersion()}`;
   const products = createProducts(cublas.api, allocator, stream, choosing(blas));
-  const attention =
-    fused &&
-    createFusedAttention({
-      ...{ api: fused.api, allocator, stream, transfer, onNote },
-      selection: choosing(`cuDNN ${fused.api.cudnnGetVersion()}, kernels ${compiler.fingerprint}`),
-      always: env.TINYGPT_CUDA_ATTENTION === 'cudnn',
+  const fused =
+    library &&
+    createCudnn({
+      ...{ api: library.api, allocator, stream, transfer, onNote },
+      selection: choosing(`cuDNN ${library.api.cudnnGetVersion()}, kernels ${compiler.fingerprint}`),
+      always: env.TINYGPT_CUDA_CUDNN === 'always',
     });
   return {
     device,
@@ -169,8 +176,8 @@ function equip(
     compiler,
     kernel: createModules(driver, compiler),
     products,
-    attention,
-    choices: () => fingerprint([...products.used(), ...(attention?.used() ?? [])]),
+    cudnn: fused,
+    choices: () => fingerprint([...products.used(), ...(fused?.used() ?? [])]),
     files: {
       libcuda: libcuda.file.path,
       libnvrtc: nvrtc.file.path,
@@ -184,7 +191,7 @@ function equip(
   };
 }
 
-/** cuDNN, unless TINYGPT_CUDA_ATTENTION=own, or why not; it must be made for the CUDA of the other libraries. @throws UsageError */
+/** cuDNN, unless TINYGPT_CUDA_CUDNN=off, or why not; it must be made for the CUDA of the other libraries. @throws UsageError */
 async function optionalCudnn(
   { chip }: DeviceProperties,
   nvrtc: Loaded<NvrtcApi>,
@@ -192,20 +199,19 @@ async function optionalCudnn(
   env: NodeJS.ProcessEnv,
   onNote?: (line: string) => void,
 ): Promise<Loaded<CudnnApi> | string> {
-  const wanted = env.TINYGPT_CUDA_ATTENTION;
+  const wanted = env.TINYGPT_CUDA_CUDNN;
   expect(
-    !wanted || wanted === 'own' || wanted === 'cudnn',
-    () => `Expected TINYGPT_CUDA_ATTENTION to be own or cudnn, got ${wanted}`,
+    !wanted || wanted === 'off' || wanted === 'always',
+    () => `Expected TINYGPT_CUDA_CUDNN to be off or always, got ${wanted}`,
   );
-  if (wanted === 'own') return 'turned off by TINYGPT_CUDA_ATTENTION=own';
+  if (wanted === 'off') return 'turned off by TINYGPT_CUDA_CUDNN=off';
   if (chip < OLDEST_BF16_CHIP) return `it needs compute capability ${OLDEST_BF16_CHIP / 10} or later`;
   if (nvrtc.file.major !== cublas.file.major) return 'NVRTC and cuBLASLt are of different CUDA versions';
   try {
-    return await loadCudnn(cublas.file.major, env);
+    return await loadCudnn(cublas.file.major, env, cublas.file);
   } catch (error) {
-    if (error instanceof MissingLibrary && !error.found)
-      return 'none, which is fine: attention is by our kernels';
-    onNote?.(`Attention by our kernels instead of cuDNN: ${messageOf(error)}`);
+    if (error instanceof MissingLibrary && !error.found) return 'none, which is fine: our kernels compute';
+    onNote?.(`Our kernels compute instead of cuDNN: ${messageOf(error)}`);
     return messageOf(error);
   }
 }

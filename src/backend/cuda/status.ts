@@ -147,10 +147,16 @@ export function failure(space: CodeSpace, call: string, code: number, detail?: s
   const [name, advice] = TABLES[space][code] ?? [`error ${code}`, 'see the CUDA documentation of this call'];
   const error = new CudaError(call, code, name, detail ?? advice);
   if (isExhausted(space, code)) return new OutOfMemoryError(error.message, { cause: error });
-  if (space === 'driver' && STICKY.includes(code))
-    return new DeviceLostError(`${error.message}; this process can no longer use the GPU`, { cause: error });
+  if (space === 'driver' && STICKY.includes(code)) return lost(error);
   return error;
 }
+
+/** The loss of the device that a failed call has shown. */
+export const lost = (error: CudaError): DeviceLostError =>
+  new DeviceLostError(`${error.message}; this process can no longer use the GPU`, { cause: error });
+
+/** Whether a call was refused only because the stream is being recorded, or its recording has failed: 900 to 908. */
+export const isRefusedByCapture = ({ code }: CudaError): boolean => code >= 900 && code <= 908;
 
 /** The failed call behind an error; undefined where there is none. */
 export function cudaErrorOf(error: unknown): CudaError | undefined {

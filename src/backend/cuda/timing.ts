@@ -2,7 +2,6 @@
 
 import { DeviceLostError } from '../../base/errors.js';
 import { type DriverApi, received } from './library.js';
-import { failure } from './status.js';
 
 /** Measures work by the device's clock. */
 export interface Stopwatch {
@@ -23,7 +22,7 @@ export function createStopwatch(driver: DriverApi, stream: number): Stopwatch | 
         work();
         driver.cuEventRecord(to, stream);
         const code = driver.cuEventSynchronize(to);
-        if (code !== 0) throw failure('driver', 'cuEventSynchronize', code);
+        if (code !== 0) throw driver.failed('cuEventSynchronize', code);
         const elapsed = new Float32Array(1);
         cuEventElapsedTime(elapsed, from, to);
         return elapsed[0]!;

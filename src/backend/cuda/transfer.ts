@@ -5,7 +5,7 @@
 import { setImmediate as letEventsIn } from 'node:timers/promises';
 import koffi from '../koffi.js';
 import { type Aside, type DriverApi, received } from './library.js';
-import { failure, NOT_READY_CODE } from './status.js';
+import { NOT_READY_CODE } from './status.js';
 
 /** A batch of 128 rows of 2048 ids is 1 MiB. */
 const SLOT_BYTES = 2 * 2 ** 20;
@@ -68,7 +68,7 @@ export function createTransfer(api: DriverApi, stream: number, context: number):
   const newEvent = () => received((place) => api.cuEventCreate(place, EVENT_FLAGS));
   const isDone = (event: number): boolean => {
     const code = api.cuEventQuery(event);
-    if (code !== 0 && code !== NOT_READY_CODE) throw failure('driver', 'cuEventQuery', code);
+    if (code !== 0 && code !== NOT_READY_CODE) throw api.failed('cuEventQuery', code);
     return code === 0;
   };
 
@@ -81,7 +81,7 @@ export function createTransfer(api: DriverApi, stream: number, context: number):
     for (let tries = 0; ; tries++) {
       const code = await aside(api.cuEventSynchronize, event);
       if (code === 0) return;
-      if (code !== NO_CONTEXT || tries === MOST_TRIES) throw failure('driver', 'cuEventSynchronize', code);
+      if (code !== NO_CONTEXT || tries === MOST_TRIES) throw api.failed('cuEventSynchronize', code);
       // It stays a thread's from now on. libuv's threads may take turns: one more of them each time.
       const calls = Array.from({ length: tries + 1 }, () => aside(api.cuCtxSetCurrent, context));
       await Promise.all(calls);
@@ -174,7 +174,7 @@ export function createTransfer(api: DriverApi, stream: number, context: number):
     if (next.busy && !isDone(next.event)) {
       counts.waits++;
       const code = api.cuEventSynchronize(next.event);
-      if (code !== 0) throw failure('driver', 'cuEventSynchronize', code);
+      if (code !== 0) throw api.failed('cuEventSynchronize', code);
     }
     next.busy = false;
   };

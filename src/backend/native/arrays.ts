@@ -12,6 +12,8 @@ export class ArrayPool {
   #usedBytes = 0;
   /** Reserved arrays, and whether a tensor has them now. */
   readonly #reserved = new Map<Float32Array, boolean>();
+  /** Arrays of the work that is being recorded, which will be reserved. */
+  recorded: ReadonlySet<Float32Array> | undefined;
 
   /** Whether an array came from here. */
   owns(values: ArrayLike<unknown>): values is Float32Array {
@@ -26,11 +28,9 @@ export class ArrayPool {
       this.#idleBytes -= 4 * size;
       return idle;
     }
-    // Sizes that will not be used again are left to the garbage collector.
-    if (this.#idleBytes > Math.max(MIN_IDLE_BYTES, this.#usedBytes)) {
-      this.#idle.clear();
-      this.#idleBytes = 0;
-    }
+    // Sizes that will not be used again are left to the garbage collector; a recording's arrays stay, so it uses them again.
+    if (this.#idleBytes > Math.max(MIN_IDLE_BYTES, this.#usedBytes))
+      this.#keepIdle((array) => this.recorded?.has(array) === true);
     const made = new Float32Array(size);
     this.#owned.add(made.buffer);
     return made;
@@ -51,11 +51,7 @@ export class ArrayPool {
   /** Sets arrays aside; `held` are in use, the others idle. */
   reserve(arrays: Iterable<Float32Array>, held: ReadonlySet<Float32Array>): void {
     for (const array of arrays) this.#reserved.set(array, held.has(array));
-    for (const [size, idle] of this.#idle) {
-      const others = idle.filter((array) => !this.#reserved.has(array));
-      this.#idleBytes -= 4 * size * (idle.length - others.length);
-      this.#idle.set(size, others);
-    }
+    this.#keepIdle((array) => !this.#reserved.has(array));
   }
 
   /** A reserved array goes to a tensor. */
@@ -70,6 +66,16 @@ export class ArrayPool {
       const held = this.#reserved.get(array);
       this.#reserved.delete(array);
       if (held === false) this.#rest(array);
+    }
+  }
+
+  /** Drops the other idle arrays. */
+  #keepIdle(wanted: (array: Float32Array) => boolean): void {
+    for (const [size, idle] of this.#idle) {
+      const kept = idle.filter(wanted);
+      this.#idleBytes -= 4 * size * (idle.length - kept.length);
+      if (kept.length > 0) this.#idle.set(size, kept);
+      else this.#idle.delete(size);
     }
   }
 

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { EnvironmentError, messageOf, UsageError } from '../../base/errors.js';
 import { discard } from '../../base/files.js';
 import { once } from '../../base/once.js';
+import { KOFFI_REMEDY } from '../absent.js';
 import { declareCapabilities } from '../capabilities.js';
 import { driver as cpu } from '../cpu/driver.js';
 import { cpuName, systemMemory } from '../machine.js';
@@ -110,7 +111,7 @@ async function probe(): Promise<BackendProbe> {
       ? 'free some space, or set TINYGPT_CACHE and TMPDIR to folders that have it'
       : error instanceof EnvironmentError
         ? 'install a newer C compiler with its headers, or name one with CC'
-        : 'reinstall the dependencies (npm install), koffi among them';
+        : KOFFI_REMEDY;
     return { ...found, broken: true, reason, remedy };
   }
 }

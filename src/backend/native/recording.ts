@@ -44,11 +44,13 @@ export function recordWork(
 ): { outputs: tf.Tensor[]; recorded?: Recorded } {
   const recording = startRecording(backend);
   backend.recording = recording;
+  backend.pool.recorded = recording.made;
   let outputs: tf.Tensor[];
   try {
     outputs = run();
   } finally {
     backend.recording = undefined;
+    backend.pool.recorded = undefined;
   }
   const arrays = outputs.map((output) => backend.floats(output));
   const distinct = new Set(arrays);

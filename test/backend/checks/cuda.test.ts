@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { coreChecks } from '../../../src/backend/checks/core.js';
-import { attentionChecks, fusedChecks, joinedChecks } from '../../../src/backend/checks/fused.js';
+import { cudnnChecks, fusedChecks, joinedChecks } from '../../../src/backend/checks/fused.js';
 import { failuresOf, selfTest } from '../../../src/backend/checks/selfTest.js';
 import { createChoices } from '../../../src/backend/cuda/choices.js';
-import { createFusedAttention, type FusedAttention } from '../../../src/backend/cuda/cudnn/attention.js';
+import { type Cudnn, createCudnn, type Subject } from '../../../src/backend/cuda/cudnn/cudnn.js';
 import { loadCudnn } from '../../../src/backend/cuda/library.js';
 import type { FindKernel, KernelSpec } from '../../../src/backend/cuda/modules.js';
 import type { Session } from '../../../src/backend/cuda/session.js';
@@ -82,36 +82,35 @@ for (const precision of ['fp32', 'bf16'] as const)
       });
 
       if (precision === 'bf16' && !process.env.PTX_LIBRARIES)
-        test.each([
-          ['pass where cuDNN computes it', 0, []],
-          [
-            'fail where cuDNN computes something else',
-            0.5,
-            Array(2).fill(expect.stringMatching('attention')),
-          ],
-        ])('the cases of attention %s', async (_, wrong, expected) => {
+        test.each<[Subject, string, number, unknown[]]>([
+          ['attention', 'pass where cuDNN computes it', 0, []],
+          ['attention', 'fail where cuDNN computes something else', 0.5, ['attention', 'attention']],
+          ['MLP', 'pass where cuDNN computes it', 0, []],
+          ['MLP', 'fail where cuDNN computes something else', 0.5, ['MLP']],
+        ])('the cases of %s %s', async (subject, _, wrong, expected) => {
           const control = await cudnnControl(device().folder);
           control('wrong', wrong);
           device().controls.fake_reset();
           let failures: string[] = [];
-          const { attention } = backend().session;
-          await attention!.test(async () => {
-            failures = await failuresOf(attentionChecks(), precision);
+          const { cudnn } = backend().session;
+          await cudnn!.test(subject, async () => {
+            failures = await failuresOf(cudnnChecks()[subject], precision);
             return [];
           });
           control('', 0);
-          expect(failures).toEqual(expected);
-          expect(device().controls.fake_log()).toMatch(/cudnnBackendExecute backward/);
-          expect(device().controls.fake_log()).not.toMatch(/cuLaunchKernel attention/);
+          expect(failures).toEqual(expected.map((name) => expect.stringMatching(name as string)));
+          const log = device().controls.fake_log();
+          expect(log).toMatch(`cudnnBackendExecute backward of ${subject}`);
+          expect(log).not.toMatch(subject === 'MLP' ? /relu_squared/ : /cuLaunchKernel attention/);
         });
 
       if (precision === 'bf16' && !process.env.PTX_LIBRARIES)
-        test('the cases of attention pass where their kernels and cuDNN are measured and compared', async () => {
-          const session = backend().session as { attention: FusedAttention | undefined } & Session;
-          const { attention, allocator, stream, transfer, driver } = session;
+        test('its cases pass where our kernels and cuDNN are measured and compared', async () => {
+          const session = backend().session as { cudnn: Cudnn | undefined } & Session;
+          const { cudnn, allocator, stream, transfer, driver } = session;
           const folder = mkdtempSync(join(tmpdir(), 'tinygpt-choices-'));
           const notes: string[] = [];
-          const measured = createFusedAttention({
+          const measured = createCudnn({
             ...{ api: (await loadCudnn(12)).api, allocator, stream, transfer, leastFlops: 0 },
             selection: {
               choices: createChoices({ device: '', library: '' }, folder),
@@ -120,13 +119,15 @@ for (const precision of ['fp32', 'bf16'] as const)
             onNote: (line) => notes.push(line),
           });
           try {
-            await measured.test(async () => []);
-            session.attention = measured;
-            expect(await failuresOf(attentionChecks(), precision)).toEqual([]);
-            expect(measured.used().size).toBe(4);
+            session.cudnn = measured;
+            for (const [subject, cases] of Object.entries(cudnnChecks())) {
+              await measured.test(subject as Subject, async () => []);
+              expect(await failuresOf(cases, precision)).toEqual([]);
+            }
+            expect(measured.used().size).toBe(6);
             expect(notes.join()).not.toMatch(/off|repeat|fails/);
           } finally {
-            session.attention = attention;
+            session.cudnn = cudnn;
             rmSync(folder, { recursive: true });
           }
         });

@@ -6,11 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createChoices } from '../../../src/backend/cuda/choices.js';
-import {
-  type AttentionCall,
-  createFusedAttention,
-  type FusedAttention,
-} from '../../../src/backend/cuda/cudnn/attention.js';
+import { type AttentionCall, attentionWork } from '../../../src/backend/cuda/cudnn/attention.js';
+import { type Cudnn, createCudnn, type Places } from '../../../src/backend/cuda/cudnn/cudnn.js';
 import { loadCudnn } from '../../../src/backend/cuda/library.js';
 import { openSession, type Session } from '../../../src/backend/cuda/session.js';
 import { createStopwatch } from '../../../src/backend/cuda/timing.js';
@@ -25,7 +22,7 @@ beforeEach(() => {
   process.env.TINYGPT_CACHE = folder;
 });
 afterEach(() => {
-  for (const name of ['TINYGPT_CACHE', 'TINYGPT_CUDA_ATTENTION', 'TINYGPT_CUDA_MATMULS'])
+  for (const name of ['TINYGPT_CACHE', 'TINYGPT_CUDA_CUDNN', 'TINYGPT_CUDA_MATMULS'])
     if (before[name] === undefined) delete process.env[name];
     else process.env[name] = before[name];
   rmSync(folder, { recursive: true });
@@ -103,7 +100,7 @@ describeEmulated('attention by cuDNN', (device) => {
     };
     const calls = (work: AttentionCall['work']) => {
       if (work === 'backward') writeForward();
-      const own = (given: AttentionCall['at']) => {
+      const own = (given: Places) => {
         launches++;
         // By the device's clock this takes 3 s (cublaslt.cpp).
         session.products.multiply({ m: 1, n: 1, k: 1, ...waste, operands: 'fp32' });
@@ -119,7 +116,7 @@ describeEmulated('attention by cuDNN', (device) => {
         });
         write(toBf16(all), made);
       };
-      return { call: { work, shape, at }, own };
+      return { call: attentionWork({ work, shape, at }), own };
     };
     const check = (work: AttentionCall['work'], tolerance = 1e-2) => {
       for (const [name, values] of Object.entries(results[work]()))
@@ -134,7 +131,7 @@ describeEmulated('attention by cuDNN', (device) => {
     const { api, rescue } = await loadCudnn(12);
     rescue.makeRoom = () => session.allocator.trim() + 1;
     const { allocator, transfer, stream, driver } = session;
-    const made = createFusedAttention({
+    const made = createCudnn({
       ...{ api, allocator, transfer, stream, leastFlops: 0, onNote: (line) => notes.push(line) },
       selection: {
         choices: createChoices({ device: 'emulated', library: 'cuDNN' }),
@@ -144,7 +141,7 @@ describeEmulated('attention by cuDNN', (device) => {
     });
     return { made, notes };
   }
-  const pass = (made: FusedAttention) => made.test(async () => []);
+  const pass = (made: Cudnn) => made.test('attention', async () => []);
   const executions = () =>
     [
       ...device()
@@ -180,12 +177,12 @@ describeEmulated('attention by cuDNN', (device) => {
     const { made, notes } = await fused(session);
     const { calls, check, launches } = prepare(session, SMALL);
     const { call, own } = calls('backward');
-    expect(made.untested()).toBe(true);
+    expect(made.untested('attention')).toBe(true);
     made.run(call, own, nothing, false);
     expect([launches(), executions()]).toEqual([1, 0]);
     const second = await fused(session);
     await pass(second.made);
-    expect(second.made.untested()).toBe(false);
+    expect(second.made.untested('attention')).toBe(false);
     second.made.run(call, own, nothing, false);
     check('backward');
     expect(executions()).toBeGreaterThan(3);
@@ -193,7 +190,7 @@ describeEmulated('attention by cuDNN', (device) => {
     // The next process neither tests nor measures.
     const [ours, theirs] = [launches(), executions()];
     const third = await fused(session);
-    expect(third.made.untested()).toBe(false);
+    expect(third.made.untested('attention')).toBe(false);
     third.made.run(call, own, nothing, false);
     check('backward');
     expect([launches(), executions()]).toEqual([ours, theirs + 1]);
@@ -281,17 +278,20 @@ describeEmulated('attention by cuDNN', (device) => {
   test('a failed self-test is remembered', async () => {
     const session = await openSession();
     const { made, notes } = await fused(session);
-    await made.test(async () => ['attention: expected 1, got 2']);
+    await made.test('attention', async () => ['attention: expected 1, got 2']);
     expect(notes).toEqual([expect.stringMatching(/fails the self-test \(attention: expected 1, got 2\)/)]);
     const next = await fused(session);
-    expect(next.made.untested()).toBe(false);
+    expect(next.made.untested('attention')).toBe(false);
     const { calls, launches } = prepare(session, SMALL);
     const { call, own } = calls('forward');
     next.made.run(call, own, nothing, false);
     expect([launches(), executions()]).toEqual([1, 0]);
   });
 
-  test('a shape in whose measurement a process ended is not tried again', async () => {
+  test.each([
+    ['two other processes', [2 ** 30, 2 ** 30 + 1]],
+    ['two of this id, as in containers', [process.pid, process.pid]],
+  ])('a shape in whose measurement %s ended is not tried again', async (_, pids) => {
     const session = await openSession();
     const { made, notes } = await fused(session);
     await pass(made);
@@ -299,10 +299,34 @@ describeEmulated('attention by cuDNN', (device) => {
     const { call, own } = calls('forward');
     const key = 'attention forward 2 20 2 1 16 7 64 64';
     const store = createChoices({ device: 'emulated', library: 'cuDNN' });
-    store.keep(key, ['undecided'], { algorithm: 'undecided', milliseconds: [2 ** 30] });
+    store.keep(key, ['undecided'], { algorithm: 'undecided', milliseconds: pids });
     made.run(call, own, nothing, false);
     expect([launches(), executions()]).toEqual([1, 0]);
-    expect(notes).toEqual([expect.stringMatching(/a process ended in the middle of attention forward/)]);
+    expect(notes).toEqual([expect.stringMatching(/2 processes ended in the middle of attention forward/)]);
+  });
+
+  test.each([
+    ['was interrupted', [2 ** 30]],
+    ['that is alive is at it', [process.ppid, process.ppid]],
+  ])('a shape and the self-test are tried again where one process %s', async (_, pids) => {
+    const session = await openSession();
+    const { made, notes } = await fused(session);
+    const mark = { algorithm: 'undecided', milliseconds: pids };
+    const store = createChoices({ device: 'emulated', library: 'cuDNN' });
+    store.keep('attention, self-test', ['undecided'], mark);
+    store.keep('attention forward 2 20 2 1 16 7 64 64', ['undecided'], mark);
+    expect(made.untested('attention')).toBe(true);
+    let during: (number | null)[] | undefined;
+    await made.test('attention', async () => {
+      during = store.find('attention, self-test', ['undecided'])?.milliseconds;
+      return [];
+    });
+    expect(during).toEqual([...pids, process.pid]);
+    const { calls } = prepare(session, SMALL);
+    const { call, own } = calls('forward');
+    made.run(call, own, nothing, false);
+    expect([...made.used().values()]).toEqual(['cuDNN']);
+    expect(notes).toEqual([]);
   });
 
   test('nothing is measured while work is recorded, nor for little work', async () => {
@@ -331,7 +355,7 @@ describeEmulated('attention by cuDNN', (device) => {
     control(name, value);
     const notes: string[] = [];
     const session = await openSession({ onNote: (line) => notes.push(line) });
-    expect(session.attention).toBeUndefined();
+    expect(session.cudnn).toBeUndefined();
     expect(session.files.libcudnn).toMatch(reason);
     expect(notes).toEqual([expect.stringMatching(reason)]);
   });
@@ -345,17 +369,15 @@ describeEmulated('attention by cuDNN', (device) => {
     const session = await openSession({ env, onNote: (line) => notes.push(line) });
     rmSync(without, { recursive: true });
     if (!session.files.libcudnn.startsWith('none')) return; // this machine has one of its own
-    expect(session.attention).toBeUndefined();
+    expect(session.cudnn).toBeUndefined();
     expect(notes).toEqual([]);
   });
 
-  test('TINYGPT_CUDA_ATTENTION turns it off, and is checked', async () => {
-    expect((await openSession()).attention?.version).toBe('9.28.1');
-    process.env.TINYGPT_CUDA_ATTENTION = 'own';
-    expect((await openSession()).attention).toBeUndefined();
-    process.env.TINYGPT_CUDA_ATTENTION = 'fast';
-    await expect(openSession()).rejects.toThrow(
-      'Expected TINYGPT_CUDA_ATTENTION to be own or cudnn, got fast',
-    );
+  test('TINYGPT_CUDA_CUDNN turns it off, and is checked', async () => {
+    expect((await openSession()).cudnn?.version).toBe('9.28.1');
+    process.env.TINYGPT_CUDA_CUDNN = 'off';
+    expect((await openSession()).cudnn).toBeUndefined();
+    process.env.TINYGPT_CUDA_CUDNN = 'fast';
+    await expect(openSession()).rejects.toThrow('Expected TINYGPT_CUDA_CUDNN to be off or always, got fast');
   });
 });

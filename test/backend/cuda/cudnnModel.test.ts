@@ -1,4 +1,4 @@
-// Whole models whose attention cuDNN computes, on the emulated device: golden runs and a recorded step.
+// Whole models whose attention and MLP cuDNN computes, on the emulated device: golden runs and a recorded step.
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,15 +16,15 @@ const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.safetensors')
 /** Two steps as they come, one recorded, the others replayed. */
 const STEPS = 5;
 
-const before = process.env.TINYGPT_CUDA_ATTENTION;
-process.env.TINYGPT_CUDA_ATTENTION = 'cudnn';
+const before = process.env.TINYGPT_CUDA_CUDNN;
+process.env.TINYGPT_CUDA_CUDNN = 'always';
 afterAll(() => {
-  if (before === undefined) delete process.env.TINYGPT_CUDA_ATTENTION;
-  else process.env.TINYGPT_CUDA_ATTENTION = before;
+  if (before === undefined) delete process.env.TINYGPT_CUDA_CUDNN;
+  else process.env.TINYGPT_CUDA_CUDNN = before;
 });
 
 describeCuda(
-  'models whose attention cuDNN computes',
+  'models whose attention and MLP cuDNN computes',
   (device) => {
     const count = (pattern: RegExp) => device().controls.fake_log().match(pattern)?.length ?? 0;
 
@@ -33,11 +33,13 @@ describeCuda(
       const { passed, checks } = await verifyGolden(join(FOLDER, file), BF16_TOLERANCES);
       expect(checks.filter((check) => !check.passed)).toEqual([]);
       expect(passed).toBe(true);
-      // Heads of 8 numbers are for the kernels in float32.
-      if (file.includes('gqa')) return;
-      expect(count(/cudnnBackendExecute forward/g)).toBeGreaterThan(0);
-      expect(count(/cudnnBackendExecute backward/g)).toBeGreaterThan(0);
-      expect(count(/cuLaunchKernel attention/g)).toBe(0);
+      for (const subject of ['attention', 'MLP']) {
+        // Heads of 8 numbers are for the kernels in float32.
+        if (subject === 'attention' && file.includes('gqa')) continue;
+        expect(count(new RegExp(`cudnnBackendExecute forward of ${subject}`, 'g'))).toBeGreaterThan(0);
+        expect(count(new RegExp(`cudnnBackendExecute backward of ${subject}`, 'g'))).toBeGreaterThan(0);
+        expect(count(subject === 'MLP' ? /relu_squared/g : /cuLaunchKernel attention/g)).toBe(0);
+      }
     });
 
     test('a step is recorded as a CUDA graph with the same bits', async () => {

@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
+import { received } from '../../../src/backend/cuda/library.js';
 import { cudaErrorOf, failure } from '../../../src/backend/cuda/status.js';
 import { isOutOfMemory, OutOfMemoryError } from '../../../src/backend/outOfMemory.js';
 import { DeviceLostError } from '../../../src/base/errors.js';
@@ -160,6 +161,54 @@ describeCuda('a call that fails for want of memory', (device, backend) => {
     device().controls.fake_fail('cublasLtMatmul', 1, 13);
     device().controls.fake_fail('cuStreamSynchronize', 1, 719);
     expect(product).toThrow(DeviceLostError);
+  });
+});
+
+describeCuda('an error code that does not say whether the device is lost', (device, backend) => {
+  const CODES: [call: string, code: number, work: () => tf.Tensor | Promise<unknown>][] = [
+    ['cuMemcpyHtoDAsync_v2', 999, () => tf.tensor1d(new Float32Array(100))],
+    ['cuLaunchKernel', 999, () => rmsNorm(tf.ones([4, 8]))],
+    ['cuEventQuery', 999, () => tf.neg(tf.ones([50])).data()],
+    ['cublasLtMatmul', 13, () => linear(tf.ones([4, 8]), tf.ones([8, 8]))],
+  ];
+  afterEach(() => {
+    device().controls.fake_reset();
+  });
+
+  test.each(CODES)(
+    '%s that fails with %i ends its use where it does not answer either',
+    async (call, code, work) => {
+      const attempt = async () => {
+        device().controls.fake_fail(call, 1, code);
+        tf.engine().startScope();
+        try {
+          await work();
+          return undefined;
+        } catch (error) {
+          return error;
+        } finally {
+          tf.engine().endScope();
+        }
+      };
+      expect(await attempt()).not.toBeInstanceOf(DeviceLostError);
+      device().controls.fake_fail('cuStreamSynchronize', 1, 999);
+      expect(await attempt()).toBeInstanceOf(DeviceLostError);
+    },
+  );
+
+  test('is none of a loss while the stream is recorded, which cannot be waited for', () => {
+    const { driver, stream } = backend().session;
+    driver.cuStreamBeginCapture!(stream, 2);
+    device().controls.fake_fail('cuMemsetD32Async', 1, 1);
+    let error: unknown;
+    try {
+      backend().fill(0, 0, 1);
+    } catch (e) {
+      error = e;
+    }
+    device().controls.fake_reset();
+    driver.cuGraphDestroy!(received((place) => driver.cuStreamEndCapture!(stream, place)));
+    expect(error).toMatchObject({ name: 'CudaError', code: 1 });
   });
 });
 

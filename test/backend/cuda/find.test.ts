@@ -49,6 +49,27 @@ describe('the finder of CUDA libraries', () => {
     ]);
   });
 
+  test('cuDNN is looked for first where cuBLASLt was found, since a second one could not be loaded after it', () => {
+    const cuda = put('cuda/lib64/libcudnn.so.9');
+    const pip = put('venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9');
+    const env = { CUDA_HOME: join(root, 'cuda'), VIRTUAL_ENV: join(root, 'venv') };
+    const paths = (where?: string) =>
+      candidates(
+        'libcudnn',
+        env,
+        undefined,
+        where ? { path: 'libcublasLt.so.13', major: 13, where } : undefined,
+      )
+        .map(({ path }) => path)
+        .filter((path) => path.startsWith(root) || !path.includes('/'));
+    expect(paths()).toEqual(['libcudnn.so.9', cuda, pip]);
+    expect(paths('pip')).toEqual([pip, 'libcudnn.so.9', cuda]);
+    expect(paths('CUDA_HOME')).toEqual([cuda, 'libcudnn.so.9', pip]);
+    const named = put('named/libcudnn.so.9');
+    Object.assign(env, { TINYGPT_CUDA_LIBRARIES: dirname(named) });
+    expect(paths('pip')).toEqual([named, pip, 'libcudnn.so.9', cuda]);
+  });
+
   test('TINYGPT_CUDA_LIBRARIES comes first, folder by folder', () => {
     const [a, b] = [put('a/libcuda.so.1'), put('b/libcuda.so.1')].map(dirname);
     const all = candidates('libcuda', { TINYGPT_CUDA_LIBRARIES: `${b}:${a}` });

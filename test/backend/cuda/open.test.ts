@@ -74,6 +74,11 @@ describe('settings', () => {
     expect(peak('NVIDIA A100-SXM4-80GB', 'fp32')).toBe(19.5e12);
     expect(peak('NVIDIA L4', 'bf16')).toBe(121e12);
     expect(peak('NVIDIA L40S', 'bf16')).toBe(362e12);
+    expect(peak('NVIDIA H200 NVL', 'bf16')).toBe(835e12);
+    expect(peak('NVIDIA GeForce RTX 4090', 'bf16')).toBe(165.2e12);
+    // Other chips, or slower clocks, than the cards of the same number.
+    for (const other of ['RTX 4090 Laptop GPU', 'RTX 4090 D', 'RTX 3090 Ti', 'RTX 3060 Laptop GPU'])
+      expect(peak(`NVIDIA GeForce ${other}`, 'bf16')).toBeUndefined();
     expect(peak('Tesla T4', 'bf16')).toBeUndefined();
     expect(peak('Emulated device 0', 'fp32')).toBeUndefined();
   });

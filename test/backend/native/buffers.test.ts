@@ -2,6 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
+import { ArrayPool } from '../../../src/backend/native/arrays.js';
 import { useBackend } from '../../../src/backend/use.js';
 import { adamwStep } from '../../../src/optim/adamw.js';
 import { describeNative } from './present.js';
@@ -87,4 +88,16 @@ describeNative('buffers of the native backend', () => {
     expect(x.dataSync()[0]).toBeCloseTo(0.9, 5);
     tf.dispose([x, y]);
   });
+});
+
+test('idle arrays of a recording in progress are used again, however many there are', () => {
+  const pool = new ArrayPool();
+  const size = 2 ** 24; // two are more than the pool keeps
+  const [one, other] = [pool.take(size), pool.take(size)];
+  pool.recorded = new Set([one]);
+  pool.put(one);
+  pool.put(other);
+  pool.take(1);
+  expect(pool.take(size) === one).toBe(true);
+  expect(pool.take(size) === other).toBe(false);
 });

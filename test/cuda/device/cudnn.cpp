@@ -24,7 +24,7 @@ enum { SUCCESS = 0, BAD_PARAM = 2000, BAD_POINTER = 2002, MISALIGNED = 2003, NOT
 enum { T_HANDLE = 0, T_DATA = 1, T_BOOL = 2, T_INT64 = 3, T_POINTER = 6, T_HEUR = 8, T_MODE = 14, T_DESC = 15, T_REDUCE = 18 };
 enum { K_POINTWISE = 0, K_CONFIG = 3, K_HEUR = 4, K_PLAN = 5, K_OP_POINTWISE = 13, K_GRAPH = 15, K_PACK = 16, K_TENSOR = 17, K_MATMUL = 18, K_OP_MATMUL = 19, K_REDUCTION = 21, K_OP_REDUCTION = 22, K_OP_RESHAPE = 31 };
 enum { FLOAT = 0, INT32 = 4, BF16 = 9, BOOLEAN = 11 };
-enum { ADD = 0, MUL = 1, DIV = 6, SUB = 9, EXP = 13, LOG = 15, CMP_GT = 302, CMP_GE = 303, GEN_INDEX = 501, SELECT = 601 };
+enum { ADD = 0, MUL = 1, SQRT = 4, DIV = 6, SUB = 9, EXP = 13, LOG = 15, RELU = 100, CMP_GT = 302, CMP_GE = 303, GEN_INDEX = 501, SELECT = 601 };
 
 // In cuda.cpp.
 extern "C" int fake_enqueue(void *stream, const std::function<int()> *operation);
@@ -78,8 +78,10 @@ size_t width_of(int type) { return type == T_BOOL ? 1 : type == T_INT64 || type 
 typedef int64_t Index[4];
 int type_of(const D &t) { return t->get<int>(901); }
 size_t bytes_of(int type) { return type == BF16 ? 2 : type == BOOLEAN ? 1 : 4; }
-int64_t dim(const D &t, int axis) { return t->get<int64_t>(902, axis); }
-int64_t stride(const D &t, int axis) { return t->get<int64_t>(903, axis); }
+// Tensors have three or four axes; the first of four is 1 where there are three.
+int64_t axis_of(const D &t, int name, int axis) { int64_t at = axis - 4 + t->count(902); return at < 0 ? 1 : t->get<int64_t>(name, at); }
+int64_t dim(const D &t, int axis) { return axis_of(t, 902, axis); }
+int64_t stride(const D &t, int axis) { return axis_of(t, 903, axis); }
 int64_t uid(const D &t) { return t->get<int64_t>(906); }
 bool is_virtual(const D &t) { return t->has(907) && t->get<char>(907); }
 bool by_value(const D &t) { return t->has(908) && t->get<char>(908); }
@@ -152,7 +154,7 @@ bool broadcasts(const D &small, const D &large) {
 Status check_operation(const D &op) {
   if (op->kind == K_OP_POINTWISE) {
     int mode = op->to(750)->get<int>(0);
-    bool two = mode != EXP && mode != LOG && mode != GEN_INDEX, three = mode == SELECT;
+    bool two = mode != EXP && mode != LOG && mode != SQRT && mode != RELU && mode != GEN_INDEX, three = mode == SELECT;
     if (op->has(752) != two || op->has(758) != three) return BAD_PARAM;
     if (mode == GEN_INDEX && (!op->to(750)->has(9) || type_of(op->to(753)) != INT32)) return BAD_PARAM;
     for (const D &x : inputs(op)) if (!broadcasts(x, op->to(753))) return BAD_SHAPE;
@@ -211,6 +213,8 @@ void compute(Stores &stores, const D &op) {
         case SUB: x = x - b; break;
         case EXP: x = expf(x); break;
         case LOG: x = logf(x); break;
+        case SQRT: x = sqrtf(x); break;
+        case RELU: x = fmaxf(x, 0); break;
         case CMP_GT: x = x > b; break;
         case CMP_GE: x = x >= b; break;
         case SELECT: x = third.load(i) != 0 ? x : b; break;
@@ -221,10 +225,17 @@ void compute(Stores &stores, const D &op) {
 }
 
 // --- Graphs ---
-bool is_gradient(const D &graph) {
-  for (int64_t i = 0; i < graph->count(801); i++) if (graph->to(801, i)->kind == K_OP_RESHAPE) return true;
-  return false;
+int operations_of(const D &graph, int kind, int mode = -1) {
+  int found = 0;
+  for (int64_t i = 0; i < graph->count(801); i++) {
+    D op = graph->to(801, i);
+    found += op->kind == kind && (mode < 0 || op->to(750)->get<int>(0) == mode);
+  }
+  return found;
 }
+// A matmul with an epilogue, or attention.
+bool is_product(const D &graph) { return operations_of(graph, K_OP_MATMUL) == 1; }
+bool is_gradient(const D &graph) { return operations_of(graph, K_OP_RESHAPE) || (is_product(graph) && operations_of(graph, K_OP_POINTWISE, SQRT)); }
 Status check_graph(const D &graph) {
   std::map<int64_t, D> known;
   std::set<int64_t> computed;
@@ -243,7 +254,7 @@ Status check_graph(const D &graph) {
 // As measured with cuDNN 9.28: the gradients of all scores, and of keys and values by query head where they are shared.
 int64_t workspace_of(const D &graph) {
   int64_t bytes = 0;
-  if (!is_gradient(graph)) return bytes;
+  if (!is_gradient(graph) || is_product(graph)) return bytes;
   for (int64_t i = 0; i < graph->count(801); i++) {
     D op = graph->to(801, i);
     if (op->kind != K_OP_RESHAPE && op->kind != K_OP_REDUCTION) continue;
@@ -258,6 +269,8 @@ bool supported(const D &graph) {
   int refuse = (int)setting("refuse", 0);
   if (refuse == 1 || (refuse == 2 && is_gradient(graph))) return false;
   D op = graph->to(801, 0), x = op->kind == K_OP_MATMUL ? op->to(1520) : op->to(751);
+  // As 9.26 and 9.28: the engines of matmuls with an epilogue take three axes.
+  if (is_product(graph)) return x->count(902) == 3 && dim(x, 3) % 8 == 0 && dim(output(op), 3) % 8 == 0;
   return dim(x, 3) % 8 == 0 && (!is_gradient(graph) || dim(x, 3) <= 128);
 }
 }  // namespace
@@ -309,7 +322,8 @@ API Status cudnnBackendFinalize(void *p) {
   if (!d || d->finalized) return BAD_PARAM;
   for (const auto &[name, rule] : RULES.at(d->kind)) if (rule.needed && !d->has(name)) return BAD_PARAM;
   if (d->kind == K_TENSOR) {
-    if (d->count(902) != 4 || d->count(903) != 4 || d->get<int64_t>(900) % (int64_t)bytes_of(type_of(d)) != 0) return BAD_PARAM;
+    int64_t axes = d->count(902);
+    if (axes < 3 || axes > 4 || d->count(903) != axes || d->get<int64_t>(900) % (int64_t)bytes_of(type_of(d)) != 0) return BAD_PARAM;
     for (int axis = 0; axis < 4; axis++) if (dim(d, axis) < 1 || stride(d, axis) < 1) return BAD_PARAM;
   }
   if (Status status = check_operation(d)) return status;
@@ -353,7 +367,7 @@ API Status cudnnBackendExecute(void *handle, void *plan_pointer, void *pack_poin
   D graph = plan->to(401)->to(201);
   int64_t bytes = workspace_of(graph);
   char text[100];
-  snprintf(text, sizeof text, "%s workspace %lld", is_gradient(graph) ? "backward" : "forward", (long long)bytes);
+  snprintf(text, sizeof text, "%s of %s workspace %lld", is_gradient(graph) ? "backward" : "forward", is_product(graph) ? "MLP" : "attention", (long long)bytes);
   if (int code = fake_begin("cudnnBackendExecute", text)) return code;
   char *workspace = pack->get<char *>(1003);
   if (bytes && !fake_is_device_memory(workspace, bytes)) return BAD_POINTER;

@@ -82,7 +82,7 @@ export const ATTRIBUTE = {
 export const DATA = { FLOAT: 0, INT32: 4, BFLOAT16: 9, BOOLEAN: 11 } as const;
 /** cudnnPointwiseMode_t, CUDNN_POINTWISE_*. */
 export const POINTWISE = {
-  ...{ ADD: 0, MUL: 1, DIV: 6, SUB: 9, EXP: 13, LOG: 15 },
+  ...{ ADD: 0, MUL: 1, SQRT: 4, DIV: 6, SUB: 9, EXP: 13, LOG: 15, RELU_FWD: 100 },
   ...{ CMP_GT: 302, CMP_GE: 303, GEN_INDEX: 501, BINARY_SELECT: 601 },
 } as const;
 /** cudnnReduceTensorOp_t, CUDNN_REDUCE_TENSOR_*. */

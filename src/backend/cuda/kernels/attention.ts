@@ -5,6 +5,7 @@ import type { KernelAttributes } from '../../contract.js';
 import type { Info } from '../../flat/store.js';
 import type { Precision } from '../../types.js';
 import type { CudaBackend } from '../backend.js';
+import { attentionWork } from '../cudnn/attention.js';
 import type { SdpaShape } from '../cudnn/sdpa.js';
 import { OLDEST_BF16_CHIP } from '../device.js';
 import { scoreGradients, scoreHeads, scoreSquare } from '../footprint.js';
@@ -135,7 +136,8 @@ export function attend(backend: CudaBackend, sizes: Sizes, arrays: HeadArrays, y
       threads,
       [T, H, G, window, 1 / Math.sqrt(D), qStride, kvStride, q, k, v, at.y, at.lse],
     );
-  if (storesScores) backend.attend({ work: 'forward', shape: shapeOf(sizes, arrays), at }, launch, () => {});
+  if (storesScores)
+    backend.fuse(attentionWork({ work: 'forward', shape: shapeOf(sizes, arrays), at }), launch);
   else launch();
 }
 
@@ -185,7 +187,7 @@ export function attendGrad(
     shape: shapeOf(sizes, arrays),
     at: { ...at, q, k, v, dq, dk, dv },
   } as const;
-  backend.attend(call, own, () => turned?.back());
+  backend.fuse(attentionWork(call), own, () => turned?.back());
 }
 
 /** Our kernels. @returns whether they turn the gradients back */

@@ -7,6 +7,7 @@ import { BINARY, OTHER_ELEMENTWISE, UNARY } from './elementwise.js';
 import * as embedding from './embedding.js';
 import type { CudaContext, CudaStockTable } from './kernel.js';
 import * as lmHead from './lmHead.js';
+import * as mlp from './mlp.js';
 import { MOVES } from './moves.js';
 import * as muon from './muon.js';
 import * as products from './products.js';
@@ -20,6 +21,7 @@ export const FUSED: Required<FusedTable<CudaContext>> = fusedTable({
   ...attention,
   ...embedding,
   ...lmHead,
+  ...mlp,
   ...muon,
   ...products,
   ...rows,

@@ -1,7 +1,7 @@
 // Matrix products by cuBLASLt. In bf16 operands and activations are bfloat16; sums, and gradients of weights, are float32.
 
 import { planProduct } from '../../flat/product.js';
-import { sizeOf } from '../../flat/store.js';
+import { type Info, sizeOf } from '../../flat/store.js';
 import type { CudaBackend } from '../backend.js';
 import type { OperandType } from '../products.js';
 import type { CudaKernel, CudaStockKernel } from './kernel.js';
@@ -28,36 +28,29 @@ export const linear: CudaKernel<'Linear'> = ({ inputs: { x, w, sum }, backend })
 
 /** dx [N,I] = dy [N,O] w (+ sum), dw [O,I] = dy^T x. */
 export const linearGrad: CudaKernel<'LinearGrad'> = ({ inputs: { x, w, dy, sum }, backend }) => {
-  const [rows, width] = x.shape as [number, number];
-  const n = w.shape[0]!;
-  const operands = operandType(backend);
-  const dx = backend.makeActivation(x.shape);
-  const dw = backend.make(w.shape);
-  const [from, weights, a, c] = [x, w, dy, dx].map((tensor) => backend.activation(tensor)) as number[];
-  const added = sum && { added: backend.activation(sum), beta: 1 };
-  backend.multiply({
-    m: rows,
-    n: width,
-    k: n,
-    a: a!,
-    b: weights!,
-    c: c!,
-    operands,
-    result: operands,
-    ...added,
-  });
-  backend.multiply({
-    m: n,
-    n: width,
-    k: rows,
-    transposeA: true,
-    a: a!,
-    b: from!,
-    c: backend.address(dw),
-    operands,
-  });
-  return [dx, dw];
+  const a = backend.activation(dy);
+  return [inputGrad(backend, x, w, a, sum), weightGrad(backend, x, w, a)];
 };
+
+/** dx of `linearGrad`. @param dy its address */
+export function inputGrad(backend: CudaBackend, x: Info, w: Info, dy: number, sum?: Info): Info {
+  const [m, n] = x.shape as [number, number];
+  const dx = backend.makeActivation(x.shape);
+  const operands = operandType(backend);
+  const [b, c] = [backend.activation(w), backend.activation(dx)];
+  const added = sum && { added: backend.activation(sum), beta: 1 };
+  backend.multiply({ m, n, k: w.shape[0]!, a: dy, b, c, operands, result: operands, ...added });
+  return dx;
+}
+
+/** dw of `linearGrad`. @param dy its address */
+export function weightGrad(backend: CudaBackend, x: Info, w: Info, dy: number): Info {
+  const [k, n] = x.shape as [number, number];
+  const dw = backend.make(w.shape);
+  const [b, c] = [backend.activation(x), backend.address(dw)];
+  backend.multiply({ m: w.shape[0]!, n, k, transposeA: true, a: dy, b, c, operands: operandType(backend) });
+  return dw;
+}
 
 export const batchMatMul: CudaStockKernel = ({ inputs, attrs, backend }) => {
   const product = planProduct({ inputs, attrs });

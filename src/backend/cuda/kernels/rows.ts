@@ -206,25 +206,30 @@ export const gatedValueEmbeddingGrad: CudaKernel<'GatedValueEmbeddingGrad'> = ({
   return outputs;
 };
 
-export const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs, backend }) => {
-  const { x } = inputs;
-  const n = sizeOf(x.shape);
+export const reluSquared: CudaKernel<'ReluSquared'> = ({ inputs: { x }, backend }) => {
   const y = backend.makeActivation(x.shape);
-  const values = [n, ...activations(backend, x, y)];
-  const team = pieceTeam(n, backend.precision);
-  onRows(backend, ['elementwise', 'relu_squared'], team, piecesOf(n), values);
+  squareRelu(backend, sizeOf(x.shape), backend.activation(x), backend.activation(y));
   return [y];
 };
 
-export const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs, backend }) => {
-  const { y, dy } = inputs;
-  const n = sizeOf(y.shape);
+export const reluSquaredGrad: CudaKernel<'ReluSquaredGrad'> = ({ inputs: { y, dy }, backend }) => {
   const dx = backend.makeActivation(y.shape);
-  const values = [n, ...activations(backend, y, dy, dx)];
-  const team = pieceTeam(n, backend.precision);
-  onRows(backend, ['elementwise', 'relu_squared_grad'], team, piecesOf(n), values);
+  const [from, a, c] = activations(backend, y, dy, dx) as [number, number, number];
+  squareReluGrad(backend, sizeOf(y.shape), from, a, c);
   return [dx];
 };
+
+/** Enqueues squared ReLU on n activations, which may be in place. */
+export function squareRelu(backend: CudaBackend, n: number, x: number, y: number): void {
+  const team = pieceTeam(n, backend.precision);
+  onRows(backend, ['elementwise', 'relu_squared'], team, piecesOf(n), [n, x, y]);
+}
+
+/** Enqueues its gradient, which may be in the place of `dy`. */
+export function squareReluGrad(backend: CudaBackend, n: number, y: number, dy: number, dx: number): void {
+  const team = pieceTeam(n, backend.precision);
+  onRows(backend, ['elementwise', 'relu_squared_grad'], team, piecesOf(n), [n, y, dy, dx]);
+}
 
 export const accumulate: CudaKernel<'Accumulate'> = ({ inputs, attrs, backend }) => {
   const { sum, x } = inputs;
