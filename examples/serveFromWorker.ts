@@ -14,7 +14,7 @@ if (isMainThread) {
   const waiting = new Map<number, (piece: string | null) => void>();
   worker.on('message', ({ id, piece }: Answer) => waiting.get(id)?.(piece));
   worker.on('error', (error) => {
-    console.error(error.message);
+    console.error((error as Error).message);
     process.exit(1);
   });
 

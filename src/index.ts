@@ -9,7 +9,7 @@
 
 export * from './backend/index.js';
 export { deviceMemory } from './backend/memory.js';
-export { EnvironmentError, TrainingError, UsageError } from './base/errors.js';
+export { DeviceLostError, EnvironmentError, TrainingError, UsageError } from './base/errors.js';
 export { defaultCacheFolder } from './base/files.js';
 export { type Random, randomStream } from './base/random.js';
 export { readSafetensors, writeSafetensors } from './base/safetensors.js';

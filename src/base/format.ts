@@ -42,6 +42,13 @@ export function shellQuoted(text: string): string {
   return /^[\w./:@%+=,' -]+$/.test(text) ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** A path for a printed command, which must not look like an option. */
+export const shellPath = (path: string): string => shellQuoted(path.startsWith('-') ? `./${path}` : path);
+
+/** `--name value` for a printed command, as it is read back. */
+export const shellOption = (name: string, value: string): string =>
+  `--${name}${value.startsWith('-') ? '=' : ' '}${shellQuoted(value)}`;
+
 /** `[#####.....]` for a fraction of 0 to 1. */
 export function bar(fraction: number, width = 20): string {
   const filled = Math.round(Math.min(Math.max(fraction, 0), 1) * width);

@@ -115,7 +115,7 @@ export function show(value: unknown): string {
   try {
     text = formatJson(value);
   } catch {
-    text = messageOf(value);
+    text = messageOf(value).replace(/\s+/g, ' '); // a function's source
   }
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

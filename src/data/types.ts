@@ -60,6 +60,11 @@ export interface BatchOptions {
   seqLen: number;
   /** Where to resume; default: the start. */
   state?: LoaderState;
+  /**
+   * Whether a pass ends before the next begins: every document is packed once a pass, and a row that the last ones do not fill
+   * is dropped. Default false, as in the reference: passes overlap, so that documents of a small split wait several times.
+   */
+  separatePasses?: boolean;
 }
 
 /** Endless batches in the reference's packing order. */

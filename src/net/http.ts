@@ -274,30 +274,36 @@ function refusal(
 ): Error {
   const said = headers.get('x-error-message');
   const reason = `${status}${said ? ` (${said})` : ''}`;
-  if (BUSY.has(status)) return new Retriable(`the server answered ${reason}`, retryAfter(headers));
+  if (BUSY.has(status))
+    return new Retriable(`the server answered ${reason}`, retryAfter(headers.get('retry-after')));
   return new EnvironmentError(
     `Expected ${withoutCredentials(url)} to be downloadable, the server answered ${reason}; ` +
       remedyOf(options)(status, options.token !== undefined),
   );
 }
 
-/** The `retry-after` header, seconds or a date, in milliseconds. */
-export function retryAfter(headers: Headers): number {
-  const value = headers.get('retry-after');
+/** What a `retry-after` header says, seconds or a date, in milliseconds. */
+export function retryAfter(value: string | null): number {
   if (value === null) return 0;
   const seconds = Number(value);
   const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
   return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : 0;
 }
 
-/** fetch hides the reason in `cause`, and does not look at proxy variables unless Node is told to. */
+/** What failed: fetch hides it in `cause`, and of a host with several addresses there is an error for each. */
+export function networkCause(error: unknown): unknown {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  return cause instanceof AggregateError ? cause.errors[0] : cause;
+}
+
+/** Node does not look at proxy variables unless it is told to. */
 export function networkMessage(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
+  const cause = networkCause(error);
   const { HTTPS_PROXY, https_proxy, NODE_USE_ENV_PROXY } = process.env;
   const proxy =
     (HTTPS_PROXY ?? https_proxy) && !NODE_USE_ENV_PROXY
       ? '; behind a proxy, Node.js 22.21 or newer with NODE_USE_ENV_PROXY=1 uses it'
       : '';
   if (hasCode(cause, 'ENOTFOUND', 'EAI_AGAIN')) return `the host is unknown (${messageOf(cause)})${proxy}`;
-  return `${messageOf(error)}${cause === undefined ? '' : ` (${messageOf(cause)})`}${proxy}`;
+  return `${messageOf(error) || 'failed'}${cause === error ? '' : ` (${messageOf(cause)})`}${proxy}`;
 }

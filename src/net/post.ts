@@ -1,6 +1,8 @@
-// One POST request of a JSON document that carries a secret: it goes to the host of the URL and nowhere else.
-// Retries are `retrying`'s (http.ts).
+// One POST request of a JSON document that carries a secret: it goes to the host of the URL and nowhere else. By node:http,
+// since fetch gives up on a server that thinks for more than five minutes. Retries are `retrying`'s (http.ts).
 
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { EnvironmentError } from '../base/errors.js';
 import { isObject } from '../base/valid.js';
 import { BUSY, networkMessage, Retriable, retryAfter, textOf, withoutCredentials } from './http.js';
@@ -39,19 +41,13 @@ export async function postJson(url: string, document: unknown, options: PostOpti
   const shown = withoutCredentials(url);
   const late = AbortSignal.timeout(timeout);
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      redirect: 'manual', // the key is for this host only
-      signal: AbortSignal.any([signal, late]),
-      headers: { 'content-type': 'application/json', 'user-agent': 'tinygpt', ...headers },
-      body: JSON.stringify(document),
-    });
-    const { status } = response;
-    const text = await textOf((response.body ?? []) as AsyncIterable<Uint8Array>, MOST_BYTES, shown);
+    const response = await send(url, headers, JSON.stringify(document), AbortSignal.any([signal, late]));
+    const status = response.statusCode!;
+    const text = await textOf(response, MOST_BYTES, shown);
     if (status >= 200 && status < 300) return parse(text, shown);
     const refused = new RefusedError(`${shown} answered ${status}${saidIn(text)}`, status);
     if (!BUSY.has(status) && status !== OVERLOADED) throw refused;
-    const wait = retryAfter(response.headers);
+    const wait = retryAfter(response.headers['retry-after'] ?? null);
     if (wait > MOST_WAIT)
       throw new RefusedError(`${refused.message}, and asks to wait ${Math.round(wait / 1000)} s`, status);
     throw new Retriable(`the server answered ${status}${saidIn(text)}`, wait, { cause: refused });
@@ -64,6 +60,28 @@ export async function postJson(url: string, document: unknown, options: PostOpti
       });
     throw new Retriable(networkMessage(error), 0, { cause: error });
   }
+}
+
+/** Sends a request, whose redirects are answers like others: what it carries is for this host only. */
+function send(
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const all = {
+    'content-type': 'application/json',
+    'user-agent': 'tinygpt',
+    connection: 'close',
+    ...headers,
+  };
+  const request = url.startsWith('https:') ? requestHttps : requestHttp;
+  return new Promise((resolve, reject) => {
+    request(url, { method: 'POST', headers: all, signal })
+      .on('response', resolve)
+      .on('error', reject)
+      .end(body);
+  });
 }
 
 function parse(text: string, shown: string): unknown {

@@ -8,7 +8,7 @@ export type Budget = { seconds: number } | { tokens: number } | { steps: number 
 
 /** @throws UsageError unless there is exactly one limit above zero */
 export function validateBudget(budget: Budget): void {
-  const entries = Object.entries(budget);
+  const entries = Object.entries(budget ?? {});
   const known = entries.every(([name]) => ['seconds', 'tokens', 'steps', 'flops'].includes(name));
   expect(
     entries.length === 1 && known,

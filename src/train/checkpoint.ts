@@ -39,6 +39,8 @@ export type RunState = {
   loader: LoaderState;
   /** Accumulator of the moving average of the loss, for the progress line. */
   smoothLoss: number;
+  /** How many of the evaluations at `evalAt` were reported; absent: all that were due. */
+  evaluations?: number;
   /** Tokenizer hash and dataset name that it was trained on. */
   tokenizerHash: string;
   data: string;
@@ -106,7 +108,7 @@ function present(folder: string): string {
   const found = [folder, folder + OLD].find((path) => existsSync(join(path, 'model.safetensors')));
   if (!found)
     throw new UsageError(
-      `No checkpoint in ${folder} (no model.safetensors); give a folder that tinygpt train wrote`,
+      `No checkpoint in ${folder} (no model.safetensors); give the folder of a run that has saved one (--checkpoint-every saves while training)`,
     );
   return found;
 }
@@ -221,6 +223,7 @@ function runProblem(run: Record<string, unknown>): string | null {
       Array.isArray(loader!.buffer) &&
       loader!.buffer.every(isNatural),
     smoothLoss: Number.isFinite(run.smoothLoss),
+    evaluations: run.evaluations === undefined || isNatural(run.evaluations),
     tokenizerHash: typeof run.tokenizerHash === 'string',
     data: typeof run.data === 'string',
   };

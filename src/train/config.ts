@@ -72,12 +72,13 @@ export interface ResolvedConfig {
 /**
  * Derives the sizes that are null and checks that all fit together.
  * @param vocabSize the tokenizer's size; default: the configured one (256 means 260)
- * @throws UsageError naming the values and the option to change
+ * @throws UsageError naming an unknown setting, or the values and the option to change
  */
 export function resolveConfig(
   config: TrainConfig,
   vocabSize = effectiveVocabSize(config.vocabSize),
 ): ResolvedConfig {
+  checkSettings(config);
   const { depth, aspectRatio, seqLen, deviceBatchSize, totalBatchSize } = config;
   const counts = { depth, seqLen, deviceBatchSize, totalBatchSize };
   for (const [name, value] of Object.entries({ ...counts, headDim: config.headDim }))
@@ -147,8 +148,16 @@ export const DERIVED = { width: 'aspectRatio', heads: 'headDim' } as const;
  * @throws UsageError naming an unknown setting or a value of the wrong type
  */
 export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<string, unknown>>): TrainConfig {
-  const merged: Record<string, unknown> = { ...base };
-  for (const [name, value] of Object.entries(overrides)) {
+  checkSettings(overrides);
+  const merged: Record<string, unknown> = { ...base, ...overrides };
+  for (const [derived, from] of Object.entries(DERIVED))
+    if (Object.hasOwn(overrides, from) && !Object.hasOwn(overrides, derived)) merged[derived] = null;
+  return merged as unknown as TrainConfig;
+}
+
+/** @throws UsageError naming an unknown setting or a value of the wrong type */
+function checkSettings(settings: object): void {
+  for (const [name, value] of Object.entries(settings)) {
     expect(Object.hasOwn(TRAIN_DEFAULTS, name), () => {
       const known = Object.keys(TRAIN_DEFAULTS);
       return `Unknown setting "${name}"${suggestion(name, known, `; known: ${known.join(', ')}`)}`;
@@ -160,11 +169,7 @@ export function overrideConfig(base: TrainConfig, overrides: Readonly<Record<str
       typeof value === wanted || (nullable && value === null),
       () => `Expected ${name} to be a ${wanted}, got ${JSON.stringify(value)} (${typeof value})`,
     );
-    merged[name] = value;
   }
-  for (const [derived, from] of Object.entries(DERIVED))
-    if (Object.hasOwn(overrides, from) && !Object.hasOwn(overrides, derived)) merged[derived] = null;
-  return merged as unknown as TrainConfig;
 }
 
 function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {

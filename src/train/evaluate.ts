@@ -19,7 +19,7 @@ export type Evaluation = {
 };
 
 /**
- * Evaluates on rows of the validation split, always the same ones for given `tokens`, `of` and T.
+ * Evaluates on rows of the validation split, always the same ones for given `tokens`, `of` and T. A document is scored once.
  * @param options.tokens how many, rounded down to whole rows, at least one row, at most one pass
  * @param options.of tokens of a larger evaluation over whose rows these are spread evenly, so that both agree in
  *   expectation; the first rows unless given
@@ -35,7 +35,8 @@ export async function evaluateBpb(
 ): Promise<Evaluation> {
   const seq = gpt.config.seqLen;
   const skipRows = options.skip === undefined ? 0 : Math.ceil(options.skip / seq);
-  const all = Math.floor((data.tokens.val + data.documents.val) / (seq + 1));
+  const wanted = skipRows + options.batch + Math.ceil(Math.max(options.tokens, options.of ?? 0) / seq);
+  const all = await rowsInPass(data, seq, wanted);
   const available = skipRows === 0 ? all : all - skipRows - options.batch; // whole passes are skipped
   expect(
     skipRows === 0 || available >= 1,
@@ -45,7 +46,7 @@ export async function evaluateBpb(
   const rows = rowsOf(options.tokens);
   const stride = Math.max(1, Math.floor(rowsOf(options.of ?? 0) / rows));
   const batch = largestDivisor(rows, options.batch);
-  const loader = await data.loader('val', { batchSize: batch * stride, seqLen: seq });
+  const loader = await data.loader('val', { batchSize: batch * stride, seqLen: seq, separatePasses: true });
   const { tokenBytes } = data.tokenizer;
   let nats = 0;
   let bytes = 0;
@@ -81,6 +82,26 @@ export async function evaluateBpb(
     () => `Expected validation text, got ${tokens} tokens of specials only; use a longer text`,
   );
   return { valBpb: nats / (Math.LN2 * bytes), tokens, bytes };
+}
+
+/** Rows of a pass over the validation split by sequence length, and whether it has no more: counted once for all evaluations. */
+const passes = new WeakMap<Dataset, Map<number, { rows: number; whole: boolean }>>();
+
+/** Rows that one pass over the validation split fills, counted up to `most`. */
+async function rowsInPass(data: Dataset, seqLen: number, most: number): Promise<number> {
+  const bySeqLen = passes.get(data) ?? new Map();
+  passes.set(data, bySeqLen);
+  const known = bySeqLen.get(seqLen);
+  if (known && (known.whole || known.rows >= most)) return Math.min(known.rows, most);
+  const loader = await data.loader('val', { batchSize: 1, seqLen, separatePasses: true });
+  try {
+    let rows = 0;
+    while (rows < most && (await loader.next()).epoch === 1) rows++;
+    bySeqLen.set(seqLen, { rows, whole: rows < most });
+    return rows;
+  } finally {
+    await loader.close();
+  }
 }
 
 /** Largest default size: the standard error of val_bpb is below 0.001 on stories. */

@@ -57,7 +57,7 @@ export interface TrainOptions {
   resume?: Checkpoint;
   /** Return a checkpoint in the result (default false). */
   checkpoint?: boolean;
-  /** Called every `steps` steps with a checkpoint. */
+  /** Called with a checkpoint every `steps` steps, and after the last one, before the final evaluation. */
   checkpointEvery?: { steps: number; save: (checkpoint: Checkpoint) => Promise<void> };
   /** Called at the end, before the model is disposed, e.g. to sample; without `checkpoint: true` the checkpoint is null. */
   useModel?: (gpt: Gpt, checkpoint: Checkpoint | null) => Promise<void>;

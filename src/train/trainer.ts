@@ -107,7 +107,8 @@ async function run(
     peakFlops && seconds > 0 ? (100 * flops * tokens) / seconds / peakFlops : null;
   const losses: number[] = [];
   let smoothLoss = resume?.run.smoothLoss ?? 0;
-  let nextEval = evalAt.filter((fraction) => fraction <= meter.progress).length;
+  const due = evalAt.filter((fraction) => fraction <= meter.progress).length;
+  let nextEval = Math.min(due, resume?.run.evaluations ?? due);
   let pruned = false;
   let evalSeconds = 0;
   /** val_bpb on `tokens` tokens, spread over those of the final evaluation; null when the signal came first. */
@@ -123,6 +124,21 @@ async function run(
     }
   };
 
+  /** Evaluates at the fractions that are due and not yet reported. */
+  const evaluateDue = async () => {
+    while (nextEval < evalAt.length && meter.progress >= evalAt[nextEval]! && !meter.done && !pruned) {
+      const tokens = options.evalAtTokens ?? config.evalTokens ?? defaultEvalTokens(meter.tokens);
+      const evaluation = await evaluate(tokens);
+      if (!evaluation) break;
+      const { valBpb } = evaluation;
+      const report = { index: nextEval, fraction: evalAt[nextEval]!, valBpb, step: meter.steps };
+      nextEval++;
+      pruned = options.onEval?.(report) === 'stop';
+    }
+  };
+
+  // A split that is too short shows now, not after the training.
+  await (await data.loader('val', { batchSize: 1, seqLen: seq })).close();
   const loader = await data.loader('train', {
     batchSize: batch,
     seqLen: seq,
@@ -148,12 +164,14 @@ async function run(
         meter: meterState(meter),
         loader: position,
         smoothLoss,
+        ...(evalAt.length > 0 && { evaluations: nextEval }),
         tokenizerHash: data.tokenizer.hash,
         data: data.name,
       },
     };
   };
   try {
+    await evaluateDue(); // what a stopped run owes
     while (!meter.done && !pruned && !signal?.aborted) {
       const start = performance.now();
       const outcome = await trainStep(gpt, optimizer, loader, {
@@ -190,17 +208,9 @@ async function run(
         tokens: meter.tokens,
         trainingSeconds: meter.trainingSeconds,
       });
-      while (nextEval < evalAt.length && meter.progress >= evalAt[nextEval]! && !meter.done && !pruned) {
-        const tokens = options.evalAtTokens ?? config.evalTokens ?? defaultEvalTokens(meter.tokens);
-        const evaluation = await evaluate(tokens);
-        if (!evaluation) break;
-        const { valBpb } = evaluation;
-        const report = { index: nextEval, fraction: evalAt[nextEval]!, valBpb, step: meter.steps };
-        pruned = options.onEval?.(report) === 'stop';
-        nextEval++;
-      }
+      await evaluateDue();
       const every = options.checkpointEvery;
-      if (every && !meter.done && meter.steps % every.steps === 0) await every.save(await snapshot());
+      if (every && (meter.done || meter.steps % every.steps === 0)) await every.save(await snapshot());
     }
 
     let ending: Ending = pruned ? { status: 'pruned', valBpb: null } : { status: 'stopped', valBpb: null };

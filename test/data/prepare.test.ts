@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { EnvironmentError, UsageError } from '../../src/base/errors.js';
 import { temporaryName } from '../../src/base/files.js';
 import type { OnProgress } from '../../src/base/progress.js';
@@ -25,6 +25,7 @@ import { openDataset } from '../../src/data/dataset.js';
 import { type PrepareOptions, prepareDataset } from '../../src/data/prepare.js';
 import { saveTokenizer } from '../../src/data/tokenizer/files.js';
 import { createTokenizer } from '../../src/data/tokenizer/tokenizer.js';
+import { takeTurn } from '../../src/data/turn.js';
 import type { Dataset, DocumentSource, Split } from '../../src/data/types.js';
 import { plainBatches } from './batches/plainPacking.js';
 import { temporaryFolder } from './corpus.js';
@@ -514,5 +515,20 @@ describe('processes that prepare the same corpus on a shared folder', () => {
     const own = temporaryName('');
     symlinkSync(own.replace(`.${process.pid}.`, `.${gone}.`), `${folder}.lock`);
     expect((await prepare()).folder).toBe(folder);
+  });
+
+  test('do not wait for a lock that is stale and cannot be removed', async () => {
+    const folder = join(cacheFolder, 'locked');
+    mkdirSync(`${folder}.lock`, { recursive: true }); // as little to be removed as another user's link
+    let calls = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => {
+      if (++calls > 100) throw new Error('tried without end');
+      return 61_000 * calls;
+    });
+    try {
+      expect(await takeTurn(folder, () => false, {})).toBeInstanceOf(Function);
+    } finally {
+      clock.mockRestore();
+    }
   });
 });

@@ -1,5 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { UsageError } from '../../src/base/errors.js';
 import { meterBudget } from '../../src/train/budget.js';
+import { train } from '../../src/train/trainer.js';
+import { TINY } from '../tinyConfig.js';
+import { tinyData } from '../tinyData.js';
 
 const meter = (seconds: number, untimedSteps = 0) =>
   meterBudget({ seconds }, { untimedSteps, flopsPerToken: 1 });
@@ -32,5 +36,19 @@ describe('the seconds of a budget', () => {
     const counted = meter(1000);
     for (const seconds of [0.01, 0.01, 5, 0.01, 0.01, 0.9]) counted.add(seconds, 100);
     expect(counted.trainingSeconds).toBeCloseTo(5.94, 12);
+  });
+});
+
+describe('training', () => {
+  test('without a budget is refused', async () => {
+    await expect(train(TINY, { data: tinyData() } as never)).rejects.toThrow(
+      new UsageError('Expected one budget of seconds, tokens, steps or flops, got undefined'),
+    );
+  });
+
+  test('before a backend is chosen is refused with what to call', async () => {
+    await expect(train(TINY, { data: tinyData(), budget: { steps: 1 } })).rejects.toThrow(
+      new UsageError("Expected a backend for the model, got none; call await useBackend('auto') first"),
+    );
   });
 });

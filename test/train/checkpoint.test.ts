@@ -212,7 +212,7 @@ describe('refused with one line before anything is allocated:', () => {
 
   test('no checkpoint at all', async () => {
     await expect(loadGpt(folder)).rejects.toThrow(
-      /No checkpoint in .*; give a folder that tinygpt train wrote/,
+      /No checkpoint in .*; give the folder of a run that has saved one/,
     );
     await expect(loadGpt(folder)).rejects.toThrow(UsageError);
   });

@@ -44,6 +44,8 @@ describe('configuration', () => {
     [{ kvHeads: 3 }, /multiple of kvHeads, got 4 and 3/],
     [{ matrixLr: Number.POSITIVE_INFINITY }, /matrixLr/],
     [{ untimedSteps: -1 }, /untimedSteps/],
+    [{ matrixlr: 0.1 }, /Unknown setting "matrixlr"; did you mean matrixLr/],
+    [{ matrixLr: '0.1' as never }, /matrixLr to be a number, got "0.1" \(string\)/],
   ])('refuses %j', (overrides, message) => {
     expect(() => resolveConfig({ ...TINY, ...overrides })).toThrow(message);
     expect(() => resolveConfig({ ...TINY, ...overrides })).toThrow(UsageError);

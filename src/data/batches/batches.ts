@@ -96,7 +96,7 @@ function openShardSet(set: ShardSet) {
  * @throws EnvironmentError when a shard is absent, truncated or damaged
  */
 export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMaker {
-  const { batchSize: B, seqLen: T, state = firstState() } = options;
+  const { batchSize: B, seqLen: T, state = firstState(), separatePasses = false } = options;
   const documents = documentsIn(set.files);
   const shards = openShardSet(set);
   const capacity = T + 1;
@@ -113,15 +113,21 @@ export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMak
     reader.read(document - first, Math.min(length, T), ids, slot * T);
   }
 
-  /** Reads the next run: up to 128 documents of one group. */
-  function refill(): void {
+  /** Reads the next run: up to 128 documents of one group. False when the pass has no more. */
+  function refill(): boolean {
     if (nextDocument === documents) {
-      nextDocument = 0;
-      epoch++;
+      if (separatePasses) return false;
+      beginPass();
     }
     const { reader, first } = shards.at(nextDocument);
     const end = first + reader.runEnds[runOf(reader, nextDocument - first)]!;
     while (nextDocument < end) arrive(nextDocument++);
+    return true;
+  }
+
+  function beginPass(): void {
+    nextDocument = 0;
+    epoch++;
   }
 
   try {
@@ -151,7 +157,8 @@ export function createBatchMaker(set: ShardSet, options: BatchOptions): BatchMak
       const inputs = new Int32Array(B * T);
       const targets = new Int32Array(B * T);
       for (let b = 0; b < B; b++) {
-        packRow(waiting, capacity, BUFFER_DOCUMENTS, refill, place);
+        // False only with separate passes: a pass fills a row at least (loader.ts), so the next one does.
+        while (!packRow(waiting, capacity, BUFFER_DOCUMENTS, refill, place)) beginPass();
         inputs.set(row.subarray(0, T), b * T);
         targets.set(row.subarray(1), b * T);
       }

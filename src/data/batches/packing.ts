@@ -91,18 +91,20 @@ export function createWaitingDocuments(slots: number): WaitingDocuments {
 
 /**
  * Fills one row of `capacity` tokens exactly.
- * @param refill adds documents; called before each placement until at least `minimum` wait
+ * @param refill adds documents, or returns false; called before each placement until at least `minimum` wait
  * @param place receives each chosen slot, its position in the row and the tokens to take from its beginning
+ * @returns false when there were no more documents: the row is incomplete
  */
 export function packRow(
   waiting: WaitingDocuments,
   capacity: number,
   minimum: number,
-  refill: () => void,
+  refill: () => boolean,
   place: (slot: number, position: number, count: number) => void,
-): void {
+): boolean {
   for (let position = 0; position < capacity; ) {
-    while (waiting.size < minimum) refill();
+    while (waiting.size < minimum && refill());
+    if (waiting.size === 0) return false;
     const room = capacity - position;
     let slot = waiting.takeBestFit(room);
     if (slot < 0) slot = waiting.takeShortest();
@@ -110,4 +112,5 @@ export function packRow(
     place(slot, position, count);
     position += count;
   }
+  return true;
 }

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 function open(
-  options: { batchSize: number; seqLen: number; state?: LoaderState },
+  options: { batchSize: number; seqLen: number; state?: LoaderState; separatePasses?: boolean },
   settings: LoaderSettings = {},
   of = set,
 ) {
@@ -106,6 +106,44 @@ describe.each(MODES)('a loader $name', (mode) => {
     }
     await loader.close();
     rmSync(own, { recursive: true });
+  });
+
+  test('with separate passes packs every document once before one comes again', async () => {
+    const own = temporaryFolder();
+    let id = 0;
+    // Of ids that no other document has.
+    const few: Corpus = [Array.from({ length: 30 }, (_, i) => Array.from({ length: 1 + i }, () => id++))];
+    const fewSet = writeCorpus(own, few, { vocabSize: 500 });
+    const loader = await open({ batchSize: 1, seqLen: 20, separatePasses: true }, mode, fewSet);
+    const passes: number[][][] = [[], [], []];
+    for (;;) {
+      const { inputs, targets, epoch } = await loader.next();
+      if (epoch > 3) break;
+      passes[epoch - 1]!.push([...inputs, targets.at(-1)!]);
+    }
+    await loader.close();
+    const ids = passes[0]!.flat().filter((token) => token !== fewSet.bosId);
+    expect(new Set(ids).size).toBe(ids.length);
+    // Ten documents are cropped to whole rows; of the others' 230 tokens with BOS, crops and the last row take some.
+    expect(passes[0]!.length).toBeGreaterThanOrEqual(18);
+    expect(passes[1]).toEqual(passes[0]);
+    expect(passes[2]).toEqual(passes[0]);
+    rmSync(own, { recursive: true });
+  });
+
+  test('with separate passes gives the same rows until the last document has been read', async () => {
+    const options = { batchSize: 1, seqLen: 64 };
+    const [one, other] = [await open(options, mode), await open({ ...options, separatePasses: true }, mode)];
+    let rows = 0;
+    for (;;) {
+      const batch = await one.next();
+      if (batch.epoch > 1) break;
+      expect(sameBatch(await other.next(), batch)).toBe(true);
+      rows++;
+    }
+    expect(rows).toBeGreaterThan(200);
+    await one.close();
+    await other.close();
   });
 
   test('resumes from its state after any batch, bit for bit', async () => {

@@ -16,9 +16,10 @@ function packedRows(
   );
   let number = 0;
   let run = 0;
-  const refill = () => {
+  const refill = (): boolean => {
     for (const document of runs[run++ % runs.length]!)
       bySlot[waiting.add(number++, document.length + 1)] = [bosId, ...document];
+    return true;
   };
   return Array.from({ length: options.rows }, () => {
     const row: number[] = [];
