@@ -186,5 +186,5 @@ function distributionOf(values: readonly Choice[]) {
   const numbers = values.filter((value): value is number => typeof value === 'number');
   if (numbers.length < values.length) return categorical(values);
   const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-  return numbers.every(Number.isInteger) ? int(low, high) : float(low, high);
+  return [...numbers, high - low].every(Number.isSafeInteger) ? int(low, high) : float(low, high);
 }

@@ -5,7 +5,7 @@ import { formatJson } from '../base/json.js';
 import { confirmationName } from './confirm.js';
 import { studyAttrEntry } from './journal/records.js';
 import type { StudyLog } from './journal/replay.js';
-import { WORKER } from './liveness.js';
+import { createLiveness, WORKER } from './liveness.js';
 import type { Storage } from './storage/types.js';
 import { asWorker, identify, mayBeAlive } from './storage/worker.js';
 import type { Trial } from './types.js';
@@ -27,21 +27,19 @@ export function isConcluded({ systemAttrs, trials }: Pick<StudyLog, 'systemAttrs
   return mark.done !== false && mark.trials === begun(trials);
 }
 
-/** By a worker of ours that may be alive; Python's are not waited for. */
-function isBeingRun({ state, systemAttrs }: Trial): boolean {
-  const owner = asWorker(systemAttrs[WORKER]);
-  return state === 'running' && owner !== null && mayBeAlive(owner);
-}
-
 /**
- * Concludes a study where no trial and no confirmation run is left running, in one process for all. One that dies while it
- * concludes leaves that to the next.
+ * Concludes a study where no trial and no confirmation run is left running, in one process for all. One that fails, or dies
+ * while it concludes, leaves that to the next.
  */
 export async function concludeOnce(
   storage: Storage,
   name: string,
   conclude: (study: StudyLog) => Promise<void>,
 ): Promise<Conclusion> {
+  const { isLost } = createLiveness(storage, identify(), 1); // each worker has told its own grace period
+  // By a worker of ours; Python's are not waited for.
+  const isBeingRun = (trial: Trial) =>
+    trial.state === 'running' && asWorker(trial.systemAttrs[WORKER]) !== null && !isLost(trial);
   let decision = 'done' as Conclusion;
   let mark: object = {};
   storage.transact(() => {
@@ -61,10 +59,17 @@ export async function concludeOnce(
   });
   if (decision !== 'mine') return decision;
   const study = storage.log.study(name)!;
-  await conclude(study);
-  storage.transact(() => {
-    const isOurs = formatJson(study.systemAttrs[CONCLUDED]) === formatJson(mark); // unless trials were run meanwhile
-    return isOurs ? [studyAttrEntry('system', study.id, CONCLUDED, { ...mark, done: true })] : [];
-  });
+  const end = (more: object) =>
+    storage.transact(() => {
+      const isOurs = formatJson(study.systemAttrs[CONCLUDED]) === formatJson(mark); // unless trials were run meanwhile
+      return isOurs ? [studyAttrEntry('system', study.id, CONCLUDED, { ...mark, ...more })] : [];
+    });
+  try {
+    await conclude(study);
+  } catch (error) {
+    end({ worker: null }); // a full disk: the next may
+    throw error;
+  }
+  end({ done: true });
   return decision;
 }

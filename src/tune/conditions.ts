@@ -57,6 +57,15 @@ function dependsOn(space: SearchSpace, name: string, other: string, seen = new S
   return Object.keys(own(space, name)?.when ?? {}).some((parent) => dependsOn(space, parent, other, seen));
 }
 
+/** Whether some configuration has the parameter, given the values of those that are fixed. */
+export function canApply(space: SearchSpace, name: string, fixed: Params): boolean {
+  return Object.entries(own(space, name)?.when ?? {}).every(
+    ([parent, value]) =>
+      (!Object.hasOwn(fixed, parent) || allowed(value).includes(own(fixed, parent)!)) &&
+      canApply(space, parent, fixed),
+  );
+}
+
 /**
  * The space after some of its parameters were fixed: conditions on these are dropped where they hold; parameters whose
  * conditions do not hold leave the space.

@@ -21,6 +21,13 @@ import type { Attributes, Direction, Params, Sampler, Trial } from './types.js';
 
 /** Fresh seeds begin here, away from those of studies and contests. */
 const FRESH_SEED = 1000;
+
+/** The seeds of the runs, without the one that the search itself used. */
+const freshSeeds = ({ userAttrs }: ConfirmedStudy, repeats: number): number[] =>
+  Array.from({ length: repeats + 1 }, (_, i) => FRESH_SEED + i)
+    .filter((seed) => seed !== userAttrs.seed)
+    .slice(0, repeats);
+
 /** A run that was interrupted or killed so often is given up. */
 const MOST_ATTEMPTS = 3;
 /** Stands for the default configuration where a run names its trial. */
@@ -104,7 +111,7 @@ export async function confirm(
     userAttrs: { confirms: study.name },
     runDefaults: false,
   });
-  enqueueMissing(runs as unknown as Study, candidates, repeats);
+  enqueueMissing(runs as unknown as Study, candidates, freshSeeds(study, repeats));
   const evaluate: Objective = (trial) => {
     const { trial: number, seed } = trial.params as { trial: number; seed: number };
     const params = number === DEFAULTS ? defaults : study.trials.find((one) => one.number === number)!.params;
@@ -181,8 +188,8 @@ const isGivenUp = (attempts: readonly Trial[]): boolean =>
   attempts.length >= MOST_ATTEMPTS && attempts.every(isSilent);
 
 /** Enqueues, seed by seed, the runs that the study does not have, or has only as interrupted or killed ones. */
-function enqueueMissing(runs: Study, candidates: readonly Known[], repeats: number): void {
-  const wanted = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i).flatMap((seed) =>
+function enqueueMissing(runs: Study, candidates: readonly Known[], seeds: readonly number[]): void {
+  const wanted = seeds.flatMap((seed) =>
     candidates.map((candidate) => ({
       candidate,
       seed,
@@ -235,7 +242,7 @@ function summarize(
 ): Confirmation {
   const { direction } = study;
   const compare = compareValues(direction);
-  const seeds = Array.from({ length: repeats }, (_, i) => FRESH_SEED + i);
+  const seeds = freshSeeds(study, repeats);
   const valuesOf = (candidate: Known) =>
     seeds.flatMap((seed) => {
       const attempts = runs.filter((run) => isRunOf(run, candidate, seed));
@@ -255,9 +262,8 @@ function summarize(
     const values = own.flatMap(({ value }) => value ?? []);
     const gains = own.flatMap(({ seed, value }) => {
       const base = baseline.get(seed);
-      return value === null || base === null || base === undefined
-        ? []
-        : [signOf(direction) * (base - value)];
+      if (value === null || base === null || base === undefined) return [];
+      return [base === value ? 0 : signOf(direction) * (base - value)]; // infinities have no difference
     });
     const isWhole = own.length > 0 && values.length === own.length;
     return {

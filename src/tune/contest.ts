@@ -24,6 +24,8 @@ export type Race = {
   trials: readonly Trial[];
   imported?: Imported;
   costUsd?: number;
+  /** Calls beside those, whose cost is unknown. */
+  unknownCost?: number;
 };
 
 /** What is said about a run from elsewhere, such as an agent's. */
@@ -58,11 +60,13 @@ export type Standing = {
   imported: Imported | null;
   /** Of model calls, or of an agent's run; null where there are none. */
   costUsd: number | null;
+  /** Calls whose cost is not in that, where there are any. */
+  unknownCost?: number;
   /** Time to each of the table's levels. */
   reached: Reached[];
 };
 
-/** Mean and standard deviation (n - 1) of values; deviation null for fewer than two. */
+/** Mean and standard deviation (n - 1) of values; deviation null for fewer than two, or an infinite one. */
 export type Spread = { mean: number; deviation: number | null; values: number[] };
 
 /** The outcome of a contest. */
@@ -114,6 +118,7 @@ export function contestTable(
     const sum = (part: (clock: Clock) => number) => clocks.reduce((total, clock) => total + part(clock), 0);
     const total = sum((clock) => clock.total);
     const isBest = ({ value }: { value: number }) => isBetter(value, reference!, direction);
+    const unknownCost = own.reduce((calls, race) => calls + (race.unknownCost ?? 0), 0);
     return {
       sampler,
       best,
@@ -136,6 +141,7 @@ export function contestTable(
       costUsd: own.some((race) => race.costUsd !== undefined)
         ? own.reduce((total, race) => total + (race.costUsd ?? 0), 0)
         : null,
+      ...(unknownCost > 0 && { unknownCost }),
       reached: [],
     };
   });
@@ -180,15 +186,20 @@ export function winnerOf(races: readonly Race[], direction: Direction, again: nu
 export function spread(values: readonly number[]): Spread {
   const average = mean(values);
   const squares = values.reduce((sum, value) => sum + (value - average) ** 2, 0);
-  const deviation = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null;
+  const isKnown = values.length > 1 && Number.isFinite(squares);
+  const deviation = isKnown ? Math.sqrt(squares / (values.length - 1)) : null;
   return { mean: average, deviation, values: [...values] };
 }
 
-/** Two-sided 95% quantiles of Student's t for 1 to 30 degrees of freedom; 1.96 beyond. */
+/** Two-sided 95% quantiles of Student's t for 1 to 30 degrees of freedom. */
 const STUDENT_T = [
   12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
   2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
+
+/** The same for any number of them, from 31 on by the expansion around the normal quantile (Abramowitz & Stegun 26.7.5). */
+const studentT = (degrees: number): number =>
+  STUDENT_T[degrees - 1] ?? 1.959964 + 2.372254 / degrees + 2.822486 / degrees ** 2;
 
 /**
  * 95% confidence interval of the mean; null for fewer than three values, of which two say next to nothing (t = 12.7),
@@ -196,7 +207,7 @@ const STUDENT_T = [
  */
 export function meanInterval(values: readonly number[]): [number, number] | null {
   const { mean, deviation } = spread(values);
-  if (deviation === null || values.length < 3 || !Number.isFinite(deviation)) return null;
-  const half = ((STUDENT_T[values.length - 2] ?? 1.96) * deviation) / Math.sqrt(values.length);
+  if (deviation === null || values.length < 3) return null;
+  const half = (studentT(values.length - 1) * deviation) / Math.sqrt(values.length);
   return [mean - half, mean + half];
 }

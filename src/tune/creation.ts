@@ -20,6 +20,11 @@ const RESERVED = ['space', 'defaults', 'constraints', 'seed', 'sampler', 'pruner
 /** What options say that a study is. @throws UsageError for a bad option (named), space or constraint */
 export function checkOptions(options: AnyOptions): { identity: Identity; scoring: Scoring } {
   const { name = 'study', seed, objective, graceSeconds = 1, maxInfeasible = 1, metricNames } = options;
+  const { sampler, pruner } = options;
+  if (typeof sampler?.ask !== 'function')
+    throw new UsageError(`Expected a sampler such as gpSampler(), got ${show(sampler)}`);
+  if (pruner !== undefined && typeof pruner?.shouldPrune !== 'function')
+    throw new UsageError(`Expected a pruner such as medianPruner(), got ${show(pruner)}`);
   const directions = directionsOf(options);
   const { space, defaults } = checkSpace(options.space, options.defaults);
   if (typeof name !== 'string' || name === '')

@@ -85,7 +85,11 @@ export function int(low: number, high: number, options: NumericOptions = {}): In
   const step = options.step ?? 1;
   checkRange(low, high, log, name);
   for (const [key, value] of Object.entries({ low, high, step }))
-    if (!Number.isSafeInteger(value)) fail(name, `${key} to be an integer, got ${show(value)}`);
+    if (!Number.isSafeInteger(value))
+      fail(
+        name,
+        `${key} to be an integer${Number.isInteger(value) ? ' below 2^53' : ''}, got ${show(value)}`,
+      );
   if (step <= 0) fail(name, `step > 0, got ${step}`);
   if (!Number.isSafeInteger(high - low))
     fail(name, `high - low < 2^53, got the range [${low}, ${high}]; narrow it`);
@@ -197,15 +201,17 @@ export function choiceIndex(distribution: CategoricalDistribution, value: unknow
   return distribution.choices.indexOf(value as Choice);
 }
 
-/** Whether the value lies in the distribution; a float on a grid may be off by 1e-8 steps. */
+/** Whether the value lies in the distribution; a float on a grid may be off by 1e-8 steps, and by its own rounding. */
 export function contains(distribution: Distribution, value: unknown): boolean {
   if (distribution.kind === 'categorical') return choiceIndex(distribution, value) >= 0;
   if (typeof value !== 'number' || !(value >= distribution.low && value <= distribution.high)) return false;
   if (distribution.kind === 'int')
     return Number.isInteger(value) && (value - distribution.low) % distribution.step === 0;
   if (distribution.step === null) return true;
-  const k = (value - distribution.low) / distribution.step;
-  return Math.abs(k - Math.round(k)) < 1e-8;
+  const { low, high, step } = distribution;
+  const k = (value - low) / step;
+  const rounding = 5e-15 * Math.max(Math.abs(low), Math.abs(high)); // of 15 digits, see `nearest`
+  return Math.abs(k - Math.round(k)) < 1e-8 + rounding / step;
 }
 
 /** The value of the distribution nearest to x. */

@@ -36,7 +36,7 @@ export function directionsOf(options: AnyOptions): Direction[] {
     throw new UsageError(`Expected metricNames to be two different names, got ${show(metricNames)}`);
   if (!sampler.paretoFronts)
     throw new UsageError(
-      `Expected a sampler for two objectives (gp, nsga2, tpe or random), got ${sampler.name}, which searches for one`,
+      `Expected a sampler for two objectives (gp, tpe, nsga2, auto or random), got ${sampler.name}, which searches for one`,
     );
   if (pruner !== undefined && pruner.name !== 'nop')
     throw new UsageError(

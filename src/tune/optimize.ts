@@ -5,7 +5,7 @@ import { setImmediate as letEventsIn } from 'node:timers/promises';
 import { DeviceLostError, messageOf, UsageError } from '../base/errors.js';
 import { countsAsEvaluated } from './starting.js';
 import type { Objective, OptimizeOptions, OptimizeResult, Study } from './studyTypes.js';
-import { type Outcome, type RunningTrial, TrialPruned } from './trial.js';
+import { type Ending, type RunningTrial, TrialPruned } from './trial.js';
 import type { SearchSpace, Trial } from './types.js';
 
 /** A run that ends waits so long for a lost server; what is still to be recorded is then left on disk. */
@@ -74,7 +74,8 @@ export async function optimize<S extends SearchSpace>(
     const { outcome, error } = await evaluate(objective as Objective, trial as RunningTrial);
     const finished = study.tell(trial.number, outcome);
     result.trials++;
-    if (finished.userAttrs.fail_reason === 'nan' && !warned) {
+    // The objective's own failures say so themselves.
+    if (outcome.state === 'complete' && finished.state === 'fail' && !warned) {
       warned = true;
       process.emitWarning(
         `Trial ${finished.number} failed: ${finished.userAttrs.fail_message}`,
@@ -110,7 +111,7 @@ const isCaught = (error: unknown, caught: OptimizeOptions['catch'] = false): boo
 async function evaluate(
   objective: Objective,
   trial: RunningTrial,
-): Promise<{ outcome: Outcome; error?: unknown }> {
+): Promise<{ outcome: Ending; error?: unknown }> {
   try {
     return { outcome: { state: 'complete', value: await objective(trial) } };
   } catch (error) {

@@ -39,16 +39,24 @@ export function paretoFront<T extends Trial>(trials: readonly T[], directions: r
 
 /** The layer of each point: 0 on the front, 1 on the front of the others, and so on. */
 export function dominationRanks(points: readonly Losses[]): number[] {
-  // Sorted, a point can only be dominated by those before it.
+  // Sorted, a point can only be dominated by those before it; by one of a layer only if by one of each layer before.
   const order = Array.from(points.keys()).sort((i, j) => compareLosses(points[i]!, points[j]!));
-  const layers: number[][] = [];
+  const layers: Losses[][] = [];
   const ranks = new Array<number>(points.length).fill(0);
+  let before: number | undefined;
   for (const i of order) {
-    let rank = 0;
-    while (layers[rank]?.some((j) => dominates(points[j]!, points[i]!))) rank++;
-    layers[rank] ??= [];
-    layers[rank]!.unshift(i); // of two objectives, the latest has the lowest second loss
+    const point = points[i]!;
+    const isSame = before !== undefined && compareLosses(points[before]!, point) === 0;
+    let rank = isSame ? ranks[before!]! : 0;
+    for (let end = isSame ? rank : layers.length; rank < end; ) {
+      const middle = (rank + end) >> 1;
+      // Of two objectives, the latest of a layer has the lowest second loss.
+      if (layers[middle]!.findLast((other) => dominates(other, point))) rank = middle + 1;
+      else end = middle;
+    }
+    if (!isSame) (layers[rank] ??= []).push(point);
     ranks[i] = rank;
+    before = i;
   }
   return ranks;
 }

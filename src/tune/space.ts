@@ -11,7 +11,7 @@ import { show } from '../base/json.js';
 import { suggestion } from '../base/names.js';
 import { readJsonFile } from '../base/textFile.js';
 import { isObject } from '../base/valid.js';
-import { checkConditions, withFixed } from './conditions.js';
+import { canApply, checkConditions, withFixed } from './conditions.js';
 import {
   checkDistribution,
   choiceIndex,
@@ -30,6 +30,8 @@ export type TunableSpace = {
   defaults: Params;
   /** Parameters taken out of the space by `fixParams` or `onlyParams`, for the objective to apply. */
   fixed: Params;
+  /** Values from elsewhere (a preset, a script) that the range lacks; absent without any. `onlyParams` holds these. */
+  outside?: Params;
 };
 
 /**
@@ -51,17 +53,30 @@ export function checkSpace(space: unknown, defaults: unknown = {}, wanted: Attri
   checkConditions(checked);
   for (const name of Object.keys(defaults))
     if (!Object.hasOwn(checked, name)) throw unknownParameter(name, Object.keys(checked), 'in defaults');
+  const outside: Params = {};
   const complete = entries.map(([name, distribution]) => {
     const value = own(defaults, name);
-    if (value === undefined) return [name, nearestDefault(distribution, own(wanted, name))];
+    if (value === undefined) {
+      const other = own(wanted, name);
+      if (!contains(distribution, other) && isOfKind(distribution, other)) setOwn(outside, name, other);
+      return [name, nearestDefault(distribution, other)];
+    }
     if (!contains(distribution, value))
       throw new UsageError(
         `Parameter ${name}: expected a default within ${describeDistribution(distribution)}, got ${show(value)}`,
       );
     return [name, value];
   });
-  return { space: checked, defaults: Object.fromEntries(complete) as Params, fixed: {} };
+  const setup = { space: checked, defaults: Object.fromEntries(complete) as Params, fixed: {} };
+  return Object.keys(outside).length > 0 ? { ...setup, outside } : setup;
 }
+
+const isOfKind = ({ kind }: Distribution, value: unknown): value is Choice =>
+  kind === 'categorical'
+    ? ['string', 'number', 'boolean'].includes(typeof value)
+    : kind === 'int'
+      ? Number.isInteger(value)
+      : Number.isFinite(value);
 
 function nearestDefault(distribution: Distribution, wanted: unknown): Choice {
   if (distribution.prior) return distribution.prior.center;
@@ -107,7 +122,11 @@ async function importModule(path: string): Promise<unknown> {
         `Node ${process.versions.node} cannot import ${path}; use Node 22.18 or newer, or compile it to JavaScript, ` +
           'or write the space as JSON',
       );
-    throw new UsageError(`Cannot import ${path}: ${messageOf(error).split('\n')[0]}`);
+    const message = messageOf(error).split('\n')[0]!;
+    // A .ts or .js file with import and export, in a project whose package.json does not say "type": "module".
+    const isCommonJs = /outside a module|Unexpected token 'export'/.test(message);
+    const fix = isCommonJs ? `; rename it to ${path.replace(/\.([jt]s)$/, '.m$1')}` : '';
+    throw new UsageError(`Cannot import ${path}: ${message}${fix}`);
   }
 }
 
@@ -129,15 +148,15 @@ export function fixParams(setup: TunableSpace, values: Params): TunableSpace {
 }
 
 /**
- * Searches only the named parameters; the others are held at their defaults. Names of parameters that are fixed
- * already are left out.
+ * Searches only the named parameters; the others are held at their defaults, or at what the defaults replaced because it
+ * lies outside the range. Names of parameters that are fixed already are left out.
  * @throws UsageError for an unknown parameter (with the nearest name) or no name
  */
 export function onlyParams(setup: TunableSpace, names: readonly string[]): TunableSpace {
   if (names.length === 0) throw new UsageError('Expected at least one parameter to search, got none');
   const known = { ...setup.space, ...setup.fixed };
   const kept = new Set(names.map((name) => resolveName(known, name)));
-  return split(setup, (name) => !kept.has(name), setup.defaults);
+  return split(setup, (name) => !kept.has(name), { ...setup.defaults, ...setup.outside });
 }
 
 function split(setup: TunableSpace, out: (name: string) => boolean, values: Params): TunableSpace {
@@ -146,11 +165,13 @@ function split(setup: TunableSpace, out: (name: string) => boolean, values: Para
   if (kept.length === 0) throw new UsageError('Expected at least one parameter left to search; fix fewer');
   const pick = <T>(from: Record<string, T>, which: string[]) =>
     Object.fromEntries(which.map((name) => [name, from[name]!]));
-  const fixed = { ...setup.fixed, ...pick(values, names.filter(out)) };
+  const held = pick(values, names.filter(out));
+  const used = Object.keys(held).filter((name) => canApply(setup.space, name, held));
+  const fixed = { ...setup.fixed, ...pick(held, used) };
   const space = withFixed(pick(setup.space, kept), fixed);
   if (Object.keys(space).length === 0)
     throw new UsageError('Expected at least one parameter left to search; fix fewer');
-  return { space, defaults: pick(setup.defaults, Object.keys(space)), fixed };
+  return { ...setup, space, defaults: pick(setup.defaults, Object.keys(space)), fixed };
 }
 
 /** Splits `name=value` arguments; values stay strings. @throws UsageError for another shape or a repeated name */

@@ -3,6 +3,7 @@
 
 import { UsageError } from '../base/errors.js';
 import { show } from '../base/json.js';
+import { LONGEST_WAIT } from '../base/pause.js';
 import { randomStream } from '../base/random.js';
 import { isObject } from '../base/valid.js';
 import { activeParams, isActive } from './conditions.js';
@@ -29,7 +30,7 @@ export type Starter = {
   view: StudyView;
   sampler: Sampler;
   check: Check | undefined;
-  worker: BeatingWorker;
+  worker: BeatingWorker | null;
   scoring: Scoring;
 };
 
@@ -59,9 +60,6 @@ export function plan(
   );
   return { ...proposal, params, refused: check?.(params) ?? null };
 }
-
-/** The longest time that a timer of Node can wait, in milliseconds. */
-const LONGEST_WAIT = 2 ** 31 - 1;
 
 /**
  * What a sampler that takes time decides about trial `number`; null where it leaves it to `ask`.
@@ -105,7 +103,7 @@ export function startEntry(starter: Starter, planned: Plan, now: number): Entry 
   const systemAttrs: Attributes = { ...planned.systemAttrs, 'tinygpt:sampler': sampler.name };
   const trial = { params, start: now, systemAttrs, userAttrs };
   if (refused === null) {
-    systemAttrs[WORKER] = worker;
+    if (worker) systemAttrs[WORKER] = worker;
     return createTrialEntry(studyId, view.space, { ...trial, state: 'running' });
   }
   const failure = { fail_reason: 'infeasible', fail_message: `${refused.reason}: ${refused.detail}` };
@@ -137,8 +135,8 @@ export function claimEntries({ view, check, worker, scoring }: Starter, trial: T
     .filter(([name, dist]) => !Object.hasOwn(trial.params, name) && contains(dist, params[name]))
     .map(([name, dist]) => setParamEntry(trial.id, name, params[name]!, dist));
   if (refused === null) {
-    const mark = trialAttrEntry('system', trial.id, WORKER, worker);
-    return [claimEntry(trial.id, now), ...paramEntries, mark];
+    const mark = worker ? [trialAttrEntry('system', trial.id, WORKER, worker)] : [];
+    return [claimEntry(trial.id, now), ...paramEntries, ...mark];
   }
   const message = `${refused.reason}: ${refused.detail}`;
   const ending = { state: 'fail', reason: 'infeasible', message } as const;

@@ -49,7 +49,10 @@ export type StudyOptions<S extends SearchSpace = SearchSpace> = {
   metricName?: string;
   /** Asked before a trial runs; what it refuses is recorded as failed (`infeasible`) and never run. */
   check?: Check<ParamsOf<NoInfer<S>>>;
-  /** A running trial of another machine without a sign of life for so long has lost its worker. Default 120. */
+  /**
+   * A running trial of another machine without a sign of life for so long has lost its worker. Default 120. Infinity where
+   * trials do not end with the process that asks for them: somebody else evaluates them.
+   */
   graceSeconds?: number;
   /** How often a trial that lost its worker is enqueued again. Default 1. */
   retries?: number;

@@ -131,7 +131,12 @@ async function heldOutBpb(
 ): Promise<number | null> {
   const skip = evalTokens ?? 0;
   if (data.tokens.val < skip + (batch + 2) * (seqLen + 1)) return null;
-  return (await evaluateBpb(gpt, data, { tokens, skip, batch })).valBpb;
+  try {
+    return (await evaluateBpb(gpt, data, { tokens, skip, batch })).valBpb;
+  } catch (error) {
+    if (error instanceof UsageError) return null; // what is left does not fill the rows
+    throw error;
+  }
 }
 
 /** Measurements stored with a trial. */

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readAgentLog } from '../../src/tune/agentLog.js';
+import { agentEntries, readAgentLog } from '../../src/tune/agentLog.js';
+import { float } from '../../src/tune/distributions.js';
 import { loadStudy, randomSampler } from '../../src/tune/index.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { err, out, run } from '../cli/capture.js';
@@ -56,6 +57,16 @@ describe("an agent's log", () => {
     expect(() => readAgentLog(text)).toThrow(message);
   });
 
+  test('constants beyond 2^53 are floats of its space', () => {
+    const runs = [1, 2].map((value) => ({ value, commit: null, status: 'keep', description: 'x', more: {} }));
+    const scripts = ['CLIP = 1e20\n', 'CLIP = 2e20\n'];
+    const names = { name: 'agent', metric: 'loss', direction: 'minimize', sampler: 'agent' } as const;
+    const entries = agentEntries({ ...names, runs, scripts, language: 'python', begin: 0, source: {} });
+    expect(entries).toContainEqual(
+      expect.objectContaining({ user_attr: { space: { CLIP: float(1e20, 2e20) } } }),
+    );
+  });
+
   test('another column can be the value', () => {
     expect(readAgentLog(LOG, 'memory_gb').runs[0]!.value).toBe(44);
     expect(() => readAgentLog(LOG, 'loss')).toThrow('Expected a column loss, got commit, val_bpb');
@@ -70,6 +81,7 @@ describe('tinygpt import', () => {
       await run('import', join(folder, 'results.tsv'), '--out', at, '--cost', '27', '--hours', '8'),
     ).toBe(0);
     expect(out).toContain('4 trials: 3 complete, 0 pruned, 1 failed (1 out_of_memory)');
+    expect(out).not.toContain('parameter'); // a log has none, and a table of none is left out
     const [study] = readJournal(join(at, 'journal.log'));
     expect(study!.userAttrs).toMatchObject({ sampler: 'agent', cost_usd: 27, hours: 8 });
     const [first, , , last] = study!.trials;

@@ -213,6 +213,14 @@ describe('conditions', () => {
     const only = onlyParams(setup, ['rate', 'momentum']);
     expect(only.space).toEqual({ rate: SPACE.rate, momentum: float(0.5, 0.99) });
     expect(withFixed({ x: float(0, 1, { when: { a: 1 } }) }, { a: 2 })).toEqual({});
+    // What cannot apply is no fixed parameter either; what may apply is held at its default.
+    const sgd = checkSpace(SPACE, { optimizer: 'sgd' });
+    const held = Object.keys(onlyParams(sgd, ['rate']).fixed);
+    expect(held).toContain('momentum');
+    expect(held).not.toContain('beta2');
+    expect(Object.keys(onlyParams(sgd, ['rate', 'optimizer']).fixed)).toEqual(
+      expect.arrayContaining(['momentum', 'beta2']),
+    );
   });
 });
 

@@ -68,6 +68,23 @@ describe('confirmation', () => {
     expect(confirmationText(found)).toMatch(/winner: trial \d+, mean/);
   });
 
+  test('the seed of the search is none of the fresh ones', async () => {
+    const study = createStudy({ space, sampler: randomSampler(), seed: 1001 });
+    await study.optimize(({ params }) => params.x, { trials: 5 });
+    const seeds = new Set<number>();
+    const run = ({ params }: RunningTrial, seed: number) => {
+      seeds.add(seed);
+      return (params.x as number) + seed;
+    };
+    const { candidates, complete } = await confirm(study as unknown as Study, run, { top: 1, repeats: 3 });
+    expect(seeds).toEqual(new Set([1000, 1002, 1003]));
+    expect(candidates.map(({ runs }) => runs.map(({ seed }) => seed))).toEqual([
+      [1000, 1002, 1003],
+      [1000, 1002, 1003],
+    ]);
+    expect(complete).toBe(true);
+  });
+
   test('another seed alone is no improvement', async () => {
     const study = open('noise');
     const objective = (trial: RunningTrial, seed: number) => noise(only(trial), seed);
@@ -143,6 +160,40 @@ describe('confirmation', () => {
     expect(found).toMatchObject({ complete: true, winner: null });
     expect(confirmationText(found)).toContain('winner: none, each configuration has a run that failed');
     expect(confirmationText({ ...found, complete: false })).toContain('winner: none yet');
+  });
+
+  test('there is no gain over defaults that are as infinite', async () => {
+    const study = createStudy({ space, sampler: randomSampler(), seed: 1 });
+    await study.optimize(({ params }) => params.x, { trials: 3 });
+    const found = await confirm(study as unknown as Study, () => Infinity, { top: 1 });
+    expect(found.candidates[1]).toMatchObject({ mean: Infinity, gain: { mean: 0, interval: [0, 0] } });
+    expect(confirmationText(found)).not.toContain('NaN');
+  });
+
+  test('a winner that is worse than the defaults, which violate a constraint, is called worse', async () => {
+    const study = createStudy({ space, sampler: randomSampler(), seed: 1, constraints: ['size<1'] });
+    const value = ({ number, params }: RunningTrial) => (number === 0 ? 0 : 1 + (params.x as number));
+    for (let i = 0; i < 4; i++) {
+      const trial = study.ask();
+      trial.setUserAttr('size', i === 0 ? 2 : 0);
+      study.tell(trial, value(trial as unknown as RunningTrial));
+    }
+    const again = ({ params }: RunningTrial, seed: number) => (params.x === 0.5 ? 0 : 1) + seed / 1e4;
+    const found = await confirm(study as unknown as Study, again, { top: 2 });
+    expect(found.winner).toMatchObject({ gain: { mean: expect.closeTo(-1, 9) } });
+    expect(confirmationText(found)).toContain('worse than the defaults, which violate a constraint');
+    const fail = ({ params }: RunningTrial) => {
+      if (params.x !== 0.5) throw Object.assign(new Error('nan'), { reason: 'diverged' });
+      return 1;
+    };
+    const none = createStudy({ space, sampler: randomSampler(), name: 'none', constraints: ['size<1'] });
+    for (const size of [2, 0]) {
+      const trial = none.ask();
+      trial.setUserAttr('size', size);
+      none.tell(trial, 1);
+    }
+    const text = confirmationText(await confirm(none as unknown as Study, fail));
+    expect(text).toContain('winner: none, each configuration has a run that failed or violates a constraint');
   });
 
   test('a run that was killed so often that it is given up counts as failed, and the rest as finished', async () => {

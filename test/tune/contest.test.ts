@@ -99,6 +99,19 @@ test.each([
   expect(xAxis).toMatchObject({ name: `${unit}, asking included` });
 });
 
+test.each([
+  [27, undefined, '$27.00'],
+  [0.002, undefined, '$0.0020'],
+  [0, undefined, '$0.00'],
+  [1.5, 2, '> $1.50'],
+  [0, 3, 'unknown'],
+])('a cost of %d, unknown for %p calls, is shown as %s', (costUsd, unknownCost, shown) => {
+  const llm: Race = { ...race('llm', 1, [1, 2]), costUsd, ...(unknownCost && { unknownCost }) };
+  const text = contestText(contestTable([llm], [2, 3], new Map()));
+  const last = text.split('\n').findLast((line) => line.startsWith('llm'))!;
+  expect(last.endsWith(`  ${shown}`)).toBe(true);
+});
+
 test('infinite values are values: the best, its improvements and the medians of a contest', () => {
   const trials = [2, Infinity, 1, -Infinity, 0, -Infinity].map((value, i) => makeTrial(i, 'complete', value));
   expect(bestTrial(trials, 'minimize')!.number).toBe(3);
@@ -143,12 +156,42 @@ test('median, spread and 95% interval match the textbook formulas', () => {
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 2, 3])).toBe(2.5);
   expect(spread([1, 2, 3])).toEqual({ mean: 2, deviation: 1, values: [1, 2, 3] });
+  expect(spread([1, Infinity]).deviation).toBeNull();
   const [low, high] = meanInterval([1, 2, 3])!;
   expect(high - 2).toBeCloseTo(4.303 / Math.sqrt(3), 6);
   expect(2 - low).toBeCloseTo(4.303 / Math.sqrt(3), 6);
   expect(meanInterval([1])).toBeNull();
   expect(meanInterval([1, 2])).toBeNull(); // t = 12.7: next to nothing is known
   expect(meanInterval([1, 2, Infinity])).toBeNull();
+});
+
+test('the 95% interval of many values is that of their degrees of freedom', () => {
+  // scipy.stats.t.ppf(0.975, n - 1)
+  for (const [n, t] of [
+    [31, 2.042272],
+    [32, 2.039513],
+    [41, 2.021075],
+    [101, 1.983972],
+    [1001, 1.962339],
+  ] as const) {
+    const values = Array.from({ length: n }, (_, i) => i);
+    const { mean, deviation } = spread(values);
+    const [low, high] = meanInterval(values)!;
+    expect(((high - mean) * Math.sqrt(n)) / deviation!).toBeCloseTo(t, 3);
+    expect(high - mean).toBeCloseTo(mean - low, 9);
+  }
+});
+
+test('a small p is not shown as zero', () => {
+  const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+  const races = seeds.flatMap((seed) => [
+    race('gp', seed, [seed]),
+    race('random', seed, [seed + seed / 100]),
+  ]);
+  // 2 / 2^20
+  expect(contestText(contestTable(races, [30], new Map()))).toMatch(
+    /gp +random +20 +0\.1050 +1\.91e-6 +1\.91e-6/,
+  );
 });
 
 describe('the statistics of a contest', () => {

@@ -133,6 +133,17 @@ describe('distributions', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150); // 5 sigma
   });
 
+  test('the values of a grid far from zero or with many steps are contained in it', () => {
+    for (const grid of [
+      float(1000, 1001, { step: 1e-6 }),
+      float(1e6, 1e6 + 1, { step: 0.02 }),
+      float(0.1, 8207.69995, { step: 9e-5 }),
+      float(-1633260.2501, -1557861.9719, { step: 8e-9 }),
+    ])
+      for (let i = 0; i <= 1000; i++) expect(contains(grid, fromUnit(grid, i / 1000))).toBe(true);
+    expect(contains(float(1000, 1001, { step: 1e-6 }), 1000.1234565)).toBe(false);
+  });
+
   test('contains checks type, bounds and grid', () => {
     expect(contains(int(1, 9, { step: 2 }), 4)).toBe(false);
     expect(contains(int(1, 9), 4.5)).toBe(false);

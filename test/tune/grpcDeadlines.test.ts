@@ -1,7 +1,13 @@
 // How long Optuna's gRPC storage proxy may take to answer, as a server sees it; and a server that is none.
 
 import { fileURLToPath } from 'node:url';
-import { type handleUnaryCall, loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import {
+  type handleUnaryCall,
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  status,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { grpcEndpoint } from '../../src/tune/storage/network/grpcEndpoint.js';
@@ -21,7 +27,8 @@ beforeAll(async () => {
     (name: string): handleUnaryCall<unknown, unknown> =>
     (call, done) => {
       given.set(name, (Number(call.getDeadline()) - Date.now()) / 1000);
-      done(null, {});
+      if (name === 'GetTrial') done({ code: status.UNKNOWN, details: '' });
+      else done(null, {});
     };
   server.addService(
     service as never,
@@ -43,6 +50,16 @@ test('a study that is read for the first time may take minutes, what is new in i
   expect(given.get('GetStudyUserAttributes')).toBeLessThanOrEqual(10);
   await endpoint.call('pull', [1, [], 0, true]);
   expect(given.get('GetTrials')).toBeLessThanOrEqual(10);
+  endpoint.close();
+});
+
+test('a proxy that fails and does not say why is lost, with its code as the reason', async () => {
+  const endpoint = grpcEndpoint(`grpc://127.0.0.1:${port}`);
+  await endpoint.connect();
+  await expect(endpoint.call('rpc', ['GetTrial', { trial_id: 1 }])).rejects.toMatchObject({
+    name: 'ConnectionLost',
+    message: 'the proxy answers UNKNOWN',
+  });
   endpoint.close();
 });
 

@@ -25,6 +25,7 @@ import { ourGoldenLines } from '../../experiments/optuna-interop/ourGolden.js';
 import { EnvironmentError, UsageError } from '../../src/base/errors.js';
 import { formatJson, parseJson } from '../../src/base/json.js';
 import { randomStream } from '../../src/base/random.js';
+import { int } from '../../src/tune/distributions.js';
 import { distributionFromJson } from '../../src/tune/journal/decode.js';
 import { longestLine } from '../../src/tune/journal/lines.js';
 import { formatDate, parseDate, studyAttrEntry } from '../../src/tune/journal/records.js';
@@ -33,6 +34,8 @@ import { fileStorage } from '../../src/tune/storage/fileStorage.js';
 import { readJournal } from '../../src/tune/storage/index.js';
 import { decodeHolder, encodeHolder, withLock } from '../../src/tune/storage/lock.js';
 import { identify } from '../../src/tune/storage/worker.js';
+import { createStudy } from '../../src/tune/study.js';
+import { defaults, space, uniform } from './problem.js';
 import { scratchFolder } from './scratch.js';
 
 const fresh = scratchFolder();
@@ -252,6 +255,19 @@ describe('records', () => {
     expect(() => read('NormalDistribution', {})).toThrow('unknown distribution "NormalDistribution"');
   });
 
+  test("Python's integers beyond 2^53 are read as doubles", () => {
+    const read = (attributes: string) =>
+      distributionFromJson(
+        `{"name": "IntDistribution", "attributes": {"log": false, "step": 1, ${attributes}}}`,
+      );
+    const numeric = { kind: 'int', log: false, step: 1 };
+    expect(read('"low": 0, "high": 9007199254740992')).toEqual({ ...numeric, low: 0, high: 2 ** 53 });
+    expect(read('"low": 0, "high": 9223372036854775807')).toEqual({ ...numeric, low: 0, high: 2 ** 63 });
+    expect(read('"low": -9007199254740991, "high": 2')).toEqual({ ...numeric, low: 1 - 2 ** 53, high: 2 });
+    expect(() => read('"low": 18446744073709551616, "high": 0')).toThrow(/low/);
+    expect(() => int(0, 2 ** 53)).toThrow('high to be an integer below 2^53, got 9007199254740992');
+  });
+
   test('dates are written in UTC with microseconds; dates without an offset are local time', () => {
     expect(formatDate(Date.UTC(2026, 10, 23, 12, 0, 0, 7))).toBe('2026-11-23T12:00:00.007000+00:00');
     expect(parseDate('2026-11-23T14:00:00.123456+02:00')).toBe(Date.UTC(2026, 10, 23, 12, 0, 0, 123));
@@ -443,6 +459,19 @@ describe('bad files', () => {
       expect(Object.keys(at)).toEqual(names);
     expect(Object.values(study.trials[0]!.params)).toEqual([2, 2, 2, 2]);
     expect(({} as Record<string, unknown>).fail_reason).toBeUndefined();
+  });
+
+  test.each([1, 3])('a log in the place of another takes no results of that (%i trials)', (trials) => {
+    const path = fresh('journal.log');
+    const open = () => createStudy({ storage: path, space, defaults, sampler: uniform });
+    const before = open();
+    const running = before.ask();
+    rmSync(path);
+    const after = open();
+    for (let i = 0; i < trials; i++) after.ask();
+    expect(() => before.tell(running, 7)).toThrow('was cut or replaced while in use');
+    after.refresh();
+    expect(after.trials.map(({ state }) => state)).toEqual(Array(trials).fill('running'));
   });
 
   test('a log that is truncated or removed while in use is an error', () => {

@@ -1,5 +1,6 @@
 // Signs of life: trials of workers on other machines, by a clock of the test's.
 
+import { uptime } from 'node:os';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import {
   claimEntry,
@@ -10,6 +11,7 @@ import {
 } from '../../src/tune/journal/records.js';
 import { lossEntries } from '../../src/tune/starting.js';
 import { openStorage } from '../../src/tune/storage/index.js';
+import { identify } from '../../src/tune/storage/worker.js';
 import { createStudy } from '../../src/tune/study.js';
 import { defaults, space, uniform } from './problem.js';
 import { scratchFolder } from './scratch.js';
@@ -96,6 +98,17 @@ test('a trial whose last sign of life is older than any difference of clocks is 
   expect(study.reclaim()).toEqual([0]);
 });
 
+test('a worker of another machine of the same name is alive, one of before a restart of this machine is not', () => {
+  const { study } = studyWith({ ...identify(), boot: 'another', heartbeat: 25 });
+  expect(study.reclaim()).toEqual([]);
+  jest.advanceTimersByTime(101_000);
+  expect(study.reclaim()).toEqual([0]);
+  jest.setSystemTime(Date.now() - (uptime() + 60) * 1000);
+  const restarted = studyWith({ ...identify(), boot: 'before', heartbeat: 25 }).study;
+  jest.setSystemTime(Date.now() + (uptime() + 60) * 1000);
+  expect(restarted.reclaim()).toEqual([0]);
+});
+
 test('retries: 0 only fails the trial', () => {
   const { study } = studyWith({ ...elsewhere, heartbeat: 25 }, 0);
   study.reclaim();
@@ -129,6 +142,14 @@ test('a process writes signs of life for the trials that it runs, and no longer'
   jest.advanceTimersByTime(100_000);
   expect(beat(0)).toBe(last);
   expect(jest.getTimerCount()).toBe(0);
+});
+
+test('a grace period longer than a timer can wait brings no stream of signs of life', () => {
+  const path = fresh('journal.log');
+  const study = createStudy({ storage: path, space, defaults, sampler: uniform, graceSeconds: 1e7 });
+  study.ask();
+  jest.advanceTimersByTime(1000);
+  expect(study.trials[0]!.systemAttrs['tinygpt:heartbeat']).toBeUndefined();
 });
 
 test('a result of a worker that was taken for dead is recorded as a new trial, and is not run again', () => {

@@ -48,7 +48,7 @@ function fragile(url: string) {
     onChange() {},
     close: () => inner.close(),
   };
-  const remote = () => (url.startsWith('grpc') ? grpcRemote(connection) : redisRemote(connection, url));
+  const remote = () => (url.startsWith('grpc') ? grpcRemote(connection, url) : redisRemote(connection, url));
   const storage = remoteStorage(connection, remote, {
     place: url,
     onNote: () => {},
@@ -117,6 +117,16 @@ for (const { kind, available, launch } of kinds)
       const ofGrpc = ['pull trials', 'lock', 'pull trials', 'CreateNewTrial', 'unlock', 'GetTrial'];
       expect(calls).toEqual(kind === 'grpc' ? ofGrpc : ['exchange', 'exchange']);
     });
+
+    if (kind === 'redis')
+      test('more records than one answer holds are written once', () => {
+        losingEach(
+          () => {},
+          ({ storage, id }) =>
+            void storage.transact(() => Array.from({ length: 1001 }, () => waitingEntry(id, {}))),
+          (found, { trials }) => expect([found.length, trials.length]).toEqual([1001, 1001]),
+        );
+      });
 
     test('a trial from the queue is claimed with all that belongs to it', () => {
       losingEach(

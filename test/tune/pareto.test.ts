@@ -48,6 +48,21 @@ describe('fronts', () => {
     }
   });
 
+  test('ranks take few comparisons where every layer, or all of them together, are one point', () => {
+    let comparisons = 0;
+    const counted = (...losses: number[]): Losses =>
+      new Proxy(losses, {
+        get(target, key) {
+          if (key === 'every') comparisons++;
+          return Reflect.get(target, key);
+        },
+      });
+    const places = Array.from({ length: 1000 }, (_, i) => (i * 37) % 1000);
+    expect(dominationRanks(places.map((v) => counted(v, 0)))).toEqual(places);
+    expect(dominationRanks(places.map(() => counted(1, 0)))).toEqual(places.map(() => 0));
+    expect(comparisons).toBeLessThanOrEqual(1000 * 11);
+  });
+
   test('the hypervolume is the number of grid cells that are dominated', () => {
     for (let seed = 0; seed < 40; seed++) {
       const points = randomPoints(seed, seed);

@@ -5,18 +5,38 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createClient } from '@redis/client';
 import { studyNamed } from '../../src/tune/identity.js';
-import { createStudyEntry, finishEntry, trialAttrEntry } from '../../src/tune/journal/records.js';
+import {
+  createStudyEntry,
+  createTrialEntry,
+  finishEntry,
+  intermediateEntry,
+  trialAttrEntry,
+} from '../../src/tune/journal/records.js';
+import { createReplay } from '../../src/tune/journal/replay.js';
+import { createLiveness } from '../../src/tune/liveness.js';
+import { grpcRemote } from '../../src/tune/storage/grpcStorage.js';
 import { openStorage } from '../../src/tune/storage/index.js';
 import { openConnection } from '../../src/tune/storage/network/connection.js';
+import { ConnectionLost } from '../../src/tune/storage/network/endpoint.js';
 import { redisRemote } from '../../src/tune/storage/redisStorage.js';
-import { remoteStorage } from '../../src/tune/storage/remoteStorage.js';
+import { type Remote, remoteStorage } from '../../src/tune/storage/remoteStorage.js';
+import { identify } from '../../src/tune/storage/worker.js';
 import { createStudy } from '../../src/tune/study.js';
 import { defaults, space, uniform, value } from './problem.js';
 import { scratchFolder } from './scratch.js';
-import { freePort, hasOptuna, hasRedis, type Server, startCable, startProxy, startRedis } from './servers.js';
+import {
+  freePort,
+  hasOptuna,
+  hasRedis,
+  pythonSync,
+  type Server,
+  startCable,
+  startProxy,
+  startRedis,
+} from './servers.js';
 
 const fresh = scratchFolder();
 process.env.TINYGPT_CACHE = fresh('cache');
@@ -48,6 +68,32 @@ test('a server that is not there is an error that names it, without its password
   expect(() => studyNamed([], 'night', 'redis://:secret@host')).toThrow(
     'No study in redis://host; give another journal',
   );
+});
+
+test('a server that connects at once and refuses is named with what it said', () => {
+  const refuse = () => {
+    throw new ConnectionLost('READONLY');
+  };
+  const connection = { up: true, reason: '', call: () => null, onChange() {}, close() {} };
+  const remote = { log: createReplay(), transact: refuse } as unknown as Remote;
+  const storage = remoteStorage(connection, () => remote, { place: 'redis://r', onNote() {}, patience: 0 });
+  expect(() => storage.transact(() => [])).toThrow('redis://r cannot be reached (READONLY)');
+});
+
+test('a decision waits as long when the clock is set meanwhile', () => {
+  const clock = jest.spyOn(Date, 'now').mockReturnValue(1e12);
+  const log = createReplay();
+  let asked = 0;
+  const transact = () => {
+    if (asked++ < 2) throw new ConnectionLost('cut');
+    return [];
+  };
+  const call = () => void (asked > 0 && clock.mockReturnValue(2e12));
+  const connection = { up: true, reason: '', call, onChange() {}, close() {} };
+  const remote = { log, transact } as unknown as Remote;
+  const storage = remoteStorage(connection, () => remote, { place: 'redis://r', onNote() {} });
+  expect(storage.transact(() => [])).toEqual([]);
+  clock.mockRestore();
 });
 
 for (const { kind, available, launch } of kinds)
@@ -98,6 +144,33 @@ for (const { kind, available, launch } of kinds)
       expect(notes[1]).toMatch(/^The trial goes on; its records are kept in .*spool.* meanwhile$/);
       expect(notes.at(-1)).toMatch(/^\d records? that (?:was|were) kept in .* (?:is|are) now in /);
       expect(spooled()).toEqual([]);
+    });
+
+    test('a trial goes on without the server where the disk keeps nothing either', async () => {
+      const notes: string[] = [];
+      open('memory', direct).close();
+      const connection = openConnection(url);
+      const remote = () => (kind === 'grpc' ? grpcRemote(connection, url) : redisRemote(connection, url));
+      const storage = remoteStorage(connection, remote, {
+        place: url,
+        onNote: (line) => notes.push(line),
+        spoolFolder: '/proc/none',
+      });
+      const { id } = storage.log.study('memory')!;
+      const [trial] = storage.transact(() => [
+        createTrialEntry(id, space, { state: 'running', params: defaults, start: Date.now() }),
+      ]);
+      await cable.cut();
+      storage.record(trial!, [intermediateEntry(trial!.id, 1, 10)]);
+      storage.record(trial!, [finishEntry(trial!.id, 'complete', [7], { start: null, end: Date.now() })]);
+      await cable.mend();
+      await storage.ready();
+      storage.close();
+      expect(notes.slice(1)).toEqual([
+        expect.stringMatching(/^Cannot write .*; what is measured meanwhile is kept in memory only$/),
+        expect.stringMatching(/^2 records that were kept in memory are now in /),
+      ]);
+      expect(open('memory', direct).trials.at(-1)).toMatchObject({ state: 'complete', value: 7 });
     });
 
     test('a result that comes after others gave the trial up becomes a new trial', async () => {
@@ -241,6 +314,8 @@ for (const { kind, available, launch } of kinds)
         Number(/total_connections_received:(\d+)/.exec(await say('INFO', 'stats'))![1]);
       const before = await count();
       expect(() => storage.transact(() => [createStudyEntry(`${code} too`, 'minimize')])).toThrow(code);
+      // Nor while it waits: a worker sends what it kept as soon as it is connected.
+      await study.ready(AbortSignal.timeout(1000));
       expect((await count()) - before).toBeLessThan(25);
       expect(heard).toEqual([expect.stringContaining(`lost (${code} `)]);
       storage.close();
@@ -286,16 +361,103 @@ for (const { kind, available, launch } of kinds)
     rmSync(`${spool}/${kept}`);
   });
 
-  test('that was emptied under a worker ends it, and its result stays on disk', async () => {
+  test.each([0, 99])(
+    'that was emptied under a worker ends it, and its result stays on disk (%i trials since)',
+    async (since) => {
+      const notes: string[] = [];
+      const study = open('lost', notes);
+      const trial = study.ask();
+      await say('FLUSHALL');
+      const other = open('another');
+      for (let i = 0; i < since; i++) other.ask();
+      other.close();
+      expect(() => study.tell(trial, 7)).toThrow('the server lost some, or was emptied');
+      expect(notes).toEqual([expect.stringMatching(/keeps what was measured/)]);
+      expect(spooled()).toHaveLength(1);
+      expect(() => study.close()).toThrow('was emptied');
+      expect(() => study.ask()).toThrow('The storage is closed');
+      rmSync(`${spool}/${spooled()[0]}`);
+    },
+  );
+});
+
+(hasOptuna ? describe : describe.skip)('a gRPC proxy', () => {
+  let server: Server;
+  let url = '';
+  const open = (name: string, notes: string[] = []) =>
+    createStudy({
+      name,
+      storage: url,
+      space,
+      defaults,
+      sampler: uniform,
+      onNote: (line) => notes.push(line),
+    });
+  beforeEach(async () => {
+    server = await startProxy(); // it keeps studies in memory only
+    url = `grpc://127.0.0.1:${server.port}`;
+  });
+  afterEach(() => server.stop());
+
+  test.each([
+    ['no trials', 'other', 0],
+    ['trials of another study', 'other', 5],
+    ['trials of a study of that name', 'lost', 5],
+  ])(
+    'that was emptied under a worker, and has %s since, ends it; its result stays on disk',
+    async (_, name, since) => {
+      const notes: string[] = [];
+      const study = open('lost', notes);
+      study.tell(study.ask(), 1);
+      const trial = study.ask();
+      await server.stop();
+      await server.start();
+      const other = open(name);
+      for (let i = 0; i < since; i++) other.ask();
+      study.tell(trial, 7);
+      expect(notes[1]).toMatch(/its records are kept in/);
+      expect(() => study.ask()).toThrow('the server lost what it had');
+      other.refresh();
+      expect(other.trials.filter(({ state }) => state === 'complete')).toEqual([]);
+      expect(() => study.close()).toThrow('no longer has');
+      expect(spooled()).toHaveLength(1);
+      rmSync(`${spool}/${spooled()[0]}`);
+      other.close();
+    },
+  );
+
+  test('whose study was deleted under a worker ends it, and its result stays on disk', async () => {
     const notes: string[] = [];
-    const study = open('lost', notes);
+    const study = open('deleted', notes);
     const trial = study.ask();
-    await say('FLUSHALL');
-    expect(() => study.tell(trial, 7)).toThrow('the server lost some, or was emptied');
+    pythonSync(
+      `import optuna; optuna.delete_study(study_name='deleted', storage=optuna.storages.GrpcStorageProxy(port=${server.port}))`,
+    );
+    expect(() => study.tell(trial, 7)).toThrow('no longer has trial 0: a study was deleted');
     expect(notes).toEqual([expect.stringMatching(/keeps what was measured/)]);
     expect(spooled()).toHaveLength(1);
-    expect(() => study.close()).toThrow('was emptied');
-    expect(() => study.ask()).toThrow('The storage is closed');
+    study.close();
+    expect(notes[1]).toMatch(/^Not sent: 1 record of trials that .* does not have/);
     rmSync(`${spool}/${spooled()[0]}`);
+  });
+
+  test("does not make a worker in another time zone take this one's trial for lost", async () => {
+    open('zones').close();
+    const [worker, TZ] = [fileURLToPath(new URL('./leavingWorker.js', import.meta.url)), 'Pacific/Pago_Pago'];
+    const children = [];
+    for (const _ of ['from the queue', 'proposed']) {
+      const child = fork(worker, [url, 'zones'], { env: { ...process.env, TZ } });
+      children.push(child);
+      await once(child, 'message');
+    }
+    const storage = openStorage(url);
+    const { isLost } = createLiveness(storage, { ...identify(), host: 'elsewhere' }, 120);
+    const { trials } = storage.log.study('zones')!;
+    expect(trials.map((trial) => [trial.state, isLost(trial)])).toEqual([
+      ['running', false],
+      ['running', false],
+    ]);
+    storage.close();
+    for (const child of children) child.kill();
   });
 });

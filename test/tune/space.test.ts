@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { UsageError } from '../../src/base/errors.js';
 import { nearestName } from '../../src/base/names.js';
@@ -114,6 +114,24 @@ describe('narrowing a space', () => {
     expect(fixed).toEqual({ depth: 6, pattern: 'SSSL' });
   });
 
+  test('what is not searched keeps a wanted value that the range lacks', () => {
+    const wanted = { depth: 1, x: 0.3, kind: 'c', steps: 2.5 };
+    const around = checkSpace(
+      {
+        depth: int(2, 6),
+        x: float(0, 1),
+        kind: categorical(['a', 'b']),
+        steps: int(3, 5),
+        free: float(0, 1),
+      },
+      {},
+      wanted,
+    );
+    expect(around.defaults).toEqual({ depth: 2, x: 0.3, kind: 'a', steps: 3, free: 0.5 });
+    expect(onlyParams(around, ['x']).fixed).toEqual({ depth: 1, kind: 'c', steps: 3, free: 0.5 });
+    expect(onlyParams(around, ['depth']).defaults).toEqual({ depth: 2 });
+  });
+
   test.each<[string, () => unknown, string]>([
     [
       'an unknown name',
@@ -217,6 +235,14 @@ describe('space files', () => {
   test('a module that throws is refused in one line', () => {
     expect(load(file('c.mjs', 'throw new Error("boom\\nmore")'))).toMatch(
       /^UsageError Cannot import .*c\.mjs: boom$/,
+    );
+  });
+
+  test('a module that is CommonJS by its package.json is refused with the name to give it', () => {
+    const path = file('e.js', 'export const space = {};');
+    writeFileSync(join(dirname(path), 'package.json'), '{ "type": "commonjs" }');
+    expect(load(path)).toMatch(
+      /^UsageError Cannot import .*e\.js: Unexpected token 'export'; rename it to .*e\.mjs$/,
     );
   });
 

@@ -38,6 +38,24 @@ function outcomes(study: Study) {
   }));
 }
 
+describe('creating a study', () => {
+  test('what is no sampler or pruner is refused, such as a name', () => {
+    const create = (more: object) => () => createStudy(options(more));
+    expect(create({ sampler: 'gp' })).toThrow(
+      new UsageError('Expected a sampler such as gpSampler(), got "gp"'),
+    );
+    expect(create({ sampler: undefined })).toThrow('Expected a sampler such as gpSampler(), got undefined');
+    expect(
+      create({
+        sampler: function gp() {
+          return 1;
+        },
+      }),
+    ).toThrow(/got function gp\(\) \{ return 1; ?\}$/);
+    expect(create({ pruner: 'median' })).toThrow('Expected a pruner such as medianPruner(), got "median"');
+  });
+});
+
 describe('ask and tell', () => {
   test('trial 0 is the default configuration, then the sampler proposes', () => {
     const study = createStudy(options());

@@ -235,6 +235,11 @@ export function distributionFromJson(text: string): Distribution {
   if (!found) throw new Error(`the unknown distribution ${show(name ?? short.type ?? null)}`);
   const [kind, log, stepKey] = found;
   const step = (values[stepKey] ?? null) as number | null;
+  const [low, high] = [values.low as number, values.high as number];
+  // Python's integers have no largest one; the journal holds those beyond 2^53 as doubles.
+  const isHuge = [low, high].every(Number.isInteger) && ![low, high, high - low].every(Number.isSafeInteger);
+  if (kind === 'int' && isHuge && low <= high && !(log && low < 1))
+    return { kind, low, high, log, step: step ?? 1 };
   const make = kind === 'int' ? int : float;
-  return make(values.low as number, values.high as number, { log, step });
+  return make(low, high, { log, step });
 }

@@ -67,6 +67,8 @@ export interface CallLog {
   readonly path: string;
   /** Of all processes of the study. */
   usage(): Usage;
+  /** Kinds of providers that have answered. */
+  providers(): string[];
   /** Dollars that count towards a spending cap, calls under way included. */
   charged(): number;
   /**
@@ -180,6 +182,11 @@ export function openCallLog(given: string): CallLog {
       for (const id of started.keys()) if (!ended.has(id)) usage.unknown_cost++;
       return usage;
     },
+    providers() {
+      refresh();
+      const answers = [...ended.values()].filter(({ answer }) => answer !== undefined);
+      return [...new Set(answers.map(({ provider }) => provider))];
+    },
     begin: (record, allow) =>
       locked(() => {
         if (!allow(charged())) return false;
@@ -253,5 +260,5 @@ export function openRecording(path: string): Recording {
   };
 }
 
-/** Reads a log for reports; null where there is none. */
-export const usageOf = (path: string): Usage | null => (existsSync(path) ? openCallLog(path).usage() : null);
+/** Opens the log of a study that may have none; null then. */
+export const callLogOf = (path: string): CallLog | null => (existsSync(path) ? openCallLog(path) : null);

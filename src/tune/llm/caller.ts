@@ -4,8 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { EnvironmentError, hasCode, messageOf } from '../../base/errors.js';
 import { printable } from '../../base/format.js';
-import { isObject } from '../../base/valid.js';
-import { type HttpOptions, Retriable, retrying } from '../../net/http.js';
+import { type HttpOptions, networkCause, Retriable, retrying } from '../../net/http.js';
 import { RefusedError } from '../../net/post.js';
 import type { Attributes } from '../types.js';
 import type { CallKey, CallLog, EndRecord, Recording, StartRecord } from './callLog.js';
@@ -204,7 +203,7 @@ export function openCaller(options: CallerOptions): Caller {
       const earlier = log.earlier(key);
       if (earlier?.answer !== undefined) return replayed(key, { ...earlier, answer: earlier.answer });
       if (hopeless !== undefined) return { failed: hopeless, ends: [] };
-      const messages = given.map((message) => ({ ...message, content: redact(message.content) }));
+      const messages = given.map((message) => ({ ...message, content: wellFormed(redact(message.content)) }));
       const ends: EndRecord[] = [];
       try {
         const { attempts = ATTEMPTS, wait } = options;
@@ -225,6 +224,9 @@ export function openCaller(options: CallerOptions): Caller {
   };
 }
 
+/** Without halves of characters, as a text that was cut short may end with: endpoints refuse them. */
+const wellFormed = (text: string): string => Buffer.from(text).toString();
+
 /** What a server or a command says, as a line that a terminal can show. */
 const oneLine = (text: string): string => printable(text).replace(/\s+/g, ' ').trim().slice(0, 1000);
 
@@ -237,9 +239,6 @@ class CapReached extends Error {
 function isUnbilled(error: unknown): boolean {
   const refused = error instanceof Retriable ? error.cause : error;
   if (refused instanceof RefusedError)
-    return (
-      (refused.status >= 400 && refused.status < 500 && refused.status !== 408) || refused.status === 529
-    );
-  const cause = isObject(refused) ? (refused as { cause?: unknown }).cause : undefined;
-  return hasCode(cause, 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN');
+    return (refused.status < 500 && refused.status !== 408) || refused.status === 529;
+  return hasCode(networkCause(refused), 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN');
 }

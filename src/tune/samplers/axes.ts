@@ -10,6 +10,9 @@ import type { Choice, Distribution, Params, SearchSpace } from '../types.js';
 /** Grids with at most this many values are searched value by value, finer ones as if continuous. */
 const SMALL_GRID = 16;
 
+/** Coordinates from here on are none. */
+const FARTHEST = 1e100;
+
 export interface Axis {
   name: string;
   distribution: Distribution;
@@ -71,8 +74,8 @@ export function encode(axes: readonly Axis[], params: Params): Float64Array | nu
     if (value === undefined) return null;
     if (distribution.kind === 'categorical') x[j] = distribution.choices.indexOf(value);
     else x[j] = typeof value === 'number' ? toUnit(distribution, value) : NaN;
-    // Points a little outside a range that was narrowed since still inform the model.
-    if (!(x[j]! >= (distribution.kind === 'categorical' ? 0 : -1) && x[j]! < Infinity)) return null;
+    // Points outside a range that was narrowed since still inform the model, up to where squares of distances overflow.
+    if (!(x[j]! >= (distribution.kind === 'categorical' ? 0 : -1) && x[j]! < FARTHEST)) return null;
   }
   return x;
 }

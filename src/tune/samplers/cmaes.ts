@@ -68,7 +68,7 @@ export function cmaesSampler(options: CmaesOptions = {}): Sampler {
       const admits = admissionOf(study);
 
       const isProbed = (probe: unknown) => study.trials.some((trial) => trial.systemAttrs[PROBE] === probe);
-      if (mayProbe(study, settings)) {
+      if (mayProbe(study)) {
         const wanted = probeCentre && evaluated.length < 20 && !isProbed(true);
         const centre = wanted ? centreOf(study, axes, admits) : null;
         if (centre) return { params: centre, systemAttrs: { [PROBE]: true } };
@@ -121,8 +121,8 @@ function isOf(trial: Trial, [run, generation]: readonly [number, number]): boole
 }
 
 /** Whether where to start is still open: nothing was drawn yet. */
-function mayProbe({ trials }: StudyView, { numeric }: Settings): boolean {
-  return numeric.length > 0 && !trials.some(({ systemAttrs }) => GENERATION in systemAttrs);
+function mayProbe({ trials }: StudyView): boolean {
+  return !trials.some(({ systemAttrs }) => GENERATION in systemAttrs);
 }
 
 function check({ populationSize, sigma, screen }: CmaesOptions): void {

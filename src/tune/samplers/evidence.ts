@@ -72,43 +72,52 @@ export function lossOf(study: StudyView, { state, value }: Trial): number | null
 }
 
 /**
- * The value of a complete or pruned trial, smaller better; null of a failed one. A pruned trial counts with its last
+ * Gives the value of a complete or pruned trial, smaller better; null of a failed one. A pruned trial counts with its last
  * intermediate value, carried to the end by the median change that complete trials made after the same step, its
  * uncertainty their spread; where fewer than three reported that step, it is taken to be no better than their median.
- * @param complete trials that have a value
+ * @param complete trials that have a value; each step is worked out once for all trials that were pruned there
  */
-export function estimate(
+export function estimator(
   study: StudyView,
-  trial: Trial,
   complete: readonly Trial[],
-): { value: number; spread: number } | null {
-  const loss = lossOf(study, trial);
-  if (loss !== null) return { value: loss, spread: 0 };
-  const report = trial.state === 'pruned' ? lastReport(trial) : null;
-  if (report === null) return null;
+): (trial: Trial) => { value: number; spread: number } | null {
   const sign = signOf(study.direction);
-  const value = sign * report.value;
-  const changes = complete
-    .map((t) => lossOf(study, t)! - sign * (t.intermediate.get(report.step) ?? NaN))
-    .filter(Number.isFinite);
-  if (changes.length >= 3)
-    return {
-      value: value + median(changes),
-      spread: (quantile(changes, 0.75) - quantile(changes, 0.25)) / 1.349,
-    };
-  const middle = median(complete.map((t) => lossOf(study, t)!)); // NaN of none, and between both infinities
-  return { value: Number.isNaN(middle) ? value : Math.max(value, middle), spread: 0 };
+  const known = new Map<number, { change: number; spread: number } | null>();
+  let middle: number | undefined;
+  const changeAfter = (step: number) => {
+    const changes = complete
+      .map((t) => lossOf(study, t)! - sign * (t.intermediate.get(step) ?? NaN))
+      .filter(Number.isFinite);
+    if (changes.length < 3) return null;
+    const spread = (quantile(changes, 0.75) - quantile(changes, 0.25)) / 1.349;
+    return { change: median(changes), spread };
+  };
+  return (trial) => {
+    const loss = lossOf(study, trial);
+    if (loss !== null) return { value: loss, spread: 0 };
+    const report = trial.state === 'pruned' ? lastReport(trial) : null;
+    if (report === null) return null;
+    const value = sign * report.value;
+    if (!known.has(report.step)) known.set(report.step, changeAfter(report.step));
+    const after = known.get(report.step);
+    if (after) return { value: value + after.change, spread: after.spread };
+    middle ??= median(complete.map((t) => lossOf(study, t)!)); // NaN of none, and between both infinities
+    return { value: Number.isNaN(middle) ? value : Math.max(value, middle), spread: 0 };
+  };
 }
 
 /** Sorts finished trials into observations and failures. */
 export function gather(study: StudyView, axes: readonly Axis[], finished: readonly Trial[]): Evidence {
   const observations: Observation[] = [];
   const failures: Float64Array[] = [];
-  const complete = finished.filter((trial) => lossOf(study, trial) !== null);
+  const estimate = estimator(
+    study,
+    finished.filter((trial) => lossOf(study, trial) !== null),
+  );
   for (const trial of finished) {
     const x = encode(axes, trial.params);
     if (x === null) continue;
-    const estimated = estimate(study, trial, complete);
+    const estimated = estimate(trial);
     const losses = study.directions ? lossesOf(trial, study.directions) : undefined;
     if (!estimated || losses === null || UNMEASURED in trial.systemAttrs) {
       failures.push(x);

@@ -23,7 +23,8 @@ export function randomSampler(): Sampler {
     name: 'random',
     paretoFronts: true,
     ask(study, number) {
-      const random = randomStream(study.seed, `random/${number}`);
+      // The number is not last: streams whose names differ in the last character alone are correlated.
+      const random = randomStream(study.seed, `random/${number}/point`);
       const { space } = study;
       const believing = axesOf(space).filter(({ distribution }) => distribution.prior);
       return admitted(study, admissionOf(study), number, () => {

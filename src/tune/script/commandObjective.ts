@@ -2,7 +2,7 @@
 // in a private copy of its script; its value is read from what it prints. How it fails is recorded: its exit code, a
 // signal, memory, time, a metric that is missing or NaN.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { expect, hasCode, TrialFailedError, UsageError } from '../../base/errors.js';
 import { makeFolder } from '../../base/files.js';
@@ -23,12 +23,14 @@ import { isSeed } from './propose.js';
 export type CommandOptions = {
   /** A command line, which is split without a shell, or its words. Placeholders: `{name}`, `{seed}`, `{trial}`, `{params}`. */
   command: string | readonly string[];
-  /** A regular expression, or the name of a value in the last JSON line or in a line `name: value`. */
+  /** A regular expression, or the name of a value in the last JSON line or in a line `name: value` or `name value`. */
   metric: string | RegExp;
   /** Names of further numbers in what it prints, which are recorded with the trial. */
   record?: readonly string[] | undefined;
   /** Names of the space's parameters; each must reach the command. */
   parameters: readonly string[];
+  /** Names that placeholders may have too, of parameters that no trial has: they become an empty text. */
+  unset?: readonly string[] | undefined;
   /** A script whose constants are replaced, for parameters without a placeholder: Python, TypeScript, JavaScript, JSON. */
   patch?: string | undefined;
   /** Environment variables, with placeholders. */
@@ -69,8 +71,11 @@ const OUT_OF_MEMORY = new RegExp(
     .join('|'),
   'i',
 );
-/** Lines before the end in which the reason of a failure is looked for. */
-const LAST_LINES = 100;
+/** Lines before the end in which the reason of a failure is looked for; JAX lists buffers below its message. */
+const LAST_LINES = 200;
+/** Of a line that is kept, and of one that a message shows; PyTorch's message is longer than the latter. */
+const KEPT_CHARACTERS = 4000;
+const SHOWN_CHARACTERS = 500;
 
 type Script = { path: string; text: string; language: Language; project: Project; seed: string | null };
 
@@ -88,6 +93,8 @@ export function commandObjective(options: CommandOptions): Objective {
   const names = [...new Set([...options.parameters, ...Object.keys(fixed)])];
   refuseSeeds(names, [...words, ...Object.entries(env).map((variable) => variable.join('='))]);
   const templates = [...words, ...Object.values(env)];
+  const others = ['seed', 'trial', 'params', ...(options.unset ?? []).flatMap(namesOf)];
+  checkPlaceholders(templates, [...new Set([...names.flatMap(namesOf), ...others])]);
   const patched = patchedNames(names, templates, script, options.patch);
   for (const each of [metric, ...(options.record ?? [])]) metricReader(each);
   if (options.intermediate !== undefined) stepReader(options.intermediate);
@@ -121,6 +128,7 @@ export function commandObjective(options: CommandOptions): Objective {
     const log = join(options.folder, `${trial.number}.log`);
     trial.setUserAttr('log', log);
     const environment = {
+      PYTHONUNBUFFERED: '1', // else Python keeps what it prints to a pipe until its end, and loses it when it is killed
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name))),
       TINYGPT_SEED: `${seed}`,
       TINYGPT_TRIAL: `${trial.number}`,
@@ -196,7 +204,6 @@ function patchedNames(
   script: Script | null,
   file: string | undefined,
 ): string[] {
-  checkPlaceholders(templates, [...new Set([...parameters.flatMap(namesOf), 'seed', 'trial', 'params'])]);
   const placed = placeholdersIn(templates);
   const rest = parameters.filter(
     (name) => !placed.has('params') && !namesOf(name).some((one) => placed.has(one)),
@@ -232,7 +239,7 @@ async function evaluate(
   const readLine = (line: string) => {
     value = read(line) ?? value;
     for (const other of others) other.value = other.read(line) ?? other.value;
-    if (line.trim() !== '') last.push(line.trim().slice(-500));
+    if (line.trim() !== '') last.push(line.trim().slice(-KEPT_CHARACTERS));
     if (last.length > LAST_LINES) last.shift();
     options.onLine?.(line);
     const step = pruned.signal.aborted ? null : readStep?.(line);
@@ -269,14 +276,16 @@ async function evaluate(
     if (hasCode(error, 'EACCES')) throw new Error(`Cannot run ${words[0]}: it is not executable`);
     throw error;
   } finally {
-    log.close();
+    const unwritten = log.close();
+    if (unwritten !== null) trial.setUserAttr('log_error', unwritten);
   }
   for (const splitter of Object.values(lines)) splitter.end();
   if (failure !== null) throw failure;
   if (trial.signal.aborted) throw new TrialFailedError('interrupted', 'The study was stopped');
   if (pruned.signal.aborted) throw new TrialPruned();
-  const said = last.length > 0 ? `; it last printed: ${last.at(-1)}` : '; it printed nothing';
-  const memory = last.findLast((line) => OUT_OF_MEMORY.test(line));
+  const said =
+    last.length > 0 ? `; it last printed: ${last.at(-1)!.slice(-SHOWN_CHARACTERS)}` : '; it printed nothing';
+  const memory = last.findLast((line) => OUT_OF_MEMORY.test(line))?.slice(0, SHOWN_CHARACTERS);
   if (end.stopped === 'timeout')
     throw new TrialFailedError('timeout', `Ended after the time limit of ${options.timeLimit} s${said}`);
   const isKilled = end.signal === 'SIGKILL' || end.code === 137;
@@ -296,15 +305,21 @@ async function evaluate(
     throw new TrialFailedError('nan', `The metric is NaN${said}`);
   if (value === null && memory) throw new TrialFailedError('out_of_memory', memory);
   const what =
-    value === null ? `No line has the metric ${options.metric}` : `The metric is no number but ${value}`;
+    value === null
+      ? `No line has the metric ${options.metric} (${HOW_READ})`
+      : `The metric is no number but ${value}`;
   throw new TrialFailedError('metric_missing', `${what}${said}`);
 }
 
-/** Processes of this container that the kernel has killed for want of memory; 0 where it does not tell. */
-function memoryKills(): number {
-  try {
-    return Number(/^oom_kill (\d+)/m.exec(readFileSync('/sys/fs/cgroup/memory.events', 'utf8'))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
+const HOW_READ = 'a key of a JSON line, a line "NAME: value", or a regular expression';
+
+/** Where the kernel counts the processes that it has killed for want of memory: in a container, and on any Linux. */
+const MEMORY_KILLS = ['/sys/fs/cgroup/memory.events', '/proc/vmstat'];
+
+/** Processes that the kernel has killed for want of memory; 0 where it does not tell. */
+export function memoryKills(files: readonly string[] = MEMORY_KILLS): number {
+  const counts = files
+    .filter((path) => existsSync(path))
+    .map((path) => /^oom_kill (\d+)/m.exec(readFileSync(path, 'utf8')));
+  return Number(counts.find((count) => count !== null)?.[1] ?? 0);
 }

@@ -96,14 +96,16 @@ function pythonStatement(statement: readonly Token[]): Definition[] {
   const colon = targets.findIndex((token) => isOp(token, ':'));
   const named = colon < 0 ? targets : targets.slice(0, colon);
   const value = statement.slice(at + 1);
-  const isChain = value.some((token) => token.depth === 0 && isOp(token, '='));
+  const lambda = value.findIndex(({ text, depth }) => text === 'lambda' && depth === 0); // its defaults are its own
+  const chained = lambda < 0 ? value : value.slice(0, lambda);
+  const isChain = chained.some((token) => token.depth === 0 && isOp(token, '='));
   if (named.length === 1 && operator.text === '=' && !isChain && value.length > 0) {
     const read = literalAt(value, 0, 'python');
     return [define(named[0]!, value, read?.next === value.length ? read.literal : null)];
   }
   // What is assigned some other way: known, so that it is not taken for another's.
   if (named.some((token) => isOp(token, '.') || isOp(token, '['))) return [];
-  const names = [...named, ...(isChain ? value.filter((_, i) => isOp(value[i + 1], '=')) : [])];
+  const names = [...named, ...(isChain ? chained.filter((_, i) => isOp(chained[i + 1], '=')) : [])];
   return names
     .filter((token) => token.kind === 'word')
     .map(({ text, start }) => ({ name: text, start, span: null, literal: null }));
@@ -140,7 +142,7 @@ function declarators(tokens: readonly Token[], from: number, found: Definition[]
     if (name?.kind !== 'word') return i; // destructuring
     i++;
     const ends = () => !tokens[i] || isOp(tokens[i], ';') || (tokens[i]!.depth === 0 && isOp(tokens[i], ','));
-    while (!ends() && !(tokens[i]!.depth === 0 && isOp(tokens[i], '=')) && tokens[i]!.kind !== 'newline') i++;
+    i = typeEnd(tokens, i);
     while (tokens[i]?.kind === 'newline' && isOp(tokens[i + 1], '=')) i++;
     if (isOp(tokens[i], '=')) {
       const read = literalAt(tokens, i + 1, 'javascript');
@@ -160,6 +162,20 @@ function declarators(tokens: readonly Token[], from: number, found: Definition[]
     if (!isOp(tokens[i], ',')) return i;
     i++;
   }
+}
+
+/** The first token after the type of a variable, if it has one: `: { a: number; b: number }`, `: Record<string, number>`. */
+function typeEnd(tokens: readonly Token[], from: number): number {
+  let angles = 0;
+  const colon = isOp(tokens[from], '!') ? from + 1 : from;
+  if (!isOp(tokens[colon], ':')) return from;
+  for (let i = colon + 1; i < tokens.length; i++) {
+    const { kind, text, depth } = tokens[i]!;
+    if (depth > 0) continue;
+    if (angles === 0 && (kind === 'newline' || /^[=,;]$/.test(text))) return i;
+    if (/^[<>]+$/.test(text)) angles += text.startsWith('<') ? text.length : -text.length;
+  }
+  return tokens.length;
 }
 
 /** Whether nothing continues an expression here: a line end does not, if an operator follows it. */

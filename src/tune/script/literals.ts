@@ -48,11 +48,9 @@ export function literalAt(
     const literal = expression(0);
     skipLines();
     if (literal && ended()) return literal;
-    i = from;
-    while (i < tokens.length && !(tokens[i]!.depth <= depth && ended())) {
-      if (tokens[i]!.depth < depth) break;
-      i++;
-    }
+    // Up to a comma or bracket of its own list: a call within it has others.
+    for (i = from; i < tokens.length; i++)
+      if (tokens[i]!.depth < depth || (tokens[i]!.depth === depth && is(','))) break;
     const last = tokens[Math.max(from, i - 1)]!;
     return { kind: 'other', start: tokens[from]?.start ?? last.start, end: last.end };
   }

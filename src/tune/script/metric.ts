@@ -21,16 +21,23 @@ function numberOf(text: string): number | null {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/.test(trimmed) ? Number(trimmed) : null;
 }
 
+/** `val_bpb`, `eval/loss`, `recall@5`, `val loss`: as an expression it would match nothing but itself. */
+export const isMetricName = (metric: string): boolean =>
+  /^[\p{L}_](?:[\p{L}\p{N}_./@%-]*|[\p{L}\p{N}_/@% -]*)$/u.test(metric);
+
 /**
  * A reader for a metric: a name is a key of a JSON line (`val_bpb`, `eval.loss`) or the label of a line
- * `name: value`; anything else is a regular expression whose group `value`, or first group, or last number counts.
+ * `name: value` or `name value`; anything else is a regular expression whose group `value`, or first group, or last number counts, of its
+ * last match in the line.
  * @throws UsageError for an invalid regular expression
  */
 export function metricReader(metric: string | RegExp): MetricReader {
-  if (typeof metric === 'string' && /^[\p{L}_][\p{L}\p{N}_./-]*$/u.test(metric)) return namedMetric(metric);
+  if (typeof metric === 'string' && isMetricName(metric)) return namedMetric(metric);
   const pattern = patternOf(metric, '--metric');
+  const every = new RegExp(pattern.source, `${pattern.flags}g`);
   return (line) => {
-    const found = pattern.exec(line);
+    const matches = [...line.matchAll(every)];
+    const found = matches.findLast(([text]) => text !== '') ?? matches.at(-1);
     if (!found) return null;
     const text = found.groups?.value ?? found[1];
     if (text !== undefined) return numberOf(text) ?? text;
@@ -41,10 +48,12 @@ export function metricReader(metric: string | RegExp): MetricReader {
 
 function namedMetric(name: string): MetricReader {
   const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const label = new RegExp(`^\\s*${escaped}\\s*[:=]\\s*(\\S+)\\s*$`);
+  const label = new RegExp(`^\\s*${escaped}(\\s*[:=]\\s*|\\s+)(\\S+)\\s*$`);
   return (line) => {
-    const labelled = label.exec(line);
-    if (labelled) return numberOf(labelled[1]!) ?? labelled[1]!;
+    const [, separator, text] = label.exec(line) ?? [];
+    const number = text === undefined ? null : numberOf(text);
+    if (number !== null) return number;
+    if (separator?.trim()) return text!; // without a sign between them two words may mean anything
     if (!line.includes('{')) return null;
     try {
       const value = valueAt(parseJson(line.trim()), name);

@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { expect } from '../../base/errors.js';
+import { expect, hasCode } from '../../base/errors.js';
 
 /** What a program reads as code or configuration. */
 const SOURCE =
@@ -102,7 +102,7 @@ export function copyProject(
   const { root } = project;
   mkdirSync(to, { recursive: true });
   for (const folder of [...project.folders].sort()) mkdirSync(join(to, folder), { recursive: true });
-  for (const path of project.files) if (path !== changed.path) copyFileSync(join(root, path), join(to, path));
+  for (const path of project.files) if (path !== changed.path) copyIfThere(join(root, path), join(to, path));
   mkdirSync(dirname(join(to, changed.path)), { recursive: true });
   rmSync(join(to, changed.path), { force: true });
   writeFileSync(join(to, changed.path), changed.text);
@@ -129,6 +129,15 @@ export function copyProject(
         });
     for (const folder of [...project.folders].sort().reverse()) attempt(() => rmdirSync(join(to, folder)));
   };
+}
+
+/** Other programs' files come and go in a project: editors' backups, logs. */
+function copyIfThere(from: string, to: string): void {
+  try {
+    copyFileSync(from, to);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
 }
 
 /** Tidying up is no reason for a trial to fail: what is gone is gone, a folder that is not empty stays. */

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { LONGEST_WAIT } from '../../base/pause.js';
 
 const MARK = 'TINYGPT_TRIAL_PROCESS';
 /** From SIGTERM to SIGKILL. */
@@ -66,12 +67,14 @@ export async function runProcess(
     if (child.pid !== undefined) void endProcesses(child.pid, mark);
   };
   const ask = () => stop('asked');
-  const timer = timeLimit === undefined ? undefined : setTimeout(stop, timeLimit * 1000, 'timeout');
+  const limit = timeLimit === undefined ? undefined : Math.min(timeLimit * 1000, LONGEST_WAIT);
+  const timer = limit === undefined ? undefined : setTimeout(stop, limit, 'timeout');
   const guard = child.pid === undefined ? undefined : guardAgainstOurEnd(child.pid);
   signal.addEventListener('abort', ask);
   if (signal.aborted) ask();
   try {
     const end = await ended;
+    clearTimeout(timer); // what it leaves running is not its own time
     await endProcesses(child.pid!, mark);
     await Promise.race([closed, pause(DRAIN_MS)]);
     return { ...end, stopped };

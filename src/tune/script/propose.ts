@@ -161,13 +161,16 @@ function proposeNumber(words: readonly string[], value: number, integer: boolean
       value,
     };
   if (value === 0) return { reason: '0; give a range by hand' };
+  const extreme = { reason: 'of an extreme size; give a range by hand' };
   if (!integer) {
+    if (!(value >= 1e-300 && value <= 1e300)) return extreme;
     if (is(/^(?:eps|epsilon)$/)) return { distribution: around(100), value };
     return { distribution: around(isRate ? 10 : 4), value };
   }
   const exponent = Math.log2(value);
   if (value >= 8 && Number.isInteger(exponent) && is(/^(?:batch|size|dim|width|hidden|seq|len|heads?)$/))
     return { distribution: int(Math.max(0, exponent - 2), exponent + 2), value: exponent, log2: true };
+  if (value > Number.MAX_SAFE_INTEGER / 4) return extreme;
   if (value > 1000) return { distribution: int(Math.round(value / 4), value * 4, { log: true }), value };
   return { distribution: int(Math.max(1, Math.floor(value / 2)), value * 2), value };
 }

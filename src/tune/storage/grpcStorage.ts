@@ -4,9 +4,9 @@
 // What a journal would ignore, the server refuses, which comes to the same. It dates the ends of trials itself.
 
 import { randomUUID } from 'node:crypto';
-import { EnvironmentError, UsageError } from '../../base/errors.js';
-import { formatJson, parseJson } from '../../base/json.js';
-import { fromInternal } from '../distributions.js';
+import { EnvironmentError } from '../../base/errors.js';
+import { counted } from '../../base/format.js';
+import { formatJson } from '../../base/json.js';
 import {
   decodeRecord,
   distributionFromJson,
@@ -14,10 +14,12 @@ import {
   type Operations,
 } from '../journal/decode.js';
 import { checkedLines } from '../journal/lines.js';
-import { type Entry, isFinished, op, parseDate, states } from '../journal/records.js';
-import { type StudyLog, setState, trialOperations } from '../journal/replay.js';
+import { type Entry, isFinished, op, states } from '../journal/records.js';
+import { type StudyLog, trialOperations } from '../journal/replay.js';
+import { HEARTBEAT } from '../liveness.js';
 import { setOwn } from '../objects.js';
-import type { Attributes, Direction, Trial } from '../types.js';
+import type { Direction, Trial } from '../types.js';
+import { attributes, isSame, TOKEN, trialFrom, wireOf } from './grpcTrial.js';
 import type { Connection } from './network/connection.js';
 import { ConnectionLost, LOCK } from './network/endpoint.js';
 import type { RpcResult, StudyNews, WireStudy, WireTrial } from './network/grpcEndpoint.js';
@@ -26,16 +28,15 @@ import type { Reads } from './types.js';
 
 /** The id of a study in the records that create it. */
 const NEW = -1;
-/** System attribute that tells whether a creation whose answer was lost has happened. */
-const TOKEN = 'tinygpt:creation';
 const lockWaitMs = 60_000;
 
 type Mirror = { log: StudyLog & { trials: Trial[] }; last: number };
 
-export function grpcRemote(connection: Connection): Remote {
+/** @param place for messages */
+export function grpcRemote(connection: Connection, place: string): Remote {
   const mirrors = new Map<number, Mirror>();
   const byId = new Map<number, { trial: Trial; study: StudyLog }>();
-  const known: KnownDistributions = new Map();
+  const distributions: KnownDistributions = new Map();
   let unfinished: Work | null = null;
 
   const rpc = <T>(name: string, request: object) => connection.call('rpc', [name, request]) as RpcResult<T>;
@@ -48,45 +49,27 @@ export function grpcRemote(connection: Connection): Remote {
     return null;
   }
 
-  function attributes(wire: Record<string, string>): Attributes {
-    const read: Attributes = {};
-    for (const [key, value] of Object.entries(wire)) setOwn(read, key, parseJson(value));
-    return read;
-  }
-
   function distribution(text: string) {
-    let found = known.get(text);
-    if (!found) known.set(text, (found = distributionFromJson(text)));
+    let found = distributions.get(text);
+    if (!found) distributions.set(text, (found = distributionFromJson(text)));
     return found;
   }
 
-  function trialOf(wire: WireTrial, study: Pick<StudyLog, 'directions'>): Trial {
-    const trial: Trial = {
-      number: wire.number,
-      id: wire.trial_id,
-      state: 'running',
-      value: null,
-      params: {},
-      distributions: {},
-      intermediate: new Map(wire.intermediate_values.map(({ key, value }) => [key, value])),
-      userAttrs: attributes(wire.user_attributes),
-      systemAttrs: attributes(wire.system_attributes),
-      start: dateOf(wire.datetime_start),
-      end: dateOf(wire.datetime_complete),
-    };
-    for (const [name, text] of Object.entries(wire.distributions)) {
-      setOwn(trial.distributions, name, distribution(text));
-      setOwn(trial.params, name, fromInternal(distribution(text), wire.params[name]!));
-    }
-    setState(trial, states[wire.state]!, wire.values.length > 0 ? wire.values : null, study);
-    return trial;
-  }
+  const trialOf = (wire: WireTrial, study: Pick<StudyLog, 'directions'>): Trial =>
+    trialFrom(wire, study, distribution);
+
+  const gone = (what: string) =>
+    new EnvironmentError(
+      `${place} no longer has ${what}: a study was deleted, or the server lost what it had; its database must keep what it acknowledges`,
+    );
 
   function follow(mirror: Mirror, wire: WireTrial): void {
     const { trials } = mirror.log;
     if (wire.number > trials.length) return; // comes again with the one before it
     const trial = trialOf(wire, mirror.log);
     const before = trials[wire.number];
+    if (before && !isSame(before, trial))
+      throw gone(`trial ${wire.number} of study ${mirror.log.name} as it was read`);
     if (before) Object.assign(before, trial);
     else {
       trials.push(trial);
@@ -96,13 +79,18 @@ export function grpcRemote(connection: Connection): Remote {
   }
 
   function pullStudy(mirror: Mirror, reads: Reads = 'all'): void {
-    const { log } = mirror;
-    const open = log.trials.filter(({ state }) => !isFinished(state)).map(({ id }) => id);
-    const news = connection.call('pull', [log.id, open, mirror.last, reads === 'all']) as StudyNews | null;
+    const { log, last } = mirror;
+    const wanted = log.trials
+      .filter(({ id, state }) => id === last || !isFinished(state))
+      .map(({ id }) => id);
+    const news = connection.call('pull', [log.id, wanted, last, reads === 'all']) as StudyNews | null;
     if (!news) {
       mirrors.delete(log.id);
       return;
     }
+    // Ids begin again in a database that was emptied: its trials are not those that are known here.
+    if (last >= 0 && !news.trials.some(({ trial_id }) => trial_id === last))
+      throw gone(`the ${counted(log.trials.length, 'trial')} of study ${log.name} that were read`);
     Object.assign(log.userAttrs, attributes(news.user_attributes));
     Object.assign(log.systemAttrs, attributes(news.system_attributes));
     for (const trial of news.trials.sort((a, b) => a.number - b.number)) follow(mirror, trial);
@@ -211,7 +199,9 @@ export function grpcRemote(connection: Connection): Remote {
           values: values ?? [],
         });
         // A claim whose answer was lost and that has been made is taken for ours, though it may be that of a Python worker.
-        return reply !== null && (reply.trial_updated || again);
+        if (reply === null || !(reply.trial_updated || again)) return false;
+        if (states[state] === 'running') signLife(trial_id, entry);
+        return true;
       }
       case op.intermediate: {
         const { step, intermediate_value } = entry;
@@ -223,6 +213,10 @@ export function grpcRemote(connection: Connection): Remote {
       }
     }
   }
+
+  /** The server's dates are in nobody knows which time zone: the first sign of life is the start. */
+  const signLife = (trial_id: number, { datetime_start }: Entry) =>
+    effect('SetTrialSystemAttribute', { trial_id, key: HEARTBEAT, value: formatJson(datetime_start) });
 
   function performAll(work: Work): void {
     const closed = new Set<unknown>();
@@ -278,6 +272,12 @@ export function grpcRemote(connection: Connection): Remote {
     }
   }
 
+  /** The trial where it is known here, and its study has not been deleted. */
+  function known(id: number): Trial | undefined {
+    const here = byId.get(id);
+    return here && mirrors.get(here.study.id)?.log === here.study ? here.trial : undefined;
+  }
+
   function openTrial(id: number): { trial: Trial; study: StudyLog } | undefined {
     const entry = byId.get(id);
     return entry && !isFinished(entry.trial.state) ? entry : undefined;
@@ -295,58 +295,26 @@ export function grpcRemote(connection: Connection): Remote {
       entries.filter(({ op_code }) => op_code > op.createTrial),
       'tinygpt',
     );
-    for (const { record } of lines) decodeRecord(record, known)(onTrials);
+    for (const { record } of lines) decodeRecord(record, distributions)(onTrials);
   }
 
   return {
     log: { study, studies: () => allStudies().map((wire) => openStudy(wire).log), studyCount: () => NEW },
     pull,
     transact,
-    record(_id, entries) {
+    record(id, entries) {
       const work = workOf(() => entries);
-      if (entries.every((entry) => perform(work, entry, false))) apply(entries);
-      else pull('trials'); // another process has finished the trial
+      if (entries.every((entry) => perform(work, entry, false))) return apply(entries);
+      pull('trials'); // another process has finished the trial
+      if (!known(id)) throw gone(`trial ${byId.get(id)?.trial.number}`);
     },
     trial(id) {
-      const here = byId.get(id);
-      if (here) return here.trial;
+      const here = known(id);
+      if (here) return here;
       const found = rpc<{ trial: WireTrial }>('GetTrial', { trial_id: id });
       return found.refused ? undefined : trialOf(found.reply.trial, { directions: ['minimize'] });
     },
-    studyOf(trial) {
-      for (const { log } of mirrors.values()) if (log.trials[trial.number] === trial) return log.id;
-      throw new UsageError(`Trial ${trial.number} is of no open study`);
-    },
+    studyOf: ({ id }) => byId.get(id)!.study.id,
     apply,
-  };
-}
-
-/** Local time, as the server writes it; null for none. */
-const dateOf = (text: string): number | null => (text === '' ? null : parseDate(text.replace(' ', 'T')));
-
-/** The server's form of a record's date. */
-function wireDate(text: unknown): string {
-  if (typeof text !== 'string') return '';
-  const local = new Date(parseDate(text));
-  const shifted = new Date(local.getTime() - local.getTimezoneOffset() * 60_000);
-  return shifted.toISOString().replace('T', ' ').replace('Z', '000');
-}
-
-function wireOf(entry: Entry, token: string): WireTrial {
-  const texts = (values: unknown) =>
-    Object.fromEntries(Object.entries(values as Attributes).map(([key, value]) => [key, formatJson(value)]));
-  const intermediate = Object.entries(entry.intermediate_values as Record<string, number>);
-  return {
-    trial_id: 0,
-    number: 0,
-    state: entry.state as number,
-    values: (entry.values as number[] | null) ?? [],
-    datetime_start: wireDate(entry.datetime_start),
-    datetime_complete: wireDate(entry.datetime_complete),
-    params: entry.params as Record<string, number>,
-    distributions: entry.distributions as Record<string, string>,
-    user_attributes: texts(entry.user_attrs),
-    system_attributes: texts({ ...(entry.system_attrs as Attributes), [TOKEN]: token }),
-    intermediate_values: intermediate.map(([step, value]) => ({ key: Number(step), value })),
   };
 }

@@ -41,7 +41,8 @@ function openRemote(url: string, { onNote = warn, connectSeconds }: OpenOptions)
   checkAddress(url);
   const place = shownPlace(url);
   const connection = openConnection(url);
-  const open = () => (url.startsWith('grpc:') ? grpcRemote(connection) : redisRemote(connection, place));
+  const open = () =>
+    url.startsWith('grpc:') ? grpcRemote(connection, place) : redisRemote(connection, place);
   return remoteStorage(connection, open, { place, onNote, connectSeconds });
 }
 

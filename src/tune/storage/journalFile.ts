@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError, hasCode, messageOf, UsageError } from '../../base/errors.js';
-import { describeWriteError, makeFolder, removeLeftovers } from '../../base/files.js';
+import { describeWriteError, makeFolder, readAt, removeLeftovers } from '../../base/files.js';
 import { parseJson } from '../../base/json.js';
 import { longestLine } from '../journal/lines.js';
 import { withLock } from './lock.js';
@@ -24,6 +24,7 @@ import { withLock } from './lock.js';
 const newline = 0x0a;
 const chunkBytes = 16 * 2 ** 20;
 const scanBytes = 2 ** 16;
+const headBytes = 2 ** 12;
 
 /** A journal file, read up to some line. */
 export type JournalFile = {
@@ -78,6 +79,7 @@ export function openJournalFile(givenPath: string): JournalFile {
   let offset = 0; // where the next line starts
   let scanned = 0; // there is no newline between offset and here
   let line = 0;
+  let last = { at: 0, head: Buffer.alloc(0) }; // the last line that was read begins so
 
   function withFile<T>(use: 'read' | 'append', work: (fd: number) => T): T {
     let fd: number;
@@ -123,7 +125,9 @@ export function openJournalFile(givenPath: string): JournalFile {
   function readNew(apply: (record: unknown) => void): void {
     withFile('read', (fd) => {
       const { size } = fstatSync(fd);
-      if (size < offset) throw new EnvironmentError(`${path} was cut or replaced while in use; start again`);
+      const head = Buffer.alloc(last.head.length);
+      if (size < offset || readAt(fd, head, last.at) < head.length || !head.equals(last.head))
+        throw new EnvironmentError(`${path} was cut or replaced while in use; start again`);
       scanned = Math.min(scanned, size); // a torn line may have been cut
       for (let end = endOfLine(fd, size); end !== null; end = endOfLine(fd, size)) {
         if (end - offset > longestLine)
@@ -136,8 +140,10 @@ export function openJournalFile(givenPath: string): JournalFile {
         if (!bytes.includes(newline)) return; // the file is being cut
         for (let from = 0, to = 0; (to = bytes.indexOf(newline, from)) >= 0; from = to + 1) {
           applyLine(bytes.subarray(from, to), apply);
+          last = { at: offset, head: bytes.subarray(from, Math.min(to, from + headBytes)) };
           scanned = offset += to + 1 - from;
         }
+        last.head = Buffer.from(last.head); // so that the rest can go
       }
     });
   }

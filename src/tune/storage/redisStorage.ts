@@ -1,8 +1,9 @@
 // Studies in Redis, in the layout of Optuna's JournalRedisBackend. No lock: records are appended only where nothing was
 // written since this process read, else it reads and decides again.
 
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { EnvironmentError, messageOf } from '../../base/errors.js';
+import { counted } from '../../base/format.js';
 import { parseJson } from '../../base/json.js';
 import { sleepSync } from '../../base/pause.js';
 import { checkedLines } from '../journal/lines.js';
@@ -21,16 +22,20 @@ const longestGapMs = 10_000;
 export function redisRemote(connection: Connection, place: string): Remote {
   const log = createReplay();
   const workerId = `tinygpt-${randomUUID()}`;
-  let next = 0; // the first number that has not been read
-  let inDoubt: { build: () => Entry[]; lines: string[]; at: number; before: number } | null = null;
+  let [next, last] = [0, '']; // the first number that has not been read, and the SHA-1 of the record before it
+  let inDoubt: { build: () => Entry[]; lines: string[]; at: [number, string]; before: number } | null = null;
+
+  function ask(at: [number, string], lines: string[]) {
+    const reply = connection.call('exchange', [...at, lines]) as Exchange;
+    if (reply) return reply;
+    throw new EnvironmentError(
+      `${place} no longer has the ${counted(at[0], 'record')} that were read: the server lost some, or was emptied; it must keep what it acknowledges (appendonly yes)`,
+    );
+  }
 
   /** Appends lines where there is nothing new; reads what is new otherwise. */
-  function exchange(lines: string[]): Exchange & { count: number } {
-    const reply = connection.call('exchange', [next, lines]) as Exchange;
-    if (reply.top + 1 < next)
-      throw new EnvironmentError(
-        `${place} has ${reply.top + 1} records, ${next} were read: the server lost some, or was emptied; it must keep what it acknowledges (appendonly yes)`,
-      );
+  function exchange(lines: string[]) {
+    const reply = ask([next, last], lines);
     const gap = reply.lines.indexOf(null);
     const read = gap < 0 ? reply.lines : reply.lines.slice(0, gap);
     for (const line of read) {
@@ -41,6 +46,7 @@ export function redisRemote(connection: Connection, place: string): Remote {
       }
       next++;
     }
+    if (read.length > 0) last = sha1(read.at(-1)!);
     return { ...reply, count: read.length };
   }
 
@@ -53,8 +59,8 @@ export function redisRemote(connection: Connection, place: string): Remote {
       if (appended) return total;
       if (count > 0) gapSince = 0;
       else {
-        gapSince ||= Date.now();
-        if (Date.now() - gapSince > longestGapMs)
+        gapSince ||= performance.now();
+        if (performance.now() - gapSince > longestGapMs)
           throw new EnvironmentError(
             `${place}: record ${next} is numbered but absent; its writer died between the two`,
           );
@@ -67,10 +73,10 @@ export function redisRemote(connection: Connection, place: string): Remote {
     const doubt = inDoubt?.build === build ? inDoubt : null;
     inDoubt = null;
     if (doubt) {
-      // Written before the connection was lost, or not at all: its lines would come first, and are like no others.
-      const first = connection.call('exchange', [doubt.at, []]) as Exchange;
+      // All was written before the connection was lost, or nothing: its first line, like no other, would come first.
+      const first = ask(doubt.at, []);
       pull();
-      if (doubt.lines.every((line, i) => first.lines[i] === line))
+      if (first.lines[0] === doubt.lines[0])
         return log.trialsFrom(doubt.before).slice(0, creations(doubt.lines));
     }
     for (;;) {
@@ -81,12 +87,13 @@ export function redisRemote(connection: Connection, place: string): Remote {
         continue;
       }
       const before = log.trialCount();
-      inDoubt = { build, lines, at: next, before };
+      inDoubt = { build, lines, at: [next, last], before };
       const { appended } = exchange(lines);
       inDoubt = null;
       if (!appended) continue;
       for (const { record } of checked) log.apply(record);
       next += lines.length;
+      last = sha1(lines.at(-1)!);
       return log.trialsFrom(before);
     }
   }
@@ -109,5 +116,6 @@ export function redisRemote(connection: Connection, place: string): Remote {
   };
 }
 
+const sha1 = (line: string) => createHash('sha1').update(line).digest('hex');
 const isOpen = (trial: Trial | undefined) => trial !== undefined && !isFinished(trial.state);
 const creations = (lines: string[]) => lines.filter((line) => line.startsWith('{"op_code":4,')).length;

@@ -2,10 +2,10 @@
 // running trial do not: they are applied here, written to this machine's disk, and sent when it is back, so that
 // training goes on and nothing that was measured is lost. Redis and gRPC differ in the `Remote` that they give.
 
-import { EnvironmentError } from '../../base/errors.js';
+import { EnvironmentError, messageOf } from '../../base/errors.js';
 import { counted } from '../../base/format.js';
 import { formatJson } from '../../base/json.js';
-import { pause, sleepSync } from '../../base/pause.js';
+import { pause } from '../../base/pause.js';
 import { type Entry, isFinished, op, states } from '../journal/records.js';
 import { WORKER } from '../liveness.js';
 import type { Trial } from '../types.js';
@@ -43,10 +43,6 @@ export type RemoteOptions = {
   spoolFolder?: string | undefined;
 };
 
-/** Between attempts at a decision. */
-const firstPauseMs = 20;
-const longestPauseMs = 5000;
-
 /** Servers and workers start together. */
 const usualConnectSeconds = 15;
 
@@ -71,6 +67,8 @@ export function remoteStorage(
   let pending: Batch[] = spool.adopt();
   /** What was noted as failing. A server may answer reads and take no writes: its memory is full, or it is a replica. */
   let noted: 'reads' | 'writes' | null = null;
+  let lastReason = '';
+  let inMemory = false; // the disk does not take all of what is pending
 
   /** Runs `work`; false where the connection is lost. */
   function attempt(work: () => void, what: 'reads' | 'writes' = 'reads'): boolean {
@@ -91,6 +89,7 @@ export function remoteStorage(
   }
 
   function lost(reason: string, what: 'reads' | 'writes'): false {
+    lastReason = reason;
     if (!noted) onNote(`Connection to ${place} lost (${reason}); trying again until it is back`);
     if (noted !== 'writes') noted = what;
     return false;
@@ -119,13 +118,14 @@ export function remoteStorage(
     const sent = countOf(batches) - countOf(strays);
     if (sent > 0)
       onNote(
-        `${counted(sent, 'record')} that ${sent === 1 ? 'was' : 'were'} kept in ${spool.path} ${sent === 1 ? 'is' : 'are'} now in ${place}`,
+        `${counted(sent, 'record')} that ${sent === 1 ? 'was' : 'were'} kept in ${spool.path ?? 'memory'} ${sent === 1 ? 'is' : 'are'} now in ${place}`,
       );
     if (strays.length > 0)
       onNote(
         `Not sent: ${counted(countOf(strays), 'record')} of trials that ${place} does not have, as after it was emptied; kept in ${spool.setAside(strays)}`,
       );
     spool.clear();
+    inMemory = false;
   }
 
   /** The trial of a batch; undefined where the number now stands for a trial of another worker. */
@@ -176,23 +176,21 @@ export function remoteStorage(
     refresh: (reads) => void attempt(() => remote.pull(reads)),
     transact(build, reads) {
       let created: Trial[] = [];
-      const end = Date.now() + patience * 1000;
+      const end = performance.now() + patience * 1000; // clocks are set, and machines sleep
       const work = () => {
         created = remote.transact(build, reads);
       };
-      for (let pauseMs = firstPauseMs; !attempt(work, 'writes'); pauseMs *= 2) {
-        const left = end - Date.now();
+      while (!attempt(work, 'writes')) {
+        const left = end - performance.now();
         if (left <= 0)
           throw new EnvironmentError(
-            `${place} cannot be reached (${connection.reason})${spool.path ? `; ${spool.path} keeps what was measured, and the next start sends it` : ''}`,
+            `${place} cannot be reached (${lastReason})${spool.path ? `; ${spool.path} keeps what was measured, and the next start sends it` : ''}`,
           );
         try {
           connection.call('connected', [], Math.min(left, 5000));
         } catch (error) {
           if (!(error instanceof ConnectionLost)) throw error;
         }
-        // Connected, it may refuse again at once.
-        sleepSync(Math.min(pauseMs, longestPauseMs, left));
       }
       return created;
     },
@@ -207,10 +205,15 @@ export function remoteStorage(
           entries,
         };
         const isFirst = spool.path === null;
-        spool.add(batch);
         pending.push(batch);
         remote.apply(entries);
-        if (isFirst) onNote(said(spool.path!));
+        try {
+          spool.add(batch);
+          if (isFirst) onNote(said(spool.path!));
+        } catch (error) {
+          if (!inMemory) onNote(`${messageOf(error)}; what is measured meanwhile is kept in memory only`);
+          inMemory = true;
+        }
       };
       try {
         if (attempt(() => remote.record(trial.id, entries), 'writes') || passing) return;
@@ -229,8 +232,10 @@ export function remoteStorage(
       try {
         if (connection.up) attempt(() => {});
       } finally {
-        if (pending.length > 0)
+        if (pending.length > 0 && spool.path !== null)
           onNote(`${spool.path} keeps what ${place} has not got; the next start on this machine sends it`);
+        if (pending.length > 0 && inMemory)
+          onNote(`${place} has not got all that was measured, and no disk could keep it: it is lost`);
         connection.close();
       }
     },

@@ -31,17 +31,19 @@ function here() {
   });
 }
 
-/**
- * Whether the process still runs; true where that cannot be known from here (another machine or container).
- */
-export function mayBeAlive(worker: WorkerIdentity): boolean {
+/** Whether the process still runs; null where that cannot be known from here (another machine or container). */
+export function isAlive(worker: WorkerIdentity): boolean | null {
   const { host, boot, namespace } = here();
-  if (worker.host !== host) return true;
+  if (worker.host !== host) return null;
   if (worker.boot !== boot) return false; // this machine restarted since
-  if (worker.namespace !== namespace) return true;
+  if (worker.namespace !== namespace) return null;
   const status = processStatus(worker.pid);
-  return status.alive && (status.start === 0 || worker.start === 0 || status.start === worker.start);
+  if (!status.alive) return false;
+  return status.start === 0 || worker.start === 0 ? null : status.start === worker.start;
 }
+
+/** Whether the process still runs, as far as can be known from here. */
+export const mayBeAlive = (worker: WorkerIdentity): boolean => isAlive(worker) !== false;
 
 /** A worker identity from untyped data, or null. */
 export function asWorker(value: unknown): WorkerIdentity | null {

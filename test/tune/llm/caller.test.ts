@@ -45,6 +45,13 @@ test('every call is recorded before it is made and after it, readable as JSON li
   });
 });
 
+test('a prompt has whole characters only, also where a text in it was cut within one', async () => {
+  const provider = scriptedProvider(() => 'yes');
+  const content = 'it failed 🤗'.slice(0, -1);
+  await callerFor(scratch('calls.jsonl'), { provider }).ask(key(1), [{ role: 'user', content }], never);
+  expect(provider.calls[0]![0]!.content).toBe('it failed \ufffd');
+});
+
 describe('the spending cap', () => {
   test('a call that could exceed it is not made; one that just fits is', async () => {
     const provider = scriptedProvider(() => 'yes');

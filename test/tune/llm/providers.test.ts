@@ -1,6 +1,6 @@
 // Providers against a scripted endpoint and scripted commands.
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { commandProvider } from '../../../src/tune/llm/command.js';
 import { anthropicProvider, openaiProvider } from '../../../src/tune/llm/endpoints.js';
 import type { Message } from '../../../src/tune/llm/provider.js';
@@ -94,6 +94,25 @@ describe('an OpenAI-compatible endpoint', () => {
     const { url, requests } = await serve(status(307, 'moved', { location: '/elsewhere' }), says('hello'));
     await expect(openai(url).ask(messages, never)).rejects.toThrow('answered 307');
     expect(requests).toHaveLength(1);
+  });
+
+  test('an answer may take longer than the five minutes after which fetch gives up', async () => {
+    const { url } = await serve(says('hello'));
+    const fetching = jest.spyOn(globalThis, 'fetch');
+    expect((await openai(url).ask(messages, never)).text).toBe('hello');
+    expect(fetching).not.toHaveBeenCalled();
+    fetching.mockRestore();
+  });
+
+  test('what was certainly not done costs nothing: a redirect, a server that is not there', async () => {
+    const { url } = await serve(status(308, 'moved', { location: '/elsewhere' }));
+    for (const at of [url, 'http://localhost:9']) {
+      const prices = { input: 1, output: 10 };
+      const caller = callerFor(scratch('calls.jsonl'), { provider: openai(at), prices, maxCost: 1 });
+      const { failed } = await caller.ask(key, messages, never);
+      expect(failed).toMatch(/answered 308|ECONNREFUSED/);
+      expect(caller.log.charged()).toBe(0);
+    }
   });
 
   test('no key goes over plain http to another machine, and none in a URL', () => {

@@ -133,6 +133,18 @@ describe('where it starts', () => {
     const continued = cmaesSampler();
     for (let i = 0; i < 5; i++) expect(distance(earlier.start(continued).params)).toBeLessThan(15);
   });
+
+  test('starts from another study also where all parameters are choices', () => {
+    const choices = Array.from({ length: 6 }, (_, i) => [`c${i}`, categorical(['a', 'b', 'c', 'd'])]);
+    const space: SearchSpace = Object.fromEntries(choices);
+    const wrong = (params: Params) => Object.values(params).filter((choice) => choice !== 'd').length;
+    const earlier = memoryStudy(space, { seed: 5 }).run(cmaesSampler(), 120, wrong);
+    const warm = memoryStudy(space).run(cmaesSampler({ warmStart: earlier.trials }), 20, wrong);
+    expect(warm.trials[1]!.params).toEqual(Object.fromEntries(choices.map(([name]) => [name, 'd'])));
+    // At random, a quarter of the choices are right.
+    const later = warm.trials.slice(2).reduce((sum, { params }) => sum + wrong(params), 0) / 18;
+    expect(later).toBeLessThan(2.5);
+  });
 });
 
 describe('what it learns from', () => {

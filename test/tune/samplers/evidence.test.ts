@@ -23,6 +23,25 @@ describe('what trials teach a sampler', () => {
     expect(failures).toEqual([Float64Array.of(0.2)]);
   });
 
+  test('what complete trials did after a step is worked out once for all trials pruned there', () => {
+    let reads = 0;
+    class Counted extends Map<number, number> {
+      override get(step: number): number | undefined {
+        reads++;
+        return super.get(step);
+      }
+    }
+    const complete = Array.from({ length: 50 }, (_, i) =>
+      at(i, i, { intermediate: new Counted([[1, i + 2]]) }),
+    );
+    const pruned = Array.from({ length: 50 }, (_, i) =>
+      at(50 + i, null, { state: 'pruned', intermediate: new Map([[1, i]]) }),
+    );
+    const { observations } = points([...complete, ...pruned]);
+    expect(observations.slice(50).map(({ value }) => value)).toEqual(pruned.map((_, i) => i - 2));
+    expect(reads).toBeLessThanOrEqual(50);
+  });
+
   test('values are negated where the study maximizes', () => {
     const { observations } = points([at(0, Infinity), at(1, 2)], { direction: 'maximize' });
     expect(observations.map((o) => o.value)).toEqual([-Infinity, -2]);

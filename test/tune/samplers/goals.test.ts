@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { randomStream } from '../../../src/base/random.js';
 import { type AskTell, askTell } from '../../../src/tune/askTell.js';
 import { categorical, float, int } from '../../../src/tune/distributions.js';
+import { mean } from '../../../src/tune/math/order.js';
 import { hypervolume, type Losses } from '../../../src/tune/pareto.js';
 import { axesOf } from '../../../src/tune/samplers/axes.js';
 import { cmaesSampler } from '../../../src/tune/samplers/cmaes.js';
@@ -224,10 +225,11 @@ describe('with a constraint', () => {
     ['tpe', tpeSampler],
     ['nsga2', () => nsga2Sampler({ populationSize: 12 })],
   ];
-  test.each(samplers)('%s finds a better feasible trial than random search does', (_, make) => {
-    const found = constrained(make(), 45, 1).best()!;
-    expect(size(found.params)).toBeLessThanOrEqual(0);
-    expect(found.value).toBeLessThan(constrained(randomSampler(), 45, 1).best()!.value);
+  test.each(samplers)('%s finds better feasible trials than random search does', (_, make) => {
+    const bestOf = (of: () => Sampler) => [1, 2, 3].map((seed) => constrained(of(), 45, seed).best()!);
+    const [found, drawn] = [bestOf(make), bestOf(randomSampler)];
+    for (const { params } of found) expect(size(params)).toBeLessThanOrEqual(0);
+    expect(mean(found.map(({ value }) => value))).toBeLessThan(mean(drawn.map(({ value }) => value)));
   });
 
   test.each(samplers)('%s searches for a feasible trial where none is known', (_, make) => {

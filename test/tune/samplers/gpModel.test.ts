@@ -379,6 +379,10 @@ describe('axes', () => {
     expect(encode(axes, { few: 0 })).toBeNull();
     expect(encode(axes, { few: 0, fine: 20, grid: 0.5, log: 0.1, choice: 'z' })).toBeNull();
     expect(encode(axes, { few: 0, fine: 'x', grid: 0.5, log: 0.1, choice: 'a' })).toBeNull();
+    // A distance whose square overflows: the model would have no covariance.
+    const far = { few: 0, fine: 20, grid: 0.5, log: 0.1, choice: 'a' };
+    expect(encode(axes, far)).not.toBeNull();
+    expect(encode(axes, { ...far, grid: 1e300 })).toBeNull();
   });
 
   test('priorMode has a length scale for every axis', () => {

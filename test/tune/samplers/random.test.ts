@@ -24,3 +24,17 @@ test('values are uniform: every value of a grid alike, logarithms on a log scale
   for (const exponent of [-3, -2, -1])
     expectShare(trials.filter((t) => (t.params.log as number) < 10 ** exponent).length, (exponent + 4) / 4);
 });
+
+test('the points of consecutive trials are independent', () => {
+  const seeds = 400;
+  const around = (x: number) => x - Math.floor(x);
+  let equal = 0; // steps from one trial to the next, around the unit interval, that are the one before
+  for (let seed = 0; seed < seeds; seed++) {
+    const study = { ...memoryStudy({ x: float(0, 1) }), seed };
+    const x = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => randomSampler().ask(study, n).params.x as number);
+    for (let i = 2; i < x.length; i++) if (around(x[i]! - 2 * x[i - 1]! + x[i - 2]! + 0.05) < 0.1) equal++;
+  }
+  // A tenth by chance, within five standard deviations of independent counts.
+  const count = 7 * seeds;
+  expect(Math.abs(equal - 0.1 * count)).toBeLessThan(5 * Math.sqrt(count * 0.1 * 0.9));
+});

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -15,7 +16,11 @@ import { float, int } from '../../../src/tune/distributions.js';
 import { medianPruner } from '../../../src/tune/pruners/index.js';
 import { randomSampler } from '../../../src/tune/samplers/random.js';
 import { fillIn, splitCommand } from '../../../src/tune/script/commandLine.js';
-import { type CommandOptions, commandObjective } from '../../../src/tune/script/commandObjective.js';
+import {
+  type CommandOptions,
+  commandObjective,
+  memoryKills,
+} from '../../../src/tune/script/commandObjective.js';
 import { metricReader, stepReader } from '../../../src/tune/script/metric.js';
 import { lineSplitter, openBoundedLog } from '../../../src/tune/script/output.js';
 import { processStatus } from '../../../src/tune/storage/worker.js';
@@ -142,8 +147,17 @@ describe('a metric', () => {
     ['eval.loss', '{"eval": {"loss": 2}}', 2],
     ['val_bpb', 'val_bpb:          0.997900', 0.9979],
     ['val_bpb', 'best_val_bpb: 1', null],
+    ['recall@5', 'recall@5: 0.83', 0.83],
+    ['mAP@0.5', '{"mAP@0.5": 0.7}', 0.7],
+    ['val loss', 'val loss = 0.5', 0.5],
+    ['loss ...', 'loss 0.5', 0.5],
     ['loss', 'loss = -inf', -Infinity],
     ['loss', 'loss: low', 'low'],
+    ['loss', 'loss 0.5', 0.5],
+    ['loss', 'loss\tnan', Number.NaN],
+    ['loss', 'loss function', null],
+    ['loss', 'loss 0.5 after 3', null],
+    ['loss', 'losses 0.5', null],
     ['loss', '{"loss": "0.25"}', 0.25],
     ['loss', '{"loss": true}', 'true'],
     ['loss', JSON.stringify({ loss: 0.5, curve: Array(20_000).fill(0.125) }), 0.5],
@@ -151,6 +165,9 @@ describe('a metric', () => {
     ['(?P<value>\\S+) bpb', 'is nan bpb', Number.NaN],
     ['bpb: [\\d.e-]+', 'step 9 bpb: 1.5e-3', 1.5e-3],
     ['bpb \\w+', 'bpb bad', 'bpb bad'],
+    ['bpb=(\\S+)', 'bpb=3 bpb=2', 2],
+    ['bpb=(\\S*)', 'bpb=3 bpb=', ''],
+    ['[\\d.]*', 'bpb 1.5 of 9.5', 9.5],
   ])('%j reads %j as %d', (metric, line, value) => {
     expect(metricReader(metric)(line)).toBe(value);
   });
@@ -184,7 +201,7 @@ describe('output', () => {
     for (const chunk of [
       'a\r',
       '\nb\rc',
-      '\x1b[32md\x1b[0m\n',
+      '\x1b[32md\x1b]8;;http://x\x07\x1b(B\x1b[m\n',
       Buffer.from([0xc3]),
       Buffer.from([0xa9, 0xff, 10]),
     ])
@@ -257,10 +274,20 @@ describe('a trial of a command', () => {
       'out_of_memory',
       /alloc|memory/,
     ]),
+    [
+      `console.error('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 11.91 GiB of which 1.03 GiB is free. Including non-PyTorch memory, this process has 10.87 GiB memory in use. Of the allocated memory 9.87 GiB is allocated by PyTorch, and 746.04 MiB is reserved by PyTorch but unallocated. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.  See documentation for Memory Management  (https://pytorch.org/docs/stable/notes/cuda.html#environment-variables)'); process.exit(1)`,
+      'out_of_memory',
+      /^torch.OutOfMemoryError/,
+    ],
+    [
+      "console.error('RESOURCE_EXHAUSTED: Out of memory'); for (let i = 0; i < 120; i++) console.error('Size: 1.50GiB'); process.exit(1)",
+      'out_of_memory',
+      /^RESOURCE_EXHAUSTED/,
+    ],
     ["console.error('failed to allocate a port'); process.exit(1)", 'exit_code', /port$/],
     ["process.kill(process.pid, 'SIGSEGV')", 'signal', /^Ended by SIGSEGV/],
     ['console.log(\'{"loss": NaN}\')', 'nan', /NaN/],
-    ["console.log('hello')", 'metric_missing', /^No line has the metric loss; it last printed: hello/],
+    ["console.log('hello')", 'metric_missing', /^No line has the metric loss \(.*\); it last printed: hello/],
     ["console.log('loss: low')", 'metric_missing', /no number but low/],
     ["console.log('loss: 1'); process.exit(1)", 'exit_code', /^Exit code 1/],
     ['setTimeout(() => {}, 1e6)', 'timeout', /time limit of 0.5 s/],
@@ -269,6 +296,40 @@ describe('a trial of a command', () => {
     expect(trial!.state).toBe('fail');
     expect(trial!.userAttrs.fail_reason).toBe(reason);
     expect(trial!.userAttrs.fail_message).toMatch(message);
+  });
+
+  test('whose log cannot be written goes on to its value', async () => {
+    const trials = join(mkdtempSync(join(folder, 'full-')), 'trials');
+    mkdirSync(trials);
+    symlinkSync('/dev/full', join(trials, '0.log'));
+    const code = "console.log('step 1'); setTimeout(() => console.log('loss: 2'), 50)";
+    const [trial] = await runScript(code, { folder: trials });
+    expect(trial).toMatchObject({ state: 'complete', value: 2 });
+    expect(trial!.userAttrs.log_error).toMatch(/ENOSPC/);
+  });
+
+  test('has the value that it printed before the time limit, even if what it leaves behind is ended after it', async () => {
+    const command = ['sh', '-c', '(trap "" TERM; exec sleep 1000) & echo loss: 2 {x}; echo loss: 2'];
+    const [trial] = await runScript('', { command, timeLimit: 3 });
+    expect(trial).toMatchObject({ state: 'complete', value: 2 });
+  });
+
+  test('may have a time limit that is longer than a timer can wait', async () => {
+    const [trial] = await runScript("console.log('loss: 2')", { timeLimit: 1e8 });
+    expect(trial).toMatchObject({ state: 'complete', value: 2 });
+  });
+
+  test.each([
+    ['a container', ['low 0\noom 4\noom_kill 3\n', 'oom_kill 7\n'], 3],
+    ['a machine', ['nr_free_pages 5\n', 'pgfault 1\noom_kill 7\n'], 7],
+    ['an old system', ['nr_free_pages 5\n'], 0],
+  ])('kills for want of memory are counted on %s', (_, texts, count) => {
+    const at = mkdtempSync(join(folder, 'kernel-'));
+    const files = texts.map((text, i) => {
+      writeFileSync(join(at, `${i}`), text);
+      return join(at, `${i}`);
+    });
+    expect(memoryKills([join(at, 'none'), ...files])).toBe(count);
   });
 
   test('of a program that does not exist fails with an error', async () => {
@@ -300,6 +361,19 @@ describe('a trial of a command', () => {
     const code = "console.log('ready'); setTimeout(() => {}, 1e6)";
     const onLine = () => controller.abort();
     const [trial] = await runScript(code, { signal: controller.signal, onLine });
+    expect(trial!.userAttrs.fail_reason).toBe('interrupted');
+  });
+
+  const python = ['python3', 'python'].find((name) => spawnSync(name, ['--version']).status === 0);
+  (python ? test : test.skip)('is heard while it runs, also if it is Python', async () => {
+    const controller = new AbortController();
+    const command = [python!, '-c', "print('ready')\nimport time\ntime.sleep(1000)", '{x}'];
+    const onLine = (line: string) => line === 'ready' && controller.abort();
+    const options = { command, signal: controller.signal, onLine, timeLimit: 10 };
+    const before = process.env.PYTHONUNBUFFERED;
+    delete process.env.PYTHONUNBUFFERED;
+    const [trial] = await runScript('', options);
+    if (before !== undefined) process.env.PYTHONUNBUFFERED = before;
     expect(trial!.userAttrs.fail_reason).toBe('interrupted');
   });
 

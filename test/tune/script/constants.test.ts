@@ -94,6 +94,12 @@ describe('constants of a script', () => {
     ["A = 'it''s' \"#\" # c\n", { A: '"\\\n\u2028' }, 'A = "\\"\\\\\\n\\u2028" # c\n'],
     ['if debug:\n    A = 1\n', { A: 2 }, 'if debug:\n    A = 2\n'],
     ['if debug: A = 1\n', { A: 2 }, 'if debug: A = 2\n'],
+    ['f = lambda A=1: A\nA = 2', { A: 3 }, 'f = lambda A=1: A\nA = 3'],
+    [
+      'C = {"d": torch.device("cuda", 0), "lr": 0.1, **{"x": 1}, "b": (f(1, 2), 3)}',
+      { 'C.lr': 2, 'C.b[1]': 4 },
+      'C = {"d": torch.device("cuda", 0), "lr": 2.0, **{"x": 1}, "b": (f(1, 2), 4)}',
+    ],
     ['\uFEFFA = 1', { A: 2 }, '\uFEFFA = 2'],
     ["s = f'{x!r:>{w}} {d['A = 3']}'\nA = 1", { A: 2 }, "s = f'{x!r:>{w}} {d['A = 3']}'\nA = 2"],
     [
@@ -107,6 +113,21 @@ describe('constants of a script', () => {
   });
 
   const script: [string, Parameters<typeof patchConstants>[2], string][] = [
+    [
+      'const C: Record<string, number> = { lr: 0.1, wd: 0 };\nconst D: Map<string, Array<number>> = new Map(), lr = 1;',
+      { 'C.lr': 2, lr: 3 },
+      'const C: Record<string, number> = { lr: 2, wd: 0 };\nconst D: Map<string, Array<number>> = new Map(), lr = 3;',
+    ],
+    [
+      'const C: {\n  lr: number;\n  f: (a: number) => number;\n} = { f: (a) => g(a, 1), lr: 0.1 };',
+      { 'C.lr': 2 },
+      'const C: {\n  lr: number;\n  f: (a: number) => number;\n} = { f: (a) => g(a, 1), lr: 2 };',
+    ],
+    [
+      'const f = <T, U>(a: T, b: U) => a;\nconst A = 1;',
+      { A: 2 },
+      'const f = <T, U>(a: T, b: U) => a;\nconst A = 2;',
+    ],
     ['export const LR: number = 0.04; // rate', { LR: 1 }, 'export const LR: number = 1; // rate'],
     [
       'const A = 1, B = [0.8, 0.95] as const\nlet C = 2 ** 19\n',
@@ -261,6 +282,14 @@ test.each([
 
 test('a big integer is no number to search: it could not be written back', () => {
   expect(proposeSpace('const BATCH = 64n, LR = 0.1;', 'javascript').defaults).toEqual({ LR: 0.1 });
+});
+
+test('a constant too large or too small for a range around it is left out, and the others are not', () => {
+  const text = 'BIG = 10**20\nMOST = 1e308\nTINY = 5e-324\nLR = 0.1\nCLIP = 1e20\n';
+  const { space, leftOut } = proposeSpace(text, 'python');
+  expect(Object.keys(space)).toEqual(['LR', 'CLIP']);
+  const reason = 'of an extreme size; give a range by hand';
+  expect(leftOut).toEqual(['BIG', 'MOST', 'TINY'].map((name) => ({ name, reason })));
 });
 
 test('a file of another kind is refused', () => {

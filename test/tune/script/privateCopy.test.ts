@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { readProject } from '../../../src/tune/script/privateCopy.js';
+import { copyProject, readProject } from '../../../src/tune/script/privateCopy.js';
 import { scratchFolder } from '../scratch.js';
 
 const scratch = scratchFolder();
@@ -23,4 +23,16 @@ test('studies below a project are not part of its copies: their trials write whi
   const { files, folders } = readProject(root, join(root, 'out', 'confirmation'), 'train.py');
   expect(files.sort()).toEqual(['lib/model.py', 'train.py']);
   expect(folders.filter((folder) => /out|gp-1/.test(folder))).toEqual([]);
+});
+
+test('a file that is gone by the time of a copy is no reason to fail', () => {
+  const root = scratch('changing');
+  mkdirSync(root, { recursive: true });
+  for (const name of ['train.py', 'model.py', 'train.py~']) writeFileSync(join(root, name), 'x = 1\n');
+  const project = readProject(root, join(root, 'out'), 'train.py');
+  rmSync(join(root, 'train.py~'));
+  const copy = join(root, 'out', '0');
+  const tidy = copyProject(project, copy, { path: 'train.py', text: 'x = 2\n' });
+  expect(existsSync(join(copy, 'model.py'))).toBe(true);
+  tidy();
 });

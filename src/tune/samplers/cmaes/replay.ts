@@ -5,7 +5,7 @@
 import { totalViolation, UNMEASURED } from '../../constraints.js';
 import type { StudyView, Trial } from '../../types.js';
 import { encode } from '../axes.js';
-import { byEnd, estimate, finishedTrials, lossOf } from '../evidence.js';
+import { byEnd, estimator, finishedTrials, lossOf } from '../evidence.js';
 import type { Evaluated } from './screen.js';
 import { advance, type Search, type Settings, startSearch } from './search.js';
 
@@ -89,6 +89,6 @@ export function evaluatedPoint(
   const region = typeof probe === 'number' && { region: probe };
   const violated = totalViolation(trial);
   const excess = violated > 0 && { excess: violated };
-  const loss = UNMEASURED in trial.systemAttrs ? null : (estimate(study, trial, complete)?.value ?? null);
+  const loss = UNMEASURED in trial.systemAttrs ? null : (estimator(study, complete)(trial)?.value ?? null);
   return { u, choices, loss, ...region, ...excess };
 }

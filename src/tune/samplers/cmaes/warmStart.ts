@@ -25,6 +25,7 @@ export function promisingRegion(points: readonly { u: Float64Array; loss: number
   const mean = new Float64Array(n);
   for (const { u } of best) for (let i = 0; i < n; i++) mean[i]! += u[i]! / count;
   const covariance = new Float64Array(n * n);
+  if (n === 0) return { mean, sigma: 1, covariance }; // choices alone
   for (let i = 0; i < n; i++) {
     covariance[i * n + i] = ALPHA ** 2;
     for (let j = 0; j < n; j++)

@@ -10,12 +10,14 @@ import { fileURLToPath } from 'node:url';
 import {
   type Client,
   type ClientOptions,
+  connectivityState,
   credentials,
   loadPackageDefinition,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { LONGEST_WAIT } from '../../../base/pause.js';
 import { grpcAddress } from './address.js';
 import { answerMs, ConnectionLost, type Endpoint, LOCK, wholeStudyMs } from './endpoint.js';
 
@@ -56,6 +58,7 @@ const channel: ClientOptions = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
   'grpc.use_local_subchannel_pool': 1,
+  'grpc.client_idle_timeout_ms': LONGEST_WAIT,
 };
 const staleMs = 30_000;
 const longestPauseMs = 40;
@@ -108,7 +111,8 @@ export function grpcEndpoint(url: string): Endpoint {
         const { code, details } = error;
         const refused = refusals[code];
         if (refused) return resolve({ refused, details });
-        if (losses.has(code)) return reject(new ConnectionLost(details));
+        if (losses.has(code))
+          return reject(new ConnectionLost(details || `the proxy answers ${status[code]}`));
         const what =
           code === status.UNIMPLEMENTED
             ? `Expected Optuna's storage proxy at ${address}, got a server without its ${name}`
@@ -176,11 +180,13 @@ export function grpcEndpoint(url: string): Endpoint {
   }
 
   async function lock(): Promise<void> {
+    lockId ??= await findLock();
+    if (held !== null && held !== lockId) held = null; // taken away, or of a server that was emptied
     await giveBack(); // one that a lost connection left behind
-    let seen = { start: '', at: Date.now(), checked: 0 };
+    let seen = { start: '', at: performance.now(), checked: 0 };
     for (let pause = 2; ; pause = Math.min(pause * 2, longestPauseMs)) {
       lockId ??= await findLock();
-      const asked = Date.now();
+      const asked = performance.now();
       const taken = await setState(lockId, running);
       if (taken.refused) {
         lockId = null; // it was taken away, or the study deleted
@@ -190,7 +196,7 @@ export function grpcEndpoint(url: string): Endpoint {
         held = lockId;
         return;
       }
-      const now = Date.now();
+      const now = performance.now();
       if (now - seen.checked > 1000) {
         const found = await rpc<{ trial: WireTrial }>('GetTrial', { trial_id: lockId });
         const start = found.refused ? '' : found.reply.trial.datetime_start;
@@ -216,10 +222,16 @@ export function grpcEndpoint(url: string): Endpoint {
   return {
     async connect() {
       client?.close();
+      lockId = null; // the server may have been emptied meanwhile
       client = new optuna.StorageService(address, credentials.createInsecure(), channel);
       await rpc('GetStudyIdFromName', { study_name: LOCK }); // through the proxy to the database
     },
-    call: (method, args) => methods[method]!(...(args as never[])),
+    async call(method, args) {
+      // The channel would connect again by itself, perhaps to a server that has other studies by now.
+      if (client?.getChannel().getConnectivityState(false) !== connectivityState.READY)
+        throw new ConnectionLost('the server closed the connection');
+      return methods[method]!(...(args as never[]));
+    },
     close() {
       client?.close();
       client = undefined;

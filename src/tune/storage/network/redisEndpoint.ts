@@ -7,12 +7,15 @@ import { messageOf } from '../../../base/errors.js';
 import { redisAddress } from './address.js';
 import { answerMs, ConnectionLost, type Endpoint, inTime } from './endpoint.js';
 
-/** What the script answers: whether the lines were written, the last number, and the records since `from`. */
-export type Exchange = { appended: boolean; top: number; lines: (string | null)[] };
+/** What the script answers: whether the lines were written, and the records since `from`; null where what was read is gone. */
+export type Exchange = { appended: boolean; lines: (string | null)[] } | null;
 
-/** A server that is there, and cannot do what it is asked yet: it starts, is a replica, or its memory or disk is full. */
+/**
+ * A server that is there, and cannot do what it is asked yet: it starts, is a replica, or its memory or disk is full. Redis 6
+ * puts `ERR Error running script (call to f_...): @user_script:9: @user_script: 9: -` before that.
+ */
 const temporary =
-  /^(LOADING|MASTERDOWN|BUSY|READONLY|UNBLOCKED|OOM|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|ERR max number of clients)/;
+  /(?:^|@user_script: \d+: -)(LOADING|MASTERDOWN|BUSY|READONLY|UNBLOCKED|OOM|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|ERR max number of clients)/;
 
 /** Codes of a certificate that is not accepted, which trying again does not change. */
 const untrusted = /CERT|LEAF_SIGNATURE|INVALID_CA|HOSTNAME/;
@@ -20,21 +23,22 @@ const untrusted = /CERT|LEAF_SIGNATURE|INVALID_CA|HOSTNAME/;
 /** Records that one call returns at most; the server does nothing else meanwhile. */
 const most = 1000;
 
-/** ARGV: prefix, the first number that the caller has not read, the lines to write. */
+/** ARGV: prefix, the first number that the caller has not read, the SHA-1 of the record before it, the lines to write. */
 const script = `
 local log_number = ARGV[1] .. ':log_number'
 local from = tonumber(ARGV[2])
 local top = tonumber(redis.call('get', log_number) or '-1')
 local function key(i) return string.format('%s:log:%d', ARGV[1], i) end
+if from > 0 and (top + 1 < from or redis.sha1hex(redis.call('get', key(from - 1)) or '') ~= ARGV[3]) then return { 2 } end
 if top + 1 == from then
-  for i = 3, #ARGV do
+  for i = 4, #ARGV do
     top = top + 1
     redis.call('set', key(top), ARGV[i])
   end
-  if #ARGV > 2 then redis.call('set', log_number, string.format('%d', top)) end
-  return { 1, top }
+  if #ARGV > 3 then redis.call('set', log_number, string.format('%d', top)) end
+  return { 1 }
 end
-local out = { 0, top }
+local out = { 0 }
 for i = from, math.min(top, from + ${most} - 1) do out[#out + 1] = redis.call('get', key(i)) end
 return out`;
 
@@ -97,16 +101,13 @@ export function redisEndpoint(url: string): Endpoint {
       }
     },
     async call(_method, args) {
-      const [from, lines] = args as [number, string[]];
+      const [from, before, lines] = args as [number, string, string[]];
       if (!client) throw new ConnectionLost('not connected');
       try {
-        const text = [prefix, String(from), ...lines];
-        const reply = (await inTime(client.eval(script, { arguments: text }), 'a command')) as [
-          number,
-          number,
-        ];
-        const [appended, top, ...read] = reply as [number, number, ...(string | null)[]];
-        return { appended: appended === 1, top, lines: read } satisfies Exchange;
+        const text = [prefix, String(from), before, ...lines];
+        const reply = await inTime(client.eval(script, { arguments: text }), 'a command');
+        const [kind, ...read] = reply as [number, ...(string | null)[]];
+        return (kind === 2 ? null : { appended: kind === 1, lines: read }) satisfies Exchange;
       } catch (error) {
         if (error instanceof ErrorReply && !temporary.test(error.message)) throw refusal(error);
         throw new ConnectionLost(messageOf(error));
