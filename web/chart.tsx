@@ -13,7 +13,7 @@ import * as echarts from 'echarts/core';
 import { LabelLayout } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { DARK, type Drawing, FONT, type Frame, LIGHT, type Theme } from '../src/report/theme.js';
 
 echarts.use([
@@ -87,26 +87,34 @@ export function Chart({ draw, label, hint, onPick, points, leastWidth = 0 }: Pro
     const { current } = state;
     const box = holder.current;
     current.stale = true;
-    if (!box || (!current.seen && width === undefined)) return;
+    if (!box) return;
     current.width = box.parentElement!.clientWidth;
     const frame = {
       theme: theme ?? themeNow(),
       width: Math.max(current.leastWidth, width ?? current.width),
     };
     if (frame.width < 40) return;
-    current.stale = false;
     const drawing = current.draw(frame);
     setEmpty(drawing === null);
     box.style.height = `${drawing?.height ?? 0}px`;
     box.style.width = `${frame.width}px`;
-    if (drawing === null) return;
-    const chart = (current.chart ??= connect(echarts.init(box, null, { renderer: 'canvas' })));
+    // One out of view takes its place only: nothing moves when it comes into view and is drawn.
+    if (drawing === null || (!current.seen && width === undefined)) return;
+    current.stale = false;
+    // A canvas keeps the pixels that it began with: enlarged by the browser's zoom it would be blurred.
+    const ratio = Math.max(1, devicePixelRatio);
+    if (current.chart && current.chart.getDevicePixelRatio() !== ratio) {
+      current.chart.dispose();
+      current.chart = null;
+    }
+    current.chart ??= connect(echarts.init(box, null, { renderer: 'canvas', devicePixelRatio: ratio }));
+    const { chart } = current;
     if (chart.getWidth() !== frame.width || chart.getHeight() !== drawing.height) {
       chart.clear(); // or the old one would be drawn again in the new size
       chart.resize({ width: frame.width, height: drawing.height });
     }
     chart.setOption(
-      { animation: false, textStyle: { fontFamily: FONT }, ...drawing.option },
+      { animation: false, textStyle: { fontFamily: FONT }, ...drawing.option() },
       { notMerge: true },
     );
   }).current;
@@ -160,7 +168,7 @@ export function Chart({ draw, label, hint, onPick, points, leastWidth = 0 }: Pro
       state.current.chart?.dispose();
     };
   }, []);
-  useEffect(() => redraw(), [draw]);
+  useLayoutEffect(() => redraw(), [draw]);
 
   return (
     <div class="chart">

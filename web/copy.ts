@@ -42,7 +42,7 @@ export function copyAs(form: Form, study: ShownStudy, trial: Trial, config: Attr
             `--${kebab(name)}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
           ),
     );
-    const command = preset === null ? [] : ['tinygpt train', `--preset ${preset}`];
+    const command = preset === null ? [] : ['npx tinygpt train', `--preset ${preset}`];
     return printable([...command, ...words].join(' \\\n  '));
   }
   const lines = changed.map(([name, value]) => `  ${propertyOf(name)}: ${JSON.stringify(value)},`).join('\n');

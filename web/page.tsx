@@ -2,7 +2,7 @@
 
 import './style.css';
 import { render } from 'preact';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { isObject } from '../src/base/valid.js';
 import { sortedFront } from '../src/report/frontPlot.js';
 import type { PageTrial } from '../src/report/pageData.js';
@@ -15,12 +15,25 @@ import { attributeText } from './format.js';
 import { Overview } from './overview.js';
 import { Curves, Importances, Parallel, Slices, Timeline } from './plots.js';
 import { Confirmed, Front, Progress } from './progress.js';
-import { begin, open, type ShownStudy, store, takesActions, useStore } from './store.js';
+import {
+  begin,
+  linkedTrial,
+  linkTrial,
+  open,
+  type ShownStudy,
+  store,
+  takesActions,
+  useStore,
+} from './store.js';
 import { TrialDialog } from './trialDialog.js';
 import { Failures, Trials } from './trials.js';
 
 function App() {
-  const [picked, pick] = useState<number | null>(null);
+  const [picked, setPicked] = useState(linkedTrial);
+  const pick = useCallback((number: number | null) => {
+    setPicked(number === null ? null : { study: store.study!.key, number });
+    linkTrial(number);
+  }, []);
   const study = useStore(() => store.study);
   const connection = useStore(() => store.connection);
   const problem = useStore(() => store.problem);
@@ -32,6 +45,9 @@ function App() {
     const front = isOfSeveral(study) ? sortedFront(trials, study.directions) : [];
     return { study, best: steps.at(-1) ?? null, steps, front };
   }, [study]);
+  // The number means another trial in another study.
+  const isShown = picked && (picked.study === '' || picked.study === study?.key);
+  const trial = isShown && study ? study.trials[picked.number] : undefined;
   const several = (study?.trials.filter(({ state }) => state === 'complete').length ?? 0) > 1;
   useEffect(() => {
     if (study) document.title = `${study.name}: tinygpt study`;
@@ -70,14 +86,7 @@ function App() {
               <Trials {...found} onPick={pick} />
             </div>
             <About study={found.study} />
-            {picked !== null && found.study.trials[picked] && (
-              <TrialDialog
-                {...found}
-                trial={found.study.trials[picked]!}
-                onClose={() => pick(null)}
-                onPick={pick}
-              />
-            )}
+            {trial && <TrialDialog {...found} trial={trial} onClose={() => pick(null)} onPick={pick} />}
           </>
         ) : (
           <Waiting />

@@ -53,7 +53,7 @@ export function Importances({ study }: Found) {
 }
 
 /** What charts of complete trials depend on: they need not be drawn again while others run. */
-const finishedKey = (study: ShownStudy) => `${study.key} ${completeTrials(study.trials).length}`;
+const finishedKey = (study: ShownStudy) => `${study.loaded} ${completeTrials(study.trials).length}`;
 
 /** Complete trials with their parameters, the best first. */
 function paramsTable(study: ShownStudy): TableData {

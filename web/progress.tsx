@@ -25,7 +25,7 @@ export function Progress(found: Picking) {
       const options = { weights, title: false, size: [width, height] as const, theme };
       return {
         height,
-        option: progressOption(study, { ...options, ...(reference !== null && { reference }) }),
+        option: () => progressOption(study, { ...options, ...(reference !== null && { reference }) }),
       };
     },
     [study],
@@ -81,7 +81,7 @@ export function Front(found: Picking) {
   const draw = useCallback(
     ({ width, theme }: Frame) => ({
       height: width < 560 ? 330 : 440,
-      option: frontOption({ ...study, directions: study.head.directions }, { theme, title: false }),
+      option: () => frontOption({ ...study, directions: study.head.directions }, { theme, title: false }),
     }),
     [study],
   );

@@ -10,6 +10,8 @@ import type { Direction } from '../src/tune/types.js';
 /** A study as the charts take it. */
 export type ShownStudy = Omit<ReportedStudy, 'trials'> & {
   key: string;
+  /** Counts how often a study was loaded as a whole: then any trial may have changed. */
+  loaded: number;
   head: StudyHead;
   trials: PageTrial[];
   metric: string;
@@ -55,11 +57,21 @@ function changed(): void {
   document.hidden ? setTimeout(run, 500) : requestAnimationFrame(run);
 }
 
+let loads = 0;
+
 /** A study from its head and rows. */
 export function shownStudy(key: string, { head, rows }: PageStudy): ShownStudy {
   const direction: Direction = head.directions[0] ?? 'minimize';
   const trials = rows.map((row, number) => trialOf(row, number, head.space));
-  const study = { key, head, direction, directions: head.directions, trials, ...namesOf(head) };
+  const study = {
+    key,
+    loaded: ++loads,
+    head,
+    direction,
+    directions: head.directions,
+    trials,
+    ...namesOf(head),
+  };
   return { ...study, metric: metricName(study) };
 }
 
@@ -107,9 +119,27 @@ let wanted = '';
 /** Shows a study, live, also when the page is loaded again. */
 export function open(key: string): void {
   wanted = key;
-  history.replaceState(null, '', `#study=${encodeURIComponent(key)}`);
+  setAddress(key, null);
   connect();
 }
+
+/** What the address says, so that it can be sent as a link. */
+function setAddress(study: string, trial: number | null): void {
+  const parts = [study && `study=${encodeURIComponent(study)}`, trial !== null && `trial=${trial}`];
+  const hash = parts.filter(Boolean).join('&');
+  history.replaceState(null, '', `${location.pathname}${location.search}${hash && `#${hash}`}`);
+}
+
+const linkedStudy = (): string => /[#&]study=(\w*)/.exec(location.hash)?.[1] ?? '';
+
+/** The trial that the address names, and of which study, '' for any; null where there is none. */
+export function linkedTrial(): { study: string; number: number } | null {
+  const given = /[#&]trial=(\d+)/.exec(location.hash)?.[1];
+  return given === undefined ? null : { study: linkedStudy(), number: Number(given) };
+}
+
+/** Names a trial of the study that is shown in the address, or none. */
+export const linkTrial = (trial: number | null): void => setAddress(store.study?.key ?? '', trial);
 
 /** Connects again by itself, and begins with all trials of the study then. */
 function connect(): void {
@@ -135,13 +165,14 @@ function connect(): void {
 
 /** Begins with the report's own data, or with the server's. */
 export function begin(): void {
+  window.addEventListener('hashchange', () => location.reload()); // somebody has pasted a link
   const own = document.getElementById('study')?.textContent;
   if (own) {
     store.connection = 'saved';
     store.study = shownStudy('', JSON.parse(own) as PageStudy);
     return;
   }
-  wanted = /[#&]study=(\w*)/.exec(location.hash)?.[1] ?? '';
+  wanted = linkedStudy();
   token();
   document.addEventListener('visibilitychange', connect);
   connect();

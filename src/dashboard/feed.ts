@@ -4,10 +4,10 @@
 import { formatStandardJson } from '../base/json.js';
 import type { LiveState, MachineState, RunningState, StudyEntry } from '../report/messages.js';
 import { headOf, pointsPerCurve, rowOf, thinned } from '../report/pageData.js';
+import { addToSpace } from '../report/study.js';
 import { bestTrial, completeTrials } from '../tune/best.js';
 import { knownImportances } from '../tune/importance.js';
 import { isFinished } from '../tune/journal/records.js';
-import { setOwn } from '../tune/objects.js';
 import { countsAsEvaluated } from '../tune/starting.js';
 import { stopRequest } from '../tune/stopping.js';
 import type { SearchSpace } from '../tune/types.js';
@@ -55,9 +55,7 @@ export function openFeed(study: Found): Feed {
     const points = pointsPerCurve(trials.length);
     let some = false;
     // New parameters, or choices, change the meaning of every row.
-    for (const [i, trial] of trials.entries())
-      if (!final[i])
-        for (const name of Object.keys(trial.distributions)) setOwn(space, name, trial.distributions[name]!);
+    for (const [i, trial] of trials.entries()) if (!final[i]) addToSpace(space, trial.distributions);
     const now = Object.entries(space)
       .map(
         ([name, each]) =>

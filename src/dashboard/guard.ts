@@ -28,8 +28,9 @@ export const HEADERS = {
 /**
  * Why a request is not answered; null for one that is.
  * @param host the address that the server listens on
+ * @param own this machine's name
  */
-export function refusalOf(c: Context, host: string): string | null {
+export function refusalOf(c: Context, host: string, own = hostname()): string | null {
   const name = c.req.header('host') ?? '';
   const url = URL.canParse(`http://${name}`) ? new URL(`http://${name}`) : null;
   const asked = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
@@ -37,7 +38,7 @@ export function refusalOf(c: Context, host: string): string | null {
   // No site can make a browser resolve an address to something else, only a name.
   const known = isLoopback
     ? asked === 'localhost' || asked === '::1' || (isIP(asked) === 4 && asked.startsWith('127.'))
-    : isIP(asked) > 0 || ['localhost', host, hostname()].includes(asked);
+    : isIP(asked) > 0 || ['localhost', host, own].some((each) => each.toLowerCase() === asked);
   if (!known) return `Expected the dashboard's own address, got ${JSON.stringify(name).slice(0, 80)}`;
   const site = c.req.header('sec-fetch-site');
   if (site !== undefined && site !== 'same-origin' && !(site === 'none' && c.req.method === 'GET'))

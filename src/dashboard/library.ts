@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { messageOf, UsageError } from '../base/errors.js';
-import { followSteps, noSteps, type Steps, stepsFile } from '../report/steps.js';
+import { confirmationFolder, followSteps, noSteps, type Steps, stepsFile } from '../report/steps.js';
+import { isConfirmation } from '../tune/identity.js';
 import type { StudyLog } from '../tune/journal/replay.js';
 import { createLiveness } from '../tune/liveness.js';
 import { isRemote, openStorage, type Storage, shownPlace } from '../tune/storage/index.js';
@@ -101,8 +102,10 @@ export function openLibrary(
     if (known && known.log === log) return known;
     const steps = noSteps();
     const beside = storage.path === null ? null : dirname(storage.path);
-    const folder = recorded?.study === log.name ? recorded.folder : beside;
-    const follow = folder === null ? () => {} : followSteps(stepsFile(folder), steps);
+    const searched = isConfirmation(log) ? log.userAttrs.confirms : log.name;
+    const folder = recorded && recorded.study === searched ? recorded.folder : beside;
+    const own = folder !== null && isConfirmation(log) ? confirmationFolder(folder) : folder;
+    const follow = own === null ? () => {} : followSteps(stepsFile(own), steps);
     const refresh = () => {
       storage.refresh();
       follow();

@@ -3,6 +3,7 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { shellPath } from '../base/format.js';
 import { readJsonFile } from '../base/textFile.js';
 import { isObject } from '../base/valid.js';
 import { followSteps, noSteps, type StepRecord } from '../report/steps.js';
@@ -14,9 +15,14 @@ import type { Followed } from './library.js';
 /** A run that writes no step for so long has stopped. */
 const SILENCE_MS = 120_000;
 
-/** Whether a folder is a run's. */
-export const isRun = (folder: string): boolean =>
-  statSync(join(folder, 'run.json'), { throwIfNoEntry: false })?.isFile() ?? false;
+/** Whether a folder is a run's; one that is not ours to read is none. */
+export function isRun(folder: string): boolean {
+  try {
+    return statSync(join(folder, 'run.json')).isFile();
+  } catch {
+    return false;
+  }
+}
 
 /** The runs of a folder, or one run, as a study. */
 export function openRuns(folder: string): Followed {
@@ -141,7 +147,7 @@ function trialOf(
       ),
       ...(state === 'fail' && {
         fail_reason: 'stopped',
-        fail_message: `resume with: tinygpt train --resume ${name}`,
+        fail_message: `resume with: npx tinygpt train --resume ${shellPath(folder)}`,
       }),
       config,
     },

@@ -2,6 +2,7 @@
 // is decided in guard.ts, and actions need the token that the terminal printed.
 
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
@@ -15,6 +16,7 @@ import { EnvironmentError, hasCode, messageOf } from '../base/errors.js';
 import { formatStandardJson } from '../base/json.js';
 import { pause } from '../base/pause.js';
 import { pageFile } from '../report/html.js';
+import { isConfirmation } from '../tune/identity.js';
 import { type Actions, enqueue, stop } from './actions.js';
 import { type Feed, openFeed, type Position } from './feed.js';
 import { HEADERS, refusalOf } from './guard.js';
@@ -82,6 +84,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   let readers = 0;
   let scanned = performance.now();
   const ending = new AbortController();
+  setMaxListeners(0, ending.signal); // each reader waits for it
 
   function rescan(): void {
     if (performance.now() - scanned < RESCAN_MS) return;
@@ -108,12 +111,15 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     return entry.feed;
   }
 
-  /** Every study, the one that changed last first. */
+  /** Every study, the one that changed last first; confirmation runs after all searches. */
+  const sorted = (): Found[] =>
+    library.studies
+      .map((study) => ({ study, rank: isConfirmation(study.log) ? 1 : 0, last: lastChange(study) }))
+      .sort((a, b) => a.rank - b.rank || b.last - a.last)
+      .map(({ study }) => study);
+
   function list(): string {
-    const studies = library.studies
-      .map((study) => ({ entry: entryOf(study), last: lastChange(study) }))
-      .sort((a, b) => b.last - a.last)
-      .map(({ entry }) => entry);
+    const studies = sorted().map(entryOf);
     const errors = library.unreadable.map((entry) => ({
       ...entry,
       ...{ trials: 0, running: 0, best: null, actions: false },
@@ -166,7 +172,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
         for (let last = false; !last && !closed && !stream.aborted; ) {
           last = ending.signal.aborted;
           rescan();
-          // The study that was asked for, else the one that changed last; it stays while it cannot be read.
+          // The study that was asked for, else the first of the list; it stays while it cannot be read.
           const isThere = library.studies.some(({ key }) => key === asked);
           const key = shown || (isThere ? asked : latest());
           if (key !== shown) [shown, at] = [key, null];
@@ -200,7 +206,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     }),
   );
 
-  const latest = () => [...library.studies].sort((a, b) => lastChange(b) - lastChange(a))[0]?.key ?? '';
+  const latest = () => sorted()[0]?.key ?? '';
 
   app.use(
     '/api/studies/:key/*',

@@ -67,21 +67,24 @@ export function openRuns(studies: Studies, options: RunOptions): Runs {
   let running: string | null = null;
   let used = 0; // seconds
   let run: Promise<unknown> = Promise.resolve();
-  const left = () => Math.max(0, 60 * maxMinutes - used);
+  let begun = 0;
+  const underWay = () => (running === null ? 0 : (performance.now() - begun) / 1000);
+  const left = () => Math.max(0, 60 * maxMinutes - used - underWay());
 
   return {
     async start(request, ctx) {
       if (running !== null)
         throw new UsageError(`Trials of ${running} are running; wait for them or cancel them`);
-      if (left() <= 0)
+      const rest = left();
+      if (rest <= 0)
         throw new UsageError(
           `The server's ${maxMinutes} minutes of trials are used up; restart it with a larger --max-minutes`,
         );
       running = request.study;
-      const begun = performance.now();
-      const trials = runTrials(request, ctx).finally(() => {
+      begun = performance.now();
+      const trials = runTrials(request, rest, ctx).finally(() => {
+        used += underWay();
         running = null;
-        used += (performance.now() - begun) / 1000;
       });
       run = trials.catch(() => undefined);
       return trials;
@@ -93,6 +96,7 @@ export function openRuns(studies: Studies, options: RunOptions): Runs {
 
   async function runTrials(
     { study: name, trials, minutes = Infinity, confirm: top }: RunRequest,
+    rest: number,
     ctx: ServerContext,
   ): Promise<object> {
     const study = await studies.get(name);
@@ -106,7 +110,7 @@ export function openRuns(studies: Studies, options: RunOptions): Runs {
       );
     const folder = studies.folderOf(name);
     const task = await options.task();
-    const seconds = Math.min(left(), 60 * minutes);
+    const seconds = Math.min(rest, 60 * minutes);
     const begun = performance.now();
     const elapsed = () => (performance.now() - begun) / 1000;
     const cancelled = AbortSignal.any([signal, ctx.mcpReq.signal]);
@@ -135,8 +139,8 @@ export function openRuns(studies: Studies, options: RunOptions): Runs {
         onTrial,
       });
       phase = 'confirmation run';
-      const rest = { seconds: seconds - elapsed(), signal: cancelled };
-      await confirmation?.run(study, top, { folder, onTrial, ...rest });
+      const remaining = { seconds: seconds - elapsed(), signal: cancelled };
+      await confirmation?.run(study, top, { folder, onTrial, ...remaining });
       await onRun?.(study, folder);
       return {
         ran: result.trials,

@@ -37,7 +37,7 @@ export interface StudyServer {
 
 /** Opens the server of a folder of studies. */
 export function openServer(options: ServerOptions): StudyServer {
-  const { folder, version, maxTrials, signal } = options;
+  const { folder, version, maxTrials } = options;
   const studies = openStudies(folder, options.task);
   const runs = openRuns(studies, options);
 
@@ -96,7 +96,7 @@ export function openServer(options: ServerOptions): StudyServer {
           'The next configurations to measure in a study that the agent evaluates. Give each result to report_result; the next suggestion is better for it.',
         inputSchema: z.object({ study: studyName, count: z.int().min(1).max(16).default(1) }),
       },
-      async ({ study: name, count }, ctx) => {
+      async ({ study: name, count }) => {
         const study = await reported(name);
         const open = study.trials.filter(({ state }) => state === 'running').length;
         if (open + count > MOST_OPEN)
@@ -105,9 +105,7 @@ export function openServer(options: ServerOptions): StudyServer {
           );
         const suggestions: object[] = [];
         while (suggestions.length < count) {
-          const trial = await study.askAsync(maxTrials, {
-            signal: AbortSignal.any([signal, ctx.mcpReq.signal]),
-          });
+          const trial = study.askWithin(maxTrials); // at once, so that calls at the same time cannot exceed a limit together
           if (!trial) break;
           suggestions.push({ trial: trial.number, params: trial.params });
         }

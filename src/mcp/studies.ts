@@ -124,6 +124,7 @@ export function openStudies(given: string, task: () => Promise<ServerTask>) {
           direction: direction ?? 'minimize',
           metricName: metric ?? 'value',
           objective: { task: REPORTED, metric: metric ?? 'value' },
+          graceSeconds: Infinity, // the agent measures on when the server ends
         });
       } else {
         const served = await task();
@@ -159,7 +160,8 @@ export function openStudies(given: string, task: () => Promise<ServerTask>) {
       const sampler = samplerByName(typeof log.userAttrs.sampler === 'string' ? log.userAttrs.sampler : 'gp');
       const storage = join(folderOf(name), JOURNAL);
       let study: Study;
-      if (isReported(log)) study = loadStudy({ name, storage, sampler }) as unknown as Study;
+      if (isReported(log))
+        study = loadStudy({ name, storage, sampler, graceSeconds: Infinity }) as unknown as Study;
       else {
         const served = await task();
         const objective = served.identity(Number(log.userAttrs.seed));

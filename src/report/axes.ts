@@ -1,7 +1,7 @@
 // Axes of the charts: their range, how they look, and how values beyond them are drawn.
 
-import { isNumeric } from '../tune/distributions.js';
-import type { Direction, Distribution } from '../tune/types.js';
+import { choiceIndex, isNumeric } from '../tune/distributions.js';
+import type { Choice, Direction, Distribution } from '../tune/types.js';
 import type { Theme } from './theme.js';
 
 /** The range of a value axis, with a margin. */
@@ -176,6 +176,6 @@ export function parameterTicks(distribution: Distribution, pixels: number) {
   return (value: number | string) => write(Number(value));
 }
 
-/** A parameter's value on its axis. */
-export const axisValue = (value: unknown): number | string =>
-  typeof value === 'number' ? value : String(value);
+/** A parameter's value on its axis: a number is the index of a choice there, also of one that is itself a number. */
+export const axisValue = (distribution: Distribution, value: Choice): number =>
+  isNumeric(distribution) ? (value as number) : choiceIndex(distribution, value);

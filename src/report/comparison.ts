@@ -42,7 +42,7 @@ export function trialsChart(curves: readonly Curve[], { theme }: Frame): Drawing
   );
   return {
     height,
-    option: {
+    option: () => ({
       grid: { ...GRID, left: roomFor(range, GRID.left) },
       xAxis: valueAxis(theme, 'step, or % of the budget', [], 26),
       yAxis: valueAxis(theme, '', range),
@@ -58,7 +58,7 @@ export function trialsChart(curves: readonly Curve[], { theme }: Frame): Drawing
         endLabel: endLabel(`trial ${trial.number}`, theme.series[i]!, GRID.right - 12, moves[i]),
         data: lines[i]!,
       })),
-    },
+    }),
   };
 }
 
@@ -85,7 +85,7 @@ export function studiesChart(studies: readonly ReportedStudy[], { theme }: Frame
   const moves = apart(ends, range, height - GRID.top - GRID.bottom);
   return {
     height,
-    option: {
+    option: () => ({
       grid: { ...GRID, left, right: 130 },
       xAxis: valueAxis(theme, 'Trial', [0, Math.max(1, last)], 26),
       yAxis: valueAxis(theme, fitted(metricName(studies[0]!), 220), range, left - 16),
@@ -105,6 +105,6 @@ export function studiesChart(studies: readonly ReportedStudy[], { theme }: Frame
           data: points.length > 0 ? [...points, [trials.length - 1, points.at(-1)![1]]] : [],
         };
       }),
-    },
+    }),
   };
 }

@@ -2,10 +2,11 @@
 
 import { counted } from '../base/format.js';
 import { type Confirmation, isImprovement, noiseOf } from '../tune/confirm.js';
+import { valueText } from './labels.js';
 import { alignColumns } from './table.js';
 
 const fixed = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '-' : value.toFixed(4);
+  value === null || value === undefined ? '-' : valueText(value, 4);
 const range = (interval: readonly [number, number] | null | undefined): string =>
   interval ? `${fixed(interval[0])}..${fixed(interval[1])}` : '-';
 
@@ -37,11 +38,14 @@ export function confirmationText(confirmation: Confirmation): string {
 function verdict(confirmation: Confirmation, winner: Confirmation['winner']): string {
   if (!winner)
     return confirmation.complete
-      ? 'winner: none, each configuration has a run that failed'
+      ? 'winner: none, each configuration has a run that failed or violates a constraint'
       : 'winner: none yet, no configuration has all its runs';
   if (winner.trial === null) return 'winner: the defaults; no trial was better on fresh seeds';
+  const [, high = 0] = winner.gain?.interval ?? [];
   const how = isImprovement(confirmation)
     ? 'better than the defaults'
-    : 'not distinguishable from the defaults on these seeds';
+    : high < 0
+      ? 'worse than the defaults, which violate a constraint or have a run that failed'
+      : 'not distinguishable from the defaults on these seeds';
   return `winner: trial ${winner.trial}, mean ${fixed(winner.mean)}, ${how}`;
 }

@@ -9,12 +9,13 @@ import { clockOf, smallestP } from '../tune/contestStatistics.js';
 import { mean, median } from '../tune/math/order.js';
 import type { Direction } from '../tune/types.js';
 import { isBeyond, LEVELS, onAxis, type Range, valueAxis, widened } from './axes.js';
+import { valueText } from './labels.js';
 import type { References } from './references.js';
 import { alignColumns } from './table.js';
 import { LIGHT } from './theme.js';
 
 const fixed = (value: number | null | undefined): string =>
-  value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(4);
+  value === null || value === undefined || Number.isNaN(value) ? '-' : valueText(value, 4);
 
 /** The table as text, with what may be read from it and what not. */
 export function contestText(table: ContestTable, references: References | null = null): string {
@@ -123,14 +124,21 @@ function testLines({ tests }: ContestTable): string[] {
         ...samplers,
         `${pairs}`,
         fixed(difference),
-        p.toFixed(3),
-        corrected.toFixed(3),
+        valueText(p, 3),
+        valueText(corrected, 3),
       ]),
     ]),
     ...(least > 0.05
       ? [`${counted(pairs, 'seed')} cannot give a p below ${least}: no difference is established.`]
       : []),
   ];
+}
+
+function costOf({ costUsd, unknownCost = 0 }: ContestTable['standings'][number]): string {
+  if (costUsd === null) return '-';
+  const dollars = `$${costUsd.toFixed(costUsd > 0 && costUsd < 1 ? 4 : 2)}`;
+  if (unknownCost === 0) return dollars;
+  return costUsd > 0 ? `> ${dollars}` : 'unknown';
 }
 
 function timeLines({ standings, levels }: ContestTable): string[] {
@@ -148,7 +156,7 @@ function timeLines({ standings, levels }: ContestTable): string[] {
         row.imported ? '-' : percent(row.askShare),
         percent(row.failedShare),
         ...row.reached.map(cell),
-        row.costUsd === null ? '-' : `$${row.costUsd.toFixed(2)}`,
+        costOf(row),
       ]),
     ]),
   ];

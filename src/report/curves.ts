@@ -48,7 +48,7 @@ export function curvesChart(
   const left = roomFor(range, 54);
   return {
     height: 300,
-    option: {
+    option: () => ({
       grid: { left, right: 14, top: 10, bottom: 42 },
       xAxis: valueAxis(theme, names.x, [], 26),
       yAxis: { ...valueAxis(theme, fitted(names.y, 240), range, left - 14) },
@@ -70,6 +70,6 @@ export function curvesChart(
           .filter(([, value]) => !Number.isNaN(value))
           .map(([step, value]) => ({ value: [step, onAxis(value, range)], ...markBeyond(value, range) })),
       })),
-    },
+    }),
   };
 }

@@ -25,7 +25,7 @@ const WIDTH = 1280;
 const HEIGHT = 640;
 
 /**
- * Writes progress.svg (of two objectives front.svg) and report.html of a study.
+ * Writes progress.svg (of several objectives front.svg) and report.html of a study.
  * @param options.reference a value to draw as a line
  * @param options.losses training loss of trials, for their learning curves
  * @throws EnvironmentError when the folder cannot be written

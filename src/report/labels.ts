@@ -13,6 +13,14 @@ export function shortNumber(value: unknown, digits = 3): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** A value with so many decimals, or with an exponent where these would show nothing of it; `-` for none. */
+export const valueText = (value: number | null, decimals: number): string =>
+  value === null
+    ? '-'
+    : value !== 0 && Math.abs(value) < 10 ** -decimals
+      ? value.toExponential(2)
+      : value.toFixed(decimals);
+
 /** A parameter as its setting: log2_X = 11 reads `X 2048`. */
 export function describeParam(name: string, value: unknown): [string, string] {
   const setting = name.replace(/^log2_/, '');

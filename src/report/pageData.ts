@@ -6,7 +6,7 @@ import { formatStandardJson } from '../base/json.js';
 import { isObject } from '../base/valid.js';
 import { bestTrial } from '../tune/best.js';
 import { CONSTRAINTS, storedViolations } from '../tune/constraints.js';
-import { fromInternal, toInternal } from '../tune/distributions.js';
+import { fromInternal, isNumeric, toInternal } from '../tune/distributions.js';
 import { states } from '../tune/journal/records.js';
 import { own, setOwn } from '../tune/objects.js';
 import type { Attributes, Direction, SearchSpace, Trial } from '../tune/types.js';
@@ -45,7 +45,7 @@ type TrialMore = {
   loss?: readonly Point[];
   attrs?: Attributes;
   worker?: string;
-  /** Of a study of two objectives. */
+  /** Of a study of several objectives. */
   values?: readonly number[];
   /** How far each constraint is violated. */
   violations?: readonly number[];
@@ -121,9 +121,13 @@ export function rowOf(
   loss: readonly (readonly [number, number])[] = [],
 ): TrialRow {
   const { state, value, start, end, params, intermediate, userAttrs, systemAttrs } = trial;
-  const coded = Object.keys(space).map((name) =>
-    Object.hasOwn(params, name) ? toInternal(space[name]!, params[name]!) : null,
-  );
+  const coded = Object.keys(space).map((name) => {
+    const distribution = space[name]!;
+    const used = own(trial.distributions, name);
+    // A choice has no place among numbers, nor a number among choices.
+    const isKnown = used && Object.hasOwn(params, name) && isNumeric(used) === isNumeric(distribution);
+    return isKnown ? toInternal(distribution, params[name]!) : null;
+  });
   const attrs = shortAttributes(userAttrs, LONGEST_ATTRIBUTE, ['config']);
   const worker = workerOf(trial);
   const violations = storedViolations(trial);

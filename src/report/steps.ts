@@ -28,6 +28,9 @@ export type StepRecord = {
 
 export const stepsFile = (folder: string): string => join(folder, 'steps.jsonl');
 
+/** Where the confirmation runs of a folder's study record their steps: their numbers are those of other trials there. */
+export const confirmationFolder = (folder: string): string => join(folder, 'confirmation');
+
 /** A step is written when so much of the budget has been used since the last one, or so much time has passed. */
 const PROGRESS = 0.01;
 const MILLISECONDS = 2000;
@@ -145,7 +148,8 @@ function applyLine(line: string, steps: Steps, usual: number | undefined): void 
   const loss = number('smoothLoss', 'loss');
   if (record.kind !== 'step' || trial === undefined || progress === null || loss === null) return;
   const spent = number('trainingSeconds');
-  const left = spent !== null && progress > 0 ? (spent * Math.max(0, 1 - progress)) / progress : null;
+  // The first steps may not be timed: nothing is known then.
+  const left = spent && progress > 0 ? (spent * Math.max(0, 1 - progress)) / progress : null;
   steps.last.set(trial, {
     trial,
     progress,

@@ -2,9 +2,10 @@
 
 import { isObject } from '../base/valid.js';
 import { completeTrials } from '../tune/best.js';
+import { choiceIndex } from '../tune/distributions.js';
 import { mean } from '../tune/math/order.js';
-import { setOwn } from '../tune/objects.js';
-import type { Attributes, Direction, SearchSpace, Trial } from '../tune/types.js';
+import { own, setOwn } from '../tune/objects.js';
+import type { Attributes, Direction, Distribution, SearchSpace, Trial } from '../tune/types.js';
 
 /** Any journal's study: ours, or one that Optuna wrote. */
 export type ReportedStudy = {
@@ -49,13 +50,28 @@ export const outcomesOf = (
   { state, value, values }: Trial,
 ): readonly (number | null)[] => (state !== 'complete' ? [] : isOfSeveral(study) ? (values ?? []) : [value]);
 
-/** Every parameter that a trial used, with its distribution as last used. */
+/** Every parameter that a trial used, with its distribution as last used, and all choices. */
 export function usedSpace(study: Pick<ReportedStudy, 'trials' | 'space'>): SearchSpace {
   if (study.space) return study.space;
   const space: SearchSpace = {};
-  for (const { distributions } of study.trials)
-    for (const name of Object.keys(distributions)) setOwn(space, name, distributions[name]!);
+  for (const { distributions } of study.trials) addToSpace(space, distributions);
   return space;
+}
+
+/** Adds the parameters of a trial to those that others used. Choices may differ: Optuna's `add_trial` takes any. */
+export function addToSpace(space: SearchSpace, distributions: SearchSpace): void {
+  for (const name of Object.keys(distributions)) {
+    const [known, added] = [own(space, name), distributions[name]!];
+    const both = known?.kind === 'categorical' && added.kind === 'categorical';
+    setOwn(space, name, both ? withChoices(known, added) : added);
+  }
+}
+
+type Choices = Extract<Distribution, { kind: 'categorical' }>;
+function withChoices(known: Choices, added: Choices): Choices {
+  if (added.choices.every((choice, i) => choice === known.choices[i])) return known;
+  const more = added.choices.filter((choice) => choiceIndex(known, choice) < 0);
+  return more.length === 0 ? known : { ...known, choices: [...known.choices, ...more] };
 }
 
 /** That a search ended because it expected no improvement beyond the noise; null where it did not. */

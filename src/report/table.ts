@@ -2,11 +2,12 @@
 
 import { counted } from '../base/format.js';
 import { type CompleteTrial, completeTrials, improvements, rankedTrials, signOf } from '../tune/best.js';
+import { isFeasible } from '../tune/constraints.js';
 import { knownImportances } from '../tune/importance.js';
 import { own } from '../tune/objects.js';
 import type { Direction, Trial } from '../tune/types.js';
 import { sortedFront } from './frontPlot.js';
-import { describeParam, failuresByReason, shortNumber } from './labels.js';
+import { describeParam, failuresByReason, shortNumber, valueText } from './labels.js';
 import { llmLines } from './llm.js';
 import { convergedText, isOfSeveral, metricName, metricNames, type ReportedStudy } from './study.js';
 
@@ -57,11 +58,11 @@ export function summaryText(
   if (!best) return lines.join('\n');
   if (isOfSeveral(study)) return [...lines, ...frontLines(study)].join('\n');
   lines.push(
-    `best ${metric}: ${best.value.toFixed(6)} in trial ${best.number}${gainOver(trials[0], best, direction)}`,
+    `best ${metric}: ${valueText(best.value, 6)} in trial ${best.number}${gainOver(trials[0], best, direction)}`,
   );
   lines.push(`improvements: ${improvements(trials, direction).length - 1}`, '');
-  const rows = complete.slice(0, BEST_ROWS).map((trial) => [`${trial.number}`, trial.value.toFixed(6)]);
-  lines.push(alignColumns([['trial', metric], ...rows]), '');
+  const rows = complete.slice(0, BEST_ROWS).map((trial) => [`${trial.number}`, valueText(trial.value, 6)]);
+  lines.push(alignColumns([['trial', metric], ...rows]));
   const weight = (name: string) => own(weights, name);
   const params = Object.entries(best.params).sort(([a], [b]) => (weight(b) ?? 0) - (weight(a) ?? 0));
   const isKnown = params.some(([name]) => weight(name) !== undefined);
@@ -69,17 +70,18 @@ export function summaryText(
     ...describeParam(name, value),
     weight(name) === undefined ? '' : `${(100 * weight(name)!).toFixed(0)}%`,
   ]);
-  lines.push(alignColumns([['parameter', 'best', isKnown ? 'importance' : ''], ...table]));
+  if (table.length > 0)
+    lines.push('', alignColumns([['parameter', 'best', isKnown ? 'importance' : ''], ...table]));
   return lines.join('\n');
 }
 
-/** ` (trial 0: 1.200000, 12.50% better)`; empty where there is nothing finite to compare with. */
+/** ` (trial 0: 1.200000, 12.50% better)`, without a gain over what violates a constraint; empty where there is nothing finite to compare with. */
 function gainOver(first: Trial | undefined, best: CompleteTrial, direction: Direction): string {
   if (first?.state !== 'complete' || !first.value || first === best) return '';
   const percent = (100 * signOf(direction) * (first.value - best.value)) / Math.abs(first.value);
-  return Number.isFinite(percent)
-    ? ` (trial 0: ${first.value.toFixed(6)}, ${percent.toFixed(2)}% better)`
-    : '';
+  if (!Number.isFinite(percent)) return '';
+  const gain = isFeasible(first) ? `${percent.toFixed(2)}% better` : 'beyond a constraint';
+  return ` (trial 0: ${valueText(first.value, 6)}, ${gain})`;
 }
 
 /** The Pareto front, at most so many of its trials, evenly. */

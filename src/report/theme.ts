@@ -22,8 +22,8 @@ export type Theme = {
   readonly series: readonly string[];
 };
 
-/** A chart with its height in pixels. */
-export type Drawing = { height: number; option: EChartsOption };
+/** A chart with its height in pixels, which is known before the rest is worked out. */
+export type Drawing = { height: number; option: () => EChartsOption };
 /** What a chart is drawn for: its width in pixels and its colours. */
 export type Frame = { width: number; theme: Theme };
 
@@ -38,7 +38,7 @@ export const LIGHT: Theme = {
   grid: '#e6e9ee',
   surface: '#ffffff',
   best: '#00835c',
-  trial: '#a3adba',
+  trial: '#86919f',
   pruned: '#b97700',
   fail: '#c8500a',
   reference: '#0b66a8',

@@ -85,7 +85,7 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
   const named = rows.some((name) => !/^\d+$/.test(name));
   return {
     height: 58 + Math.ceil(height * rows.length),
-    option: {
+    option: () => ({
       grid: { left: named ? 118 : 30, right: 14, top: 6, bottom: 42 },
       xAxis: valueAxis(theme, `${unit} from the first trial`, [0, (end - begin) / size], 26),
       yAxis: {
@@ -103,6 +103,6 @@ export function timelineChart(study: ReportedStudy, now: number, { theme }: Fram
         },
       },
       series: [{ type: 'custom', renderItem, encode: { x: [0, 2], y: 1 }, data, clip: true }],
-    },
+    }),
   };
 }

@@ -7,7 +7,7 @@ import { stopRequest } from '../tune/stopping.js';
 import type { Trial } from '../tune/types.js';
 import { budgetUsed } from './budget.js';
 import { sortedFront } from './frontPlot.js';
-import { describeParam, failReason, secondsOf, shortNumber, stateName } from './labels.js';
+import { describeParam, failReason, secondsOf, shortNumber, stateName, valueText } from './labels.js';
 import type { Steps } from './steps.js';
 import { isOfSeveral, metricName, metricNames, outcomesOf, type ReportedStudy } from './study.js';
 
@@ -73,16 +73,25 @@ export function watchLines(
     );
   for (const trial of last) lines.push(endedLine(study, trial, trial === best));
   return lines.slice(0, rows).map((line) => {
-    const shown = printable(line).replace(/[\n\t]/g, ' ');
+    const shown = inOneLine(line);
     return shown.length > columns ? `${shown.slice(0, columns - 1)}…` : shown;
   });
 }
+
+/** Trials that have ended as lines without control characters. */
+export function endedLines(study: ReportedStudy, ended: readonly Trial[]): string[] {
+  const best = isOfSeveral(study) ? null : bestTrial(study.trials, study.direction);
+  return ended.map((trial) => inOneLine(endedLine(study, trial, trial === best)));
+}
+
+const inOneLine = (line: string): string => printable(line).replace(/[\n\t]/g, ' ');
 
 function budgetLine(study: ReportedStudy, { limits }: Steps, now: number): string[] {
   if (!limits) return [];
   const evaluated = study.trials.filter(countsAsEvaluated).length;
   const isRunning = study.trials.some(({ state }) => state === 'running');
   const { share, texts } = budgetUsed(limits, evaluated, isRunning, now);
+  if (texts.length === 0) return []; // a limit in time, and nothing runs
   const stopping = isRunning && stopRequest({ systemAttrs: study.systemAttrs ?? {} }) !== null;
   return [`${bar(share, 30)} ${texts.join(', ')}${stopping ? '; stops after the running trial' : ''}`];
 }
@@ -97,10 +106,10 @@ function runningLines(trial: Trial, steps: Steps, columns: number, lost: boolean
     ];
   const facts = [
     `${head} ${bar(last.progress, 20)} ${(100 * last.progress).toFixed(0).padStart(3)}%`,
+    ...(last.secondsLeft === null ? [] : [`${duration(last.secondsLeft)} left`]),
     `loss ${last.loss.toFixed(4)}`,
     ...(last.tokensPerSecond === null ? [] : [`${thousands(last.tokensPerSecond)} tok/s`]),
     ...(last.memoryBytes === null ? [] : [byteSize(last.memoryBytes)]),
-    ...(last.secondsLeft === null ? [] : [`${duration(last.secondsLeft)} left`]),
   ];
   const curve = (steps.losses.get(trial.number) ?? []).map(([, loss]) => loss);
   return [
@@ -116,7 +125,7 @@ function endedLine(study: ReportedStudy, trial: Trial, isBest: boolean): string 
   const changed = Object.entries(params).map(([name, each]) => describeParam(name, each).join('='));
   return [
     String(number).padStart(4),
-    ...metricNames(study).map((_, k) => (values[k]?.toFixed(6) ?? '-').padStart(12)),
+    ...metricNames(study).map((_, k) => valueText(values[k] ?? null, 6).padStart(12)),
     duration(secondsOf(trial) ?? 0).padStart(6),
     outcome.slice(0, 14).padEnd(14),
     changed.join(' '),

@@ -2,7 +2,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -204,6 +212,21 @@ inBrowser('actions work with the token from the link, and fail without', async (
   openStudy(journal).tell(running, 1);
 });
 
+inBrowser('nothing moves when a chart comes into view and is drawn', async () => {
+  runTrials(openStudy(journal), 12);
+  const page = await newPage((await serve()).url);
+  await trialCount(page, 12);
+  const tops = () =>
+    page.evaluate("[...document.querySelectorAll('.panel')].map((panel) => panel.offsetTop)");
+  const before = await tops();
+  expect(await page.locator('#timeline canvas').count()).toBe(0);
+  for (const id of ['slices', 'parallel', 'timeline', 'trials']) {
+    await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+    if (id !== 'trials') await page.locator(`#${id} canvas`).first().waitFor();
+  }
+  expect(await tops()).toEqual(before);
+});
+
 inBrowser('the token is asked for in one place, which stays while it is typed', async () => {
   const study = openStudy(journal);
   runTrials(study, 3);
@@ -355,6 +378,84 @@ inBrowser(
     await trialCount(pages[0]!, 5);
   },
 );
+
+inBrowser('an address names a trial, and opens it', async () => {
+  runTrials(openStudy(journal), 12);
+  const [log] = readJournal(journal);
+  const path = join(folder, 'report.html');
+  writeFileSync(path, reportHtml({ ...log!, direction: 'minimize' }));
+  const page = await newPage(`${pathToFileURL(path).href}#trial=7`);
+  await page.getByRole('heading', { name: 'Trial 7' }).waitFor();
+  await page.getByRole('button', { name: 'Next trial' }).click();
+  await page.getByRole('heading', { name: 'Trial 8' }).waitFor();
+  expect(page.url()).toMatch(/#trial=8$/);
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.getByRole('heading', { name: 'Trial 8' }).waitFor({ state: 'detached' });
+  expect(page.url()).not.toContain('#');
+  await page.evaluate("location.hash = 'trial=3'");
+  await page.getByRole('heading', { name: 'Trial 3' }).waitFor();
+});
+
+inBrowser(
+  'charts are drawn again when as many other trials have taken the place of those before',
+  async () => {
+    const other = join(folder, 'journal.new');
+    for (const [path, best] of [
+      [journal, 1],
+      [other, 2],
+    ] as const) {
+      const study = openStudy(path);
+      for (let i = 0; i < 6; i++) study.tell(study.ask(), best + (i * best) ** 2);
+      study.close();
+    }
+    const page = await newPage((await serve()).url);
+    await trialCount(page, 6);
+    const drawn = page.locator('#slices canvas').first();
+    await drawn.scrollIntoViewIfNeeded();
+    const pixels = () =>
+      drawn.evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+    const before = await pixels();
+    renameSync(other, journal);
+    await page.locator('.figure.best b', { hasText: '2.000000' }).waitFor();
+    while ((await pixels()) === before) await page.waitForTimeout(50);
+  },
+);
+
+inBrowser('charts are as sharp as the screen after the page is enlarged', async () => {
+  runTrials(openStudy(journal), 6);
+  const page = await newPage((await serve()).url);
+  const drawn = page.locator('#history canvas').first();
+  await drawn.waitFor();
+  const zoom = await context.newCDPSession(page);
+  const metrics = { width: 640, height: 450, deviceScaleFactor: 2, mobile: false };
+  await zoom.send('Emulation.setDeviceMetricsOverride', metrics);
+  const pixels = () =>
+    page.evaluate(`(() => {
+      const { width, clientWidth } = document.querySelector('#history canvas');
+      return width / clientWidth;
+    })()`);
+  while ((await pixels()) !== 2) await page.waitForTimeout(50);
+});
+
+inBrowser("an address' trial is not opened in another study than it names", async () => {
+  runTrials(openStudy(journal, 'first'), 3);
+  runTrials(openStudy(join(folder, 'other.log'), 'second'), 12);
+  const { url } = await serve();
+  const { studies } = (await (await fetch(new URL('api/studies', url))).json()) as {
+    studies: { key: string; name: string }[];
+  };
+  const first = studies.find(({ name }) => name === 'first')!.key;
+  const page = await newPage(`${url}#study=${first}&trial=7`);
+  await page.getByRole('heading', { level: 1, name: 'first' }).waitFor();
+  await page.getByLabel('Study', { exact: true }).selectOption({ index: 0 });
+  await trialCount(page, 12);
+  expect(await page.locator('dialog').count()).toBe(0);
+  const gone = await newPage(`${url}#study=0123456789abcdef&trial=7`);
+  await trialCount(gone, 12);
+  expect(await gone.locator('dialog').count()).toBe(0);
+  const there = await newPage(`${url}#study=${first}&trial=2`);
+  await there.getByRole('heading', { name: 'Trial 2' }).waitFor();
+});
 
 inBrowser('a saved report works from disk, with its tables, in both schemes and at 390 pixels', async () => {
   runTrials(openStudy(journal), 30);

@@ -1,15 +1,31 @@
 // The dashboard's server without a browser: what it answers to whom, what it sends, what its actions do.
 
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { refusalOf } from '../../src/dashboard/guard.js';
+import { openLibrary } from '../../src/dashboard/library.js';
 import { openRuns } from '../../src/dashboard/runs.js';
 import { type Dashboard, startDashboard } from '../../src/dashboard/server.js';
 import type { Message, StudyEntry } from '../../src/report/messages.js';
 import { type PageStudy, trialOf } from '../../src/report/pageData.js';
+import { int } from '../../src/tune/distributions.js';
+import { randomSampler } from '../../src/tune/samplers/random.js';
 import { readJournal } from '../../src/tune/storage/index.js';
+import { createStudy } from '../../src/tune/study.js';
 import { openStudy, runTrials } from './studies.js';
 
 let folder: string;
@@ -133,6 +149,38 @@ describe('who is answered', () => {
     expect(headers['access-control-allow-origin']).toBeUndefined();
     expect(headers['cross-origin-resource-policy']).toBe('same-origin');
     expect(headers['x-content-type-options']).toBe('nosniff');
+  });
+
+  test("with another address to listen on, requests to this machine's name, in any case of letters", () => {
+    const refusal = (host: string) => {
+      const c = { req: { method: 'GET', header: (name: string) => (name === 'host' ? host : undefined) } };
+      return refusalOf(c as never, '0.0.0.0', 'WorkStation.local');
+    };
+    for (const host of ['workstation.local:6006', 'WorkStation.local:6006', '192.168.0.1'])
+      expect(refusal(host)).toBeNull();
+    expect(refusal('workstation.local.evil.example')).toContain('evil.example');
+  });
+
+  test('many readers at once, without a warning of a leak', async () => {
+    const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+    const child = spawn(process.execPath, [main, 'dashboard', '--port', '0', folder], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const closed = once(child, 'close');
+    let said = '';
+    const url = await new Promise<string>((resolve) =>
+      child.stderr.on('data', (chunk) => {
+        const [, found] = /Dashboard: (http:\S+?)#/.exec((said += chunk)) ?? [];
+        if (found) resolve(found);
+      }),
+    );
+    for (let i = 0; i < 12; i++) {
+      const { body } = await fetch(new URL('api/events', url));
+      await body!.getReader().read(); // and stays
+    }
+    child.kill('SIGINT');
+    await closed;
+    expect(said).not.toContain('Warning');
   });
 
   test('on loopback only, unless told otherwise', () => {
@@ -274,6 +322,18 @@ describe('what it shows', () => {
     expect(broken[0]!.error).toContain('broken.log:1');
   });
 
+  test('the other studies of a folder where one cannot be looked into', async () => {
+    // Permission is denied to nobody who runs tests as root; a link to itself fails in the same place.
+    mkdirSync(join(folder, 'lost+found'));
+    symlinkSync('run.json', join(folder, 'lost+found', 'run.json'));
+    const again = await startDashboard({ places: [folder], port: 0 });
+    const { studies } = (await (await fetch(new URL('api/studies', again.url))).json()) as {
+      studies: StudyEntry[];
+    };
+    await again.close();
+    expect(studies.map(({ name }) => name)).toEqual(['first']);
+  });
+
   test('the study that was asked for, whole at first, then only what changes', async () => {
     const [{ key }] = await entries();
     let ran = false;
@@ -356,6 +416,38 @@ describe('what it shows', () => {
     }
   });
 
+  test('searches before confirmation runs, though these changed last', async () => {
+    const userAttrs = { confirms: 'first' };
+    const again = createStudy({
+      ...{ name: 'again', space: { seed: int(0, 9) }, sampler: randomSampler() },
+      ...{ storage: journal, userAttrs },
+    });
+    again.tell(again.ask(), 1);
+    const other = await startDashboard({ places: [journal], port: 0 });
+    const answer = await fetch(new URL('api/studies', other.url));
+    const list = (await answer.json()) as { studies: StudyEntry[] };
+    await other.close();
+    expect(list.studies.map(({ name }) => name)).toEqual(['first', 'again']);
+  });
+
+  test('the steps of confirmation runs, not those of the search whose journal they share', () => {
+    const space = { trial: int(-1, 9), seed: int(0, 9) };
+    const userAttrs = { confirms: 'first' };
+    createStudy({ name: 'again', space, sampler: randomSampler(), storage: journal, userAttrs }).ask();
+    const step = (loss: number) => JSON.stringify({ kind: 'step', trial: 0, progress: 0.5, step: 1, loss });
+    const beside = join(journal, '..');
+    mkdirSync(join(beside, 'confirmation'));
+    writeFileSync(join(beside, 'steps.jsonl'), `${step(3)}\n`);
+    writeFileSync(join(beside, 'confirmation', 'steps.jsonl'), `${step(2)}\n`);
+    const library = openLibrary([journal]);
+    const losses = library.studies.map(({ log, steps }) => [log.name, steps.losses.get(0)]);
+    library.close();
+    expect(losses).toEqual([
+      ['first', [[0.5, 3]]],
+      ['again', [[0.5, 2]]],
+    ]);
+  });
+
   test('a journal that is removed or replaced is listed so, and read again when it is back', async () => {
     const [{ key }] = await entries();
     rmSync(journal);
@@ -424,6 +516,9 @@ describe('what it shows', () => {
     writeFileSync(join(runs, 'b', 'summary.json'), JSON.stringify({ val_bpb: null, num_steps: 2 }));
     study.refresh();
     expect([stateOf(0), stateOf(1)]).toEqual(['running', 'fail']);
+    expect(study.log.trials[1]!.userAttrs.fail_message).toBe(
+      `resume with: npx tinygpt train --resume ${join(runs, 'b')}`,
+    );
     appendFileSync(join(runs, 'b', 'metrics.jsonl'), step(2, 1.5));
     study.refresh();
     expect(stateOf(1)).toBe('running');

@@ -1,6 +1,6 @@
 // The MCP server, driven by the official client.
 
-import { type ChildProcess, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -144,6 +144,27 @@ describe('a study that the agent evaluates', () => {
     expect(await second.call('best', { study: 'mine' })).toMatchObject({ best: [{ trial: 0, value: 4 }] });
   });
 
+  test('an open suggestion outlives its server: its result is taken by the next', async () => {
+    const folder = folderFor();
+    const transport = new StdioClientTransport({
+      command: process.execPath,
+      args: [MAIN, 'mcp', '--out', folder],
+      stderr: 'ignore',
+    });
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(transport);
+    const first = caller(client);
+    await first.call('create_study', { name: 'mine', space: agentSpace });
+    await first.call('suggest', { study: 'mine', count: 2 });
+    await client.close();
+    const { call } = await connect({ folder });
+    expect(await call('suggest', { study: 'mine' })).toMatchObject({ suggestions: [{ trial: 2 }] });
+    expect(await call('report_result', { study: 'mine', trial: 1, value: 4 })).toMatchObject({
+      best: { trial: 1, value: 4 },
+      failed: 0,
+    });
+  });
+
   test('has bounded trials and open suggestions', async () => {
     const { call } = await connect({ maxTrials: 3 });
     await call('create_study', { name: 'mine', space: agentSpace, sampler: 'random' });
@@ -155,6 +176,10 @@ describe('a study that the agent evaluates', () => {
     await wide.call('create_study', { name: 'mine', space: agentSpace, sampler: 'random' });
     for (let i = 0; i < 2; i++) await wide.call('suggest', { study: 'mine', count: 16 });
     expect((await wide.raw('suggest', { study: 'mine' })).text).toContain('at most 32 open suggestions');
+    const many = await connect();
+    await many.call('create_study', { name: 'mine', space: agentSpace, sampler: 'random' });
+    const asked = Array.from({ length: 4 }, () => many.raw('suggest', { study: 'mine', count: 16 }));
+    expect((await Promise.all(asked)).filter(({ isError }) => isError)).toHaveLength(2);
   });
 
   test.each([
@@ -431,6 +456,21 @@ test('tinygpt mcp over stdio: stdout is the protocol alone, and it ends with the
   expect(await ended).toEqual([0, null]);
   await client.close();
   expect(errors).toEqual([]);
+});
+
+test('tinygpt mcp ends when nobody reads its answers', async () => {
+  const server = spawn(process.execPath, [MAIN, 'mcp', '--out', folderFor()], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const ended = once(server, 'exit');
+  const send = (message: object) => server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  const clientInfo = { name: 'test', version: '1' };
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo };
+  send({ id: 1, method: 'initialize', params });
+  await once(server.stdout, 'data');
+  server.stdout.destroy();
+  send({ id: 2, method: 'tools/list' });
+  expect(await ended).toEqual([0, null]);
 });
 
 test.each([

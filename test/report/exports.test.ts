@@ -175,6 +175,19 @@ describe('steps', () => {
     expect(readLosses(folder).get(3)!.at(-1)).toEqual([1, 2]);
   });
 
+  test('the time left is not known before a step has been timed', () => {
+    const steps = noSteps();
+    const record = { kind: 'step', trial: 1, progress: 0.02, loss: 3 };
+    for (const trainingSeconds of [0, 2])
+      appendFileSync(stepsFile(folder), `${JSON.stringify({ ...record, trainingSeconds })}\n`);
+    const follow = followSteps(stepsFile(folder), steps);
+    follow();
+    expect(steps.last.get(1)!.secondsLeft).toBeCloseTo(98);
+    appendFileSync(stepsFile(folder), `${JSON.stringify({ ...record, trainingSeconds: 0 })}\n`);
+    follow();
+    expect(steps.last.get(1)!.secondsLeft).toBeNull();
+  });
+
   test('what is appended is read, a torn line once it is whole, foreign lines never; a cut file again', () => {
     const path = stepsFile(folder);
     const steps = noSteps();
@@ -248,12 +261,23 @@ describe('the view in a terminal', () => {
     expect(lines[1]).toBe('best value 1.05 in trial 7, 2 improvements');
     expect(lines[2]).toBe('[###############...............] 10 of 20 trials');
     expect(lines.join('\n')).toContain(
-      'trial 9 [##########..........]  50% | loss 0.0000 | 12,345 tok/s | 500 MB | 1m3',
+      'trial 9 [##########..........]  50% | 1m30s left | loss 0.0000 | 12,345 tok/s |',
     );
     expect(lines.join('\n')).toContain('█▆▅▃▁');
     expect(lines.at(-1)).toMatch(/^ {3}8 {2} {4}1\.070000 {5}10s {2}complete/);
     expect(lines.length).toBeLessThanOrEqual(20);
     expect(lines.every((line) => line.length <= 80)).toBe(true);
+  });
+
+  test('has no empty budget where the limit is a time and nothing runs', () => {
+    const steps = { ...noSteps(), limits: { trials: null, seconds: 90, started: 1_000_000 } };
+    const trials = TRIALS.filter(({ state }) => state !== 'running');
+    expect(watchLines(study({ trials }), steps, view).join('\n')).not.toContain('[');
+  });
+
+  test('a small value is not shown as zero', () => {
+    const lines = watchLines(study({ trials: [makeTrial(0, 'complete', 3e-8)] }), noSteps(), view);
+    expect(lines.at(-1)).toMatch(/^ {3}0 {7}3\.00e-8 {5}10s {2}best/);
   });
 
   test('two objectives have no best trial, but a front and two columns', () => {

@@ -23,7 +23,7 @@ import {
   escapeHtml,
   improvementLabels,
 } from '../../src/report/labels.js';
-import { type PageStudy, trialOf } from '../../src/report/pageData.js';
+import { headOf, type PageStudy, rowOf, trialOf } from '../../src/report/pageData.js';
 import { parallelChart, sliceChart } from '../../src/report/paramCharts.js';
 import { isOfSeveral } from '../../src/report/study.js';
 import { renderSvg } from '../../src/report/svg.js';
@@ -76,6 +76,14 @@ describe('the report', () => {
     expect(page).toContain('tiny &lt;study&gt;');
     expect(around(page)).not.toMatch(/<(script|link|img)[^>]*(src|href)=/);
     expect(text).toContain('best val_bpb: 1.050000 in trial 7 (trial 0: 1.200000, 12.50% better)');
+  });
+
+  test('the best trial is not called better than one that violates a constraint', () => {
+    const beyond = { systemAttrs: { constraints: [1] } };
+    const trials = [makeTrial(0, 'complete', 1, beyond), makeTrial(1, 'complete', 1.2)];
+    const text = summaryText({ ...study(), trials });
+    expect(text).toContain('best val_bpb: 1.200000 in trial 1 (trial 0: 1.000000, beyond a constraint)');
+    expect(text).not.toContain('better');
   });
 
   test('the script and style of the page are the ones that its content security policy names', () => {
@@ -285,7 +293,7 @@ describe('the report', () => {
       parallelChart(study({ trials }), frame)!,
       curves,
     ])
-      expect(JSON.stringify(chart.option)).not.toContain('null');
+      expect(JSON.stringify(chart.option())).not.toContain('null');
   });
 
   test('the axis shows finite values where the best one is infinite', () => {
@@ -359,7 +367,7 @@ describe('the report', () => {
     const [axis] = (progressOption(long) as { yAxis: { name: string }[] }).yAxis;
     expect(axis!.name).toMatch(/… \(lower is better\)$/);
     expect(axis!.name.length).toBeLessThan(90);
-    const { option } = parallelChart(long, { width: 800, theme: LIGHT })!;
+    const option = parallelChart(long, { width: 800, theme: LIGHT })!.option();
     const { parallel, parallelAxis } = option as {
       parallel: { right: number };
       parallelAxis: { name: string }[];
@@ -374,7 +382,7 @@ describe('the report', () => {
         ? { ...trial, params, value: trial.value && 2.3 + trial.value * 1e-6 }
         : { ...trial, value: trial.value && 2.3 };
     });
-    const { option } = parallelChart(study({ trials }), { width: 800, theme: LIGHT })!;
+    const option = parallelChart(study({ trials }), { width: 800, theme: LIGHT })!.option();
     const { parallelAxis, series } = option as unknown as {
       parallelAxis: { name: string; min: number; max: number }[];
       series: { data: { trial: number; value: (number | null)[] }[] }[];
@@ -394,9 +402,53 @@ describe('the report', () => {
       params: { ...trial.params, window: window.choices[trial.number % 2]! },
       distributions: { ...trial.distributions, window },
     }));
-    const { option } = sliceChart(study({ trials }), { width: 800, theme: LIGHT })!;
+    const option = sliceChart(study({ trials }), { width: 800, theme: LIGHT })!.option();
     const [, , axis] = option.xAxis as unknown as { axisLabel: { formatter: (choice: string) => string } }[];
     expect(axis!.axisLabel.formatter(window.choices[0])).toMatch(/^a{5,20}…$/);
+  });
+
+  test('choices that are numbers stand over their own names; of many only some are named', () => {
+    const batch = { kind: 'categorical', choices: [64, 1, 0, '1'] } as const;
+    const many = { kind: 'categorical', choices: Array.from({ length: 100 }, (_, i) => `c${i}`) } as const;
+    const trials = TRIALS.map((trial) => ({
+      ...trial,
+      params: { batch: batch.choices[trial.number % 4]!, many: 'c7' },
+      distributions: { batch, many },
+    }));
+    const frame = { width: 800, theme: LIGHT };
+    const slices = sliceChart(study({ trials }), frame)!.option() as unknown as {
+      series: { xAxisIndex: number; data: number[][] }[];
+    };
+    const { parallelAxis, series } = parallelChart(study({ trials }), frame)!.option() as unknown as {
+      parallelAxis: { axisLabel: { interval: number } }[];
+      series: { data: { trial: number; value: (number | null)[] }[] }[];
+    };
+    const points = slices.series.filter(({ xAxisIndex }) => xAxisIndex === 0).flatMap(({ data }) => data);
+    expect(points.length).toBeGreaterThan(4);
+    for (const [x, , number] of points) expect(x).toBe(number! % 4);
+    for (const { trial, value } of series[0]!.data) expect(value.slice(0, 2)).toEqual([trial % 4, 7]);
+    expect(parallelAxis.slice(0, 2).map(({ axisLabel }) => axisLabel.interval)).toEqual([0, 5]);
+  });
+
+  test('a study whose choices have changed is shown with all of them', () => {
+    const [early, late] = [
+      ['a', 'b'],
+      ['c', 'b'],
+    ].map((choices) => ({ kind: 'categorical', choices }) as const);
+    const trials = [
+      makeTrial(0, 'complete', 1, {
+        params: { kind: 'a', other: 'a' },
+        distributions: { kind: early!, other: early! },
+      }),
+      makeTrial(1, 'complete', 2, {
+        params: { kind: 'c', other: 0.01 },
+        distributions: { kind: late!, other: SPACE.lr! },
+      }),
+    ];
+    const { space } = headOf({ ...study({ trials }), directions: ['minimize'] }, {});
+    expect(space.kind).toEqual({ kind: 'categorical', choices: ['a', 'b', 'c'] });
+    const shown = trials.map((trial, i) => trialOf(rowOf(trial, space, 0), i, space).params);
+    expect(shown).toEqual([{ kind: 'a' }, { kind: 'c', other: 0.01 }]);
   });
 
   test('the timeline stays short, however many workers there were', () => {
