@@ -3,7 +3,8 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
-  existsSync,
+  accessSync,
+  constants,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -43,8 +44,8 @@ function link(name: string): void {
   symlinkSync(join(MODULES, name), join(app, 'node_modules', name));
 }
 const write = (name: string, text: string) => writeFileSync(join(app, name), text);
-const node = (args: string[], program = process.execPath) =>
-  spawnSync(program, args, { cwd: app, encoding: 'utf8', timeout: 200_000 });
+const node = (args: string[]) =>
+  spawnSync(process.execPath, args, { cwd: app, encoding: 'utf8', timeout: 200_000 });
 
 const TRAIN = `
 import { prepareDataset, presetConfig, train, useBackend } from 'tinygpt';
@@ -79,6 +80,11 @@ describe('what the package holds', () => {
         .map((target) => `${document}: ${target}`);
     });
     expect(broken).toEqual([]);
+  });
+
+  test('commands that can be run as they were built', () => {
+    const { bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    for (const path of Object.values<string>(bin)) accessSync(join(ROOT, path), constants.X_OK);
   });
 
   test('every module that a command or an entry point imports', () => {
@@ -189,17 +195,38 @@ describe('where it runs', () => {
     expect(status).toBe(0);
   });
 
-  // Node 22.12 and newer; elsewhere name its program in NODE22.
-  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
-  const requires = major > 22 || (major === 22 && minor >= 12) ? process.execPath : process.env.NODE22;
-  (requires && existsSync(requires) ? test : test.skip)('require() on Node 22', () => {
+  test('require() in CommonJS', () => {
     write(
       'main.cjs',
       `const { prepareDataset, presetConfig } = require('tinygpt');
        const { createStudy, float, randomSampler } = require('tinygpt/tune');
        import('./train.js').then(async ({ bpb }) => console.log((await bpb('auto')) > 0, typeof createStudy));`,
     );
-    const { status, stdout, stderr } = node(['main.cjs'], requires);
+    const { status, stdout, stderr } = node(['main.cjs']);
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'true function\n', stderr: '' });
+  });
+
+  test('without koffi, or its library for this platform, on the backends that need none', () => {
+    const koffi = join(app, 'node_modules', 'koffi');
+    rmSync(koffi);
+    mkdirSync(koffi);
+    write('node_modules/koffi/package.json', '{"type": "module", "exports": "./index.js"}');
+    write(
+      'node_modules/koffi/index.js',
+      "export default {}; throw new Error('Cannot find the native Koffi module');",
+    );
+    const { status, stdout, stderr } = node([
+      'node_modules/tinygpt/build/src/cli/main.js',
+      'doctor',
+      '--json',
+    ]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { backends, chosen } = JSON.parse(stdout);
+    expect(chosen).toBe('wasm');
+    expect(backends.find(({ name }: { name: string }) => name === 'cuda')).toMatchObject({
+      available: false,
+      reason: 'Cannot find the native Koffi module',
+      remedy: expect.stringContaining('npm install --include=optional'),
+    });
   });
 });

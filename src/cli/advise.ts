@@ -10,7 +10,7 @@ import { usageText } from '../report/llm.js';
 import { adviceFile, askAdvice } from '../tune/llm/index.js';
 import { callLogIn, describeModel, type LlmArguments, openLlm, promptContext } from './llmOptions.js';
 import type { Task } from './task.js';
-import { printable, type Screen, shellPath } from './terminal.js';
+import { linePrinter, printable, type Screen, shellPath } from './terminal.js';
 
 /**
  * Asks, writes advice.json (and first.json) into the study's folder and prints what differs; resolves to the exit code.
@@ -18,7 +18,7 @@ import { printable, type Screen, shellPath } from './terminal.js';
  * @throws EnvironmentError where no usable advice came
  */
 export async function advise(
-  args: LlmArguments & { space?: string | undefined },
+  args: LlmArguments & { space?: string | undefined; json: boolean },
   task: Task,
   folder: string,
   screen: Screen,
@@ -48,5 +48,9 @@ export async function advise(
   say(
     `To accept it, edited or not: the same command with --space ${shellPath(file)}${more} --out ${shellPath(folder)} in place of ${replaced}`,
   );
+  if (args.json)
+    linePrinter(false)(
+      formatStandardJson({ folder, space: file, enqueue: advice.first.length > 0 ? first : null }),
+    );
   return 0;
 }

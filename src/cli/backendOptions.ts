@@ -36,6 +36,8 @@ export function backendChoice(name: BackendName | 'auto', device?: string): Back
     () => `Expected --device to be an integer >= 0 on cuda, got ${device}; see nvidia-smi`,
   );
   process.env.TINYGPT_CUDA_DEVICE = device;
+  // As nvidia-smi numbers them, unless the caller has numbered them already; CUDA itself would put the fastest first.
+  if (!process.env.CUDA_VISIBLE_DEVICES) process.env.CUDA_DEVICE_ORDER ??= 'PCI_BUS_ID';
   return 'cuda';
 }
 

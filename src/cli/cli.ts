@@ -81,7 +81,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   try {
     const [first, ...rest] = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
     if (first === undefined || first === '--help' || first === '-h') return print(await overview());
-    if (first === '--version') return print(packageVersion());
+    // `tinygpt-tune --version` is `tinygpt tune --version`.
+    if (argv.length < 3 && argv.at(-1) === '--version') return print(packageVersion());
     const command = await findCommand(first);
     const args = readOptions(rest, command.options, command.positionals);
     return args ? await command.run(args) : print(await commandHelp(first, command));

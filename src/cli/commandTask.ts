@@ -8,13 +8,14 @@ import { readTextFile } from '../base/textFile.js';
 import { splitCommand } from '../tune/script/commandLine.js';
 import { type CommandOptions, commandObjective, takesSeed } from '../tune/script/commandObjective.js';
 import { type Language, languageOf } from '../tune/script/lexer.js';
+import { isMetricName } from '../tune/script/metric.js';
 import { scriptComments, scriptValues } from '../tune/script/propose.js';
 import { checkSpace, loadSpaceFile, parseAssignments, type TunableSpace } from '../tune/space.js';
 import { metricsOf } from './goals.js';
 import { expectNone } from './options.js';
 import { proposalFor } from './spaceCommand.js';
 import type { Task } from './task.js';
-import { narrowed, type TuneArguments, wallSeconds } from './tuneOptions.js';
+import { narrowed, outsideLines, type TuneArguments, wallSeconds } from './tuneOptions.js';
 
 const TRAINER_ONLY = [
   ...(['trialSeconds', 'trialTokens', 'trialSteps', 'evalTokens', 'preset', 'config'] as const),
@@ -37,12 +38,15 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
   );
   expectNone(args, TRAINER_ONLY, 'with --command, which has its own data and settings (see --time-limit)');
   const env = parseAssignments(args.env.map((each) => (each.includes('=') ? each : `${each}={${each}}`)));
-  const setup = narrowed(await commandSpace(args), args);
+  const whole = await commandSpace(args);
+  const setup = narrowed(whole, args);
+  const searched = { ...setup.space, ...setup.fixed };
   const options: Omit<CommandOptions, 'folder'> = {
     command,
     metric,
     record: metricsOf(args).filter((name) => name !== metric),
-    parameters: [...Object.keys(setup.space), ...Object.keys(setup.fixed)],
+    parameters: Object.keys(searched),
+    unset: Object.keys(whole.space).filter((name) => !Object.hasOwn(searched, name)),
     patch,
     env,
     timeLimit,
@@ -60,7 +64,7 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
     setup,
     limits: { trials: args.trials, seconds, isDemo: false },
     direction: args.direction ?? 'minimize',
-    metricName: /^[\w./-]+$/.test(metric) ? metric : 'value',
+    metricName: isMetricName(metric) ? metric : 'value',
     identity: (seed) => ({
       task: 'command',
       command,
@@ -94,6 +98,7 @@ export async function commandTask(args: TuneArguments): Promise<Task> {
       takesSeed(check)
         ? `Value: ${metric}`
         : `Value: ${metric}; the command takes no {seed}, so repeated runs differ by its own noise only`,
+      ...outsideLines(setup, "The script's"),
     ],
     perTrial:
       timeLimit === undefined ? `${words[0]} sets the length of a trial` : `at most ${timeLimit} s per trial`,
@@ -108,7 +113,7 @@ async function commandSpace(args: TuneArguments): Promise<TunableSpace> {
   if (args.space !== undefined) return loadSpaceFile(args.space, wantedFrom(args.patch));
   expect(
     args.patch !== undefined,
-    () => 'Expected --space FILE with --command; `tinygpt space SCRIPT` proposes one',
+    () => 'Expected --space FILE with --command; `npx tinygpt space SCRIPT` proposes one',
   );
   const { space, defaults } = proposalFor(args.patch, '--patch');
   return checkSpace(space, defaults);

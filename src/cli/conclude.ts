@@ -16,14 +16,14 @@ import { type Confirmation, confirmationOf } from '../tune/confirm.js';
 import type { StudyLog } from '../tune/journal/replay.js';
 import { isRemote, openStorage, shownPlace } from '../tune/storage/index.js';
 import type { Attributes, Direction, Trial } from '../tune/types.js';
-import { counted, printable, shellPath } from './terminal.js';
+import { counted, printable, shellOption, shellPath } from './terminal.js';
 import type { StudyPlace } from './tuneOptions.js';
 
 /** The part of a study that a conclusion needs; a journal's studies have it. */
 export type ConcludedStudy = {
   readonly name: string;
   readonly direction: Direction;
-  /** Two of a study of two objectives. */
+  /** Those of a study of several objectives. */
   readonly directions?: readonly Direction[] | undefined;
   readonly trials: readonly Trial[];
   readonly userAttrs: Attributes;
@@ -68,9 +68,11 @@ export async function concludeShared(
     else {
       if (!options.json) options.say(printable(summaryText(study)));
       const words = isRemote(place)
-        ? `${shellPath(shownPlace(place))} --name ${shellPath(name)} --out ${shellPath(folder)}`
+        ? `${shellPath(shownPlace(place))} ${shellOption('name', name)} --out ${shellPath(folder)}`
         : shellPath(folder);
-      options.say(`The report is written already, or by another worker now; again: tinygpt report ${words}`);
+      options.say(
+        `The report is written already, or by another worker now; again: npx tinygpt report ${words}`,
+      );
     }
     if (options.json) printOutcome(folder, study, { running });
   } finally {
@@ -79,7 +81,7 @@ export async function concludeShared(
 }
 
 /**
- * Writes best.json (of two objectives front.json), the plot and report.html, and prints the summary, also when no trial has
+ * Writes best.json (of several objectives front.json), the plot and report.html, and prints the summary, also when no trial has
  * finished.
  */
 export async function concludeStudy(
@@ -106,7 +108,7 @@ export async function concludeStudy(
     const file = join(folder, 'best.json');
     const what = isObject(config) ? config : chosen.params;
     writeFileAtomic(file, `${JSON.stringify({ ...what, _study: howChosen(study, chosen) }, null, 2)}\n`);
-    if (isObject(config)) say(`Train the best: tinygpt train --config ${shellPath(file)}`);
+    if (isObject(config)) say(`Train the best: npx tinygpt train --config ${shellPath(file)}`);
   } else {
     const done = completeTrials(trials).length;
     const failed = trials.findLast(

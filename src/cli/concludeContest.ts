@@ -9,7 +9,7 @@ import { isObject } from '../base/valid.js';
 import { writeContest } from '../report/index.js';
 import { REFERENCES, type References, referencesNamed } from '../report/references.js';
 import { type Confirmation, confirmationOf } from '../tune/confirm.js';
-import { type Again, contestTable, type Race } from '../tune/contest.js';
+import { type Again, contestTable, type Race, winnerOf } from '../tune/contest.js';
 import { recordedNames } from '../tune/identity.js';
 import { readJournal } from '../tune/storage/index.js';
 import type { Attributes, Direction, Params } from '../tune/types.js';
@@ -38,6 +38,8 @@ const raceFolders = (folder: string): string[] =>
 /** Numbers of a sampler's trials within its pool: by seed, so that they stay the same when races go on. */
 const PER_SEED = 100_000;
 
+const numberInPool = ({ seed, number }: { seed: number; number: number }): number => seed * PER_SEED + number;
+
 /** All trials of a sampler as those of one study. */
 export function poolOf(
   name: string,
@@ -46,7 +48,7 @@ export function poolOf(
   shared: { space: unknown; defaults: Params; objective: Attributes },
 ) {
   const trials = races.flatMap(({ seed, trials }) =>
-    trials.map((trial) => ({ ...trial, number: seed * PER_SEED + trial.number })),
+    trials.map((trial) => ({ ...trial, number: numberInPool({ seed, number: trial.number }) })),
   );
   return { name, direction, defaults: shared.defaults, trials, userAttrs: shared };
 }
@@ -67,13 +69,20 @@ export function concludeContest(folder: string, options: ConcludeOptions): void 
   const top = new Map<string, Again[]>();
   for (const name of new Set(races.map(({ sampler }) => sampler))) {
     const candidates = confirmed(name)?.candidates ?? [];
+    // Races that went on may have another winner than the one that ran again.
+    const winner = winnerOf(
+      races.filter(({ sampler }) => sampler === name),
+      direction,
+      [],
+    );
+    const isWinner = winner && candidates[0]?.trial === numberInPool(winner);
     const runs = candidates.map(({ searched, runs }) => ({
       searched: searched!,
       values: runs.flatMap(({ value }) => value ?? []),
       test: runs.flatMap(({ test }) => test ?? []),
     }));
     top.set(name, runs);
-    if (runs[0]) again.set(name, runs[0].values);
+    if (isWinner) again.set(name, runs[0]!.values);
   }
   const baseline = confirmed('defaults')?.candidates[0]?.runs ?? [];
   const table = contestTable(
@@ -129,7 +138,7 @@ function costOf({
   hours,
   cost_usd: cost,
   llm_usage: usage,
-}: Attributes): Pick<Race, 'imported' | 'costUsd'> {
+}: Attributes): Pick<Race, 'imported' | 'costUsd' | 'unknownCost'> {
   const costUsd = isObject(imported)
     ? numberOr(cost)
     : isObject(usage)
@@ -138,5 +147,6 @@ function costOf({
   return {
     ...(isObject(imported) && { imported: { hours: numberOr(hours) ?? 0 } }),
     ...(costUsd !== undefined && { costUsd }),
+    ...(isObject(usage) && { unknownCost: numberOr(usage.unknown_cost) ?? 0 }),
   };
 }

@@ -1,7 +1,8 @@
 // The end of a study: its best trials and the defaults on fresh seeds, within the study's limits.
 
 import { expect } from '../base/errors.js';
-import { secondsOf } from '../report/labels.js';
+import { secondsOf, valueText } from '../report/labels.js';
+import { confirmationFolder } from '../report/steps.js';
 import { completeTrials } from '../tune/best.js';
 import { type Confirmation, confirm } from '../tune/confirm.js';
 import { median } from '../tune/math/order.js';
@@ -62,7 +63,10 @@ export async function confirmStudy(
   const top = confirmedTrials(args, study);
   if (top === 0 || signal.aborted || !study.best() || (seconds !== undefined && seconds <= 0)) return null;
   const run = (seed: number) =>
-    task.objective({ seed, label: 'confirmation', pruning: false, folder: `${folder}/confirmation` }, screen);
+    task.objective(
+      { seed, label: 'confirmation', pruning: false, folder: confirmationFolder(folder) },
+      screen,
+    );
   const objectives = new Map<number, ReturnType<typeof run>>();
   say(
     `\nconfirmation: the best ${counted(top, 'trial')} and the defaults on ${counted(args.repeats, 'fresh seed')}`,
@@ -85,7 +89,7 @@ export async function confirmStudy(
         progress.end();
         const what = params.trial === -1 ? 'defaults' : `trial ${params.trial}`;
         const result =
-          trial.state === 'complete' ? value!.toFixed(4) : String(userAttrs.fail_reason ?? 'failed');
+          trial.state === 'complete' ? valueText(value!, 4) : String(userAttrs.fail_reason ?? 'failed');
         say(`${what.padStart(11)}  seed ${params.seed}  ${result}  ${duration(secondsOf(trial) ?? 0)}`);
         onTrial?.(trial);
       },

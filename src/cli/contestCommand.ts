@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { expect } from '../base/errors.js';
+import { valueText } from '../report/labels.js';
 import { confirm } from '../tune/confirm.js';
 import { type Race, winnerOf } from '../tune/contest.js';
 import { clockOf } from '../tune/contestStatistics.js';
@@ -154,7 +155,7 @@ async function rerun(
         catch: true,
         onTrial: ({ params, state, value, userAttrs }) => {
           progress.end();
-          say(`  seed ${params.seed}  ${state === 'complete' ? value!.toFixed(4) : userAttrs.fail_reason}`);
+          say(`  seed ${params.seed}  ${state === 'complete' ? valueText(value, 4) : userAttrs.fail_reason}`);
         },
       },
     );

@@ -1,7 +1,6 @@
 // --stop-when-converged: the end of a search that expects no improvement beyond the noise.
 
 import type { Logger } from 'pino';
-import { expect } from '../base/errors.js';
 import { convergedText } from '../report/study.js';
 import { convergenceJudge } from '../tune/convergence.js';
 import type { Study } from '../tune/studyTypes.js';
@@ -9,14 +8,9 @@ import type { TuneArguments } from './tuneOptions.js';
 
 /**
  * Whether the search has converged, asked before each trial; null where it is not to end by that.
- * @throws UsageError with two objectives
  */
 export function convergenceOf(args: TuneArguments, study: Study): (() => boolean) | null {
   if (!args.stopWhenConverged) return null;
-  expect(
-    (study.directions?.length ?? 1) === 1,
-    () => 'Expected one objective with --stop-when-converged, got two; leave it out',
-  );
   const judge = convergenceJudge();
   return () => judge(study)?.converged ?? false;
 }

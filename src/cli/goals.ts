@@ -45,7 +45,8 @@ export function metricsOf({ constraint, objectives }: GoalArguments): string[] {
 
 /** @throws UsageError for a metric that the task does not measure, or options that two objectives exclude */
 export function goalsOf(
-  args: GoalArguments & Pick<TuneArguments, 'pruner' | 'contest' | 'confirm' | 'reference'>,
+  args: GoalArguments &
+    Pick<TuneArguments, 'pruner' | 'contest' | 'confirm' | 'reference' | 'stopWhenConverged'>,
   { metricName, direction, metrics }: Pick<TaskOutline, 'metricName' | 'direction' | 'metrics'>,
 ): Goals {
   const known = { [metricName]: direction, ...metrics };
@@ -61,6 +62,7 @@ export function goalsOf(
     ['--contest', args.contest !== undefined],
     ['--confirm', (args.confirm ?? 0) > 0],
     ['--reference', args.reference !== undefined],
+    ['--stop-when-converged', args.stopWhenConverged],
   ] as const)
     expect(!given, () => `Expected no ${option} with --objectives, which have no single value to compare by`);
   const [first, second] = parseObjectives(args.objectives);

@@ -7,7 +7,9 @@ import { parseDecimal, printable } from '../base/format.js';
 import { show } from '../base/json.js';
 import {
   anthropicProvider,
+  CAUTION,
   type Caller,
+  callLogOf,
   commandProvider,
   llmSampler,
   openaiProvider,
@@ -19,7 +21,6 @@ import {
   redactor,
   STAND_IN,
   standInProvider,
-  usageOf,
 } from '../tune/llm/index.js';
 import { samplerByName } from '../tune/samplers/index.js';
 import type { Study } from '../tune/studyTypes.js';
@@ -239,15 +240,17 @@ export function recordCalls(
   folder: string,
   caller: Caller | undefined,
 ): void {
-  const usage = caller ? caller.log.usage() : usageOf(callLogIn(folder));
-  if (usage === null) return;
+  const log = caller?.log ?? callLogOf(callLogIn(folder));
+  if (log === null) return;
   const store = (key: string, value: unknown) => {
     if (JSON.stringify(study.userAttrs[key]) !== JSON.stringify(value)) study.setUserAttr(key, value);
   };
-  // Once answers of no model have led to a trial, the study stays marked.
-  const { caution } = Object(study.userAttrs.llm) as { caution?: string };
-  if (caller) store('llm', { ...caller.about, ...(caution && { caution }) });
-  store('llm_usage', usage);
+  // Once answers of no model have led to a trial or to the space, the study stays marked.
+  const before = Object(study.userAttrs.llm) as { caution?: string };
+  const caution = log.providers().includes(STAND_IN) ? CAUTION : before.caution;
+  const about = caller?.about ?? { provider: log.providers().join(', ') };
+  store('llm', { ...about, ...(caution && { caution }) });
+  store('llm_usage', log.usage());
 }
 
 /** What answers, in a line. */

@@ -68,6 +68,7 @@ async function serve(args: Arguments): Promise<number> {
   const signal = AbortSignal.any([gone.signal, interrupted]);
   const closed = new Promise<void>((resolve) => {
     for (const event of ['end', 'close']) process.stdin.once(event, () => gone.abort());
+    protocol.once('error', () => gone.abort()); // nobody reads the answers
     signal.addEventListener('abort', () => resolve());
   });
 

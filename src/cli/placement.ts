@@ -55,7 +55,7 @@ export function checkPlacedOnGpu(
   if (!label.startsWith('GPU') || asked === 'webgpu' || (gpu && name !== 'webgpu')) return;
   throw new EnvironmentError(
     `Expected the cuda or tensorflow backend to compute on ${label}, got ${name}, since neither can be used; ` +
-      `tinygpt doctor says why (npx tinygpt setup cuda brings the libraries). For the CPU, ` +
+      `npx tinygpt doctor says why (npx tinygpt setup cuda brings the libraries). For the CPU, ` +
       (gpus === undefined ? 'set --backend native' : 'leave out --gpus and set --backend native'),
   );
 }
@@ -91,6 +91,11 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
     () => `Expected one of --gpus and --device, got both; --gpus ${gpus} chooses the GPUs`,
   );
   expect(
+    device === undefined || backend === 'webgpu',
+    () =>
+      `Expected --gpus instead of --device with several workers, got --device ${device}; --gpus ${device} --share-gpu puts all on that GPU`,
+  );
+  expect(
     gpus === undefined || backend === 'auto' || backend === 'cuda' || backend === 'tensorflow',
     () =>
       `Expected --gpus with the cuda or tensorflow backend, got ${backend}, which ` +
@@ -98,12 +103,15 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
   );
   const list = env.CUDA_VISIBLE_DEVICES;
   const hidden = list === undefined ? '' : ` (CUDA_VISIBLE_DEVICES is "${list}")`;
-  const found = backend === 'webgpu' ? 1 : visible;
+  const names = list ? list.split(',').map((name) => name.trim()) : undefined;
+  // A process sees at most one MIG instance, however many are listed.
+  const instances = visible > 0 && names?.every((name) => name.startsWith('MIG-')) ? names.length : visible;
+  const found = backend === 'webgpu' ? 1 : instances;
   const option = gpus === undefined ? `--backend ${backend}` : `--gpus ${gpus}`;
   expect(
     found > 0,
     () =>
-      `Expected a visible GPU for ${option}, found none${hidden}; see nvidia-smi and tinygpt doctor, or leave ${option} out to use the CPU`,
+      `Expected a visible GPU for ${option}, found none${hidden}; see nvidia-smi and npx tinygpt doctor, or leave ${option} out to use the CPU`,
   );
   const chosen = gpus === undefined ? range(found) : readGpus(gpus, found);
   const count = options.workers ?? chosen.length;
@@ -115,14 +123,13 @@ function onGpus(options: PlacementOptions, visible: number, env: NodeJS.ProcessE
       `so that in the same time each learns less than it would alone; ${shareAdvice(options)}`,
   );
   const used = chosen.slice(0, count);
-  const names = list ? list.split(',') : undefined;
   const sharers = Math.ceil(count / chosen.length);
   const workers = range(count).map((i): Placement => {
     const gpu = chosen[i % chosen.length]!;
     const label = count > 1 || gpus !== undefined ? `GPU ${gpu}` : '';
     if (backend === 'webgpu') return { label, env: { [SHARE]: `${sharers}`, [LABEL]: label }, prefix: [] };
     const own: NodeJS.ProcessEnv = {
-      CUDA_VISIBLE_DEVICES: names?.[gpu]?.trim() ?? `${gpu}`,
+      CUDA_VISIBLE_DEVICES: names?.[gpu] ?? `${gpu}`,
       TINYGPT_CUDA_DEVICE: '0',
       [SHARE]: `${sharers}`,
       [LABEL]: label,

@@ -35,10 +35,6 @@ async function runReport(args: ValuesOf<typeof OPTIONS & typeof STUDY>): Promise
   );
   const studies = readJournal(journal);
   const study = studyNamed(studies, args.name, journal);
-  expect(
-    study.directions.length <= 2,
-    () => `Expected a study with one or two objectives, got ${study.directions.length}`,
-  );
   await concludeStudy(args.out ?? dirname(journal), concluded(study, studies), { ...args, say });
   return 0;
 }

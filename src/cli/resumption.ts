@@ -1,7 +1,7 @@
 // The commands that began this user's studies on this machine, so that the dashboard can run one again. They are kept in the
 // cache and run only from files that nobody else can have written: a study's own folder may come from anyone.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { defaultCacheFolder, sha256, writeFileAtomic } from '../base/files.js';
@@ -56,20 +56,29 @@ function commandOf(place: string): Command | null {
 }
 
 /** The studies that can be resumed here. */
-export const knownCommands = (): NonNullable<Actions['resumption']> => ({
-  isKnown: (place) => commandOf(place) !== null,
-  resume(place) {
-    const { words, cwd } = commandOf(place)!;
-    const log = isRemote(place) ? null : openSync(join(dirname(place), 'resumed.log'), 'a');
-    const output = log ?? 'ignore';
-    const child = spawn(process.execPath, [MAIN, ...words], {
-      cwd,
-      detached: true,
-      stdio: ['ignore', output, output],
-    });
-    child.on('error', () => {}); // the page shows that nothing runs
-    child.unref();
-    if (log !== null) closeSync(log);
-    return `Resumed as process ${child.pid}${log === null ? '' : '; it prints to resumed.log'}`;
-  },
-});
+export function knownCommands(): NonNullable<Actions['resumption']> {
+  /** Processes that were started here and have not ended. */
+  const started = new Map<string, ChildProcess>();
+  return {
+    isKnown: (place) => commandOf(place) !== null,
+    resume(place) {
+      // Its first trial takes a while to begin: a second click must not start a second process, which would slow the first.
+      const running = started.get(place);
+      if (running) return `Already resumed as process ${running.pid}`;
+      const { words, cwd } = commandOf(place)!;
+      const log = isRemote(place) ? null : openSync(join(dirname(place), 'resumed.log'), 'a');
+      const output = log ?? 'ignore';
+      const child = spawn(process.execPath, [MAIN, ...words], {
+        cwd,
+        detached: true,
+        stdio: ['ignore', output, output],
+      });
+      started.set(place, child);
+      child.on('exit', () => started.delete(place));
+      child.on('error', () => started.delete(place)); // the page shows that nothing runs
+      child.unref();
+      if (log !== null) closeSync(log);
+      return `Resumed as process ${child.pid}${log === null ? '' : '; it prints to resumed.log'}`;
+    },
+  };
+}

@@ -1,16 +1,18 @@
 // A run's folder: run.json records the arguments, so that `--resume FOLDER` needs nothing else.
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { BACKEND_NAMES, type BackendName, type Precision } from '../backend/index.js';
-import { EnvironmentError, expect, messageOf, UsageError } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
+import { EnvironmentError, expect, hasCode, messageOf, UsageError } from '../base/errors.js';
+import { describeWriteError, discard, makeFolder, writeFileAtomic } from '../base/files.js';
 import { readJsonFile } from '../base/textFile.js';
 import { isObject } from '../base/valid.js';
 import type { SourceSpec } from '../data/index.js';
 import { type Budget, validateBudget } from '../train/budget.js';
 import { overrideConfig, TRAIN_DEFAULTS, type TrainConfig } from '../train/config.js';
 import type { Summary } from '../train/summary.js';
+import { withLock } from '../tune/storage/lock.js';
+import { asWorker, identify, isAlive } from '../tune/storage/worker.js';
 
 /** The arguments of a run. */
 export interface RunRecord {
@@ -35,14 +37,51 @@ export const runFiles = (folder: string) => ({
   checkpoint: join(folder, 'checkpoint'),
   summary: join(folder, 'summary.json'),
   sample: join(folder, 'sample.txt'),
+  /** The process that trains it. */
+  owner: join(folder, 'owner.json'),
 });
 
-/** `runs/20261123-152101`, made unique. */
-export function newRunFolder(now = new Date()): string {
+/** Makes `runs/20261123-152101`, or `...-2` where there is one: runs that start in the same second get their own. */
+export function makeRunFolder(now = new Date()): string {
   const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
-  let folder = join('runs', stamp);
-  for (let n = 2; existsSync(folder); n++) folder = join('runs', `${stamp}-${n}`);
-  return folder;
+  makeFolder('runs');
+  for (let n = 1; ; n++) {
+    const folder = join('runs', n === 1 ? stamp : `${stamp}-${n}`);
+    try {
+      mkdirSync(folder);
+      return folder;
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw describeWriteError(folder, error);
+    }
+  }
+}
+
+/**
+ * Makes this process the only one of this machine that writes into a run's folder, until it calls what is returned.
+ * @throws UsageError while another process trains the run
+ */
+export function claimRun(folder: string): () => void {
+  const path = resolve(runFiles(folder).owner);
+  makeFolder(folder);
+  withLock(path, () => {
+    const owner = existsSync(path) ? asWorker(readJsonFile(path)) : null;
+    expect(
+      owner === null || !isAlive(owner),
+      () =>
+        `Expected a run that nobody trains, got ${folder}, which process ${owner?.pid} trains now; stop it first (Ctrl-C, or kill ${owner?.pid})`,
+    );
+    writeFileAtomic(path, `${JSON.stringify(identify())}\n`);
+  });
+  return () => discard(path);
+}
+
+/** Removes a run's folder where nothing is in it, since the run never began. */
+export function removeEmptyFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It holds a run, or was never made.
+  }
 }
 
 /** Writes run.json. */
@@ -86,10 +125,11 @@ function checkRunRecord(record: unknown): RunRecord {
   };
 }
 
-/** The summary of a run that has finished; null when it has none. */
-export function readFinishedSummary(folder: string): Summary | null {
+/** The summary of a run that finished after `steps` steps; null when it has none, or that of a smaller budget. */
+export function readFinishedSummary(folder: string, steps: number): Summary | null {
   const path = runFiles(folder).summary;
   if (!existsSync(path)) return null;
   const summary = readJsonFile(path);
-  return isObject(summary) && typeof summary.val_bpb === 'number' ? (summary as Summary) : null;
+  const finished = isObject(summary) && typeof summary.val_bpb === 'number' && summary.num_steps === steps;
+  return finished ? (summary as Summary) : null;
 }

@@ -28,7 +28,7 @@ async function runSample(args: ValuesOf<typeof OPTIONS & typeof CHECKPOINT>): Pr
   const { tokens, samples, temperature, topK, topP } = args;
   await useBackend(backendChoice(args.backend, args.device), { precision: args.precision, onNote });
   const model = await loadGpt(args.checkpoint);
-  const { signal, release } = abortOnInterrupt(() => undefined);
+  const { signal, release } = abortOnInterrupt(() => undefined, { unread: true });
   try {
     for (let i = 0; i < samples && !signal.aborted; i++) {
       if (samples > 1) process.stdout.write(`${i > 0 ? '\n' : ''}--- ${i + 1} of ${samples}\n`);

@@ -77,7 +77,7 @@ async function setUpCuda(options: Shared, dryRun: boolean): Promise<string> {
     ].join('\n');
   const existing = await existingCudaSetup(plan);
   if (existing) return `Already set up: ${existing}\n`;
-  return `Set up: ${await carryOutCuda(plan, options)}\nIn ${folder}\nSee tinygpt doctor\n`;
+  return `Set up: ${await carryOutCuda(plan, options)}\nIn ${folder}\nSee npx tinygpt doctor\n`;
 }
 
 async function setUpTensorflow(variant: Variant, shared: Shared, dryRun: boolean): Promise<string> {

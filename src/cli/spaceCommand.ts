@@ -35,8 +35,8 @@ async function runSpace({ file, out, json }: ValuesOf<typeof OPTIONS & typeof SC
   if (out === undefined) process.stdout.write(written);
   else {
     writeFileAtomic(out, written);
-    process.stdout.write(
-      `${counted(count, 'parameter')} in ${out}; edit it, then: tinygpt-tune --command "..." --patch ${shellPath(file)} --space ${shellPath(out)} --metric NAME --trials 50\n`,
+    (json ? process.stderr : process.stdout).write(
+      `${counted(count, 'parameter')} in ${out}; edit it, then: npx tinygpt-tune --command "..." --patch ${shellPath(file)} --space ${shellPath(out)} --metric NAME --trials 50\n`,
     );
   }
   return 0;

@@ -8,13 +8,14 @@ import { type Found, isJournal, type Library, openLibrary } from '../dashboard/l
 import { studyCsv, studyJsonl } from '../report/export.js';
 import type { ReportedStudy } from '../report/study.js';
 import { exportEvents } from '../report/trialEvents.js';
-import { watchLines } from '../report/watchText.js';
+import { endedLines, watchLines } from '../report/watchText.js';
 import { isConfirmation } from '../tune/identity.js';
 import { shownPlace } from '../tune/storage/index.js';
+import type { Trial } from '../tune/types.js';
 import { STEPS_OPTIONS, stepsFolder } from './dashboardCommand.js';
 import { choice, command, flag, integer, number, required, text, type ValuesOf } from './options.js';
 import { studyBest, studyStatus, studyStop, studyWait } from './studyActions.js';
-import { abortOnInterrupt, counted, fitted, isLive } from './terminal.js';
+import { abortOnInterrupt, counted, fitted, isLive, shellPath } from './terminal.js';
 
 const FORMATS = ['csv', 'jsonl', 'tensorboard'] as const;
 const ACTIONS: Record<string, { describe: string; run: (args: Arguments) => Promise<number> }> = {
@@ -42,7 +43,7 @@ const OPTIONS = {
     min: 1,
   }),
   timeout: number('seconds that wait waits at most', { above: 0 }),
-  json: flag('print one JSON object', { default: false }),
+  json: flag('print one JSON object (status, best, wait, stop)', { default: false }),
   ...STEPS_OPTIONS,
   format: choice(FORMATS, `what export writes: ${FORMATS.join(', ')}`, { default: 'csv' }),
   out: text('file that export writes, or folder for tensorboard (default: standard output)', {
@@ -61,7 +62,11 @@ export const studyCommand = command({
     ['tinygpt study export studies/gp > trials.csv', 'its trials for a spreadsheet'],
     ['tinygpt study export studies/gp --format tensorboard --out events', 'event files for TensorBoard'],
   ],
-  run: (args) => ACTIONS[args.action]!.run({ ...args, study: args.storage ?? args.study }),
+  run: (args) => {
+    const fix = { watch: 'status --json', export: '--format jsonl' }[args.action];
+    expect(!args.json || fix === undefined, () => `Expected no --json with ${args.action}; use ${fix}`);
+    return ACTIONS[args.action]!.run({ ...args, study: args.storage ?? args.study });
+  },
 });
 
 const WATCH_MS = 1000;
@@ -105,9 +110,15 @@ async function watch(args: Arguments): Promise<number> {
   const library = openLibrary([args.study], stepsFolder(args));
   const { signal, release } = abortOnInterrupt(() => {});
   const { stdout } = process;
-  const printed = new Set<string>();
+  const printed = new WeakSet<Trial>();
+  // `tinygpt study watch | head`: nobody reads on.
+  let isRead = true;
+  const leave = () => {
+    isRead = false;
+  };
+  stdout.on('error', leave);
   try {
-    while (!signal.aborted) {
+    while (!signal.aborted && isRead) {
       const study = chosen(library, args);
       study.refresh();
       if (isLive(stdout)) {
@@ -119,23 +130,19 @@ async function watch(args: Arguments): Promise<number> {
         });
         stdout.write(`\x1b[H\x1b[J${lines.join('\n')}\n`);
       } else {
-        const ended = study.log.trials.filter(({ state }) => state !== 'running' && state !== 'waiting');
-        const lines = watchLines({ ...reported(study), trials: ended }, study.steps, {
-          ...{ rows: Number.POSITIVE_INFINITY, columns: Number.POSITIVE_INFINITY, now: Date.now() },
-          isLost: study.isLost,
-        });
         // Trials do not end in the order of their numbers.
-        lines.slice(lines.length - ended.length).forEach((line, i) => {
-          const id = `${study.key} ${ended[i]!.number}`;
-          if (!printed.has(id)) stdout.write(`${fitted(line)}\n`);
-          printed.add(id);
-        });
+        const ended = study.log.trials.filter(
+          (trial) => trial.state !== 'running' && trial.state !== 'waiting' && !printed.has(trial),
+        );
+        for (const line of endedLines(reported(study), ended)) stdout.write(`${fitted(line)}\n`);
+        for (const trial of ended) printed.add(trial);
       }
       await pause(WATCH_MS, signal);
       library.rescan();
     }
     return 0;
   } finally {
+    stdout.off('error', leave);
     library.close();
     release();
   }
@@ -146,7 +153,7 @@ function exportStudy(study: Found, { format, out }: Arguments): number {
     const folder = out ?? join(study.where.endsWith('.log') ? join(study.where, '..') : '.', 'tensorboard');
     const count = exportEvents(folder, reported(study), study.steps.losses);
     process.stderr.write(
-      `${counted(count, 'trial')} in ${folder}; show them with: tensorboard --logdir ${folder}\n`,
+      `${counted(count, 'trial')} in ${folder}; show them with: tensorboard --logdir ${shellPath(folder)}\n`,
     );
     return 0;
   }

@@ -1,8 +1,17 @@
 // What commands print while they work: one line that redraws on a terminal, plain lines elsewhere.
 
-import { printable, shellQuoted } from '../base/format.js';
+import { printable } from '../base/format.js';
 
-export { bar, byteSize, counted, duration, printable, shellQuoted, thousands } from '../base/format.js';
+export {
+  bar,
+  byteSize,
+  counted,
+  duration,
+  printable,
+  shellOption,
+  shellPath,
+  thousands,
+} from '../base/format.js';
 
 const REDRAW_MS = 100;
 const PLAIN_MS = 5000;
@@ -35,10 +44,12 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progr
       const now = performance.now();
       if (now - drawn < (live ? REDRAW_MS : PLAIN_MS)) return;
       drawn = now;
+      // Of whatever a program prints: a tab is wider than it counts, and a line that wraps cannot be drawn again.
+      const text = printable(line().replace(/\s/g, ' '));
       if (live) {
-        stream.write(`\r\x1b[2K${line().slice(0, (stream.columns || 120) - 1)}`);
+        stream.write(`\r\x1b[2K${fitted(text, stream)}`);
         shown = true;
-      } else stream.write(`${line()}\n`);
+      } else stream.write(`${text}\n`);
     },
     note(line) {
       clear();
@@ -86,17 +97,20 @@ export function fitted(line: string, stream: NodeJS.WriteStream = process.stdout
   return shown.length < columns ? shown : `${shown.slice(0, columns - 2)}…`;
 }
 
-/** A path for a printed command, which must not look like an option. */
-export const shellPath = (path: string): string => shellQuoted(path.startsWith('-') ? `./${path}` : path);
-
 /**
  * Turns Ctrl-C (also SIGTERM, and SIGHUP of a terminal that closes) into an abort signal. The second one ends the process at
  * once: by then the system's default is back, which works in the middle of a computation too. SIGHUP never does: shell and
  * kernel each send one.
  * @param onFirst tells the user what happens next
+ * @param options.unread aborts too when nobody reads stdout any more (`| head`): for commands that make nothing else
  */
-export function abortOnInterrupt(onFirst: () => void): { signal: AbortSignal; release: () => void } {
+export function abortOnInterrupt(
+  onFirst: () => void,
+  { unread = false } = {},
+): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
+  const abandon = () => controller.abort();
+  if (unread) process.stdout.once('error', abandon);
   const interrupt = () => {
     restore();
     if (controller.signal.aborted) return;
@@ -113,6 +127,7 @@ export function abortOnInterrupt(onFirst: () => void): { signal: AbortSignal; re
   const release = () => {
     restore();
     process.off('SIGHUP', interrupt);
+    process.stdout.off('error', abandon);
   };
   return { signal: controller.signal, release };
 }

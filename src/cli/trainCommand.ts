@@ -23,10 +23,12 @@ import { DASHBOARD_OPTION, withDashboard } from './dashboardOption.js';
 import { DATA_OPTIONS, describeData, openData, sourceSpec } from './dataOptions.js';
 import { command, flag, group, integer, number, prompt, text, type ValuesOf } from './options.js';
 import {
-  newRunFolder,
+  claimRun,
+  makeRunFolder,
   type RunRecord,
   readFinishedSummary,
   readRunRecord,
+  removeEmptyFolder,
   runFiles,
   writeRunRecord,
 } from './run.js';
@@ -40,8 +42,8 @@ import {
   duration,
   openScreen,
   type ProgressLine,
+  shellOption,
   shellPath,
-  shellQuoted,
   thousands,
 } from './terminal.js';
 
@@ -76,9 +78,14 @@ export const trainCommand = command({
     ['tinygpt train --text stories.txt --seconds 300', 'five minutes on your own text'],
     ['tinygpt train --resume runs/20261123-152101', 'resume a stopped run'],
   ],
-  run: (args) => {
-    const folder = args.resume ?? args.out ?? newRunFolder();
-    return withDashboard(args.dashboard, folder, () => runTrain(args, folder));
+  run: async (args) => {
+    const given = args.resume ?? args.out;
+    const folder = given ?? makeRunFolder();
+    try {
+      return await withDashboard(args.dashboard, folder, () => runTrain(args, folder));
+    } finally {
+      if (given === undefined) removeEmptyFolder(folder);
+    }
   },
 });
 
@@ -89,9 +96,13 @@ async function runTrain(args: Arguments, folder: string): Promise<number> {
   const begin = performance.now();
   const stopping = 'Stopping after this pass (Ctrl-C again exits at once)';
   const { progress, signal, say, close } = openScreen(stopping, args);
+  let release: (() => void) | undefined;
   try {
     setThreadCount(args.threads);
-    const resumed = args.resume === undefined ? null : await readResumed(args, args.resume);
+    const saved = args.resume === undefined ? null : readSaved(args, args.resume);
+    // Before its checkpoint is read: a process that trains it would replace that meanwhile.
+    if (saved) release = claimRun(folder);
+    const resumed = saved && (await readResumed(args, folder, saved));
     if (resumed?.finished) {
       const { finished, record } = resumed;
       say(
@@ -127,7 +138,9 @@ async function runTrain(args: Arguments, folder: string): Promise<number> {
         `${thousands(config.totalBatchSize)} tokens per step; budget ${describeBudget(record.budget)}`,
     );
     const resume = resumed?.checkpoint ?? null;
-    const run = { data, backend, folder, progress, signal, resume, args };
+    const fresh = args.out === undefined || !existsSync(folder);
+    release ??= claimRun(folder);
+    const run = { data, backend, folder, fresh, progress, signal, resume, args };
     const { result, sample } = await runTraining(record, resolved, run);
     const summary = summarize(result, backend, record.seed, (performance.now() - begin) / 1000);
     writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
@@ -138,14 +151,15 @@ async function runTrain(args: Arguments, folder: string): Promise<number> {
     if (onCpu) say(`On the CPU instead of the GPU: ${onCpu}`);
     if (sample) say(`\n${sample}\n`);
     if (result.status === 'stopped') {
-      say(`Stopped at step ${result.numSteps}; resume with: tinygpt train --resume ${shellPath(folder)}`);
+      say(`Stopped at step ${result.numSteps}; resume with: npx tinygpt train --resume ${shellPath(folder)}`);
       return 130;
     }
     say(
-      `Checkpoint: ${runFiles(folder).checkpoint}; more samples: tinygpt sample ${shellPath(folder)} --prompt ${shellQuoted(args.prompt)}`,
+      `Checkpoint: ${runFiles(folder).checkpoint}; more samples: npx tinygpt sample ${shellPath(folder)} ${shellOption('prompt', args.prompt)}`,
     );
     return 0;
   } finally {
+    release?.();
     close();
   }
 }
@@ -165,7 +179,8 @@ interface Resumed {
   finished: Summary | null;
 }
 
-async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
+/** The record of a run to resume. @throws UsageError where there is none, or the arguments do not go with it */
+function readSaved(args: Arguments, folder: string): RunRecord {
   const given = Object.keys(givenSettings(args)).concat(
     (['preset', 'config', 'out', 'tokenizer'] as const).filter((name) => args[name] !== undefined),
     Object.keys(sourceSpec(args)),
@@ -174,7 +189,6 @@ async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
     given.length === 0,
     () => `Expected no new settings with --resume, got --${kebab(given[0]!)}; start a new run instead`,
   );
-  removeLeftovers(folder);
   const saved = readRunRecord(folder);
   for (const name of ['seed', 'backend', 'precision'] as const)
     expect(
@@ -182,6 +196,11 @@ async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
       () =>
         `Expected the ${name} of the run, ${saved[name]}, with --resume, got ${args[name]}; leave --${name} out, or start a new run`,
     );
+  return saved;
+}
+
+async function readResumed(args: Arguments, folder: string, saved: RunRecord): Promise<Resumed> {
+  removeLeftovers(folder);
   const checkpoint = await loadCheckpoint(runFiles(folder).checkpoint);
   const every = args.checkpointEvery ?? saved.checkpointEvery;
   const record = {
@@ -191,7 +210,11 @@ async function readResumed(args: Arguments, folder: string): Promise<Resumed> {
   };
   const { model } = resolveConfig(record.config, checkpoint.vocabSize);
   const usedUp = isUsedUp(record.budget, checkpoint.run.meter, flopsPerToken(model));
-  return { record, checkpoint, finished: usedUp ? readFinishedSummary(folder) : null };
+  return {
+    record,
+    checkpoint,
+    finished: usedUp ? readFinishedSummary(folder, checkpoint.run.meter.steps) : null,
+  };
 }
 
 function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
@@ -208,7 +231,11 @@ function newRecord(args: Arguments, backend: BackendInfo): RunRecord {
     config,
     budget: budgetOf(args) ?? { seconds: defaultPreset(backend) === 'cpu' ? 60 : 300 },
     seed: args.seed ?? 1,
-    source: sourceSpec(args),
+    source: sourceSpec({
+      ...args,
+      text: args.text && resolve(args.text),
+      valText: args.valText && resolve(args.valText),
+    }),
     ...(args.tokenizer !== undefined && { tokenizer: resolve(args.tokenizer) }),
     backend: backend.name,
     precision: backend.precision,
@@ -235,6 +262,8 @@ type Run = {
   data: Dataset;
   backend: BackendInfo;
   folder: string;
+  /** Whether the run made the folder. */
+  fresh: boolean;
   progress: ProgressLine;
   signal: AbortSignal;
   resume: Checkpoint | null;
@@ -244,20 +273,23 @@ type Run = {
 async function runTraining(
   record: RunRecord,
   resolved: ResolvedConfig,
-  { data, backend, folder, progress, signal, resume, args }: Run,
+  { data, backend, folder, fresh, progress, signal, resume, args }: Run,
 ): Promise<{ result: TrainResult; sample: string }> {
   const files = runFiles(folder);
-  const fresh = !existsSync(folder);
   if (resume) await rewindMetricsLog(files.metrics, resume.run.meter.steps);
   const metrics = openMetricsLog(files.metrics);
   const eventFolder = tensorboardFolder(args.tensorboard, folder);
   const events = eventFolder === null ? null : createEventFile(eventFolder);
   writeRunRecord(folder, record);
   let begun = resume !== null;
-  const save = (checkpoint: Checkpoint) => saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
+  let savedStep = -1;
+  const save = async (checkpoint: Checkpoint) => {
+    const { steps } = checkpoint.run.meter;
+    if (steps !== savedStep) await saveCheckpoint(files.checkpoint, checkpoint, data.tokenizer);
+    savedStep = steps;
+  };
   let sample = '';
   try {
-    const every = record.checkpointEvery;
     const result = await train(resolved, {
       data,
       budget: record.budget,
@@ -267,7 +299,7 @@ async function runTraining(
       checkpoint: true,
       force: args.force,
       ...(resume && { resume }),
-      ...(every && { checkpointEvery: { steps: every, save } }),
+      checkpointEvery: { steps: record.checkpointEvery ?? Infinity, save },
       onStep: (report) => {
         begun = true;
         metrics.write({ kind: 'step', ...report });
@@ -298,18 +330,18 @@ async function runTraining(
   }
 }
 
-/** ` 12.3% [##..] | step 123 | loss 2.345 | lrm 1.00 | 12,345 tok/s | mfu 41.2% | 123 MB | 45s left`. */
+/** ` 12.3% [##..] | 45s left | step 123 | loss 2.345 | lrm 1.00 | 12,345 tok/s | mfu 41.2% | 123 MB`: a narrow terminal cuts the end. */
 export function stepLine(report: StepReport): string {
   const { progress, trainingSeconds } = report;
   const left = progress > 0 ? (trainingSeconds * (1 - progress)) / progress : Number.NaN;
   return [
     `${(100 * progress).toFixed(1).padStart(5)}% ${bar(progress, 12)}`,
+    ...(Number.isFinite(left) && left > 0 ? [`${duration(left)} left`] : []),
     `step ${report.step}`,
     `loss ${report.smoothLoss.toFixed(4)}`,
     `lrm ${report.lrMultiplier.toFixed(2)}`,
     `${thousands(report.tokensPerSecond)} tok/s`,
     ...(report.mfuPercent === null ? [] : [`mfu ${report.mfuPercent.toFixed(1)}%`]),
     byteSize(report.peakMemoryBytes),
-    ...(Number.isFinite(left) && left > 0 ? [`${duration(left)} left`] : []),
   ].join(' | ');
 }

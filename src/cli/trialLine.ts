@@ -1,6 +1,6 @@
 // One line per trial: number, bpb, best so far, time, status, what changed.
 
-import { failReason, secondsOf, shortNumber } from '../report/labels.js';
+import { failReason, secondsOf, shortNumber, valueText } from '../report/labels.js';
 import { bestTrial } from '../tune/best.js';
 import { isFeasible } from '../tune/constraints.js';
 import { own } from '../tune/objects.js';
@@ -15,10 +15,10 @@ export function changes(params: Params, defaults: Params): string {
   return changed.map(([name, value]) => `${name}=${shortNumber(value, 4)}`).join(' ');
 }
 
-/** What became of a trial: `best`, `complete`, `constraint` where it violates one, `pruned`, or the reason of its failure. */
-function statusOf(trial: Trial, best: number | null): string {
+/** What became of a trial, given the number of the best: `best`, `complete`, `constraint` where it violates one, `pruned`, or the reason of its failure. */
+function statusOf(trial: Trial, best?: number): string {
   if (trial.state === 'complete' && !isFeasible(trial)) return 'constraint';
-  if (trial.state === 'complete') return trial.value === best ? 'best' : 'complete';
+  if (trial.state === 'complete') return trial.number === best ? 'best' : 'complete';
   return trial.state === 'fail' ? failReason(trial) : trial.state;
 }
 
@@ -34,7 +34,7 @@ export function frontTrialLine(
     String(trial.number).padStart(4),
     ...directions.map((_, k) => (trial.values ? shortNumber(trial.values[k]!, 5) : '-').padStart(11)),
     duration(secondsOf(trial) ?? 0).padStart(6),
-    (inFront ? 'front' : statusOf(trial, null)).padEnd(13),
+    (inFront ? 'front' : statusOf(trial)).padEnd(13),
     changes(trial.params, defaults),
   ].join('  ');
 }
@@ -46,14 +46,13 @@ export function trialLine(
   defaults: Params,
   direction: Direction = 'minimize',
 ): string {
-  const best = bestTrial(trials, direction)?.value ?? null;
-  const bpb = (value: number | null) => (value === null ? '-' : value.toFixed(4)).padStart(7);
+  const best = bestTrial(trials, direction);
   return [
     String(trial.number).padStart(4),
-    bpb(trial.state === 'complete' ? trial.value : null), // a pruned trial's is of a slice
-    `best${bpb(best)}`,
+    valueText(trial.state === 'complete' ? trial.value : null, 4).padStart(7), // a pruned trial's is of a slice
+    `best ${valueText(best?.value ?? null, 4).padStart(6)}`,
     duration(secondsOf(trial) ?? 0).padStart(6),
-    statusOf(trial, best).padEnd(13),
+    statusOf(trial, best?.number).padEnd(13),
     changes(trial.params, defaults),
   ].join('  ');
 }

@@ -99,12 +99,12 @@ async function runStudy(args: TuneArguments, place: StudyPlace, isWorker: boolea
     enqueue(study, enqueued, args.enqueue);
     announce(args, task, goals, study, place, say);
     if (opened.caller) say(describeModel(args, opened.caller));
-    const outcome = await search(args, task, goals, study, place.folder, screen, opened.caller);
+    await search(args, task, goals, study, place.folder, screen, opened.caller);
     progress.end();
     // A worker leaves the report to its parent.
     if (!isWorker) await concludeShared(place, { ...args, say });
     study.close();
-    return outcome.stopped === 'signal' ? 130 : 0;
+    return signal.aborted ? 130 : 0;
   } finally {
     screen.close();
   }
@@ -197,7 +197,9 @@ function announce(
   const started = study.trials.filter((trial) => trial.state !== 'waiting').length;
   if (started > 0) say(`Resuming after ${counted(started, 'trial')}`);
   if (limits.isDemo)
-    say('A short demo. To run overnight on a GPU: tinygpt-tune --hours 8 --trial-seconds 300 (see --help)');
+    say(
+      'A short demo. To run overnight on a GPU: npx tinygpt-tune --hours 8 --trial-seconds 300 (see --help)',
+    );
   const cut = (name: string) => name.slice(0, 11).padStart(11);
   const columns = goals.front
     ? goals.front.metricNames.map(cut).join('  ')

@@ -8,7 +8,7 @@ import { readJsonFile } from '../base/textFile.js';
 import type { Budget } from '../train/budget.js';
 import type { TrainConfig } from '../train/config.js';
 import { PRESET_NAMES } from '../train/presets.js';
-import { contains, describeDistribution } from '../tune/distributions.js';
+import { describeDistribution } from '../tune/distributions.js';
 import { prunerNames } from '../tune/pruners/index.js';
 import { samplerNames } from '../tune/samplers/index.js';
 import { fixParams, loadSpaceFile, onlyParams, parseAssignments, type TunableSpace } from '../tune/space.js';
@@ -147,18 +147,22 @@ export async function spaceFromArguments(
   const isFile = /[./\\]/.test(choice);
   const spacePreset = trainSpace(isFile ? defaultSpace(backend) : choice).preset;
   const { preset, config: base } = configFromArguments(args, spacePreset);
-  const setup = isFile
+  const whole = isFile
     ? await loadSpaceFile(choice, (names) => configValues(names, base))
     : trainSpace(choice, base).setup;
-  const values = configValues(Object.keys(setup.space), base);
-  for (const [name, distribution] of Object.entries(setup.space))
-    if (name in values && !contains(distribution, values[name]))
-      onNote(
-        `The configuration's ${name} ${values[name]} lies outside ${describeDistribution(distribution)}; ` +
-          `the default is ${setup.defaults[name]}`,
-      );
-  return { setup: narrowed(setup, args), preset, base };
+  const setup = narrowed(whole, args);
+  for (const line of outsideLines(setup, "The configuration's")) onNote(line);
+  return { setup, preset, base };
 }
+
+/** What the defaults of searched parameters replace because it lies outside the range, a line each. */
+export const outsideLines = ({ space, defaults, outside = {} }: TunableSpace, whose: string): string[] =>
+  Object.entries(space)
+    .filter(([name]) => Object.hasOwn(outside, name))
+    .map(
+      ([name, distribution]) =>
+        `${whose} ${name} ${outside[name]} lies outside ${describeDistribution(distribution)}; the default is ${defaults[name]}`,
+    );
 
 /** A space with --fix and --only applied. */
 export function narrowed(setup: TunableSpace, args: Pick<TuneArguments, 'fix' | 'only'>): TunableSpace {

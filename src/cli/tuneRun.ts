@@ -17,6 +17,9 @@ import { frontTrialLine, trialLine } from './trialLine.js';
 const REPORT_SHARE = 1 / 8;
 /** So many errors in a row that are no outcome of a trial end a study. */
 const ERRORS_IN_A_ROW = 3;
+/** So many commands that fail, before any trial has finished, end it as well: not the configurations are wrong. */
+const FAILURES_AT_FIRST = 10;
+const WRONG_COMMAND: readonly unknown[] = ['exit_code', 'metric_missing'];
 
 /**
  * The trainer as an objective that shows its steps.
@@ -52,8 +55,8 @@ export function shownObjective(
 /**
  * Runs the trials of a study within limits, a line for each.
  * @param log receives each trial as a JSON line
- * @throws EnvironmentError when several trials in a row end with an error that is no outcome of theirs; a single one is
- *   recorded and the study continues
+ * @throws EnvironmentError when several trials in a row end with an error that is no outcome of theirs, or every trial at the
+ *   beginning by a command that fails; a single failure is recorded and the study continues
  */
 export async function runTrials(
   study: Study,
@@ -71,6 +74,7 @@ export async function runTrials(
 ): Promise<OptimizeResult> {
   const { trials, seconds, until, defaults, log, onTrial } = options;
   let errors = 0;
+  let failures = 0;
   return await study.optimize(objective, {
     signal,
     trials,
@@ -94,6 +98,11 @@ export async function runTrials(
       if (errors === ERRORS_IN_A_ROW)
         throw new EnvironmentError(
           `The last ${errors} trials ended with an error: ${userAttrs.fail_message}`,
+        );
+      failures = WRONG_COMMAND.includes(userAttrs.fail_reason) ? failures + 1 : Number.NaN;
+      if (failures === FAILURES_AT_FIRST && !study.trials.some(({ state }) => state === 'complete'))
+        throw new EnvironmentError(
+          `The first ${failures} trials failed, the last with: ${userAttrs.fail_message}; correct the command or the space and run it again`,
         );
     },
   });

@@ -8,7 +8,7 @@ import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../verify/verify
 import { defaultReference, RANDOM_TOLERANCES, verifyRandom } from '../verify/verifyRandom.js';
 import { BACKEND_OPTIONS, backendChoice, onNote } from './backendOptions.js';
 import { choice, command, flag, group, integer, many, type ValuesOf } from './options.js';
-import { counted, openScreen, type ProgressLine } from './terminal.js';
+import { abortOnInterrupt, counted, openScreen, type ProgressLine } from './terminal.js';
 
 const FILES = { files: many('golden .safetensors files', 'file') };
 const OPTIONS = {
@@ -53,6 +53,8 @@ async function runVerify(args: Arguments): Promise<number> {
   if (random === undefined) return passed ? 0 : 1;
   const { progress, signal, close } = openScreen(
     'Stopping after this part of the model (Ctrl-C again exits at once)',
+    {},
+    (onFirst) => abortOnInterrupt(onFirst, { unread: true }),
   );
   try {
     passed = (await compareAll(args, random, backend, progress, signal)) && passed;
@@ -105,7 +107,7 @@ async function compareAll(
     const { passed, worst, checks, seconds } = outcome;
     const failed = checks.filter((check) => !check.passed);
     const again =
-      `tinygpt verify --random 1 --seed ${drawn.seed} --size ${size} --backend ${name} --precision ${precision} ` +
+      `npx tinygpt verify --random 1 --seed ${drawn.seed} --size ${size} --backend ${name} --precision ${precision} ` +
       `--reference ${reference}`;
     if (!passed) failures.push(drawn.seed);
     progress.end();

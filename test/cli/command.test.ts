@@ -66,6 +66,10 @@ describe('tinygpt space', () => {
     expect(space.LR).toMatchObject({ kind: 'float', low: 0.01, high: 1, log: true });
     expect(defaults).toEqual({ LR: 0.1, DEPTH: 4 });
     expect(leftOut).toEqual([{ name: 'SEED', reason: 'a seed is no hyperparameter' }]);
+    const plain = out;
+    expect(await run('space', script, '--json', '--out', join(folder, 'plain.json'))).toBe(0);
+    expect(out).toBe(''); // stdout is for JSON alone
+    expect(readFileSync(join(folder, 'plain.json'), 'utf8')).toBe(plain);
   });
 
   test('says what it left out where nothing remains', async () => {
@@ -93,8 +97,62 @@ describe('tune --command', () => {
   test('says why no trial has finished', async () => {
     expect(await tune('misnamed', '--patch', script, '--metric', 'val_bbp', '--trials', '1')).toBe(0);
     expect(out).toMatch(
-      /No trial has finished \(1 trial in all\); the last failure: No line has the metric val_bbp; it last printed: val_bpb: .*; see .*0\.log/,
+      /No trial has finished \(1 trial in all\); the last failure: No line has the metric val_bbp \(.*\); it last printed: val_bpb: .*; see .*0\.log/,
     );
+  });
+
+  test('a command that always fails ends the search after ten trials, and can be corrected', async () => {
+    const file = join(folder, 'broken.mjs');
+    writeFileSync(file, 'throw new Error("no data");\n');
+    const command = `"${process.execPath}" "${file}" {x}`;
+    const space = join(folder, 'broken.json');
+    writeFileSync(space, '{ "space": { "x": { "kind": "float", "low": 0, "high": 1 } } }');
+    const args = ['--metric', 'v', '--sampler', 'random', '--trials', '12', '--json', '--space', space];
+    const search = () => run('tune', '--command', command, ...args, '--out', join(folder, 'broken'));
+    expect(await search()).toBe(1);
+    expect(err).toMatch(/The first 10 trials failed, the last with: Exit code 1; .*correct the command/);
+    writeFileSync(file, 'console.log("v", 1);\n');
+    expect(await search()).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ complete: 2, failed: 10 });
+  });
+
+  test('a placeholder of a parameter that --fix takes out of the space by its condition becomes empty', async () => {
+    const file = join(folder, 'words.mjs');
+    writeFileSync(file, 'console.log("v:", process.argv[3] === "" ? 7 : 8);\n');
+    const space = join(folder, 'conditional.json');
+    writeFileSync(
+      space,
+      '{ "space": { "x": { "kind": "float", "low": 0, "high": 1 }, "kind": { "kind": "categorical", "choices": ["a", "b"] }, ' +
+        '"m": { "kind": "float", "low": 0, "high": 1, "when": { "kind": "a" } } } }',
+    );
+    const args = ['--metric', 'v', '--space', space, '--trials', '1', '--fix', 'kind=b', '--json'];
+    const command = `"${process.execPath}" "${file}" {x} {m} {kind}`;
+    expect(await run('tune', '--command', command, '--out', join(folder, 'conditional'), ...args)).toBe(0);
+    expect(JSON.parse(out).best_value).toBe(7);
+  });
+
+  test('a signal during the confirmation ends with 130, and the same command continues it', () => {
+    const file = join(folder, 'interrupted.mjs');
+    writeFileSync(
+      file,
+      'if (process.argv[3] === "1001" && process.env.ONCE) process.kill(process.ppid, "SIGINT");\nconsole.log("v:", process.argv[2]);\n',
+    );
+    const space = join(folder, 'interrupted.json');
+    writeFileSync(space, '{ "space": { "x": { "kind": "float", "low": 0, "high": 1 } } }');
+    const command = `"${process.execPath}" "${file}" {x} {seed}`;
+    const where = ['--out', join(folder, 'interrupted')];
+    const what = ['--command', command, '--metric', 'v', '--space', space, '--trials', '2', '--confirm', '1'];
+    const start = (env: NodeJS.ProcessEnv) =>
+      spawnSync(process.execPath, [MAIN, 'tune', ...what, ...where], {
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+      });
+    const first = start({ ONCE: '1' });
+    expect([first.status, first.signal]).toEqual([130, null]);
+    expect(first.stdout).toContain('(not finished; the same command continues)');
+    const second = start({});
+    expect(second.status).toBe(0);
+    expect(second.stdout).toContain('confirmation on 3 fresh seeds:');
   });
 
   test('confirms its best trials on fresh seeds, and best.json says which won', async () => {

@@ -1,13 +1,33 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { temporaryName } from '../../src/base/files.js';
+import { makeRunFolder } from '../../src/cli/run.js';
 import { err, out, run } from './capture.js';
 import { tinyStudyFolder } from './tinyStudy.js';
 
 const folder = tinyStudyFolder();
 const text = join(folder, 'stories.txt');
+
+/** Does `work` with `path` as the working folder. */
+async function inFolder(path: string, work: () => Promise<void>): Promise<void> {
+  const before = process.cwd();
+  process.chdir(path);
+  try {
+    await work();
+  } finally {
+    process.chdir(before);
+  }
+}
 
 /** A run of a few steps of a tiny model on a tiny text. */
 const tiny = (...more: string[]) => [
@@ -79,7 +99,7 @@ describe('train and sample', () => {
     handler();
     interrupt.mockRestore();
     expect(await stopping).toBe(130);
-    expect(out).toContain(`tinygpt train --resume ${parts}`);
+    expect(out).toContain(`npx tinygpt train --resume ${parts}`);
     expect(await run('train', '--resume', parts, '--cache-folder', join(folder, 'cache'), '--json')).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ val_bpb: expected, num_steps: 5 });
   });
@@ -108,9 +128,32 @@ describe('train and sample', () => {
     const { pid } = spawnSync('true');
     const left = temporaryName(join(at, 'checkpoint')).replace(`.${process.pid}.`, `.${pid}.`);
     mkdirSync(left);
+    // A process killed between its last checkpoint and its summary leaves the summary of the smaller budget.
+    writeFileSync(join(at, 'summary.json'), before[2]!);
     expect(await resume()).toBe(0);
     expect(JSON.parse(out).num_steps).toBe(5);
     expect(existsSync(left)).toBe(false);
+  });
+
+  test('runs that start in the same second get folders of their own, and one that fails leaves none', async () => {
+    await inFolder(mkdtempSync(join(folder, 'elsewhere-')), async () => {
+      const now = new Date('2026-11-23T15:21:01Z');
+      const [first, second] = [makeRunFolder(now), makeRunFolder(now)];
+      expect([first, second].map((path) => basename(path))).toEqual(['20261123-152101', '20261123-152101-2']);
+      expect(await run(...tiny('--steps', '1', '--tokens', '1'))).toBe(2);
+      expect(readdirSync('runs').sort()).toEqual([basename(first), basename(second)]);
+    });
+  });
+
+  test('a run of a text named relatively is resumed from another folder', async () => {
+    const at = join(folder, 'moved');
+    writeFileSync(join(folder, 'val.txt'), 'Two little ducks swam home.\n'.repeat(20));
+    const argv = tiny('--val-text', 'val.txt', '--steps', '2', '--out', at);
+    await inFolder(folder, async () => {
+      expect(await run(...argv.map((word) => (word === text ? 'stories.txt' : word)))).toBe(0);
+    });
+    const cache = join(folder, 'cache');
+    expect(await run('train', '--resume', at, '--steps', '3', '--cache-folder', cache)).toBe(0);
   });
 
   test('a damaged run.json is a one-line error that names what is wrong', async () => {
@@ -229,6 +272,11 @@ describe('bad input is one line and an exit code', () => {
     writeFileSync(short, '');
     expect(await run(...args(short))).not.toBe(0);
     expect(err).toMatch(/error: .*short\.txt/);
+    // Noticed before the training, not by the evaluation after it.
+    writeFileSync(short, 'Hi.');
+    expect(await run(...tiny('--val-text', short, '--steps', '2', '--out', join(folder, 'bad')))).toBe(2);
+    expect(err).toMatch(/error: Expected at least 17 tokens .* in the val split/);
+    expect(existsSync(join(folder, 'bad'))).toBe(false);
     rmSync(short);
     expect(await run(...tiny('--steps', '2', '--out', join(folder, 'bad'), '--vocab-size', '60000'))).toBe(2);
     expect(err).toMatch(
@@ -336,7 +384,7 @@ test('verify --random prints each model, its errors and the command that reprodu
     .map((line) => JSON.parse(line));
   expect(first).toMatchObject({ seed: 2, backend: 'wasm', reference: 'cpu', passed: true, failed: [] });
   expect(second.again).toBe(
-    'tinygpt verify --random 1 --seed 3 --size small --backend wasm --precision fp32 --reference cpu',
+    'npx tinygpt verify --random 1 --seed 3 --size small --backend wasm --precision fp32 --reference cpu',
   );
 });
 

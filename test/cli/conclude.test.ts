@@ -6,7 +6,7 @@ import { expect, test } from '@jest/globals';
 import { concludeShared } from '../../src/cli/conclude.js';
 import { isConcluded } from '../../src/tune/conclusion.js';
 import { confirmationName } from '../../src/tune/confirm.js';
-import { studyAttrEntry } from '../../src/tune/journal/records.js';
+import { createTrialEntry, studyAttrEntry } from '../../src/tune/journal/records.js';
 import { openStorage, readJournal } from '../../src/tune/storage/index.js';
 import { identify } from '../../src/tune/storage/worker.js';
 import { createStudy } from '../../src/tune/study.js';
@@ -40,7 +40,7 @@ test('a worker that ends later without a trial does not write the report again, 
   expect(await conclude()).toBe(true);
   expect(await conclude()).toBe(false);
   expect(said.at(-1)).toBe(
-    `The report is written already, or by another worker now; again: tinygpt report ${dirname(journal)}`,
+    `The report is written already, or by another worker now; again: npx tinygpt report ${dirname(journal)}`,
   );
 });
 
@@ -66,6 +66,25 @@ test('a trial that was enqueued before the conclusion and run after it is report
   await conclude();
   runTrial();
   expect(await conclude()).toBe(true);
+});
+
+test('a trial whose worker elsewhere gave its last sign of life long ago keeps nobody from concluding', async () => {
+  const { journal, conclude } = begin();
+  const elsewhere = { host: 'elsewhere', boot: 'b', namespace: '1', pid: 7, start: 5, heartbeat: 25 };
+  const storage = openStorage(journal);
+  const start = (at: number) =>
+    storage.transact(() => [
+      createTrialEntry(0, space, {
+        state: 'running',
+        params: defaults,
+        start: at,
+        systemAttrs: { 'tinygpt:worker': elsewhere },
+      }),
+    ]);
+  start(Date.now() - 3_600_000);
+  expect(await conclude()).toBe(true);
+  start(Date.now());
+  expect(await conclude()).toBe(false);
 });
 
 test('a study is concluded once its confirmation runs have ended', async () => {
@@ -102,6 +121,17 @@ test('a mark of an earlier version, which does not say whether it is done, is', 
   runTrial();
   expect(isConcluded(readJournal(journal)[0]!)).toBe(false);
   expect(await conclude()).toBe(true);
+});
+
+test('a conclusion that fails is left to the next', async () => {
+  const { conclude, journal } = begin();
+  const fail = () => {
+    throw new Error('no space left');
+  };
+  await expect(conclude(fail)).rejects.toThrow('no space left');
+  expect(isConcluded(readJournal(journal)[0]!)).toBe(false);
+  expect(await conclude()).toBe(true);
+  expect(isConcluded(readJournal(journal)[0]!)).toBe(true);
 });
 
 test('a conclusion whose process died is made by the next', async () => {

@@ -1,9 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { flagOf } from '../../src/base/names.js';
 import { goalsOf, withGoals } from '../../src/cli/goals.js';
 import { frontTrialLine, trialLine } from '../../src/cli/trialLine.js';
+import { formatEntry } from '../../src/tune/journal/lines.js';
+import { createStudyEntry, createTrialEntry, finishEntry } from '../../src/tune/journal/records.js';
 import type { Objective } from '../../src/tune/studyTypes.js';
 import { TRAIN_METRICS } from '../../src/tune/trainObjective.js';
 import { makeTrial } from '../report/trials.js';
@@ -17,6 +20,7 @@ const none = {
   contest: undefined,
   confirm: undefined,
   reference: undefined,
+  stopWhenConverged: false,
 };
 const front = (objectives: string) => goalsOf({ ...none, objectives }, task).front;
 
@@ -49,9 +53,15 @@ describe('--objectives and --constraint', () => {
       /Expected a metric among val_bpb, .*peak_memory_bytes.*, got memory/,
     );
     expect(() => goalsOf({ ...none, constraint: ['memory<1'] }, task)).toThrow(/got memory/);
-    for (const option of [{ pruner: 'median' }, { contest: 'gp,tpe' }, { confirm: 2 }, { reference: 1 }])
+    for (const option of [
+      { pruner: 'median' },
+      { contest: 'gp,tpe' },
+      { confirm: 2 },
+      { reference: 1 },
+      { stopWhenConverged: true },
+    ])
       expect(() => goalsOf({ ...none, objectives: 'val_bpb,num_params', ...option }, task)).toThrow(
-        `Expected no --${Object.keys(option)[0]} with --objectives`,
+        `Expected no ${flagOf(Object.keys(option)[0]!)} with --objectives`,
       );
     expect(
       goalsOf({ ...none, objectives: 'val_bpb,num_params', pruner: 'nop', confirm: 0 }, task).front,
@@ -80,6 +90,24 @@ test('the line of a trial says that it violates a constraint, and is not compare
   const good = makeTrial(0, 'complete', 2, { params: { x: 1 } });
   const bad = makeTrial(1, 'complete', 1, { params: { x: 2 }, systemAttrs: { constraints: [0.5] } });
   expect(trialLine(bad, [good, bad], { x: 1 })).toMatch(/1\.0000 {2}best 2\.0000 .* constraint +x=2/);
+});
+
+test('a trial that equals the best one before it is not called the best', () => {
+  const trials = [makeTrial(0, 'complete', 2), makeTrial(1, 'complete', 2)];
+  expect(trialLine(trials[0]!, trials, {})).toContain(' best  ');
+  expect(trialLine(trials[1]!, trials, {})).toContain(' complete  ');
+});
+
+test('values of any size stay apart from the words around them, and small ones are not shown as zero', () => {
+  const line = (value: number) => {
+    const trial = makeTrial(0, 'complete', value);
+    return trialLine(trial, [trial], trial.params);
+  };
+  expect(line(1.5)).toMatch(/^ {3}0 {3}1\.5000 {2}best 1\.5000 {2}/);
+  expect(line(-1234.5)).toContain('  -1234.5000  best -1234.5000  ');
+  expect(line(Infinity)).toContain('best Infinity ');
+  expect(line(3.25e-6)).toContain('  3.25e-6  best 3.25e-6  ');
+  expect(line(0)).toContain('  0.0000  best 0.0000  ');
 });
 
 test('the line of a trial of two objectives has both values, and whether it is in the front', () => {
@@ -121,6 +149,28 @@ console.log(JSON.stringify({ loss: (x - 1) ** 2 + y, size: x + 0.1 }));\n`;
     expect(JSON.parse(out).front.length).toBeGreaterThan(0);
     expect(await run('report', join(folder, 'front'))).toBe(0);
     expect(out).toContain('Pareto front: ');
+  });
+
+  test('reports a study of three objectives, as Optuna makes them', async () => {
+    const journal = join(folder, 'three', 'journal.log');
+    const values = [
+      [1, 5, 2],
+      [2, 4, 3],
+      [3, 9, 1],
+    ];
+    const entries = [
+      createStudyEntry('three', 'minimize', 'maximize', 'minimize'),
+      ...values.flatMap((each, i) => [
+        createTrialEntry(0, {}, { state: 'running', params: {}, start: 1e12 }),
+        finishEntry(i, 'complete', each, { start: 1e12, end: 1e12 + 1 }),
+      ]),
+    ];
+    mkdirSync(join(folder, 'three'));
+    writeFileSync(journal, entries.map((entry) => `${formatEntry(entry, 'other')}\n`).join(''));
+    expect(await run('report', join(folder, 'three'))).toBe(0);
+    expect(out).toContain('Pareto front: 2 trials');
+    const front: { trial: number }[] = JSON.parse(readFileSync(join(folder, 'three', 'front.json'), 'utf8'));
+    expect(front.map(({ trial }) => trial)).toEqual([0, 2]);
   });
 
   test('reports that no trial satisfies the constraints', async () => {

@@ -161,7 +161,7 @@ describe('tune with a model', () => {
       'Expected --call-cost with --max-cost',
     ],
     ['one price', ['--llm-command', 'cat', '--price-in', '1'], '--price-in and --price-out together'],
-    ['a replay of nothing', ['--llm-replay', '/nonexistent'], 'Cannot read --llm-replay'],
+    ['a replay of nothing', ['--llm-replay', at('absent.jsonl')], 'Cannot read --llm-replay'],
     [
       'a key for a name',
       ['--llm', 'openai', '--llm-model', 'm', '--llm-key-env', KEY],
@@ -259,15 +259,19 @@ console.log(${JSON.stringify(answers.map((answer) => JSON.stringify(answer)))}[i
 
   test('writes what it would change as a file that the same command accepts', async () => {
     const bad = { ...good, space: { ...space, vocabSize: { kind: 'int', low: 1, high: 9 } } };
-    expect(
-      await run(...tune('advised', '--trials', '3', '--fix', 'depth=2', ...script('advised', bad, good))),
-    ).toBe(0);
-    expect(out).toContain('~ matrixLr: float 0.001 .. 0.2 log, default 0.04');
-    expect(out).toContain(
+    const words = ['--trials', '3', '--fix', 'depth=2', '--json', ...script('advised', bad, good)];
+    expect(await run(...tune('advised', ...words))).toBe(0);
+    expect(JSON.parse(out)).toEqual({
+      folder: at('advised'),
+      space: at('advised', 'advice.json'),
+      enqueue: at('advised', 'first.json'),
+    });
+    expect(err).toContain('~ matrixLr: float 0.001 .. 0.2 log, default 0.04');
+    expect(err).toContain(
       '-> float 0.005 .. 0.1 log, default 0.03, prior 0.02 +- 0.2 (narrow }, "space": {)',
     );
-    expect(out).toContain('+ warmdownRatio: float 0.1 .. 0.9, default');
-    expect(out).toContain('+ first: {"matrixLr":0.05,"warmdownRatio":0.7}');
+    expect(err).toContain('+ warmdownRatio: float 0.1 .. 0.9, default');
+    expect(err).toContain('+ first: {"matrixLr":0.05,"warmdownRatio":0.7}');
     expect(existsSync(at('advised', 'journal.log'))).toBe(false);
 
     // Asking again would overwrite what a person may have edited.
@@ -294,6 +298,16 @@ console.log(${JSON.stringify(answers.map((answer) => JSON.stringify(answer)))}[i
     expect(study.trials[0]!.params).toMatchObject({ matrixLr: 0.03, depth: 2 });
     expect(study.trials[1]!.params).toMatchObject({ matrixLr: 0.05, warmdownRatio: 0.7, depth: 2 });
     expect(study.userAttrs.llm_usage).toMatchObject({ calls: 2 });
+  });
+
+  test('a search of a space that the stand-in has advised is labelled so', async () => {
+    const words = ['--fix', 'depth=2', '--trials', '1', '--sampler', 'random'];
+    expect(await run(...tune('scripted', ...words.slice(0, 2), '--advise', '--llm', 'stand-in'))).toBe(0);
+    const accepted = tune('scripted', ...words.slice(2));
+    accepted[accepted.indexOf(at('space.json'))] = at('scripted', 'advice.json');
+    expect(await run(...accepted)).toBe(0);
+    expect(out).toContain('stand-in: 1 call');
+    expect(out).toContain('Caution: answers come from a scripted stand-in, not from a model');
   });
 
   test.each([

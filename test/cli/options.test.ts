@@ -137,6 +137,9 @@ describe('help', () => {
   test('the version is the package version', async () => {
     expect(await run('--version')).toBe(0);
     expect(out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const version = out;
+    expect(await run('tune', '--version')).toBe(0); // tinygpt-tune --version
+    expect(out).toBe(version);
   });
 });
 

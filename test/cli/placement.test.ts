@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { backendChoice } from '../../src/cli/backendOptions.js';
 import { MAIN } from '../../src/cli/commandLine.js';
 import { type PlacementOptions, placeWorkers } from '../../src/cli/placement.js';
 import { readJournal } from '../../src/tune/storage/index.js';
@@ -47,6 +48,11 @@ test('--workers on GPUs gives each its own card, within those that the scheduler
   const uuids = { CUDA_VISIBLE_DEVICES: 'GPU-aa,MIG-bb' };
   expect(cards({ gpus: '1' }, 2, uuids)).toEqual(['MIG-bb']);
   expect(place({ gpus: '1' }, 2, uuids).workers[0]!.env.CUDA_DEVICE_ORDER).toBeUndefined();
+});
+
+test('the MIG instances that are listed get a worker each, though a process sees one', () => {
+  expect(cards({ gpus: 'all' }, 1, { CUDA_VISIBLE_DEVICES: 'MIG-aa, MIG-bb' })).toEqual(['MIG-aa', 'MIG-bb']);
+  expect(() => place({ gpus: 'all' }, 0, { CUDA_VISIBLE_DEVICES: 'MIG-aa' })).toThrow('found none');
 });
 
 test('workers on the tensorflow backend get a card each, where it has any', () => {
@@ -104,20 +110,47 @@ test.each([
   [
     { gpus: 'all' },
     0,
-    'Expected a visible GPU for --gpus all, found none; see nvidia-smi and tinygpt doctor, or leave --gpus all out to use the CPU',
+    'Expected a visible GPU for --gpus all, found none; see nvidia-smi and npx tinygpt doctor, or leave --gpus all out to use the CPU',
   ],
   [{ gpus: '0' }, 0, 'Expected a visible GPU for --gpus 0, found none'],
   [{ workers: 2, backend: 'cuda' as const }, 0, 'Expected a visible GPU for --backend cuda, found none'],
   [{ gpus: 'all', device: '1' }, 4, 'Expected one of --gpus and --device, got both'],
+  [
+    { workers: 2, device: '1' },
+    4,
+    'Expected --gpus instead of --device with several workers, got --device 1',
+  ],
   [{ gpus: 'all', backend: 'webgpu' as const }, 1, 'got webgpu, which chooses a GPU with --device'],
   [{ gpus: 'all', backend: 'native' as const }, 1, 'got native, which uses none; leave out --gpus'],
 ])('%j with %d GPUs is refused: %s', (options, visible, message) => {
   expect(() => place(options, visible)).toThrow(message);
 });
 
+test('--device is as nvidia-smi numbers the GPUs, unless these are numbered already', () => {
+  const names = ['TINYGPT_CUDA_DEVICE', 'CUDA_DEVICE_ORDER', 'CUDA_VISIBLE_DEVICES'] as const;
+  const before = names.map((name) => process.env[name]);
+  const orderWith = (env: NodeJS.ProcessEnv) => {
+    for (const name of names) delete process.env[name];
+    Object.assign(process.env, env);
+    expect(backendChoice('auto', '1')).toBe('cuda');
+    expect(process.env.TINYGPT_CUDA_DEVICE).toBe('1');
+    return process.env.CUDA_DEVICE_ORDER;
+  };
+  try {
+    expect(orderWith({})).toBe('PCI_BUS_ID');
+    expect(orderWith({ CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toBe('FASTEST_FIRST');
+    expect(orderWith({ CUDA_VISIBLE_DEVICES: '3,2' })).toBeUndefined();
+  } finally {
+    names.forEach((name, i) => {
+      if (before[i] === undefined) delete process.env[name];
+      else process.env[name] = before[i];
+    });
+  }
+});
+
 test('where CUDA_VISIBLE_DEVICES hides every GPU, the message says so', () => {
   expect(() => place({ gpus: '0' }, 0, { CUDA_VISIBLE_DEVICES: '' })).toThrow(
-    'found none (CUDA_VISIBLE_DEVICES is ""); see nvidia-smi and tinygpt doctor',
+    'found none (CUDA_VISIBLE_DEVICES is ""); see nvidia-smi and npx tinygpt doctor',
   );
 });
 

@@ -9,6 +9,7 @@ import { openLog } from '../../src/cli/log.js';
 import { tinyStudyFolder } from './tinyStudy.js';
 
 const full = existsSync('/dev/full') ? test : test.skip;
+const onLinux = process.platform === 'linux' ? test : test.skip;
 const folder = tinyStudyFolder();
 
 type Ended = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string };
@@ -50,7 +51,7 @@ describe('signals', () => {
         kill(name);
       });
       expect(code).toBe(130);
-      expect(out).toContain(`tinygpt train --resume run-${name}`);
+      expect(out).toContain(`npx tinygpt train --resume run-${name}`);
       expect(existsSync(join(folder, `run-${name}`, 'checkpoint'))).toBe(true);
     },
   );
@@ -64,7 +65,7 @@ describe('signals', () => {
       kill('SIGHUP');
     });
     expect(code).toBe(130);
-    expect(out).toContain('tinygpt train --resume run-hangups');
+    expect(out).toContain('npx tinygpt train --resume run-hangups');
   });
 
   test('sample stops between tokens', async () => {
@@ -101,6 +102,27 @@ describe('signals', () => {
   });
 });
 
+onLinux('a run is not trained by two processes at once; one that was killed frees it', async () => {
+  const cache = ['--cache-folder', 'cache'];
+  const resume = (...more: string[]) =>
+    spawnSync(process.execPath, [MAIN, 'train', '--resume', 'run-owned', ...cache, ...more], {
+      ...{ cwd: folder, encoding: 'utf8' },
+    });
+  const again: ReturnType<typeof resume>[] = [];
+  const { signal } = await start([...train('run-owned'), '--checkpoint-every', '1'], (printed, kill) => {
+    if (again.length > 0 || !existsSync(join(folder, 'run-owned', 'checkpoint'))) return;
+    if (!/ step [1-9]\d* /.test(printed)) return;
+    again.push(resume());
+    kill('SIGKILL');
+  });
+  expect(signal).toBe('SIGKILL');
+  expect(again[0]).toMatchObject({ status: 2 });
+  expect(again[0]!.stderr).toMatch(/got run-owned, which process \d+ trains now; stop it first/);
+  expect(existsSync(join(folder, 'run-owned', 'owner.json'))).toBe(true);
+  expect(resume('--steps', '1')).toMatchObject({ status: 0 });
+  expect(existsSync(join(folder, 'run-owned', 'owner.json'))).toBe(false);
+});
+
 describe('errors at the border', () => {
   full('a full disk behind stdout is one line and exit code 1', async () => {
     const command = `"${process.execPath}" "${MAIN}" --version > /dev/full`;
@@ -115,6 +137,16 @@ describe('errors at the border', () => {
     expect(stdout).toMatch(/^Backend cpu .*\n$/);
     expect(stderr).not.toContain('error');
     expect(existsSync(join(folder, 'run-pipe', 'summary.json'))).toBe(true);
+  });
+
+  test.each([
+    ['sample run-pipe --backend cpu --tokens 1000000 --samples 1000'],
+    ['verify --backend wasm --reference cpu --size small --random 100000'],
+  ])('a command that makes nothing but output ends when nobody reads it: %s', (words) => {
+    const command = `"${process.execPath}" "${MAIN}" ${words} | head -n 1`;
+    const { stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8' });
+    expect(stdout).toMatch(/^.+\n$/);
+    expect(stderr).not.toContain('error');
   });
 
   test('an uncaught error is one line and exit code 1', () => {

@@ -30,6 +30,7 @@ test('the command that began a study runs again and continues it, without a dash
 
   const said = resume(place);
   const [, pid] = /^Resumed as process (\d+); it prints to resumed\.log$/.exec(said)!;
+  expect(resume(place)).toBe(`Already resumed as process ${pid}`); // a second click
   while (processStatus(Number(pid)).alive) await delay(50);
   const output = readFileSync(join(dirname(place), 'resumed.log'), 'utf8');
   expect(output).toContain('Resuming after 1 trial');

@@ -103,6 +103,12 @@ describe('tune', () => {
     expect(err).toContain(
       "The configuration's weightDecay 0.9 lies outside float 0 .. 0.5; the default is 0.5",
     );
+    // What is not searched stays as it is.
+    const only = args.map((word) => word.replace(join(folder, 'defaults'), join(folder, 'only')));
+    expect(await run(...only, '--only', 'matrixLr')).toBe(0);
+    expect(err).not.toContain('lies outside');
+    const [first] = readJournal(join(folder, 'only', 'journal.log'))[0]!.trials;
+    expect(first!.userAttrs.config).toMatchObject({ matrixLr: 0.07, weightDecay: 0.9 });
   });
 
   test('--fix and --only work together, whichever parameters they name', async () => {
