@@ -1,5 +1,6 @@
 // Our samplers compared with Optuna's and SMAC on every benchmark problem, paired by seed: same objective, noise and
-// trial 0. `--problems real_training_15d` is the trainer itself (TINYGPT_THREADS=1 uses one core).
+// trial 0. `--problems real_training_15d` is the trainer itself (TINYGPT_THREADS=1 uses one core); there, `--samplers gp-short`
+// spends the time of the first ten trials on forty of a quarter of the length, and starts from these.
 //
 //   node build/bench/samplers.js --python python3 --seeds 30 --trials 120 [--problems a,b] [--samplers gp,optuna-gp]
 //                                [--out results.jsonl] [--json]
@@ -13,10 +14,12 @@ import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../src/base/errors.js';
 import type { Sampler } from '../src/tune/types.js';
 import { PROBLEMS, TRAINING } from './problems/index.js';
-import { OptunaPeer, ours, type Run, race } from './problems/race.js';
+import { afterShortTrials, OptunaPeer, ours, type Run, race, SPENT } from './problems/race.js';
 import { describeRuns, summarize } from './problems/table.js';
+import type { Problem, TrainingProblem } from './problems/types.js';
 
 const OURS = ['random', 'gp', 'cmaes', 'tpe', 'auto'];
+const AFTER_SHORT = 'gp-short';
 const PEERS = ['optuna-random', 'optuna-cmaes', 'optuna-tpe', 'optuna-gp', 'optuna-auto', 'smac'];
 
 async function loadSampler(name: string): Promise<Sampler> {
@@ -30,6 +33,11 @@ function choose(list: string, known: string[], what: string): string[] {
     if (!known.includes(name))
       throw new UsageError(`Expected --${what} among ${known.join(', ')}, got ${name}`);
   return chosen;
+}
+
+function training(problem: Problem | TrainingProblem): TrainingProblem {
+  if ('train' in problem) return problem;
+  throw new UsageError(`Expected --samplers ${AFTER_SHORT} with real training, got ${problem.name}`);
 }
 
 /** A file of runs, perhaps compressed. */
@@ -58,7 +66,7 @@ async function main(): Promise<void> {
   });
   const [seeds, from, trials] = [Number(values.seeds), Number(values.from), Number(values.trials)];
   const problems = choose(values.problems, names, 'problems').map((n) => all[names.indexOf(n)]!);
-  const samplers = choose(values.samplers, [...OURS, ...PEERS], 'samplers');
+  const samplers = choose(values.samplers, [...OURS, AFTER_SHORT, ...PEERS], 'samplers');
 
   const runs = new Map<string, Run>();
   const key = (run: { problem: string; sampler: string; seed: number }) =>
@@ -80,8 +88,10 @@ async function main(): Promise<void> {
         if (PEERS.includes(name)) peer ??= new OptunaPeer(values.python);
         const contestant = PEERS.includes(name)
           ? await peer!.start(name.replace('optuna-', ''), problem, seed)
-          : ours(await loadSampler(name), problem, seed);
-        const run = await race(problem, name, seed, trials, contestant);
+          : name === AFTER_SHORT
+            ? await afterShortTrials(await loadSampler('gp'), training(problem), seed)
+            : ours(await loadSampler(name), problem, seed);
+        const run = await race(problem, name, seed, trials, contestant, name === AFTER_SHORT ? SPENT : 0);
         runs.set(key(run), run);
         appendFileSync(values.out.split(',')[0]!, JSON.stringify(run) + '\n');
         if (!values.quiet)

@@ -58,6 +58,7 @@ export function contestArguments(scale: string, given: readonly string[]): strin
     ['minutes', 'hours', 'trials'],
     ['trial-tokens', 'trial-seconds', 'trial-steps'],
     ['bundled', 'text', 'hub'],
+    ['llm', 'llm-command', 'llm-url', 'llm-replay'],
   ];
   /** Another way to say the same. */
   const isGiven = (name: string) =>
@@ -73,7 +74,8 @@ export function contestArguments(scale: string, given: readonly string[]): strin
 }
 
 /** Runs the command line; prints how it is used where it is another. */
-async function main(argv: readonly string[]): Promise<void> {
+async function main(given: readonly string[]): Promise<void> {
+  const argv = given.flatMap((word) => word.match(/^(--scale)=(.*)$/)?.slice(1) ?? [word]);
   const at = argv.indexOf('--scale');
   const scale = at < 0 ? undefined : argv[at + 1];
   if (argv[0] !== 'seed-comparison' || scale === undefined || !Object.hasOwn(SCALES, scale)) {

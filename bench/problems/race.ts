@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Params, Sampler, StudyView, Trial } from '../../src/tune/types.js';
+import { asTrials } from '../../src/tune/warmStart.js';
 import { mulberry32, noiseOf, type Problem, randomParams, type TrainingProblem } from './types.js';
 
 /** Something that proposes points and hears how they did (null: the trial failed). */
@@ -39,22 +40,23 @@ export function firstPoint(problem: Problem | TrainingProblem, seed: number): Pa
   return problem.defaults ?? randomParams(problem.space, mulberry32(seed * 7907 + 17));
 }
 
-/** Runs `trials` trials. */
+/** Runs `trials` trials, of which the time of the first `spent` is gone already; their values are null. */
 export async function race(
   problem: Problem | TrainingProblem,
   sampler: string,
   seed: number,
   trials: number,
   contestant: Contestant,
+  spent = 0,
 ): Promise<Run> {
-  const curve: (number | null)[] = [];
+  const curve: (number | null)[] = Array(spent).fill(null);
   let observed = Infinity;
   let incumbent: number | null = null;
   let fails = 0;
   let seconds = 0;
   let best: Params | null = null;
   const fresh: (number | null)[] = [];
-  for (let number = 0; number < trials; number++) {
+  for (let number = spent; number < trials; number++) {
     const asked = await contestant.ask();
     seconds += asked.seconds;
     const real = 'train' in problem;
@@ -73,7 +75,7 @@ export async function race(
     seed,
     curve,
     fails,
-    ask: Number((seconds / trials).toPrecision(3)),
+    ask: Number((seconds / (trials - spent)).toPrecision(3)),
     ...(fresh.length === 2 && { fresh: fresh as Run['fresh'] & {} }),
   };
 }
@@ -91,8 +93,34 @@ async function meanOf(problem: TrainingProblem, params: Params): Promise<number 
   return sum / FRESH_SEEDS.length;
 }
 
+/** So many trials of a share of the budget come first; together they take the time of ten. */
+const SHORT = { trials: 40, share: 1 / 4 };
+export const SPENT = SHORT.trials * SHORT.share;
+
+/** One of our samplers that starts from what it found in short trials. */
+export async function afterShortTrials(
+  sampler: Sampler,
+  problem: TrainingProblem,
+  seed: number,
+): Promise<Contestant> {
+  const first = ours(sampler, problem, seed + 5000);
+  const trials: { params: Params; value: number }[] = [];
+  for (let i = 0; i < SHORT.trials; i++) {
+    const { params } = await first.ask();
+    const value = await problem.train(params, seed, SHORT.share);
+    await first.tell(value);
+    if (value !== null) trials.push({ params, value });
+  }
+  return ours(sampler, problem, seed, asTrials([{ study: 'short', trials }]));
+}
+
 /** One of our samplers on a study held in memory. */
-export function ours(sampler: Sampler, problem: Problem | TrainingProblem, seed: number): Contestant {
+export function ours(
+  sampler: Sampler,
+  problem: Problem | TrainingProblem,
+  seed: number,
+  warmStart?: readonly (readonly Trial[])[],
+): Contestant {
   const trials: Trial[] = [];
   const study: StudyView = {
     direction: 'minimize',
@@ -100,6 +128,7 @@ export function ours(sampler: Sampler, problem: Problem | TrainingProblem, seed:
     defaults: firstPoint(problem, seed),
     trials,
     seed,
+    ...(warmStart && { warmStart }),
   };
   return {
     async ask() {

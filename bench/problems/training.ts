@@ -1,6 +1,6 @@
-// Real training as a problem: the `cpu` space with smaller models, so that a trial takes about half a second of one core, and the
-// same with these sizes fixed and twice the tokens. The trainer's own noise is what samplers see; the budget in tokens makes a
-// value depend on nothing but the parameters and the seed.
+// Real training as a problem: the `cpu` space with smaller models, so that a trial takes about half a second of one core, the
+// same with four times the tokens, and with these sizes fixed and twice the tokens. The trainer's own noise is what samplers
+// see; the budget in tokens makes a value depend on nothing but the parameters and the seed.
 
 import { useBackend } from '../../src/backend/index.js';
 import { TrainingError } from '../../src/base/errors.js';
@@ -47,11 +47,11 @@ const problem = (name: string, space: SearchSpace, tokens: number): TrainingProb
   name,
   space,
   defaults: Object.fromEntries(Object.keys(space).map((key) => [key, defaults[key]!])),
-  async train(params, seed) {
+  async train(params, seed, share = 1) {
     const data = await open();
     try {
       const config = { ...base, ...settingsOf(params, base) };
-      return (await train(config, { data, budget: { tokens }, seed })).valBpb;
+      return (await train(config, { data, budget: { tokens: tokens * share }, seed })).valBpb;
     } catch (error) {
       if (error instanceof TrainingError) return null;
       throw error;
@@ -61,5 +61,6 @@ const problem = (name: string, space: SearchSpace, tokens: number): TrainingProb
 
 export const TRAINING: readonly TrainingProblem[] = [
   problem('real_training_15d', space, 2 ** 14),
+  problem('real_training_15d_64k', space, 2 ** 16),
   problem('real_training_12d', withoutSizes, 2 ** 15),
 ];

@@ -22,8 +22,8 @@ export interface Problem {
 /** Real training, with its own noise; nobody knows the noise-free value. */
 export interface TrainingProblem extends Pick<Problem, 'name' | 'space'> {
   defaults: Params;
-  /** The value of a trial that trains with this seed; null where it failed. */
-  train(params: Params, seed: number): Promise<number | null>;
+  /** The value of a trial that trains with this seed, for a share of the budget if given; null where it failed. */
+  train(params: Params, seed: number, share?: number): Promise<number | null>;
 }
 
 /** The 32-bit generator mulberry32 as a stream in [0, 1). */

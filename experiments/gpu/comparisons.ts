@@ -11,19 +11,29 @@ import { causalAttention } from '../../src/ops/attention.js';
 import { createOptimizer } from '../../src/optim/optimizer.js';
 import { resolveConfig } from '../../src/train/config.js';
 import { trainStep } from '../../src/train/step.js';
-import { dataset, name, options, out, precisions, secondsLeft, start, tiny } from './context.js';
+import {
+  dataset,
+  fittingConfigs,
+  name,
+  options,
+  out,
+  precisions,
+  secondsLeft,
+  start,
+  tiny,
+} from './context.js';
 import { runPeer } from './peer.js';
 import { attempt } from './record.js';
-import { attentionCases, lossConfig, peerSizes, speedConfigs } from './sizes.js';
+import { attentionCases, lossConfig, peerSizes } from './sizes.js';
 
 /** Steps whose losses are compared with PyTorch's. */
 const LOSS_STEPS = 200;
 
 /** PyTorch's speed on the shapes of `speed`. */
 export async function peer(): Promise<void> {
-  for (const [title, config] of Object.entries(speedConfigs(tiny)))
+  for (const [title, resolved] of await fittingConfigs())
     await attempt(out, name, title, async () => {
-      const sizes = peerSizes(resolveConfig(config));
+      const sizes = peerSizes(resolved);
       const seconds = tiny ? 0 : title === 'autoresearch' ? 10 : 4;
       // Most of it compiles, and the first configuration matters most.
       return { reports: await runPeer(options, { mode: 'speed', seconds, ...sizes }, 0.6 * secondsLeft()) };
@@ -43,12 +53,12 @@ export async function attention(): Promise<void> {
   }));
 }
 
-/** Attention by our kernels, or by cuDNN, as TINYGPT_CUDA_ATTENTION says. */
+/** Attention by our kernels, or by cuDNN, as TINYGPT_CUDA_CUDNN says. */
 export async function measureAttention(): Promise<void> {
   const precision = (await precisions()).at(-1)!;
   for (const shape of attentionCases(tiny))
     await attempt(out, name, `T ${shape.seq} window ${shape.window}`, async () => {
-      const { transfer, attention, files } = await start(precision);
+      const { transfer, cudnn, files } = await start(precision);
       const { batch, seq, heads, headDim, window } = shape;
       const made = () => tf.randomNormal([batch * seq, heads * headDim]) as tf.Tensor2D;
       const [q, k, v, dy] = [made(), made(), made(), made()];
@@ -62,8 +72,8 @@ export async function measureAttention(): Promise<void> {
       const flops = 4 * batch * heads * headDim * pairs;
       const rates = { forward_tflops: flops / forward / 1e9, both_tflops: (3.5 * flops) / both / 1e9 };
       // Where cuDNN is used, for which shapes; else why not.
-      const cudnn = attention ? { [attention.version]: [...attention.used().keys()] } : files.libcudnn;
-      return { shape, precision, forward_ms: forward, both_ms: both, ...rates, cudnn };
+      const used = cudnn ? { [cudnn.version]: [...cudnn.used().keys()] } : files.libcudnn;
+      return { shape, precision, forward_ms: forward, both_ms: both, ...rates, cudnn: used };
     });
 }
 

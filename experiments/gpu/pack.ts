@@ -180,7 +180,7 @@ function compileAhead(out: string, nvrtc: string | undefined, tiny: boolean): vo
         TINYGPT_CUDA_KERNELS: join(out, 'kernels'),
         TINYGPT_CACHE: join(scratch, 'cache'),
         // The real cuDNN, where there is one, does not know this driver.
-        TINYGPT_CUDA_ATTENTION: 'own',
+        TINYGPT_CUDA_CUDNN: 'off',
         FAKE_DRY: '1',
         FAKE_DEVICE: GPU,
         PROOF_PATIENCE: '20',

@@ -13,7 +13,6 @@ import { deviceMemory } from '../../src/backend/memory.js';
 import { messageOf, TrainingError } from '../../src/base/errors.js';
 import { randomStream } from '../../src/base/random.js';
 import { flopsPerToken } from '../../src/model/flops.js';
-import { estimateMemory } from '../../src/model/memory.js';
 import { resolveConfig, type TrainConfig } from '../../src/train/config.js';
 import { fixedBatches, measureTraining } from '../../src/train/measure.js';
 import { presetConfig } from '../../src/train/presets.js';
@@ -22,7 +21,18 @@ import { describeCase, drawCase } from '../../src/verify/randomCase.js';
 import { BF16_TOLERANCES, FP32_TOLERANCES, verifyGolden } from '../../src/verify/verify.js';
 import { defaultReference, verifyRandom } from '../../src/verify/verifyRandom.js';
 import { attention, losses, measureAttention, peer } from './comparisons.js';
-import { dataset, name, options, out, precisions, secondsLeft, start, tiny } from './context.js';
+import {
+  dataset,
+  fittingConfigs,
+  memoryOf,
+  name,
+  options,
+  out,
+  precisions,
+  secondsLeft,
+  start,
+  tiny,
+} from './context.js';
 import { profileStep } from './profile.js';
 import { attempt, record } from './record.js';
 import { lossConfig, speedConfigs } from './sizes.js';
@@ -71,24 +81,16 @@ async function golden(files = goldenFiles()): Promise<void> {
 
 async function speed(): Promise<void> {
   const precision = (await precisions()).at(-1)!;
-  const configs = Object.entries(speedConfigs(tiny));
-  for (const [title, config] of configs) {
+  for (const [title, resolved] of await fittingConfigs()) {
     await attempt(out, name, `${title} ${precision}`, async () => {
       const session = await start(precision);
       const { allocator } = session;
       allocator.trim();
       allocator.resetPeak();
       resetFallbacks();
-      const resolved = resolveConfig(config);
-      const { model, accumulation } = resolved;
-      const estimate = estimateMemory(model, {
-        batch: resolved.config.deviceBatchSize,
-        accumulation,
-        recompute: resolved.config.recompute,
-      });
       const seconds = tiny ? 0 : title === 'autoresearch' ? 12 : 5;
       const measured = await measureTraining(resolved, { seconds, warmup: 3, force: true });
-      const flops = flopsPerToken(model);
+      const flops = flopsPerToken(resolved.model);
       const peak = peakFlops(session.device, precision);
       const { peak: allocated, peakReserved } = allocator.statistics();
       return {
@@ -97,7 +99,8 @@ async function speed(): Promise<void> {
         mfu_percent: peak ? (100 * flops * measured.tokensPerSecond) / peak : null,
         peak_memory_mb: allocated / 2 ** 20,
         peak_reserved_mb: peakReserved / 2 ** 20,
-        estimated_memory_mb: estimate.peakBytes / 2 ** 20,
+        estimated_memory_mb: memoryOf(resolved) / 2 ** 20,
+        device_batch_size: resolved.config.deviceBatchSize,
         loss: measured.loss,
         fallbacks: fallbacks(),
         compilations: session.compiler.compilations(),
@@ -105,7 +108,7 @@ async function speed(): Promise<void> {
     });
     await attempt(out, name, `${title} ${precision} by kernel`, async () => {
       const session = await start(precision, false);
-      return profileStep(session, resolveConfig(config), fixedBatches);
+      return profileStep(session, resolved, fixedBatches);
     });
   }
 }

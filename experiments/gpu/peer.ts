@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { endOf } from './child.js';
 import type { ProofOptions } from './record.js';
 
 const SCRIPT = fileURLToPath(new URL('../../../experiments/gpu/peer.py', import.meta.url));
@@ -30,10 +31,7 @@ export async function runPeer(
     late = true;
     child.kill('SIGKILL');
   }, 1000 * seconds);
-  const code = await new Promise<number | null>((resolve) => {
-    child.on('error', () => resolve(null));
-    child.on('close', resolve);
-  });
+  const code = await endOf(child);
   clearTimeout(timer);
   const reports = output.stdout
     .split('\n')

@@ -17,12 +17,12 @@ export async function profileStep(
   resolved: ResolvedConfig,
   batches: (resolved: ResolvedConfig) => BatchLoader,
 ): Promise<object> {
-  const { launcher, products, attention, driver, stream } = session;
+  const { launcher, products, cudnn, driver, stream } = session;
   const { cuEventElapsedTime } = driver;
   if (!cuEventElapsedTime) return { skipped: 'this driver has no cuEventElapsedTime' };
   const { launch } = launcher;
   const { multiply } = products;
-  const run = attention?.run;
+  const run = cudnn?.run;
   const events: { name: string; from: number; to: number }[] = [];
   const event = () => received((place) => driver.cuEventCreate(place, 0));
   let on = false;
@@ -40,14 +40,15 @@ export async function profileStep(
     const kind = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'} ${operands} -> ${result}`;
     timed(`product ${batch} x ${m} x ${n} x ${k} ${kind}`, () => multiply(call));
   };
-  if (attention)
-    attention.run = (call, own, after, fixed) => {
+  if (cudnn)
+    cudnn.run = (work, own, after, fixed) => {
       let ours = false;
       const launches: typeof own = (at) => {
         ours = true;
         own(at);
       };
-      timed(`attention by cuDNN, ${call.work}`, () => run!(call, launches, () => {}, fixed));
+      const name = `${work.subject} by cuDNN, ${work.direction}`;
+      timed(name, () => run!(work, launches, () => {}, fixed));
       if (!ours) after();
       else if (on) events.pop();
     };
@@ -82,7 +83,7 @@ export async function profileStep(
   } finally {
     launcher.launch = launch;
     products.multiply = multiply;
-    if (attention) attention.run = run!;
+    if (cudnn) cudnn.run = run!;
     for (const { from, to } of events) for (const each of [from, to]) driver.cuEventDestroy_v2(each);
     optimizer.dispose();
     gpt.dispose();

@@ -7,14 +7,16 @@
 // time of its own, whatever became of the others, and writes what it finds to OUT/proof.jsonl as it finds it; OUT/summary.md is
 // written anew after each part.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { scriptOptions } from '../../bench/scriptOptions.js';
 import { expect } from '../../src/base/errors.js';
 import { defaultCacheFolder, writeFileAtomic } from '../../src/base/files.js';
 import { flag, integer, number, text } from '../../src/cli/options.js';
+import { endGroup, endOf } from './child.js';
 import { type ProofOptions, RECORDS, record } from './record.js';
 import { summarize } from './summary.js';
 
@@ -36,7 +38,7 @@ const PARTS: Record<string, number> = {
   random: 60,
 };
 /** Who computes attention in these parts; elsewhere whoever is faster. */
-const ATTENTION: Record<string, string> = { attention: 'own', cudnn: 'cudnn' };
+const CUDNN: Record<string, string> = { attention: 'off', cudnn: 'always' };
 /** A part is not begun with less time than this. */
 const LEAST_SECONDS = 10;
 
@@ -78,10 +80,18 @@ function findPython(): string | undefined {
 }
 
 const python = findPython();
+const listed = process.env.CUDA_VISIBLE_DEVICES?.split(',');
 // Its wheels hold NVRTC, cuBLASLt and cuDNN; Triton and torch.compile keep what they compile in the folder of the results.
 const environment: NodeJS.ProcessEnv = {
   ...process.env,
-  TINYGPT_CUDA_DEVICE: `${args.device}`,
+  // PyTorch gets the same one, by nvidia-smi's numbers unless others are listed.
+  ...(args.device > 0 && {
+    CUDA_VISIBLE_DEVICES: listed?.[args.device] ?? `${args.device}`,
+    ...(!listed && { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' }),
+  }),
+  TINYGPT_CUDA_DEVICE: '0',
+  // Kernels for another GPU than those that were packed are compiled within a part's time.
+  UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? `${Math.max(4, availableParallelism())}`,
   ...(python && { PATH: [dirname(python), process.env.PATH].filter(Boolean).join(delimiter) }),
   TORCHINDUCTOR_CACHE_DIR: join(out, 'inductor'),
   TRITON_CACHE_DIR: join(out, 'triton'),
@@ -92,6 +102,16 @@ record(out, 'proof', {
   python: python ?? null,
   node: process.version,
 });
+
+const summary = (): void => writeFileAtomic(join(out, 'summary.md'), summarize(out));
+
+let atWork: ChildProcess | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    if (atWork) endGroup(atWork);
+    summary();
+    process.exit(128 + constants.signals[signal]);
+  });
 
 /** Runs a program in a process group of its own, which is ended as a whole when its time is over. */
 async function runWithin(
@@ -106,6 +126,7 @@ async function runWithin(
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
+  atWork = child;
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     process.stdout.write(chunk);
@@ -117,13 +138,12 @@ async function runWithin(
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    endGroup(child);
   }, 1000 * seconds);
-  const status = await new Promise<string>((done) => {
-    child.on('error', (error) => done(`not started: ${error.message}`));
-    child.on('close', (code, signal) => done(code === 0 ? 'ok' : `ended with ${code ?? signal}`));
-  });
+  const end = await endOf(child);
+  const status = end === 0 ? 'ok' : `ended with ${end}`;
   clearTimeout(timer);
+  endGroup(child);
   return { status: late ? `ended after ${seconds.toFixed(0)} s` : status, output };
 }
 
@@ -148,6 +168,9 @@ async function sanitizer(seconds: number): Promise<void> {
     'memcheck',
     '--error-exitcode',
     '9',
+    // Failed calls are errors of ours anyway, but for one that is expected: threads without a context are given it (transfer.ts).
+    '--report-api-errors',
+    'no',
     process.execPath,
     PART,
     'one golden run',
@@ -174,11 +197,11 @@ for (const part of parts) {
       process.execPath,
       ['--no-warnings', PART, part, optionsFor(seconds)],
       seconds,
-      part in ATTENTION ? { TINYGPT_CUDA_ATTENTION: ATTENTION[part] } : {},
+      part in CUDNN ? { TINYGPT_CUDA_CUDNN: CUDNN[part] } : {},
     );
     const problem = status === 'ok' ? {} : { output: output.trim().split('\n').slice(-10) };
     record(out, part, { ended: status, seconds: Math.round((performance.now() - begun) / 1000), ...problem });
   }
-  writeFileAtomic(join(out, 'summary.md'), summarize(out));
+  summary();
 }
 process.stdout.write(`\n${summarize(out)}\nEverything is in ${join(out, RECORDS)}\n`);

@@ -1,6 +1,6 @@
 // Findings of the proof, one JSON line each, written to disk at once, so that they survive whatever ends the process.
 
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../src/base/errors.js';
 
@@ -31,6 +31,15 @@ export function record(out: string, part: string, finding: object): void {
   }
   process.stdout.write(`${line.length > 1500 ? `${line.slice(0, 1500)}...` : line}\n`);
 }
+
+export type Finding = Record<string, unknown> & { part: string; what?: string };
+
+/** What OUT/proof.jsonl holds. */
+export const findingsIn = (out: string): Finding[] =>
+  readFileSync(join(out, RECORDS), 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Finding);
 
 /** Runs a piece of a part; what it returns or throws is recorded. @returns whether it came to an end */
 export async function attempt(

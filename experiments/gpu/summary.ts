@@ -1,17 +1,10 @@
 // The findings of the proof as a page: failures first, then the numbers compared with PyTorch's.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { RECORDS } from './record.js';
-
-type Finding = Record<string, unknown> & { part: string; what?: string };
+import { type Finding, findingsIn } from './record.js';
 
 /** Markdown of what OUT/proof.jsonl holds. */
 export function summarize(out: string): string {
-  const findings = readFileSync(join(out, RECORDS), 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Finding);
+  const findings = findingsIn(out);
   const of = (part: string) => findings.filter((finding) => finding.part === part);
   const sections = [
     machine(of('checks')),

@@ -25,6 +25,10 @@ describe('the seed comparison', () => {
       seeds: 2,
     });
     expect(args.trialTokens).toBe(8192);
+    expect(read('taste', '--llm-command', 'claude -p')).toMatchObject({
+      llm: undefined,
+      llmCommand: 'claude -p',
+    });
     expect(args.fix).toEqual(['depth=3', 'width=96', 'log2_headDim=5']);
   });
 });
