@@ -388,10 +388,10 @@ inBrowser('an address names a trial, and opens it', async () => {
   await page.getByRole('heading', { name: 'Trial 7' }).waitFor();
   await page.getByRole('button', { name: 'Next trial' }).click();
   await page.getByRole('heading', { name: 'Trial 8' }).waitFor();
-  expect(page.url()).toMatch(/#trial=8$/);
+  await page.waitForURL(/#trial=8$/);
   await page.getByRole('button', { name: 'Close' }).click();
   await page.getByRole('heading', { name: 'Trial 8' }).waitFor({ state: 'detached' });
-  expect(page.url()).not.toContain('#');
+  await page.waitForURL((url) => url.hash === '');
   await page.evaluate("location.hash = 'trial=3'");
   await page.getByRole('heading', { name: 'Trial 3' }).waitFor();
 });
