@@ -1,7 +1,8 @@
 // Bayesian optimization with Gaussian processes: fit a model to the trials and propose the point of largest expected
 // improvement. Beyond the textbook: a prior on length scales that grows with the dimension, capped and warped
-// targets, several starts of the fit, improvement over an uncertain incumbent, a second model for failures, pruned
-// and running trials taken into account, a startup of the defaults, the center of the ranges and Sobol points.
+// targets, several starts of the fit, two priors on length scales, improvement over an uncertain incumbent, a second
+// model for failures, pruned and running trials taken into account, a startup of the defaults, the center of the ranges
+// and Sobol points.
 //
 //   axes.ts           the space as coordinates      gp/likelihood.ts   fit criterion and its gradient
 //   evidence.ts       trials as observations        gp/fit.ts, chain   hyperparameters
@@ -9,6 +10,7 @@
 //   gp/kernel.ts      covariance                    gp/acquisition.ts  what a point promises
 //   gp/models.ts      objective and feasibility     gp/search.ts       where that is largest
 //   gp/front.ts       two objectives                gp/limits.ts       constraints
+//   gp/scales.ts      the second prior
 
 import { randomStream } from '../../base/random.js';
 import { checkInteger } from '../../base/valid.js';
@@ -19,7 +21,7 @@ import { admissionOf, centreOf, isTried, keyOf, startupPoint } from './admission
 import { type Axis, axesOf, decode, settle } from './axes.js';
 import { cmaesSampler } from './cmaes.js';
 import { type Evidence, excessOf, finishedTrials, gather, isFeasible } from './evidence.js';
-import { both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
+import { averaged, both, logFeasibility, logNoisyImprovement } from './gp/acquisition.js';
 import { type FitChain, fitChain } from './gp/chain.js';
 import { modelFront, ofObjective, representativeOfFront } from './gp/front.js';
 import type { Data } from './gp/likelihood.js';
@@ -35,6 +37,7 @@ import {
   PASTS,
   sourceModel,
 } from './gp/models.js';
+import { scaleShift } from './gp/scales.js';
 import { type Candidate, search } from './gp/search.js';
 import { priorMean, residual, type Source } from './gp/transfer.js';
 import { filled, logBelief } from './prior.js';
@@ -55,7 +58,7 @@ export interface GpOptions {
   warmStart?: readonly Trial[];
 }
 
-/** With more finished trials than this, fewer points are searched, to keep an ask quick. */
+/** With more finished trials than this, fewer points are searched and one prior is enough, to keep an ask quick. */
 const THOROUGH_UNTIL = 120;
 
 /** The center of the ranges is tried among the first trials, after the defaults and a few enqueued ones. */
@@ -82,6 +85,7 @@ const SETTLED = -14;
 export function gpSampler(options: GpOptions = {}): Sampler {
   if (options.startupTrials !== undefined) checkInteger('startupTrials', options.startupTrials, 1);
   const objectiveFits = [fitChain(), fitChain()] as const;
+  const shiftedFits = fitChain();
   const evolution = cmaesSampler();
   const limitFits: FitChain[] = [];
   const feasibilityFits = fitChain();
@@ -116,17 +120,18 @@ export function gpSampler(options: GpOptions = {}): Sampler {
 
       const hyperOf = (chain: FitChain, dataOf: (past: Evidence) => Data | null) =>
         chain.at(study, axes, finished, (trials) => dataOf(gather(study, axes, trials)));
-      const objective =
+      const modelWith = (chain: FitChain, shift: Float64Array | null) =>
         values &&
         modelObjective(
           axes,
           evidence,
           values,
-          hyperOf(objectiveFits[0], (past) => fitted(objectiveData(axes, past), sources)),
+          hyperOf(chain, (past) => fitted(objectiveData(axes, past, shift), sources)),
           randomStream(study.seed, `gp/pasts/${number}`),
           mean,
           study.directions ? PASTS / 2 : PASTS,
         );
+      const objective = modelWith(objectiveFits[0], null);
       /** The front of two objectives, of which the first is modeled. */
       const modelSecond = (first: ObjectiveModel) => {
         const second = modelObjective(
@@ -142,6 +147,7 @@ export function gpSampler(options: GpOptions = {}): Sampler {
         return modelFront(d, [first, second], evidence.observations.map(isFeasible), ANCHORS, random);
       };
       const front = objective && study.directions ? modelSecond(objective) : null;
+      const shift = finished.length <= THOROUGH_UNTIL ? scaleShift(axes) : null;
       const feasibility =
         labels &&
         modelFeasibility(
@@ -151,7 +157,11 @@ export function gpSampler(options: GpOptions = {}): Sampler {
       const possible = evidence.observations.some(isFeasible);
       const improvement =
         front?.improvement ??
-        (objective && possible ? logNoisyImprovement(d, objective.posterior, objective.lowest) : null);
+        (objective && possible
+          ? [objective, shift && modelWith(shiftedFits, shift)]
+              .flatMap((model) => (model ? [logNoisyImprovement(d, model.posterior, model.lowest)] : []))
+              .reduce(averaged)
+          : null);
       const limits = limitsOf(evidence).flatMap((k) => {
         const limit = limitOf(axes, evidence, k);
         if (limit === null) return [];

@@ -5,6 +5,7 @@ import { axesOf, decode, encode, snap } from '../../../src/tune/samplers/axes.js
 import { gather } from '../../../src/tune/samplers/evidence.js';
 import {
   type Acquisition,
+  averaged,
   both,
   logFeasibility,
   logImprovement,
@@ -21,6 +22,7 @@ import {
 } from '../../../src/tune/samplers/gp/likelihood.js';
 import { objectiveData } from '../../../src/tune/samplers/gp/models.js';
 import { condition, fantasize } from '../../../src/tune/samplers/gp/posterior.js';
+import { scaleShift } from '../../../src/tune/samplers/gp/scales.js';
 import { warp } from '../../../src/tune/samplers/gp/targets.js';
 import { gpSampler } from '../../../src/tune/samplers/gp.js';
 import { study, trial } from './gpStudies.js';
@@ -82,7 +84,7 @@ describe('log expected improvement', () => {
 
 describe('the fit', () => {
   test('gradient of the log posterior agrees with finite differences', () => {
-    const points = data(25);
+    const points = { ...data(25), shift: Float64Array.from([-1, 0.5, 0.5, 0]) };
     points.extra[3] = 0.2;
     const f = negativeLogPosterior(points);
     const gradient = new Float64Array(6);
@@ -102,6 +104,19 @@ describe('the fit', () => {
     expect(at(1)).toBeCloseTo(-4 * (0.740161 + 0.1), 4);
     expect(at(0.1)).toBeCloseTo(-4 * (3.24127 - Math.LN10 + 10), 4);
     expect(at(0.1)).toBeLessThan(at(1) - 35);
+  });
+
+  test('a shift moves the prior of the length scales and nothing else', () => {
+    const shift = Float64Array.from([-2, 1, 1, 0]);
+    const moved = HYPER.map((h, j) => h + (shift[j] ?? 0));
+    // ln l enters the prior by z = ln l - center and, as a density of l, by -ln l - 0.1 / l^2.
+    const rest = (hyper: Float64Array) =>
+      hyper.subarray(0, 4).reduce((sum, h) => sum - h - 0.1 * Math.exp(-2 * h), 0);
+    expect(logPrior(moved, 4, new Float64Array(6), shift) - rest(moved)).toBeCloseTo(
+      logPrior(HYPER, 4, new Float64Array(6)) - rest(HYPER),
+      10,
+    );
+    expect(priorMode(4, shift)).toEqual(priorMode(4).map((h, j) => h + (shift[j] ?? 0)));
   });
 
   test('finds short length scales for what matters, long ones for what does not, and the noise', () => {
@@ -173,6 +188,30 @@ describe('many trials', () => {
     );
     const { x, y } = gpSampler().ask(study(space, [...trials, ...failed]), 1230).params;
     expect(Math.hypot((x as number) - 0.3, (y as number) - 0.7)).toBeLessThan(0.2);
+  });
+});
+
+describe('the second prior', () => {
+  const log = float(1e-4, 1, { log: true });
+
+  test('expects e^2 times shorter length scales on log scales, and the same mean over the numbers', () => {
+    const axes = axesOf({
+      a: log,
+      b: float(0, 1),
+      c: int(1, 64, { log: true }),
+      kind: categorical(['x', 'y']),
+    });
+    expect(axes.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'kind']);
+    const [a, b, c, kind] = scaleShift(axes)!;
+    expect([b! - a!, b! - c!, kind]).toEqual([2, 2, 0]);
+    expect(a! + b! + c!).toBeCloseTo(0, 12);
+  });
+
+  test('is the first where all parameters are on one kind of scale', () => {
+    expect(scaleShift(axesOf({ a: log, b: log, kind: categorical(['x', 'y']) }))).toBeNull();
+    expect(scaleShift(axesOf({ a: float(0, 1), n: int(0, 9) }))).toBeNull();
+    expect(scaleShift(axesOf({ kind: categorical(['x', 'y']) }))).toBeNull();
+    expect(scaleShift([])).toBeNull();
   });
 });
 
@@ -261,6 +300,7 @@ describe('the acquisition', () => {
     ['noisy improvement', improvement],
     ['feasibility', feasibility],
     ['both', both(improvement, feasibility)],
+    ['averaged', averaged(improvement, feasibility)],
   ];
 
   test.each(targets)('%s: gradient agrees with finite differences, batch with single', (_, target) => {
@@ -275,6 +315,17 @@ describe('the acquisition', () => {
         expect(Math.abs(gradient[j]! - numeric[j]!)).toBeLessThan(1e-4 * (1 + Math.abs(numeric[j]!)));
       expect(gradient[3]).toBe(0);
     }
+  });
+
+  test('averaged is ln of the mean, also where one is far below the other', () => {
+    const fixed = (value: number): Acquisition => ({
+      many: (_, count) => new Float64Array(count).fill(value),
+      one: () => value,
+    });
+    const of = (a: number, b: number) => averaged(fixed(a), fixed(b)).many(new Float64Array(4), 1)[0]!;
+    expect(Math.exp(of(Math.log(0.2), Math.log(0.6)))).toBeCloseTo(0.4, 12);
+    expect(of(-3, -3)).toBeCloseTo(-3, 12);
+    expect(of(-2000, -3000)).toBeCloseTo(-2000 - Math.LN2, 9);
   });
 
   test('feasibility is high among what ran and low among what failed', () => {

@@ -152,3 +152,28 @@ export function both(a: Acquisition, b: Acquisition): Acquisition {
     },
   };
 }
+
+/** ln of the mean of two that are given as logarithms. */
+export function averaged(a: Acquisition, b: Acquisition): Acquisition {
+  let scratch = new Float64Array();
+  return {
+    many(points, count) {
+      const out = a.many(points, count);
+      const other = b.many(points, count);
+      for (let i = 0; i < count; i++) {
+        const largest = Math.max(out[i]!, other[i]!);
+        out[i] = largest + Math.log((Math.exp(out[i]! - largest) + Math.exp(other[i]! - largest)) / 2);
+      }
+      return out;
+    },
+    one(x, gradient) {
+      if (scratch.length !== gradient.length) scratch = new Float64Array(gradient.length);
+      const first = a.one(x, gradient);
+      const second = b.one(x, scratch);
+      const largest = Math.max(first, second);
+      const [p, q] = [Math.exp(first - largest), Math.exp(second - largest)];
+      for (let j = 0; j < gradient.length; j++) gradient[j] = (p * gradient[j]! + q * scratch[j]!) / (p + q);
+      return largest + Math.log((p + q) / 2);
+    },
+  };
+}

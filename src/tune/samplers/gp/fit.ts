@@ -9,9 +9,10 @@ import { type Data, negativeLogPosterior, representative } from './likelihood.js
 const CHEAP = 64;
 
 /** Length scales near the mode of their prior, unit scale, a little noise. */
-export function priorMode(d: number): Float64Array {
+export function priorMode(d: number, shift?: Float64Array): Float64Array {
   const hyper = new Float64Array(d + 2);
-  hyper.fill(Math.SQRT2 + 0.5 * Math.log(d) - 3, 0, d);
+  const mode = Math.SQRT2 + 0.5 * Math.log(d) - 3;
+  for (let j = 0; j < d; j++) hyper[j] = mode + (shift?.[j] ?? 0);
   hyper[d + 1] = Math.log(0.01);
   return hyper;
 }
@@ -52,15 +53,16 @@ export interface Fit {
  * @param warm the previous fit's hyperparameters; without them, and now and then, several starts compete
  */
 export function fitHyper(data: Data, warm: Float64Array | null): Fit {
-  const { d, n } = data;
-  if (!warm && n > FITTED_FIRST) warm = climb(representative(data, FITTED_FIRST), priorMode(d), 30, 40).hyper;
+  const { d, n, shift } = data;
+  if (!warm && n > FITTED_FIRST)
+    warm = climb(representative(data, FITTED_FIRST), priorMode(d, shift), 30, 40).hyper;
   const starts = warm ? [warm] : [];
   if (!warm || n < 16 || (n < CHEAP && n % 8 === 0)) {
     // All is smooth and the noise small; or smoother still, and the noise explains much.
-    const noisy = priorMode(d);
-    noisy.fill(Math.SQRT2 + 0.5 * Math.log(d) - 1, 0, d);
+    const noisy = priorMode(d, shift);
+    for (let j = 0; j < d; j++) noisy[j]! += 2;
     noisy[d + 1] = Math.log(0.2);
-    starts.push(priorMode(d), noisy);
+    starts.push(priorMode(d, shift), noisy);
   }
   const shown = representative(data, FITTED);
   const fits = starts.map((start) =>

@@ -30,6 +30,8 @@ export interface Data {
   extra: Float64Array;
   /** [N] whether an observation satisfies the constraints; absent where there are none. */
   feasible?: readonly boolean[];
+  /** [D] what the prior's mean of ln l has in addition; absent: nothing. */
+  shift?: Float64Array;
 }
 
 /**
@@ -61,12 +63,17 @@ export function representative(data: Data, limit: number): Data {
 /** Weight of 1 / l^2 against short length scales. */
 const SHORT = 0.1;
 
-/** ln prior density (up to a constant); its derivative in the hyperparameters is added to `gradient`. */
-export function logPrior(hyper: Float64Array, d: number, gradient: Float64Array): number {
+/** ln prior density (up to a constant), with its mean of ln l moved by `shift` [D]; its derivative in the hyperparameters is added to `gradient`. */
+export function logPrior(
+  hyper: Float64Array,
+  d: number,
+  gradient: Float64Array,
+  shift?: Float64Array,
+): number {
   const center = Math.SQRT2 + 0.5 * Math.log(d);
   let total = 0;
   for (let j = 0; j < d; j++) {
-    const z = hyper[j]! - center;
+    const z = hyper[j]! - center - (shift?.[j] ?? 0);
     const short = SHORT * Math.exp(-2 * hyper[j]!);
     total -= (z * z) / 6 + hyper[j]! + short;
     gradient[j]! -= z / 3 + 1 - 2 * short;
@@ -87,7 +94,7 @@ export function logPrior(hyper: Float64Array, d: number, gradient: Float64Array)
 export function negativeLogPosterior(
   data: Data,
 ): (hyper: Float64Array, gradient: Float64Array | null) => number {
-  const { n, d, numeric, x, y, extra } = data;
+  const { n, d, numeric, x, y, extra, shift } = data;
   const pairs = (n * (n - 1)) / 2;
   const slopes = new Float64Array(pairs);
   const values = new Float64Array(pairs);
@@ -125,7 +132,7 @@ export function negativeLogPosterior(
     solveLower(factor, n, alpha);
     let total = 0.5 * n * Math.log(2 * Math.PI);
     for (let i = 0; i < n; i++) total += 0.5 * alpha[i]! ** 2 + Math.log(factor[i * n + i]!);
-    if (gradient === null) return total - logPrior(hyper, d, new Float64Array(d + 2));
+    if (gradient === null) return total - logPrior(hyper, d, new Float64Array(d + 2), shift);
 
     solveLowerTransposed(factor, n, alpha);
     invertFactor(factor, n, upper);
@@ -165,7 +172,7 @@ export function negativeLogPosterior(
     gradient[d + 1] = -ofNoise;
 
     for (let k = 0; k < d + 2; k++) gradient[k]! *= -1;
-    total -= logPrior(hyper, d, gradient);
+    total -= logPrior(hyper, d, gradient, shift);
     for (let k = 0; k < d + 2; k++) gradient[k]! *= -1;
     return total;
   };

@@ -50,8 +50,15 @@ export function stack(
   return { n: points.length, d, numeric: axes.filter((axis) => axis.kind !== 'categorical').length, x };
 }
 
-/** The values, warped; what the objective's hyperparameters are fitted to. Null without any. */
-export function objectiveData(axes: readonly Axis[], { observations }: Evidence): Data | null {
+/**
+ * The values, warped; what the objective's hyperparameters are fitted to, with the prior moved by `shift`. Null without
+ * any.
+ */
+export function objectiveData(
+  axes: readonly Axis[],
+  { observations }: Evidence,
+  shift: Float64Array | null = null,
+): Data | null {
   if (observations.length === 0) return null;
   return {
     ...stack(
@@ -60,6 +67,7 @@ export function objectiveData(axes: readonly Axis[], { observations }: Evidence)
     ),
     ...warp(observations),
     ...(observations.some((o) => o.violations) && { feasible: observations.map(isFeasible) }),
+    ...(shift && { shift }),
   };
 }
 
