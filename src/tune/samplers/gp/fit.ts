@@ -8,7 +8,7 @@ import { type Data, negativeLogPosterior, representative } from './likelihood.js
 /** Below this many observations fits are cheap enough to be searched thoroughly. */
 const CHEAP = 64;
 
-/** Length scales near the mode of their prior, unit scale, a little noise. */
+/** Length scales near the mode of their prior, moved by `shift` [D], unit scale, a little noise. */
 export function priorMode(d: number, shift?: Float64Array): Float64Array {
   const hyper = new Float64Array(d + 2);
   const mode = Math.SQRT2 + 0.5 * Math.log(d) - 3;

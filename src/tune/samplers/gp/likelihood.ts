@@ -63,7 +63,10 @@ export function representative(data: Data, limit: number): Data {
 /** Weight of 1 / l^2 against short length scales. */
 const SHORT = 0.1;
 
-/** ln prior density (up to a constant), with its mean of ln l moved by `shift` [D]; its derivative in the hyperparameters is added to `gradient`. */
+/**
+ * ln prior density (up to a constant), with its mean of ln l moved by `shift` [D]; its derivative in the hyperparameters is
+ * added to `gradient`.
+ */
 export function logPrior(
   hyper: Float64Array,
   d: number,

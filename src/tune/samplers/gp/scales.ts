@@ -1,6 +1,6 @@
 // Two priors on length scales. One expects the same of all parameters. The other expects shorter length scales on log
-// scales, whose ranges cover orders of magnitude, than on linear ones. Which one describes a training is not known
-// before it is over, and few trials do not tell: the acquisition is averaged over a model with each.
+// scales, whose ranges cover orders of magnitude, than on linear ones. Which one suits a task is not known beforehand, and
+// few trials do not tell: the acquisition is averaged over a model with each.
 
 import type { Axis } from '../axes.js';
 
